@@ -1,0 +1,562 @@
+//! The tape and the views over it.
+
+use std::{borrow::Cow, fmt};
+
+use super::string::{StringError, unescape};
+
+/// The largest body that can be scanned: offsets have 31 bits.
+pub const MAX_BODY: usize = (1 << 31) - 1;
+
+/// Containers nested deeper than this are a syntax error.
+pub const MAX_DEPTH: usize = 1_000;
+
+const ESCAPED: u32 = 1 << 31;
+
+/// A JSON text and its tape.
+pub struct Document {
+    body: Body,
+    tape: Vec<Entry>,
+}
+
+/// A body that is UTF-8 as a whole (the usual case) needs no check of any of its strings.
+enum Body {
+    Text(String),
+    Bytes(Vec<u8>),
+}
+
+/// Where a value starts, and where it ends: a byte offset for scalars (of the closing quote, for strings, with [`ESCAPED`]
+/// if there is a backslash in it), the tape index of the closing bracket's own entry for containers.
+#[derive(Clone, Copy)]
+struct Entry {
+    start: u32,
+    end: u32,
+}
+
+/// Where a text stops being JSON.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not JSON at byte {offset}: {message}")]
+pub struct SyntaxError {
+    pub offset: usize,
+    pub message: &'static str,
+}
+
+/// What a value looks like from its first byte, and for words from all of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    Null,
+    Bool(bool),
+    /// A digit or a sign comes first; the rest may still not be a number.
+    Number,
+    String,
+    Array,
+    Object,
+    /// A bare word that JSON does not know, such as `NaN`.
+    Word,
+}
+
+impl Document {
+    /// Scans `body`. Fails where the structure breaks: an unclosed container, a missing comma, text behind the value.
+    pub fn parse(body: Vec<u8>) -> Result<Self, SyntaxError> {
+        if body.len() > MAX_BODY {
+            return Err(SyntaxError { offset: MAX_BODY, message: "the text is longer than 2 GiB" });
+        }
+        let tape = Scanner::new(&body).scan()?;
+        let body = String::from_utf8(body).map_or_else(|error| Body::Bytes(error.into_bytes()), Body::Text);
+        Ok(Self { body, tape })
+    }
+
+    pub fn root(&self) -> Node<'_> {
+        Node { document: self, index: 0 }
+    }
+
+    /// The node that [`Node::index`] told.
+    pub fn node(&self, index: u32) -> Node<'_> {
+        Node { document: self, index }
+    }
+
+    pub fn bytes(&self) -> &[u8] {
+        match &self.body {
+            Body::Text(text) => text.as_bytes(),
+            Body::Bytes(bytes) => bytes,
+        }
+    }
+
+    /// Bytes of memory held: body and tape.
+    pub fn memory(&self) -> usize {
+        let body = match &self.body {
+            Body::Text(text) => text.capacity(),
+            Body::Bytes(bytes) => bytes.capacity(),
+        };
+        body + self.tape.capacity() * size_of::<Entry>()
+    }
+
+    fn text(&self, start: usize, end: usize) -> Result<&str, StringError> {
+        match &self.body {
+            Body::Text(text) => Ok(&text[start..end]),
+            Body::Bytes(bytes) => std::str::from_utf8(&bytes[start..end]).map_err(|_| StringError::Utf8),
+        }
+    }
+
+    fn entry(&self, index: u32) -> Entry {
+        self.tape[index as usize]
+    }
+
+    /// The tape index behind the value at `index`.
+    fn behind(&self, index: u32) -> u32 {
+        let entry = self.entry(index);
+        match self.bytes()[entry.start as usize] {
+            b'{' | b'[' => entry.end + 1,
+            _ => index + 1,
+        }
+    }
+}
+
+impl fmt::Debug for Document {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Document({} bytes, {} entries)", self.bytes().len(), self.tape.len())
+    }
+}
+
+/// One value of a document.
+#[derive(Clone, Copy)]
+pub struct Node<'a> {
+    document: &'a Document,
+    index: u32,
+}
+
+impl<'a> Node<'a> {
+    /// The place in the tape, for keeping: [`Document::node`] gives the node again.
+    pub fn index(self) -> u32 {
+        self.index
+    }
+
+    pub fn kind(self) -> Kind {
+        match self.first_byte() {
+            b'"' => Kind::String,
+            b'{' => Kind::Object,
+            b'[' => Kind::Array,
+            b'-' | b'0'..=b'9' => Kind::Number,
+            _ => match self.raw() {
+                b"null" => Kind::Null,
+                b"true" => Kind::Bool(true),
+                b"false" => Kind::Bool(false),
+                _ => Kind::Word,
+            },
+        }
+    }
+
+    /// The value's own bytes, quotes and brackets included, as the API wrote them.
+    pub fn raw(self) -> &'a [u8] {
+        let (start, end) = self.span();
+        &self.document.bytes()[start..end]
+    }
+
+    /// [`raw`](Self::raw) as text; fails if it is not UTF-8.
+    pub fn raw_text(self) -> Result<&'a str, StringError> {
+        let (start, end) = self.span();
+        self.document.text(start, end)
+    }
+
+    /// A string's value, unescaped; of any other value, its text.
+    pub fn string(self) -> Result<Cow<'a, str>, StringError> {
+        match self.first_byte() {
+            b'"' => self.document.string_at(self.document.entry(self.index)),
+            _ => self.raw_text().map(Cow::Borrowed),
+        }
+    }
+
+    /// The fields of an object, in the order in which they stand; none of anything else.
+    pub fn fields(self) -> Fields<'a> {
+        let (next, end) = self.inside(b'{');
+        Fields { document: self.document, next, end }
+    }
+
+    /// The elements of an array; none of anything else.
+    pub fn items(self) -> Items<'a> {
+        let (next, end) = self.inside(b'[');
+        Items { document: self.document, next, end }
+    }
+
+    /// The value of a key; of duplicate keys the last counts.
+    pub fn get(self, key: &str) -> Option<Node<'a>> {
+        self.fields().filter(|(name, _)| name.is(key)).last().map(|(_, value)| value)
+    }
+
+    fn first_byte(self) -> u8 {
+        self.document.bytes()[self.document.entry(self.index).start as usize]
+    }
+
+    fn inside(self, bracket: u8) -> (u32, u32) {
+        if self.first_byte() == bracket { (self.index + 1, self.document.entry(self.index).end) } else { (0, 0) }
+    }
+
+    /// The first byte, and the one behind the last.
+    fn span(self) -> (usize, usize) {
+        let entry = self.document.entry(self.index);
+        let start = entry.start as usize;
+        match self.document.bytes()[start] {
+            b'"' => (start, (entry.end & !ESCAPED) as usize + 1),
+            b'{' | b'[' => (start, self.document.entry(entry.end).start as usize + 1),
+            _ => (start, entry.end as usize),
+        }
+    }
+}
+
+impl fmt::Debug for Node<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&String::from_utf8_lossy(self.raw()))
+    }
+}
+
+/// The fields of an object.
+pub struct Fields<'a> {
+    document: &'a Document,
+    next: u32,
+    end: u32,
+}
+
+impl<'a> Iterator for Fields<'a> {
+    type Item = (Key<'a>, Node<'a>);
+
+    #[inline]
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.next >= self.end {
+            return None;
+        }
+        let key = Key { document: self.document, entry: self.document.entry(self.next) };
+        let value = Node { document: self.document, index: self.next + 1 };
+        self.next = self.document.behind(value.index);
+        Some((key, value))
+    }
+}
+
+/// The elements of an array.
+#[derive(Clone)]
+pub struct Items<'a> {
+    document: &'a Document,
+    next: u32,
+    end: u32,
+}
+
+impl<'a> Iterator for Items<'a> {
+    type Item = Node<'a>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.next >= self.end {
+            return None;
+        }
+        let item = Node { document: self.document, index: self.next };
+        self.next = self.document.behind(item.index);
+        Some(item)
+    }
+}
+
+/// The name of a field.
+#[derive(Clone, Copy)]
+pub struct Key<'a> {
+    document: &'a Document,
+    entry: Entry,
+}
+
+impl<'a> Key<'a> {
+    /// The bytes between the quotes, escapes as they stand.
+    #[inline]
+    pub fn raw(self) -> &'a [u8] {
+        &self.document.bytes()[self.entry.start as usize + 1..(self.entry.end & !ESCAPED) as usize]
+    }
+
+    /// Whether there is a backslash in it, so that [`raw`](Self::raw) is not the name.
+    #[inline]
+    pub fn is_escaped(self) -> bool {
+        self.entry.end & ESCAPED != 0
+    }
+
+    pub fn text(self) -> Result<Cow<'a, str>, StringError> {
+        self.document.string_at(self.entry)
+    }
+
+    pub fn is(self, name: &str) -> bool {
+        if self.is_escaped() { self.text().is_ok_and(|text| text == name) } else { self.raw() == name.as_bytes() }
+    }
+}
+
+impl Document {
+    fn string_at(&self, entry: Entry) -> Result<Cow<'_, str>, StringError> {
+        let text = self.text(entry.start as usize + 1, (entry.end & !ESCAPED) as usize)?;
+        if entry.end & ESCAPED == 0 { Ok(Cow::Borrowed(text)) } else { unescape(text).map(Cow::Owned) }
+    }
+}
+
+/// What may come next.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Expect {
+    Value,
+    /// Behind `[`: a value, or `]` at once.
+    ValueOrEnd,
+    /// Behind `,` in an object.
+    Key,
+    /// Behind `{`: a key, or `}` at once.
+    KeyOrEnd,
+    /// Behind a value.
+    CommaOrEnd,
+}
+
+/// A state machine over the bytes, with the open containers on a stack of its own: depth costs no call stack.
+struct Scanner<'a> {
+    bytes: &'a [u8],
+    at: usize,
+    tape: Vec<Entry>,
+    /// Tape indexes of the open containers.
+    open: Vec<u32>,
+}
+
+impl<'a> Scanner<'a> {
+    fn new(bytes: &'a [u8]) -> Self {
+        let at = if bytes.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
+        // Records of real APIs have an entry every 12 to 20 bytes.
+        Self { bytes, at, tape: Vec::with_capacity(bytes.len() / 14 + 1), open: Vec::new() }
+    }
+
+    fn scan(mut self) -> Result<Vec<Entry>, SyntaxError> {
+        let mut expect = Expect::Value;
+        loop {
+            self.skip_space();
+            let Some(&byte) = self.bytes.get(self.at) else { return Err(self.error("the text ends too early")) };
+            expect = match expect {
+                Expect::Key | Expect::KeyOrEnd => match byte {
+                    b'"' => self.key()?,
+                    b'}' if expect == Expect::KeyOrEnd => self.close(b'{')?,
+                    _ => return Err(self.error("a key in quotes was expected")),
+                },
+                Expect::Value | Expect::ValueOrEnd => match byte {
+                    b'{' => self.open(Expect::KeyOrEnd)?,
+                    b'[' => self.open(Expect::ValueOrEnd)?,
+                    b'"' => self.string()?,
+                    b']' if expect == Expect::ValueOrEnd => self.close(b'[')?,
+                    _ => self.word()?,
+                },
+                Expect::CommaOrEnd => match byte {
+                    b',' => self.comma(),
+                    b'}' => self.close(b'{')?,
+                    b']' => self.close(b'[')?,
+                    _ => return Err(self.error("a comma or a closing bracket was expected")),
+                },
+            };
+            if self.open.is_empty() && expect == Expect::CommaOrEnd {
+                return self.finish();
+            }
+        }
+    }
+
+    fn finish(mut self) -> Result<Vec<Entry>, SyntaxError> {
+        self.skip_space();
+        if self.at < self.bytes.len() {
+            return Err(self.error("there is text behind the value"));
+        }
+        Ok(self.tape)
+    }
+
+    #[inline]
+    fn push(&mut self, start: usize, end: u32) {
+        // `parse` bounds the body to 31 bits.
+        self.tape.push(Entry { start: start as u32, end });
+    }
+
+    fn open(&mut self, expect: Expect) -> Result<Expect, SyntaxError> {
+        if self.open.len() >= MAX_DEPTH {
+            return Err(self.error("containers are nested too deep"));
+        }
+        self.open.push(self.tape.len() as u32);
+        self.push(self.at, 0);
+        self.at += 1;
+        Ok(expect)
+    }
+
+    fn close(&mut self, opening: u8) -> Result<Expect, SyntaxError> {
+        match self.open.pop() {
+            Some(index) if self.bytes[self.tape[index as usize].start as usize] == opening => {
+                self.tape[index as usize].end = self.tape.len() as u32;
+                self.push(self.at, 0);
+                self.at += 1;
+                Ok(Expect::CommaOrEnd)
+            }
+            _ => Err(self.error("this bracket closes nothing")),
+        }
+    }
+
+    fn comma(&mut self) -> Expect {
+        self.at += 1;
+        // A comma is looked for inside containers only: `scan` returns as soon as none is open.
+        let opening = self.open.last().map(|&index| self.bytes[self.tape[index as usize].start as usize]);
+        if opening == Some(b'{') { Expect::Key } else { Expect::Value }
+    }
+
+    fn key(&mut self) -> Result<Expect, SyntaxError> {
+        self.string()?;
+        self.skip_space();
+        if self.bytes.get(self.at) != Some(&b':') {
+            return Err(self.error("a colon was expected"));
+        }
+        self.at += 1;
+        Ok(Expect::Value)
+    }
+
+    fn string(&mut self) -> Result<Expect, SyntaxError> {
+        let start = self.at;
+        let mut escaped = 0;
+        let mut at = start + 1;
+        loop {
+            match memchr::memchr2(b'"', b'\\', &self.bytes[at.min(self.bytes.len())..]) {
+                None => return Err(SyntaxError { offset: start, message: "this string is never closed" }),
+                Some(offset) if self.bytes[at + offset] == b'"' => {
+                    let end = at + offset;
+                    self.push(start, end as u32 | escaped);
+                    self.at = end + 1;
+                    return Ok(Expect::CommaOrEnd);
+                }
+                Some(offset) => {
+                    escaped = ESCAPED;
+                    at += offset + 2;
+                }
+            }
+        }
+    }
+
+    /// A number, `true`, `false`, `null`, or a bare word that starts like one and that its reader will refuse.
+    fn word(&mut self) -> Result<Expect, SyntaxError> {
+        let start = self.at;
+        let word = self.bytes[start..].iter().take_while(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(byte));
+        let length = word.count();
+        if length == 0 || !(b"-0123456789tfnNI".contains(&self.bytes[start])) {
+            return Err(self.error("a value was expected"));
+        }
+        self.at += length;
+        self.push(start, self.at as u32);
+        Ok(Expect::CommaOrEnd)
+    }
+
+    #[inline]
+    fn skip_space(&mut self) {
+        while let Some(b' ' | b'\n' | b'\r' | b'\t') = self.bytes.get(self.at) {
+            self.at += 1;
+        }
+    }
+
+    fn error(&self, message: &'static str) -> SyntaxError {
+        SyntaxError { offset: self.at, message }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn parse(text: &str) -> Document {
+        Document::parse(text.as_bytes().to_vec()).unwrap()
+    }
+
+    fn fails(text: &str) -> (usize, &'static str) {
+        let error = Document::parse(text.as_bytes().to_vec()).unwrap_err();
+        (error.offset, error.message)
+    }
+
+    #[test]
+    fn values_are_found_by_key_and_position_and_keep_their_own_text() {
+        let document = parse(r#" {"a": [1, {"b": "x\"y"}, []], "c" : {} , "d":-1.5e3} "#);
+        let root = document.root();
+        assert_eq!(root.get("a").unwrap().raw(), br#"[1, {"b": "x\"y"}, []]"#.as_slice());
+        let items: Vec<_> = root.get("a").unwrap().items().collect();
+        assert_eq!(items[1].get("b").unwrap().string().unwrap(), "x\"y");
+        assert_eq!(items[2].kind(), Kind::Array);
+        assert_eq!(root.get("c").unwrap().raw(), b"{}");
+        assert_eq!(root.get("d").unwrap().raw(), b"-1.5e3");
+        assert!(root.get("e").is_none());
+    }
+
+    #[test]
+    fn of_duplicate_keys_the_last_counts() {
+        assert_eq!(parse(r#"{"a":1,"a":2}"#).root().get("a").unwrap().raw(), b"2");
+    }
+
+    #[test]
+    fn a_key_is_found_by_its_name_however_it_is_escaped() {
+        assert_eq!(parse(r#"{"n\u0061me":1}"#).root().get("name").unwrap().raw(), b"1");
+    }
+
+    #[test]
+    fn broken_structure_is_told_with_its_place() {
+        assert_eq!(fails(""), (0, "the text ends too early"));
+        assert_eq!(fails("<html>"), (0, "a value was expected"));
+        assert_eq!(fails(r#"{"a":[1,2"#), (9, "the text ends too early"));
+        assert_eq!(fails(r#"{"a":"bc"#), (5, "this string is never closed"));
+        assert_eq!(fails(r#"{"a":"b\"#), (5, "this string is never closed"));
+        assert_eq!(fails("[1 2]"), (3, "a comma or a closing bracket was expected"));
+        assert_eq!(fails("[1,]"), (3, "a value was expected"));
+        assert_eq!(fails(r#"{"a":1,}"#), (7, "a key in quotes was expected"));
+        assert_eq!(fails("[}"), (1, "a value was expected"));
+        assert_eq!(fails("[1}"), (2, "this bracket closes nothing"));
+        assert_eq!(fails("1 2"), (2, "there is text behind the value"));
+        assert_eq!(fails(&"[".repeat(5_000)).1, "containers are nested too deep");
+    }
+
+    #[test]
+    fn a_value_that_json_does_not_know_is_left_to_its_reader() {
+        let document = Document::parse(b"[NaN, 1.2.3, \"\xff\", \"\\ud800\", tru]".to_vec()).unwrap();
+        let kinds: Vec<_> = document.root().items().map(Node::kind).collect();
+        assert_eq!(kinds, [Kind::Word, Kind::Number, Kind::String, Kind::String, Kind::Word]);
+        let strings: Vec<_> = document.root().items().map(Node::string).collect();
+        assert_eq!(strings[2], Err(StringError::Utf8));
+        assert_eq!(strings[3], Err(StringError::Surrogate));
+    }
+
+    /// The value read back through the tape, for comparison with serde_json's.
+    fn read(node: Node<'_>) -> serde_json::Value {
+        match node.kind() {
+            Kind::Object => node.fields().map(|(key, value)| (key.text().unwrap().into_owned(), read(value))).collect(),
+            Kind::Array => node.items().map(read).collect(),
+            Kind::String => node.string().unwrap().into_owned().into(),
+            _ => serde_json::from_slice(node.raw()).unwrap(),
+        }
+    }
+
+    fn json() -> impl Strategy<Value = serde_json::Value> {
+        let leaf = prop_oneof![
+            Just(serde_json::Value::Null),
+            any::<bool>().prop_map(Into::into),
+            any::<i64>().prop_map(Into::into),
+            any::<String>().prop_map(Into::into),
+        ];
+        leaf.prop_recursive(5, 64, 6, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..6).prop_map(Into::into),
+                prop::collection::hash_map(any::<String>(), inner, 0..6).prop_map(|map| map.into_iter().collect()),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn every_json_value_reads_back_as_serde_json_reads_it(value in json(), pretty: bool) {
+            let text = if pretty { serde_json::to_string_pretty(&value) } else { serde_json::to_string(&value) }.unwrap();
+            let document = parse(&text);
+            prop_assert_eq!(document.root().raw(), text.as_bytes());
+            prop_assert_eq!(read(document.root()), value);
+        }
+
+        #[test]
+        fn arbitrary_bytes_never_panic(bytes: Vec<u8>) {
+            if let Ok(document) = Document::parse(bytes) {
+                let _ = (document.root().kind(), document.root().string());
+            }
+        }
+
+        #[test]
+        fn a_truncated_container_is_always_an_error(value in json(), cut in 0.0..1.0f64) {
+            let text = serde_json::to_string(&serde_json::json!([value])).unwrap();
+            let length = (text.len() as f64 * cut) as usize;
+            prop_assert!(Document::parse(text.as_bytes()[..length].to_vec()).is_err());
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! The data that travels between stages. No behaviour: what a stage does with it stands in the stage.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use arrow::record_batch::RecordBatch;
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use crate::{json::Document, schema::TableSchema};
+
+/// One answered page, in page order: what `fetch` gives to `decode`.
+#[derive(Debug)]
+pub struct Page {
+    /// 1 for the first page of the resource.
+    pub number: u64,
+    pub document: Arc<Document>,
+    /// The tape index of the value that `data_selector` found; `None` if it found nothing or null, which is a page without
+    /// records. An array holds the page's records, an object is the one record.
+    pub records: Option<u32>,
+    /// How many records that are.
+    pub count: u64,
+}
+
+/// The rows of one page: what `decode` gives to `dedup`.
+#[derive(Debug)]
+pub struct Batch {
+    pub page: u64,
+    /// The rows that fit, in record order.
+    pub rows: RecordBatch,
+    /// In record order. One that rejects a row stands for a record that `rows` lacks; one that discards a value does not.
+    pub rejects: Vec<Reject>,
+    /// Records of the page: `rows.num_rows()` + `rows_rejected`.
+    pub rows_fetched: u64,
+    pub rows_rejected: u64,
+    pub values_discarded: u64,
+}
+
+/// A row or a value that did not fit: one line of `_restlake/rejects/<run_id>.jsonl`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Reject {
+    pub resource: String,
+    /// 1 for the first page.
+    pub page: u64,
+    /// 1 for the first record of the page.
+    pub record: u64,
+    /// Where in the record the value stands, such as `steps[2].position`.
+    pub path: String,
+    pub column: String,
+    /// The type that was expected; for an undeclared field, `no such column`.
+    pub expected: String,
+    /// The value as the API wrote it, shortened to 200 characters.
+    pub found: String,
+    pub reason: String,
+    /// The whole record as the API wrote it (as text where it is not JSON that can be read back).
+    pub row: serde_json::Value,
+}
+
+/// Values of a row's partition columns, in the order of the partition spec: the key as it stands in the directory name
+/// (`created_at_month`), and the value before escaping; `None` is null.
+pub type PartitionKey = Vec<(String, Option<String>)>;
+
+/// A finished Parquet file that is not in the store yet: what `write` gives to `commit`.
+#[derive(Clone, Debug)]
+pub struct EncodedFile {
+    /// Relative to the table's root: `status=active/part-0000000001-00000-000.parquet`.
+    pub path: String,
+    pub partition: PartitionKey,
+    pub rows: u64,
+    pub content: Bytes,
+}
+
+/// A data file of a table version.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DataFile {
+    /// Relative to the table's root.
+    pub path: String,
+    pub rows: u64,
+    pub bytes: u64,
+    /// Lower-case hex.
+    pub sha256: String,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub partition: PartitionKey,
+}
+
+/// A file that a commit adds, and where it lies until the commit is published.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StagedFile {
+    #[serde(flatten)]
+    pub file: DataFile,
+    /// Relative to the table's root: `_restlake/staging/<attempt>/<name>.staged`.
+    pub staged: String,
+}
+
+/// A table's version; the first commit makes 1, a table without commits is at 0.
+pub type Version = u64;
+
+/// How far the source has been read, and with which schema: committed with the data, never beside it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct State {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<serde_json::Value>,
+    /// Counters of the run that made the commit, by the names of the run's summary.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub counters: BTreeMap<String, u64>,
+}
+
+/// What a commit does to the files that were there before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Operation {
+    Append,
+    Replace,
+    Merge,
+}
+
+/// Who a table belongs to, and what its rows look like.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TableIdentity {
+    pub pipeline: String,
+    pub resource: String,
+}
+
+/// One version's change, as a run hands it to a `TableFormat`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Commit {
+    pub identity: TableIdentity,
+    pub run_id: String,
+    pub operation: Operation,
+    pub schema: TableSchema,
+    /// The partition spec as the user writes it, such as `month(created_at)`.
+    pub partition_by: Vec<String>,
+    pub adds: Vec<StagedFile>,
+    /// Paths of the files that leave the table.
+    pub removes: Vec<String>,
+    pub state: State,
+}

@@ -1,0 +1,235 @@
+//! What will happen: resolved, immutable, printable, serialisable. No I/O; nothing of what the user wrote is left open.
+//!
+//! ```text
+//! Config (what the user wrote, with places) ──resolve──► Plan ──► stages (each reads its own part, none reads the config)
+//! ```
+
+use std::time::Duration;
+
+use serde::Serialize;
+use url::Url;
+
+use crate::{
+    json::Selector,
+    schema::{Contract, TableSchema},
+    secret::Secret,
+};
+
+/// Everything one `restlake run` does.
+#[derive(Clone, Debug, Serialize)]
+pub struct Plan {
+    pub pipeline: String,
+    pub client: ClientPlan,
+    pub resources: Vec<ResourcePlan>,
+    pub destination: DestinationPlan,
+    /// Bytes of pages and rows that a resource may hold between the network and its files.
+    pub memory_limit: u64,
+    /// Values that must not be seen in any text: auth values, secret options and headers, contents of `${file:}`.
+    #[serde(skip)]
+    pub secrets: Vec<Secret<String>>,
+}
+
+/// How requests are sent: shared by all resources.
+#[derive(Clone, Debug, Serialize)]
+pub struct ClientPlan {
+    pub base_url: Url,
+    pub headers: Vec<(String, Secret<String>)>,
+    pub auth: AuthPlan,
+    /// Upper bound of the adaptive limit; at least 1.
+    pub max_concurrency: usize,
+    pub rate_limit: Option<RateLimit>,
+    /// Per attempt, the body included.
+    pub timeout: Duration,
+    pub connect_timeout: Duration,
+    pub retry: RetryPlan,
+    /// The largest decoded body, in bytes.
+    pub max_body: u64,
+}
+
+#[derive(Clone, Debug, Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum AuthPlan {
+    None,
+    ApiKey { name: String, api_key: Secret<String>, location: ApiKeyLocation },
+    Bearer { token: Secret<String> },
+    HttpBasic { username: String, password: Secret<String> },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ApiKeyLocation {
+    Header,
+    Query,
+    Cookie,
+}
+
+/// A token bucket: `requests` at once at first, then so many per `per`.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct RateLimit {
+    pub requests: u32,
+    pub per: Duration,
+}
+
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct RetryPlan {
+    /// The first included; at least 1.
+    pub max_attempts: u32,
+    pub initial_backoff: Duration,
+    pub max_backoff: Duration,
+    /// From the first attempt of a request to the start of its last.
+    pub max_elapsed: Duration,
+}
+
+/// One resource into one table.
+#[derive(Clone, Debug, Serialize)]
+pub struct ResourcePlan {
+    pub name: String,
+    pub table: String,
+    pub request: RequestPlan,
+    pub paginator: PaginatorPlan,
+    pub data_selector: Selector,
+    pub max_pages: Option<u64>,
+    pub schema: TableSchema,
+    pub contract: Contract,
+    pub max_rejects: Option<MaxRejects>,
+    pub write_disposition: WriteDisposition,
+    /// Indexes of key columns; empty without a key.
+    pub primary_key: Vec<usize>,
+    /// Whether duplicates of the key within the run are removed; false without a key.
+    pub dedup: bool,
+    pub dedup_sort: Option<DedupSort>,
+    pub partition_by: Vec<PartitionField>,
+    pub parquet: ParquetPlan,
+    /// Things the user should know, found while resolving.
+    pub warnings: Vec<String>,
+}
+
+/// The first page's request, before the paginator adds its part.
+#[derive(Clone, Debug, Serialize)]
+pub struct RequestPlan {
+    /// Absolute, without the parameters below.
+    pub url: Url,
+    /// In the order of the config; a list stands here as repeated names.
+    pub params: Vec<(String, String)>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum PaginatorPlan {
+    SinglePage,
+    Offset {
+        limit: u64,
+        offset: u64,
+        offset_param: String,
+        /// `None`: the limit is not sent.
+        limit_param: Option<String>,
+        /// Where a page tells how many records there are in all; `None`: nowhere.
+        total_path: Option<Selector>,
+        /// A response header that tells the same.
+        total_header: Option<String>,
+        /// No page is asked for at or beyond this offset.
+        maximum_offset: Option<u64>,
+        stop_after_empty_page: bool,
+        /// Where a page tells whether another one follows.
+        has_more_path: Option<Selector>,
+    },
+    PageNumber {
+        base_page: u64,
+        /// The first page asked for.
+        page: u64,
+        page_param: String,
+        /// Where a page tells how many *pages* there are in all.
+        total_path: Option<Selector>,
+        /// A response header that tells how many *records* there are in all.
+        total_header: Option<String>,
+        /// No page of this number or above is asked for.
+        maximum_page: Option<u64>,
+        stop_after_empty_page: bool,
+        has_more_path: Option<Selector>,
+    },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MaxRejects {
+    Rows(u64),
+    /// Of the rows fetched, 0 to 1.
+    Share(f64),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WriteDisposition {
+    Append,
+    Replace,
+    Merge,
+}
+
+/// Which of the rows of one key stays: the one with the highest or lowest value of a column; of equal ones the last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct DedupSort {
+    pub column: usize,
+    /// `desc` keeps the highest value, `asc` the lowest.
+    pub descending: bool,
+}
+
+/// One directory level of the table.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct PartitionField {
+    pub column: usize,
+    pub transform: Transform,
+    /// The name in the directory: `status`, `created_at_month`, `id_bucket`.
+    pub key: String,
+}
+
+/// Iceberg's partition transforms.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Transform {
+    Identity,
+    Year,
+    Month,
+    Day,
+    Hour,
+    Bucket(u32),
+    Truncate(u32),
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub struct ParquetPlan {
+    pub compression: Compression,
+    /// A file is closed at the first row group boundary or batch at which it is this large, encoded.
+    pub target_file_size: u64,
+    pub row_group_rows: usize,
+    /// Indexes of columns.
+    pub bloom_filter: Vec<usize>,
+    /// Indexes of columns, the most significant first; ascending, nulls first. Sorts within each row group.
+    pub sort_by: Vec<usize>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Compression {
+    Uncompressed,
+    Snappy,
+    Lz4,
+    /// 0 to 9.
+    Gzip(u32),
+    /// 1 to 22.
+    Zstd(i32),
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub struct DestinationPlan {
+    /// As the user wrote it: a path, or `file://`, `s3://`, `gs://`, `az://`, `memory://`.
+    pub url: String,
+    /// The store's own option names.
+    pub options: Vec<(String, Secret<String>)>,
+    pub table_format: TableFormatKind,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TableFormatKind {
+    Parquet,
+}

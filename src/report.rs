@@ -1,0 +1,124 @@
+//! What a run tells while it goes on, and what it says at its end. No terminal code: [`Reporter`] is the only way out.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+/// Hears what happens. Called from several threads; must not block.
+pub trait Reporter: Send + Sync {
+    fn on_event(&self, _event: &Event<'_>) {}
+}
+
+/// Hears nothing.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Silent;
+
+impl Reporter for Silent {}
+
+/// One thing that happened. URLs and texts in it are redacted already.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Event<'a> {
+    ResourceStarted {
+        resource: &'a str,
+    },
+    /// The source told how much there is; told again when it changes.
+    TotalKnown {
+        resource: &'a str,
+        rows: Option<u64>,
+        pages: Option<u64>,
+    },
+    PageFetched {
+        resource: &'a str,
+        page: u64,
+        rows: u64,
+        bytes: u64,
+    },
+    RequestRetried {
+        resource: &'a str,
+        url: &'a str,
+        attempt: u32,
+        delay: Duration,
+        reason: &'a str,
+    },
+    FileStaged {
+        resource: &'a str,
+        path: &'a str,
+        rows: u64,
+        bytes: u64,
+    },
+    /// All pages are in; what remains is the commit.
+    Committing {
+        resource: &'a str,
+    },
+    Warning {
+        resource: &'a str,
+        message: &'a str,
+    },
+    ResourceFinished {
+        summary: &'a ResourceSummary,
+    },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    Ok,
+    Failed,
+    Skipped,
+    Interrupted,
+}
+
+/// The result of a run: what `restlake run --output json` prints.
+#[derive(Clone, Debug, Serialize)]
+pub struct Summary {
+    pub pipeline: String,
+    pub run_id: String,
+    pub status: Status,
+    pub elapsed_seconds: f64,
+    pub resources: Vec<ResourceSummary>,
+}
+
+/// The result of one resource. `rows_fetched` is the sum of written, duplicate, rejected, filtered and unchanged.
+#[derive(Clone, Debug, Serialize)]
+pub struct ResourceSummary {
+    pub name: String,
+    pub table: String,
+    pub status: Status,
+    pub requests: u64,
+    pub retries: u64,
+    pub pages: u64,
+    pub rows_fetched: u64,
+    pub rows_written: u64,
+    pub rows_duplicate: u64,
+    pub rows_rejected: u64,
+    pub rows_filtered: u64,
+    pub rows_unchanged: u64,
+    pub rows_deleted: u64,
+    pub values_discarded: u64,
+    pub bytes_received: u64,
+    pub bytes_written: u64,
+    pub files: Vec<FileSummary>,
+    pub table_version: u64,
+    pub table_rows: u64,
+    pub cursor: Option<serde_json::Value>,
+    pub warnings: Vec<String>,
+    pub error: Option<ErrorSummary>,
+    /// The line with which DuckDB reads the table, partition types included.
+    pub duckdb: String,
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub struct FileSummary {
+    /// Relative to the destination.
+    pub path: String,
+    pub rows: u64,
+    pub bytes: u64,
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub struct ErrorSummary {
+    pub code: String,
+    pub message: String,
+    pub hint: Option<String>,
+}

@@ -1,0 +1,109 @@
+//! A table's columns and the contract for what does not fit them.
+
+use std::sync::Arc;
+
+use arrow::datatypes::{Field as ArrowField, Schema, SchemaRef};
+use serde::{Deserialize, Serialize};
+
+use super::types::ColumnType;
+
+/// The columns of a table, in the order in which they are written.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TableSchema {
+    pub columns: Vec<Column>,
+}
+
+/// One column: its name in the table, the field it is filled from, its type.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Column {
+    pub name: String,
+    pub source: Source,
+    #[serde(rename = "type")]
+    pub data_type: ColumnType,
+    pub nullable: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub format: Option<Format>,
+}
+
+/// Where in a record a column's value stands.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Source {
+    /// The field at these keys, the outermost first.
+    Path(Vec<String>),
+    /// The whole record (`$`).
+    Record,
+}
+
+/// How the text or number of a column is to be read, where its type alone does not say.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Format {
+    /// Dates, times and timestamps: a strftime pattern, as `chrono` reads it.
+    Strftime(String),
+    EpochSeconds,
+    EpochMillis,
+    EpochMicros,
+    /// Binary: hexadecimal digits in place of base64.
+    Hex,
+}
+
+/// What happens to data that the schema does not expect; dlt's words.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Contract {
+    pub columns: ColumnsContract,
+    pub data_type: DataTypeContract,
+}
+
+/// A field that the schema does not declare.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ColumnsContract {
+    /// The field is ignored.
+    #[default]
+    DiscardValue,
+    /// The row becomes a reject.
+    DiscardRow,
+    /// The run fails.
+    Freeze,
+}
+
+/// A value that does not fit its column's type, or a null where none may be.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DataTypeContract {
+    /// The run fails and names the value.
+    #[default]
+    Freeze,
+    /// The row becomes a reject.
+    DiscardRow,
+    /// The value becomes null, and a reject is recorded.
+    DiscardValue,
+}
+
+impl TableSchema {
+    /// The Arrow schema of all columns.
+    pub fn to_arrow(&self) -> SchemaRef {
+        Arc::new(Schema::new(self.columns.iter().map(Column::to_arrow).collect::<Vec<_>>()))
+    }
+
+    pub fn index_of(&self, name: &str) -> Option<usize> {
+        self.columns.iter().position(|column| column.name == name)
+    }
+}
+
+impl Column {
+    pub fn to_arrow(&self) -> ArrowField {
+        ArrowField::new(&self.name, self.data_type.to_arrow(), self.nullable)
+    }
+}
+
+impl Source {
+    /// The path as a user writes it: keys joined by dots, `$` for the whole record.
+    pub fn to_path(&self) -> String {
+        match self {
+            Self::Path(keys) => keys.join("."),
+            Self::Record => "$".to_owned(),
+        }
+    }
+}

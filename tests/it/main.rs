@@ -1,0 +1,14 @@
+//! The integration tests, in ONE binary: arrow is linked once.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod cli;
+mod config_errors;
+mod export;
+mod http;
+mod layers;
+mod pagination;
+mod regression;
+mod stores;
+mod table_formats;

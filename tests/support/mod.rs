@@ -1,0 +1,6 @@
+//! What the integration tests stand on: a scripted API, S3 in process, readers of tables.
+
+pub mod environment;
+pub mod s3;
+pub mod server;
+pub mod tables;
