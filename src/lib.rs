@@ -1,3 +1,4 @@
+pub mod commit;
 pub mod environment;
 pub mod error;
 pub mod json;
@@ -6,5 +7,6 @@ pub mod plan;
 pub mod report;
 pub mod schema;
 pub mod secret;
+pub mod store;
 
 pub use error::{Error, ErrorKind, Result};

@@ -1,0 +1,89 @@
+//! What can go wrong between staged files and a published version.
+
+use crate::{
+    error::{ErrorKind, Failure},
+    model::{TableIdentity, Version},
+    store::StoreError,
+};
+
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CommitError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("{table} holds files that no commit of restlake names, such as `{file}`")]
+    ForeignFiles { table: String, file: String },
+    #[error(
+        "{table} belongs to the resource `{}` of the pipeline `{}`, not to `{}` of `{}`",
+        found.resource, found.pipeline, wanted.resource, wanted.pipeline
+    )]
+    AnotherTable { table: String, found: Box<TableIdentity>, wanted: Box<TableIdentity> },
+    #[error("{object} is not a commit that can be read: {reason}")]
+    Corrupt { object: String, reason: String },
+    #[error("{object} was written by a newer restlake (format {format}, this one reads up to {known})")]
+    NewerFormat { object: String, format: u64, known: u64 },
+    #[error("{object} is missing, and the newer commits build on it")]
+    Gap { object: String },
+    #[error("`{path}` of version {version} of {table} is neither staged nor in place")]
+    LostFile { table: String, path: String, version: Version },
+    #[error("the staged files of {attempt} were taken away before the commit")]
+    AttemptLost { attempt: String },
+    #[error("the put-if-absent of {store} lets a second writer overwrite the first")]
+    NotConditional { store: String },
+    #[error("it is not known whether version {version} of {table} was committed")]
+    Unclear { table: String, version: Version, source: StoreError },
+    #[error("version {version} of {table} is committed, but its files are not all in place yet")]
+    Unpublished { table: String, version: Version, source: Box<CommitError> },
+    #[error("the commit of version {version} does not fit {table}: {reason}")]
+    Invalid { table: String, version: Version, reason: String },
+}
+
+impl Failure for CommitError {
+    fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Store(error) => error.kind(),
+            Self::Unpublished { .. } | Self::Unclear { .. } | Self::AttemptLost { .. } => ErrorKind::Transient,
+            Self::Invalid { .. } => ErrorKind::Bug,
+            _ => ErrorKind::User,
+        }
+    }
+
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Store(error) => error.code(),
+            Self::ForeignFiles { .. } => "foreign_files",
+            Self::AnotherTable { .. } => "another_table",
+            Self::Corrupt { .. } => "commit_corrupt",
+            Self::NewerFormat { .. } => "commit_newer_format",
+            Self::Gap { .. } => "commit_missing",
+            Self::LostFile { .. } => "data_file_lost",
+            Self::AttemptLost { .. } => "attempt_lost",
+            Self::NotConditional { .. } => "store_not_conditional",
+            Self::Unclear { .. } => "commit_unclear",
+            Self::Unpublished { .. } => "commit_unpublished",
+            Self::Invalid { .. } => "commit_invalid",
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::Store(error) => return error.hint(),
+            Self::ForeignFiles { .. } => {
+                "restlake never mixes with files of others: give the table another name or an empty directory"
+            }
+            Self::AnotherTable { .. } => "give this resource another `table_name`, or its pipeline another destination",
+            Self::Corrupt { .. } | Self::Gap { .. } | Self::LostFile { .. } => {
+                "restore the object from a backup, or delete the table's directory and export it anew"
+            }
+            Self::NewerFormat { .. } => "use that version of restlake or a newer one",
+            Self::NotConditional { .. } => {
+                "two runs could overwrite each other there: use a store with conditional puts"
+            }
+            Self::AttemptLost { .. } => "the run stood still for longer than its lease; run again",
+            Self::Unclear { .. } => "run again: the next run finds out, and goes on from there",
+            Self::Unpublished { .. } => "the next run on this table finishes the move before it does anything else",
+            Self::Invalid { .. } => return None,
+        };
+        Some(hint.to_owned())
+    }
+}

@@ -1,0 +1,231 @@
+//! The commit log: one object per version, written once, never changed.
+//!
+//! `_restlake/commits/00000000000000000007.json` holds what version 7 adds and removes, its schema and state, and the totals
+//! of the table after it; every 50th also lists all files, so that a reader need not go back further. A version exists if
+//! and only if its object does.
+
+use std::collections::BTreeSet;
+
+use bytes::Bytes;
+use chrono::{DateTime, SecondsFormat, Utc};
+use futures::{StreamExt, TryStreamExt, stream};
+use serde::{Deserialize, Serialize};
+
+use super::{CommitError, TableSnapshot};
+use crate::{
+    model::{Commit, DataFile, Version},
+    store::{Created, TableStore},
+};
+
+/// The newest format of commit objects that this version of restlake writes and reads.
+const FORMAT: u64 = 1;
+
+/// Each commit whose version is a multiple of this lists all files.
+pub(super) const FULL_LIST_EVERY: Version = 50;
+
+/// Where the commits lie, relative to the table.
+const DIRECTORY: &str = "_restlake/commits";
+
+/// Commit objects read at a time.
+const READS: usize = 16;
+
+/// How often an unclear put is tried again.
+const PUTS: usize = 4;
+
+/// A commit as it is stored.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct CommitObject {
+    pub format: u64,
+    pub version: Version,
+    /// The staging directory the adds come from.
+    pub attempt: String,
+    pub committed_at: String,
+    #[serde(flatten)]
+    pub commit: Commit,
+    pub totals: Totals,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub files: Option<Vec<DataFile>>,
+}
+
+/// The table after the commit: what replaying the log must come to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Totals {
+    pub files: u64,
+    pub rows: u64,
+    pub bytes: u64,
+}
+
+/// Just enough to tell whether the rest can be read.
+#[derive(Deserialize)]
+struct Head {
+    format: u64,
+}
+
+/// What became of a put.
+#[derive(Debug)]
+pub(super) enum Put {
+    Done,
+    /// Somebody else's.
+    Lost(Box<CommitObject>),
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Log {
+    table: TableStore,
+}
+
+impl CommitObject {
+    pub fn new(base: &TableSnapshot, attempt: &str, commit: Commit, now: DateTime<Utc>) -> Self {
+        let version = base.version + 1;
+        let files = apply(base.files.clone(), &commit);
+        let totals = Totals::of(&files);
+        let files = version.is_multiple_of(FULL_LIST_EVERY).then_some(files);
+        let committed_at = now.to_rfc3339_opts(SecondsFormat::Secs, true);
+        Self { format: FORMAT, version, attempt: attempt.to_owned(), committed_at, commit, totals, files }
+    }
+}
+
+impl Totals {
+    fn of(files: &[DataFile]) -> Self {
+        let sum = |value: fn(&DataFile) -> u64| files.iter().map(value).fold(0, u64::saturating_add);
+        Self { files: files.len() as u64, rows: sum(|file| file.rows), bytes: sum(|file| file.bytes) }
+    }
+}
+
+/// The files after a commit: what it does not remove, then what it adds.
+fn apply(mut files: Vec<DataFile>, commit: &Commit) -> Vec<DataFile> {
+    let removes: BTreeSet<&str> = commit.removes.iter().map(String::as_str).collect();
+    files.retain(|file| !removes.contains(file.path.as_str()));
+    files.extend(commit.adds.iter().map(|add| add.file.clone()));
+    files
+}
+
+impl Log {
+    pub fn new(table: TableStore) -> Self {
+        Self { table }
+    }
+
+    /// The newest version, 0 if there is none.
+    pub async fn newest(&self) -> Result<Version, CommitError> {
+        let mut newest = 0;
+        let mut listed = self.table.list(DIRECTORY)?;
+        while let Some(object) = listed.try_next().await? {
+            let version = object.location.filename().and_then(version_of);
+            newest = newest.max(version.unwrap_or(0));
+        }
+        Ok(newest)
+    }
+
+    /// One version's commit, `None` if there is no such version.
+    pub async fn read(&self, version: Version) -> Result<Option<CommitObject>, CommitError> {
+        let path = path_of(version);
+        let Some(bytes) = self.table.get(&path).await? else { return Ok(None) };
+        let corrupt = |reason: String| CommitError::Corrupt { object: self.table.shown(&path), reason };
+        let head: Head = serde_json::from_slice(&bytes).map_err(|error| corrupt(error.to_string()))?;
+        if head.format > FORMAT {
+            let object = self.table.shown(&path);
+            return Err(CommitError::NewerFormat { object, format: head.format, known: FORMAT });
+        }
+        let object: CommitObject = serde_json::from_slice(&bytes).map_err(|error| corrupt(error.to_string()))?;
+        if object.version != version {
+            return Err(corrupt(format!("it says that it is version {}", object.version)));
+        }
+        Ok(Some(object))
+    }
+
+    async fn existing(&self, version: Version) -> Result<CommitObject, CommitError> {
+        let gap = || CommitError::Gap { object: self.table.shown(&path_of(version)) };
+        self.read(version).await?.ok_or_else(gap)
+    }
+
+    /// The table at its newest version.
+    pub async fn snapshot(&self) -> Result<TableSnapshot, CommitError> {
+        self.snapshot_at(self.newest().await?).await
+    }
+
+    /// The table at a version: the last full list, and the changes after it.
+    pub async fn snapshot_at(&self, version: Version) -> Result<TableSnapshot, CommitError> {
+        if version == 0 {
+            return Ok(TableSnapshot::default());
+        }
+        let first = (version - version % FULL_LIST_EVERY).max(1);
+        let objects = stream::iter(first..=version).map(|version| self.existing(version)).buffered(READS);
+        let mut objects = std::pin::pin!(objects);
+        let mut files = Vec::new();
+        let mut newest = None;
+        while let Some(mut object) = objects.try_next().await? {
+            files = object.files.take().unwrap_or_else(|| apply(files, &object.commit));
+            newest = Some(object);
+        }
+        let newest = newest.ok_or_else(|| CommitError::Gap { object: self.table.shown(&path_of(version)) })?;
+        self.check_totals(&newest, &files)?;
+        Ok(TableSnapshot {
+            version,
+            rows: newest.totals.rows,
+            files,
+            identity: Some(newest.commit.identity),
+            schema: Some(newest.commit.schema),
+            partition_by: newest.commit.partition_by,
+            state: newest.commit.state,
+        })
+    }
+
+    fn check_totals(&self, newest: &CommitObject, files: &[DataFile]) -> Result<(), CommitError> {
+        let found = Totals::of(files);
+        if found == newest.totals {
+            return Ok(());
+        }
+        let reason = format!(
+            "the log comes to {} files with {} rows, it says {} with {}",
+            found.files, found.rows, newest.totals.files, newest.totals.rows
+        );
+        Err(CommitError::Corrupt { object: self.table.shown(&path_of(newest.version)), reason })
+    }
+
+    /// Writes a version if there is none yet, and finds out what an unclear answer meant.
+    ///
+    /// The client repeats a put whose answer it did not get, so that "already there" may mean our own, and an error that
+    /// the object was written after all. Reading tells: our run and attempt are ours, another's is lost, none is to be
+    /// written again.
+    pub async fn put(&self, object: &CommitObject) -> Result<Put, CommitError> {
+        let path = path_of(object.version);
+        let content = serde_json::to_vec_pretty(object).map_err(|error| self.invalid(object, &error.to_string()))?;
+        let content = Bytes::from(content);
+        let mut unanswered = None;
+        for _ in 0..PUTS {
+            match self.table.put_if_absent(&path, content.clone()).await {
+                Ok(Created::Yes) => return Ok(Put::Done),
+                Ok(Created::AlreadyThere) => {}
+                Err(error) => unanswered = Some(error),
+            }
+            match self.read(object.version).await {
+                Ok(Some(found)) if is_same(&found, object) => return Ok(Put::Done),
+                Ok(Some(found)) => return Ok(Put::Lost(Box::new(found))),
+                Ok(None) => {}
+                Err(CommitError::Store(error)) => unanswered = Some(error),
+                Err(error) => return Err(error),
+            }
+        }
+        match unanswered {
+            Some(source) => Err(CommitError::Unclear { table: self.table.shown(""), version: object.version, source }),
+            None => Err(CommitError::NotConditional { store: self.table.shown("") }),
+        }
+    }
+
+    pub fn invalid(&self, object: &CommitObject, reason: &str) -> CommitError {
+        CommitError::Invalid { table: self.table.shown(""), version: object.version, reason: reason.to_owned() }
+    }
+}
+
+fn is_same(found: &CommitObject, ours: &CommitObject) -> bool {
+    found.commit.run_id == ours.commit.run_id && found.attempt == ours.attempt
+}
+
+fn path_of(version: Version) -> String {
+    format!("{DIRECTORY}/{version:020}.json")
+}
+
+fn version_of(name: &str) -> Option<Version> {
+    let digits = name.strip_suffix(".json").filter(|digits| digits.len() == 20)?;
+    digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok())?
+}

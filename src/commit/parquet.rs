@@ -1,0 +1,207 @@
+//! Plain Parquet tables: the files where readers look are the table, the commit log says which they are.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use async_trait::async_trait;
+use futures::TryStreamExt;
+use tokio::sync::Mutex;
+
+use super::{
+    Attempt, CommitError, CommitOutcome, Processes, RejectWriter, SystemProcesses, TableFormat, TableSnapshot,
+    log::{CommitObject, Log, Put},
+    owner::{Lease, STAGING},
+    publish::Publisher,
+    staging::{clear, data_file_name, is_staged_in, reach},
+};
+use crate::{
+    environment::{Environment, FaultPoint},
+    error::Result,
+    model::{Commit, TableIdentity, Version},
+    store::{Store, TableStore},
+};
+
+/// All that is not data lies below this directory of the table.
+const HIDDEN: &str = "_restlake/";
+
+/// An opened table. One attempt at a time.
+#[derive(Debug)]
+pub struct ParquetTable {
+    table: TableStore,
+    identity: TableIdentity,
+    environment: Environment,
+    processes: Arc<dyn Processes>,
+    log: Log,
+    /// The attempt that the next commit publishes.
+    current: Mutex<Option<Arc<Lease>>>,
+}
+
+impl ParquetTable {
+    /// Opens a table, which need not exist yet, finishes what a dead run left unfinished and deletes what it left over.
+    ///
+    /// # Errors
+    /// A store that cannot be read, a directory with files but without commits, a table of another resource or pipeline,
+    /// and a log that cannot be read.
+    pub async fn open(store: &Store, table: &str, identity: TableIdentity, environment: Environment) -> Result<Self> {
+        Self::open_with(store, table, identity, environment, Arc::new(SystemProcesses)).await
+    }
+
+    /// [`open`](Self::open) with another view of which processes live.
+    pub async fn open_with(
+        store: &Store,
+        table: &str,
+        identity: TableIdentity,
+        environment: Environment,
+        processes: Arc<dyn Processes>,
+    ) -> Result<Self> {
+        let table = store.table(table).map_err(CommitError::from)?;
+        let log = Log::new(table.clone());
+        let opened = Self { table, identity, environment, processes, log, current: Mutex::default() };
+        opened.check_owner().await?;
+        opened.publisher().recover(opened.processes.as_ref()).await?;
+        Ok(opened)
+    }
+
+    /// Claims a staging directory for version `base + 1`, which also proves that the store can be written. Before a table's
+    /// first commit it is proved, too, that the store's put-if-absent is one.
+    pub async fn attempt(&self, base: Version) -> Result<Attempt> {
+        let lease = Lease::claim(&self.table, base + 1, &self.environment, self.processes.as_ref()).await?;
+        let lease = Arc::new(lease);
+        if base == 0 {
+            lease.prove_put_if_absent().await?;
+        }
+        *self.current.lock().await = Some(Arc::clone(&lease));
+        Ok(Attempt::new(self.table.clone(), lease, self.environment.clone()))
+    }
+
+    /// Where this run's rejects go.
+    pub fn rejects(&self, run_id: &str) -> RejectWriter {
+        RejectWriter::new(self.table.clone(), run_id)
+    }
+
+    /// The table's part of the store.
+    pub fn table(&self) -> &TableStore {
+        &self.table
+    }
+
+    fn publisher(&self) -> Publisher<'_> {
+        Publisher { table: &self.table, log: &self.log, environment: &self.environment }
+    }
+
+    /// A table belongs to one resource of one pipeline, and a directory of somebody else's files is none.
+    async fn check_owner(&self) -> Result<(), CommitError> {
+        let newest = self.log.newest().await?;
+        let Some(newest) = self.log.read(newest).await? else { return self.refuse_foreign_files().await };
+        if newest.commit.identity == self.identity {
+            return Ok(());
+        }
+        Err(CommitError::AnotherTable {
+            table: self.table.shown(""),
+            found: Box::new(newest.commit.identity),
+            wanted: Box::new(self.identity.clone()),
+        })
+    }
+
+    async fn refuse_foreign_files(&self) -> Result<(), CommitError> {
+        let mut listed = self.table.list("")?;
+        while let Some(object) = listed.try_next().await? {
+            let path = self.table.path_of(&object.location).unwrap_or_default();
+            if !path.starts_with(HIDDEN) {
+                return Err(CommitError::ForeignFiles { table: self.table.shown(""), file: path });
+            }
+        }
+        Ok(())
+    }
+
+    /// The attempt that a commit belongs to; a commit without one gets one, so that it can be recovered like any other.
+    async fn lease_for(&self, base: Version) -> Result<Arc<Lease>> {
+        let current = self.current.lock().await.take();
+        if let Some(lease) = current.filter(|lease| lease.version == base + 1) {
+            return Ok(lease);
+        }
+        Ok(Arc::new(Lease::claim(&self.table, base + 1, &self.environment, self.processes.as_ref()).await?))
+    }
+
+    /// Refuses a commit that contradicts itself or its base: these are mistakes of the caller, and would corrupt the table.
+    fn check(&self, base: &TableSnapshot, attempt: &str, commit: &Commit) -> Result<(), CommitError> {
+        let version = base.version + 1;
+        let invalid = |reason: String| CommitError::Invalid { table: self.table.shown(""), version, reason };
+        if commit.identity != self.identity {
+            return Err(invalid("it is of another resource".into()));
+        }
+        let mut paths: BTreeSet<&str> = base.files.iter().map(|file| file.path.as_str()).collect();
+        for path in &commit.removes {
+            if !paths.remove(path.as_str()) {
+                return Err(invalid(format!("`{path}` is to be removed and not there")));
+            }
+        }
+        for add in &commit.adds {
+            data_file_name(&self.table, &add.file.path, version)?;
+            if !is_staged_in(&add.staged, attempt) {
+                return Err(invalid(format!("`{}` is not staged in {attempt}", add.staged)));
+            }
+            if commit.removes.contains(&add.file.path) || !paths.insert(&add.file.path) {
+                return Err(invalid(format!("`{}` is added twice", add.file.path)));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether all is where the commit will say it is. Somebody who took us for dead may have cleaned up.
+    async fn check_staged(&self, lease: &Lease, commit: &Commit) -> Result<(), CommitError> {
+        lease.renew().await?;
+        let listed: Vec<_> = self.table.list(&format!("{STAGING}/{}", lease.name))?.try_collect().await?;
+        let sizes: BTreeMap<_, _> = listed
+            .into_iter()
+            .filter_map(|object| Some((self.table.path_of(&object.location)?, object.size)))
+            .collect();
+        if commit.adds.iter().all(|add| sizes.get(&add.staged) == Some(&add.file.bytes)) {
+            return Ok(());
+        }
+        Err(CommitError::AttemptLost { attempt: self.table.shown(&format!("{STAGING}/{}", lease.name)) })
+    }
+
+    async fn publish(&self, object: &CommitObject, base: &TableSnapshot) -> Result<(), CommitError> {
+        reach(&self.environment, &self.table, FaultPoint::AfterCommit)?;
+        let files = object.commit.adds.iter().map(|add| add.file.clone()).collect();
+        let snapshot = TableSnapshot { version: object.version, files, ..base.clone() };
+        self.publisher().settle(object, &snapshot).await
+    }
+}
+
+#[async_trait]
+impl TableFormat for ParquetTable {
+    async fn snapshot(&self) -> Result<TableSnapshot> {
+        Ok(self.log.snapshot().await?)
+    }
+
+    async fn commit(&self, base: Version, commit: Commit) -> Result<CommitOutcome> {
+        let lease = self.lease_for(base).await?;
+        let base = self.log.snapshot_at(base).await?;
+        self.check(&base, &lease.name, &commit)?;
+        self.check_staged(&lease, &commit).await?;
+        reach(&self.environment, &self.table, FaultPoint::BeforeCommit)?;
+        let object = CommitObject::new(&base, &lease.name, commit, self.environment.clock.now());
+        // From here on only the log knows whether these files are the table's.
+        lease.set_in_doubt(true);
+        let put = self.log.put(&object).await?;
+        lease.release().await;
+        match put {
+            Put::Done => self.publish(&object, &base).await.map_err(|error| self.unpublished(object.version, error))?,
+            Put::Lost(winner) => {
+                lease.set_in_doubt(false);
+                clear(&self.table, &lease.name).await?;
+                return Ok(CommitOutcome::Conflict { version: object.version, run_id: winner.commit.run_id });
+            }
+        }
+        Ok(CommitOutcome::Committed { version: object.version })
+    }
+}
+
+impl ParquetTable {
+    fn unpublished(&self, version: Version, error: CommitError) -> CommitError {
+        CommitError::Unpublished { table: self.table.shown(""), version, source: Box::new(error) }
+    }
+}

@@ -1,0 +1,243 @@
+//! What can be wrong with a destination, in words that say which store, which path and what to do.
+
+use std::{error::Error as StdError, fmt, io};
+
+use object_store::client::HttpError;
+
+use super::{Context, Kind};
+use crate::{
+    error::{ErrorKind, Failure, chain},
+    secret::Redactor,
+};
+
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    #[error("the destination `{url}` cannot be used: {reason}")]
+    Url { url: String, reason: String },
+    #[error("`{name}` is no option of {store}")]
+    UnknownOption { name: String, store: String, suggestion: Option<String> },
+    #[error("the options of {store} do not make a client: {reason}")]
+    Configuration { store: &'static str, reason: String },
+    #[error("`{option}` is a http:// URL, and plain HTTP is not allowed")]
+    PlainHttp { option: String },
+    #[error("`{path}` is not a directory")]
+    NotADirectory { path: String },
+    #[error("`{name}` cannot be a path in the store: {reason}")]
+    Name { name: String, reason: String },
+    #[error("cannot {action} {path}: {cause}")]
+    Access {
+        action: &'static str,
+        /// The store's URL and the path in it.
+        path: String,
+        cause: Cause,
+        /// What else helps, known when the store was opened.
+        advice: Option<String>,
+        source: Detail,
+    },
+}
+
+/// Why a store refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Cause {
+    Unauthenticated,
+    /// The store knows who asks, and says no; on local disk, the file's permissions do.
+    PermissionDenied,
+    /// On a write or a list: the bucket does not exist.
+    NotFound,
+    ReadOnly,
+    Full,
+    /// Another 4xx: the request cannot succeed as it is.
+    Refused,
+    /// The store cannot do what is needed.
+    Unsupported,
+    /// No answer, a 5xx, a broken connection.
+    Unreachable,
+    /// An error of the local disk or of the client itself.
+    Other,
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Unauthenticated => "the credentials are missing or wrong",
+            Self::PermissionDenied => "permission denied",
+            Self::NotFound => "the bucket or the object does not exist",
+            Self::ReadOnly => "the file system is read-only",
+            Self::Full => "no space is left",
+            Self::Refused => "the store refused the request",
+            Self::Unsupported => "the store does not support it",
+            Self::Unreachable => "the store could not be reached, or failed",
+            Self::Other => "it failed",
+        })
+    }
+}
+
+/// The store's own words, shortened and without secrets.
+#[derive(Debug)]
+pub struct Detail(String);
+
+impl fmt::Display for Detail {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl StdError for Detail {}
+
+/// The most characters of the store's own words that a message shows.
+const DETAIL: usize = 500;
+
+impl StoreError {
+    pub(super) fn url(url: &str, reason: impl fmt::Display) -> Self {
+        Self::Url { url: url.to_owned(), reason: reason.to_string() }
+    }
+
+    pub(super) fn access(
+        context: &Context,
+        action: &'static str,
+        path: String,
+        error: &(dyn StdError + 'static),
+    ) -> Self {
+        let mut cause = cause(error, context.kind);
+        if !context.has_credentials && matches!(cause, Cause::Unreachable | Cause::Other) {
+            // Where nothing was given, object_store asks the machine's metadata service, which most machines don't have.
+            cause = Cause::Unauthenticated;
+        }
+        let advice = context
+            .credentials_hint
+            .clone()
+            .filter(|_| matches!(cause, Cause::Unauthenticated | Cause::PermissionDenied | Cause::Refused));
+        Self::Access { action, path, cause, advice, source: Detail(words(error, &context.redactor)) }
+    }
+
+    /// Why the store refused, if it was asked at all.
+    pub fn cause(&self) -> Option<Cause> {
+        match self {
+            Self::Access { cause, .. } => Some(*cause),
+            _ => None,
+        }
+    }
+}
+
+impl Failure for StoreError {
+    fn kind(&self) -> ErrorKind {
+        match self.cause() {
+            Some(Cause::Unreachable | Cause::Other) => ErrorKind::Transient,
+            _ => ErrorKind::User,
+        }
+    }
+
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Url { .. } | Self::Name { .. } => "destination_url",
+            Self::UnknownOption { .. } | Self::Configuration { .. } | Self::PlainHttp { .. } => "destination_options",
+            Self::NotADirectory { .. } => "destination_not_a_directory",
+            Self::Access { cause, .. } => match cause {
+                Cause::Unauthenticated => "store_credentials",
+                Cause::PermissionDenied => "store_permission",
+                Cause::NotFound => "store_not_found",
+                Cause::ReadOnly => "store_read_only",
+                Cause::Full => "store_full",
+                Cause::Refused => "store_refused",
+                Cause::Unsupported => "store_unsupported",
+                Cause::Unreachable => "store_unreachable",
+                Cause::Other => "store_failed",
+            },
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::UnknownOption { suggestion, .. } => suggestion.as_ref().map(|name| format!("did you mean `{name}`?")),
+            Self::PlainHttp { .. } => Some("add `allow_http: true` to `destination.options`, or use https://".into()),
+            Self::Access { advice: Some(advice), .. } => Some(advice.clone()),
+            Self::Access { cause, .. } => advice(*cause).map(str::to_owned),
+            _ => None,
+        }
+    }
+}
+
+fn advice(cause: Cause) -> Option<&'static str> {
+    Some(match cause {
+        Cause::Unauthenticated => "check the credentials under `destination.options` or in the environment",
+        Cause::PermissionDenied => {
+            "the credentials or the user must be allowed to list, read, write and delete below the destination"
+        }
+        Cause::NotFound => "create the bucket, or correct `destination.url`, `endpoint` or `region`",
+        Cause::ReadOnly => "choose a `destination.url` that can be written",
+        Cause::Full => "free some space and run again",
+        Cause::Refused => "check `endpoint`, `region` and the credentials under `destination.options`",
+        Cause::Unsupported => "restlake needs a store with conditional puts (on local disk: with hard links)",
+        Cause::Unreachable => "check `endpoint` and the network, and run again",
+        Cause::Other => return None,
+    })
+}
+
+fn cause(error: &(dyn StdError + 'static), kind: Kind) -> Cause {
+    use object_store::Error as E;
+    match error.downcast_ref::<E>() {
+        Some(E::Unauthenticated { .. }) => Cause::Unauthenticated,
+        Some(E::PermissionDenied { .. }) => Cause::PermissionDenied,
+        Some(E::NotFound { .. }) => Cause::NotFound,
+        Some(E::NotSupported { .. } | E::NotImplemented { .. }) => Cause::Unsupported,
+        Some(E::InvalidPath { .. } | E::UnknownConfigurationKey { .. }) => Cause::Refused,
+        _ => links(error).find_map(io_cause).unwrap_or_else(|| remote_cause(error, kind)),
+    }
+}
+
+/// An error and its sources.
+fn links<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
+    let mut next = Some(error);
+    std::iter::from_fn(move || {
+        let link = next?;
+        next = link.source();
+        Some(link)
+    })
+}
+
+fn io_cause(error: &(dyn StdError + 'static)) -> Option<Cause> {
+    match error.downcast_ref::<io::Error>()?.kind() {
+        io::ErrorKind::PermissionDenied => Some(Cause::PermissionDenied),
+        io::ErrorKind::ReadOnlyFilesystem => Some(Cause::ReadOnly),
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Some(Cause::Full),
+        io::ErrorKind::NotADirectory | io::ErrorKind::InvalidFilename => Some(Cause::Refused),
+        io::ErrorKind::Unsupported => Some(Cause::Unsupported),
+        _ => None,
+    }
+}
+
+fn remote_cause(error: &(dyn StdError + 'static), kind: Kind) -> Cause {
+    if kind != Kind::Cloud {
+        return Cause::Other;
+    }
+    if links(error).any(|link| link.downcast_ref::<HttpError>().is_some()) {
+        return Cause::Unreachable;
+    }
+    // The status of what is neither 401, 403 nor 404 stands in a type that object_store does not export.
+    let text = error.to_string();
+    let status = text.split("status code: ").nth(1).and_then(|rest| rest.get(..1));
+    if status == Some("4") { Cause::Refused } else { Cause::Unreachable }
+}
+
+/// The store's words: S3's code and message where there are any, else the whole chain.
+fn words(error: &(dyn StdError + 'static), redactor: &Redactor) -> String {
+    let text = chain(error);
+    let text = match (element(&text, "Code"), element(&text, "Message")) {
+        // The rest of such an answer repeats the request, its key and signature included.
+        (Some(code), Some(message)) => format!("{code}: {message}"),
+        (Some(code), None) => code.to_owned(),
+        _ => text,
+    };
+    let text = redactor.text(&text);
+    match text.char_indices().nth(DETAIL) {
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+        None => text,
+    }
+}
+
+fn element<'a>(text: &'a str, name: &str) -> Option<&'a str> {
+    let (_, rest) = text.split_once(&format!("<{name}>"))?;
+    Some(rest.split_once("</")?.0.trim())
+}

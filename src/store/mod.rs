@@ -1,0 +1,163 @@
+//! Where tables lie: a destination's URL and options become one [`Store`], and every access goes through its [`TableStore`]s.
+//!
+//! ```text
+//! DestinationPlan ──open──► Store (ObjectStore + root) ──table──► TableStore: paths relative to the table, errors that
+//!                                                                 name store and path, and never show a secret
+//! ```
+//!
+//! Everything is done with `dyn ObjectStore` alone, so that local disk, memory and the clouds behave alike. Relative paths
+//! are parsed, never encoded: `Path::from` would encode the `%` of a Hive name a second time. `memory://` is a new, empty
+//! store at each [`open`]; who wants to look into it keeps the [`Store`].
+
+mod cloud;
+mod error;
+mod local;
+mod table;
+
+use std::sync::Arc;
+
+use object_store::{ObjectStore, memory::InMemory, path::Path};
+use url::Url;
+
+use crate::{
+    plan::DestinationPlan,
+    secret::{Redactor, is_secret_name},
+};
+
+pub use self::{
+    error::{Cause, StoreError},
+    table::{Created, TableStore},
+};
+
+/// URL schemes a destination may have, beside a plain path.
+const SCHEMES: &str = "a local path, file://, s3://, gs://, az:// and memory://";
+
+/// An opened destination. Cloning is cheap.
+#[derive(Clone, Debug)]
+pub struct Store {
+    pub store: Arc<dyn ObjectStore>,
+    /// Where in the store the destination begins.
+    pub root: Path,
+    context: Arc<Context>,
+}
+
+/// What errors need to know of a store.
+#[derive(Debug)]
+struct Context {
+    /// The destination as it may be shown: without secrets, without a trailing slash.
+    shown: String,
+    redactor: Redactor,
+    kind: Kind,
+    /// What to say when access is refused for want of credentials.
+    credentials_hint: Option<String>,
+    /// Whether credentials were found at open, so that failing without them is the user's to mend.
+    has_credentials: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Local,
+    Memory,
+    Cloud,
+}
+
+impl Store {
+    /// Wraps any object store, such as one in memory or a decorated one; `shown` is what messages call it.
+    pub fn new(store: Arc<dyn ObjectStore>, root: Path, shown: impl Into<String>) -> Self {
+        Self::with_context(store, root, Context::plain(shown.into(), Kind::Memory))
+    }
+
+    fn with_context(store: Arc<dyn ObjectStore>, root: Path, context: Context) -> Self {
+        Self { store, root, context: Arc::new(context) }
+    }
+
+    /// The same destination with its object store replaced by a decorator around it.
+    #[must_use]
+    pub fn decorate(&self, decorate: impl FnOnce(Arc<dyn ObjectStore>) -> Arc<dyn ObjectStore>) -> Self {
+        Self { store: decorate(Arc::clone(&self.store)), root: self.root.clone(), context: Arc::clone(&self.context) }
+    }
+
+    /// The table's part of the destination: `<destination>/<name>/`.
+    ///
+    /// # Errors
+    /// A name that is no relative path of plain segments.
+    pub fn table(&self, name: &str) -> Result<TableStore, StoreError> {
+        TableStore::new(self, name)
+    }
+
+    /// The destination as it may be shown.
+    pub fn shown(&self) -> &str {
+        &self.context.shown
+    }
+}
+
+impl Context {
+    fn plain(shown: String, kind: Kind) -> Self {
+        let shown = shown.trim_end_matches('/').to_owned();
+        Self { shown, redactor: Redactor::default(), kind, credentials_hint: None, has_credentials: true }
+    }
+}
+
+/// Opens a destination: reads its URL, its options, and what the environment says of the provider. Sends and creates nothing.
+///
+/// `variables` looks up an environment variable; only those of the provider's own prefix are asked for (and `HOME`, to tell
+/// whether there are AWS profiles that the error should mention).
+///
+/// # Errors
+/// A URL or an option that cannot be understood.
+pub fn open(plan: &DestinationPlan, variables: &dyn Fn(&str) -> Option<String>) -> Result<Store, StoreError> {
+    let Some((scheme, _)) = plan.url.split_once("://") else {
+        refuse_options(plan)?;
+        return local::open(std::path::Path::new(&plan.url), &plan.url);
+    };
+    let url = Url::parse(&plan.url).map_err(|error| StoreError::url(&hidden(plan), error))?;
+    match scheme {
+        "file" => {
+            refuse_options(plan)?;
+            let path = url.to_file_path().map_err(|()| StoreError::url(&plan.url, "it names no local path"))?;
+            local::open(&path, &plan.url)
+        }
+        "memory" => {
+            refuse_options(plan)?;
+            let root = Path::from_url_path(url.path()).map_err(|error| StoreError::url(&plan.url, error))?;
+            let store = Arc::new(InMemory::new());
+            Ok(Store::with_context(store, root, Context::plain(plan.url.clone(), Kind::Memory)))
+        }
+        _ => cloud::open(plan, &url, variables),
+    }
+}
+
+/// The URL without what may be a secret in it.
+fn hidden(plan: &DestinationPlan) -> String {
+    let url = plan.url.split(['?', '#']).next().unwrap_or_default();
+    match url.rsplit_once('@') {
+        Some((_, rest)) => rest.to_owned(),
+        None => url.to_owned(),
+    }
+}
+
+fn refuse_options(plan: &DestinationPlan) -> Result<(), StoreError> {
+    match plan.options.first() {
+        None => Ok(()),
+        Some((name, _)) => {
+            Err(StoreError::UnknownOption { name: name.clone(), store: plan.url.clone(), suggestion: None })
+        }
+    }
+}
+
+/// Knows every secret value among these.
+fn redactor<'a>(values: impl Iterator<Item = (&'a str, &'a str)>) -> Redactor {
+    Redactor::new(values.filter(|(name, _)| is_secret_name(name)).flat_map(|(_, value)| parts(value)))
+}
+
+/// A value, and if it is a query string such as an Azure SAS, the values in it: a URL may hold those in another order.
+fn parts(value: &str) -> Vec<String> {
+    let pairs = value.split('&').filter_map(|pair| pair.split_once('='));
+    let signatures = pairs.filter(|(name, _)| is_secret_name(name.trim_start_matches('?')));
+    let mut parts: Vec<String> = signatures.map(|(_, signature)| signature.to_owned()).collect();
+    parts.push(value.to_owned());
+    parts
+}
+
+#[cfg(test)]
+mod tests;

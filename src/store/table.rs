@@ -1,0 +1,189 @@
+//! One table's part of a store: paths are relative to the table, errors name store and path.
+
+use std::{io, sync::Arc};
+
+use bytes::Bytes;
+use futures::{StreamExt, TryStreamExt, stream::BoxStream};
+use object_store::{
+    Error, ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload, WriteMultipart, path::Path,
+};
+
+use super::{Context, Kind, Store, StoreError};
+
+/// Larger objects are sent in parts, on stores behind a network: a lost connection then costs a part.
+const SINGLE_PUT: usize = 64 << 20;
+const PART: usize = 16 << 20;
+const PARTS_IN_FLIGHT: usize = 4;
+
+/// How often a local write is tried again after its directory was cleaned away under it.
+const DIRECTORY_RACES: usize = 16;
+
+/// The answer to a put-if-absent that is clear.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Created {
+    Yes,
+    /// Something is there. It may be our own, if the client sent the request twice.
+    AlreadyThere,
+}
+
+/// A table's directory in a store. Cloning is cheap.
+#[derive(Clone, Debug)]
+pub struct TableStore {
+    store: Arc<dyn ObjectStore>,
+    root: Path,
+    context: Arc<Context>,
+}
+
+impl TableStore {
+    pub(super) fn new(store: &Store, table: &str) -> Result<Self, StoreError> {
+        let root = relative(&store.root, table)?;
+        if root == store.root {
+            return Err(StoreError::Name { name: table.to_owned(), reason: "it is empty".into() });
+        }
+        Ok(Self { store: Arc::clone(&store.store), root, context: Arc::clone(&store.context) })
+    }
+
+    /// The object store itself, for what needs a reader of its own.
+    pub fn object_store(&self) -> &Arc<dyn ObjectStore> {
+        &self.store
+    }
+
+    /// Where a path of the table lies in the object store.
+    ///
+    /// # Errors
+    /// A path that leaves the table or is no path: `..`, empty segments, control characters.
+    pub fn location(&self, path: &str) -> Result<Path, StoreError> {
+        relative(&self.root, path)
+    }
+
+    /// The table's own path of a location, `None` outside the table.
+    pub fn path_of(&self, location: &Path) -> Option<String> {
+        let rest = location.as_ref().strip_prefix(self.root.as_ref())?.strip_prefix('/')?;
+        Some(rest.to_owned())
+    }
+
+    /// How messages call a path of the table.
+    pub fn shown(&self, path: &str) -> String {
+        let table = self.root.filename().unwrap_or_default();
+        let separator = if path.is_empty() { "" } else { "/" };
+        self.context.redactor.text(&format!("{}/{table}{separator}{path}", self.context.shown))
+    }
+
+    /// An error of the store about a path of the table.
+    pub fn error(&self, action: &'static str, path: &str, error: &(dyn std::error::Error + 'static)) -> StoreError {
+        StoreError::access(&self.context, action, self.shown(path), error)
+    }
+
+    /// What lies below a directory of the table, at any depth, in no particular order; nothing if there is no such directory.
+    pub fn list(&self, directory: &str) -> Result<BoxStream<'_, Result<ObjectMeta, StoreError>>, StoreError> {
+        let prefix = if directory.is_empty() { self.root.clone() } else { self.location(directory)? };
+        let directory = directory.to_owned();
+        let listed = self.store.list(Some(&prefix));
+        Ok(listed.map_err(move |error| self.error("list", &directory, &error)).boxed())
+    }
+
+    /// The whole object, `None` if there is none.
+    pub async fn get(&self, path: &str) -> Result<Option<Bytes>, StoreError> {
+        let location = self.location(path)?;
+        let read = async { self.store.get(&location).await?.bytes().await };
+        match read.await {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(Error::NotFound { .. }) => Ok(None),
+            Err(error) => Err(self.error("read", path, &error)),
+        }
+    }
+
+    /// The object's size in bytes, `None` if there is none.
+    pub async fn size(&self, path: &str) -> Result<Option<u64>, StoreError> {
+        match self.store.head(&self.location(path)?).await {
+            Ok(meta) => Ok(Some(meta.size)),
+            Err(Error::NotFound { .. }) => Ok(None),
+            Err(error) => Err(self.error("read", path, &error)),
+        }
+    }
+
+    /// Writes an object whole, over whatever is there.
+    pub async fn put(&self, path: &str, content: Bytes) -> Result<(), StoreError> {
+        let location = self.location(path)?;
+        let written = if content.len() > SINGLE_PUT && self.context.kind == Kind::Cloud {
+            self.put_in_parts(&location, content).await
+        } else {
+            self.put_with(&location, &content, PutMode::Overwrite).await
+        };
+        written.map_err(|error| self.error("write", path, &error))
+    }
+
+    async fn put_in_parts(&self, location: &Path, content: Bytes) -> object_store::Result<()> {
+        let upload = self.store.put_multipart(location).await?;
+        let mut parts = WriteMultipart::new_with_chunk_size(upload, PART);
+        for start in (0..content.len()).step_by(PART) {
+            // A part that failed shows here; `finish` is not reached, and the upload is given up.
+            if let Err(error) = parts.wait_for_capacity(PARTS_IN_FLIGHT).await {
+                let _ = parts.abort().await;
+                return Err(error);
+            }
+            parts.put(content.slice(start..content.len().min(start + PART)));
+        }
+        parts.finish().await?;
+        Ok(())
+    }
+
+    /// Writes an object if there is none. Every error but a refusal leaves open whether the object was written.
+    pub async fn put_if_absent(&self, path: &str, content: Bytes) -> Result<Created, StoreError> {
+        match self.put_with(&self.location(path)?, &content, PutMode::Create).await {
+            Ok(()) => Ok(Created::Yes),
+            Err(Error::AlreadyExists { .. } | Error::Precondition { .. }) => Ok(Created::AlreadyThere),
+            Err(error) => Err(self.error("write", path, &error)),
+        }
+    }
+
+    /// On local disk, another process that deletes the last file of a directory takes the directory with it, perhaps
+    /// between our making it and our writing into it; then it is made again.
+    async fn put_with(&self, location: &Path, content: &Bytes, mode: PutMode) -> object_store::Result<()> {
+        let mut races = 0;
+        loop {
+            let options = PutOptions { mode: mode.clone(), ..PutOptions::default() };
+            match self.store.put_opts(location, PutPayload::from(content.clone()), options).await {
+                Err(error) if races < DIRECTORY_RACES && self.lost_directory(&error) => races += 1,
+                answer => return answer.map(drop),
+            }
+        }
+    }
+
+    fn lost_directory(&self, error: &Error) -> bool {
+        let links = std::iter::successors(Some(error as &dyn std::error::Error), |error| error.source());
+        let not_found = |kind| kind == io::ErrorKind::NotFound;
+        let mut kinds = links.filter_map(|link| link.downcast_ref::<io::Error>()).map(io::Error::kind);
+        self.context.kind == Kind::Local && kinds.any(not_found)
+    }
+
+    /// Moves an object: atomically on local disk, elsewhere by a copy on the server. `false`: there is none at `from`.
+    pub async fn rename(&self, from: &str, to: &str) -> Result<bool, StoreError> {
+        match self.store.rename(&self.location(from)?, &self.location(to)?).await {
+            Ok(()) => Ok(true),
+            Err(Error::NotFound { .. }) => Ok(false),
+            Err(error) if self.lost_directory(&error) => Ok(false),
+            Err(error) => Err(self.error("move", from, &error)),
+        }
+    }
+
+    /// Deletes an object; it may be gone already.
+    pub async fn delete(&self, path: &str) -> Result<(), StoreError> {
+        match self.store.delete(&self.location(path)?).await {
+            Ok(()) | Err(Error::NotFound { .. }) => Ok(()),
+            Err(error) => Err(self.error("delete", path, &error)),
+        }
+    }
+}
+
+/// A path below another one, every segment as it stands.
+fn relative(root: &Path, path: &str) -> Result<Path, StoreError> {
+    let invalid = |reason: String| StoreError::Name { name: path.to_owned(), reason };
+    if path.starts_with('/') || path.ends_with('/') {
+        return Err(invalid("it begins or ends with a slash".into()));
+    }
+    let joined = if root.is_root() { path.to_owned() } else { format!("{root}/{path}") };
+    let joined = joined.trim_end_matches('/');
+    Path::parse(joined).map_err(|error| invalid(error.to_string()))
+}
