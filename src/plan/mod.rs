@@ -4,7 +4,9 @@
 //! Config (what the user wrote, with places) ──resolve──► Plan ──► stages (each reads its own part, none reads the config)
 //! ```
 
-use std::time::Duration;
+pub mod reader;
+
+use std::{fmt, time::Duration};
 
 use serde::Serialize;
 use url::Url;
@@ -193,6 +195,31 @@ pub enum Transform {
     Hour,
     Bucket(u32),
     Truncate(u32),
+}
+
+impl PartitionField {
+    /// The field as Iceberg writes it: `month(created_at)`, `bucket[16](id)`, `status` for the identity.
+    pub fn spec(&self, schema: &TableSchema) -> String {
+        let column = schema.columns.get(self.column).map_or("?", |column| &column.name);
+        match self.transform {
+            Transform::Identity => column.to_owned(),
+            transform => format!("{transform}({column})"),
+        }
+    }
+}
+
+impl fmt::Display for Transform {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Identity => f.write_str("identity"),
+            Self::Year => f.write_str("year"),
+            Self::Month => f.write_str("month"),
+            Self::Day => f.write_str("day"),
+            Self::Hour => f.write_str("hour"),
+            Self::Bucket(buckets) => write!(f, "bucket[{buckets}]"),
+            Self::Truncate(width) => write!(f, "truncate[{width}]"),
+        }
+    }
 }
 
 #[derive(Clone, Debug, Serialize)]
