@@ -1,3 +1,4 @@
+pub mod dedup;
 pub mod environment;
 pub mod error;
 pub mod json;
