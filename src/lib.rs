@@ -1,4 +1,5 @@
 pub mod commit;
+pub mod dedup;
 pub mod environment;
 pub mod error;
 pub mod json;

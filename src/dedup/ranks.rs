@@ -1,0 +1,75 @@
+//! How good each key's winner is under `dedup_sort`: bytes that compare as the column's values do, the better the greater.
+
+use arrow::{
+    compute::SortOptions,
+    datatypes::SchemaRef,
+    record_batch::RecordBatch,
+    row::{RowConverter, Rows, SortField},
+};
+
+use super::{DedupError, comparable};
+use crate::plan::DedupSort;
+
+pub(super) struct Ranks {
+    column: usize,
+    converter: RowConverter,
+    values: Vec<u8>,
+    /// Where each slot's rank lies in `values`.
+    spans: Vec<Span>,
+}
+
+#[derive(Clone, Copy)]
+struct Span {
+    start: usize,
+    length: u32,
+}
+
+impl Ranks {
+    pub(super) fn new(schema: &SchemaRef, sort: DedupSort) -> Result<Self, DedupError> {
+        let data_type = comparable(schema, sort.column, "what duplicates are ordered by")?;
+        // Nulls first makes them the least in both directions: a null loses to every value.
+        let options = SortOptions { descending: !sort.descending, nulls_first: true };
+        let converter = RowConverter::new(vec![SortField::new_with_options(data_type, options)])?;
+        Ok(Self { column: sort.column, converter, values: Vec::new(), spans: Vec::new() })
+    }
+
+    /// The ranks of a batch's rows.
+    pub(super) fn candidates(&self, rows: &RecordBatch) -> Result<Rows, DedupError> {
+        let column = rows.columns().get(self.column).ok_or(DedupError::NoColumn { index: self.column })?;
+        Ok(self.converter.convert_columns(std::slice::from_ref(column))?)
+    }
+
+    /// The rank of the next slot.
+    pub(super) fn push(&mut self, rank: &[u8]) {
+        let span = self.store(rank);
+        self.spans.push(span);
+    }
+
+    /// Whether `rank` is as good as the slot's or better; it is the slot's then.
+    pub(super) fn improve(&mut self, slot: usize, rank: &[u8]) -> bool {
+        let Some(span) = self.spans.get(slot).copied() else { return true };
+        let end = span.start + span.length as usize;
+        let Some(current) = self.values.get_mut(span.start..end) else { return true };
+        if rank < &*current {
+            return false;
+        }
+        // Ranks of one column are mostly of one length; where they are not, the old bytes are given up.
+        if rank.len() == current.len() {
+            current.copy_from_slice(rank);
+            return true;
+        }
+        let moved = self.store(rank);
+        self.spans.get_mut(slot).into_iter().for_each(|span| *span = moved);
+        true
+    }
+
+    pub(super) fn memory(&self) -> usize {
+        self.values.capacity() + self.spans.capacity() * size_of::<Span>()
+    }
+
+    fn store(&mut self, rank: &[u8]) -> Span {
+        let span = Span { start: self.values.len(), length: rank.len() as u32 };
+        self.values.extend_from_slice(rank);
+        span
+    }
+}
