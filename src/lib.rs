@@ -1,5 +1,6 @@
 pub mod environment;
 pub mod error;
+pub mod fetch;
 pub mod json;
 pub mod model;
 pub mod plan;
