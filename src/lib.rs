@@ -2,6 +2,7 @@ pub mod commit;
 pub mod dedup;
 pub mod environment;
 pub mod error;
+pub mod fetch;
 pub mod json;
 pub mod model;
 pub mod plan;

@@ -66,7 +66,13 @@ pub struct Redactor {
 impl Redactor {
     /// Values shorter than four bytes are not looked for: stripping every `a` from a message hides the message, not the `a`.
     pub fn new(values: impl IntoIterator<Item = String>) -> Self {
-        let mut values: Vec<String> = values.into_iter().flat_map(spellings).filter(|value| value.len() >= 4).collect();
+        Self::default().with(values)
+    }
+
+    /// The same, with further values.
+    pub fn with(self, values: impl IntoIterator<Item = String>) -> Self {
+        let added = values.into_iter().flat_map(spellings).filter(|value| value.len() >= 4);
+        let mut values: Vec<String> = self.values.into_iter().map(|Secret(value)| value).chain(added).collect();
         // The longest first: a value that contains another must not leave its tail behind.
         values.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
         values.dedup();
@@ -126,6 +132,12 @@ mod tests {
     #[test]
     fn text_loses_a_value_that_contains_another_whole() {
         let redactor = Redactor::new(["abcd".to_owned(), "abcd-efgh".to_owned()]);
+        assert_eq!(redactor.text("it was abcd-efgh and abcd"), "it was *** and ***");
+    }
+
+    #[test]
+    fn values_that_come_later_are_stripped_like_the_first() {
+        let redactor = Redactor::new(["abcd".to_owned()]).with(["abcd-efgh".to_owned()]);
         assert_eq!(redactor.text("it was abcd-efgh and abcd"), "it was *** and ***");
     }
 

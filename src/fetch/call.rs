@@ -1,0 +1,136 @@
+//! One request, attempted until it is answered or not worth another attempt.
+
+use std::time::Duration;
+
+use reqwest::StatusCode;
+
+use super::{
+    client::Client,
+    error::{FetchError, RequestError, Trouble},
+    exchange::{Exchange, Failed},
+    limit::Permit,
+    request::Request,
+    retry::{Schedule, Verdict},
+    transport::{Response, Scope, Transport},
+};
+use crate::report::Event;
+
+pub(super) struct Call<'a> {
+    client: &'a Client,
+    scope: &'a Scope,
+    request: Request,
+    schedule: Schedule,
+    attempts: u32,
+    /// When the first attempt was let through, on the environment's clock.
+    started: Option<Duration>,
+    refreshed: bool,
+    /// What was wrong with the attempt before this one.
+    last: Option<Report>,
+}
+
+/// A failed attempt: where it ended, and how.
+struct Report {
+    url: String,
+    credentials_sent: bool,
+    trouble: Trouble,
+}
+
+impl<'a> Call<'a> {
+    pub(super) fn new(client: &'a Client, request: Request, scope: &'a Scope) -> Self {
+        let schedule = Schedule::new(client.retry);
+        Self { client, scope, request, schedule, attempts: 0, started: None, refreshed: false, last: None }
+    }
+
+    pub(super) async fn run(mut self) -> Result<Response, FetchError> {
+        loop {
+            let permit = self.client.limiter.acquire().await;
+            self.check_time()?;
+            let mut exchange = Exchange::new(self.client, self.scope, self.request.clone());
+            self.attempts += 1;
+            let (trouble, asked) = match exchange.run().await {
+                Ok(response) => {
+                    permit.succeeded();
+                    return Ok(response);
+                }
+                Err(Failed::Fatal(error)) => return Err(error),
+                Err(Failed::Attempt { trouble, retry_after }) => (trouble, retry_after),
+            };
+            settle(permit, &trouble);
+            let report = Report { url: exchange.shown_url(), credentials_sent: exchange.sent_credentials(), trouble };
+            self.failed(report, asked).await?;
+        }
+    }
+
+    /// Waiting for a permit may take longer than a request is worth: no attempt starts after `max_elapsed`.
+    fn check_time(&mut self) -> Result<(), FetchError> {
+        let now = self.client.surroundings().environment.clock.elapsed();
+        let elapsed = now.saturating_sub(*self.started.get_or_insert(now));
+        match self.last.take() {
+            Some(report) if elapsed > self.client.retry.max_elapsed => {
+                Err(self.error(report, Some("`max_elapsed` is over".to_owned())))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Waits until the next attempt; an error if there is none.
+    async fn failed(&mut self, report: Report, asked: Option<Duration>) -> Result<(), FetchError> {
+        if self.may_refresh(&report.trouble) && self.client.auth.refresh().await? {
+            self.refreshed = true;
+            return Ok(());
+        }
+        if !report.trouble.is_passing() {
+            return Err(self.error(report, None));
+        }
+        // A pause that no request would outlive is not kept: each of them fails on its own answer at once.
+        if let Some(wait) = asked.filter(|wait| *wait <= self.client.retry.max_elapsed) {
+            self.client.limiter.pause(wait);
+        }
+        let environment = &self.client.surroundings().environment;
+        match self.schedule.after(self.attempts, self.elapsed(), asked, environment.random.next()) {
+            Verdict::RetryIn(delay) => {
+                self.tell_retry(&report, delay);
+                self.last = Some(report);
+                environment.clock.sleep(delay).await;
+                Ok(())
+            }
+            Verdict::Exhausted => Err(self.error(report, None)),
+            Verdict::GiveUp(reason) => Err(self.error(report, Some(reason))),
+        }
+    }
+
+    fn may_refresh(&self, trouble: &Trouble) -> bool {
+        !self.refreshed && matches!(trouble, Trouble::Status { status: StatusCode::UNAUTHORIZED, .. })
+    }
+
+    fn tell_retry(&self, report: &Report, delay: Duration) {
+        self.scope.counters.add_retry();
+        let reason = report.trouble.to_string();
+        tracing::debug!(resource = %self.scope.resource, url = %report.url, attempt = self.attempts, ?delay, %reason, "retry");
+        self.client.surroundings().reporter.on_event(&Event::RequestRetried {
+            resource: &self.scope.resource,
+            url: &report.url,
+            attempt: self.attempts,
+            delay,
+            reason: &reason,
+        });
+    }
+
+    fn elapsed(&self) -> Duration {
+        let now = self.client.surroundings().environment.clock.elapsed();
+        now.saturating_sub(self.started.unwrap_or(now))
+    }
+
+    fn error(&self, report: Report, gave_up: Option<String>) -> FetchError {
+        let Report { url, credentials_sent, trouble } = report;
+        let (attempts, elapsed) = (self.attempts, self.elapsed());
+        RequestError { url, page: None, attempts, elapsed, trouble, gave_up, credentials_sent }.into()
+    }
+}
+
+/// Tells the window what came of a request.
+fn settle(permit: Permit<'_>, trouble: &Trouble) {
+    if trouble.is_overload() {
+        permit.troubled();
+    }
+}

@@ -1,0 +1,246 @@
+//! What can go wrong between a request and its page.
+
+use std::{fmt, time::Duration};
+
+use reqwest::StatusCode;
+
+use super::{paginate::PaginateError, records::RecordsError, redirect::RedirectError};
+use crate::error::{ErrorKind, Failure};
+
+/// Why a page is not there.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum FetchError {
+    /// A request failed, after all the attempts that it was worth.
+    #[error(transparent)]
+    Request(Box<RequestError>),
+    /// The answer came, and its records are not where the config says.
+    #[error("page {page} of {url}: {problem}")]
+    Records { page: u64, url: String, problem: RecordsError },
+    /// The answer came, and does not tell how the list goes on.
+    #[error("page {page} of {url}: {problem}")]
+    Paginate { page: u64, url: String, problem: PaginateError },
+    #[error("the paginator's `limit` is 0: no page would hold a record")]
+    NothingAsked,
+    /// Its value is left out: it may be a secret.
+    #[error("`{name}` cannot be sent as a header: its name or its value holds characters that HTTP does not allow")]
+    Header { name: String },
+    #[error("the HTTP client cannot be set up: {cause}")]
+    Setup { cause: String },
+    #[error("page {page} is lost")]
+    Fault { page: u64, source: std::io::Error },
+    #[error("stopped on request while pages were fetched")]
+    Interrupted,
+}
+
+/// A request that failed for good. All texts in it are redacted.
+#[derive(Debug)]
+pub struct RequestError {
+    /// Where the last attempt went, redirects included.
+    pub url: String,
+    /// 1 for the first page; `None` as long as nobody has said which page the request was for.
+    pub page: Option<u64>,
+    pub attempts: u32,
+    /// From the start of the first attempt.
+    pub elapsed: Duration,
+    pub trouble: Trouble,
+    /// Why no further attempt was made, where another reason than `max_attempts` ended it.
+    pub gave_up: Option<String>,
+    /// Whether credentials went along: they do to the origin of `base_url` only.
+    pub credentials_sent: bool,
+}
+
+/// What is wrong with one attempt. All texts in it are redacted.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Trouble {
+    /// A status that is no success, and the first bytes of what the server said to it.
+    Status {
+        status: StatusCode,
+        body: String,
+    },
+    /// No connection, or one that broke before the answer's head.
+    Connection {
+        cause: String,
+    },
+    Timeout {
+        after: Duration,
+    },
+    /// The body broke off, or cannot be decompressed.
+    Body {
+        cause: String,
+    },
+    /// A success whose body is not JSON.
+    NotJson {
+        cause: String,
+        content_type: String,
+        body: String,
+    },
+    /// The decoded body is larger than `client.max_body_size`.
+    TooLarge {
+        limit: u64,
+    },
+    Redirect(RedirectError),
+}
+
+impl Trouble {
+    /// Whether another attempt may do better.
+    pub fn is_passing(&self) -> bool {
+        match self {
+            Self::Status { status, .. } => {
+                status.is_server_error()
+                    || matches!(*status, StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT)
+            }
+            Self::Connection { .. } | Self::Timeout { .. } | Self::Body { .. } | Self::NotJson { .. } => true,
+            Self::TooLarge { .. } | Self::Redirect(_) => false,
+        }
+    }
+
+    /// Whether the server is likely to be overloaded: fewer requests at a time may help.
+    pub(super) fn is_overload(&self) -> bool {
+        match self {
+            Self::Status { status, .. } => {
+                matches!(*status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE)
+            }
+            Self::Timeout { .. } => true,
+            _ => false,
+        }
+    }
+}
+
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Status { status, body } if body.is_empty() => write!(f, "the server answered {status}"),
+            Self::Status { status, body } => write!(f, "the server answered {status}: {body}"),
+            Self::Connection { cause } => write!(f, "the connection failed: {cause}"),
+            Self::Timeout { after } => write!(f, "no whole answer within {after:?}"),
+            Self::Body { cause } => write!(f, "the body broke off: {cause}"),
+            Self::NotJson { cause, content_type, body } => {
+                write!(f, "the body ({content_type}) is {cause}; it begins: {body}")
+            }
+            Self::TooLarge { limit } => write!(f, "the decoded body is larger than {limit} bytes"),
+            Self::Redirect(problem) => problem.fmt(f),
+        }
+    }
+}
+
+impl fmt::Display for RequestError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "GET {}", self.url)?;
+        if let Some(page) = self.page {
+            write!(f, ", page {page}")?;
+        }
+        write!(f, ": {}", self.trouble)?;
+        let plural = if self.attempts == 1 { "" } else { "s" };
+        write!(f, " ({} attempt{plural} in {:.1} s", self.attempts, self.elapsed.as_secs_f64())?;
+        match &self.gave_up {
+            Some(reason) => write!(f, "; {reason})"),
+            None => f.write_str(")"),
+        }
+    }
+}
+
+impl std::error::Error for RequestError {}
+
+impl RequestError {
+    fn hint(&self) -> Option<String> {
+        let hint = match &self.trouble {
+            Trouble::Status { status, .. } => return self.status_hint(*status),
+            Trouble::Connection { .. } => "is `client.base_url` right, and can this machine reach it?",
+            Trouble::Timeout { .. } => "raise `client.timeout`, or ask for smaller pages",
+            Trouble::Body { .. } => return None,
+            Trouble::NotJson { .. } => {
+                "restlake reads JSON: does `endpoint.path` name the API itself, and not a page for browsers or a login?"
+            }
+            Trouble::TooLarge { .. } => "ask for smaller pages, or raise `client.max_body_size`",
+            Trouble::Redirect(problem) => return Some(problem.hint()),
+        };
+        Some(hint.to_owned())
+    }
+
+    fn status_hint(&self, status: StatusCode) -> Option<String> {
+        let hint = match status.as_u16() {
+            401 | 403 if !self.credentials_sent => {
+                "no credentials were sent here: they go to the origin (scheme, host, port) of `client.base_url` only; \
+                 without `client.auth` there are none"
+            }
+            401 => "the server does not accept the credentials: check `client.auth` and the variables that it reads",
+            403 => "the server knows the credentials and refuses: may they read this resource?",
+            404 | 400 | 416 if self.page.is_some_and(|page| page > 1) => {
+                "the pages before it came, so the list may end here: let the paginator know the end (`total_path`, \
+                 `total_header`, `has_more_path`, `maximum_offset` or `maximum_page`)"
+            }
+            400 | 422 => {
+                "the server does not accept the parameters: check `endpoint.params` and the paginator's `limit`"
+            }
+            404 => "check `client.base_url` and `endpoint.path`",
+            429 => "lower `client.rate_limit` or `client.max_concurrency`, or raise `client.retry.max_elapsed`",
+            405 => "restlake sends GET: the API wants another method here",
+            500..=599 => "the server is at fault: try again later",
+            _ => return None,
+        };
+        Some(hint.to_owned())
+    }
+}
+
+impl From<RequestError> for FetchError {
+    fn from(error: RequestError) -> Self {
+        Self::Request(Box::new(error))
+    }
+}
+
+impl FetchError {
+    /// The same error, told which page it was about.
+    pub(super) fn at_page(mut self, number: u64) -> Self {
+        if let Self::Request(error) = &mut self {
+            error.page = Some(number);
+        }
+        self
+    }
+}
+
+impl Failure for FetchError {
+    fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Request(error) if error.trouble.is_passing() => ErrorKind::Transient,
+            Self::Fault { .. } => ErrorKind::Transient,
+            Self::Interrupted => ErrorKind::Interrupted,
+            _ => ErrorKind::User,
+        }
+    }
+
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Request(error) => match error.trouble {
+                Trouble::Status { .. } => "http_status",
+                Trouble::Connection { .. } => "http_connection",
+                Trouble::Timeout { .. } => "http_timeout",
+                Trouble::Body { .. } => "http_body",
+                Trouble::NotJson { .. } => "http_not_json",
+                Trouble::TooLarge { .. } => "http_body_too_large",
+                Trouble::Redirect(_) => "http_redirect",
+            },
+            Self::Records { .. } => "records_not_found",
+            Self::Paginate { .. } => "pagination",
+            Self::NothingAsked => "pagination_limit",
+            Self::Header { .. } => "http_header",
+            Self::Setup { .. } => "http_setup",
+            Self::Fault { .. } => "fetch_fault",
+            Self::Interrupted => "interrupted",
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Request(error) => error.hint(),
+            Self::Records { problem, .. } => problem.hint(),
+            Self::Paginate { problem, .. } => Some(problem.hint()),
+            Self::NothingAsked => Some("set `limit` to the number of records that a page shall hold".to_owned()),
+            Self::Header { .. } => {
+                Some("check `client.headers` and `client.auth`; is there a line break in it?".to_owned())
+            }
+            _ => None,
+        }
+    }
+}

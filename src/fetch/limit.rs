@@ -1,0 +1,357 @@
+//! How many requests go out: a token bucket bounds their rate, an adaptive window how many are in flight, and a pause that a
+//! server asked for holds back all of them.
+//!
+//! [`Bucket`] and [`Window`] are pure: time comes in as an argument. [`Limiter`] is the shell that waits. Requests pass it
+//! in the order in which they asked, so that the page whose turn is next is never overtaken by one asked for ahead.
+
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use tokio::sync::Notify;
+
+use crate::{environment::Clock, plan::RateLimit};
+
+/// Requests in flight at first: enough to learn from, too few to harm.
+const INITIAL_WINDOW: usize = 4;
+
+/// A token bucket as a *virtual schedule* (GCRA, ITU-T I.371): one number instead of a count and a timer.
+#[derive(Debug)]
+struct Bucket {
+    /// Between two tokens.
+    interval: Duration,
+    /// How far the schedule may run ahead of the clock: one bucket full.
+    tolerance: Duration,
+    /// When the next token would come if none had been saved up.
+    next: Duration,
+}
+
+impl Bucket {
+    fn new(rate: RateLimit) -> Self {
+        let interval = rate.per / rate.requests.max(1);
+        Self { interval, tolerance: interval * (rate.requests.max(1) - 1), next: Duration::ZERO }
+    }
+
+    /// Takes a token at `now`, or tells how long it takes until there is one.
+    fn take(&mut self, now: Duration) -> Result<(), Duration> {
+        let due = self.next.saturating_sub(self.tolerance);
+        if now < due {
+            return Err(due - now);
+        }
+        self.next = self.next.max(now) + self.interval;
+        Ok(())
+    }
+}
+
+/// The adaptive number of requests in flight: doubles while all goes well, grows by one a round after the first trouble, and
+/// halves at each trouble, once a round (TCP's slow start and additive increase, RFC 5681).
+#[derive(Debug)]
+struct Window {
+    limit: usize,
+    max: usize,
+    in_flight: usize,
+    slow_start: bool,
+    /// Successes since the limit last changed.
+    successes: usize,
+    /// Number of requests started.
+    started: u64,
+    /// `started` when the window was last cut.
+    cut_at: u64,
+}
+
+impl Window {
+    fn new(max: usize) -> Self {
+        let max = max.max(1);
+        let limit = max.min(INITIAL_WINDOW);
+        Self { limit, max, in_flight: 0, slow_start: true, successes: 0, started: 0, cut_at: 0 }
+    }
+
+    /// Starts a request if the window has room; the ticket tells when it started.
+    fn start(&mut self) -> Option<u64> {
+        if self.in_flight >= self.limit {
+            return None;
+        }
+        self.in_flight += 1;
+        self.started += 1;
+        Some(self.started)
+    }
+
+    /// A window that nobody fills has not shown that it is too small: only a saturated one grows.
+    fn succeeded(&mut self) {
+        if self.in_flight < self.limit || self.limit == self.max {
+            return;
+        }
+        self.successes += 1;
+        if self.slow_start || self.successes >= self.limit {
+            self.limit += 1;
+            self.successes = 0;
+        }
+    }
+
+    /// Requests that were under way when the window was cut tell of the time before: they do not cut it again.
+    fn troubled(&mut self, ticket: u64) {
+        self.slow_start = false;
+        self.successes = 0;
+        if ticket > self.cut_at {
+            self.limit = (self.limit / 2).max(1);
+            self.cut_at = self.started;
+        }
+    }
+}
+
+/// All requests of a client pass here.
+#[derive(Debug)]
+pub(super) struct Limiter {
+    clock: Arc<dyn Clock>,
+    state: Mutex<State>,
+    /// Fair: who waits longest is next.
+    turn: tokio::sync::Mutex<()>,
+    room: Notify,
+}
+
+#[derive(Debug)]
+struct State {
+    window: Window,
+    bucket: Option<Bucket>,
+    paused_until: Duration,
+}
+
+impl Limiter {
+    pub(super) fn new(max_concurrency: usize, rate: Option<RateLimit>, clock: Arc<dyn Clock>) -> Self {
+        let state =
+            State { window: Window::new(max_concurrency), bucket: rate.map(Bucket::new), paused_until: Duration::ZERO };
+        Self { clock, state: Mutex::new(state), turn: tokio::sync::Mutex::new(()), room: Notify::new() }
+    }
+
+    /// How many requests may be in flight at this moment.
+    pub(super) fn window(&self) -> usize {
+        self.state().window.limit
+    }
+
+    /// Waits for room in the window, for the end of a pause and for a token.
+    pub(super) async fn acquire(&self) -> Permit<'_> {
+        let _turn = self.turn.lock().await;
+        let permit = loop {
+            let room = self.room.notified();
+            let ticket = self.state().window.start();
+            match ticket {
+                Some(ticket) => break Permit { limiter: self, ticket },
+                None => room.await,
+            }
+        };
+        self.clear().await;
+        permit
+    }
+
+    /// Waits for the end of a pause and for a token: what a further request under the same permit, a redirect's, needs.
+    pub(super) async fn clear(&self) {
+        while let Err(wait) = self.try_clear(self.clock.elapsed()) {
+            self.clock.sleep(wait).await;
+        }
+    }
+
+    /// Holds all requests back for `wait` from now on; a pause that is longer already stays.
+    pub(super) fn pause(&self, wait: Duration) {
+        let until = self.clock.elapsed().saturating_add(wait);
+        let mut state = self.state();
+        state.paused_until = state.paused_until.max(until);
+    }
+
+    fn try_clear(&self, now: Duration) -> Result<(), Duration> {
+        let mut state = self.state();
+        if now < state.paused_until {
+            return Err(state.paused_until - now);
+        }
+        state.bucket.as_mut().map_or(Ok(()), |bucket| bucket.take(now))
+    }
+
+    /// The state is numbers that are valid at every moment: a panic elsewhere does not spoil it.
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One request's place in the window, given back on drop.
+#[derive(Debug)]
+pub(super) struct Permit<'a> {
+    limiter: &'a Limiter,
+    ticket: u64,
+}
+
+impl Permit<'_> {
+    pub(super) fn succeeded(self) {
+        self.limiter.state().window.succeeded();
+    }
+
+    /// The answer was that of an overloaded server.
+    pub(super) fn troubled(self) {
+        self.limiter.state().window.troubled(self.ticket);
+    }
+}
+
+impl Drop for Permit<'_> {
+    fn drop(&mut self) {
+        self.limiter.state().window.in_flight -= 1;
+        self.limiter.room.notify_one();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn seconds(seconds: f64) -> Duration {
+        Duration::from_secs_f64(seconds)
+    }
+
+    fn bucket(requests: u32, per: f64) -> Bucket {
+        Bucket::new(RateLimit { requests, per: seconds(per) })
+    }
+
+    #[test]
+    fn a_full_bucket_lets_its_tokens_through_at_once_and_then_one_per_interval() {
+        let mut bucket = bucket(3, 1.5);
+        assert_eq!([(); 3].map(|()| bucket.take(seconds(10.0))), [Ok(()), Ok(()), Ok(())]);
+        assert_eq!(bucket.take(seconds(10.0)), Err(seconds(0.5)));
+        assert_eq!(bucket.take(seconds(10.2)), Err(seconds(0.3)));
+        assert_eq!(bucket.take(seconds(10.5)), Ok(()));
+        assert_eq!(bucket.take(seconds(10.5)), Err(seconds(0.5)));
+        assert_eq!([(); 3].map(|()| bucket.take(seconds(99.0))), [Ok(()), Ok(()), Ok(())]);
+    }
+
+    proptest! {
+        #[test]
+        fn no_stretch_of_time_sees_more_than_a_full_bucket_and_what_flows_in_meanwhile(
+            requests in 1u32..20, gaps in prop::collection::vec(0u64..400, 1..200),
+        ) {
+            let mut bucket = bucket(requests, 1.0);
+            let (mut now, mut taken) = (Duration::ZERO, Vec::new());
+            for gap in gaps {
+                now += Duration::from_millis(gap);
+                if bucket.take(now).is_ok() {
+                    taken.push(now);
+                }
+            }
+            for (first, start) in taken.iter().enumerate() {
+                for (count, end) in taken[first..].iter().enumerate() {
+                    let allowed = f64::from(requests) * (1.0 + (*end - *start).as_secs_f64());
+                    prop_assert!((count + 1) as f64 <= allowed + 1e-6);
+                }
+            }
+        }
+
+        #[test]
+        fn the_window_stays_within_its_bounds_whatever_happens(
+            max in 0usize..40, events in prop::collection::vec(0u8..3, 0..300),
+        ) {
+            let mut window = Window::new(max);
+            let mut tickets = Vec::new();
+            for event in events {
+                match event {
+                    0 => tickets.extend(window.start()),
+                    _ => if let Some(ticket) = tickets.pop() {
+                        if event == 1 { window.succeeded() } else { window.troubled(ticket) }
+                        window.in_flight -= 1;
+                    },
+                }
+                prop_assert!((1..=max.max(1)).contains(&window.limit));
+            }
+        }
+    }
+
+    /// Fills the window, and ends all its requests well.
+    fn good_round(window: &mut Window) {
+        let count = std::iter::from_fn(|| window.start()).count();
+        for _ in 0..count {
+            window.succeeded();
+            // Another one takes the place at once.
+            window.in_flight -= 1;
+            window.start();
+        }
+        window.in_flight = 0;
+    }
+
+    #[test]
+    fn a_saturated_window_doubles_until_the_first_trouble_and_grows_by_one_a_round_after_it() {
+        let mut window = Window::new(100);
+        let mut limits = vec![window.limit];
+        for _ in 0..2 {
+            let before = window.limit;
+            good_round(&mut window);
+            assert!(window.limit > before);
+            limits.push(window.limit);
+        }
+        assert_eq!(limits[0], 4);
+        let ticket = window.start().unwrap();
+        window.troubled(ticket);
+        let after = window.limit;
+        assert_eq!(after, limits[2] / 2);
+        window.in_flight = 0;
+        for _ in 0..after {
+            window.in_flight = window.limit;
+            window.succeeded();
+        }
+        assert_eq!(window.limit, after + 1);
+    }
+
+    #[test]
+    fn a_window_that_is_not_full_does_not_grow() {
+        let mut window = Window::new(16);
+        for _ in 0..50 {
+            window.start();
+            window.succeeded();
+            window.in_flight -= 1;
+        }
+        assert_eq!(window.limit, 4);
+    }
+
+    #[test]
+    fn troubles_of_one_round_cut_the_window_once_and_never_below_one() {
+        let mut window = Window::new(4);
+        let tickets: Vec<u64> = std::iter::from_fn(|| window.start()).collect();
+        tickets.iter().for_each(|&ticket| window.troubled(ticket));
+        assert_eq!(window.limit, 2);
+        window.in_flight = 0;
+        for expected in [1, 1] {
+            let ticket = window.start().unwrap();
+            window.troubled(ticket);
+            window.in_flight = 0;
+            assert_eq!(window.limit, expected);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_request_waits_for_room_and_the_one_that_waits_longest_is_next() {
+        let limiter = Limiter::new(1, None, crate::environment::Environment::real().clock);
+        let first = limiter.acquire().await;
+        let order = Mutex::new(Vec::new());
+        let wait = |name: &'static str| async {
+            let permit = limiter.acquire().await;
+            order.lock().unwrap().push(name);
+            drop(permit);
+        };
+        let release = async {
+            tokio::task::yield_now().await;
+            assert!(order.lock().unwrap().is_empty());
+            drop(first);
+        };
+        tokio::join!(wait("a"), wait("b"), wait("c"), release);
+        assert_eq!(*order.lock().unwrap(), ["a", "b", "c"]);
+    }
+
+    #[tokio::test]
+    async fn who_stops_waiting_leaves_neither_its_turn_nor_its_place_behind() {
+        let limiter = Limiter::new(1, None, crate::environment::Environment::real().clock);
+        let first = limiter.acquire().await;
+        tokio::select! {
+            biased;
+            _ = limiter.acquire() => panic!("there is no room"),
+            () = tokio::task::yield_now() => {}
+        }
+        drop(first);
+        limiter.acquire().await.succeeded();
+    }
+}

@@ -1,0 +1,32 @@
+//! Requests become pages, in page order.
+//!
+//! ```text
+//! ResourcePlan ─► Pages ── asks ahead ─► Client ─► limit ─► auth ─► redirect ─► the API
+//!                   ▲                      └──────── retry ◄─ broken, 429, 5xx ───┘
+//!                   └── page order, positions: Paginator
+//! ```
+//!
+//! [`Pages`] owns what is asked for and in which order it is handed on; a [`Paginator`] knows where the next page is and
+//! does no I/O; [`Client`] owns how one request is sent until it is answered. The invariant: what [`Pages`] hands on depends
+//! on the API's answers only, never on their timing.
+
+mod auth;
+mod call;
+mod client;
+mod error;
+mod exchange;
+mod limit;
+mod pages;
+pub mod paginate;
+mod records;
+mod redirect;
+mod request;
+mod retry;
+mod transport;
+
+pub use auth::Authenticator;
+pub use client::Client;
+pub use error::{FetchError, RequestError, Trouble};
+pub use pages::{FetchCounters, Pages};
+pub use paginate::{Ahead, Extent, PageToken, PageView, Paginator};
+pub use request::Request;

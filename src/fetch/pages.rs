@@ -1,0 +1,258 @@
+//! The pages of one resource: asked for ahead, handed on in page order.
+//!
+//! ```text
+//! position (true) ──► line: [next][ahead][ahead][ahead]    each a task; answers wait in their place
+//!      ▲                     │ its turn
+//!      └── advance ◄── page ─┴─► handed on
+//! ```
+//!
+//! The first page comes alone: it tells how long the list is and how large its pages are in fact. From then on the line is
+//! filled as far as the client's window and `memory_limit` allow, the head of the line always. When a page's turn comes,
+//! the paginator says from the page itself where the next one is: places in the line that do not fit this are cancelled.
+//! So a wrong guess, an error beyond the end of the list and the order of the answers never show in what is handed on.
+
+mod line;
+mod size;
+mod source;
+
+use std::sync::Arc;
+
+use self::{
+    line::Line,
+    size::PageSize,
+    source::{Fetched, Source},
+};
+use super::{
+    client::Client,
+    error::FetchError,
+    paginate::{Ahead, Extent, Guard, PageToken, PageView},
+    records::{self, Located},
+    transport::{Surroundings, Transport},
+};
+use crate::{
+    environment::FaultPoint,
+    model::Page,
+    plan::{PaginatorPlan, ResourcePlan},
+    report::Event,
+};
+
+/// Places of the line per request in flight while the head is late, where the end of the list is known.
+const LINE_PER_WINDOW: usize = 4;
+
+/// What has gone over the wire for one resource so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FetchCounters {
+    /// Sent, retries, redirects and pages asked for in vain included.
+    pub requests: u64,
+    pub retries: u64,
+    /// Handed on.
+    pub pages: u64,
+    /// Of decoded bodies.
+    pub bytes_received: u64,
+}
+
+/// The pages of one resource, in page order. Requests under way are aborted on drop.
+pub struct Pages {
+    source: Arc<Source>,
+    surroundings: Surroundings,
+    line: Line,
+    memory_limit: u64,
+    max_pages: Option<u64>,
+    /// Where the next page is; `None` at the end of the list and after an error.
+    next: Option<PageToken>,
+    /// Pages handed on.
+    number: u64,
+    /// Records handed on.
+    received: u64,
+    known: Extent,
+    size: PageSize,
+    guard: Guard,
+    warnings: Vec<String>,
+}
+
+impl Pages {
+    /// `memory_limit`: bytes that pages which came before their turn may hold. Must be used within a tokio runtime.
+    pub fn new(client: Arc<Client>, resource: &ResourcePlan, memory_limit: u64) -> Result<Self, FetchError> {
+        Self::over(client, resource, memory_limit)
+    }
+
+    fn over(transport: Arc<dyn Transport>, resource: &ResourcePlan, memory_limit: u64) -> Result<Self, FetchError> {
+        if matches!(resource.paginator, PaginatorPlan::Offset { limit: 0, .. }) {
+            return Err(FetchError::NothingAsked);
+        }
+        let surroundings = transport.surroundings().clone();
+        let source = Arc::new(Source::new(transport, resource));
+        Ok(Self {
+            next: Some(source.paginator.start()).filter(|_| resource.max_pages != Some(0)),
+            source,
+            surroundings,
+            line: Line::default(),
+            memory_limit,
+            max_pages: resource.max_pages,
+            number: 0,
+            received: 0,
+            known: Extent::default(),
+            size: PageSize::default(),
+            guard: Guard::default(),
+            warnings: Vec::new(),
+        })
+    }
+
+    /// The next page; `None` at the end of the list, and after an error. Safe to cancel: no page is lost.
+    pub async fn next(&mut self) -> Option<Result<Page, FetchError>> {
+        let token = self.next.clone()?;
+        let fetched = self.head(&token).await;
+        let page = fetched.and_then(|fetched| self.accept(&token, fetched));
+        if page.is_err() {
+            self.next = None;
+            self.line.clear();
+        }
+        Some(page)
+    }
+
+    pub fn counters(&self) -> FetchCounters {
+        let (requests, retries, bytes_received) = self.source.scope.counters.read();
+        FetchCounters { requests, retries, pages: self.number, bytes_received }
+    }
+
+    /// Things the user should know, found so far.
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
+    /// Waits for the answer whose turn it is, and keeps the line filled meanwhile.
+    async fn head(&mut self, token: &PageToken) -> Result<Fetched, FetchError> {
+        let shutdown = self.surroundings.environment.shutdown.clone();
+        loop {
+            if shutdown.is_cancelled() {
+                return Err(FetchError::Interrupted);
+            }
+            self.line.collect();
+            self.top_up(token);
+            if let Some(outcome) = self.line.take_head() {
+                return outcome.map_err(|error| error.at_page(self.number + 1));
+            }
+            tokio::select! {
+                biased;
+                () = shutdown.cancelled() => {}
+                () = self.line.arrival() => {}
+            }
+        }
+    }
+
+    fn top_up(&mut self, token: &PageToken) {
+        if self.line.is_empty() {
+            self.line.ask(&self.source, token.clone());
+        }
+        while self.has_room() {
+            let last = self.line.last().unwrap_or(token);
+            let Ahead::Next(guess) = self.source.paginator.ahead(last, &self.known) else { return };
+            self.line.ask(&self.source, guess);
+        }
+    }
+
+    fn has_room(&self) -> bool {
+        let window = self.source.transport.window();
+        let is_bounded = self.known.records.is_some() || self.known.pages.is_some();
+        let places = if is_bounded { window.saturating_mul(LINE_PER_WINDOW) } else { window };
+        let asked = self.number + self.line.len() as u64;
+        self.number > 0
+            && self.line.in_flight() < window
+            && self.line.len() < places
+            && self.max_pages.is_none_or(|max| asked < max)
+            && self.line.memory_with_one_more() <= self.memory_limit
+            && !self.line.seems_over()
+    }
+
+    /// A page's turn has come: finds out where the next one is, and tells about it.
+    fn accept(&mut self, token: &PageToken, fetched: Fetched) -> Result<Page, FetchError> {
+        let page = self.page(&fetched)?;
+        self.number = page.number;
+        self.received += page.count;
+        self.known.page_size = self.size.learn(page.count);
+        self.next = self.follow(token, &fetched, page.count)?;
+        self.line.keep_from(self.next.as_ref());
+        self.tell(&page, fetched.bytes);
+        let reached = self.surroundings.environment.faults.reach(FaultPoint::PageFetched);
+        reached.map_err(|source| FetchError::Fault { page: page.number, source })?;
+        Ok(page)
+    }
+
+    fn page(&self, fetched: &Fetched) -> Result<Page, FetchError> {
+        let number = self.number + 1;
+        let located = match &fetched.located {
+            Ok(Located::Missing) if number == 1 => Err(records::missing(&fetched.document, &self.source.selector)),
+            other => other.clone(),
+        };
+        let located = located.map_err(|problem| FetchError::Records {
+            page: number,
+            url: fetched.url.clone(),
+            problem: problem.redacted(&self.surroundings.redactor),
+        })?;
+        let (records, count) = match located {
+            Located::Records { index, count } => (Some(index), count),
+            Located::Missing | Located::Nothing => (None, 0),
+        };
+        Ok(Page { number, document: fetched.document.clone(), records, count })
+    }
+
+    /// The position behind the page that was just counted.
+    fn follow(&mut self, token: &PageToken, fetched: &Fetched, count: u64) -> Result<Option<PageToken>, FetchError> {
+        let located = |problem| FetchError::Paginate { page: self.number, url: fetched.url.clone(), problem };
+        self.guard.check(token, fetched.fingerprint, count).map_err(located)?;
+        let (root, headers, received) = (fetched.document.root(), &fetched.headers, self.received);
+        let view = |known| PageView { root, headers, count, received, known };
+        let told = self.source.paginator.extent(&view(self.known));
+        let known = Extent {
+            records: told.records.or(self.known.records),
+            pages: told.pages.or(self.known.pages),
+            page_size: self.known.page_size,
+        };
+        let next = self.source.paginator.advance(token, &view(known)).map_err(located)?;
+        self.learn(known);
+        if next.is_none() {
+            self.check_total();
+        }
+        Ok(next.filter(|_| self.max_pages.is_none_or(|max| self.number < max)))
+    }
+
+    fn learn(&mut self, known: Extent) {
+        let is_news = (known.records, known.pages) != (self.known.records, self.known.pages);
+        self.known = known;
+        if is_news {
+            let Extent { records: rows, pages, .. } = known;
+            self.report(&Event::TotalKnown { resource: &self.source.scope.resource, rows, pages });
+        }
+    }
+
+    /// The list is over: did as much come as was told?
+    fn check_total(&mut self) {
+        if let Some(records) = self.known.records.filter(|&records| records > self.received) {
+            self.warn(format!("the API tells of {records} records, and its list ended after {}", self.received));
+        }
+        // Many an API's `total` counts records where `page_number` expects pages.
+        let told = self.known.pages.filter(|&pages| pages > self.number && pages != self.received);
+        if let Some(pages) = told {
+            self.warn(format!("the API tells of {pages} pages, and its list ended after {}", self.number));
+        }
+    }
+
+    fn tell(&self, page: &Page, bytes: u64) {
+        let resource = &*self.source.scope.resource;
+        tracing::debug!(resource, page = page.number, records = page.count, bytes, "page");
+        self.report(&Event::PageFetched { resource, page: page.number, rows: page.count, bytes });
+    }
+
+    fn warn(&mut self, message: String) {
+        tracing::warn!(resource = &*self.source.scope.resource, "{message}");
+        self.report(&Event::Warning { resource: &self.source.scope.resource, message: &message });
+        self.warnings.push(message);
+    }
+
+    fn report(&self, event: &Event<'_>) {
+        self.surroundings.reporter.on_event(event);
+    }
+}
+
+#[cfg(test)]
+mod tests {}

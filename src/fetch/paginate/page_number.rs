@@ -1,0 +1,70 @@
+//! `?page=3`: the position is a count of pages.
+//!
+//! As in dlt, `total_path` tells how many *pages* there are; `total_header`, ours, how many *records*. An API whose
+//! `total_path` counts records in fact is read right too: it only never says "the end", and the empty page does.
+
+use super::{Ahead, EndMarks, Extent, PageToken, PageView, PaginateError, Paginator};
+use crate::fetch::request::Request;
+
+#[derive(Clone, Debug)]
+pub(super) struct PageNumber {
+    /// The number of the list's first page: 0 or 1 as a rule.
+    pub base: u64,
+    /// The first page asked for.
+    pub start: u64,
+    pub page_param: String,
+    /// No page of this number or above is asked for.
+    pub maximum: Option<u64>,
+    pub end: EndMarks,
+}
+
+impl PageNumber {
+    fn number(token: &PageToken) -> Result<u64, PaginateError> {
+        match token {
+            PageToken::Page(number) => Ok(*number),
+            _ => Err(PaginateError::ForeignToken { token: token.clone() }),
+        }
+    }
+
+    /// Whether no page of this number is to be asked for, by the pages told and by the config.
+    fn is_beyond(&self, number: u64, known: &Extent) -> bool {
+        let told = known.pages.is_some_and(|pages| number.saturating_sub(self.start) >= pages);
+        told || self.maximum.is_some_and(|maximum| number >= maximum)
+    }
+}
+
+impl Paginator for PageNumber {
+    fn start(&self) -> PageToken {
+        PageToken::Page(self.start)
+    }
+
+    fn apply(&self, token: &PageToken, request: &mut Request) {
+        if let PageToken::Page(number) = token {
+            request.set_param(&self.page_param, &number.to_string());
+        }
+    }
+
+    fn extent(&self, page: &PageView<'_>) -> Extent {
+        let behind_last = self.end.total_in_body(page).map(|pages| self.base.saturating_add(pages));
+        let within = behind_last.map(|behind| self.maximum.map_or(behind, |maximum| behind.min(maximum)));
+        // How many records stand before a start in the middle is not known: the total then says nothing about the rest.
+        let records = self.end.total_in_header(page).filter(|_| self.start == self.base);
+        Extent { pages: within.map(|behind| behind.saturating_sub(self.start)), records, page_size: None }
+    }
+
+    fn advance(&self, token: &PageToken, page: &PageView<'_>) -> Result<Option<PageToken>, PaginateError> {
+        if self.end.is_last(page) || page.known.records.is_some_and(|records| page.received >= records) {
+            return Ok(None);
+        }
+        self.end.must_end(page, self.maximum)?;
+        let next = Self::number(token)?.saturating_add(1);
+        Ok((!self.is_beyond(next, &page.known)).then_some(PageToken::Page(next)))
+    }
+
+    fn ahead(&self, token: &PageToken, known: &Extent) -> Ahead {
+        let Ok(next) = Self::number(token).map(|number| number.saturating_add(1)) else { return Ahead::Unknown };
+        let before = known.page_size.map(|size| next.saturating_sub(self.start).saturating_mul(size));
+        let all_asked = before.zip(known.records).is_some_and(|(before, records)| before >= records);
+        if all_asked || self.is_beyond(next, known) { Ahead::End } else { Ahead::Next(PageToken::Page(next)) }
+    }
+}

@@ -1,0 +1,112 @@
+//! Where a page's records are: `data_selector` applied to a document that has come.
+
+use std::hash::BuildHasher;
+
+use hashbrown::DefaultHashBuilder;
+
+use crate::{
+    json::{Document, Kind, Node, Selector},
+    secret::Redactor,
+};
+
+/// What `data_selector` found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Located {
+    /// Nothing stands there. An error on the first page, an empty page later.
+    Missing,
+    /// Null, or an answer without a body.
+    Nothing,
+    Records {
+        /// The tape index of the array, or of the one object.
+        index: u32,
+        count: u64,
+    },
+}
+
+/// Why a page's records cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RecordsError {
+    #[error("`data_selector: {selector}` finds nothing; the answer {}", holds(.keys))]
+    Missing { selector: String, keys: Vec<String> },
+    #[error("`data_selector: {selector}` finds {found}, where an array of records or one object was expected")]
+    Scalar { selector: String, found: String },
+    /// Without a selector the whole answer would be one record, and every page the same kind of record.
+    #[error("the answer is an object, not an array of records; it {}", holds(.keys))]
+    Wrapped { keys: Vec<String>, arrays: Vec<String> },
+}
+
+impl RecordsError {
+    /// The same, with all that the API wrote stripped of known secrets.
+    pub(super) fn redacted(self, redactor: &Redactor) -> Self {
+        let all = |keys: Vec<String>| keys.iter().map(|key| redactor.text(key)).collect();
+        match self {
+            Self::Missing { selector, keys } => Self::Missing { selector, keys: all(keys) },
+            Self::Scalar { selector, found } => Self::Scalar { selector, found: shortened(&redactor.text(&found)) },
+            Self::Wrapped { keys, arrays } => Self::Wrapped { keys: all(keys), arrays: all(arrays) },
+        }
+    }
+
+    pub(super) fn hint(&self) -> Option<String> {
+        match self {
+            Self::Missing { .. } => Some("set `endpoint.data_selector` to the path of the records".to_owned()),
+            Self::Scalar { .. } => None,
+            Self::Wrapped { arrays, .. } => match arrays.as_slice() {
+                [] => Some("use the paginator `single_page` if the answer is the record".to_owned()),
+                [only] => Some(format!("set `data_selector: {only}`")),
+                several => Some(format!("set `data_selector` to the one that holds the records: {}", quoted(several))),
+            },
+        }
+    }
+}
+
+fn holds(keys: &[String]) -> String {
+    if keys.is_empty() { "has no keys".to_owned() } else { format!("has the keys {}", quoted(keys)) }
+}
+
+fn quoted(keys: &[String]) -> String {
+    keys.iter().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", ")
+}
+
+/// Looks for the records. `paginated`: an object at the root is then a wrapper whose selector is missing.
+pub(super) fn locate(document: &Document, selector: &Selector, paginated: bool) -> Result<Located, RecordsError> {
+    let root = document.root();
+    if root.kind() == Kind::Null {
+        return Ok(Located::Nothing);
+    }
+    let Some(found) = selector.find(root) else { return Ok(Located::Missing) };
+    match found.kind() {
+        Kind::Array => Ok(Located::Records { index: found.index(), count: found.items().count() as u64 }),
+        Kind::Object if selector.is_root() && paginated => {
+            Err(RecordsError::Wrapped { keys: keys(root, |_| true), arrays: keys(root, |kind| kind == Kind::Array) })
+        }
+        Kind::Object => Ok(Located::Records { index: found.index(), count: 1 }),
+        Kind::Null => Ok(Located::Nothing),
+        _ => Err(RecordsError::Scalar {
+            selector: selector.to_string(),
+            found: String::from_utf8_lossy(found.raw()).into_owned(),
+        }),
+    }
+}
+
+/// Nothing was found on the first page.
+pub(super) fn missing(document: &Document, selector: &Selector) -> RecordsError {
+    RecordsError::Missing { selector: selector.to_string(), keys: keys(document.root(), |_| true) }
+}
+
+/// A hash of the records as the API wrote them, comparable between hashes by the same `hasher`.
+pub(super) fn fingerprint(document: &Document, located: Located, hasher: &DefaultHashBuilder) -> u64 {
+    match located {
+        Located::Records { index, .. } => hasher.hash_one(document.node(index).raw()),
+        Located::Missing | Located::Nothing => 0,
+    }
+}
+
+/// The keys of an object whose values are of a kind, the first twenty of them.
+fn keys(node: Node<'_>, is_wanted: impl Fn(Kind) -> bool) -> Vec<String> {
+    let wanted = node.fields().filter(|(_, value)| is_wanted(value.kind()));
+    wanted.filter_map(|(key, _)| key.text().ok().map(|text| text.into_owned())).take(20).collect()
+}
+
+fn shortened(text: &str) -> String {
+    text.chars().take(60).map(|c| if c.is_control() { ' ' } else { c }).collect()
+}

@@ -1,0 +1,79 @@
+//! Where a redirect leads: our own rules, because reqwest's keep custom headers and send a `Referer` with the whole query.
+
+use reqwest::{StatusCode, header::HeaderMap, header::LOCATION};
+use url::Url;
+
+/// Hops that one request may take.
+pub(super) const MAX_REDIRECTS: u32 = 10;
+
+/// Why a redirect is not followed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RedirectError {
+    #[error("the server redirected more than {MAX_REDIRECTS} times")]
+    TooMany,
+    #[error("the server answered {status} without a usable `Location`")]
+    NoLocation { status: StatusCode },
+    #[error("the server redirected from https to `{scheme}`, which would send the request in the clear")]
+    Downgrade { scheme: String },
+}
+
+impl RedirectError {
+    pub(super) fn hint(&self) -> String {
+        match self {
+            Self::TooMany => "often the server wants credentials or a cookie; set `client.base_url` to where it leads",
+            Self::NoLocation { .. } => "check `client.base_url` and `endpoint.path`",
+            Self::Downgrade { .. } => "set `client.base_url` to the address that answers over https",
+        }
+        .to_owned()
+    }
+}
+
+/// Where an answer with a 3xx status sends a GET request that went to `from`.
+pub(super) fn target(from: &Url, status: StatusCode, headers: &HeaderMap) -> Result<Url, RedirectError> {
+    let missing = || RedirectError::NoLocation { status };
+    if !matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308) {
+        return Err(missing());
+    }
+    let location = headers.get(LOCATION).and_then(|value| value.to_str().ok()).ok_or_else(missing)?;
+    let to = from.join(location).map_err(|_| missing())?;
+    match (from.scheme(), to.scheme()) {
+        ("http", "http") | (_, "https") => Ok(to),
+        ("https", scheme) => Err(RedirectError::Downgrade { scheme: scheme.to_owned() }),
+        _ => Err(missing()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn follow(from: &str, status: u16, location: Option<&str>) -> Result<String, RedirectError> {
+        let headers = location.map(|location| (LOCATION, location.parse().unwrap())).into_iter().collect();
+        let status = StatusCode::from_u16(status).unwrap();
+        target(&Url::parse(from).unwrap(), status, &headers).map(String::from)
+    }
+
+    #[test]
+    fn relative_and_absolute_locations_are_followed_for_the_five_statuses() {
+        for status in [301, 302, 303, 307, 308] {
+            assert_eq!(follow("http://a/b/c?d=1", status, Some("../e?f=2")).unwrap(), "http://a/e?f=2");
+        }
+        assert_eq!(follow("http://a/", 302, Some("https://b/")).unwrap(), "https://b/");
+    }
+
+    #[test]
+    fn https_is_never_left() {
+        let error = follow("https://a/", 302, Some("http://a/")).unwrap_err();
+        assert_eq!(error, RedirectError::Downgrade { scheme: "http".into() });
+    }
+
+    #[test]
+    fn other_3xx_and_unusable_locations_are_errors() {
+        for (status, location) in
+            [(304, Some("http://a/")), (302, None), (302, Some("http://")), (302, Some("file:///x"))]
+        {
+            let refused = matches!(follow("http://a/", status, location), Err(RedirectError::NoLocation { .. }));
+            assert!(refused, "{status} {location:?}");
+        }
+    }
+}
