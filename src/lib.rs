@@ -1,3 +1,4 @@
+pub mod config;
 pub mod environment;
 pub mod error;
 pub mod json;
