@@ -1,5 +1,6 @@
 pub mod commit;
 pub mod dedup;
+pub mod config;
 pub mod environment;
 pub mod error;
 pub mod fetch;

@@ -1,0 +1,329 @@
+//! Holds a tree against the tables of [`super::fields`]: unknown keys, wrong types, keys of a later version, keys without effect.
+//!
+//! What is wrong is reported and becomes [`Kind::Broken`]; keys that are unknown or without effect leave the tree. So the tree
+//! that remains holds only what the tables allow. Where a number or bool is wanted, a filled-in text becomes one.
+
+use super::{
+    fields::{Field, Grammar, Shape, Status, TYPE, Table, Union, Word},
+    problem::{Findings, Severity, nearest, suggestion},
+    tree::{Entry, Kind, Place, Value},
+};
+
+/// Checks an object against its table.
+pub fn check(value: &mut Value, table: &'static Table, findings: &mut Findings) {
+    if expect_object(value, findings) {
+        Check { findings }.object(value, table, &[]);
+    }
+}
+
+struct Check<'a> {
+    findings: &'a mut Findings,
+}
+
+impl Check<'_> {
+    fn object(&mut self, value: &mut Value, table: &'static Table, beside: &[&str]) {
+        let place = value.place.clone();
+        let Kind::Object(entries) = &mut value.kind else { return };
+        self.require(entries, table, &place);
+        entries.retain_mut(|entry| beside.contains(&entry.key.as_str()) || self.entry(entry, table, beside));
+    }
+
+    /// A required key that is missing is reported, and stands in the tree as broken.
+    fn require(&mut self, entries: &mut Vec<Entry>, table: &Table, place: &Place) {
+        for field in table.fields.iter().filter(|field| field.required) {
+            let written = entries.iter_mut().find(|entry| entry.key == field.key);
+            let help = Some(field.doc.to_owned());
+            match written {
+                Some(entry) if entry.value.is_null() => {
+                    self.findings.error(&entry.value.place, format!("`{}` cannot be null", field.key), help);
+                    entry.value.kind = Kind::Broken;
+                }
+                Some(_) => {}
+                None => {
+                    self.findings.error(place, format!("`{}` is missing", field.key), help);
+                    let broken = Value { kind: Kind::Broken, place: place.clone(), filled: false };
+                    entries.push(Entry { key: field.key.into(), key_span: place.span, value: broken });
+                }
+            }
+        }
+    }
+
+    /// Whether the entry stays in the tree.
+    fn entry(&mut self, entry: &mut Entry, table: &'static Table, beside: &[&str]) -> bool {
+        let Some(field) = table.field(&entry.key) else {
+            self.unknown(entry, table, beside);
+            return false;
+        };
+        match field.status {
+            Status::Supported => {
+                self.field(&mut entry.value, field);
+                true
+            }
+            // Null is dlt's way to leave a key out.
+            Status::NotYet if entry.value.is_null() => false,
+            Status::NotYet => {
+                let message = format!("`{}` is not supported yet", field.key);
+                self.at_key(Severity::Error, entry, message, Some(field.doc.to_owned()));
+                entry.value.kind = Kind::Broken;
+                true
+            }
+            Status::Ignored(note) => {
+                let message = format!("`{}` has no effect: {note}", field.key);
+                self.at_key(Severity::Note, entry, message, None);
+                false
+            }
+        }
+    }
+
+    fn unknown(&mut self, entry: &Entry, table: &Table, beside: &[&str]) {
+        if table.ignored_prefix.is_some_and(|prefix| entry.key.starts_with(prefix)) {
+            return self.at_key(Severity::Note, entry, format!("`{}` has no effect", entry.key), None);
+        }
+        let known = table.supported().map(|field| field.key);
+        // A key of a later version is worth naming, but only where it is what was meant.
+        let later = table.fields.iter().map(|field| field.key);
+        let help = match nearest(&entry.key, later.chain(beside.iter().copied())) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => suggestion(&entry.key, known.collect::<Vec<_>>(), "keys here"),
+        };
+        self.at_key(Severity::Error, entry, format!("unknown key `{}`", entry.key), Some(help));
+    }
+
+    fn at_key(&mut self, severity: Severity, entry: &Entry, message: String, help: Option<String>) {
+        self.findings.add(severity, entry.key_span, &entry.value.place.path, message, help);
+    }
+
+    fn field(&mut self, value: &mut Value, field: &'static Field) {
+        if !value.is_null() {
+            self.value(value, &field.shape);
+        }
+    }
+
+    fn value(&mut self, value: &mut Value, shape: &'static Shape) {
+        if value.is_broken() {
+            return;
+        }
+        coerce(value, shape);
+        match shape {
+            Shape::Either(shapes) => match shapes.iter().find(|shape| accepts(shape, &value.kind)) {
+                Some(shape) => self.value(value, shape),
+                None => self.wrong(value, shape),
+            },
+            Shape::OneOrMany(item) if !matches!(value.kind, Kind::List(_)) => self.value(value, item),
+            _ if !accepts(shape, &value.kind) => self.wrong(value, shape),
+            Shape::Count { min, max } => self.count(value, *min, *max),
+            Shape::Parsed(grammar) => self.parsed(value, grammar),
+            Shape::Choice(words) => self.choice(value, words),
+            Shape::Object(table) => self.object(value, table, &[]),
+            Shape::Tagged(union) => self.tagged(value, union),
+            Shape::List(item) | Shape::OneOrMany(item) => self.items(value, item),
+            Shape::Map(item) => self.map(value, item),
+            Shape::LaterObject(what) => self.broken(value, format!("{what} is not supported yet"), None),
+            Shape::Text | Shape::Secret | Shape::Bool | Shape::Scalar => {}
+        }
+    }
+
+    fn items(&mut self, value: &mut Value, item: &'static Shape) {
+        if let Kind::List(items) = &mut value.kind {
+            items.iter_mut().for_each(|value| self.value(value, item));
+        }
+    }
+
+    /// Null leaves a key of the user's own out.
+    fn map(&mut self, value: &mut Value, item: &'static Shape) {
+        if let Kind::Object(entries) = &mut value.kind {
+            entries
+                .iter_mut()
+                .filter(|entry| !entry.value.is_null())
+                .for_each(|entry| self.value(&mut entry.value, item));
+        }
+    }
+
+    fn count(&mut self, value: &mut Value, min: u64, max: u64) {
+        let Kind::Number(number) = &value.kind else { return };
+        let bounds =
+            if max >= u64::from(u32::MAX) { format!("of at least {min}") } else { format!("from {min} to {max}") };
+        match number.parse::<u64>() {
+            Ok(count) if (min..=max).contains(&count) => {}
+            _ => self.broken(value, format!("expected a whole number {bounds}, found {}", shown(value)), None),
+        }
+    }
+
+    fn parsed(&mut self, value: &mut Value, grammar: &'static Grammar) {
+        let Some(text) = value.as_text() else { return };
+        if let Err((reason, offset)) = (grammar.check)(text) {
+            let message = match reason.as_str() {
+                "" => format!("expected {}, found {}", grammar.what, shown(value)),
+                _ => format!("{}: {reason}", shown(value)),
+            };
+            let help = (!reason.is_empty()).then(|| format!("expected {}", grammar.what));
+            self.findings.error_inside(&value.place, text, offset, message, help);
+            value.kind = Kind::Broken;
+        }
+    }
+
+    fn choice(&mut self, value: &mut Value, words: &[Word]) {
+        let Some(text) = value.as_text() else { return };
+        let supported = words.iter().filter(|word| word.status == Status::Supported).map(|word| word.word);
+        match words.iter().find(|word| word.word == text).map(|word| word.status) {
+            Some(Status::Supported | Status::Ignored(_)) => {}
+            Some(Status::NotYet) => {
+                let help = list_of("supported", supported);
+                self.broken(value, format!("`{text}` is not supported yet"), Some(help));
+            }
+            None => {
+                let help = suggestion(text, supported.collect::<Vec<_>>(), "words here");
+                self.broken(value, format!("expected one of its words, found {}", shown(value)), Some(help));
+            }
+        }
+    }
+
+    /// A bare word becomes the object that it stands for.
+    fn tagged(&mut self, value: &mut Value, union: &'static Union) {
+        if let Kind::Text(_) = value.kind {
+            let word = value.clone();
+            let entry = Entry { key: TYPE.into(), key_span: value.place.span, value: word };
+            value.kind = Kind::Object(vec![entry]);
+        }
+        let Some(word) = self.tag(value, union) else { return };
+        match union.variant(&word) {
+            Some(variant) if variant.status == Status::Supported => self.object(value, variant.table, &[TYPE]),
+            Some(_) => self.wrong_tag(value, union, format!("the {} `{word}` is not supported yet", noun(union)), None),
+            None => {
+                let supported: Vec<_> = union.variants.iter().map(|variant| variant.word).collect();
+                let help = nearest(&word, supported).map(|near| format!("did you mean `{near}`?"));
+                self.wrong_tag(value, union, format!("there is no {} `{word}`", noun(union)), help);
+            }
+        }
+    }
+
+    /// The word under `type`, or the one that counts where there is none. Anything else is reported.
+    fn tag(&mut self, value: &mut Value, union: &'static Union) -> Option<String> {
+        let written = value.get(TYPE).filter(|tag| !tag.is_null());
+        match (written, union.default) {
+            (Some(tag), _) if tag.as_text().is_some() => tag.as_text().map(str::to_owned),
+            (Some(tag), _) if tag.is_broken() => {
+                value.kind = Kind::Broken;
+                None
+            }
+            (None, Some(default)) => Some(default.to_owned()),
+            (written, _) => {
+                let message = match written {
+                    Some(tag) => format!("expected {}'s type, found {}", union.what, tag.kind.name()),
+                    None => format!("{} needs a `type`", union.what),
+                };
+                self.wrong_tag(value, union, message, None);
+                None
+            }
+        }
+    }
+
+    fn wrong_tag(&mut self, value: &mut Value, union: &Union, message: String, help: Option<String>) {
+        let supported = union.variants.iter().filter(|variant| variant.status == Status::Supported);
+        let help = help.unwrap_or_else(|| list_of("supported", supported.map(|variant| variant.word)));
+        let place = value.get(TYPE).map_or(&value.place, |tag| &tag.place);
+        self.findings.error(place, message, Some(help));
+        value.kind = Kind::Broken;
+    }
+
+    fn wrong(&mut self, value: &mut Value, shape: &Shape) {
+        let help = match (&value.kind, shape) {
+            (Kind::Text(_), Shape::Bool) => Some("bools are `true` and `false`, without quotes".to_owned()),
+            (Kind::Number(_) | Kind::Bool(_), Shape::Text | Shape::Secret) => Some("put it in quotes".to_owned()),
+            _ => None,
+        };
+        self.broken(value, format!("expected {}, found {}", expected(shape), shown(value)), help);
+    }
+
+    fn broken(&mut self, value: &mut Value, message: String, help: Option<String>) {
+        self.findings.error(&value.place, message, help);
+        value.kind = Kind::Broken;
+    }
+}
+
+/// Reports a root that is no object; whether it is one.
+fn expect_object(value: &mut Value, findings: &mut Findings) -> bool {
+    let is_object = matches!(value.kind, Kind::Object(_));
+    if !is_object {
+        let help = Some("write `key: value` lines".to_owned());
+        findings.error(&value.place, format!("expected an object, found {}", value.kind.name()), help);
+        value.kind = Kind::Broken;
+    }
+    is_object
+}
+
+/// A text that came out of `${…}` is read as the number or bool that is wanted; what is none stays text, and is reported as such.
+fn coerce(value: &mut Value, shape: &Shape) {
+    let Kind::Text(text) = &value.kind else { return };
+    if !value.filled {
+        return;
+    }
+    match shape {
+        Shape::Count { .. } if text.parse::<u64>().is_ok() => value.kind = Kind::Number(text.clone()),
+        Shape::Bool => {
+            if let Ok(truth) = text.parse() {
+                value.kind = Kind::Bool(truth);
+            }
+        }
+        Shape::Either(shapes) => shapes.iter().for_each(|shape| coerce(value, shape)),
+        _ => {}
+    }
+}
+
+/// Whether a value of this kind may have this shape; what it says is looked at later.
+fn accepts(shape: &Shape, kind: &Kind) -> bool {
+    match shape {
+        Shape::Text | Shape::Secret | Shape::Parsed(_) | Shape::Choice(_) => matches!(kind, Kind::Text(_)),
+        Shape::Bool => matches!(kind, Kind::Bool(_)),
+        Shape::Count { .. } => matches!(kind, Kind::Number(_)),
+        Shape::Scalar => matches!(kind, Kind::Text(_) | Kind::Number(_) | Kind::Bool(_)),
+        Shape::Object(_) | Shape::Map(_) | Shape::LaterObject(_) => matches!(kind, Kind::Object(_)),
+        Shape::Tagged(_) => matches!(kind, Kind::Object(_) | Kind::Text(_)),
+        Shape::List(_) => matches!(kind, Kind::List(_)),
+        Shape::OneOrMany(item) => matches!(kind, Kind::List(_)) || accepts(item, kind),
+        Shape::Either(shapes) => shapes.iter().any(|shape| accepts(shape, kind)),
+    }
+}
+
+fn expected(shape: &Shape) -> String {
+    match shape {
+        Shape::Text | Shape::Secret => "text".to_owned(),
+        Shape::Bool => "`true` or `false`".to_owned(),
+        Shape::Count { .. } => "a whole number".to_owned(),
+        Shape::Scalar => "text, a number or a bool".to_owned(),
+        Shape::Parsed(grammar) => grammar.what.to_owned(),
+        Shape::Choice(words) => one_of(words),
+        Shape::Object(_) | Shape::Map(_) | Shape::LaterObject(_) => "an object".to_owned(),
+        Shape::Tagged(union) => format!("{} (an object or its type)", union.what),
+        Shape::List(_) => "a list".to_owned(),
+        Shape::OneOrMany(item) => format!("{}, or a list of such", expected(item)),
+        Shape::Either(shapes) => {
+            let shapes: Vec<_> =
+                shapes.iter().filter(|shape| !matches!(shape, Shape::LaterObject(_))).map(expected).collect();
+            shapes.join(" or ")
+        }
+    }
+}
+
+fn one_of(words: &[Word]) -> String {
+    let words = words.iter().filter(|word| word.status == Status::Supported).map(|word| format!("`{}`", word.word));
+    words.collect::<Vec<_>>().join(", ")
+}
+
+/// A value in a message. What was filled in may be a secret.
+fn shown(value: &Value) -> String {
+    match &value.kind {
+        Kind::Text(text) if !value.filled && text.chars().count() <= 60 => format!("`{text}`"),
+        Kind::Number(text) if !value.filled => format!("the number {text}"),
+        Kind::Bool(truth) => format!("the bool {truth}"),
+        kind => kind.name().to_owned(),
+    }
+}
+
+fn list_of<'a>(what: &str, words: impl Iterator<Item = &'a str>) -> String {
+    format!("{what}: {}", words.map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", "))
+}
+
+fn noun(union: &Union) -> &'static str {
+    union.what.split_once(' ').map_or(union.what, |(_, noun)| noun)
+}

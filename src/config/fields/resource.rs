@@ -1,0 +1,163 @@
+//! `resources[…]` and `resource_defaults`.
+
+use super::{
+    COUNT, Field, Grammar, SELECTOR, Shape, Table, field, ignored, known, later, later_word,
+    paginator::PAGINATOR,
+    schema::{CONTRACT, SCHEMA, TYPE_NAME},
+    table, word,
+};
+use crate::config::{notation, quantity};
+
+pub static RESOURCE: Table = table("resource", "One resource of the API, into one table.", FIELDS);
+
+const FIELDS: &[Field] = &[
+    field("name", Shape::Text, "Of the resource; its table's too, unless `table_name` says otherwise."),
+    field("table_name", Shape::Text, "A directory of the destination."),
+    field(
+        "write_disposition",
+        Shape::Either(&[
+            Shape::Choice(&[word("append"), word("replace"), word("merge"), later_word("skip")]),
+            Shape::LaterObject("a write disposition with a strategy"),
+        ]),
+        "What happens to the rows that the table has already.",
+    )
+    .or("append"),
+    field("primary_key", COLUMN_NAMES, "Columns that tell rows apart."),
+    field("columns", Shape::Map(&A_HINT), "dlt's hints, by column."),
+    field("endpoint", Shape::Either(&PATH_OR_ENDPOINT), "What to request. A text is the path."),
+    field(
+        "schema",
+        Shape::Either(&PATH_OR_SCHEMA),
+        "The table's columns; a text is the path of a schema file, relative to this file.",
+    ),
+    field("schema_contract", CONTRACT, "What happens to data that the schema does not expect."),
+    field(
+        "max_rejects",
+        Shape::Either(&[COUNT, SHARE]),
+        "How many rows and values may be rejected: a number, or a share of the rows.",
+    ),
+    field("partition_by", Shape::OneOrMany(&COLUMN_OR_PARTITION), "The table's directories, the outermost first."),
+    field("dedup", Shape::Bool, "Whether duplicates by primary_key within a run are removed.").or("true"),
+    field("selected", Shape::Bool, "Whether the resource is exported unless it is named on the command line.")
+        .or("true"),
+    later("merge_key", "Deletes by ranges."),
+    later("processing_steps", "Filters and maps."),
+    later("include_from_parent", "Fields of a parent's record."),
+    later("incremental", "Loads what is new."),
+    later("data_from", "Records of another resource."),
+    ignored("parallelized", "`max_concurrency` of the client says how many requests are in flight"),
+    ignored("max_table_nesting", "nested data stays nested, or is declared as columns"),
+    ignored("nested_hints", "nested data stays nested, or is declared as columns"),
+    ignored("file_format", "the files are Parquet"),
+    ignored("table_format", "the destination's `table_format` says it"),
+    ignored("references", "Parquet knows no references"),
+    ignored("validator", "the schema says what fits"),
+    ignored("additional_table_hints", "they are hints to dlt's own destinations"),
+    ignored("parent", "there are no child tables"),
+];
+
+// Statics that name other statics cannot stand inside an expression.
+static PATH_OR_ENDPOINT: [Shape; 2] = [Shape::Text, Shape::Object(&ENDPOINT)];
+static PATH_OR_SCHEMA: [Shape; 2] = [Shape::Text, Shape::Object(&SCHEMA)];
+static COLUMN_OR_PARTITION: Shape = Shape::Either(&TEXT_OR_PARTITION);
+static TEXT_OR_PARTITION: [Shape; 2] = [Shape::Text, Shape::Object(&PARTITION)];
+static A_HINT: Shape = Shape::Object(&HINT);
+
+pub const COLUMN_NAMES: Shape = Shape::OneOrMany(&Shape::Text);
+
+const SHARE: Shape =
+    Shape::Parsed(&Grammar { what: "a number, or a share such as `1%`", check: |text| known(quantity::share(text)) });
+
+static ENDPOINT: Table = table(
+    "endpoint",
+    "What to request, and where in the answer the records are.",
+    &[
+        field("path", Shape::Text, "Below the client's base_url. Default: the resource's name."),
+        field("method", Shape::Choice(METHODS), "How.").or("GET"),
+        field(
+            "params",
+            Shape::Map(&Shape::Either(&[
+                Shape::OneOrMany(&Shape::Scalar),
+                Shape::LaterObject("a parameter that is taken from another resource or a cursor"),
+            ])),
+            "Query parameters; a list is repeated, null is left out.",
+        ),
+        field("data_selector", SELECTOR, "Where in a page the records stand.").or("$"),
+        field("paginator", Shape::Tagged(&PAGINATOR), "How the resource is paged."),
+        later("json", "The body of a POST."),
+        later("data", "The body of a POST."),
+        later("headers", "Headers of one resource."),
+        later("auth", "Credentials of one resource."),
+        later("response_actions", "What to do on certain answers."),
+        later("incremental", "Loads what is new."),
+    ],
+);
+
+/// `GET` alone, in either case, as dlt writes it.
+const METHODS: &[super::Word] = &[
+    word("GET"),
+    word("get"),
+    later_word("POST"),
+    later_word("post"),
+    later_word("PUT"),
+    later_word("put"),
+    later_word("PATCH"),
+    later_word("patch"),
+    later_word("DELETE"),
+    later_word("delete"),
+    later_word("HEAD"),
+    later_word("OPTIONS"),
+];
+
+static PARTITION: Table = table(
+    "partition",
+    "One level of directories.",
+    &[
+        field("column", Shape::Text, "The column.").required(),
+        field(
+            "transform",
+            Shape::Parsed(&Grammar {
+                what: "`identity`, `year`, `month`, `day`, `hour`, `bucket[n]` or `truncate[n]`",
+                check: |text| known(notation::transform(text)),
+            }),
+            "What is done with its value.",
+        )
+        .or("identity"),
+    ],
+);
+
+static HINT: Table = Table {
+    ignored_prefix: Some("x-"),
+    ..table(
+        "column_hint",
+        "dlt's hints for one column.",
+        &[
+            field("data_type", TYPE_NAME, "The column's type, in place of the schema's."),
+            field("precision", Shape::Count { min: 1, max: 38 }, "Digits of a decimal."),
+            field("scale", Shape::Count { min: 0, max: 38 }, "Digits of a decimal after the point."),
+            field("nullable", Shape::Bool, "Whether the column may be null, in place of what the schema says."),
+            field("primary_key", Shape::Bool, "Whether the column is part of the key."),
+            field("partition", Shape::Bool, "Whether the table is partitioned by the column's value."),
+            field(
+                "dedup_sort",
+                Shape::Choice(&[word("asc"), word("desc")]),
+                "Which row of a key stays: `desc` keeps the highest value, `asc` the lowest.",
+            ),
+            later("merge_key", "Deletes by ranges."),
+            later("hard_delete", "Deletes the rows of a key."),
+            ignored("name", "the key it stands under is the column's name"),
+            ignored("description", NO_PLACE),
+            ignored("unique", NO_PLACE),
+            ignored("sort", "`sort_by` of `destination.parquet` sorts"),
+            ignored("cluster", NO_PLACE),
+            ignored("timezone", "`timestamp` is UTC, `timestamp_naive` has no zone"),
+            ignored("variant", NO_PLACE),
+            ignored("parent_key", "there are no child tables"),
+            ignored("root_key", "there are no child tables"),
+            ignored("row_key", "there are no child tables"),
+            ignored("incremental", "it is set by dlt itself"),
+        ],
+    )
+};
+
+const NO_PLACE: &str = "Parquet has no place for it";

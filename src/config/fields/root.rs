@@ -1,0 +1,29 @@
+//! The top level.
+
+use super::{
+    Field, SIZE, Shape, Table, client::CLIENT, destination::DESTINATION, field, ignored, resource::RESOURCE, table,
+};
+
+/// The whole config file.
+pub static ROOT: Table = table("config", "A pipeline: which API, which resources, into which lake.", FIELDS);
+
+const FIELDS: &[Field] = &[
+    field("name", Shape::Text, "Names the pipeline. Default: the file's stem."),
+    field("client", Shape::Object(&CLIENT), "The API, and how to talk to it.").required(),
+    field("resource_defaults", Shape::Object(&RESOURCE), "Keys that every resource has unless it sets them itself."),
+    field(
+        "resources",
+        Shape::List(&NAME_OR_RESOURCE),
+        "What to export: one table each. A text stands for a resource of that name and path.",
+    )
+    .required(),
+    field("destination", Shape::Object(&DESTINATION), "Where the tables go."),
+    field("memory_limit", SIZE, "Bytes of pages and rows that a resource may hold between the network and its files.")
+        .or("512MB"),
+    ignored("parallelized", "`max_concurrency` of the client says how many requests are in flight"),
+    ignored("max_table_nesting", "nested data stays nested, or is declared as columns"),
+    ignored("root_key", "there are no child tables"),
+];
+
+static NAME_OR_RESOURCE: Shape = Shape::Either(&TEXT_OR_RESOURCE);
+static TEXT_OR_RESOURCE: [Shape; 2] = [Shape::Text, Shape::Object(&RESOURCE)];

@@ -1,0 +1,56 @@
+//! A table's schema: a file of its own, or inline on a resource.
+
+use super::{Field, Grammar, Shape, Table, field, ignored, later_word, table, word};
+use crate::schema::ColumnType;
+
+/// A schema file.
+pub static SCHEMA: Table = table(
+    "schema",
+    "The columns of a table.",
+    &[
+        field("columns", Shape::List(&A_COLUMN), "In the order in which they are written.").required(),
+        field("schema_contract", CONTRACT, "What happens to data that the schema does not expect."),
+    ],
+);
+
+static COLUMN: Table = table("column", "One column.", COLUMN_FIELDS);
+
+const COLUMN_FIELDS: &[Field] = &[
+    field("name", Shape::Text, "In the table.").required(),
+    field("source", Shape::Text, "The field it is filled from, dotted; `$` is the whole record. Default: the name."),
+    field("type", TYPE_NAME, "What it holds.").required(),
+    field("nullable", Shape::Bool, "Whether it may be null.").or("true"),
+    field(
+        "format",
+        Shape::Text,
+        "How to read it: strftime for dates and times, `epoch_s`, `epoch_ms`, `epoch_us` for timestamps, `hex` for binary.",
+    ),
+];
+
+pub const TYPE_NAME: Shape = Shape::Parsed(&Grammar {
+    what: "a type such as `int64`, `string`, `decimal(10,2)` or `list<string>`",
+    check: |text| match text.parse::<ColumnType>() {
+        Ok(_) => Ok(()),
+        Err(error) => Err((error.message, error.offset)),
+    },
+});
+
+/// One word for both, or each by itself.
+pub const CONTRACT: Shape = Shape::Either(&WORD_OR_CONTRACT);
+
+static WORD_OR_CONTRACT: [Shape; 2] = [Shape::Choice(CONTRACT_WORDS), Shape::Object(&CONTRACT_TABLE)];
+static A_COLUMN: Shape = Shape::Object(&COLUMN);
+
+const CONTRACT_WORDS: &[super::Word] =
+    &[word("freeze"), word("discard_row"), word("discard_value"), later_word("evolve")];
+
+static CONTRACT_TABLE: Table = table(
+    "schema_contract",
+    "What happens to data that the schema does not expect.",
+    &[
+        field("columns", Shape::Choice(CONTRACT_WORDS), "To a field that the schema does not declare.")
+            .or("discard_value"),
+        field("data_type", Shape::Choice(CONTRACT_WORDS), "To a value that does not fit its column.").or("freeze"),
+        ignored("tables", "a resource has one table, which is there or is made"),
+    ],
+);

@@ -1,0 +1,207 @@
+//! Fills `${…}` in the text values of a tree.
+//!
+//! `${NAME}` is a variable, `${NAME:-default}` has a default (used where the variable is unset or empty, as a shell does),
+//! `${file:path}` is a file's content without its last newline, `$${` stands for `${`. Every other `$` is itself, and what is
+//! filled in is not read again. Keys are left alone.
+
+use std::{fs, path::Path};
+
+use super::{
+    problem::Findings,
+    tree::{Kind, Place, Value},
+};
+use crate::secret::Secret;
+
+/// What texts are filled from, and the secrets that came out.
+pub struct Interpolation<'a> {
+    pub variables: &'a dyn Fn(&str) -> Option<String>,
+    /// Relative paths resolve against it.
+    pub directory: &'a Path,
+    /// Contents of `${file:}`.
+    pub secrets: Vec<Secret<String>>,
+}
+
+impl Interpolation<'_> {
+    /// Fills every text below `value`; one that cannot be filled is reported and becomes broken.
+    pub fn fill(&mut self, value: &mut Value, findings: &mut Findings) {
+        match &mut value.kind {
+            Kind::List(items) => items.iter_mut().for_each(|item| self.fill(item, findings)),
+            Kind::Object(entries) => entries.iter_mut().for_each(|entry| self.fill(&mut entry.value, findings)),
+            Kind::Text(text) if text.contains("${") => {
+                let text = std::mem::take(text);
+                match self.text(&text, &value.place, findings) {
+                    Some(filled) => {
+                        value.kind = Kind::Text(filled);
+                        value.filled = true;
+                    }
+                    None => value.kind = Kind::Broken,
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// `None` if something in it cannot be filled; all that cannot has been reported.
+    fn text(&mut self, text: &str, place: &Place, findings: &mut Findings) -> Option<String> {
+        let mut filled = String::with_capacity(text.len());
+        let mut whole = true;
+        let mut rest = text;
+        while let Some((before, inside)) = rest.split_once("${") {
+            if let Some(escaped) = before.strip_suffix('$') {
+                filled.push_str(escaped);
+                filled.push_str("${");
+                rest = inside;
+                continue;
+            }
+            filled.push_str(before);
+            let Some((expression, behind)) = inside.split_once('}') else {
+                let at = text.len() - inside.len() - 2;
+                let help = "write `$${` for a literal `${`".to_owned();
+                findings.error_inside(place, text, at, "this `${` is never closed".into(), Some(help));
+                return None;
+            };
+            match self.expression(expression) {
+                Ok(value) => filled.push_str(&value),
+                Err((message, help)) => {
+                    let at = text.len() - inside.len() - 2;
+                    findings.error_inside(place, text, at, message, Some(help));
+                    whole = false;
+                }
+            }
+            rest = behind;
+        }
+        filled.push_str(rest);
+        whole.then_some(filled)
+    }
+
+    fn expression(&mut self, expression: &str) -> Result<String, (String, String)> {
+        if let Some(path) = expression.strip_prefix("file:") {
+            return self.file(path);
+        }
+        let (name, default) = match expression.split_once(":-") {
+            Some((name, default)) => (name, Some(default)),
+            None => (expression, None),
+        };
+        if !is_variable_name(name) {
+            let message = format!("`{name}` is no name of an environment variable");
+            return Err((
+                message,
+                "write `${NAME}`, `${NAME:-default}`, `${file:path}`, or `$${` for a literal `${`".into(),
+            ));
+        }
+        match ((self.variables)(name), default) {
+            (Some(value), None) => Ok(value),
+            (Some(value), Some(_)) if !value.is_empty() => Ok(value),
+            (_, Some(default)) => Ok(default.to_owned()),
+            (None, None) => {
+                let help = format!("set it (`export {name}=…`), or give it a default: `${{{name}:-…}}`");
+                Err((format!("the environment variable `{name}` is not set"), help))
+            }
+        }
+    }
+
+    fn file(&mut self, path: &str) -> Result<String, (String, String)> {
+        let content = fs::read_to_string(self.directory.join(path)).map_err(|error| {
+            let help = "the path is relative to the config file; the file has to be UTF-8 text".to_owned();
+            (format!("the file `{path}` cannot be read: {error}"), help)
+        })?;
+        let content =
+            content.strip_suffix('\n').map_or(content.as_str(), |line| line.strip_suffix('\r').unwrap_or(line));
+        self.secrets.push(Secret::new(content.to_owned()));
+        Ok(content.to_owned())
+    }
+}
+
+fn is_variable_name(name: &str) -> bool {
+    let mut bytes = name.bytes();
+    bytes.next().is_some_and(|first| first.is_ascii_alphabetic() || first == b'_')
+        && bytes.all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::config::tree::Span;
+
+    fn variables(name: &str) -> Option<String> {
+        match name {
+            "KEY" => Some("k${KEY}".into()),
+            "EMPTY" => Some(String::new()),
+            _ => None,
+        }
+    }
+
+    fn fill_in(directory: &Path, text: &str) -> (Value, Findings, Vec<Secret<String>>) {
+        let mut findings = Findings::default();
+        findings.add_source("f".into(), text.into());
+        let mut value = Value::new(Kind::Text(text.into()), Span { source: 0, start: 0, end: text.len() });
+        value.place.path = "auth.token".into();
+        let mut interpolation = Interpolation { variables: &variables, directory, secrets: Vec::new() };
+        interpolation.fill(&mut value, &mut findings);
+        (value, findings, interpolation.secrets)
+    }
+
+    fn filled(text: &str) -> String {
+        let (value, findings, _) = fill_in(Path::new("."), text);
+        assert_eq!(findings.problems, []);
+        value.as_text().unwrap().to_owned()
+    }
+
+    #[test]
+    fn variables_and_defaults_are_filled_in_and_not_read_again() {
+        assert_eq!(filled("a ${KEY} b"), "a k${KEY} b");
+        assert_eq!(filled("${NONE:-x y}${NONE:-}"), "x y");
+        assert_eq!(filled("[${EMPTY}|${EMPTY:-x}]"), "[|x]");
+    }
+
+    #[test]
+    fn every_other_dollar_is_itself() {
+        assert_eq!(filled("$1 $KEY $$ cost$ $"), "$1 $KEY $$ cost$ $");
+        assert_eq!(filled("$${KEY} and $${"), "${KEY} and ${");
+        assert_eq!(filled("$.data['a']"), "$.data['a']");
+    }
+
+    #[test]
+    fn a_file_loses_its_last_newline_and_becomes_a_secret() {
+        let directory = tempfile::tempdir().unwrap();
+        fs::write(directory.path().join("token"), "s3cret\n\n").unwrap();
+        let (value, findings, secrets) = fill_in(directory.path(), "Token ${file:token}");
+        assert!(!findings.has_errors());
+        assert_eq!(value.as_text(), Some("Token s3cret\n"));
+        assert_eq!(secrets, [Secret::new("s3cret\n".to_owned())]);
+    }
+
+    #[test]
+    fn what_cannot_be_filled_is_named_with_its_place_and_its_key() {
+        let (value, findings, _) = fill_in(Path::new("."), "x${A}${B}");
+        assert!(value.is_broken());
+        let texts: Vec<_> = findings.problems.iter().map(ToString::to_string).collect();
+        assert_eq!(
+            texts,
+            [
+                "f:1:2: auth.token: the environment variable `A` is not set (set it (`export A=…`), or give it a default: `${A:-…}`)",
+                "f:1:6: auth.token: the environment variable `B` is not set (set it (`export B=…`), or give it a default: `${B:-…}`)",
+            ]
+        );
+        for (text, message) in
+            [("${A", "never closed"), ("${A B}", "no name"), ("${}", "no name"), ("${file:no/such}", "cannot be read")]
+        {
+            let (_, findings, _) = fill_in(Path::new("."), text);
+            assert!(findings.problems[0].message.contains(message), "{text}: {}", findings.problems[0]);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_text_without_braces_stays_as_it_is(text in "[^{}]*") {
+            prop_assert_eq!(filled(&text), text);
+        }
+
+        #[test]
+        fn no_text_makes_it_panic(text in "[${}A-B:\\-é]*") {
+            fill_in(Path::new("/nowhere"), &text);
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! Text to tree: YAML and JSON (one parser, JSON being YAML) and TOML.
+
+mod toml;
+mod yaml;
+
+use std::path::Path;
+
+use super::{
+    problem::{Findings, Severity},
+    tree::{Span, Value},
+};
+
+/// How a text is to be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Syntax {
+    /// JSON included.
+    Yaml,
+    Toml,
+}
+
+impl Syntax {
+    /// By file extension: `yaml`, `yml`, `json` or `toml`.
+    pub fn of(path: &Path) -> Option<Self> {
+        match path.extension()?.to_str()?.to_ascii_lowercase().as_str() {
+            "yaml" | "yml" | "json" => Some(Self::Yaml),
+            "toml" => Some(Self::Toml),
+            _ => None,
+        }
+    }
+}
+
+/// Why a text is no document of its format, and where.
+struct SyntaxError {
+    message: String,
+    span: Span,
+}
+
+/// The tree of a source. A text that cannot be read has one problem, and no tree.
+pub fn parse(findings: &mut Findings, source: usize, syntax: Syntax) -> Option<Value> {
+    let text = findings.text(source);
+    let parsed = match syntax {
+        Syntax::Yaml => yaml::parse(text, source),
+        Syntax::Toml => toml::parse(text, source),
+    };
+    match parsed {
+        Ok(mut root) => {
+            root.set_paths(String::new());
+            Some(root)
+        }
+        Err(error) => {
+            findings.add(Severity::Error, error.span, "", error.message, None);
+            None
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::tree::Kind;
+
+    fn tree(syntax: Syntax, text: &str) -> Result<Value, String> {
+        let mut findings = Findings::default();
+        let source = findings.add_source("f".into(), text.into());
+        parse(&mut findings, source, syntax).ok_or_else(|| findings.problems[0].to_string())
+    }
+
+    /// The text that a value's span covers.
+    fn covered<'a>(text: &'a str, value: &Value) -> &'a str {
+        &text[value.place.span.start..value.place.span.end]
+    }
+
+    #[test]
+    fn the_three_formats_give_one_tree_with_spans_over_keys_and_values() {
+        let yaml = "é: 1\na:\n  b: [x, \"y z\"]\n  c: 1.10\n  d: true\n  e: -3\n";
+        let json = r#"{"é": 1, "a": {"b": ["x", "y z"], "c": 1.10, "d": true, "e": -3}}"#;
+        let toml = "\"é\" = 1\n[a]\nb = [\"x\", \"y z\"]\nc = 1.10\nd = true\ne = -3\n";
+        for (syntax, text) in [(Syntax::Yaml, yaml), (Syntax::Yaml, json), (Syntax::Toml, toml)] {
+            let root = tree(syntax, text).unwrap();
+            let a = root.get("a").unwrap();
+            assert_eq!(a.get("c").unwrap().kind, Kind::Number("1.10".into()), "{text}");
+            assert_eq!(a.get("d").unwrap().kind, Kind::Bool(true));
+            assert_eq!(a.get("e").unwrap().kind, Kind::Number("-3".into()));
+            let items = a.get("b").unwrap().items();
+            assert_eq!(items[1].as_text(), Some("y z"));
+            assert_eq!(items[1].place.path, "a.b[1]");
+            assert_eq!(covered(text, &items[1]), "\"y z\"");
+            let key = a.entries()[1].key_span;
+            assert_eq!(text[key.start..key.end].trim_matches('"'), "c");
+        }
+    }
+
+    #[test]
+    fn keys_keep_the_order_of_the_file() {
+        for (syntax, text) in [(Syntax::Yaml, "z: 1\na: 2\nm: 3\n"), (Syntax::Toml, "z = 1\na = 2\nm = 3\n")] {
+            let root = tree(syntax, text).unwrap();
+            let keys: Vec<_> = root.entries().iter().map(|entry| entry.key.as_str()).collect();
+            assert_eq!(keys, ["z", "a", "m"]);
+        }
+    }
+
+    #[test]
+    fn yaml_booleans_are_true_and_false_only_and_leading_zeros_stay_text() {
+        let root = tree(Syntax::Yaml, "a: yes\nb: off\nc: true\nd: 007\ne: ~\nf: \"true\"\n").unwrap();
+        let kinds: Vec<_> = root.entries().iter().map(|entry| entry.value.kind.clone()).collect();
+        let text = |text: &str| Kind::Text(text.into());
+        assert_eq!(kinds, [text("yes"), text("off"), Kind::Bool(true), text("007"), Kind::Null, text("true")]);
+    }
+
+    #[test]
+    fn an_alias_stands_for_the_value_it_names() {
+        let root = tree(Syntax::Yaml, "a: &x {k: 1}\nb: *x\nc:\n  <<: *x\n  l: 2\n").unwrap();
+        assert_eq!(root.get("b").unwrap().get("k").unwrap().kind, Kind::Number("1".into()));
+        assert_eq!(root.get("c").unwrap().get("k").unwrap().kind, Kind::Number("1".into()));
+    }
+
+    #[test]
+    fn a_text_that_cannot_be_read_is_told_with_its_place() {
+        for (syntax, text, place) in [
+            (Syntax::Yaml, "a: 1\nb: [1, 2\n", "f:"),
+            (Syntax::Yaml, "a: 1\na: 2\n", "f:2:1: "),
+            (Syntax::Yaml, "{\"a\": 1, \"a\": 2}", "f:1:10: "),
+            (Syntax::Toml, "a = 1\nb = \n", "f:2:"),
+            (Syntax::Toml, "a = 1\na = 2\n", "f:2:1: "),
+        ] {
+            let problem = tree(syntax, text).unwrap_err();
+            assert!(problem.starts_with(place), "{text:?}: {problem}");
+            assert_eq!(problem.lines().count(), 1, "{problem}");
+        }
+    }
+
+    #[test]
+    fn a_bomb_of_aliases_is_refused() {
+        let mut text = String::from("a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n");
+        for level in 1..12 {
+            let inner = vec![format!("*a{}", level - 1); 10].join(", ");
+            text.push_str(&format!("a{level}: &a{level} [{inner}]\n"));
+        }
+        assert!(tree(Syntax::Yaml, &text).is_err());
+    }
+
+    #[test]
+    fn the_extension_tells_the_format() {
+        let of = |path: &str| Syntax::of(Path::new(path));
+        assert_eq!(
+            (of("a.yml"), of("a.JSON"), of("a.toml")),
+            (Some(Syntax::Yaml), Some(Syntax::Yaml), Some(Syntax::Toml))
+        );
+        assert_eq!((of("a.txt"), of("a")), (None, None));
+    }
+}

@@ -1,0 +1,158 @@
+//! YAML and JSON to tree.
+
+use std::fmt;
+
+use serde::{
+    Deserialize, Deserializer,
+    de::{MapAccess, SeqAccess, Visitor},
+};
+use serde_saphyr::{Location, Spanned};
+
+use super::SyntaxError;
+use crate::config::tree::{Entry, Kind, Span, Value};
+
+pub fn parse(text: &str, source: usize) -> Result<Value, SyntaxError> {
+    // `yes`, `on` and `007` stay text; aliases, depth and size keep the parser's own budgets; duplicate keys are errors.
+    let options =
+        serde_saphyr::options! { strict_booleans: true, leading_zero_numbers_as_strings: true, with_snippet: false };
+    let reader = Reader { text, source };
+    match serde_saphyr::from_str_with_options::<Spanned<Raw>>(text, options) {
+        Ok(root) => Ok(reader.value(root)),
+        Err(error) => {
+            let span = error.location().map_or_else(|| reader.span(0, 0), |location| reader.located(location));
+            Err(SyntaxError { message: first_line(&error), span })
+        }
+    }
+}
+
+/// The parser's message without the place that it repeats at its end.
+fn first_line(error: &serde_saphyr::Error) -> String {
+    let message = error.to_string();
+    let line = message.lines().next().unwrap_or_default();
+    let cut = [" at line ", " (line "].iter().filter_map(|place| line.find(place)).min();
+    cut.and_then(|cut| line.get(..cut)).unwrap_or(line).trim_end_matches([':', ' ']).to_owned()
+}
+
+/// A node without its place, which `Spanned` adds.
+enum Raw {
+    Null,
+    Bool(bool),
+    Integer(String),
+    Float(f64),
+    Text(String),
+    List(Vec<Spanned<Raw>>),
+    Object(Vec<(Spanned<String>, Spanned<Raw>)>),
+}
+
+struct Reader<'a> {
+    text: &'a str,
+    source: usize,
+}
+
+impl Reader<'_> {
+    fn value(&self, node: Spanned<Raw>) -> Value {
+        let span = self.located(node.defined);
+        let kind = match node.value {
+            Raw::Null => Kind::Null,
+            Raw::Bool(value) => Kind::Bool(value),
+            Raw::Integer(number) => Kind::Number(number),
+            Raw::Float(number) => Kind::Number(self.float(number, span)),
+            Raw::Text(text) => Kind::Text(text),
+            Raw::List(items) => Kind::List(items.into_iter().map(|item| self.value(item)).collect()),
+            Raw::Object(entries) => Kind::Object(entries.into_iter().map(|entry| self.entry(entry)).collect()),
+        };
+        Value::new(kind, span)
+    }
+
+    fn entry(&self, (key, value): (Spanned<String>, Spanned<Raw>)) -> Entry {
+        Entry { key_span: self.located(key.defined), key: key.value, value: self.value(value) }
+    }
+
+    /// As the user wrote it, if that is a number; else as Rust writes it.
+    fn float(&self, number: f64, span: Span) -> String {
+        let written = self.text.get(span.start..span.end).unwrap_or_default();
+        if written.parse() == Ok(number) { written.to_owned() } else { number.to_string() }
+    }
+
+    fn located(&self, location: Location) -> Span {
+        let start = location.span().byte_offset().and_then(|at| usize::try_from(at).ok()).unwrap_or(0);
+        let length = location.span().byte_len().and_then(|length| usize::try_from(length).ok()).unwrap_or(0);
+        self.span(start, start.saturating_add(length))
+    }
+
+    fn span(&self, start: usize, end: usize) -> Span {
+        Span { source: self.source, start, end }
+    }
+}
+
+impl<'de> Deserialize<'de> for Raw {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(RawVisitor)
+    }
+}
+
+struct RawVisitor;
+
+impl<'de> Visitor<'de> for RawVisitor {
+    type Value = Raw;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Raw, E> {
+        Ok(Raw::Null)
+    }
+
+    fn visit_none<E>(self) -> Result<Raw, E> {
+        Ok(Raw::Null)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Raw, E> {
+        Ok(Raw::Bool(value))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Raw, E> {
+        Ok(Raw::Integer(value.to_string()))
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Raw, E> {
+        Ok(Raw::Integer(value.to_string()))
+    }
+
+    fn visit_i128<E>(self, value: i128) -> Result<Raw, E> {
+        Ok(Raw::Integer(value.to_string()))
+    }
+
+    fn visit_u128<E>(self, value: u128) -> Result<Raw, E> {
+        Ok(Raw::Integer(value.to_string()))
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Raw, E> {
+        Ok(Raw::Float(value))
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Raw, E> {
+        Ok(Raw::Text(value.to_owned()))
+    }
+
+    fn visit_string<E>(self, value: String) -> Result<Raw, E> {
+        Ok(Raw::Text(value))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Raw, A::Error> {
+        let mut list = Vec::new();
+        while let Some(item) = items.next_element()? {
+            list.push(item);
+        }
+        Ok(Raw::List(list))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Raw, A::Error> {
+        let mut entries = Vec::new();
+        while let Some(entry) = map.next_entry()? {
+            entries.push(entry);
+        }
+        Ok(Raw::Object(entries))
+    }
+}
