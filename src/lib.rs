@@ -1,3 +1,4 @@
+pub mod decode;
 pub mod environment;
 pub mod error;
 pub mod json;
