@@ -1,6 +1,7 @@
 pub mod commit;
 pub mod dedup;
 pub mod config;
+pub mod decode;
 pub mod environment;
 pub mod error;
 pub mod fetch;

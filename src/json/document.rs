@@ -177,6 +177,14 @@ impl<'a> Node<'a> {
         Items { document: self.document, next, end }
     }
 
+    /// The value itself if it is a scalar; all scalars within it otherwise, keys among them (as strings), in the order in
+    /// which they stand. Takes no stack, however deep they are.
+    pub fn scalars(self) -> impl Iterator<Item = Node<'a>> {
+        let end = self.document.behind(self.index);
+        let nodes = (self.index..end).map(move |index| self.document.node(index));
+        nodes.filter(|node| !b"{}[]".contains(&node.first_byte()))
+    }
+
     /// The value of a key; of duplicate keys the last counts.
     pub fn get(self, key: &str) -> Option<Node<'a>> {
         self.fields().filter(|(name, _)| name.is(key)).last().map(|(_, value)| value)
@@ -478,6 +486,16 @@ mod tests {
     #[test]
     fn of_duplicate_keys_the_last_counts() {
         assert_eq!(parse(r#"{"a":1,"a":2}"#).root().get("a").unwrap().raw(), b"2");
+    }
+
+    #[test]
+    fn the_scalars_of_a_value_are_its_own_with_its_keys_and_nothing_behind_it() {
+        let document = parse(r#"[{"a":[1,{}],"{":null},"]",2]"#);
+        let scalars = |node: Node<'_>| node.scalars().map(|node| format!("{node:?}")).collect::<Vec<_>>();
+        assert_eq!(scalars(document.root()), ["\"a\"", "1", "\"{\"", "null", "\"]\"", "2"]);
+        let items: Vec<_> = document.root().items().map(scalars).collect();
+        assert_eq!(items[1..], [["\"]\""], ["2"]]);
+        assert_eq!(scalars(document.root().items().next().unwrap()), ["\"a\"", "1", "\"{\"", "null"]);
     }
 
     #[test]

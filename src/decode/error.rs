@@ -1,0 +1,73 @@
+//! What stops decoding: a value that does not fit under `freeze`, or a schema that can't be decoded into.
+
+use arrow::error::ArrowError;
+
+use crate::{
+    error::{ErrorKind, Failure},
+    model::Reject,
+};
+
+/// Why a page gave no batch, or a schema no decoder.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DecodeError {
+    /// A value, a field or a record that does not fit, where the contract says `freeze`.
+    #[error(
+        "resource `{}`, page {}, record {}, column `{}`: {} at `{}` does not fit {}: {}",
+        .0.resource, .0.page, .0.record, .0.column, .0.found, .0.path, .0.expected, .0.reason
+    )]
+    Mismatch(Box<Reject>),
+
+    /// A field that the schema does not declare, where the contract says `freeze`.
+    #[error(
+        "resource `{}`, page {}, record {}: the schema declares no column for the field `{}`, which holds {}",
+        .0.resource, .0.page, .0.record, .0.path, .0.found
+    )]
+    UndeclaredField(Box<Reject>),
+
+    /// A column's `format` is none for its type.
+    #[error("resource `{resource}`, column `{column}` of type {data_type}: {problem}")]
+    Format { resource: String, column: String, data_type: String, problem: String },
+
+    /// A key names a column that the schema lacks; what resolves the config checks that before.
+    #[error("resource `{resource}`: the key names column {index}, and the schema has {columns}")]
+    NoSuchColumn { resource: String, index: usize, columns: usize },
+
+    /// The columns of a page do not make a batch.
+    #[error("resource `{resource}`, page {page}: the decoded columns do not make a batch")]
+    Batch { resource: String, page: u64, source: ArrowError },
+}
+
+impl Failure for DecodeError {
+    fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Mismatch(_) | Self::UndeclaredField(_) | Self::Format { .. } => ErrorKind::User,
+            Self::NoSuchColumn { .. } | Self::Batch { .. } => ErrorKind::Bug,
+        }
+    }
+
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Mismatch(_) => "data_mismatch",
+            Self::UndeclaredField(_) => "undeclared_field",
+            Self::Format { .. } => "column_format",
+            Self::NoSuchColumn { .. } => "no_such_column",
+            Self::Batch { .. } => "decode_batch",
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Mismatch(_) => Some(
+                "mend the column's type in the schema, or go on without what does not fit: `schema_contract: {data_type: \
+                 discard_row}` (or `discard_value`) on the resource"
+                    .to_owned(),
+            ),
+            Self::UndeclaredField(_) => Some(
+                "declare the field as a column, or set `schema_contract: {columns: discard_value}` on the resource to ignore it"
+                    .to_owned(),
+            ),
+            _ => None,
+        }
+    }
+}

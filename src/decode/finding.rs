@@ -1,0 +1,259 @@
+//! What did not fit: found in the depth of a value, located while the builders unwind, judged by the row.
+
+use std::{borrow::Cow, fmt};
+
+use crate::{
+    json::{Kind, Node, StringError},
+    schema::ColumnType,
+};
+
+/// The most characters of a value that a reject shows.
+const SHOWN: usize = 200;
+
+/// Why a value does not fit its type. Its `Display` is the reject's reason.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Misfit {
+    #[error("{} stands there", describe(*.0))]
+    Kind(Kind),
+    #[error("it is no JSON value")]
+    NotJson,
+    #[error("it is not a number as JSON writes numbers")]
+    NotANumber,
+    #[error("it is not a whole number")]
+    NotWhole,
+    #[error("it is outside the range of the type")]
+    OutOfRange,
+    #[error("it has non-zero digits beyond {0} after the point")]
+    Scale(u8),
+    #[error("it has more than {0} digits")]
+    Precision(u8),
+    #[error("no number of the type equals this integer")]
+    InexactInteger,
+    #[error("{0}")]
+    Text(#[from] StringError),
+    #[error("it is not base64")]
+    Base64,
+    #[error("it is not an even number of hexadecimal digits")]
+    Hex,
+    #[error("it is not a UUID")]
+    Uuid,
+    #[error("it is not a date, YYYY-MM-DD")]
+    Date,
+    #[error("it is not a time of day, HH:MM:SS")]
+    Time,
+    #[error("it is not a timestamp, such as 2026-11-22T13:30:00Z")]
+    Timestamp,
+    #[error("it does not have the form that the column's format describes")]
+    Pattern,
+    #[error("it has a zone, and the column has none")]
+    Zone,
+    #[error("it has non-zero digits beyond microseconds")]
+    SubMicrosecond,
+    #[error("it is a leap second, which has no place among microseconds since the epoch")]
+    LeapSecond,
+    #[error("its year is not within 1 to 9999")]
+    Year,
+    #[error("it is a timestamp, and not at midnight UTC")]
+    NotMidnight,
+    #[error("it is a number; only a format of epoch_s, epoch_ms or epoch_us makes it a time")]
+    NumberWithoutFormat,
+    #[error("it is text; with an epoch format a number is expected")]
+    NotEpoch,
+    #[error("the column is a key or not nullable")]
+    Null,
+    #[error("no object stands there whose field this could be")]
+    NotAnObject,
+    #[error("a record is an object")]
+    NotARecord,
+    #[error("the schema does not declare the field")]
+    Undeclared,
+    #[error("the column's texts in this page are longer than 2 GiB together")]
+    TooLong,
+}
+
+fn describe(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Null => "null",
+        Kind::Bool(_) => "a bool",
+        Kind::Number => "a number",
+        Kind::String => "a string",
+        Kind::Array => "an array",
+        Kind::Object => "an object",
+        Kind::Word => "no JSON value",
+    }
+}
+
+/// What a value that has the wrong kind is called: a bare word is no value at all.
+pub(super) fn wrong_kind(kind: Kind) -> Misfit {
+    if kind == Kind::Word { Misfit::NotJson } else { Misfit::Kind(kind) }
+}
+
+/// Whose value did not fit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Subject {
+    /// The record itself, which is no object.
+    Record,
+    /// A field that no column has as its source.
+    Undeclared,
+    /// The column of this index.
+    Column(usize),
+}
+
+/// One step of a path from a column's value into its depth.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Step<'a> {
+    Key(Cow<'a, str>),
+    Index(usize),
+}
+
+/// What was expected in place of a value.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Expected<'a> {
+    Type(&'a ColumnType),
+    Object,
+    NoColumn,
+}
+
+impl fmt::Display for Expected<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Type(data_type) => data_type.fmt(f),
+            Self::Object => f.write_str("object"),
+            Self::NoColumn => f.write_str("no such column"),
+        }
+    }
+}
+
+/// One value that did not fit.
+#[derive(Debug)]
+pub(super) struct Finding<'a> {
+    pub subject: Subject,
+    /// From the subject's own place into its depth, innermost first.
+    pub steps: Vec<Step<'a>>,
+    /// How many keys of the column's source lead to the value; all of them unless an object is missing on the way.
+    pub depth: usize,
+    pub expected: Expected<'a>,
+    /// `None` where a field is missing.
+    pub found: Option<Node<'a>>,
+    pub misfit: Misfit,
+}
+
+/// The findings of one record.
+#[derive(Debug, Default)]
+pub(super) struct Findings<'a> {
+    list: Vec<Finding<'a>>,
+}
+
+impl<'a> Findings<'a> {
+    #[inline]
+    pub fn len(&self) -> usize {
+        self.list.len()
+    }
+
+    pub fn as_slice(&self) -> &[Finding<'a>] {
+        &self.list
+    }
+
+    pub fn clear(&mut self) {
+        self.list.clear();
+    }
+
+    pub fn push(&mut self, finding: Finding<'a>) {
+        self.list.push(finding);
+    }
+
+    /// A value that does not fit; [`locate`](Self::locate) and [`attribute`](Self::attribute) tell where it stands.
+    #[cold]
+    pub fn add(&mut self, found: Node<'a>, expected: &'a ColumnType, misfit: Misfit) {
+        let expected = Expected::Type(expected);
+        self.list.push(Finding {
+            subject: Subject::Record,
+            steps: Vec::new(),
+            depth: usize::MAX,
+            expected,
+            found: Some(found),
+            misfit,
+        });
+    }
+
+    /// Says of all findings from `first` on that they lie below `step`.
+    #[inline]
+    pub fn locate(&mut self, first: usize, step: impl Fn() -> Step<'a>) {
+        for finding in self.list.iter_mut().skip(first) {
+            finding.steps.push(step());
+        }
+    }
+
+    /// Says of all findings from `first` on that they are the column's.
+    #[inline]
+    pub fn attribute(&mut self, first: usize, column: usize) {
+        for finding in self.list.iter_mut().skip(first) {
+            finding.subject = Subject::Column(column);
+        }
+    }
+}
+
+/// A path as users write it: `steps[2].position`, with keys that are no plain words as `['odd.key']`; `$` for the record.
+pub(super) fn path<'s>(source: impl Iterator<Item = &'s str>, steps: &[Step<'_>]) -> String {
+    let mut path = String::new();
+    source.for_each(|key| push_key(&mut path, key));
+    for step in steps.iter().rev() {
+        match step {
+            Step::Key(key) => push_key(&mut path, key),
+            Step::Index(index) => path.push_str(&format!("[{index}]")),
+        }
+    }
+    match path.as_bytes().first() {
+        None => "$".to_owned(),
+        Some(b'[') => format!("${path}"),
+        Some(_) => path,
+    }
+}
+
+fn push_key(path: &mut String, key: &str) {
+    if key.is_empty() || key.contains(['.', '[', ']', '\'', '"', '$', '*']) {
+        path.push_str(&format!("['{key}']"));
+        return;
+    }
+    if !path.is_empty() {
+        path.push('.');
+    }
+    path.push_str(key);
+}
+
+/// A value as the API wrote it, shortened; what is not UTF-8 in it as `�`.
+pub(super) fn shown(found: Option<Node<'_>>) -> String {
+    let Some(node) = found else { return "null".to_owned() };
+    let raw = node.raw();
+    // A character has at most 4 bytes: no need to look at all of a long value.
+    let start = raw.get(..4 * (SHOWN + 1)).unwrap_or(raw);
+    let text = String::from_utf8_lossy(start);
+    match text.char_indices().nth(SHOWN) {
+        None => text.into_owned(),
+        Some(_) => text.chars().take(SHOWN - 1).chain(['…']).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::json::Document;
+
+    #[test]
+    fn a_path_reads_as_users_write_paths() {
+        let key = |key: &'static str| Step::Key(key.into());
+        assert_eq!(path(["steps"].into_iter(), &[key("position"), Step::Index(2)]), "steps[2].position");
+        assert_eq!(path(["a.b", "c"].into_iter(), &[key("")]), "$['a.b'].c['']");
+        assert_eq!(path([].into_iter(), &[]), "$");
+        assert_eq!(path([].into_iter(), &[Step::Index(1)]), "$[1]");
+    }
+
+    #[test]
+    fn a_long_value_is_shortened_to_200_characters_and_a_short_one_is_not() {
+        let show = |text: &str| shown(Some(Document::parse(text.into()).unwrap().root()));
+        assert_eq!(show(&"7".repeat(200)), "7".repeat(200));
+        assert_eq!(show(&"7".repeat(201)).chars().count(), 200);
+        assert_eq!(show(&format!("\"{}\"", "é".repeat(5_000))), format!("\"{}…", "é".repeat(198)));
+        assert_eq!(shown(None), "null");
+    }
+}

@@ -1,0 +1,88 @@
+//! A column's `format`, checked against its type and taken apart once for all pages.
+
+use chrono::format::{Fixed, Item};
+
+use super::convert::temporal::Notation;
+use crate::schema::{ColumnType, Format};
+
+/// How the scalars of a column are written, where their type leaves a choice.
+#[derive(Clone, Debug)]
+pub(super) struct Layout {
+    pub notation: Notation,
+    /// Binary: hexadecimal digits in place of base64.
+    pub hex: bool,
+}
+
+/// What values have that no `format` rules.
+pub(super) const PLAIN: Layout = Layout { notation: Notation::Iso, hex: false };
+
+impl Layout {
+    /// The layout of a column; `format` rules the values at the end of its lists and maps. Fails with what is wrong.
+    pub fn new(data_type: &ColumnType, format: Option<&Format>) -> Result<Self, String> {
+        let Some(format) = format else { return Ok(PLAIN) };
+        let leaf = data_type.leaf();
+        let notation = match (format, leaf) {
+            (Format::Hex, ColumnType::Binary) => return Ok(Self { hex: true, ..PLAIN }),
+            (Format::Hex, _) => return Err("`hex` is a format of `binary`".to_owned()),
+            (Format::Strftime(pattern), _) if is_temporal(leaf) => strftime(pattern)?,
+            (Format::Strftime(_), _) => {
+                return Err("a strftime pattern is a format of dates, times and timestamps".to_owned());
+            }
+            (_, ColumnType::Time) => return Err("an epoch is no time of day".to_owned()),
+            (_, leaf) if !is_temporal(leaf) => return Err("an epoch is a format of dates and timestamps".to_owned()),
+            (Format::EpochSeconds, _) => Notation::Epoch { digits: 0 },
+            (Format::EpochMillis, _) => Notation::Epoch { digits: 3 },
+            (Format::EpochMicros, _) => Notation::Epoch { digits: 6 },
+        };
+        Ok(Self { notation, ..PLAIN })
+    }
+}
+
+fn is_temporal(data_type: &ColumnType) -> bool {
+    use ColumnType::{Date, Time, Timestamp, TimestampNaive};
+    matches!(data_type, Date | Time | Timestamp | TimestampNaive)
+}
+
+fn strftime(pattern: &str) -> Result<Notation, String> {
+    let notation = Notation::pattern(pattern).ok_or_else(|| format!("`{pattern}` is no strftime pattern"))?;
+    match &notation {
+        // chrono skips the name and would take `CET` for UTC.
+        Notation::Pattern(items) if items.contains(&Item::Fixed(Fixed::TimezoneName)) => {
+            Err("`%Z`, a zone's name, can't be read; `%z`, an offset, can".to_owned())
+        }
+        _ => Ok(notation),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn problem(data_type: &str, format: Format) -> Option<String> {
+        Layout::new(&data_type.parse().unwrap(), Some(&format)).err()
+    }
+
+    #[test]
+    fn a_format_fits_its_types_and_those_at_the_end_of_lists_and_maps() {
+        let pattern = || Format::Strftime("%d/%m/%Y".into());
+        assert_eq!(problem("binary", Format::Hex), None);
+        assert_eq!(problem("map<string, list<binary>>", Format::Hex), None);
+        for data_type in ["date", "time", "timestamp", "timestamp_naive", "list<date>"] {
+            assert_eq!(problem(data_type, pattern()), None, "{data_type}");
+        }
+        for format in [Format::EpochSeconds, Format::EpochMillis, Format::EpochMicros] {
+            assert_eq!(problem("timestamp", format.clone()), None);
+            assert!(problem("time", format.clone()).is_some());
+            assert!(problem("int64", format).is_some());
+        }
+        assert!(problem("string", Format::Hex).is_some());
+        assert!(problem("string", pattern()).is_some());
+        assert!(problem("struct<a: date>", pattern()).is_some());
+    }
+
+    #[test]
+    fn a_pattern_that_chrono_does_not_know_or_would_misread_is_refused() {
+        assert!(problem("date", Format::Strftime("%Q".into())).unwrap().contains("`%Q`"));
+        assert!(problem("timestamp", Format::Strftime("%F %T %Z".into())).unwrap().contains("`%z`"));
+    }
+}

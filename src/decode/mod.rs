@@ -1,0 +1,105 @@
+//! PAGE → TYPED BATCH: one pass over a page's tape, from bytes to column builders. Synchronous, no I/O.
+//!
+//! ```text
+//! Page ─► record ─► Sources: one walk over its fields ─► a slot per column ─► Builder per column ─► arrays ─┐
+//!                   (a trie of source paths)                    │                                           ▼
+//!                                                               └─► Findings ─► verdict of the contract ─► Batch
+//! ```
+//!
+//! No value is rounded, wrapped or guessed: it fits exactly, or it is a finding. A finding fails the run (`freeze`), takes
+//! its row out (`discard_row`) or becomes null (`discard_value`), as the contract says, and is never lost: the rows of a
+//! batch plus those rejected are the records of its page.
+//!
+//! What the interface leaves open is decided like this:
+//! - A field is declared if a column's source begins with it; a column that takes the whole record (`$`) declares none.
+//!   Fields inside a declared object are not judged: the contract for columns is about the top level, as in dlt.
+//! - An undeclared field that is null is not judged, since a field that is null and one that is missing are the same.
+//! - A path through null is missing; through a text, number or array it is a mismatch.
+//! - A record that is no object, and a mismatch in a key or in a column that is not nullable, can't become null: under
+//!   `discard_value` their row is rejected.
+//! - A row that is rejected gives one reject, whatever else did not fit in it. Of a row with very many discarded values
+//!   only the first rejects carry the record itself.
+
+mod builder;
+mod convert;
+mod error;
+mod finding;
+mod keys;
+mod layout;
+mod page;
+mod source;
+#[cfg(test)]
+mod tests;
+
+use arrow::datatypes::SchemaRef;
+
+pub use error::DecodeError;
+
+use self::layout::Layout;
+use crate::{
+    model::{Batch, Page},
+    schema::{Column, Contract, TableSchema},
+};
+
+/// Turns a resource's pages into batches. Holds nothing of a page: threads share one.
+#[derive(Debug)]
+pub struct Decoder {
+    resource: String,
+    columns: Vec<Column>,
+    layouts: Vec<Layout>,
+    /// Of each column, whether a null in it is a mismatch.
+    required: Vec<bool>,
+    contract: Contract,
+    schema: SchemaRef,
+}
+
+impl Decoder {
+    /// `required` are indexes of columns in which a null is a mismatch although they are declared nullable: the key's.
+    ///
+    /// Fails if a column's `format` is none for its type, or if `required` names a column that does not exist.
+    pub fn new(
+        resource: &str,
+        schema: &TableSchema,
+        contract: Contract,
+        required: &[usize],
+    ) -> Result<Self, DecodeError> {
+        let layouts = schema.columns.iter().map(|column| layout(resource, column)).collect::<Result<_, _>>()?;
+        Ok(Self {
+            resource: resource.to_owned(),
+            columns: schema.columns.clone(),
+            layouts,
+            required: required_columns(resource, schema, required)?,
+            contract,
+            schema: schema.to_arrow(),
+        })
+    }
+
+    /// The schema of all batches: `TableSchema::to_arrow`.
+    pub fn schema(&self) -> SchemaRef {
+        SchemaRef::clone(&self.schema)
+    }
+
+    /// The rows of one page. Fails at the first value that does not fit, where the contract says `freeze`.
+    pub fn decode(&self, page: &Page) -> Result<Batch, DecodeError> {
+        page::decode(self, page)
+    }
+}
+
+fn layout(resource: &str, column: &Column) -> Result<Layout, DecodeError> {
+    Layout::new(&column.data_type, column.format.as_ref()).map_err(|problem| DecodeError::Format {
+        resource: resource.to_owned(),
+        column: column.name.clone(),
+        data_type: column.data_type.to_string(),
+        problem,
+    })
+}
+
+fn required_columns(resource: &str, schema: &TableSchema, keys: &[usize]) -> Result<Vec<bool>, DecodeError> {
+    let mut required: Vec<bool> = schema.columns.iter().map(|column| !column.nullable).collect();
+    let columns = required.len();
+    for &index in keys {
+        let no_such_column = || DecodeError::NoSuchColumn { resource: resource.to_owned(), index, columns };
+        *required.get_mut(index).ok_or_else(no_such_column)? = true;
+    }
+    Ok(required)
+}

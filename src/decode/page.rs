@@ -1,0 +1,281 @@
+//! One page: its records into builders, and the contract's verdict on what did not fit.
+
+use arrow::{
+    array::{ArrayRef, BooleanArray, BooleanBufferBuilder, RecordBatch, RecordBatchOptions},
+    compute::FilterBuilder,
+    error::ArrowError,
+};
+
+use super::{
+    DecodeError, Decoder,
+    builder::{BoxedBuilder, Builder, build},
+    convert::json::survives_doubles,
+    finding::{Expected, Finding, Findings, Misfit, Step, Subject, path, shown},
+    source::{Slot, Sources},
+};
+use crate::{
+    json::{Kind, Node},
+    model::{Batch, Page, Reject},
+    schema::{ColumnsContract, DataTypeContract, Source},
+};
+
+/// So many rejects of one row carry the record; a record of a million bad values would be kept a million times else.
+const RECORDS_KEPT: usize = 16;
+
+/// What a finding means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verdict {
+    /// The run fails.
+    Freeze,
+    /// The row is taken out.
+    DiscardRow,
+    /// The value has become null.
+    DiscardValue,
+}
+
+struct PageDecoder<'a> {
+    decoder: &'a Decoder,
+    page: u64,
+    sources: Sources<'a>,
+    slots: Vec<Slot<'a>>,
+    builders: Vec<BoxedBuilder<'a>>,
+    /// Of the record at hand.
+    findings: Findings<'a>,
+    /// Of each record, whether its row stays.
+    kept: BooleanBufferBuilder,
+    rejects: Vec<Reject>,
+    rows_rejected: u64,
+    values_discarded: u64,
+}
+
+pub(super) fn decode(decoder: &Decoder, page: &Page) -> Result<Batch, DecodeError> {
+    let mut rows = PageDecoder::new(decoder, page);
+    if let Some(index) = page.records {
+        let records = page.document.node(index);
+        match records.kind() {
+            Kind::Array => records.items().try_for_each(|record| rows.push(record))?,
+            _ => rows.push(records)?,
+        }
+    }
+    rows.finish()
+}
+
+impl<'a> PageDecoder<'a> {
+    fn new(decoder: &'a Decoder, page: &Page) -> Self {
+        // The count is somebody else's: only a hint, and no reason to reserve more than the page can hold.
+        let rows = usize::try_from(page.count).unwrap_or(0).min(page.document.bytes().len());
+        let columns = decoder.columns.iter().zip(&decoder.layouts);
+        Self {
+            decoder,
+            page: page.number,
+            sources: Sources::new(&decoder.columns),
+            slots: vec![Slot::Missing; decoder.columns.len()],
+            builders: columns.map(|(column, layout)| build(&column.data_type, layout, rows)).collect(),
+            findings: Findings::default(),
+            kept: BooleanBufferBuilder::new(rows),
+            rejects: Vec::new(),
+            rows_rejected: 0,
+            values_discarded: 0,
+        }
+    }
+
+    fn push(&mut self, record: Node<'a>) -> Result<(), DecodeError> {
+        match record.kind() {
+            Kind::Object => self.append(record),
+            _ => self.append_nothing(record),
+        }
+        if self.findings.len() == 0 {
+            self.kept.append(true);
+            return Ok(());
+        }
+        let kept = self.judge(record)?;
+        self.kept.append(kept);
+        self.findings.clear();
+        Ok(())
+    }
+
+    fn append(&mut self, record: Node<'a>) {
+        let (findings, judged) = (&mut self.findings, self.decoder.contract.columns != ColumnsContract::DiscardValue);
+        self.sources.fill(record, &mut self.slots, |key, value| {
+            if judged && value.kind() != Kind::Null {
+                let name = String::from_utf8_lossy(key.raw());
+                let name = key.text().unwrap_or(name);
+                findings.push(finding(Subject::Undeclared, vec![Step::Key(name)], Some(value), Misfit::Undeclared));
+            }
+        });
+        for column in 0..self.builders.len() {
+            self.append_column(column);
+        }
+    }
+
+    #[inline]
+    fn append_column(&mut self, column: usize) {
+        let (Some(builder), Some(slot)) = (self.builders.get_mut(column), self.slots.get(column)) else { return };
+        let is_null = match *slot {
+            Slot::Missing => {
+                builder.append_null();
+                true
+            }
+            Slot::Found(value) => {
+                let before = self.findings.len();
+                builder.append(value, &mut self.findings);
+                self.findings.attribute(before, column);
+                value.kind() == Kind::Null
+            }
+            Slot::Blocked(value, depth) => {
+                builder.append_null();
+                let blocked = finding(Subject::Column(column), Vec::new(), Some(value), Misfit::NotAnObject);
+                self.findings.push(Finding { depth, ..blocked });
+                false
+            }
+        };
+        if is_null && self.is_required(column) {
+            self.findings.push(self.null_finding(column));
+        }
+    }
+
+    fn is_required(&self, column: usize) -> bool {
+        self.decoder.required.get(column).copied().unwrap_or(false)
+    }
+
+    #[cold]
+    fn null_finding(&self, column: usize) -> Finding<'a> {
+        let expected =
+            self.decoder.columns.get(column).map_or(Expected::Object, |column| Expected::Type(&column.data_type));
+        Finding { expected, ..finding(Subject::Column(column), Vec::new(), None, Misfit::Null) }
+    }
+
+    fn append_nothing(&mut self, record: Node<'a>) {
+        self.builders.iter_mut().for_each(|builder| builder.append_null());
+        self.findings.push(finding(Subject::Record, Vec::new(), Some(record), Misfit::NotARecord));
+    }
+
+    /// Whether the row stays; its findings are told as rejects, or as the error that stops the run.
+    fn judge(&mut self, record: Node<'a>) -> Result<bool, DecodeError> {
+        let findings = std::mem::take(&mut self.findings);
+        let of = |verdict| findings.as_slice().iter().find(|finding| self.verdict(finding) == verdict);
+        if let Some(finding) = of(Verdict::Freeze) {
+            return Err(self.failure(finding, record));
+        }
+        if let Some(finding) = of(Verdict::DiscardRow) {
+            let row = as_value(record);
+            self.rejects.push(self.reject(finding, row));
+            self.rows_rejected += 1;
+            return Ok(false);
+        }
+        self.discard_values(&findings, record);
+        Ok(true)
+    }
+
+    fn discard_values(&mut self, findings: &Findings<'a>, record: Node<'a>) {
+        let row = as_value(record);
+        for (index, finding) in findings.as_slice().iter().enumerate() {
+            let row = if index < RECORDS_KEPT { row.clone() } else { serde_json::Value::Null };
+            self.rejects.push(self.reject(finding, row));
+            self.values_discarded += 1;
+        }
+    }
+
+    fn verdict(&self, finding: &Finding<'_>) -> Verdict {
+        let contract = self.decoder.contract;
+        match (finding.subject, contract.columns, contract.data_type) {
+            (Subject::Undeclared, ColumnsContract::Freeze, _) => Verdict::Freeze,
+            (Subject::Undeclared, ..) => Verdict::DiscardRow,
+            (_, _, DataTypeContract::Freeze) => Verdict::Freeze,
+            (_, _, DataTypeContract::DiscardRow) | (Subject::Record, ..) => Verdict::DiscardRow,
+            // Only a value in the depth of a column can become null without the column being null.
+            (Subject::Column(column), ..) if finding.steps.is_empty() && self.is_required(column) => {
+                Verdict::DiscardRow
+            }
+            (Subject::Column(_), _, DataTypeContract::DiscardValue) => Verdict::DiscardValue,
+        }
+    }
+
+    fn failure(&self, finding: &Finding<'_>, record: Node<'_>) -> DecodeError {
+        let reject = Box::new(self.reject(finding, as_value(record)));
+        match finding.subject {
+            Subject::Undeclared => DecodeError::UndeclaredField(reject),
+            _ => DecodeError::Mismatch(reject),
+        }
+    }
+
+    fn reject(&self, finding: &Finding<'_>, row: serde_json::Value) -> Reject {
+        let path = self.path(finding);
+        let column = match finding.subject {
+            Subject::Column(index) => self.decoder.columns.get(index).map(|column| column.name.clone()),
+            _ => None,
+        };
+        Reject {
+            resource: self.decoder.resource.clone(),
+            page: self.page,
+            record: self.kept.len() as u64 + 1,
+            column: column.unwrap_or_else(|| path.clone()),
+            path,
+            expected: finding.expected.to_string(),
+            found: shown(finding.found),
+            reason: finding.misfit.to_string(),
+            row,
+        }
+    }
+
+    fn path(&self, finding: &Finding<'_>) -> String {
+        let source = match finding.subject {
+            Subject::Column(index) => self.decoder.columns.get(index).map(|column| &column.source),
+            _ => None,
+        };
+        let keys = match source {
+            Some(Source::Path(keys)) => keys.as_slice(),
+            _ => &[],
+        };
+        path(keys.iter().map(String::as_str).take(finding.depth), &finding.steps)
+    }
+
+    fn finish(mut self) -> Result<Batch, DecodeError> {
+        let fetched = self.kept.len();
+        let kept = BooleanArray::new(self.kept.finish(), None);
+        let schema = self.decoder.schema();
+        let columns = self.builders.into_iter().map(Builder::finish).collect::<Result<Vec<_>, _>>();
+        let rows_rejected = self.rows_rejected;
+        let rows = columns.and_then(|columns| filter(columns, &kept, rows_rejected > 0)).and_then(|columns| {
+            let options = RecordBatchOptions::new().with_row_count(Some(kept.true_count()));
+            RecordBatch::try_new_with_options(schema, columns, &options)
+        });
+        let rows = rows.map_err(|source| DecodeError::Batch {
+            resource: self.decoder.resource.clone(),
+            page: self.page,
+            source,
+        })?;
+        Ok(Batch {
+            page: self.page,
+            rows,
+            rejects: self.rejects,
+            rows_fetched: fetched as u64,
+            rows_rejected,
+            values_discarded: self.values_discarded,
+        })
+    }
+}
+
+/// The rows that stay. A batch would refuse the nulls that stand for the others, so they are taken out before it is made.
+fn filter(columns: Vec<ArrayRef>, kept: &BooleanArray, any_rejected: bool) -> Result<Vec<ArrayRef>, ArrowError> {
+    if !any_rejected {
+        return Ok(columns);
+    }
+    let filter = FilterBuilder::new(kept).optimize().build();
+    columns.iter().map(|column| filter.filter(column)).collect()
+}
+
+#[cold]
+fn finding<'a>(subject: Subject, steps: Vec<Step<'a>>, found: Option<Node<'a>>, misfit: Misfit) -> Finding<'a> {
+    let expected = if subject == Subject::Undeclared { Expected::NoColumn } else { Expected::Object };
+    Finding { subject, steps, depth: usize::MAX, expected, found, misfit }
+}
+
+/// The record as JSON; as text where it is not JSON, or where it would lose digits of its numbers.
+fn as_value(record: Node<'_>) -> serde_json::Value {
+    let text = || serde_json::Value::String(String::from_utf8_lossy(record.raw()).into_owned());
+    if !survives_doubles(record) {
+        return text();
+    }
+    serde_json::from_slice(record.raw()).unwrap_or_else(|_| text())
+}
