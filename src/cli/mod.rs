@@ -1,0 +1,71 @@
+//! The terminal: arguments in, results on stdout, everything else on stderr, an exit code. The only module that prints.
+//!
+//! ```text
+//!  arguments ─► args ─► run │ check │ demo ─► Answer ─► stdout (a text, or one JSON document)
+//!                            │                    └───► exit code (exit)
+//!                            └─► progress, logging, signals, diagnostics ─► console ─► stderr
+//! ```
+//!
+//! A command returns an [`Answer`] and never writes to stdout itself; so stdout holds a result whole or not at all, and with
+//! `--output json` exactly one document. Whatever goes to stderr goes through one [`Console`](console::Console), which keeps
+//! progress bars and lines apart.
+
+use std::ffi::OsString;
+
+use clap::Parser;
+
+mod args;
+mod check;
+mod console;
+mod demo;
+mod diagnostics;
+mod dry_run;
+mod exit;
+mod failure;
+mod load;
+mod logging;
+mod mask;
+mod output;
+mod progress;
+mod run;
+mod signals;
+mod summary;
+
+use args::{Cli, Command};
+use console::Console;
+pub use exit::Exit;
+use failure::CliError;
+use output::Answer;
+
+/// Runs the program with these arguments, the first being its own name.
+pub fn main(arguments: impl IntoIterator<Item = OsString>) -> Exit {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let answer = match Cli::try_parse_from(&arguments) {
+        Ok(cli) => execute(cli),
+        Err(error) => return args::refuse(&error, &arguments),
+    };
+    output::print(answer)
+}
+
+fn execute(cli: Cli) -> Answer {
+    cli.global.color.write_global();
+    let console = Console::stderr();
+    logging::start(&cli.global, &console);
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(source) => return failure::answer(&CliError::Runtime { source }.into(), &cli.global, &console),
+    };
+    let answer = runtime.block_on(dispatch(cli, &console));
+    // Work that a stopped run left behind, such as a request that is still open, is not waited for.
+    runtime.shutdown_background();
+    answer
+}
+
+async fn dispatch(cli: Cli, console: &Console) -> Answer {
+    let global = &cli.global;
+    match cli.command {
+        Command::Run(args) => run::execute(args, global, console).await,
+        Command::Check(args) => check::execute(&args, global, console),
+        Command::Demo(args) => demo::execute(args, global, console).await,
+    }
+}

@@ -1,0 +1,134 @@
+//! `restlake run`: exports what a config describes.
+
+use std::sync::Arc;
+
+use clap::Args;
+
+use super::{
+    args::{ConfigArg, Global, OutputForm},
+    console::Console,
+    diagnostics::{self, CYAN, labelled},
+    dry_run,
+    exit::Exit,
+    failure::{self, Refusal},
+    load,
+    output::{self, Answer},
+    progress, signals, summary,
+};
+use crate::{
+    config::Loaded,
+    environment::Environment,
+    plan::{self, Overrides, Plan},
+    run::{Outcome, run},
+};
+
+/// Exports the resources of a config into its destination
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    #[command(flatten)]
+    pub config: ConfigArg,
+    /// Only this resource; may be given several times
+    #[arg(long = "resource", value_name = "NAME")]
+    pub resources: Vec<String>,
+    /// Write here in place of the config's destination.url
+    #[arg(long, value_name = "URL")]
+    pub destination: Option<String>,
+    /// Forget cursors and replace what the tables hold
+    #[arg(long)]
+    pub full_refresh: bool,
+    /// Stop each resource after so many pages
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub max_pages: Option<u64>,
+    /// Print what would happen; no request is sent, nothing is created
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+pub async fn execute(args: RunArgs, global: &Global, console: &Console) -> Answer {
+    match prepare(&args, global, console) {
+        Err(refusal) => failure::answer(&refusal, global, console),
+        Ok(plan) if args.dry_run => dry_run::answer(&plan, global),
+        Ok(plan) => {
+            let destination = plan.destination.url.clone();
+            let outcome = export(plan, global, console).await;
+            answer(&outcome, &destination, global)
+        }
+    }
+}
+
+fn prepare(args: &RunArgs, global: &Global, console: &Console) -> Result<Plan, Refusal> {
+    let loaded = load::load(&args.config.config)?;
+    if !global.quiet {
+        tell_notes(&loaded, console);
+    }
+    let overrides = Overrides {
+        resources: args.resources.clone(),
+        destination: args.destination.clone(),
+        full_refresh: args.full_refresh,
+        max_pages: args.max_pages,
+    };
+    Ok(plan::resolve(&loaded, &overrides)?)
+}
+
+fn tell_notes(loaded: &Loaded, console: &Console) {
+    for note in diagnostics::placed(&loaded.notes, &loaded.sources) {
+        console.write(&labelled(CYAN, "note", &diagnostics::one_line(&note)));
+    }
+}
+
+/// Runs a plan with everything that a terminal adds: progress, and signals that stop it.
+pub async fn export(plan: Plan, global: &Global, console: &Console) -> Outcome {
+    let environment = Environment::real();
+    signals::watch(environment.shutdown.clone(), console.clone());
+    let reporter = progress::reporter(global, console, &environment.clock);
+    let outcome = run(plan, environment, Arc::clone(&reporter)).await;
+    // The summary says all that the bars said; where they cannot be cleared, nobody sees them.
+    let _ = console.bars().clear();
+    outcome
+}
+
+/// The outcome in the form that was asked for.
+pub fn answer(outcome: &Outcome, destination: &str, global: &Global) -> Answer {
+    let result = match global.output {
+        OutputForm::Text => summary::text(&outcome.summary, destination),
+        OutputForm::Json => output::json(&outcome.summary),
+    };
+    Answer { exit: Exit::of(&outcome.kinds), result }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        cli::summary::tests::resource_summary,
+        error::ErrorKind,
+        report::{Status, Summary},
+    };
+
+    fn outcome(kinds: Vec<ErrorKind>) -> Outcome {
+        let summary = Summary {
+            pipeline: "p".into(),
+            run_id: "r".into(),
+            status: Status::Failed,
+            elapsed_seconds: 0.0,
+            resources: vec![resource_summary("cases")],
+        };
+        Outcome { summary, kinds }
+    }
+
+    #[test]
+    fn with_json_a_failed_run_prints_its_document_too() {
+        let global = Global { output: OutputForm::Json, ..Global::default() };
+        let answer = answer(&outcome(vec![ErrorKind::Transient, ErrorKind::User]), "./lake", &global);
+        let document: serde_json::Value = serde_json::from_str(&answer.result).unwrap();
+        assert_eq!((answer.exit, &document["status"]), (Exit::Failed, &"failed".into()));
+        assert_eq!(document["resources"][0]["rows_written"], 2988);
+    }
+
+    #[test]
+    fn as_text_the_summary_is_the_result() {
+        let answer = answer(&outcome(Vec::new()), "./lake", &Global::default());
+        assert_eq!(answer.exit, Exit::Done);
+        assert!(answer.result.contains("./lake/cases/_restlake/rejects/r.jsonl"), "{}", answer.result);
+    }
+}

@@ -1,0 +1,221 @@
+//! A run's result for people: a table of its resources, then what went wrong, what to look at, and how to read the tables.
+
+use anstyle::Style;
+use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
+use indicatif::{DecimalBytes, HumanCount};
+
+use super::diagnostics::{CYAN, GREEN, RED, YELLOW, labelled};
+use crate::report::{ResourceSummary, Status, Summary};
+
+const HEADER: [&str; 10] =
+    ["resource", "status", "written", "duplicate", "rejected", "pages", "requests", "files", "bytes", "version"];
+
+/// The summary as text, which may hold colours. `destination` is where the tables lie, as the user wrote it.
+pub fn text(summary: &Summary, destination: &str) -> String {
+    let mut text = String::new();
+    if !summary.resources.is_empty() {
+        text += &format!("{}\n", table(summary));
+    }
+    for resource in &summary.resources {
+        text += &notes(resource, summary, destination);
+    }
+    text += &conclusion(summary);
+    text
+}
+
+fn table(summary: &Summary) -> Table {
+    let mut table = Table::new();
+    table.load_preset(presets::UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Disabled);
+    table.set_header(HEADER);
+    for resource in &summary.resources {
+        table.add_row(row(resource));
+    }
+    for column in table.column_iter_mut().skip(2) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    table
+}
+
+fn row(resource: &ResourceSummary) -> [String; 10] {
+    let count = |number: u64| HumanCount(number).to_string();
+    let requests = match resource.retries {
+        0 => count(resource.requests),
+        retries => format!("{} ({} retries)", count(resource.requests), count(retries)),
+    };
+    [
+        resource.name.clone(),
+        status_word(resource.status).to_owned(),
+        count(resource.rows_written),
+        count(resource.rows_duplicate),
+        count(resource.rows_rejected),
+        count(resource.pages),
+        requests,
+        count(resource.files.len() as u64),
+        DecimalBytes(resource.bytes_written).to_string(),
+        count(resource.table_version),
+    ]
+}
+
+/// The word for a status, as in the JSON document.
+pub fn status_word(status: Status) -> &'static str {
+    match status {
+        Status::Ok => "ok",
+        Status::Failed => "failed",
+        Status::Skipped => "skipped",
+        Status::Interrupted => "interrupted",
+    }
+}
+
+/// What the table has no column for.
+fn notes(resource: &ResourceSummary, summary: &Summary, destination: &str) -> String {
+    let about = |style: Style, label: &str, text: &str| labelled(style, label, &format!("{}: {text}", resource.name));
+    let mut text = String::new();
+    for warning in &resource.warnings {
+        text += &about(YELLOW, "warning", warning);
+    }
+    if let Some(what) = counted(resource) {
+        text += &about(YELLOW, "note", &what);
+    }
+    if resource.rows_rejected + resource.values_discarded > 0 {
+        text += &about(YELLOW, "rejects", &rejects_path(resource, summary, destination));
+    }
+    if let Some(error) = &resource.error {
+        text += &about(RED, "error", &error.message);
+        if let Some(hint) = &error.hint {
+            text += &labelled(CYAN, "  hint", hint);
+        }
+    }
+    if let Some(what) = stopped(resource, summary.status) {
+        text += &about(YELLOW, "interrupted", &what);
+    }
+    if resource.status == Status::Ok && !resource.duckdb.is_empty() {
+        text += &labelled(CYAN, "duckdb", &resource.duckdb);
+    }
+    text
+}
+
+/// The counters that are rarely anything but 0, so that rows never vanish without a word.
+fn counted(resource: &ResourceSummary) -> Option<String> {
+    let counters = [
+        (resource.values_discarded, "values discarded"),
+        (resource.rows_filtered, "rows filtered"),
+        (resource.rows_unchanged, "rows unchanged"),
+        (resource.rows_deleted, "rows deleted"),
+    ];
+    let told =
+        counters.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{} {what}", HumanCount(*count)));
+    let told: Vec<_> = told.collect();
+    (!told.is_empty()).then(|| told.join(", "))
+}
+
+fn rejects_path(resource: &ResourceSummary, summary: &Summary, destination: &str) -> String {
+    format!("{}/{}/_restlake/rejects/{}.jsonl", destination.trim_end_matches('/'), resource.table, summary.run_id)
+}
+
+/// After a stop: whether the resource was finished or abandoned.
+fn stopped(resource: &ResourceSummary, run: Status) -> Option<String> {
+    match (run, resource.status) {
+        (Status::Interrupted, Status::Ok) => {
+            Some(format!("finished before the stop, version {}", resource.table_version))
+        }
+        (Status::Interrupted, Status::Interrupted) => Some("abandoned, nothing of it was committed".into()),
+        (Status::Interrupted, Status::Skipped) => Some("not begun".into()),
+        _ => None,
+    }
+}
+
+fn conclusion(summary: &Summary) -> String {
+    let style = match summary.status {
+        Status::Ok => GREEN,
+        Status::Failed => RED,
+        Status::Skipped | Status::Interrupted => YELLOW,
+    };
+    let seconds = format!("{:.1} s", summary.elapsed_seconds);
+    format!(
+        "{style}{}{style:#} {} in {seconds} (run {})\n",
+        status_word(summary.status),
+        summary.pipeline,
+        summary.run_id
+    )
+}
+
+#[cfg(test)]
+pub mod tests {
+    use super::*;
+    use crate::report::{ErrorSummary, FileSummary};
+
+    /// A finished resource, for tests of whatever shows one.
+    pub fn resource_summary(name: &str) -> ResourceSummary {
+        ResourceSummary {
+            name: name.into(),
+            table: name.into(),
+            status: Status::Ok,
+            requests: 31,
+            retries: 2,
+            pages: 30,
+            rows_fetched: 3000,
+            rows_written: 2988,
+            rows_duplicate: 10,
+            rows_rejected: 2,
+            rows_filtered: 0,
+            rows_unchanged: 0,
+            rows_deleted: 0,
+            values_discarded: 0,
+            bytes_received: 812_345,
+            bytes_written: 90_211,
+            files: vec![FileSummary { path: format!("{name}/part-1.parquet"), rows: 2988, bytes: 90_211 }],
+            table_version: 1,
+            table_rows: 2988,
+            cursor: None,
+            warnings: Vec::new(),
+            error: None,
+            duckdb: format!("SELECT * FROM read_parquet('lake/{name}/**/*.parquet')"),
+        }
+    }
+
+    fn summary(status: Status, resources: Vec<ResourceSummary>) -> Summary {
+        let (pipeline, run_id) = ("test_management".to_owned(), "run-1".to_owned());
+        Summary { pipeline, run_id, status, elapsed_seconds: 1.234, resources }
+    }
+
+    fn plain(summary: &Summary) -> String {
+        anstream::adapter::strip_str(&text(summary, "s3://bucket/lake/")).to_string()
+    }
+
+    #[test]
+    fn a_run_is_a_table_then_warnings_rejects_and_the_line_for_duckdb() {
+        let mut resource = resource_summary("test_cases");
+        resource.warnings.push("the total shrank while reading".into());
+        resource.values_discarded = 4;
+        insta::assert_snapshot!(plain(&summary(Status::Ok, vec![resource])), @"");
+    }
+
+    #[test]
+    fn a_failed_resource_says_why_and_what_to_do_and_not_how_to_read_it() {
+        let mut failed = resource_summary("suites");
+        failed.status = Status::Failed;
+        failed.rows_rejected = 0;
+        let hint = Some("check the api_key".to_owned());
+        failed.error = Some(ErrorSummary { code: "http_status".into(), message: "401 from /suites".into(), hint });
+        let text = plain(&summary(Status::Failed, vec![failed]));
+        assert!(text.contains("error: suites: 401 from /suites\n  hint: check the api_key\n"), "{text}");
+        assert!(!text.contains("duckdb") && !text.contains("rejects:"), "{text}");
+    }
+
+    #[test]
+    fn after_a_stop_every_resource_says_whether_it_was_finished_or_abandoned() {
+        let with = |name, status| ResourceSummary { status, ..resource_summary(name) };
+        let resources = vec![with("a", Status::Ok), with("b", Status::Interrupted), with("c", Status::Skipped)];
+        let text = plain(&summary(Status::Interrupted, resources));
+        for line in ["a: finished before the stop, version 1", "b: abandoned, nothing of it", "c: not begun"] {
+            assert!(text.contains(&format!("interrupted: {line}")), "{line} in {text}");
+        }
+    }
+
+    #[test]
+    fn the_words_for_a_status_are_those_of_the_json_document() {
+        for status in [Status::Ok, Status::Failed, Status::Skipped, Status::Interrupted] {
+            assert_eq!(serde_json::to_value(status).unwrap(), status_word(status));
+        }
+    }
+}
