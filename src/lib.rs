@@ -7,5 +7,6 @@ pub mod plan;
 pub mod report;
 pub mod schema;
 pub mod secret;
+pub mod write;
 
 pub use error::{Error, ErrorKind, Result};
