@@ -12,5 +12,6 @@ pub mod report;
 pub mod schema;
 pub mod secret;
 pub mod store;
+pub mod write;
 
 pub use error::{Error, ErrorKind, Result};

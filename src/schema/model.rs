@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use arrow::datatypes::{Field as ArrowField, Schema, SchemaRef};
+use aws_lc_rs::digest::{SHA256, digest};
 use serde::{Deserialize, Serialize};
 
 use super::types::ColumnType;
@@ -85,6 +86,15 @@ impl TableSchema {
     /// The Arrow schema of all columns.
     pub fn to_arrow(&self) -> SchemaRef {
         Arc::new(Schema::new(self.columns.iter().map(Column::to_arrow).collect::<Vec<_>>()))
+    }
+
+    /// What tells whether two schemas are the same: SHA-256 of the schema's JSON, in lower-case hex.
+    ///
+    /// # Errors
+    /// Only if the schema cannot be serialised, which no schema that was read is known to do.
+    pub fn fingerprint(&self) -> serde_json::Result<String> {
+        let digest = digest(&SHA256, &serde_json::to_vec(self)?);
+        Ok(digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect())
     }
 
     pub fn index_of(&self, name: &str) -> Option<usize> {
