@@ -1,7 +1,7 @@
 pub mod commit;
-pub mod dedup;
 pub mod config;
 pub mod decode;
+pub mod dedup;
 pub mod environment;
 pub mod error;
 pub mod fetch;
@@ -9,6 +9,7 @@ pub mod json;
 pub mod model;
 pub mod plan;
 pub mod report;
+pub mod run;
 pub mod schema;
 pub mod secret;
 pub mod store;

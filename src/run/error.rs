@@ -1,0 +1,71 @@
+//! What can go wrong between the stages.
+
+use crate::error::{ErrorKind, Failure};
+
+/// Errors of the run itself; those of a stage are passed on as they are.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    #[error(
+        "{table}: merge into a table that has rows is not supported yet; nothing was requested and nothing was changed"
+    )]
+    MergeIntoRows { table: String },
+
+    #[error(
+        "{table}: {what} is not that of the table's earlier files, and changing it is not supported yet\n  table:  {before}\n  config: {now}"
+    )]
+    ShapeChanged { table: String, what: &'static str, before: String, now: String },
+
+    #[error(
+        "{resource}: {rejected} rows rejected or values discarded of {fetched} rows, and max_rejects allows {allowed}; nothing was committed"
+    )]
+    TooManyRejects { resource: String, rejected: u64, fetched: u64, allowed: String, rejects: Option<String> },
+
+    #[error("{table}: another writer committed version {version} first; nothing of this run was committed")]
+    Conflict { table: String, version: u64 },
+
+    #[error(
+        "{resource}: the numbers do not add up: {fetched} rows fetched, but {written} written, {duplicate} duplicate and {rejected} rejected; nothing was committed"
+    )]
+    Numbers { resource: String, fetched: u64, written: u64, duplicate: u64, rejected: u64 },
+
+    #[error("{resource}: a worker thread ended without a result; nothing was committed")]
+    Worker { resource: String },
+}
+
+impl Failure for RunError {
+    fn kind(&self) -> ErrorKind {
+        match self {
+            Self::MergeIntoRows { .. } | Self::ShapeChanged { .. } => ErrorKind::User,
+            Self::TooManyRejects { .. } => ErrorKind::TooManyRejects,
+            Self::Conflict { .. } => ErrorKind::Conflict,
+            Self::Numbers { .. } | Self::Worker { .. } => ErrorKind::Bug,
+        }
+    }
+
+    fn code(&self) -> &'static str {
+        match self {
+            Self::MergeIntoRows { .. } => "merge_not_supported",
+            Self::ShapeChanged { .. } => "schema_changed",
+            Self::TooManyRejects { .. } => "too_many_rejects",
+            Self::Conflict { .. } => "commit_conflict",
+            Self::Numbers { .. } => "numbers",
+            Self::Worker { .. } => "worker",
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::MergeIntoRows { .. } => {
+                Some("use `write_disposition: replace` for a full export, or --full-refresh for this run".into())
+            }
+            Self::ShapeChanged { .. } => Some(
+                "run with --full-refresh to write the table anew, or give the resource another `table_name`".into(),
+            ),
+            Self::TooManyRejects { rejects, .. } => rejects
+                .as_ref()
+                .map(|path| format!("the rejects are in {path}; mend the schema or raise `max_rejects`")),
+            Self::Conflict { .. } => Some("run again".into()),
+            Self::Numbers { .. } | Self::Worker { .. } => Some("this is a bug in restlake: please report it".into()),
+        }
+    }
+}

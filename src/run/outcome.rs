@@ -1,0 +1,149 @@
+//! From what happened to the summary.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use crate::{
+    error::{Error, ErrorKind, chain},
+    fetch::Pages,
+    model::DataFile,
+    plan::{ResourcePlan, reader::duckdb_query},
+    report::{ErrorSummary, FileSummary, ResourceSummary, Status, Summary},
+};
+
+/// The result of a run: the summary for people and scripts, the kinds of all failures for the exit code.
+#[derive(Debug)]
+pub struct Outcome {
+    pub summary: Summary,
+    /// Of each resource that failed; empty if none did.
+    pub kinds: Vec<ErrorKind>,
+}
+
+/// How one resource ended.
+#[derive(Debug)]
+pub(super) struct Ended {
+    pub(super) summary: ResourceSummary,
+    pub(super) kind: Option<ErrorKind>,
+}
+
+/// What was counted while a resource was exported, whether it was committed or not.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Counters {
+    pub(super) requests: u64,
+    pub(super) retries: u64,
+    pub(super) pages: u64,
+    pub(super) bytes_received: u64,
+    pub(super) rows_fetched: u64,
+    pub(super) rows_rejected: u64,
+    pub(super) rows_duplicate: u64,
+    pub(super) values_discarded: u64,
+    pub(super) warnings: Vec<String>,
+}
+
+impl Counters {
+    pub(super) fn take(&mut self, pages: &Pages) {
+        let counters = pages.counters();
+        self.requests = counters.requests;
+        self.retries = counters.retries;
+        self.pages = counters.pages;
+        self.bytes_received = counters.bytes_received;
+        self.warnings.extend_from_slice(pages.warnings());
+    }
+
+    /// By the names of the summary, for the commit's record of the run that made it.
+    pub(super) fn named(&self) -> BTreeMap<String, u64> {
+        let counters = [
+            ("requests", self.requests),
+            ("retries", self.retries),
+            ("pages", self.pages),
+            ("bytes_received", self.bytes_received),
+            ("rows_fetched", self.rows_fetched),
+            ("rows_rejected", self.rows_rejected),
+            ("rows_duplicate", self.rows_duplicate),
+            ("values_discarded", self.values_discarded),
+        ];
+        counters.into_iter().map(|(name, count)| (name.to_owned(), count)).collect()
+    }
+}
+
+/// What a commit made of it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Committed {
+    pub(super) version: u64,
+    pub(super) table_rows: u64,
+    pub(super) files: Vec<DataFile>,
+}
+
+impl Outcome {
+    pub(super) fn new(pipeline: String, run_id: String, elapsed: Duration, ended: Vec<Ended>) -> Self {
+        let kinds: Vec<ErrorKind> = ended.iter().filter_map(|ended| ended.kind).collect();
+        let status = match kinds.as_slice() {
+            [] => Status::Ok,
+            kinds if kinds.contains(&ErrorKind::Interrupted) => Status::Interrupted,
+            _ => Status::Failed,
+        };
+        let resources = ended.into_iter().map(|ended| ended.summary).collect();
+        let summary = Summary { pipeline, run_id, status, elapsed_seconds: elapsed.as_secs_f64(), resources };
+        Self { summary, kinds }
+    }
+}
+
+impl Ended {
+    pub(super) fn committed(
+        resource: &ResourcePlan,
+        counters: &Counters,
+        committed: Committed,
+        destination: &str,
+    ) -> Self {
+        let mut summary = summary(resource, Status::Ok, counters);
+        summary.rows_written = committed.files.iter().map(|file| file.rows).sum();
+        summary.bytes_written = committed.files.iter().map(|file| file.bytes).sum();
+        summary.duckdb = duckdb_query(destination, resource);
+        summary.table_version = committed.version;
+        summary.table_rows = committed.table_rows;
+        summary.files = committed.files.iter().map(|file| file_summary(&resource.table, file)).collect();
+        Self { summary, kind: None }
+    }
+
+    pub(super) fn failed(resource: &ResourcePlan, counters: &Counters, error: &Error) -> Self {
+        let status = if error.kind() == ErrorKind::Interrupted { Status::Interrupted } else { Status::Failed };
+        let mut summary = summary(resource, status, counters);
+        summary.error = Some(ErrorSummary { code: error.code().to_owned(), message: chain(error), hint: error.hint() });
+        Self { summary, kind: Some(error.kind()) }
+    }
+
+    pub(super) fn skipped(resource: &ResourcePlan) -> Self {
+        Self { summary: summary(resource, Status::Skipped, &Counters::default()), kind: Some(ErrorKind::Interrupted) }
+    }
+}
+
+fn file_summary(table: &str, file: &DataFile) -> FileSummary {
+    FileSummary { path: format!("{table}/{}", file.path), rows: file.rows, bytes: file.bytes }
+}
+
+fn summary(resource: &ResourcePlan, status: Status, counters: &Counters) -> ResourceSummary {
+    ResourceSummary {
+        name: resource.name.clone(),
+        table: resource.table.clone(),
+        status,
+        requests: counters.requests,
+        retries: counters.retries,
+        pages: counters.pages,
+        rows_fetched: counters.rows_fetched,
+        rows_written: 0,
+        rows_duplicate: counters.rows_duplicate,
+        rows_rejected: counters.rows_rejected,
+        rows_filtered: 0,
+        rows_unchanged: 0,
+        rows_deleted: 0,
+        values_discarded: counters.values_discarded,
+        bytes_received: counters.bytes_received,
+        bytes_written: 0,
+        files: Vec::new(),
+        table_version: 0,
+        table_rows: 0,
+        cursor: None,
+        warnings: resource.warnings.iter().chain(&counters.warnings).cloned().collect(),
+        error: None,
+        duckdb: String::new(),
+    }
+}

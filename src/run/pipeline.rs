@@ -1,0 +1,225 @@
+//! The stages between the first request and the commit, each with one owner, joined by bounded channels.
+//!
+//! ```text
+//!   async task            blocking pool              one thread                 async task
+//!   fetch, in order ──►   decode, in order   ──►     dedup + write     ──►      stage
+//!     (page)              (batch + rejects)          (encoded file)             (staged file)
+//! ```
+//!
+//! Pages are decoded side by side and handed on in page order. A stage that fails drops its ends of the channels, which ends
+//! the others; the error that is reported is the one that began it. The thread that writes finishes its files only when it
+//! was told that all pages are in: a channel that merely closes is a failure further up.
+
+use std::{collections::VecDeque, sync::Arc};
+
+use arrow::record_batch::RecordBatch;
+use futures::{StreamExt, TryStreamExt, stream};
+use tokio::{
+    sync::mpsc::{Receiver, Sender, channel},
+    task::{JoinHandle, spawn_blocking},
+};
+
+use super::{RunError, outcome::Counters};
+use crate::{
+    commit::{Attempt, RejectWriter},
+    decode::{DecodeError, Decoder},
+    dedup::Dedup,
+    error::{Error, Result},
+    fetch::Pages,
+    model::{Batch, DataFile, EncodedFile, Page, StagedFile},
+    plan::ResourcePlan,
+    report::{Event, Reporter},
+    write::{FileIndex, TableWriter},
+};
+
+/// Batches between decode and write, files between write and stage: enough to even out, little enough not to count.
+const QUEUE: usize = 2;
+
+/// Files that are staged at the same time.
+const STAGED_AT_ONCE: usize = 4;
+
+/// What goes through the stages.
+pub(super) struct Pipeline<'a> {
+    pub(super) resource: &'a ResourcePlan,
+    pub(super) reporter: &'a dyn Reporter,
+    pub(super) pages: &'a mut Pages,
+    pub(super) decoder: Arc<Decoder>,
+    pub(super) rejects: &'a mut RejectWriter,
+    pub(super) attempt: &'a Attempt,
+    pub(super) table: TableStage,
+}
+
+/// All that came of it, in the store but not in the table yet.
+pub(super) struct Staged {
+    pub(super) files: Vec<StagedFile>,
+    pub(super) index: FileIndex,
+    /// Ids of rows in the files that a later row of the same key replaced, ascending.
+    pub(super) superseded: Vec<u64>,
+}
+
+/// What the writing thread leaves behind.
+struct Written {
+    index: FileIndex,
+    superseded: Vec<u64>,
+    duplicates: u64,
+}
+
+enum Input {
+    Rows(RecordBatch),
+    /// All pages are in.
+    End,
+}
+
+/// Why a stage ended without a result.
+enum Stop {
+    /// This stage failed.
+    Failed(Error),
+    /// The stage before or behind it did, and knows why.
+    Elsewhere,
+}
+
+impl<E: Into<Error>> From<E> for Stop {
+    fn from(error: E) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+impl Pipeline<'_> {
+    /// Runs all stages to their end. `counters` tell how far it came, also on failure.
+    pub(super) async fn run(self, counters: &mut Counters) -> Result<Staged> {
+        let (rows, rows_in) = channel(QUEUE);
+        let (files, files_in) = channel(QUEUE);
+        let table = self.table;
+        let writing = spawn_blocking(move || table.run(rows_in, &files));
+        let staging = stage(self.attempt, self.resource, self.reporter, files_in);
+        let reading = read(self.pages, self.decoder, self.rejects, counters, rows);
+        let (read, staged, written) = tokio::join!(reading, staging, writing);
+        let written = written.unwrap_or(Err(Stop::Elsewhere));
+        match (read, written, staged) {
+            (Ok(()), Ok(written), Ok(files)) => {
+                counters.rows_duplicate = written.duplicates;
+                Ok(Staged { files, index: written.index, superseded: written.superseded })
+            }
+            (read, written, staged) => {
+                let stops = [read.err(), written.err(), staged.err()];
+                let resource = self.resource.name.clone();
+                Err(first_failure(stops).unwrap_or_else(|| RunError::Worker { resource }.into()))
+            }
+        }
+    }
+}
+
+/// The failure that the other stages' stops followed from.
+fn first_failure(stops: [Option<Stop>; 3]) -> Option<Error> {
+    stops.into_iter().flatten().find_map(|stop| match stop {
+        Stop::Failed(error) => Some(error),
+        Stop::Elsewhere => None,
+    })
+}
+
+/// Takes pages as they come in order, decodes a few of them side by side, and hands their rows on in page order.
+async fn read(
+    pages: &mut Pages,
+    decoder: Arc<Decoder>,
+    rejects: &mut RejectWriter,
+    counters: &mut Counters,
+    rows: Sender<Input>,
+) -> Result<(), Stop> {
+    let side_by_side = std::thread::available_parallelism().map_or(1, usize::from);
+    let mut decoding: VecDeque<JoinHandle<Result<Batch, DecodeError>>> = VecDeque::new();
+    while let Some(page) = pages.next().await {
+        decoding.push_back(spawn_decode(&decoder, page?));
+        if decoding.len() > side_by_side {
+            hand_on(&mut decoding, rejects, counters, &rows).await?;
+        }
+    }
+    while !decoding.is_empty() {
+        hand_on(&mut decoding, rejects, counters, &rows).await?;
+    }
+    rows.send(Input::End).await.map_err(|_| Stop::Elsewhere)
+}
+
+fn spawn_decode(decoder: &Arc<Decoder>, page: Page) -> JoinHandle<Result<Batch, DecodeError>> {
+    let decoder = Arc::clone(decoder);
+    spawn_blocking(move || decoder.decode(&page))
+}
+
+/// The oldest page that is being decoded: its rejects are written, its rows handed on.
+async fn hand_on(
+    decoding: &mut VecDeque<JoinHandle<Result<Batch, DecodeError>>>,
+    rejects: &mut RejectWriter,
+    counters: &mut Counters,
+    rows: &Sender<Input>,
+) -> Result<(), Stop> {
+    let Some(next) = decoding.pop_front() else { return Ok(()) };
+    let batch = next.await.map_err(|_| Stop::Elsewhere)??;
+    counters.rows_fetched += batch.rows_fetched;
+    counters.rows_rejected += batch.rows_rejected;
+    counters.values_discarded += batch.values_discarded;
+    for reject in &batch.rejects {
+        rejects.write(reject).await?;
+    }
+    rows.send(Input::Rows(batch.rows)).await.map_err(|_| Stop::Elsewhere)
+}
+
+/// Stages files as they are finished, several at a time, and returns them in the order in which they were finished.
+async fn stage(
+    attempt: &Attempt,
+    resource: &ResourcePlan,
+    reporter: &dyn Reporter,
+    files: Receiver<EncodedFile>,
+) -> Result<Vec<StagedFile>, Stop> {
+    let files = stream::unfold(files, |mut files| async { files.recv().await.map(|file| (file, files)) });
+    let staged = files.map(async |file| {
+        let staged = attempt.stage(file).await?;
+        let DataFile { path, rows, bytes, .. } = &staged.file;
+        reporter.on_event(&Event::FileStaged { resource: &resource.name, path, rows: *rows, bytes: *bytes });
+        Ok(staged)
+    });
+    staged.buffered(STAGED_AT_ONCE).try_collect().await
+}
+
+/// Dedup and write: owned by one thread, so that neither needs a lock.
+pub(super) struct TableStage {
+    dedup: Option<Dedup>,
+    writer: TableWriter,
+    /// Rows seen so far: the id of the next one, where dedup does not number them.
+    rows: u64,
+}
+
+impl TableStage {
+    pub(super) fn new(dedup: Option<Dedup>, writer: TableWriter) -> Self {
+        Self { dedup, writer, rows: 0 }
+    }
+
+    fn run(mut self, mut input: Receiver<Input>, files: &Sender<EncodedFile>) -> Result<Written, Stop> {
+        loop {
+            match input.blocking_recv() {
+                None => return Err(Stop::Elsewhere),
+                Some(Input::Rows(rows)) => send(files, self.write(rows)?)?,
+                Some(Input::End) => break,
+            }
+        }
+        let finished = self.writer.finish()?;
+        send(files, finished.files)?;
+        let duplicates = self.dedup.as_ref().map_or(0, Dedup::duplicates);
+        let superseded = self.dedup.map(|dedup| dedup.finish().ids).unwrap_or_default();
+        Ok(Written { index: finished.index, superseded, duplicates })
+    }
+
+    fn write(&mut self, rows: RecordBatch) -> Result<Vec<EncodedFile>> {
+        let first = self.rows;
+        self.rows += rows.num_rows() as u64;
+        match &mut self.dedup {
+            Some(dedup) => {
+                let kept = dedup.push(&rows)?;
+                Ok(self.writer.write(&kept.rows, &kept.ids)?)
+            }
+            None => Ok(self.writer.write(&rows, &(first..self.rows).collect::<Vec<_>>())?),
+        }
+    }
+}
+
+fn send(files: &Sender<EncodedFile>, finished: Vec<EncodedFile>) -> Result<(), Stop> {
+    finished.into_iter().try_for_each(|file| files.blocking_send(file).map_err(|_| Stop::Elsewhere))
+}

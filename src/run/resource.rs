@@ -1,0 +1,274 @@
+//! One resource: its table is opened, its pages go through the stages, what came of them is committed.
+
+use std::sync::Arc;
+
+use super::{
+    RunError,
+    outcome::{Committed, Counters, Ended},
+    pipeline::{Pipeline, TableStage},
+    superseded::drop_superseded,
+};
+use crate::{
+    commit::{Attempt, CommitOutcome, ParquetTable, RejectWriter, TableFormat, TableSnapshot},
+    decode::Decoder,
+    dedup::Dedup,
+    environment::Environment,
+    error::{Error, Result},
+    fetch::{Client, Pages},
+    model::{Commit, DataFile, Operation, StagedFile, State, TableIdentity},
+    plan::{MaxRejects, ResourcePlan, WriteDisposition},
+    report::{Event, Reporter},
+    schema::TableSchema,
+    store::Store,
+    write::{TableWriter, WriteOptions},
+};
+
+/// What an export of one resource needs.
+pub(super) struct Export<'a> {
+    pub(super) pipeline: &'a str,
+    pub(super) run_id: &'a str,
+    pub(super) resource: &'a ResourcePlan,
+    /// Bytes that this resource may hold.
+    pub(super) memory: u64,
+    pub(super) client: &'a Arc<Client>,
+    pub(super) store: &'a Store,
+    pub(super) environment: &'a Environment,
+    pub(super) reporter: &'a dyn Reporter,
+}
+
+impl Export<'_> {
+    /// Exports and commits; the summary tells how far it came, whatever happened.
+    pub(super) async fn run(&self) -> Ended {
+        self.reporter.on_event(&Event::ResourceStarted { resource: &self.resource.name });
+        let mut counters = Counters::default();
+        match self.export(&mut counters).await {
+            Ok(committed) => Ended::committed(self.resource, &counters, committed, self.store.shown()),
+            Err(error) => Ended::failed(self.resource, &counters, &error),
+        }
+    }
+
+    async fn export(&self, counters: &mut Counters) -> Result<Committed> {
+        let table = self.open().await?;
+        let base = table.snapshot().await?;
+        self.check_fits(&base)?;
+        let attempt = table.attempt(base.version).await?;
+        match self.stage(&table, &attempt, &base, counters).await {
+            Ok(files) => self.commit(&table, &base, files, counters).await,
+            Err(error) => {
+                // The failure is what the user must hear of; what it leaves behind, the next run takes away.
+                let _ = attempt.abandon().await;
+                Err(error)
+            }
+        }
+    }
+
+    async fn open(&self) -> Result<ParquetTable> {
+        ParquetTable::open(self.store, &self.resource.table, self.identity(), self.environment.clone()).await
+    }
+
+    /// Whether what this run will write belongs into the table as it is.
+    fn check_fits(&self, base: &TableSnapshot) -> Result<()> {
+        let disposition = self.resource.write_disposition;
+        if disposition == WriteDisposition::Merge && base.rows > 0 {
+            return Err(RunError::MergeIntoRows { table: self.resource.table.clone() }.into());
+        }
+        if disposition == WriteDisposition::Append && base.rows > 0 {
+            self.check_shape(base)?;
+        }
+        Ok(())
+    }
+
+    fn check_shape(&self, base: &TableSnapshot) -> Result<()> {
+        let changed = |what, before: String, now: String| {
+            Error::from(RunError::ShapeChanged { table: self.resource.table.clone(), what, before, now })
+        };
+        let now = &self.resource.schema;
+        match &base.schema {
+            Some(before) if before.to_arrow() != now.to_arrow() => {
+                return Err(changed("the schema", columns_apart(before, now), columns_apart(now, before)));
+            }
+            _ => {}
+        }
+        let spec = partition_spec(self.resource);
+        if base.partition_by != spec {
+            return Err(changed("the partition spec", base.partition_by.join(", "), spec.join(", ")));
+        }
+        Ok(())
+    }
+
+    /// Everything up to the commit: all files of the new version are staged.
+    async fn stage(
+        &self,
+        table: &ParquetTable,
+        attempt: &Attempt,
+        base: &TableSnapshot,
+        counters: &mut Counters,
+    ) -> Result<Vec<StagedFile>> {
+        let mut rejects = table.rejects(self.run_id);
+        let staged = self.fill(attempt, base, &mut rejects, counters).await;
+        // Rejects are kept whatever became of the run: they say why.
+        let written = rejects.finish().await;
+        let files = staged?;
+        self.check_rejects(counters, written?)?;
+        self.without_needless(attempt, base, files).await
+    }
+
+    async fn fill(
+        &self,
+        attempt: &Attempt,
+        base: &TableSnapshot,
+        rejects: &mut RejectWriter,
+        counters: &mut Counters,
+    ) -> Result<Vec<StagedFile>> {
+        let options = self.write_options(base.version + 1);
+        let table = TableStage::new(self.dedup()?, TableWriter::new(options.clone())?);
+        let mut pages = Pages::new(Arc::clone(self.client), self.resource, self.memory / 2)?;
+        let decoder = Arc::new(self.decoder()?);
+        let pipeline = Pipeline {
+            resource: self.resource,
+            reporter: self.reporter,
+            pages: &mut pages,
+            decoder,
+            rejects,
+            attempt,
+            table,
+        };
+        let staged = pipeline.run(counters).await;
+        counters.take(&pages);
+        drop_superseded(self.resource, attempt, staged?, &Arc::new(options)).await
+    }
+
+    /// An export without rows stages the file that stands for an empty table; a table with rows needs none.
+    async fn without_needless(
+        &self,
+        attempt: &Attempt,
+        base: &TableSnapshot,
+        files: Vec<StagedFile>,
+    ) -> Result<Vec<StagedFile>> {
+        if base.rows == 0 || self.resource.write_disposition == WriteDisposition::Replace {
+            return Ok(files);
+        }
+        let (kept, needless): (Vec<_>, Vec<_>) = files.into_iter().partition(|staged| staged.file.rows > 0);
+        for staged in &needless {
+            attempt.discard(staged).await?;
+        }
+        Ok(kept)
+    }
+
+    fn write_options(&self, version: u64) -> WriteOptions {
+        WriteOptions {
+            schema: self.resource.schema.clone(),
+            partition_by: self.resource.partition_by.clone(),
+            parquet: self.resource.parquet.clone(),
+            version,
+            position: 0,
+            memory: usize::try_from(self.memory / 2).unwrap_or(usize::MAX),
+            index: self.resource.dedup,
+            pipeline: self.pipeline.to_owned(),
+            resource: self.resource.name.clone(),
+        }
+    }
+
+    fn decoder(&self) -> Result<Decoder> {
+        let resource = self.resource;
+        let required: &[usize] = if resource.dedup { &resource.primary_key } else { &[] };
+        Ok(Decoder::new(&resource.name, &resource.schema, resource.contract, required)?)
+    }
+
+    fn dedup(&self) -> Result<Option<Dedup>> {
+        if !self.resource.dedup {
+            return Ok(None);
+        }
+        let schema = self.resource.schema.to_arrow();
+        Ok(Some(Dedup::new(&schema, &self.resource.primary_key, self.resource.dedup_sort)?))
+    }
+
+    fn check_rejects(&self, counters: &Counters, rejects: Option<String>) -> Result<()> {
+        let Some(max_rejects) = self.resource.max_rejects else { return Ok(()) };
+        let rejected = counters.rows_rejected + counters.values_discarded;
+        let (too_many, allowed) = match max_rejects {
+            MaxRejects::Rows(rows) => (rejected > rows, rows.to_string()),
+            MaxRejects::Share(share) => {
+                (rejected as f64 > share * counters.rows_fetched as f64, format!("{}%", share * 100.0))
+            }
+        };
+        if !too_many {
+            return Ok(());
+        }
+        let resource = self.resource.name.clone();
+        Err(RunError::TooManyRejects { resource, rejected, fetched: counters.rows_fetched, allowed, rejects }.into())
+    }
+
+    /// One version of what was staged.
+    async fn commit(
+        &self,
+        table: &ParquetTable,
+        base: &TableSnapshot,
+        adds: Vec<StagedFile>,
+        counters: &Counters,
+    ) -> Result<Committed> {
+        self.reporter.on_event(&Event::Committing { resource: &self.resource.name });
+        let files: Vec<DataFile> = adds.iter().map(|staged| staged.file.clone()).collect();
+        self.check_numbers(counters, files.iter().map(|file| file.rows).sum())?;
+        let commit = self.new_commit(base, adds, counters);
+        match table.commit(base.version, commit).await? {
+            CommitOutcome::Committed { version } => {
+                let table_rows = table.snapshot().await?.rows;
+                Ok(Committed { version, table_rows, files })
+            }
+            CommitOutcome::Conflict { version, .. } => {
+                Err(RunError::Conflict { table: self.resource.table.clone(), version }.into())
+            }
+        }
+    }
+
+    fn check_numbers(&self, counters: &Counters, written: u64) -> Result<()> {
+        let Counters { rows_fetched: fetched, rows_duplicate: duplicate, rows_rejected: rejected, .. } = *counters;
+        if fetched == written + duplicate + rejected {
+            return Ok(());
+        }
+        let resource = self.resource.name.clone();
+        Err(RunError::Numbers { resource, fetched, written, duplicate, rejected }.into())
+    }
+
+    fn new_commit(&self, base: &TableSnapshot, adds: Vec<StagedFile>, counters: &Counters) -> Commit {
+        let (operation, replaces) = match self.resource.write_disposition {
+            WriteDisposition::Append => (Operation::Append, false),
+            WriteDisposition::Replace => (Operation::Replace, true),
+            WriteDisposition::Merge => (Operation::Merge, false),
+        };
+        // A file without rows stood for an empty table, and leaves with whatever comes in its place.
+        let leaves = |file: &&DataFile| replaces || (file.rows == 0 && !adds.is_empty());
+        let removes = base.files.iter().filter(leaves).map(|file| file.path.clone()).collect();
+        Commit {
+            identity: self.identity(),
+            run_id: self.run_id.to_owned(),
+            operation,
+            schema: self.resource.schema.clone(),
+            partition_by: partition_spec(self.resource),
+            adds,
+            removes,
+            state: State { cursor: None, counters: counters.named() },
+        }
+    }
+
+    fn identity(&self) -> TableIdentity {
+        TableIdentity { pipeline: self.pipeline.to_owned(), resource: self.resource.name.clone() }
+    }
+}
+
+/// The partition spec as a user writes it.
+fn partition_spec(resource: &ResourcePlan) -> Vec<String> {
+    resource.partition_by.iter().map(|field| field.spec(&resource.schema)).collect()
+}
+
+/// The columns in which two schemas differ, as a user declares them.
+fn columns_apart(schema: &TableSchema, other: &TableSchema) -> String {
+    let (fields, others) = (schema.to_arrow(), other.to_arrow());
+    let apart = schema.columns.iter().enumerate().filter(|(index, _)| {
+        let field = fields.fields().get(*index);
+        field != others.fields().get(*index)
+    });
+    let columns = apart.map(|(_, column)| format!("{}: {}", column.name, column.data_type)).collect::<Vec<_>>();
+    if columns.is_empty() { "(no such columns)".to_owned() } else { columns.join(", ") }
+}
