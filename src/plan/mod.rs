@@ -4,6 +4,8 @@
 //! Config (what the user wrote, with places) ──resolve──► Plan ──► stages (each reads its own part, none reads the config)
 //! ```
 
+mod resolve;
+
 use std::time::Duration;
 
 use serde::Serialize;
@@ -14,6 +16,8 @@ use crate::{
     schema::{Contract, TableSchema},
     secret::Secret,
 };
+
+pub use resolve::{Overrides, resolve};
 
 /// Everything one `restlake run` does.
 #[derive(Clone, Debug, Serialize)]
