@@ -116,7 +116,12 @@ impl<'a> Section<'a> {
         Section { table: self.table_of(key), value, place }
     }
 
-    /// The objects of a list or map under a key, with the keys of the map.
+    /// One object among the values of [`Section::one_or_many`].
+    pub fn item(&self, key: &str, value: &'a Value) -> Section<'a> {
+        Section::new(self.table_of(key), value)
+    }
+
+    /// The objects of a list under a key.
     pub fn sections(&self, key: &str) -> Vec<Section<'a>> {
         let table = self.table_of(key);
         self.one_or_many(key).into_iter().map(|value| Section::new(table, value)).collect()

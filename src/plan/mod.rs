@@ -5,6 +5,7 @@
 //! ```
 
 pub mod reader;
+mod resolve;
 
 use std::{fmt, time::Duration};
 
@@ -16,6 +17,8 @@ use crate::{
     schema::{Contract, TableSchema},
     secret::Secret,
 };
+
+pub use resolve::{Overrides, resolve};
 
 /// Everything one `restlake run` does.
 #[derive(Clone, Debug, Serialize)]

@@ -1,0 +1,156 @@
+//! From what the user wrote to what will happen.
+//!
+//! ```text
+//! Loaded (checked tree, problems so far) ─┬─ client, destination ──┐
+//!                                         └─ each resource ────────┴──► Plan, or every problem there is
+//! ```
+//!
+//! Each part is resolved whatever is wrong with the others; `None` from a part means that the reason has been reported. A plan
+//! comes out only where nothing has.
+
+mod client;
+mod columns;
+mod destination;
+mod partition;
+mod request;
+mod resource;
+mod schema;
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+
+use super::{Plan, ResourcePlan, WriteDisposition};
+use crate::config::{Findings, Loaded, Place, Problem, Problems, Section, suggestion};
+
+/// What the command line says in place of the config.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Overrides {
+    /// Only these resources, in the order of the config; empty: all that are selected.
+    pub resources: Vec<String>,
+    pub destination: Option<String>,
+    /// Replaces the tables, whatever the write disposition.
+    pub full_refresh: bool,
+    /// Stops each resource after so many pages.
+    pub max_pages: Option<u64>,
+}
+
+/// The plan of a config.
+///
+/// Fails with every problem of the config and of the overrides. Where only the overrides are wrong, the error's code is
+/// `usage`.
+pub fn resolve(loaded: &Loaded, overrides: &Overrides) -> Result<Plan, Problems> {
+    let mut findings =
+        Findings { sources: loaded.sources.clone(), problems: [&loaded.errors[..], &loaded.notes[..]].concat() };
+    match plan(loaded, overrides, &mut findings) {
+        Some(plan) if !findings.has_errors() => Ok(plan),
+        _ => Err(findings.into_problems()),
+    }
+}
+
+fn plan(loaded: &Loaded, overrides: &Overrides, findings: &mut Findings) -> Option<Plan> {
+    let root = loaded.config.root();
+    let mut secrets = loaded.config.secrets.clone();
+    let client = client::resolve(&root.section("client"), &mut secrets, findings);
+    let destination = destination::resolve(&root.section("destination"), overrides, &mut secrets, findings);
+    let context = resource::Context {
+        base_url: client.as_ref().map(|client| &client.base_url),
+        client: &root.section("client"),
+        parquet: &root.section("destination").section("parquet"),
+        overrides,
+    };
+    let sections = loaded.config.resources();
+    let resources: Vec<_> = sections.iter().map(|section| resource::resolve(section, &context, findings)).collect();
+    distinct(&sections, findings);
+    destination::columns_exist_somewhere(context.parquet, &resources, findings);
+    check_overrides(&sections, overrides, findings);
+    let resources = select(&sections, resources, overrides)?;
+    if resources.is_empty() && !findings.has_errors() {
+        let help = "add one, or remove a `selected: false`".to_owned();
+        findings.error(root.place_of("resources"), "there is no resource to export", Some(help));
+    }
+    refuse_partial_replace(&resources, overrides, findings);
+    Some(Plan {
+        pipeline: name(&root, loaded, findings)?,
+        client: client?,
+        resources,
+        destination: destination?,
+        memory_limit: root.size("memory_limit")?,
+        secrets,
+    })
+}
+
+fn name(root: &Section<'_>, loaded: &Loaded, findings: &mut Findings) -> Option<String> {
+    if !root.is_written("name") {
+        return Some(loaded.config.default_name.clone());
+    }
+    let name = root.text("name")?;
+    if name.value.trim().is_empty() || name.value.chars().any(char::is_control) {
+        findings.error(&name.place, "a pipeline's name is a line of text", None);
+        return None;
+    }
+    Some(name.value)
+}
+
+/// Two resources may read the same source, but not under one name nor into one table.
+fn distinct(sections: &[Section<'_>], findings: &mut Findings) {
+    let mut names: HashMap<String, Place> = HashMap::new();
+    let mut tables: HashMap<String, Place> = HashMap::new();
+    for section in sections {
+        let Some(name) = section.text("name") else { continue };
+        if let Some(first) = names.insert(name.value.clone(), name.place.clone()) {
+            let message = format!("the resource `{}` stands here twice", name.value);
+            findings.error(&name.place, message, Some(format!("the first is {}; give one another name", first.path)));
+            continue;
+        }
+        let table = section.text("table_name").unwrap_or(name);
+        // macOS and Windows do not tell names apart by case.
+        if let Some(first) = tables.insert(table.value.to_lowercase(), table.place.clone()) {
+            let message = format!("another resource writes the table `{}` already", table.value);
+            let help = format!("see {}; a table belongs to one resource: set `table_name`", first.path);
+            findings.error(&table.place, message, Some(help));
+        }
+    }
+}
+
+fn check_overrides(sections: &[Section<'_>], overrides: &Overrides, findings: &mut Findings) {
+    let names: Vec<_> = sections.iter().filter_map(|section| section.text("name")).map(|name| name.value).collect();
+    for wanted in overrides.resources.iter().filter(|wanted| !names.contains(wanted)) {
+        let help = suggestion(wanted, names.iter().map(String::as_str), "resources");
+        findings.problems.push(Problem::usage("--resource", format!("there is no resource `{wanted}`"), Some(help)));
+    }
+    if overrides.max_pages == Some(0) {
+        findings.problems.push(Problem::usage("--max-pages", "at least one page is needed", None));
+    }
+}
+
+/// The resources that run: those named on the command line, else those that are `selected`.
+fn select(
+    sections: &[Section<'_>],
+    plans: Vec<Option<ResourcePlan>>,
+    overrides: &Overrides,
+) -> Option<Vec<ResourcePlan>> {
+    let mut selected = Vec::new();
+    for (section, plan) in sections.iter().zip(plans) {
+        let named = section.text("name").is_some_and(|name| overrides.resources.contains(&name.value));
+        if named || (overrides.resources.is_empty() && section.flag("selected")?) {
+            selected.push(plan?);
+        }
+    }
+    Some(selected)
+}
+
+/// The first pages of a source in place of a whole table would be a loss.
+fn refuse_partial_replace(resources: &[ResourcePlan], overrides: &Overrides, findings: &mut Findings) {
+    if overrides.max_pages.is_none() || overrides.destination.is_some() {
+        return;
+    }
+    for resource in resources.iter().filter(|resource| resource.write_disposition == WriteDisposition::Replace) {
+        let message = format!(
+            "the first pages of `{}` would replace the whole table `{}`, and the rest of its rows would be lost",
+            resource.name, resource.table
+        );
+        let help = "try it out elsewhere: add `--destination DIR`".to_owned();
+        findings.problems.push(Problem::usage("--max-pages", message, Some(help)));
+    }
+}

@@ -1,0 +1,163 @@
+//! How requests are sent.
+
+use base64::{Engine, prelude::BASE64_STANDARD};
+use url::Url;
+
+use crate::{
+    config::{Findings, Section},
+    plan::{ApiKeyLocation, AuthPlan, ClientPlan, RateLimit, RetryPlan},
+    secret::{Secret, is_secret_name},
+};
+
+pub fn resolve(client: &Section<'_>, secrets: &mut Vec<Secret<String>>, findings: &mut Findings) -> Option<ClientPlan> {
+    let base_url = base_url(client, findings);
+    let headers = headers(client, secrets, findings);
+    let auth = auth(client, secrets, findings);
+    Some(ClientPlan {
+        base_url: base_url?,
+        headers,
+        auth: auth?,
+        max_concurrency: count(client, "max_concurrency")?,
+        rate_limit: rate_limit(client, findings),
+        timeout: positive(client, "timeout", findings)?,
+        connect_timeout: positive(client, "connect_timeout", findings)?,
+        retry: retry(&client.section("retry"))?,
+        max_body: client.size("max_body_size")?,
+    })
+}
+
+fn count<T: TryFrom<u64>>(section: &Section<'_>, key: &str) -> Option<T> {
+    section.count(key).and_then(|count| count.try_into().ok())
+}
+
+/// A timeout of nothing would fail every request.
+fn positive(section: &Section<'_>, key: &str, findings: &mut Findings) -> Option<std::time::Duration> {
+    let duration = section.duration(key)?;
+    if duration.is_zero() {
+        findings.error(section.place_of(key), format!("`{key}` has to be longer than 0"), None);
+        return None;
+    }
+    Some(duration)
+}
+
+fn base_url(client: &Section<'_>, findings: &mut Findings) -> Option<Url> {
+    let written = client.text("base_url")?;
+    let wrong = match Url::parse(&written.value) {
+        Err(error) => Some((format!("this is no URL: {error}"), "write it whole: `https://api.example.com`")),
+        Ok(url) if !matches!(url.scheme(), "http" | "https") => {
+            Some((format!("a base_url is http or https, not `{}`", url.scheme()), "write `https://…`"))
+        }
+        Ok(url) if !url.username().is_empty() || url.password().is_some() => {
+            Some(("credentials do not belong in the URL".to_owned(), "use `auth: {type: http_basic, …}`"))
+        }
+        Ok(url) if url.query().is_some() || url.fragment().is_some() => {
+            let message = "a base_url has no query and no fragment".to_owned();
+            Some((message, "use `endpoint.params`, in `resource_defaults` for all resources"))
+        }
+        Ok(url) => return Some(url),
+    };
+    let (message, help) = wrong?;
+    findings.error(&written.place, message, Some(help.to_owned()));
+    None
+}
+
+fn headers(
+    client: &Section<'_>,
+    secrets: &mut Vec<Secret<String>>,
+    findings: &mut Findings,
+) -> Vec<(String, Secret<String>)> {
+    let mut headers = Vec::new();
+    for entry in client.map("headers") {
+        let Some(value) = entry.value.scalar() else { continue };
+        if !is_token(&entry.key) {
+            findings.error(&entry.value.place, format!("`{}` is no name of a header", entry.key), None);
+        } else if value.chars().any(|c| c.is_control() && c != '\t') {
+            findings.error(&entry.value.place, "a header's value is one line of text", None);
+        } else {
+            if is_secret_name(&entry.key) {
+                secrets.push(Secret::new(value.clone()));
+            }
+            headers.push((entry.key.clone(), Secret::new(value)));
+        }
+    }
+    headers
+}
+
+/// The `token` of RFC 9110, section 5.6.2: what names of headers and cookies are made of.
+fn is_token(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
+}
+
+fn auth(client: &Section<'_>, secrets: &mut Vec<Secret<String>>, findings: &mut Findings) -> Option<AuthPlan> {
+    if !client.is_written("auth") {
+        return Some(AuthPlan::None);
+    }
+    let (kind, auth) = client.tagged("auth")?;
+    match kind {
+        "api_key" => api_key(&auth, secrets, findings),
+        "bearer" => Some(AuthPlan::Bearer { token: secret(&auth, "token", secrets, findings)? }),
+        "http_basic" => {
+            let username = auth.text("username")?.value;
+            let password = secret(&auth, "password", secrets, findings)?;
+            // What goes over the wire is as secret as what it is made of.
+            let sent = BASE64_STANDARD.encode(format!("{username}:{}", password.expose()));
+            secrets.push(Secret::new(sent));
+            Some(AuthPlan::HttpBasic { username, password })
+        }
+        _ => None,
+    }
+}
+
+fn api_key(auth: &Section<'_>, secrets: &mut Vec<Secret<String>>, findings: &mut Findings) -> Option<AuthPlan> {
+    let name = auth.text("name")?;
+    let location = match auth.text("location")?.value.as_str() {
+        "query" => ApiKeyLocation::Query,
+        "cookie" => ApiKeyLocation::Cookie,
+        _ => ApiKeyLocation::Header,
+    };
+    let api_key = secret(auth, "api_key", secrets, findings)?;
+    if location != ApiKeyLocation::Query && !is_token(&name.value) {
+        findings.error(&name.place, format!("`{}` is no name of a header or cookie", name.value), None);
+        return None;
+    }
+    Some(AuthPlan::ApiKey { name: name.value, api_key, location })
+}
+
+/// An empty credential is a variable that was set to nothing: better said now than by a 401.
+fn secret(
+    auth: &Section<'_>,
+    key: &str,
+    secrets: &mut Vec<Secret<String>>,
+    findings: &mut Findings,
+) -> Option<Secret<String>> {
+    let text = auth.text(key)?;
+    let wrong = match text.value.as_str() {
+        "" if key != "password" => Some("is empty"),
+        value if value.chars().any(char::is_control) => Some("has a line break or another control character in it"),
+        _ => None,
+    };
+    if let Some(wrong) = wrong {
+        findings.error(&text.place, format!("`{key}` {wrong}"), None);
+        return None;
+    }
+    let secret = Secret::new(text.value);
+    secrets.push(secret.clone());
+    Some(secret)
+}
+
+fn rate_limit(client: &Section<'_>, findings: &mut Findings) -> Option<RateLimit> {
+    if !client.is_written("rate_limit") {
+        return None;
+    }
+    let limit = client.section("rate_limit");
+    Some(RateLimit { requests: count(&limit, "requests")?, per: positive(&limit, "per", findings)? })
+}
+
+fn retry(retry: &Section<'_>) -> Option<RetryPlan> {
+    Some(RetryPlan {
+        max_attempts: count(retry, "max_attempts")?,
+        initial_backoff: retry.duration("initial_backoff")?,
+        max_backoff: retry.duration("max_backoff")?,
+        max_elapsed: retry.duration("max_elapsed")?,
+    })
+}

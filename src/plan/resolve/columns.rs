@@ -1,0 +1,103 @@
+//! Which column a name means: the column of that name or, where one was renamed, the API's field.
+
+use crate::{
+    config::{Findings, Located, suggestion},
+    schema::{Column, TableSchema},
+};
+
+/// The columns of one table, for looking names up.
+pub struct Columns<'a> {
+    pub schema: &'a TableSchema,
+}
+
+/// What a name turned out to mean.
+enum Meaning {
+    Column(usize),
+    Nothing,
+    /// Both of these.
+    Ambiguous(usize, usize),
+}
+
+impl<'a> Columns<'a> {
+    pub fn new(schema: &'a TableSchema) -> Self {
+        Self { schema }
+    }
+
+    pub fn get(&self, index: usize) -> Option<&'a Column> {
+        self.schema.columns.get(index)
+    }
+
+    /// The column of a name; if there is none, or more than one, that is reported.
+    pub fn find(&self, name: &Located<String>, findings: &mut Findings) -> Option<usize> {
+        match self.meaning(&name.value) {
+            Meaning::Column(index) => Some(index),
+            Meaning::Nothing => {
+                let known = self.schema.columns.iter().map(|column| column.name.as_str());
+                let help = suggestion(&name.value, known, "columns");
+                findings.error(&name.place, format!("there is no column `{}`", name.value), Some(help));
+                None
+            }
+            Meaning::Ambiguous(first, second) => {
+                let names = [first, second].map(|index| self.get(index).map_or("", |column| column.name.as_str()));
+                let message =
+                    format!("`{}` could mean the column `{}` or the column `{}`", name.value, names[0], names[1]);
+                findings.error(&name.place, message, Some("use a column's name that is no other's source".into()));
+                None
+            }
+        }
+    }
+
+    /// The column that a name means, if it means one: for keys that count only in tables that have the column.
+    pub fn find_if_there(&self, name: &Located<String>, findings: &mut Findings) -> Option<usize> {
+        match self.meaning(&name.value) {
+            Meaning::Nothing => None,
+            _ => self.find(name, findings),
+        }
+    }
+
+    /// The columns of `names` and `hinted`, each once. Nested columns are reported: `what` says what they cannot be.
+    pub fn all(
+        &self,
+        names: Vec<Located<String>>,
+        hinted: &[Located<usize>],
+        what: &str,
+        findings: &mut Findings,
+    ) -> Vec<usize> {
+        let named: Vec<_> = names
+            .into_iter()
+            .filter_map(|name| self.find(&name, findings).map(|value| Located { value, place: name.place }))
+            .collect();
+        let mut found = Vec::new();
+        for column in named.iter().chain(hinted) {
+            if self.scalar(column, what, findings) && !found.contains(&column.value) {
+                found.push(column.value);
+            }
+        }
+        found
+    }
+
+    /// Whether a column holds single values; if not, that is reported.
+    pub fn scalar(&self, column: &Located<usize>, what: &str, findings: &mut Findings) -> bool {
+        let nested = self.get(column.value).filter(|column| column.data_type.is_nested());
+        if let Some(nested) = nested {
+            let message = format!("`{}` is {}, which cannot be {what}", nested.name, nested.data_type);
+            findings.error(&column.place, message, Some("declare the field inside it as a column of its own".into()));
+        }
+        nested.is_none()
+    }
+
+    fn meaning(&self, name: &str) -> Meaning {
+        let named = self.schema.index_of(name);
+        let is_source = |(index, column): &(usize, &Column)| Some(*index) != named && column.source.to_path() == name;
+        let mut sourced = self.schema.columns.iter().enumerate().filter(is_source).map(|(index, _)| index);
+        match (named, sourced.next(), sourced.next()) {
+            // Named as its own field is: then the others are copies of it, and the name means this one.
+            (Some(index), _, _) if self.get(index).is_some_and(|column| column.source.to_path() == name) => {
+                Meaning::Column(index)
+            }
+            (Some(first), Some(second), _) | (None, Some(first), Some(second)) => Meaning::Ambiguous(first, second),
+            (Some(index), None, _) | (None, Some(index), None) => Meaning::Column(index),
+            (None, None, _) => Meaning::Nothing,
+        }
+    }
+}

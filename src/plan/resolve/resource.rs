@@ -1,0 +1,210 @@
+//! One resource into one table.
+
+use url::Url;
+
+use super::{Overrides, columns::Columns, destination, partition, request, schema};
+use crate::{
+    config::{Findings, Located, Section, quantity, tree::Kind},
+    json::Selector,
+    plan::{DedupSort, MaxRejects, ResourcePlan, WriteDisposition},
+    schema::{ColumnType, TableSchema},
+};
+
+/// What a resource takes from elsewhere.
+pub struct Context<'a> {
+    /// `None` if it is wrong.
+    pub base_url: Option<&'a Url>,
+    pub client: &'a Section<'a>,
+    pub parquet: &'a Section<'a>,
+    pub overrides: &'a Overrides,
+}
+
+pub fn resolve(resource: &Section<'_>, context: &Context<'_>, findings: &mut Findings) -> Option<ResourcePlan> {
+    let name = name(resource, findings);
+    let table = name.as_ref().and_then(|name| table(resource, name, findings));
+    let endpoint = resource.section("endpoint");
+    let request = match &name {
+        Some(name) if !endpoint.is_broken() => request::resolve(&endpoint, &name.value, context.base_url, findings),
+        _ => None,
+    };
+    let paginator = match endpoint.is_broken() {
+        true => None,
+        false => request::paginator(&endpoint, context.client, resource, findings),
+    };
+    let data_selector = endpoint.text("data_selector").and_then(|text| text.value.parse::<Selector>().ok());
+    let rows = rows(resource, context, findings);
+    let contract = schema::contract(resource);
+    let (name, rows) = (name?, rows?);
+    Some(ResourcePlan {
+        name: name.value,
+        table: table?,
+        request: request?,
+        paginator: paginator?,
+        data_selector: data_selector?,
+        max_pages: context.overrides.max_pages,
+        contract: contract?,
+        max_rejects: max_rejects(resource),
+        schema: rows.schema,
+        write_disposition: rows.write_disposition,
+        primary_key: rows.primary_key,
+        dedup: rows.dedup,
+        dedup_sort: rows.dedup_sort,
+        partition_by: rows.partition_by,
+        parquet: rows.parquet,
+        warnings: rows.warnings,
+    })
+}
+
+/// What depends on the table's columns.
+struct Rows {
+    schema: TableSchema,
+    write_disposition: WriteDisposition,
+    primary_key: Vec<usize>,
+    dedup: bool,
+    dedup_sort: Option<DedupSort>,
+    partition_by: Vec<crate::plan::PartitionField>,
+    parquet: crate::plan::ParquetPlan,
+    warnings: Vec<String>,
+}
+
+fn rows(resource: &Section<'_>, context: &Context<'_>, findings: &mut Findings) -> Option<Rows> {
+    let disposition = disposition(resource, context.overrides);
+    key_for_merge(resource, disposition, findings);
+    let (schema, hints) = schema::resolve(resource, findings)?;
+    let columns = Columns::new(&schema);
+    let primary_key = columns.all(resource.texts("primary_key"), &hints.primary_key, "a key", findings);
+    let partition_by = partition::resolve(resource, &hints.partition, &columns, findings)?;
+    let mut warnings = partition::warnings(&schema, &partition_by);
+    warnings.extend(time_warnings(&schema));
+    let parquet = destination::parquet(context.parquet, &columns, &partition_by, &mut warnings, findings)?;
+    let dedup_sort = dedup_sort(&hints.dedup_sort, &primary_key, &schema, findings);
+    let dedup = resource.flag("dedup")? && !primary_key.is_empty();
+    Some(Rows {
+        write_disposition: disposition?,
+        primary_key,
+        dedup,
+        dedup_sort,
+        partition_by,
+        parquet,
+        warnings,
+        schema,
+    })
+}
+
+fn name(resource: &Section<'_>, findings: &mut Findings) -> Option<Located<String>> {
+    if !resource.is_written("name") {
+        findings.error(resource.place(), "the resource has no `name`", Some("add `name: …`".into()));
+        return None;
+    }
+    let name = resource.text("name")?;
+    if name.value.is_empty() || name.value.chars().any(char::is_control) {
+        findings.error(&name.place, "a resource's name is a line of text", None);
+        return None;
+    }
+    Some(name)
+}
+
+/// The table's name, which is a directory of the destination and may be nothing else.
+fn table(resource: &Section<'_>, name: &Located<String>, findings: &mut Findings) -> Option<String> {
+    let table = if resource.is_written("table_name") { resource.text("table_name")? } else { name.clone() };
+    let wrong = match table.value.as_str() {
+        "" => "a table's name cannot be empty",
+        text if text.contains(['/', '\\']) => "a table's name cannot have a slash in it",
+        text if text.starts_with(['_', '.']) => {
+            "a table's name cannot begin with `_` or `.`: readers skip such directories"
+        }
+        text if text.contains('=') => "a table's name cannot have a `=` in it: readers take it for a partition",
+        text if text.contains(['*', '?', '[', ']', '{', '}']) => {
+            "a table's name cannot have `*`, `?` or brackets in it"
+        }
+        text if text.chars().any(char::is_control) => "a table's name cannot have control characters in it",
+        text if text.len() > 255 => "a table's name cannot be longer than 255 bytes",
+        _ => return Some(table.value),
+    };
+    findings.error(&table.place, wrong, Some("set `table_name`".into()));
+    None
+}
+
+fn disposition(resource: &Section<'_>, overrides: &Overrides) -> Option<WriteDisposition> {
+    let written = resource.text("write_disposition")?.value;
+    match written.as_str() {
+        _ if overrides.full_refresh => Some(WriteDisposition::Replace),
+        "append" => Some(WriteDisposition::Append),
+        "replace" => Some(WriteDisposition::Replace),
+        "merge" => Some(WriteDisposition::Merge),
+        _ => None,
+    }
+}
+
+/// A merge needs a key, and one row of each.
+fn key_for_merge(resource: &Section<'_>, disposition: Option<WriteDisposition>, findings: &mut Findings) {
+    if disposition != Some(WriteDisposition::Merge) {
+        return;
+    }
+    let hinted = resource.mapped("columns").iter().any(|(_, hint)| hint.flag("primary_key") == Some(true));
+    let listed = resource.is_written("primary_key")
+        && !resource.get("primary_key").is_some_and(|value| matches!(&value.kind, Kind::List(keys) if keys.is_empty()));
+    if !hinted && !listed {
+        let help = "set `primary_key`, or append".to_owned();
+        findings.error(resource.place_of("write_disposition"), "merge needs a key", Some(help));
+    }
+    if resource.flag("dedup") == Some(false) {
+        let help = "remove it, or append".to_owned();
+        findings.error(
+            resource.place_of("dedup"),
+            "merge keeps one row of each key, `dedup: false` all of them",
+            Some(help),
+        );
+    }
+}
+
+fn dedup_sort(
+    hints: &[Located<(usize, bool)>],
+    primary_key: &[usize],
+    schema: &TableSchema,
+    findings: &mut Findings,
+) -> Option<DedupSort> {
+    let first = hints.first()?;
+    let (column, descending) = first.value;
+    let data_type = schema.columns.get(column).map(|column| &column.data_type)?;
+    let wrong = match data_type {
+        _ if hints.len() > 1 => Some("only one column can have `dedup_sort`"),
+        _ if primary_key.is_empty() => Some("`dedup_sort` needs a `primary_key`, whose rows it orders"),
+        data_type if data_type.is_nested() => Some("nested values have no order"),
+        ColumnType::Json => Some("json values have no order"),
+        _ => None,
+    };
+    match wrong {
+        Some(message) => {
+            let place = hints.last().map_or(&first.place, |hint| &hint.place);
+            findings.error(place, message, None);
+            None
+        }
+        None => Some(DedupSort { column, descending }),
+    }
+}
+
+fn max_rejects(resource: &Section<'_>) -> Option<MaxRejects> {
+    let value = resource.get("max_rejects")?;
+    match &value.kind {
+        Kind::Number(number) => number.parse().ok().map(MaxRejects::Rows),
+        _ => quantity::share(value.as_text()?).map(MaxRejects::Share),
+    }
+}
+
+fn time_warnings(schema: &TableSchema) -> Option<String> {
+    let times = schema.columns.iter().filter(|column| has_time(&column.data_type));
+    let times: Vec<_> = times.map(|column| format!("`{}`", column.name)).collect();
+    (!times.is_empty()).then(|| {
+        format!("Spark 4 reads the time of day in {} only with spark.sql.timeType.enabled=true", times.join(", "))
+    })
+}
+
+fn has_time(data_type: &ColumnType) -> bool {
+    match data_type {
+        ColumnType::Time => true,
+        ColumnType::List(inner) | ColumnType::Map(inner) => has_time(inner),
+        ColumnType::Struct(fields) => fields.iter().any(|field| has_time(&field.data_type)),
+        _ => false,
+    }
+}

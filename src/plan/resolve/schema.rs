@@ -1,0 +1,219 @@
+//! A resource's columns: the declared schema, with dlt's column hints over it.
+
+use chrono::format::{Item, StrftimeItems};
+
+use super::columns::Columns;
+use crate::{
+    config::{Findings, Located, Section},
+    json::Selector,
+    schema::{Column, ColumnType, ColumnsContract, Contract, DataTypeContract, Format, Source, TableSchema},
+};
+
+/// What dlt's hints say of columns besides their types; the indexes are columns.
+#[derive(Default)]
+pub struct Hints {
+    pub primary_key: Vec<Located<usize>>,
+    pub partition: Vec<Located<usize>>,
+    /// The column, and whether the highest value stays.
+    pub dedup_sort: Vec<Located<(usize, bool)>>,
+}
+
+pub fn resolve(resource: &Section<'_>, findings: &mut Findings) -> Option<(TableSchema, Hints)> {
+    if !resource.is_written("schema") {
+        let help = "declare its columns: `schema: schemas/NAME.yaml`, or inline `schema: {columns: [{name: id, type: int64}]}`";
+        let message = "a resource without a schema is not supported yet";
+        findings.error(resource.place_of("name"), message, Some(help.to_owned()));
+        return None;
+    }
+    resource.get("schema")?;
+    let section = resource.section("schema");
+    let sections = section.sections("columns");
+    let columns: Vec<_> = sections.iter().map(|column| self::column(column, findings)).collect();
+    distinct(&sections, findings);
+    if columns.is_empty() {
+        if section.get("columns").is_some() {
+            findings.error(section.place_of("columns"), "a table needs at least one column", None);
+        }
+        return None;
+    }
+    // With a column missing, every reference to it would be reported as wrong too.
+    let whole = section.get("columns").is_some_and(|list| list.items().len() == columns.len());
+    let columns: Option<Vec<_>> = columns.into_iter().collect();
+    let mut schema = TableSchema { columns: columns.filter(|_| whole)? };
+    let hints = hints(resource, &mut schema, findings);
+    for (column, section) in schema.columns.iter().zip(&sections) {
+        check_format(column, section, findings);
+    }
+    Some((schema, hints))
+}
+
+fn column(section: &Section<'_>, findings: &mut Findings) -> Option<Column> {
+    let name = section.text("name")?;
+    if name.value.is_empty() || name.value.chars().any(char::is_control) {
+        findings.error(&name.place, "a column's name is a line of text", None);
+        return None;
+    }
+    let source = match section.is_written("source") {
+        true => source(&section.text("source")?, findings)?,
+        false => Source::Path(vec![name.value.clone()]),
+    };
+    let data_type: ColumnType = section.text("type")?.value.parse().ok()?;
+    let format = match section.is_written("format") {
+        true => Some(format(section.text("format")?.value)),
+        false => None,
+    };
+    Some(Column { name: name.value, source, data_type, nullable: section.flag("nullable")?, format })
+}
+
+fn source(text: &Located<String>, findings: &mut Findings) -> Option<Source> {
+    let (message, offset) = match text.value.parse::<Selector>() {
+        Ok(selector) if selector.is_root() && !text.value.ends_with("[*]") => return Some(Source::Record),
+        Ok(selector) => match selector.keys().filter(|_| !text.value.ends_with("[*]")) {
+            Some(keys) => return Some(Source::Path(keys)),
+            None => ("a source is keys alone, such as `owner.email`: no `[0]`, no `[*]`".to_owned(), 0),
+        },
+        Err(error) => (error.message, error.offset),
+    };
+    findings.error_inside(&text.place, &text.value, offset, message, None);
+    None
+}
+
+fn format(text: String) -> Format {
+    match text.as_str() {
+        "epoch_s" => Format::EpochSeconds,
+        "epoch_ms" => Format::EpochMillis,
+        "epoch_us" => Format::EpochMicros,
+        "hex" => Format::Hex,
+        _ => Format::Strftime(text),
+    }
+}
+
+/// Whether the format can read values of the column's type.
+fn check_format(column: &Column, section: &Section<'_>, findings: &mut Findings) {
+    let Some(format) = &column.format else { return };
+    let leaf = column.data_type.leaf();
+    let (message, help) = match (format, leaf) {
+        (Format::Hex, ColumnType::Binary)
+        | (
+            Format::EpochSeconds | Format::EpochMillis | Format::EpochMicros,
+            ColumnType::Timestamp | ColumnType::TimestampNaive,
+        ) => return,
+        (
+            Format::Strftime(pattern),
+            ColumnType::Date | ColumnType::Time | ColumnType::Timestamp | ColumnType::TimestampNaive,
+        ) => match strftime_error(pattern) {
+            None => return,
+            Some(wrong) => wrong,
+        },
+        _ => {
+            let help = "strftime suits dates, times and timestamps; `epoch_s`, `epoch_ms`, `epoch_us` timestamps; `hex` binary";
+            (format!("this format does not suit the type {}", column.data_type), help.to_owned())
+        }
+    };
+    findings.error(section.place_of("format"), message, Some(help));
+}
+
+fn strftime_error(pattern: &str) -> Option<(String, String)> {
+    let help = "such as `%d/%m/%Y %H:%M`, or `epoch_s`, `epoch_ms`, `epoch_us`".to_owned();
+    if !pattern.contains('%') {
+        return Some((format!("the format `{pattern}` has no field such as `%Y` in it"), help));
+    }
+    let broken = StrftimeItems::new(pattern).any(|item| matches!(item, Item::Error));
+    broken.then(|| (format!("`{pattern}` is no strftime format"), help))
+}
+
+/// Readers that fold case, DuckDB and Spark among them, take `Name` and `name` for one column.
+fn distinct(sections: &[Section<'_>], findings: &mut Findings) {
+    let names: Vec<_> = sections.iter().filter_map(|section| section.text("name")).collect();
+    for (index, name) in names.iter().enumerate() {
+        let first = names.iter().take(index).find(|first| first.value.to_lowercase() == name.value.to_lowercase());
+        if let Some(first) = first {
+            let message = format!("the column `{}` is there already, as `{}`", name.value, first.value);
+            let help =
+                "DuckDB and Spark do not tell names apart by case; give it another name, and its field as `source`";
+            findings.error(&name.place, message, Some(help.to_owned()));
+        }
+    }
+}
+
+fn hints(resource: &Section<'_>, schema: &mut TableSchema, findings: &mut Findings) -> Hints {
+    let mut hints = Hints::default();
+    for (entry, hint) in resource.mapped("columns") {
+        let name = Located { value: entry.key.clone(), place: hint.place().clone() };
+        let Some(index) = Columns::new(schema).find(&name, findings) else { continue };
+        if let Some(column) = schema.columns.get_mut(index) {
+            override_type(column, &hint, findings);
+            column.nullable = hint.flag("nullable").unwrap_or(column.nullable);
+        }
+        let at = |key: &str| Located { value: index, place: hint.place_of(key).clone() };
+        if hint.flag("primary_key") == Some(true) {
+            hints.primary_key.push(at("primary_key"));
+        }
+        if hint.flag("partition") == Some(true) {
+            hints.partition.push(at("partition"));
+        }
+        if let Some(order) = hint.text("dedup_sort") {
+            hints.dedup_sort.push(Located { value: (index, order.value == "desc"), place: order.place });
+        }
+    }
+    hints
+}
+
+/// `data_type` takes the place of the schema's type, `precision` and `scale` of a decimal's.
+fn override_type(column: &mut Column, hint: &Section<'_>, findings: &mut Findings) {
+    if let Some(data_type) = hint.text("data_type").and_then(|text| text.value.parse().ok()) {
+        column.data_type = data_type;
+    }
+    let small = |key: &str| hint.count(key).and_then(|count| u8::try_from(count).ok());
+    let (precision, scale) = (small("precision"), small("scale"));
+    let Some(key) = ["precision", "scale"].into_iter().find(|key| hint.is_written(key)) else { return };
+    let ColumnType::Decimal { precision: declared_precision, scale: declared_scale } = column.data_type else {
+        let message = format!("`{key}` of a column of the type {} is not supported yet", column.data_type);
+        findings.error(hint.place_of(key), message, Some("it is for decimals".into()));
+        return;
+    };
+    let (precision, scale) = (precision.unwrap_or(declared_precision), scale.unwrap_or(declared_scale));
+    if scale > precision {
+        let message = format!("a decimal of {precision} digits cannot have {scale} of them after the point");
+        findings.error(hint.place_of(key), message, None);
+        return;
+    }
+    column.data_type = ColumnType::Decimal { precision, scale };
+}
+
+/// The schema's contract, with the resource's over it, key by key. One word stands for both keys.
+pub fn contract(resource: &Section<'_>) -> Option<Contract> {
+    let mut contract = Contract::default();
+    for holder in [&resource.section("schema"), resource] {
+        if !holder.is_written("schema_contract") {
+            continue;
+        }
+        let value = holder.get("schema_contract")?;
+        let section = holder.section("schema_contract");
+        let word = |key: &str| match value.as_text() {
+            Some(word) => Some(word.to_owned()),
+            None => section.is_written(key).then(|| section.text(key)).flatten().map(|word| word.value),
+        };
+        contract.columns = word("columns").and_then(|word| columns_contract(&word)).unwrap_or(contract.columns);
+        contract.data_type = word("data_type").and_then(|word| data_type_contract(&word)).unwrap_or(contract.data_type);
+    }
+    Some(contract)
+}
+
+fn columns_contract(word: &str) -> Option<ColumnsContract> {
+    match word {
+        "discard_value" => Some(ColumnsContract::DiscardValue),
+        "discard_row" => Some(ColumnsContract::DiscardRow),
+        "freeze" => Some(ColumnsContract::Freeze),
+        _ => None,
+    }
+}
+
+fn data_type_contract(word: &str) -> Option<DataTypeContract> {
+    match word {
+        "freeze" => Some(DataTypeContract::Freeze),
+        "discard_row" => Some(DataTypeContract::DiscardRow),
+        "discard_value" => Some(DataTypeContract::DiscardValue),
+        _ => None,
+    }
+}

@@ -1,0 +1,310 @@
+//! Every key of the vocabulary: those that are supported change the plan, those that are not are refused or noted by name.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use super::{everything, plan, problems, set, with};
+use crate::config::{
+    Source, Syntax,
+    fields::{Field, ROOT, Shape, Status, Table},
+    load,
+};
+
+/// Where in the config an object of each table stands, and what has to stand in it.
+fn location(table: &str) -> (&'static str, Value) {
+    match table {
+        "config" => ("", Value::Null),
+        "client" => ("/client", Value::Null),
+        "rate_limit" => ("/client/rate_limit", json!({"requests": 1})),
+        "retry" => ("/client/retry", json!({})),
+        "api_key" => ("/client/auth", json!({"type": "api_key", "api_key": "k"})),
+        "bearer" => ("/client/auth", json!({"type": "bearer", "token": "t"})),
+        "http_basic" => ("/client/auth", json!({"type": "http_basic", "username": "u", "password": "p"})),
+        "offset" => ("/client/paginator", json!({"type": "offset", "limit": 1})),
+        "page_number" => ("/client/paginator", json!({"type": "page_number"})),
+        "single_page" => ("/client/paginator", json!({"type": "single_page"})),
+        "resource" => ("/resources/0", Value::Null),
+        "endpoint" => ("/resources/0/endpoint", json!({})),
+        "column_hint" => ("/resources/0/columns/d", json!({})),
+        "partition" => ("/resources/0/partition_by", json!({"column": "at"})),
+        "schema" => ("/resources/0/schema", Value::Null),
+        "column" => ("/resources/0/schema/columns/3", Value::Null),
+        "schema_contract" => ("/resources/0/schema_contract", json!({})),
+        "destination" => ("/destination", json!({})),
+        "parquet" => ("/destination/parquet", json!({})),
+        other => panic!("say where an object of the table `{other}` stands"),
+    }
+}
+
+/// Two values of every supported key that mean different things; null leaves the key out.
+fn cases(table: &str) -> Vec<(&'static str, Value, Value)> {
+    match table {
+        "config" => vec![
+            ("name", json!("a"), json!("b")),
+            ("client", client("https://a.example"), client("https://b.example")),
+            ("resource_defaults", json!({"max_rejects": 1}), Value::Null),
+            ("resources", json!([resource("a")]), json!([resource("b")])),
+            ("destination", json!({"url": "./a"}), json!({"url": "./b"})),
+            ("memory_limit", json!("1GB"), Value::Null),
+        ],
+        "client" => vec![
+            ("base_url", json!("https://a.example"), json!("https://b.example")),
+            ("headers", json!({"X-A": "1"}), json!({"X-A": 2})),
+            ("auth", json!({"token": "t"}), Value::Null),
+            ("paginator", json!("page_number"), json!("single_page")),
+            ("max_concurrency", json!(1), Value::Null),
+            ("rate_limit", json!({"requests": 1}), Value::Null),
+            ("timeout", json!("5s"), Value::Null),
+            ("connect_timeout", json!("5s"), Value::Null),
+            ("retry", json!({"max_attempts": 1}), Value::Null),
+            ("max_body_size", json!("1MB"), Value::Null),
+        ],
+        "rate_limit" => vec![("requests", json!(1), json!(2)), ("per", json!("1m"), Value::Null)],
+        "retry" => vec![
+            ("max_attempts", json!(1), Value::Null),
+            ("initial_backoff", json!("5s"), Value::Null),
+            ("max_backoff", json!("5s"), Value::Null),
+            ("max_elapsed", json!("5s"), Value::Null),
+        ],
+        "api_key" => vec![
+            ("name", json!("key"), Value::Null),
+            ("api_key", json!("a"), json!("b")),
+            ("location", json!("query"), json!("cookie")),
+        ],
+        "bearer" => vec![("token", json!("a"), json!("b"))],
+        "http_basic" => vec![("username", json!("a"), json!("b")), ("password", json!("a"), json!("b"))],
+        "offset" => vec![
+            ("limit", json!(1), json!(2)),
+            ("offset", json!(1), Value::Null),
+            ("offset_param", json!("skip"), Value::Null),
+            ("limit_param", json!("take"), json!("count")),
+            ("total_path", json!("meta.total"), json!("count")),
+            ("total_header", json!("X-Total"), Value::Null),
+            ("maximum_offset", json!(10), Value::Null),
+            ("stop_after_empty_page", json!(false), Value::Null),
+            ("has_more_path", json!("more"), Value::Null),
+        ],
+        "page_number" => vec![
+            ("base_page", json!(1), Value::Null),
+            ("page", json!(5), Value::Null),
+            ("page_param", json!("p"), Value::Null),
+            ("total_path", json!("meta.pages"), json!("count")),
+            ("total_header", json!("X-Total"), Value::Null),
+            ("maximum_page", json!(10), Value::Null),
+            ("stop_after_empty_page", json!(false), Value::Null),
+            ("has_more_path", json!("more"), Value::Null),
+        ],
+        _ => table_cases(table),
+    }
+}
+
+fn table_cases(table: &str) -> Vec<(&'static str, Value, Value)> {
+    match table {
+        "resource" => vec![
+            ("name", json!("a"), json!("b")),
+            ("table_name", json!("other"), Value::Null),
+            ("write_disposition", json!("replace"), json!("merge")),
+            ("primary_key", json!(["id", "s"]), Value::Null),
+            ("columns", json!({"s": {"nullable": false}}), Value::Null),
+            ("endpoint", json!("a"), json!("b")),
+            ("schema", schema("int64"), schema("string")),
+            ("schema_contract", json!("discard_row"), json!("discard_value")),
+            ("max_rejects", json!(3), json!("3%")),
+            ("partition_by", json!("s"), json!(["id", "s"])),
+            ("dedup", json!(false), Value::Null),
+            // Not alone: a config that exports nothing is refused.
+            ("selected", json!(true), Value::Null),
+        ],
+        "endpoint" => vec![
+            ("path", json!("a"), json!("b")),
+            // There is one method yet; that it is read shows in `other_methods_are_refused`.
+            ("method", json!("GET"), json!("get")),
+            ("params", json!({"a": 1}), json!({"a": 2})),
+            ("data_selector", json!("data"), json!("items")),
+            ("paginator", json!("page_number"), Value::Null),
+        ],
+        "column_hint" => vec![
+            ("data_type", json!("text"), Value::Null),
+            ("precision", json!(20), Value::Null),
+            ("scale", json!(5), Value::Null),
+            ("nullable", json!(false), Value::Null),
+            ("primary_key", json!(true), Value::Null),
+            ("partition", json!(true), Value::Null),
+            ("dedup_sort", json!("asc"), json!("desc")),
+        ],
+        "partition" => {
+            vec![("column", json!("at"), json!("renamed")), ("transform", json!("month"), json!("day"))]
+        }
+        "schema" => vec![
+            ("columns", schema("int64")["columns"].clone(), schema("string")["columns"].clone()),
+            ("schema_contract", json!({"columns": "freeze"}), Value::Null),
+        ],
+        "column" => vec![
+            ("name", json!("a"), json!("b")),
+            ("source", json!("x.y"), Value::Null),
+            ("type", json!("timestamp"), json!("timestamp_naive")),
+            ("nullable", json!(false), Value::Null),
+            ("format", json!("epoch_s"), Value::Null),
+        ],
+        "schema_contract" => vec![
+            ("columns", json!("freeze"), json!("discard_row")),
+            ("data_type", json!("discard_value"), json!("discard_row")),
+        ],
+        "destination" => vec![
+            ("url", json!("s3://bucket/lake"), Value::Null),
+            ("options", json!({"region": "a"}), json!({"region": "b"})),
+            // There is one format yet; that it is read shows in `other_formats_are_refused`.
+            ("table_format", json!("parquet"), Value::Null),
+            ("parquet", json!({"row_group_rows": 1}), Value::Null),
+        ],
+        "parquet" => vec![
+            ("compression", json!("snappy"), json!("zstd(9)")),
+            ("target_file_size", json!("1MB"), Value::Null),
+            ("row_group_rows", json!(1000), Value::Null),
+            ("bloom_filter", json!(["id"]), Value::Null),
+            ("sort_by", json!("at"), json!(["at", "id"])),
+        ],
+        _ => Vec::new(),
+    }
+}
+
+fn client(url: &str) -> Value {
+    json!({"base_url": url, "paginator": "single_page"})
+}
+
+fn schema(data_type: &str) -> Value {
+    json!({"columns": [{"name": "id", "type": data_type}]})
+}
+
+fn resource(name: &str) -> Value {
+    json!({"name": name, "schema": schema("int64")})
+}
+
+/// The keys with one value that does anything; a test of their own shows that they are read.
+const ALONE: [(&str, &str); 3] = [("resource", "selected"), ("endpoint", "method"), ("destination", "table_format")];
+
+/// Every table that a config can have objects of.
+fn tables() -> Vec<&'static Table> {
+    fn visit(table: &'static Table, found: &mut Vec<&'static Table>) {
+        if found.iter().any(|known| known.name == table.name) {
+            return;
+        }
+        found.push(table);
+        for field in table.supported() {
+            visit_shape(&field.shape, found);
+        }
+    }
+    fn visit_shape(shape: &'static Shape, found: &mut Vec<&'static Table>) {
+        match shape {
+            Shape::Object(table) => visit(table, found),
+            Shape::Tagged(union) => {
+                let supported = union.variants.iter().filter(|variant| variant.status == Status::Supported);
+                supported.for_each(|variant| visit(variant.table, found));
+            }
+            Shape::List(item) | Shape::OneOrMany(item) | Shape::Map(item) => visit_shape(item, found),
+            Shape::Either(shapes) => shapes.iter().for_each(|shape| visit_shape(shape, found)),
+            _ => {}
+        }
+    }
+    let mut found = Vec::new();
+    visit(&ROOT, &mut found);
+    found
+}
+
+fn fields(wanted: impl Fn(Status) -> bool) -> Vec<(&'static Table, &'static Field)> {
+    let fields = tables().into_iter().flat_map(|table| table.fields.iter().map(move |field| (table, field)));
+    fields.filter(|(_, field)| wanted(field.status)).collect()
+}
+
+/// A config in which one key of one table has this value; null leaves it out.
+fn config_with(table: &str, key: &str, value: &Value) -> Value {
+    let (pointer, object) = location(table);
+    let mut config = with(&[]);
+    if !object.is_null() {
+        set(&mut config, pointer, object);
+    }
+    if !value.is_null() {
+        set(&mut config, &format!("{pointer}/{key}"), value.clone());
+    }
+    config
+}
+
+#[test]
+fn every_supported_key_changes_the_plan() {
+    for table in tables() {
+        for (key, a, b) in cases(table.name).iter().filter(|(key, ..)| !ALONE.contains(&(table.name, key))) {
+            let plan_of = |value: &Value| {
+                let config = config_with(table.name, key, value);
+                everything(&plan(&config).unwrap_or_else(|problems| panic!("{}.{key}: {problems:?}", table.name)))
+            };
+            assert_ne!(plan_of(a), plan_of(b), "{}.{key}", table.name);
+        }
+    }
+}
+
+#[test]
+fn every_supported_key_has_a_case() {
+    let supported: BTreeSet<_> =
+        fields(|status| status == Status::Supported).iter().map(|(table, field)| (table.name, field.key)).collect();
+    let tested: BTreeSet<_> =
+        tables().iter().flat_map(|table| cases(table.name).into_iter().map(|(key, ..)| (table.name, key))).collect();
+    assert_eq!(supported, tested);
+}
+
+#[test]
+fn every_key_of_a_later_version_is_refused_by_name() {
+    let later = fields(|status| status == Status::NotYet);
+    assert!(later.len() > 15);
+    for (table, field) in later {
+        let problems = problems(&config_with(table.name, field.key, &json!("x")));
+        let message = format!("`{}` is not supported yet", field.key);
+        assert_eq!(problems.len(), 1, "{}.{}: {problems:?}", table.name, field.key);
+        assert!(problems[0].contains(&message), "{problems:?}");
+        assert!(plan(&config_with(table.name, field.key, &Value::Null)).is_ok());
+    }
+}
+
+#[test]
+fn every_key_without_effect_is_noted_once_and_changes_nothing() {
+    let ignored = fields(|status| matches!(status, Status::Ignored(_)));
+    assert!(ignored.len() > 15);
+    for (table, field) in ignored {
+        let config = config_with(table.name, field.key, &json!({"a": [1]}));
+        let source = Source::Embedded { name: "c.yaml".into(), text: config.to_string(), syntax: Syntax::Yaml };
+        let notes = load(source, &|_| None).unwrap().notes;
+        assert_eq!(notes.len(), 1, "{}.{}: {notes:?}", table.name, field.key);
+        assert!(notes[0].message.starts_with(&format!("`{}` has no effect", field.key)), "{}", notes[0]);
+        let without = config_with(table.name, field.key, &Value::Null);
+        assert_eq!(everything(&plan(&config).unwrap()), everything(&plan(&without).unwrap()));
+    }
+}
+
+#[test]
+fn a_resource_that_is_not_selected_is_left_out() {
+    let mut config = with(&[("/resources/0/selected", json!(false))]);
+    assert!(problems(&config)[0].contains("there is no resource to export"));
+    config["resources"].as_array_mut().unwrap().push(resource("u"));
+    let names: Vec<_> = plan(&config).unwrap().resources.into_iter().map(|resource| resource.name).collect();
+    assert_eq!(names, ["u"]);
+}
+
+#[test]
+fn other_methods_are_refused() {
+    for method in ["POST", "put", "DELETE"] {
+        let problems = problems(&config_with("endpoint", "method", &json!(method)));
+        assert!(problems[0].contains(&format!("`{method}` is not supported yet")), "{problems:?}");
+    }
+}
+
+#[test]
+fn other_formats_are_refused() {
+    let problems = problems(&config_with("destination", "table_format", &json!("delta")));
+    assert_eq!(problems, ["destination.table_format: `delta` is not supported yet (supported: `parquet`)"]);
+}
+
+#[test]
+fn hints_that_begin_with_x_have_no_effect() {
+    let config = config_with("column_hint", "x-normalizer", &json!({"a": 1}));
+    assert!(plan(&config).is_ok());
+}

@@ -1,0 +1,230 @@
+//! What wrong configs are told.
+
+use serde_json::{Value, json};
+
+use super::{base, problems, with};
+
+/// The problems of the base config with one change.
+fn wrong(pointer: &str, value: Value) -> Vec<String> {
+    problems(&with(&[(pointer, value)]))
+}
+
+/// The only problem.
+fn only(pointer: &str, value: Value) -> String {
+    let mut found = wrong(pointer, value);
+    assert_eq!(found.len(), 1, "{found:?}");
+    found.remove(0)
+}
+
+#[test]
+fn a_merge_needs_a_key_and_one_row_of_each() {
+    let mut config = with(&[("/resources/0/write_disposition", json!("merge")), ("/resources/0/dedup", json!(false))]);
+    assert!(problems(&config)[0].contains("merge keeps one row of each key"));
+    config["resources"][0]["dedup"] = json!(true);
+    for empty in [json!(null), json!([])] {
+        config["resources"][0]["primary_key"] = empty;
+        assert_eq!(
+            problems(&config),
+            ["resources[0].write_disposition: merge needs a key (set `primary_key`, or append)"]
+        );
+    }
+}
+
+#[test]
+fn table_names_are_safe_directories() {
+    for name in ["", ".", "..", "a/b", "a\\b", "_restlake", "_x", ".x", "a=b", "a*", "a\u{7}", &"x".repeat(256)] {
+        let problem = only("/resources/0/table_name", json!(name));
+        assert!(problem.starts_with("resources[0].table_name: a table's name cannot"), "{name}: {problem}");
+    }
+}
+
+#[test]
+fn two_resources_share_neither_a_name_nor_a_table() {
+    let other = |name: &str, table: &str| {
+        let mut config = base();
+        let mut second = config["resources"][0].clone();
+        second["name"] = json!(name);
+        second["table_name"] = json!(table);
+        config["resources"].as_array_mut().unwrap().push(second);
+        problems(&config)
+    };
+    assert!(other("t", "u")[0].contains("the resource `t` stands here twice"));
+    assert!(other("u", "T")[0].contains("another resource writes the table `T` already"));
+}
+
+#[test]
+fn columns_that_differ_in_case_only_are_refused() {
+    let columns = json!([{"name": "id", "type": "int64"}, {"name": "ID", "type": "int64"}]);
+    assert!(only("/resources/0/schema/columns", columns).contains("the column `ID` is there already, as `id`"));
+}
+
+#[test]
+fn a_name_that_means_two_columns_is_refused() {
+    let columns =
+        json!([{"name": "id", "source": "uuid", "type": "int64"}, {"name": "n", "source": "id", "type": "int64"}]);
+    let problem = only("/resources/0/schema/columns", columns);
+    assert!(problem.contains("`id` could mean the column `id` or the column `n`"), "{problem}");
+}
+
+#[test]
+fn a_column_that_is_not_there_is_named_with_the_nearest() {
+    let problem = only("/resources/0/partition_by", json!(["rename"]));
+    assert_eq!(problem, "resources[0].partition_by[0]: there is no column `rename` (did you mean `renamed`?)");
+    let problem = only("/destination/parquet/sort_by", json!(["rename"]));
+    assert!(problem.starts_with("destination.parquet.sort_by[0]: no table has a column `rename`"), "{problem}");
+}
+
+#[test]
+fn nested_columns_are_no_keys_no_partitions_and_have_no_order() {
+    for (pointer, value) in [
+        ("/resources/0/primary_key", json!("tags")),
+        ("/resources/0/partition_by", json!("tags")),
+        ("/destination/parquet/sort_by", json!("tags")),
+        ("/destination/parquet/bloom_filter", json!("tags")),
+        ("/resources/0/columns", json!({"tags": {"dedup_sort": "asc"}})),
+    ] {
+        let problem = only(pointer, value);
+        assert!(problem.contains("list<string>") || problem.contains("have no order"), "{problem}");
+    }
+}
+
+#[test]
+fn a_transform_has_to_suit_the_type() {
+    for (transform, suitable) in [
+        ("identity", "id s d at renamed"),
+        ("month", "at renamed"),
+        ("hour", "at"),
+        ("bucket[4]", "id s d at renamed"),
+        ("truncate[4]", "id s d"),
+    ] {
+        for column in ["id", "s", "d", "at", "renamed", "tags"] {
+            let config = with(&[("/resources/0/partition_by", json!([{"column": column, "transform": transform}]))]);
+            let suits = suitable.split(' ').any(|name| name == column);
+            assert_eq!(super::plan(&config).is_ok(), suits, "{transform} {column}");
+        }
+    }
+    for data_type in ["float64", "binary", "json"] {
+        let columns = json!([{"name": "id", "type": "int64"}, {"name": "x", "type": data_type}]);
+        let changes = [("/resources/0/schema/columns", columns), ("/resources/0/partition_by", json!("x"))];
+        assert!(problems(&with(&changes))[0].contains("cannot be partitioned by identity"));
+    }
+}
+
+#[test]
+fn partition_keys_do_not_collide_and_leave_a_column() {
+    let twice = json!([{"column": "at", "transform": "month"}, {"column": "at", "transform": "month"}]);
+    assert!(only("/resources/0/partition_by", twice).contains("partitioned by `at_month` already"));
+    let columns =
+        json!([{"name": "id", "type": "int64"}, {"name": "at", "type": "date"}, {"name": "at_year", "type": "int32"}]);
+    let spec = json!([{"column": "at", "transform": "year"}]);
+    let changes = [("/resources/0/schema/columns", columns), ("/resources/0/partition_by", spec)];
+    assert!(problems(&with(&changes))[0].contains("`at_year` is the name of a column too"));
+    let columns = json!([{"name": "id", "type": "int64"}]);
+    let changes = [("/resources/0/schema/columns", columns), ("/resources/0/partition_by", json!("id"))];
+    assert!(problems(&with(&changes))[0].contains("every column is a partition column"));
+}
+
+#[test]
+fn a_format_has_to_suit_the_type() {
+    for (data_type, format) in [
+        ("int64", "%Y"),
+        ("date", "epoch_s"),
+        ("timestamp", "hex"),
+        ("binary", "%Y"),
+        ("timestamp", "iso"),
+        ("date", "%Y-%!"),
+    ] {
+        let problem = only("/resources/0/schema/columns/1", json!({"name": "s", "type": data_type, "format": format}));
+        assert!(problem.starts_with("resources[0].schema.columns[1].format: "), "{problem}");
+    }
+}
+
+#[test]
+fn a_type_error_says_what_is_wrong_with_it() {
+    let problem = only("/resources/0/schema/columns/1/type", json!("list<strng>"));
+    assert!(problem.starts_with("resources[0].schema.columns[1].type: `list<strng>`: "), "{problem}");
+}
+
+#[test]
+fn a_base_url_is_http_and_has_neither_credentials_nor_a_query() {
+    for (url, message) in [
+        ("ftp://a.example", "http or https"),
+        ("api.example.com", "no URL"),
+        ("https://u:p@a.example", "credentials do not belong"),
+        ("https://a.example/?key=1", "no query"),
+    ] {
+        assert!(only("/client/base_url", json!(url)).contains(message), "{url}");
+    }
+}
+
+#[test]
+fn what_depends_on_other_resources_is_not_supported_yet() {
+    for path in ["posts/{resources.users.id}", "posts/{id}", "https://other.example/x"] {
+        assert!(only("/resources/0/endpoint/path", json!(path)).contains("not supported yet"), "{path}");
+    }
+    for value in [json!({"type": "incremental", "cursor_path": "x"}), json!("{incremental.start_value}")] {
+        assert!(only("/resources/0/endpoint/params", json!({"since": value})).contains("not supported yet"));
+    }
+    assert!(only("/resources/0/write_disposition", json!({"disposition": "merge"})).contains("not supported yet"));
+    assert!(only("/resources/0/schema_contract", json!("evolve")).contains("not supported yet"));
+}
+
+#[test]
+fn a_resource_without_a_schema_or_a_paginator_is_told_what_to_declare() {
+    let mut config = base();
+    config["resources"][0]["schema"] = Value::Null;
+    config["client"]["paginator"] = Value::Null;
+    let found = problems(&config);
+    assert_eq!(found.len(), 2, "{found:?}");
+    assert!(found.iter().any(|problem| problem.contains("without a schema is not supported yet")));
+    assert!(found.iter().any(|problem| problem.contains("there is no paginator") && problem.contains("`single_page`")));
+}
+
+#[test]
+fn a_list_of_pages_has_to_end() {
+    let paginator = json!({"type": "offset", "limit": 1, "total_path": null, "stop_after_empty_page": false});
+    assert!(only("/client/paginator", paginator).contains("nothing would ever end"));
+}
+
+#[test]
+fn other_auths_and_paginators_are_told_apart_from_mistakes() {
+    let problem = only("/client/auth", json!({"type": "oauth2_client_credentials", "access_token_url": "x"}));
+    assert!(problem.contains("the auth `oauth2_client_credentials` is not supported yet"), "{problem}");
+    let problem = only("/client/paginator", json!({"type": "ofset", "limit": 1}));
+    assert_eq!(problem, "client.paginator.type: there is no paginator `ofset` (did you mean `offset`?)");
+    assert!(only("/client/paginator", json!("offset")).contains("`limit` is missing"));
+    assert!(only("/client/paginator", json!({"limit": 1})).contains("a paginator needs a `type`"));
+}
+
+#[test]
+fn credentials_are_not_empty_and_headers_are_one_line() {
+    assert!(only("/client/auth", json!({"token": ""})).contains("`token` is empty"));
+    assert!(only("/client/auth", json!({"token": "a\nb"})).contains("line break"));
+    assert!(only("/client/headers", json!({"X A": "1"})).contains("no name of a header"));
+    assert!(only("/client/headers", json!({"X-A": "1\r\nB: 2"})).contains("one line"));
+}
+
+#[test]
+fn what_was_filled_in_is_never_shown() {
+    for (pointer, value) in [
+        ("/client/timeout", json!("${KEY}")),
+        ("/client/max_concurrency", json!("${KEY}")),
+        ("/resources/0/write_disposition", json!("${KEY}")),
+        ("/resources/0/endpoint/data_selector", json!("a..${KEY}")),
+    ] {
+        let problem = only(pointer, value);
+        assert!(!problem.contains("from-env"), "{problem}");
+    }
+}
+
+#[test]
+fn every_problem_is_told_at_once() {
+    let config = with(&[
+        ("/client/timeot", json!("5s")),
+        ("/resources/0/partition_by", json!(["nothing"])),
+        ("/resources/0/schema/columns/0/type", json!("int46")),
+        ("/destination/parquet/compression", json!("zstd(99)")),
+    ]);
+    let paths: Vec<_> = problems(&config).iter().map(|problem| problem.split(':').next().unwrap().to_owned()).collect();
+    assert_eq!(paths, ["client.timeot", "resources[0].schema.columns[0].type", "destination.parquet.compression"]);
+}

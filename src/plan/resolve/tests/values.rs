@@ -1,0 +1,274 @@
+//! What right configs come to.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::{base, plan, plan_with, with};
+use crate::{
+    plan::{
+        ApiKeyLocation, AuthPlan, Compression, DedupSort, MaxRejects, PaginatorPlan, Plan, ResourcePlan, Transform,
+        WriteDisposition, resolve::Overrides,
+    },
+    schema::{ColumnType, ColumnsContract, DataTypeContract, Format, Source},
+};
+
+fn resource_with(changes: &[(&str, Value)]) -> ResourcePlan {
+    plan(&with(changes)).unwrap().resources.remove(0)
+}
+
+fn run(overrides: &Overrides, changes: &[(&str, Value)]) -> Result<Plan, Vec<String>> {
+    plan_with(&with(changes).to_string(), overrides)
+}
+
+#[test]
+fn the_defaults_are_those_of_the_interface() {
+    let plan = plan(&base()).unwrap();
+    assert_eq!((plan.pipeline.as_str(), plan.memory_limit), ("c", 512_000_000));
+    assert_eq!((plan.client.max_concurrency, plan.client.max_body), (16, 256_000_000));
+    assert_eq!(plan.client.timeout, Duration::from_secs(60));
+    assert_eq!(plan.client.retry.max_elapsed, Duration::from_secs(1_800));
+    assert!(plan.client.rate_limit.is_none());
+    assert_eq!(plan.destination.url, "./lake");
+    let resource = &plan.resources[0];
+    assert_eq!((resource.table.as_str(), resource.write_disposition), ("t", WriteDisposition::Append));
+    assert_eq!(resource.request.url.as_str(), "https://api.example.com/v1/t");
+    assert!(resource.data_selector.is_root() && resource.dedup);
+    assert_eq!(resource.parquet.compression, Compression::Zstd(3));
+    assert_eq!((resource.parquet.row_group_rows, resource.parquet.target_file_size), (250_000, 256_000_000));
+    assert_eq!(resource.contract.columns, ColumnsContract::DiscardValue);
+    assert_eq!(resource.contract.data_type, DataTypeContract::Freeze);
+}
+
+#[test]
+fn paginators_have_dlts_defaults() {
+    let offset = resource_with(&[("/client/paginator", json!({"type": "offset", "limit": 5}))]).paginator;
+    let PaginatorPlan::Offset { offset_param, limit_param, total_path, stop_after_empty_page, .. } = offset else {
+        panic!("{offset:?}")
+    };
+    assert_eq!((offset_param.as_str(), limit_param.as_deref()), ("offset", Some("limit")));
+    assert_eq!((total_path.unwrap().to_string().as_str(), stop_after_empty_page), ("total", true));
+    let page = resource_with(&[("/client/paginator", json!({"type": "page_number", "base_page": 1}))]).paginator;
+    let PaginatorPlan::PageNumber { base_page, page, page_param, .. } = page else { panic!("{page:?}") };
+    assert_eq!((base_page, page, page_param.as_str()), (1, 1, "page"));
+}
+
+#[test]
+fn null_switches_the_total_and_the_limit_off() {
+    let paginator = json!({"type": "offset", "limit": 5, "total_path": null, "limit_param": null});
+    let PaginatorPlan::Offset { total_path, limit_param, .. } =
+        resource_with(&[("/client/paginator", paginator)]).paginator
+    else {
+        panic!()
+    };
+    assert_eq!((total_path, limit_param), (None, None));
+}
+
+#[test]
+fn the_resources_paginator_goes_before_the_clients() {
+    let own = resource_with(&[("/resources/0/endpoint/paginator", json!({"type": "offset", "limit": 5}))]);
+    assert!(matches!(own.paginator, PaginatorPlan::Offset { limit: 5, .. }));
+}
+
+#[test]
+fn an_auth_without_a_type_is_a_bearer_as_in_dlt() {
+    let plan = plan(&with(&[("/client/auth", json!({"token": "${KEY}"}))])).unwrap();
+    let AuthPlan::Bearer { token } = &plan.client.auth else { panic!() };
+    assert_eq!(token.expose(), "from-env");
+    assert!(plan.secrets.iter().any(|secret| secret.expose() == "from-env"));
+}
+
+#[test]
+fn an_api_key_goes_into_the_authorization_header_by_default() {
+    let plan = plan(&with(&[("/client/auth", json!({"type": "api_key", "api_key": "k1"}))])).unwrap();
+    let AuthPlan::ApiKey { name, location, .. } = &plan.client.auth else { panic!() };
+    assert_eq!((name.as_str(), *location), ("Authorization", ApiKeyLocation::Header));
+}
+
+#[test]
+fn secrets_are_auth_values_telling_headers_and_telling_options() {
+    let plan = plan(&with(&[
+        ("/client/auth", json!({"type": "http_basic", "username": "user", "password": "pass"})),
+        ("/client/headers", json!({"X-Team": "qa", "X-Api-Key": "header-key"})),
+        ("/destination/options", json!({"region": "us", "secret_access_key": "option-key"})),
+    ]))
+    .unwrap();
+    let secrets: Vec<_> = plan.secrets.iter().map(|secret| secret.expose().as_str()).collect();
+    assert_eq!(secrets, ["header-key", "pass", "dXNlcjpwYXNz", "option-key"]);
+}
+
+#[test]
+fn params_are_texts_repeated_for_lists_and_left_out_for_null() {
+    let params = json!({"archived": false, "ids": [1, 2], "none": null, "rate": 1.50, "q": "a b"});
+    let request = resource_with(&[("/resources/0/endpoint/params", params)]).request;
+    let pairs: Vec<_> = request.params.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    assert_eq!(pairs, ["archived=false", "ids=1", "ids=2", "rate=1.5", "q=a b"]);
+}
+
+#[test]
+fn paths_are_joined_as_dlt_joins_them() {
+    for (base, path, joined) in [
+        ("https://a.example", "/v1/t", "https://a.example/v1/t"),
+        ("https://a.example/", "v1/t", "https://a.example/v1/t"),
+        ("https://a.example/api", "/v1/t/", "https://a.example/api/v1/t/"),
+        ("https://a.example/api/", "//v1", "https://a.example/api/v1"),
+        ("https://a.example/api", "v1:list", "https://a.example/api/v1:list"),
+        ("https://a.example/api", "t?fixed=1", "https://a.example/api/t?fixed=1"),
+    ] {
+        let changes = [("/client/base_url", json!(base)), ("/resources/0/endpoint", json!(path))];
+        assert_eq!(resource_with(&changes).request.url.as_str(), joined, "{base} {path}");
+    }
+}
+
+#[test]
+fn a_bare_text_is_a_resource_of_that_name_and_path() {
+    let schema = base()["resources"][0]["schema"].clone();
+    let plan = plan(&with(&[("/resources", json!(["posts"])), ("/resource_defaults/schema", schema)])).unwrap();
+    assert_eq!(plan.resources[0].name, "posts");
+    assert_eq!(plan.resources[0].request.url.path(), "/v1/posts");
+}
+
+#[test]
+fn a_column_may_be_named_by_its_field() {
+    let resource = resource_with(&[
+        ("/resources/0/primary_key", json!(["id", "api.field"])),
+        ("/resources/0/partition_by", json!({"column": "api.field", "transform": "month"})),
+        ("/destination/parquet/sort_by", json!(["api.field"])),
+    ]);
+    assert_eq!(resource.primary_key, [0, 5]);
+    assert_eq!(resource.partition_by[0].key, "renamed_month");
+    assert_eq!(resource.parquet.sort_by, [5]);
+}
+
+#[test]
+fn partition_keys_are_the_column_and_the_transform() {
+    let spec = json!(["s", {"column": "at", "transform": "hour"}, {"column": "id", "transform": "bucket[16]"},
+                      {"column": "s", "transform": "truncate[2]"}]);
+    let fields = resource_with(&[("/resources/0/partition_by", spec)]).partition_by;
+    let keys: Vec<_> = fields.iter().map(|field| (field.key.as_str(), field.transform)).collect();
+    assert_eq!(
+        keys,
+        [
+            ("s", Transform::Identity),
+            ("at_hour", Transform::Hour),
+            ("id_bucket", Transform::Bucket(16)),
+            ("s_truncate", Transform::Truncate(2))
+        ]
+    );
+}
+
+#[test]
+fn dlts_hints_set_type_key_partition_and_order() {
+    let resource = resource_with(&[
+        ("/resources/0/primary_key", Value::Null),
+        (
+            "/resources/0/columns",
+            json!({"id": {"primary_key": true}, "s": {"partition": true, "nullable": false},
+                   "d": {"precision": 20, "scale": 4}, "at": {"dedup_sort": "desc"}, "api.field": {"data_type": "text"}}),
+        ),
+    ]);
+    assert_eq!(resource.primary_key, [0]);
+    assert_eq!(resource.partition_by[0].key, "s");
+    assert_eq!(resource.dedup_sort, Some(DedupSort { column: 3, descending: true }));
+    assert!(!resource.schema.columns[1].nullable && resource.schema.columns[2].nullable);
+    assert_eq!(resource.schema.columns[2].data_type, ColumnType::Decimal { precision: 20, scale: 4 });
+    assert_eq!(resource.schema.columns[5].data_type, ColumnType::String);
+}
+
+#[test]
+fn the_contract_of_the_resource_goes_over_the_schemas_key_by_key() {
+    let resource = resource_with(&[
+        ("/resources/0/schema/schema_contract", json!("discard_row")),
+        ("/resources/0/schema_contract", json!({"data_type": "discard_value"})),
+    ]);
+    assert_eq!(resource.contract.columns, ColumnsContract::DiscardRow);
+    assert_eq!(resource.contract.data_type, DataTypeContract::DiscardValue);
+}
+
+#[test]
+fn sources_are_dotted_paths_and_formats_words_or_patterns() {
+    let columns = json!([{"name": "a.b", "type": "int64"}, {"name": "c", "source": "x['y.z']", "type": "int64"},
+        {"name": "raw", "source": "$", "type": "json"}, {"name": "t", "type": "date", "format": "%d/%m/%Y"},
+        {"name": "e", "type": "list<timestamp>", "format": "epoch_ms"}]);
+    let changes = [("/resources/0/schema", json!({"columns": columns})), ("/resources/0/primary_key", Value::Null)];
+    let columns = resource_with(&changes).schema.columns;
+    assert_eq!(columns[0].source, Source::Path(vec!["a.b".into()]));
+    assert_eq!(columns[1].source, Source::Path(vec!["x".into(), "y.z".into()]));
+    assert_eq!(columns[2].source, Source::Record);
+    assert_eq!(columns[3].format, Some(Format::Strftime("%d/%m/%Y".into())));
+    assert_eq!(columns[4].format, Some(Format::EpochMillis));
+}
+
+#[test]
+fn rejects_are_bounded_by_a_number_or_a_share() {
+    assert_eq!(resource_with(&[("/resources/0/max_rejects", json!(7))]).max_rejects, Some(MaxRejects::Rows(7)));
+    assert_eq!(resource_with(&[("/resources/0/max_rejects", json!("1%"))]).max_rejects, Some(MaxRejects::Share(0.01)));
+    assert_eq!(resource_with(&[]).max_rejects, None);
+}
+
+#[test]
+fn a_filled_in_text_stands_for_a_number_a_bool_or_a_choice() {
+    let resource = resource_with(&[
+        ("/resources/0/dedup", json!("${NONE:-false}")),
+        ("/resources/0/max_rejects", json!("${NONE:-7}")),
+        ("/resources/0/write_disposition", json!("${NONE:-replace}")),
+        ("/client/paginator", json!({"type": "offset", "limit": "${NONE:-50}"})),
+    ]);
+    assert!(!resource.dedup);
+    assert_eq!(resource.max_rejects, Some(MaxRejects::Rows(7)));
+    assert_eq!(resource.write_disposition, WriteDisposition::Replace);
+    assert!(matches!(resource.paginator, PaginatorPlan::Offset { limit: 50, .. }));
+}
+
+#[test]
+fn the_user_is_warned_of_partitions_that_readers_guess_of_times_and_of_columns_left_out() {
+    let mut columns = base()["resources"][0]["schema"]["columns"].clone();
+    columns.as_array_mut().unwrap().push(json!({"name": "starts", "type": "struct<at: time>"}));
+    let warnings = resource_with(&[
+        ("/resources/0/schema", json!({"columns": columns})),
+        ("/resources/0/partition_by", json!(["s"])),
+        ("/destination/parquet", json!({"sort_by": ["s", "id"], "bloom_filter": ["id"]})),
+    ])
+    .warnings;
+    assert_eq!(warnings.len(), 3, "{warnings:?}");
+    assert!(warnings[0].contains("hive_types={'s': VARCHAR}"));
+    assert!(warnings[1].contains("`starts`") && warnings[1].contains("spark.sql.timeType.enabled"));
+    assert!(warnings[2].starts_with("`sort_by` leaves out `s`"));
+}
+
+#[test]
+fn the_command_line_goes_over_the_config() {
+    let overrides = Overrides {
+        destination: Some("./other".into()),
+        full_refresh: true,
+        max_pages: Some(2),
+        ..Overrides::default()
+    };
+    let plan = run(&overrides, &[("/resources/0/write_disposition", json!("append"))]).unwrap();
+    assert_eq!(plan.destination.url, "./other");
+    assert_eq!(plan.resources[0].write_disposition, WriteDisposition::Replace);
+    assert_eq!(plan.resources[0].max_pages, Some(2));
+}
+
+#[test]
+fn a_named_resource_runs_even_if_it_is_not_selected() {
+    let overrides = Overrides { resources: vec!["t".into()], ..Overrides::default() };
+    assert_eq!(run(&overrides, &[("/resources/0/selected", json!(false))]).unwrap().resources.len(), 1);
+}
+
+#[test]
+fn an_unknown_resource_on_the_command_line_is_a_usage_error() {
+    let overrides = Overrides { resources: vec!["tt".into()], ..Overrides::default() };
+    assert_eq!(
+        run(&overrides, &[]).unwrap_err(),
+        ["<command line>: --resource: there is no resource `tt` (did you mean `t`?)"]
+    );
+}
+
+#[test]
+fn a_few_pages_never_replace_a_whole_table() {
+    let overrides = Overrides { max_pages: Some(1), full_refresh: true, ..Overrides::default() };
+    let problem = &run(&overrides, &[]).unwrap_err()[0];
+    assert!(problem.contains("would replace the whole table `t`") && problem.contains("--destination"), "{problem}");
+    assert!(run(&Overrides { max_pages: Some(1), ..Overrides::default() }, &[]).is_ok());
+}
