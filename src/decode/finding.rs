@@ -154,10 +154,6 @@ impl<'a> Findings<'a> {
         &self.list
     }
 
-    pub fn clear(&mut self) {
-        self.list.clear();
-    }
-
     pub fn push(&mut self, finding: Finding<'a>) {
         self.list.push(finding);
     }

@@ -62,8 +62,8 @@ pub(super) fn decode(decoder: &Decoder, page: &Page) -> Result<Batch, DecodeErro
 
 impl<'a> PageDecoder<'a> {
     fn new(decoder: &'a Decoder, page: &Page) -> Self {
-        // The count is somebody else's: only a hint, and no reason to reserve more than the page can hold.
-        let rows = usize::try_from(page.count).unwrap_or(0).min(page.document.bytes().len());
+        // A page of very many very small records is no reason to reserve many times its size.
+        let rows = usize::try_from(page.count).unwrap_or(0).min(page.document.bytes().len() / 64 + 1);
         let columns = decoder.columns.iter().zip(&decoder.layouts);
         Self {
             decoder,
@@ -90,7 +90,6 @@ impl<'a> PageDecoder<'a> {
         }
         let kept = self.judge(record)?;
         self.kept.append(kept);
-        self.findings.clear();
         Ok(())
     }
 
