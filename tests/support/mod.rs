@@ -1,6 +1,7 @@
 //! What the integration tests stand on: a scripted API, S3 in process, readers of tables.
 
 pub mod environment;
+pub mod plans;
 pub mod s3;
 pub mod server;
 pub mod tables;
