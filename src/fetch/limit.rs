@@ -328,7 +328,8 @@ mod tests {
         let limiter = Limiter::new(1, None, crate::environment::Environment::real().clock);
         let first = limiter.acquire().await;
         let order = Mutex::new(Vec::new());
-        let wait = |name: &'static str| async {
+        let (limiter, order) = (&limiter, &order);
+        let wait = |name: &'static str| async move {
             let permit = limiter.acquire().await;
             order.lock().unwrap().push(name);
             drop(permit);

@@ -255,4 +255,4 @@ impl Pages {
 }
 
 #[cfg(test)]
-mod tests {}
+mod tests;

@@ -1,1 +1,478 @@
+//! One request over a real socket: what is sent, when it is sent again, and what is said when it fails.
 
+use std::{sync::Arc, time::Duration};
+
+use restlake::{
+    ErrorKind,
+    error::Failure,
+    fetch::{Client, FetchError, Pages},
+    model::Page,
+    plan::{ApiKeyLocation, AuthPlan, ClientPlan, PaginatorPlan, RateLimit, ResourcePlan},
+    secret::{Redactor, Secret},
+};
+
+use crate::support::{
+    environment::{Recorder, TestEnvironment},
+    plans,
+    server::{Gate, Reply, Server},
+};
+
+const ROWS: &str = r#"{"data":[{"id":1},{"id":2}]}"#;
+const KEY: &str = "s3cr3t-value";
+
+/// One fetch of one page, and all that it left behind.
+struct Outcome {
+    page: Result<Page, FetchError>,
+    slept: Vec<f64>,
+    events: Vec<String>,
+    requests: u64,
+    retries: u64,
+}
+
+impl Outcome {
+    fn error(&self) -> &FetchError {
+        self.page.as_ref().expect_err("the fetch was to fail")
+    }
+
+    fn count(&self) -> u64 {
+        self.page.as_ref().expect("the fetch was to succeed").count
+    }
+
+    fn kind(&self) -> ErrorKind {
+        self.error().kind()
+    }
+}
+
+async fn fetch_with(client: ClientPlan, resource: &ResourcePlan, test: &TestEnvironment) -> Outcome {
+    let recorder = Arc::new(Recorder::default());
+    let redactor = Redactor::new([KEY.to_owned()]);
+    let client = Client::new(&client, redactor, test.environment(), recorder.clone()).unwrap();
+    let mut pages = Pages::new(Arc::new(client), resource, 1 << 20).unwrap();
+    let page = pages.next().await.expect("a list has a first page");
+    let counters = pages.counters();
+    Outcome {
+        page,
+        slept: test.clock.slept().iter().map(Duration::as_secs_f64).collect(),
+        events: recorder.events(),
+        requests: counters.requests,
+        retries: counters.retries,
+    }
+}
+
+/// Fetches `/v1/rows` from `server` as `adjust` has it.
+async fn fetch(server: &Server, adjust: impl FnOnce(&mut ClientPlan, &mut ResourcePlan)) -> Outcome {
+    let mut client = plans::client(&server.url());
+    let mut resource = plans::resource(&server.url(), "v1/rows", PaginatorPlan::SinglePage);
+    adjust(&mut client, &mut resource);
+    fetch_with(client, &resource, &TestEnvironment::new()).await
+}
+
+async fn fetch_plainly(replies: impl IntoIterator<Item = Reply>) -> (Server, Outcome) {
+    let server = Server::scripted(replies).await;
+    let outcome = fetch(&server, |_, _| {}).await;
+    (server, outcome)
+}
+
+mod credentials {
+    use super::*;
+
+    async fn first_request(auth: AuthPlan, headers: &[(&str, &str)]) -> crate::support::server::Received {
+        let server = Server::scripted([Reply::json(ROWS)]).await;
+        let outcome = fetch(&server, |client, _| {
+            client.auth = auth;
+            client.headers =
+                headers.iter().map(|&(name, value)| (name.to_owned(), Secret::new(value.to_owned()))).collect();
+        })
+        .await;
+        assert_eq!(outcome.count(), 2);
+        server.requests().remove(0)
+    }
+
+    fn api_key(location: ApiKeyLocation) -> AuthPlan {
+        AuthPlan::ApiKey { name: "x-key".to_owned(), api_key: Secret::new(KEY.to_owned()), location }
+    }
+
+    #[tokio::test]
+    async fn an_api_key_goes_where_its_location_says() {
+        assert_eq!(first_request(api_key(ApiKeyLocation::Query), &[]).await.param("x-key").as_deref(), Some(KEY));
+        let request = first_request(api_key(ApiKeyLocation::Header), &[]).await;
+        assert_eq!((request.header("x-key"), request.query.as_str()), (Some(KEY), ""));
+        let request = first_request(api_key(ApiKeyLocation::Cookie), &[("Cookie", "lang=en")]).await;
+        assert_eq!(request.header("cookie"), Some("lang=en; x-key=s3cr3t-value"));
+    }
+
+    #[tokio::test]
+    async fn bearer_and_basic_are_authorization_headers() {
+        let request = first_request(AuthPlan::Bearer { token: Secret::new("abc".to_owned()) }, &[]).await;
+        assert_eq!(request.header("authorization"), Some("Bearer abc"));
+        let basic =
+            AuthPlan::HttpBasic { username: "Aladdin".to_owned(), password: Secret::new("open sesame".to_owned()) };
+        // RFC 7617's own example.
+        let request = first_request(basic, &[]).await;
+        assert_eq!(request.header("authorization"), Some("Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ=="));
+    }
+
+    #[tokio::test]
+    async fn headers_of_the_config_are_sent_and_say_more_than_ours() {
+        let request = first_request(AuthPlan::None, &[("X-Team", "qa"), ("Accept", "application/hal+json")]).await;
+        assert_eq!(request.header("x-team"), Some("qa"));
+        assert_eq!(request.header("accept"), Some("application/hal+json"));
+        assert!(request.header("user-agent").unwrap().starts_with("restlake/"));
+        assert!(request.header("referer").is_none() && request.header("authorization").is_none());
+        assert_eq!(first_request(AuthPlan::None, &[]).await.header("accept"), Some("application/json"));
+    }
+
+    #[tokio::test]
+    async fn a_redirect_to_another_origin_loses_every_credential_and_keeps_the_rest() {
+        let other = Server::scripted([Reply::json(ROWS)]).await;
+        let copied = other.url().join(&format!("/landed?x-key={KEY}&again={KEY}&page=1")).unwrap();
+        let server = Server::scripted([Reply::status(302).header("location", copied.as_str())]).await;
+        let outcome = fetch(&server, |client, _| {
+            client.auth = api_key(ApiKeyLocation::Query);
+            client.headers = [("Authorization", "Basic abc"), ("X-Auth-Token", "def"), ("X-Team", "qa")]
+                .map(|(name, value)| (name.to_owned(), Secret::new(value.to_owned())))
+                .into();
+        })
+        .await;
+        assert_eq!((outcome.count(), outcome.requests), (2, 2));
+        let landed = other.requests().remove(0);
+        assert_eq!(landed.target(), "/landed?page=1");
+        assert!(
+            ["authorization", "x-auth-token", "cookie", "referer"].iter().all(|name| landed.header(name).is_none())
+        );
+        assert_eq!(landed.header("x-team"), Some("qa"));
+    }
+
+    #[tokio::test]
+    async fn a_redirect_within_the_origin_keeps_credentials() {
+        let server = Server::scripted([Reply::status(307).header("location", "/v2/rows?a=b"), Reply::json(ROWS)]).await;
+        let outcome = fetch(&server, |client, _| client.auth = api_key(ApiKeyLocation::Query)).await;
+        assert_eq!(outcome.count(), 2);
+        assert_eq!(server.targets(), ["/v1/rows?x-key=s3cr3t-value", "/v2/rows?a=b&x-key=s3cr3t-value"]);
+    }
+
+    #[tokio::test]
+    async fn a_resource_at_another_origin_gets_no_credentials_and_its_401_says_so() {
+        let other = Server::scripted([Reply::status(401)]).await;
+        let server = Server::scripted([]).await;
+        let outcome = fetch(&server, |client, resource| {
+            client.auth = api_key(ApiKeyLocation::Header);
+            resource.request.url = other.url().join("rows").unwrap();
+        })
+        .await;
+        assert!(other.requests()[0].header("x-key").is_none());
+        assert!(outcome.error().hint().unwrap().starts_with("no credentials were sent here"));
+    }
+
+    #[tokio::test]
+    async fn secrets_stay_out_of_errors_and_events_even_if_the_server_repeats_them() {
+        let echo = format!("{}bad key {KEY} in ?x-key={KEY}, Basic {}", "x".repeat(480), "dTpzM2NyM3QtdmFsdWU=");
+        let basic = AuthPlan::HttpBasic { username: "u".to_owned(), password: Secret::new(KEY.to_owned()) };
+        for auth in [api_key(ApiKeyLocation::Query), basic] {
+            let server = Server::start({
+                let echo = echo.clone();
+                move |request| Reply::status(if request.number == 1 { 500 } else { 403 }).body(echo.clone())
+            })
+            .await;
+            let outcome = fetch(&server, |client, _| client.auth = auth).await;
+            let error = outcome.error();
+            let said = format!("{error} {error:?} {:?} {:?}", error.hint(), outcome.events);
+            assert!(said.contains("bad key ***") && outcome.retries == 1, "{said}");
+            assert!(!said.contains("s3cr3t") && !said.contains("dTpzM2NyM3"), "{said}");
+        }
+    }
+}
+
+mod redirects {
+    use super::*;
+
+    #[tokio::test]
+    async fn ten_hops_are_followed_and_eleven_are_not() {
+        for (hops, works) in [(10, true), (11, false)] {
+            let server = Server::start(move |request| {
+                if request.number > hops { Reply::json(ROWS) } else { Reply::status(302).header("location", "/again") }
+            })
+            .await;
+            let outcome = fetch(&server, |_, _| {}).await;
+            assert_eq!(outcome.page.is_ok(), works, "{hops}");
+            assert_eq!(outcome.requests, 11);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_3xx_that_leads_nowhere_is_the_users_to_mend() {
+        let (server, outcome) = fetch_plainly([Reply::status(304)]).await;
+        assert_eq!((outcome.kind(), outcome.error().code()), (ErrorKind::User, "http_redirect"));
+        assert_eq!(server.requests().len(), 1);
+    }
+}
+
+mod retries {
+    use super::*;
+
+    fn overloaded(status: u16, retry_after: &str) -> Reply {
+        Reply::status(status).header("retry-after", retry_after)
+    }
+
+    #[tokio::test]
+    async fn what_passes_is_retried_until_it_has_passed() {
+        let passing: [(&str, Reply); 10] = [
+            ("429", Reply::status(429)),
+            ("408", Reply::status(408)),
+            ("500", Reply::status(500)),
+            ("503", Reply::status(503)),
+            ("599", Reply::status(599)),
+            ("closed", Reply::reset()),
+            ("broke off", Reply::json(ROWS).truncated()),
+            ("broke off", Reply::json(ROWS).header("content-length", "1000")),
+            ("not JSON", Reply::json(&ROWS[..20])),
+            ("not JSON", Reply::status(200).body("<html>").header("content-type", "text/html")),
+        ];
+        for (name, reply) in passing {
+            let (_server, outcome) = fetch_plainly([reply.clone(), reply, Reply::json(ROWS)]).await;
+            assert_eq!((outcome.count(), outcome.requests, outcome.retries), (2, 3, 2), "{name}");
+            // Equal jitter with dice at 0.5: three quarters of 1 s and of 2 s.
+            assert_eq!(outcome.slept, [0.75, 1.5], "{name}");
+            let told: Vec<_> = outcome.events.iter().filter(|event| event.starts_with("RequestRetried")).collect();
+            assert!(told.len() == 2 && (told[0].contains(name) || name == "closed"), "{told:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_does_not_pass_fails_at_once() {
+        for status in [400, 401, 402, 403, 404, 405, 409, 410, 422, 451] {
+            let (server, outcome) = fetch_plainly([Reply::status(status).body("the server's own words")]).await;
+            assert_eq!((outcome.kind(), outcome.error().code()), (ErrorKind::User, "http_status"), "{status}");
+            let said = outcome.error().to_string();
+            let expected = format!("GET {}v1/rows, page 1: the server answered {status}", server.url());
+            assert!(said.starts_with(&expected) && said.contains("the server's own words"), "{said}");
+            assert_eq!((outcome.requests, outcome.slept.len()), (1, 0));
+        }
+    }
+
+    #[tokio::test]
+    async fn attempts_are_bounded_and_the_last_answer_is_told() {
+        let (server, outcome) = fetch_plainly(vec![Reply::status(502).body("bad\u{1b}[31m gateway"); 9]).await;
+        assert_eq!((outcome.kind(), server.requests().len()), (ErrorKind::Transient, 5));
+        let said = outcome.error().to_string();
+        assert!(said.ends_with("502 Bad Gateway: bad [31m gateway (5 attempts in 11.3 s)"), "{said}");
+    }
+
+    #[tokio::test]
+    async fn elapsed_time_is_bounded() {
+        let server = Server::scripted(vec![Reply::status(500); 9]).await;
+        let outcome = fetch(&server, |client, _| client.retry.max_elapsed = Duration::from_secs(5)).await;
+        assert_eq!(outcome.slept, [0.75, 1.5]);
+        let said = outcome.error().to_string();
+        assert!(
+            said.contains("3 attempts in 2.2 s; the next attempt would be in 3.0 s, `max_elapsed` leaves 2.8 s"),
+            "{said}"
+        );
+    }
+
+    #[tokio::test]
+    async fn retry_after_is_kept_to_the_second_as_seconds_and_as_a_date() {
+        let replies = [overloaded(429, "7"), overloaded(503, "Thu, 01 Jan 2026 00:01:00 GMT"), Reply::json(ROWS)];
+        let (_server, outcome) = fetch_plainly(replies).await;
+        // The clock starts at midnight: seven seconds are over when the date is read.
+        assert_eq!((outcome.count(), outcome.slept), (2, vec![7.0, 53.0]));
+    }
+
+    #[tokio::test]
+    async fn zero_the_past_and_nonsense_fall_back_to_backoff() {
+        for nonsense in ["0", "-1", "soon", "Wed, 31 Dec 2025 00:00:00 GMT"] {
+            let (_server, outcome) = fetch_plainly([overloaded(429, nonsense), Reply::json(ROWS)]).await;
+            assert_eq!(outcome.slept, [0.75], "{nonsense}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_wait_longer_than_max_elapsed_leaves_fails_now_and_says_so() {
+        let (server, outcome) = fetch_plainly([overloaded(429, "3600")]).await;
+        assert_eq!((outcome.kind(), server.requests().len(), outcome.slept.len()), (ErrorKind::Transient, 1, 0));
+        let said = outcome.error().to_string();
+        assert!(said.contains("the server asks to wait 3600.0 s, `max_elapsed` leaves 1800.0 s"), "{said}");
+    }
+
+    #[tokio::test]
+    async fn a_server_that_does_not_answer_in_time_is_asked_again() {
+        let never = Gate::default();
+        for late in [Reply::json(ROWS).after(&never), Reply::json(ROWS).stalled()] {
+            let server = Server::scripted([late, Reply::json(ROWS)]).await;
+            let outcome = fetch(&server, |client, _| client.timeout = Duration::from_millis(200)).await;
+            assert_eq!((outcome.count(), outcome.retries), (2, 1));
+        }
+    }
+
+    #[tokio::test]
+    async fn nobody_there_is_a_passing_fault() {
+        let gone = Server::scripted([]).await.url();
+        let resource = plans::resource(&gone, "v1/rows", PaginatorPlan::SinglePage);
+        let outcome = fetch_with(plans::client(&gone), &resource, &TestEnvironment::new()).await;
+        assert_eq!(
+            (outcome.kind(), outcome.error().code(), outcome.requests),
+            (ErrorKind::Transient, "http_connection", 5)
+        );
+    }
+
+    #[tokio::test]
+    async fn jitter_comes_from_the_environment() {
+        let server = Server::scripted([Reply::status(500), Reply::status(500), Reply::json(ROWS)]).await;
+        let resource = plans::resource(&server.url(), "v1/rows", PaginatorPlan::SinglePage);
+        let test = TestEnvironment::new().with_dice([0.0, 0.25]);
+        let outcome = fetch_with(plans::client(&server.url()), &resource, &test).await;
+        assert_eq!(outcome.slept, [0.5, 1.25]);
+    }
+}
+
+mod bodies {
+    use std::io::Write;
+
+    use super::*;
+
+    fn compressed(encoding: &str, text: &[u8]) -> Vec<u8> {
+        let mut out = Vec::new();
+        match encoding {
+            "gzip" => flate2::write::GzEncoder::new(&mut out, flate2::Compression::fast()).write_all(text),
+            "deflate" => flate2::write::ZlibEncoder::new(&mut out, flate2::Compression::fast()).write_all(text),
+            "br" => brotli::CompressorWriter::new(&mut out, 4096, 4, 20).write_all(text),
+            "zstd" => zstd::encode_all(text, 1).map(|encoded| out = encoded),
+            other => panic!("{other}"),
+        }
+        .unwrap();
+        out
+    }
+
+    #[tokio::test]
+    async fn all_four_encodings_are_offered_and_read() {
+        for encoding in ["gzip", "deflate", "br", "zstd"] {
+            let body = compressed(encoding, ROWS.as_bytes());
+            let reply = Reply::json("").body(body).header("content-encoding", encoding).in_pieces_of(7);
+            let (server, outcome) = fetch_plainly([reply]).await;
+            assert_eq!(outcome.count(), 2, "{encoding}");
+            assert!(server.requests()[0].header("accept-encoding").unwrap().contains(encoding));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_broken_encoding_is_retried() {
+        let broken = Reply::json("this is no gzip").header("content-encoding", "gzip");
+        let (_server, outcome) = fetch_plainly([broken, Reply::json(ROWS)]).await;
+        assert_eq!((outcome.count(), outcome.retries), (2, 1));
+    }
+
+    #[tokio::test]
+    async fn the_cap_is_on_the_decoded_body() {
+        let rows = format!(r#"{{"data":[{{"text":"{}"}}]}}"#, "a".repeat(100_000));
+        let bomb = || Reply::json("").body(compressed("gzip", rows.as_bytes())).header("content-encoding", "gzip");
+        for (cap, works) in [(rows.len(), true), (rows.len() - 1, false)] {
+            let server = Server::scripted([bomb(), bomb()]).await;
+            let outcome = fetch(&server, |client, _| client.max_body = cap as u64).await;
+            assert_eq!((outcome.page.is_ok(), outcome.requests), (works, 1), "{cap}");
+            if let Err(error) = &outcome.page {
+                assert_eq!((error.kind(), error.code()), (ErrorKind::User, "http_body_too_large"));
+                assert!(error.hint().unwrap().contains("client.max_body_size"));
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn no_content_is_a_page_without_records() {
+        let (_server, outcome) = fetch_plainly([Reply::status(204)]).await;
+        let page = outcome.page.unwrap();
+        assert_eq!((page.count, page.records), (0, None));
+    }
+
+    #[tokio::test]
+    async fn what_is_not_json_shows_its_type_and_its_beginning() {
+        let html = format!("<html>\n<body>{}", "x".repeat(600));
+        let reply = Reply::status(200).body(html).header("content-type", "text/html");
+        let (_server, outcome) = fetch_plainly(vec![reply; 5]).await;
+        let said = outcome.error().to_string();
+        assert!(said.contains("the body (text/html) is not JSON at byte 0"), "{said}");
+        assert!(said.contains("it begins: <html> <body>xxx") && said.contains("x… (5 attempts"), "{said}");
+        assert_eq!((outcome.kind(), outcome.error().code()), (ErrorKind::Transient, "http_not_json"));
+    }
+}
+
+mod records {
+    use super::*;
+
+    async fn with_selector(selector: &str, paginator: PaginatorPlan, body: &str) -> Outcome {
+        let server = Server::scripted([Reply::json(body)]).await;
+        fetch(&server, |_, resource| {
+            resource.data_selector = plans::selector(selector);
+            resource.paginator = paginator;
+        })
+        .await
+    }
+
+    #[tokio::test]
+    async fn an_array_an_object_and_null_are_many_one_and_no_record() {
+        let body = r#"{"many":[{},{},{}],"one":{"id":1},"none":null}"#;
+        for (selector, count) in [("many", 3), ("many[*]", 3), ("one", 1), ("none", 0), ("many[0]", 1)] {
+            let outcome = with_selector(selector, PaginatorPlan::SinglePage, body).await;
+            assert_eq!(outcome.count(), count, "{selector}");
+        }
+        assert_eq!(with_selector("$", PaginatorPlan::SinglePage, body).await.count(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_selector_that_finds_nothing_on_the_first_page_lists_what_is_there() {
+        let outcome = with_selector("items", plans::offset(10), r#"{"data":[],"total":3}"#).await;
+        let said = outcome.error().to_string();
+        assert!(
+            said.ends_with("`data_selector: items` finds nothing; the answer has the keys `data`, `total`"),
+            "{said}"
+        );
+        assert_eq!(outcome.kind(), ErrorKind::User);
+    }
+
+    #[tokio::test]
+    async fn a_scalar_is_no_record_and_is_shown_redacted() {
+        let outcome = with_selector("data", PaginatorPlan::SinglePage, &format!(r#"{{"data":"{KEY}"}}"#)).await;
+        let said = format!("{} {:?}", outcome.error(), outcome.error());
+        assert!(said.contains("finds \"***\"") && !said.contains(KEY), "{said}");
+    }
+
+    #[tokio::test]
+    async fn a_wrapper_without_a_selector_proposes_the_key_that_holds_an_array() {
+        let outcome = with_selector("$", plans::offset(10), r#"{"items":[{}],"total":1}"#).await;
+        assert_eq!(outcome.error().hint().unwrap(), "set `data_selector: items`");
+        let outcome = with_selector("$", plans::page_number(), r#"{"a":[],"b":[]}"#).await;
+        assert!(outcome.error().hint().unwrap().ends_with("`a`, `b`"));
+    }
+}
+
+mod limits {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_rate_limit_lets_a_full_bucket_through_and_then_waits() {
+        let server = Server::scripted([500, 500, 500, 200].map(|status| Reply::json(ROWS).with_status(status))).await;
+        let outcome = fetch(&server, |client, _| {
+            client.rate_limit = Some(RateLimit { requests: 2, per: Duration::from_secs(60) });
+            client.retry.initial_backoff = Duration::from_millis(1);
+            client.retry.max_backoff = Duration::from_millis(1);
+        })
+        .await;
+        assert_eq!(outcome.count(), 2);
+        // Two at once but for the backoff between them, then one every 30 s.
+        let total: f64 = outcome.slept.iter().sum();
+        assert!((60.0..60.1).contains(&total), "{:?}", outcome.slept);
+    }
+
+    #[tokio::test]
+    async fn a_stop_ends_the_wait_for_an_answer() {
+        let never = Gate::default();
+        let server = Server::scripted([Reply::json(ROWS).after(&never)]).await;
+        let test = TestEnvironment::new();
+        let resource = plans::resource(&server.url(), "v1/rows", PaginatorPlan::SinglePage);
+        let stop = async {
+            server.requested(1).await;
+            test.shutdown.cancel();
+        };
+        let (outcome, ()) = tokio::join!(fetch_with(plans::client(&server.url()), &resource, &test), stop);
+        assert_eq!((outcome.kind(), outcome.error().code()), (ErrorKind::Interrupted, "interrupted"));
+    }
+}

@@ -1,1 +1,339 @@
+//! Lists over a real socket: which requests each paginator sends, and that no row is lost, whatever the server does.
 
+use std::sync::Arc;
+
+use restlake::{
+    ErrorKind,
+    environment::FaultPoint,
+    error::Failure,
+    fetch::{Client, FetchError, Pages},
+    plan::{ClientPlan, PaginatorPlan, ResourcePlan},
+    secret::Redactor,
+};
+use serde_json::json;
+
+use crate::support::{
+    environment::{Recorder, TestEnvironment},
+    plans,
+    server::{Gate, Received, Reply, Server, list_by_offset, numbered_rows},
+};
+
+/// A whole list, and all that it left behind.
+struct List {
+    ids: Vec<u64>,
+    error: Option<FetchError>,
+    events: Vec<String>,
+    warnings: Vec<String>,
+}
+
+async fn read_with(client: ClientPlan, resource: &ResourcePlan, memory_limit: u64, test: &TestEnvironment) -> List {
+    let recorder = Arc::new(Recorder::default());
+    let client = Client::new(&client, Redactor::default(), test.environment(), recorder.clone()).unwrap();
+    let mut pages = Pages::new(Arc::new(client), resource, memory_limit).unwrap();
+    let (mut ids, mut error) = (Vec::new(), None);
+    while let Some(page) = pages.next().await {
+        match page {
+            Ok(page) => {
+                let records = page.records.map(|index| page.document.node(index));
+                let rows = records.into_iter().flat_map(|records| records.items());
+                ids.extend(rows.map(|row| plans::selector("id").find_count(row).unwrap()));
+            }
+            Err(problem) => error = Some(problem),
+        }
+    }
+    List { ids, error, events: recorder.events(), warnings: pages.warnings().to_vec() }
+}
+
+/// Reads the whole list at `/rows`.
+async fn read(server: &Server, paginator: PaginatorPlan) -> List {
+    let resource = plans::resource(&server.url(), "rows", paginator);
+    read_with(plans::client(&server.url()), &resource, 1 << 20, &TestEnvironment::new()).await
+}
+
+/// The same, one request at a time: the log is then in page order.
+async fn read_in_turn(server: &Server, paginator: PaginatorPlan) -> List {
+    let resource = plans::resource(&server.url(), "rows", paginator);
+    let client = ClientPlan { max_concurrency: 1, ..plans::client(&server.url()) };
+    read_with(client, &resource, 1 << 20, &TestEnvironment::new()).await
+}
+
+fn ids(count: u64) -> Vec<u64> {
+    (1..=count).collect()
+}
+
+/// 25 rows, at most 10 a page, by `page` from `base` on, with whatever `adorn` adds to each answer.
+fn numbered_pages(base: u64, adorn: impl Fn(u64, Reply) -> Reply) -> impl Fn(&Received) -> Reply {
+    move |request| {
+        let page = request.number_param("page").unwrap();
+        let rows: Vec<_> = numbered_rows(25).into_iter().skip(((page - base) * 10) as usize).take(10).collect();
+        adorn(page, Reply::json(json!({ "data": rows, "pages": 3, "more": page - base < 2 }).to_string()))
+    }
+}
+
+fn adjusted(mut plan: PaginatorPlan, adjust: impl FnOnce(&mut PaginatorPlan)) -> PaginatorPlan {
+    adjust(&mut plan);
+    plan
+}
+
+#[tokio::test]
+async fn offset_asks_for_the_whole_range_that_a_total_tells_and_no_more() {
+    let server = Server::start(list_by_offset(numbered_rows(25), 10, true)).await;
+    let list = read_in_turn(&server, plans::offset_with_total(10)).await;
+    assert_eq!((list.ids, list.warnings.len()), (ids(25), 0));
+    assert_eq!(server.targets(), ["/rows?offset=0&limit=10", "/rows?offset=10&limit=10", "/rows?offset=20&limit=10"]);
+    assert!(list.events[0].starts_with("TotalKnown") && list.events[0].contains("rows: Some(25)"), "{:?}", list.events);
+}
+
+#[tokio::test]
+async fn offset_without_a_total_ends_at_the_empty_page() {
+    let server = Server::start(list_by_offset(numbered_rows(20), 10, false)).await;
+    let list = read_in_turn(&server, plans::offset(10)).await;
+    assert_eq!(list.ids, ids(20));
+    assert_eq!(server.targets().last().unwrap(), "/rows?offset=20&limit=10");
+}
+
+#[tokio::test]
+async fn offset_names_its_parameters_as_the_config_says_and_may_leave_the_limit_out() {
+    let plan = adjusted(plans::offset(10), |plan| {
+        if let PaginatorPlan::Offset { offset, offset_param, limit_param, maximum_offset, .. } = plan {
+            (*offset, *offset_param, *limit_param, *maximum_offset) = (5, "skip".to_owned(), None, Some(15));
+        }
+    });
+    let rows = numbered_rows(25);
+    let server = Server::start(move |request| {
+        let page: Vec<_> = rows.iter().skip(request.number_param("skip").unwrap() as usize).take(10).collect();
+        Reply::json(json!({ "data": page }).to_string())
+    })
+    .await;
+    let list = read_in_turn(&server, plan).await;
+    assert_eq!((list.ids, server.targets()), ((6..=15).collect(), vec!["/rows?skip=5".to_owned()]));
+}
+
+#[tokio::test]
+async fn a_total_in_a_header_ends_offsets_and_page_numbers() {
+    let header = Some("X-Total-Count".to_owned());
+    let server = Server::start(|request| {
+        let list = list_by_offset(numbered_rows(25), 10, false);
+        list(request).header("x-total-count", "25")
+    })
+    .await;
+    let plan = adjusted(plans::offset(10), |plan| {
+        if let PaginatorPlan::Offset { total_header, .. } = plan {
+            total_header.clone_from(&header);
+        }
+    });
+    assert_eq!((read_in_turn(&server, plan).await.ids, server.requests().len()), (ids(25), 3));
+    let server = Server::start(numbered_pages(1, |_, reply| reply.header("x-total-count", "25"))).await;
+    let plan = adjusted(plans::page_number(), |plan| {
+        if let PaginatorPlan::PageNumber { total_header, .. } = plan {
+            *total_header = header;
+        }
+    });
+    assert_eq!(read_in_turn(&server, plan).await.ids, ids(25));
+    assert_eq!(server.targets(), ["/rows?page=1", "/rows?page=2", "/rows?page=3"]);
+}
+
+#[tokio::test]
+async fn page_numbers_end_by_the_empty_page_the_total_the_maximum_or_has_more() {
+    let none: fn(&mut PaginatorPlan) = |_| {};
+    let total: fn(&mut PaginatorPlan) = |plan| {
+        if let PaginatorPlan::PageNumber { total_path, .. } = plan {
+            *total_path = Some(plans::selector("pages"));
+        }
+    };
+    let maximum: fn(&mut PaginatorPlan) = |plan| {
+        if let PaginatorPlan::PageNumber { maximum_page, .. } = plan {
+            *maximum_page = Some(3);
+        }
+    };
+    let has_more: fn(&mut PaginatorPlan) = |plan| {
+        if let PaginatorPlan::PageNumber { has_more_path, .. } = plan {
+            *has_more_path = Some(plans::selector("more"));
+        }
+    };
+    // Pages asked for may be one more than pages needed only where nothing tells the end ahead.
+    for (adjust, rows, most) in [(none, 25, 4), (total, 25, 3), (maximum, 20, 2), (has_more, 25, 4)] {
+        let server = Server::start(numbered_pages(1, |_, reply| reply)).await;
+        let list = read_in_turn(&server, adjusted(plans::page_number(), adjust)).await;
+        assert_eq!(list.ids, ids(rows));
+        assert!(server.requests().len() <= most, "{:?}", server.targets());
+    }
+}
+
+#[tokio::test]
+async fn page_numbers_may_start_at_zero_and_under_another_name() {
+    let server = Server::start(|request| {
+        let zero = numbered_pages(0, |_, reply| reply);
+        let query = format!("page={}", request.param("_page").unwrap());
+        zero(&Received { query, ..request.clone() })
+    })
+    .await;
+    let plan = adjusted(plans::page_number(), |plan| {
+        if let PaginatorPlan::PageNumber { base_page, page, page_param, total_path, .. } = plan {
+            (*base_page, *page, *page_param) = (0, 0, "_page".to_owned());
+            *total_path = Some(plans::selector("pages"));
+        }
+    });
+    assert_eq!(read_in_turn(&server, plan).await.ids, ids(25));
+    assert_eq!(server.targets(), ["/rows?_page=0", "/rows?_page=1", "/rows?_page=2"]);
+}
+
+#[tokio::test]
+async fn a_single_page_is_one_request_with_the_parameters_of_the_config() {
+    let server = Server::start(list_by_offset(numbered_rows(3), 10, false)).await;
+    let mut resource = plans::resource(&server.url(), "rows", PaginatorPlan::SinglePage);
+    resource.request.params =
+        [("archived", "false"), ("tag", "a"), ("tag", "b c")].map(|(k, v)| (k.to_owned(), v.to_owned())).into();
+    let list = read_with(plans::client(&server.url()), &resource, 1 << 20, &TestEnvironment::new()).await;
+    assert_eq!((list.ids, server.targets()), (ids(3), vec!["/rows?archived=false&tag=a&tag=b+c".to_owned()]));
+}
+
+#[tokio::test]
+async fn a_server_that_caps_the_page_size_in_silence_loses_no_row() {
+    for tell_total in [true, false] {
+        let server = Server::start(list_by_offset(numbered_rows(1234), 100, tell_total)).await;
+        let list = read(&server, plans::offset_with_total(1000)).await;
+        assert_eq!((list.ids, list.error.is_none()), (ids(1234), true));
+        // Pages of 100 are learnt from the first one: nothing is asked for twice, whatever the order of arrival.
+        let mut asked = server.targets();
+        let all = asked.len();
+        asked.sort();
+        asked.dedup();
+        assert!(all == asked.len() && (all == 13 || !tell_total), "{asked:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_total_that_changes_on_the_way_is_taken_at_its_latest_word() {
+    let server = Server::start(|request| {
+        let rows = numbered_rows(if request.number == 1 { 25 } else { 45 });
+        list_by_offset(rows, 10, true)(request)
+    })
+    .await;
+    assert_eq!(read(&server, plans::offset_with_total(10)).await.ids, ids(45));
+}
+
+/// The page at `late` comes when `gate` opens.
+fn with_late_page(late: u64, gate: &Gate, count: u64) -> impl Fn(&Received) -> Reply + use<> {
+    let (gate, list) = (gate.clone(), list_by_offset(numbered_rows(count), 10, true));
+    move |request| {
+        let reply = list(request);
+        if request.number_param("offset") == Some(late) { reply.after(&gate) } else { reply }
+    }
+}
+
+#[tokio::test]
+async fn a_page_that_answers_last_is_handed_on_in_its_turn() {
+    let gate = Gate::default();
+    let server = Server::start(with_late_page(10, &gate, 60)).await;
+    let release = async {
+        // All others have been asked for, and the late one is the head of the line.
+        server.requested(6).await;
+        gate.open();
+    };
+    let (list, ()) = tokio::join!(read(&server, plans::offset_with_total(10)), release);
+    assert_eq!(list.ids, ids(60));
+    let fetched: Vec<_> = list.events.iter().filter(|event| event.starts_with("PageFetched")).collect();
+    assert!(fetched.iter().enumerate().all(|(at, event)| event.contains(&format!("page: {},", at + 1))), "{fetched:?}");
+}
+
+#[tokio::test]
+async fn the_first_page_is_waited_for_alone() {
+    let gate = Gate::default();
+    let server = Server::start(with_late_page(0, &gate, 60)).await;
+    let release = async {
+        server.requested(1).await;
+        let alone = server.requests().len();
+        gate.open();
+        alone
+    };
+    let (list, alone) = tokio::join!(read(&server, plans::offset_with_total(10)), release);
+    assert_eq!((list.ids, alone), (ids(60), 1));
+}
+
+#[tokio::test]
+async fn without_memory_pages_come_one_at_a_time_and_all_of_them() {
+    let server = Server::start(list_by_offset(numbered_rows(60), 10, true)).await;
+    let resource = plans::resource(&server.url(), "rows", plans::offset_with_total(10));
+    let list = read_with(plans::client(&server.url()), &resource, 0, &TestEnvironment::new()).await;
+    assert_eq!(list.ids, ids(60));
+    let offsets: Vec<_> = server.requests().iter().map(|request| request.number_param("offset").unwrap()).collect();
+    assert_eq!(offsets, [0, 10, 20, 30, 40, 50]);
+}
+
+#[tokio::test]
+async fn errors_beyond_the_end_are_dropped_if_the_list_ends_before_them() {
+    for status in [400, 404, 500] {
+        let list = list_by_offset(numbered_rows(25), 10, false);
+        let server = Server::start(move |request| {
+            let offset = request.number_param("offset").unwrap();
+            let reply = list(request);
+            if offset >= 25 {
+                return Reply::status(status);
+            }
+            reply.with_json(|answer| answer["more"] = (offset < 20).into())
+        })
+        .await;
+        let plan = adjusted(plans::offset(10), |plan| {
+            if let PaginatorPlan::Offset { has_more_path, .. } = plan {
+                *has_more_path = Some(plans::selector("more"));
+            }
+        });
+        let list = read(&server, plan).await;
+        assert_eq!((list.ids, list.error.map(|error| error.to_string())), (ids(25), None), "{status}");
+    }
+}
+
+#[tokio::test]
+async fn an_error_whose_turn_comes_ends_the_list_and_names_its_page() {
+    let list = list_by_offset(numbered_rows(60), 10, true);
+    let server = Server::start(move |request| {
+        if request.number_param("offset") == Some(30) { Reply::status(400).body("no") } else { list(request) }
+    })
+    .await;
+    let list = read(&server, plans::offset_with_total(10)).await;
+    let error = list.error.unwrap();
+    assert_eq!((list.ids, error.kind()), (ids(30), ErrorKind::User));
+    assert!(
+        error.to_string().contains("offset=30&limit=10, page 4: the server answered 400 Bad Request: no"),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn one_retry_after_holds_every_request_back() {
+    let list = list_by_offset(numbered_rows(200), 10, true);
+    let server =
+        Server::start(
+            move |request| {
+                if request.number == 3 { Reply::status(429).header("retry-after", "9") } else { list(request) }
+            },
+        )
+        .await;
+    let test = TestEnvironment::new();
+    let resource = plans::resource(&server.url(), "rows", plans::offset_with_total(10));
+    let list = read_with(plans::client(&server.url()), &resource, 1 << 20, &test).await;
+    assert_eq!(list.ids, ids(200));
+    assert!(test.clock.slept().iter().any(|slept| slept.as_secs_f64() == 9.0), "{:?}", test.clock.slept());
+}
+
+#[tokio::test]
+async fn a_short_list_is_warned_about_as_an_event_and_in_the_summary() {
+    let server = Server::start(|request| {
+        let reply = list_by_offset(numbered_rows(15), 10, false)(request);
+        reply.with_json(|answer| answer["total"] = 40.into())
+    })
+    .await;
+    let list = read(&server, plans::offset_with_total(10)).await;
+    assert_eq!(list.warnings, ["the API tells of 40 records, and its list ended after 15"]);
+    assert!(list.events.iter().any(|event| event.starts_with("Warning")), "{:?}", list.events);
+}
+
+#[tokio::test]
+async fn a_fault_at_a_page_loses_it_and_all_behind_it() {
+    let server = Server::start(list_by_offset(numbered_rows(60), 10, true)).await;
+    let test = TestEnvironment::new().with_fault(FaultPoint::PageFetched, 3);
+    let resource = plans::resource(&server.url(), "rows", plans::offset_with_total(10));
+    let list = read_with(plans::client(&server.url()), &resource, 1 << 20, &test).await;
+    assert_eq!((list.ids, list.error.unwrap().code()), (ids(20), "fetch_fault"));
+}

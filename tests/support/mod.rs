@@ -2,6 +2,7 @@
 
 pub mod environment;
 pub mod pipeline;
+pub mod plans;
 pub mod s3;
 pub mod server;
 pub mod tables;

@@ -216,4 +216,4 @@ impl EndMarks {
 }
 
 #[cfg(test)]
-mod tests {}
+mod tests;

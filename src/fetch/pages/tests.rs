@@ -1,0 +1,425 @@
+//! The driver against lists in memory: no HTTP, no time, every order of answers.
+
+use std::sync::{
+    Mutex,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use async_trait::async_trait;
+use proptest::prelude::*;
+use reqwest::{StatusCode, header::HeaderMap};
+use url::Url;
+
+use super::*;
+use crate::{
+    environment::Environment,
+    error::{ErrorKind, Failure},
+    fetch::{
+        error::{RequestError, Trouble},
+        request::Request,
+        transport::{Response, Scope},
+    },
+    json::{Document, Kind, Selector},
+    plan::{Compression, ParquetPlan, RequestPlan, WriteDisposition},
+    report::Silent,
+    schema::{Contract, TableSchema},
+    secret::Redactor,
+};
+
+/// What a list answers beyond its end.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Beyond {
+    Empty,
+    NotFound,
+}
+
+/// A list of the records 0 to `records` - 1 behind an API.
+#[derive(Clone, Debug)]
+struct Api {
+    records: u64,
+    /// The most that one page holds.
+    cap: u64,
+    /// Records that a page lacks, by page in turn: `[0]` for none. A page never lacks all of them.
+    uneven: Vec<u64>,
+    tells_total: bool,
+    /// At `more`.
+    tells_more: bool,
+    beyond: Beyond,
+    ignores_position: bool,
+    window: usize,
+    /// How often each answer yields to others before it comes, by request in turn.
+    delays: Vec<usize>,
+}
+
+impl Default for Api {
+    fn default() -> Self {
+        Self {
+            records: 1000,
+            cap: 100,
+            uneven: vec![0],
+            tells_total: false,
+            tells_more: false,
+            beyond: Beyond::Empty,
+            ignores_position: false,
+            window: 4,
+            delays: vec![0],
+        }
+    }
+}
+
+struct Memory {
+    api: Api,
+    surroundings: Surroundings,
+    asked: Mutex<Vec<String>>,
+    in_flight: AtomicUsize,
+    most_in_flight: AtomicUsize,
+}
+
+impl Memory {
+    fn new(api: Api) -> Arc<Self> {
+        let surroundings = Surroundings {
+            redactor: Redactor::default(),
+            environment: Environment::real(),
+            reporter: Arc::new(Silent),
+        };
+        let (in_flight, most_in_flight) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        Arc::new(Self { api, surroundings, asked: Mutex::default(), in_flight, most_in_flight })
+    }
+
+    fn asked(&self) -> Vec<String> {
+        self.asked.lock().unwrap().clone()
+    }
+
+    /// The records from `offset` on that one answer holds.
+    fn answer(&self, request: &Request) -> Result<Response, FetchError> {
+        let param = |name: &str| {
+            let pair = request.url.query_pairs().find(|(key, _)| key == name);
+            pair.and_then(|(_, value)| value.parse::<u64>().ok())
+        };
+        let cap = param("limit").map_or(self.api.cap, |limit| limit.min(self.api.cap));
+        let offset = match (self.api.ignores_position, param("offset"), param("page")) {
+            (false, Some(offset), _) => offset,
+            (false, None, Some(page)) => (page - 1) * cap,
+            _ => 0,
+        };
+        if offset >= self.api.records && offset > 0 && self.api.beyond == Beyond::NotFound {
+            return Err(not_found(request));
+        }
+        let uneven = self.api.uneven[(offset % self.api.uneven.len() as u64) as usize];
+        let size = cap.saturating_sub(uneven).max(1);
+        let ids = (offset..self.api.records).take(size as usize);
+        let data: Vec<_> = ids.map(|id| format!(r#"{{"id":{id}}}"#)).collect();
+        let total = if self.api.tells_total { format!(r#","total":{}"#, self.api.records) } else { String::new() };
+        let more = format!(r#","more":{}"#, offset + size < self.api.records);
+        let more = if self.api.tells_more { more } else { String::new() };
+        let body = format!(r#"{{"data":[{}]{more}{total}}}"#, data.join(","));
+        let bytes = body.len() as u64;
+        Ok(Response { document: Document::parse(body.into()).unwrap(), headers: HeaderMap::new(), bytes })
+    }
+}
+
+fn not_found(request: &Request) -> FetchError {
+    RequestError {
+        url: request.url.to_string(),
+        page: None,
+        attempts: 1,
+        elapsed: std::time::Duration::ZERO,
+        trouble: Trouble::Status { status: StatusCode::NOT_FOUND, body: String::new() },
+        gave_up: None,
+        credentials_sent: true,
+    }
+    .into()
+}
+
+#[async_trait]
+impl Transport for Memory {
+    async fn fetch(&self, request: Request, _: &Scope) -> Result<Response, FetchError> {
+        let number = {
+            let mut asked = self.asked.lock().unwrap();
+            asked.push(request.url.query().unwrap_or_default().to_owned());
+            asked.len() - 1
+        };
+        let now = self.in_flight.fetch_add(1, Ordering::SeqCst) + 1;
+        self.most_in_flight.fetch_max(now, Ordering::SeqCst);
+        for _ in 0..self.api.delays[number % self.api.delays.len()] {
+            tokio::task::yield_now().await;
+        }
+        self.in_flight.fetch_sub(1, Ordering::SeqCst);
+        self.answer(&request)
+    }
+
+    fn window(&self) -> usize {
+        self.api.window
+    }
+
+    fn surroundings(&self) -> &Surroundings {
+        &self.surroundings
+    }
+}
+
+fn selector(text: &str) -> Selector {
+    text.parse().unwrap()
+}
+
+fn offset(limit: u64) -> PaginatorPlan {
+    PaginatorPlan::Offset {
+        limit,
+        offset: 0,
+        offset_param: "offset".into(),
+        limit_param: Some("limit".into()),
+        total_path: Some(selector("total")),
+        total_header: None,
+        maximum_offset: None,
+        stop_after_empty_page: true,
+        has_more_path: Some(selector("more")),
+    }
+}
+
+fn page_number(total_path: Option<&str>) -> PaginatorPlan {
+    PaginatorPlan::PageNumber {
+        base_page: 1,
+        page: 1,
+        page_param: "page".into(),
+        total_path: total_path.map(selector),
+        total_header: None,
+        maximum_page: None,
+        stop_after_empty_page: true,
+        has_more_path: None,
+    }
+}
+
+fn resource(paginator: PaginatorPlan) -> ResourcePlan {
+    ResourcePlan {
+        name: "rows".into(),
+        table: "rows".into(),
+        request: RequestPlan { url: Url::parse("http://api/rows").unwrap(), params: Vec::new() },
+        paginator,
+        data_selector: selector("data"),
+        max_pages: None,
+        schema: TableSchema { columns: Vec::new() },
+        contract: Contract::default(),
+        max_rejects: None,
+        write_disposition: WriteDisposition::Append,
+        primary_key: Vec::new(),
+        dedup: false,
+        dedup_sort: None,
+        partition_by: Vec::new(),
+        parquet: ParquetPlan {
+            compression: Compression::Uncompressed,
+            target_file_size: 1,
+            row_group_rows: 1,
+            bloom_filter: Vec::new(),
+            sort_by: Vec::new(),
+        },
+        warnings: Vec::new(),
+    }
+}
+
+/// All that comes, in the order in which it comes.
+struct Run {
+    ids: Vec<u64>,
+    error: Option<FetchError>,
+    warnings: Vec<String>,
+    asked: Vec<String>,
+    most_in_flight: usize,
+}
+
+fn run_resource(api: Api, resource: &ResourcePlan, memory_limit: u64) -> Run {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let memory = Memory::new(api);
+    let mut pages = Pages::over(memory.clone(), resource, memory_limit).unwrap();
+    let (mut ids, mut error, mut number) = (Vec::new(), None, 0);
+    runtime.block_on(async {
+        while let Some(page) = pages.next().await {
+            number += 1;
+            match page {
+                Ok(page) => {
+                    assert_eq!(page.number, number);
+                    let before = ids.len();
+                    ids.extend(page.records.into_iter().flat_map(|index| ids_of(&page.document, index)));
+                    assert_eq!((ids.len() - before) as u64, page.count);
+                }
+                Err(problem) => error = Some(problem),
+            }
+        }
+        assert!(pages.next().await.is_none());
+    });
+    let most_in_flight = memory.most_in_flight.load(Ordering::SeqCst);
+    Run { ids, error, warnings: pages.warnings().to_vec(), asked: memory.asked(), most_in_flight }
+}
+
+fn run(api: Api, paginator: PaginatorPlan) -> Run {
+    run_resource(api, &resource(paginator), u64::MAX)
+}
+
+fn ids_of(document: &Document, index: u32) -> Vec<u64> {
+    let records = document.node(index);
+    assert_eq!(records.kind(), Kind::Array);
+    records.items().map(|record| selector("id").find_count(record).unwrap()).collect()
+}
+
+fn all(records: u64) -> Vec<u64> {
+    (0..records).collect()
+}
+
+fn apis() -> impl Strategy<Value = Api> {
+    let beyond = prop_oneof![Just(Beyond::Empty), Just(Beyond::NotFound)];
+    let delays = prop::collection::vec(0usize..9, 1..6);
+    let uneven = prop_oneof![3 => Just(vec![0]), 1 => prop::collection::vec(0u64..4, 1..5)];
+    (0u64..120, 1u64..20, uneven, any::<(bool, bool)>(), beyond, 1usize..9, delays).prop_map(
+        |(records, cap, uneven, (tells_total, tells_more), beyond, window, delays)| {
+            // An API that answers 404 beyond its end, and tells nothing else, gives no way to know the end.
+            let beyond = if tells_total || tells_more { beyond } else { Beyond::Empty };
+            Api { records, cap, uneven, tells_total, tells_more, beyond, ignores_position: false, window, delays }
+        },
+    )
+}
+
+proptest! {
+    #[test]
+    fn offset_pages_end_and_tile_every_list_whatever_the_server_caps_and_whenever_it_answers(
+        api in apis(), limit in 1u64..20, memory_limit in prop_oneof![Just(0), Just(u64::MAX)],
+    ) {
+        let (records, window) = (api.records, api.window);
+        let run = run_resource(api, &resource(offset(limit)), memory_limit);
+        prop_assert!(run.error.is_none(), "{:?}", run.error);
+        prop_assert_eq!(run.ids, all(records));
+        prop_assert!(run.warnings.is_empty(), "{:?}", run.warnings);
+        prop_assert!(run.most_in_flight <= window);
+    }
+
+    #[test]
+    fn numbered_pages_end_and_tile_every_list(api in apis(), misread_total: bool) {
+        let api = Api { uneven: vec![0], beyond: Beyond::Empty, tells_more: false, ..api };
+        let (records, window) = (api.records, api.window);
+        // Many an API tells records where dlt reads pages: that must not lose any.
+        let run = run(api, page_number(misread_total.then_some("total")));
+        prop_assert!(run.error.is_none(), "{:?}", run.error);
+        prop_assert_eq!(run.ids, all(records));
+        prop_assert!(run.warnings.is_empty(), "{:?}", run.warnings);
+        prop_assert!(run.most_in_flight <= window);
+    }
+}
+
+#[test]
+fn the_first_page_comes_alone_and_then_exactly_the_rest_is_asked_for() {
+    let api = Api { records: 450, tells_total: true, ..Api::default() };
+    let run = run(api, offset(100));
+    let expected: Vec<_> = (0..5).map(|page| format!("offset={}&limit=100", page * 100)).collect();
+    assert_eq!((run.asked, run.ids.len()), (expected, 450));
+}
+
+#[test]
+fn a_silently_capped_page_size_is_learnt_and_pages_stay_concurrent() {
+    let api = Api { records: 1000, cap: 100, tells_total: true, window: 4, delays: vec![5], ..Api::default() };
+    let run = run(api, offset(1000));
+    assert_eq!((run.ids, run.asked.len(), run.most_in_flight), (all(1000), 10, 4));
+}
+
+#[test]
+fn without_a_total_no_more_than_a_window_is_asked_for_in_vain() {
+    for window in [1, 2, 4, 8] {
+        let run = run(Api { window, delays: vec![3, 1, 2], ..Api::default() }, offset(100));
+        assert_eq!(run.ids, all(1000));
+        // Ten pages and the empty one that ends the list.
+        assert!(run.asked.len() <= 11 + window, "{window}: {:?}", run.asked);
+    }
+}
+
+#[test]
+fn an_error_asked_for_ahead_is_dropped_if_the_list_ends_before_its_turn() {
+    let api = Api { records: 350, beyond: Beyond::NotFound, window: 8, ..Api::default() };
+    let ended = run(Api { tells_more: true, ..api.clone() }, offset(100));
+    assert_eq!((ended.ids, ended.error.is_none()), (all(350), true));
+    assert!(ended.asked.len() > 4, "{:?}", ended.asked);
+    let failed = run(api, offset(100));
+    assert_eq!((failed.ids, failed.error.as_ref().map(Failure::kind)), (all(350), Some(ErrorKind::User)));
+    let error = failed.error.unwrap();
+    assert!(error.to_string().contains("page 5: the server answered 404"), "{error}");
+    assert!(error.hint().unwrap().contains("total_path"));
+}
+
+#[test]
+fn late_pages_are_held_within_the_memory_limit() {
+    // Page 2 answers last: only when nothing else moves any more.
+    let page = Memory::new(Api::default()).answer(&Request::new(&resource(offset(100)).request)).unwrap();
+    let size = page.document.memory() as u64;
+    for pages_held in [1, 3, 6] {
+        let mut delays = vec![0; 12];
+        delays[1] = 10_000;
+        let api = Api { tells_total: true, window: 5, delays, ..Api::default() };
+        let memory = Memory::new(api);
+        let mut pages = Pages::over(memory.clone(), &resource(offset(100)), size * pages_held + size / 2).unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(async {
+            pages.next().await.unwrap().unwrap();
+            pages.next().await.unwrap().unwrap();
+        });
+        // The first, and the line: the late head, which is let through always, among them.
+        assert_eq!(memory.asked().len() as u64, 1 + pages_held, "{pages_held}");
+    }
+}
+
+#[test]
+fn an_api_that_ignores_the_position_is_an_error_with_a_hint() {
+    let api = Api { ignores_position: true, ..Api::default() };
+    for plan in [offset(100), page_number(None)] {
+        let run = run(api.clone(), plan);
+        let error = run.error.unwrap();
+        assert!(error.to_string().contains("holds the same 100 records as the page before it"), "{error}");
+        assert_eq!((error.kind(), run.ids.len()), (ErrorKind::User, 100));
+        assert!(error.hint().unwrap().contains("`offset_param` or `page_param`"));
+    }
+}
+
+#[test]
+fn max_pages_ends_the_list_and_bounds_what_is_asked_for() {
+    for max in [0, 1, 3] {
+        let plan = ResourcePlan { max_pages: Some(max), ..resource(offset(100)) };
+        let run = run_resource(Api { tells_total: true, ..Api::default() }, &plan, u64::MAX);
+        assert_eq!((run.ids, run.asked.len() as u64), (all(max * 100), max));
+        assert!(run.warnings.is_empty() && run.error.is_none());
+    }
+}
+
+#[test]
+fn a_list_that_ends_short_of_its_total_is_warned_about() {
+    // The server says 1000 and keeps the last 40 for itself.
+    struct Short(Arc<Memory>);
+    #[async_trait]
+    impl Transport for Short {
+        async fn fetch(&self, request: Request, scope: &Scope) -> Result<Response, FetchError> {
+            let mut response = self.0.fetch(request, scope).await?;
+            let text = String::from_utf8(response.document.bytes().to_vec()).unwrap().replace(r#":960}"#, r#":1000}"#);
+            response.document = Document::parse(text.into()).unwrap();
+            Ok(response)
+        }
+        fn window(&self) -> usize {
+            self.0.window()
+        }
+        fn surroundings(&self) -> &Surroundings {
+            self.0.surroundings()
+        }
+    }
+    let memory = Memory::new(Api { records: 960, tells_total: true, ..Api::default() });
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let mut pages = Pages::over(Arc::new(Short(memory)), &resource(offset(100)), u64::MAX).unwrap();
+    runtime.block_on(async { while pages.next().await.is_some() {} });
+    assert_eq!(pages.warnings(), ["the API tells of 1000 records, and its list ended after 960"]);
+}
+
+#[test]
+fn a_limit_of_zero_is_refused() {
+    let error = Pages::over(Memory::new(Api::default()), &resource(offset(0)), 0).err().unwrap();
+    assert_eq!(error.code(), "pagination_limit");
+}
+
+#[tokio::test]
+async fn a_stop_comes_before_the_next_page() {
+    let memory = Memory::new(Api::default());
+    let mut pages = Pages::over(memory.clone(), &resource(offset(100)), u64::MAX).unwrap();
+    pages.next().await.unwrap().unwrap();
+    memory.surroundings.environment.shutdown.cancel();
+    assert!(matches!(pages.next().await, Some(Err(FetchError::Interrupted))));
+    assert!(pages.next().await.is_none());
+}
