@@ -21,19 +21,22 @@ use crate::support::{
     tables::{all_rows, data_files, read_table, sorted_texts, walk},
 };
 
+const STATUSES: [&str; 4] = ["active", "draft", "in review", "deprecated"];
+
 /// Test cases as the seed config's API serves them; every field of `schemas/test_cases.yaml`, with nulls here and there.
 fn test_cases(count: u64) -> Vec<Value> {
+    let estimates = [json!(null), json!(12.5), json!("3"), json!(45.25)];
     let case = |id: u64| {
         json!({
             "id": id,
             "name": format!("case {id} «ü»"),
             "description": if id % 3 == 0 { Value::Null } else { json!(format!("text {}", id * 7919 % 1000)) },
             "suite_id": id % 11,
-            "status": ["active", "draft", "in review", "deprecated"][(id % 4) as usize],
+            "status": STATUSES[(id % 4) as usize],
             "priority": "high",
             "type": "smoke",
             "is_automated": id % 2 == 0,
-            "estimate_minutes": [json!(null), json!(12.5), json!("3"), json!(45.25)][(id % 4) as usize],
+            "estimate_minutes": estimates[(id % 4) as usize],
             "pass_rate": id as f64 / 1000.0,
             "owner": {"id": id % 9, "email": format!("user{}@example.com", id % 9), "name": "Ö"},
             "tags": (0..id % 3).map(|tag| format!("tag{tag}")).collect::<Vec<_>>(),
