@@ -150,10 +150,6 @@ impl Findings {
         self.add(Severity::Error, span, &place.path, message, help);
     }
 
-    pub fn note(&mut self, span: Span, path: &str, message: String) {
-        self.add(Severity::Note, span, path, message, None);
-    }
-
     pub fn add(&mut self, severity: Severity, span: Span, path: &str, message: String, help: Option<String>) {
         let text = self.text(span.source);
         let (line, column) = line_and_column(text, span.start);

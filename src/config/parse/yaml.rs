@@ -25,11 +25,11 @@ pub fn parse(text: &str, source: usize) -> Result<Value, SyntaxError> {
     }
 }
 
-/// The parser's message without the place that it repeats at its end.
+/// The parser's message without the place that it repeats at its end, and without words for programmers.
 fn first_line(error: &serde_saphyr::Error) -> String {
     let message = error.to_string();
     let line = message.lines().next().unwrap_or_default();
-    let cut = [" at line ", " (line "].iter().filter_map(|place| line.find(place)).min();
+    let cut = [" at line ", " (line ", ", set DuplicateKeyPolicy"].iter().filter_map(|place| line.find(place)).min();
     cut.and_then(|cut| line.get(..cut)).unwrap_or(line).trim_end_matches([':', ' ']).to_owned()
 }
 
