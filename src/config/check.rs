@@ -8,6 +8,7 @@ use super::{
     problem::{Findings, Severity, nearest},
     tree::{Entry, Kind, Place, Value},
 };
+use crate::secret::is_secret_name;
 
 /// Checks an object against its table.
 pub fn check(value: &mut Value, table: &'static Table, findings: &mut Findings) {
@@ -99,6 +100,9 @@ impl Check<'_> {
             return;
         }
         coerce(value, shape);
+        if matches!(shape, Shape::Secret) {
+            self.findings.hide(value);
+        }
         match shape {
             Shape::Either(shapes) => match shapes.iter().find(|shape| accepts(shape, &value.kind)) {
                 Some(shape) => self.value(value, shape),
@@ -126,11 +130,12 @@ impl Check<'_> {
 
     /// Null leaves a key of the user's own out.
     fn map(&mut self, value: &mut Value, item: &'static Shape) {
-        if let Kind::Object(entries) = &mut value.kind {
-            entries
-                .iter_mut()
-                .filter(|entry| !entry.value.is_null())
-                .for_each(|entry| self.value(&mut entry.value, item));
+        let Kind::Object(entries) = &mut value.kind else { return };
+        for entry in entries.iter_mut().filter(|entry| !entry.value.is_null()) {
+            if is_secret_name(&entry.key) {
+                self.findings.hide(&entry.value);
+            }
+            self.value(&mut entry.value, item);
         }
     }
 
@@ -231,7 +236,8 @@ impl Check<'_> {
             (Kind::Number(_) | Kind::Bool(_), Shape::Text | Shape::Secret) => Some("put it in quotes".to_owned()),
             _ => None,
         };
-        self.broken(value, format!("expected {}, found {}", expected(shape), shown(value)), help);
+        let found = if matches!(shape, Shape::Secret) { value.kind.name().to_owned() } else { shown(value) };
+        self.broken(value, format!("expected {}, found {found}", expected(shape)), help);
     }
 
     fn broken(&mut self, value: &mut Value, message: String, help: Option<String>) {
@@ -317,14 +323,23 @@ fn expected(shape: &Shape) -> String {
         Shape::Either(shapes) => {
             let shapes: Vec<_> =
                 shapes.iter().filter(|shape| !matches!(shape, Shape::LaterObject(_))).map(expected).collect();
-            shapes.join(" or ")
+            alternatives(&shapes)
         }
+    }
+}
+
+/// `a, b or c`.
+fn alternatives(words: &[String]) -> String {
+    match words.split_last() {
+        Some((last, rest)) if !rest.is_empty() => format!("{} or {last}", rest.join(", ")),
+        Some((last, _)) => last.clone(),
+        None => String::new(),
     }
 }
 
 fn one_of(words: &[Word]) -> String {
     let words = words.iter().filter(|word| word.status == Status::Supported).map(|word| format!("`{}`", word.word));
-    words.collect::<Vec<_>>().join(" or ")
+    alternatives(&words.collect::<Vec<_>>())
 }
 
 /// A value in a message. What was filled in may be a secret.
