@@ -5,9 +5,10 @@
 
 use super::{
     fields::{Field, Grammar, Shape, Status, TYPE, Table, Union, Word},
-    problem::{Findings, Severity, nearest, suggestion},
+    problem::{Findings, Severity, nearest},
     tree::{Entry, Kind, Place, Value},
 };
+use crate::secret::is_secret_name;
 
 /// Checks an object against its table.
 pub fn check(value: &mut Value, table: &'static Table, findings: &mut Findings) {
@@ -63,7 +64,8 @@ impl Check<'_> {
             Status::NotYet if entry.value.is_null() => false,
             Status::NotYet => {
                 let message = format!("`{}` is not supported yet", field.key);
-                self.at_key(Severity::Error, entry, message, Some(field.doc.to_owned()));
+                let help = format!("leave it out for now; it is for {}", field.doc);
+                self.at_key(Severity::Error, entry, message, Some(help));
                 entry.value.kind = Kind::Broken;
                 true
             }
@@ -79,13 +81,7 @@ impl Check<'_> {
         if table.ignored_prefix.is_some_and(|prefix| entry.key.starts_with(prefix)) {
             return self.at_key(Severity::Note, entry, format!("`{}` has no effect", entry.key), None);
         }
-        let known = table.supported().map(|field| field.key);
-        // A key of a later version is worth naming, but only where it is what was meant.
-        let later = table.fields.iter().map(|field| field.key);
-        let help = match nearest(&entry.key, later.chain(beside.iter().copied())) {
-            Some(near) => format!("did you mean `{near}`?"),
-            None => suggestion(&entry.key, known.collect::<Vec<_>>(), "keys here"),
-        };
+        let help = unknown_help(&entry.key, table, beside);
         self.at_key(Severity::Error, entry, format!("unknown key `{}`", entry.key), Some(help));
     }
 
@@ -104,6 +100,9 @@ impl Check<'_> {
             return;
         }
         coerce(value, shape);
+        if matches!(shape, Shape::Secret) {
+            self.findings.hide(value);
+        }
         match shape {
             Shape::Either(shapes) => match shapes.iter().find(|shape| accepts(shape, &value.kind)) {
                 Some(shape) => self.value(value, shape),
@@ -131,11 +130,12 @@ impl Check<'_> {
 
     /// Null leaves a key of the user's own out.
     fn map(&mut self, value: &mut Value, item: &'static Shape) {
-        if let Kind::Object(entries) = &mut value.kind {
-            entries
-                .iter_mut()
-                .filter(|entry| !entry.value.is_null())
-                .for_each(|entry| self.value(&mut entry.value, item));
+        let Kind::Object(entries) = &mut value.kind else { return };
+        for entry in entries.iter_mut().filter(|entry| !entry.value.is_null()) {
+            if is_secret_name(&entry.key) {
+                self.findings.hide(&entry.value);
+            }
+            self.value(&mut entry.value, item);
         }
     }
 
@@ -156,7 +156,11 @@ impl Check<'_> {
                 "" => format!("expected {}, found {}", grammar.what, shown(value)),
                 _ => format!("{}: {reason}", shown(value)),
             };
-            let help = (!reason.is_empty()).then(|| format!("expected {}", grammar.what));
+            let help = match text.contains(['(', '<']) && !text.contains([')', '>']) {
+                // `{type: decimal(10,2)}` is YAML for two keys.
+                true => Some("between braces, a text with a comma in it needs quotes".to_owned()),
+                false => (!reason.is_empty()).then(|| format!("expected {}", grammar.what)),
+            };
             self.findings.error_inside(&value.place, text, offset, message, help);
             value.kind = Kind::Broken;
         }
@@ -172,8 +176,8 @@ impl Check<'_> {
                 self.broken(value, format!("`{text}` is not supported yet"), Some(help));
             }
             None => {
-                let help = suggestion(text, supported.collect::<Vec<_>>(), "words here");
-                self.broken(value, format!("expected one of its words, found {}", shown(value)), Some(help));
+                let help = nearest(text, supported).map(|near| format!("did you mean `{near}`?"));
+                self.broken(value, format!("expected {}, found {}", one_of(words), shown(value)), help);
             }
         }
     }
@@ -232,7 +236,8 @@ impl Check<'_> {
             (Kind::Number(_) | Kind::Bool(_), Shape::Text | Shape::Secret) => Some("put it in quotes".to_owned()),
             _ => None,
         };
-        self.broken(value, format!("expected {}, found {}", expected(shape), shown(value)), help);
+        let found = if matches!(shape, Shape::Secret) { value.kind.name().to_owned() } else { shown(value) };
+        self.broken(value, format!("expected {}, found {found}", expected(shape)), help);
     }
 
     fn broken(&mut self, value: &mut Value, message: String, help: Option<String>) {
@@ -241,12 +246,30 @@ impl Check<'_> {
     }
 }
 
+/// What was meant, where the key belongs, or what there is. Keys of a later version are named too, where they are meant.
+fn unknown_help(key: &str, table: &Table, beside: &[&str]) -> String {
+    let meant = table.fields.iter().filter(|field| !matches!(field.status, Status::Ignored(_))).map(|field| field.key);
+    let near = nearest(key, meant.chain(beside.iter().copied()));
+    let holder = table.supported().find(|field| field.shape.table().is_some_and(|inner| inner.field(key).is_some()));
+    match (near, holder) {
+        // One letter off is a slip, even if another object has exactly this key.
+        (Some(near), holder) if holder.is_none() || strsim::levenshtein(near, key) <= 1 => {
+            format!("did you mean `{near}`?")
+        }
+        (_, Some(holder)) => format!("it belongs into `{}`", holder.key),
+        _ => list_of("keys here", table.supported().map(|field| field.key)),
+    }
+}
+
 /// Reports a root that is no object; whether it is one.
 fn expect_object(value: &mut Value, findings: &mut Findings) -> bool {
     let is_object = matches!(value.kind, Kind::Object(_));
     if !is_object {
-        let help = Some("write `key: value` lines".to_owned());
-        findings.error(&value.place, format!("expected an object, found {}", value.kind.name()), help);
+        let message = match value.kind {
+            Kind::Null => "there is nothing in it".to_owned(),
+            _ => format!("expected an object, found {}", value.kind.name()),
+        };
+        findings.error(&value.place, message, Some("write `key: value` lines".to_owned()));
         value.kind = Kind::Broken;
     }
     is_object
@@ -300,14 +323,23 @@ fn expected(shape: &Shape) -> String {
         Shape::Either(shapes) => {
             let shapes: Vec<_> =
                 shapes.iter().filter(|shape| !matches!(shape, Shape::LaterObject(_))).map(expected).collect();
-            shapes.join(" or ")
+            alternatives(&shapes)
         }
+    }
+}
+
+/// `a, b or c`.
+fn alternatives(words: &[String]) -> String {
+    match words.split_last() {
+        Some((last, rest)) if !rest.is_empty() => format!("{} or {last}", rest.join(", ")),
+        Some((last, _)) => last.clone(),
+        None => String::new(),
     }
 }
 
 fn one_of(words: &[Word]) -> String {
     let words = words.iter().filter(|word| word.status == Status::Supported).map(|word| format!("`{}`", word.word));
-    words.collect::<Vec<_>>().join(", ")
+    alternatives(&words.collect::<Vec<_>>())
 }
 
 /// A value in a message. What was filled in may be a secret.

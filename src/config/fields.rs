@@ -154,7 +154,7 @@ const fn field(key: &'static str, shape: Shape, doc: &'static str) -> Field {
     Field { key, doc, shape, default: None, required: false, status: Status::Supported }
 }
 
-/// A key that a later version brings.
+/// A key that a later version brings; `doc` goes on after "it is for".
 const fn later(key: &'static str, doc: &'static str) -> Field {
     Field { key, doc, shape: Shape::Scalar, default: None, required: false, status: Status::NotYet }
 }

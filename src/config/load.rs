@@ -53,13 +53,13 @@ pub struct Config {
 }
 
 impl Config {
-    pub fn root(&self) -> Section<'_> {
+    pub(crate) fn root(&self) -> Section<'_> {
         Section::new(&ROOT, &self.root)
     }
 
     /// Every resource with what it takes from `resource_defaults`, in the order of the file; without those that are wrong as
     /// a whole.
-    pub fn resources(&self) -> Vec<Section<'_>> {
+    pub(crate) fn resources(&self) -> Vec<Section<'_>> {
         let table = ROOT.field("resources").and_then(|field| field.shape.table()).unwrap_or(&ROOT);
         self.resources.iter().map(|resource| Section::new(table, resource)).collect()
     }

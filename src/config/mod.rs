@@ -11,20 +11,22 @@
 
 mod check;
 mod defaults;
-pub mod fields;
+pub(crate) mod fields;
 mod interpolate;
 mod json_schema;
 mod load;
-pub mod notation;
+pub(crate) mod notation;
 mod parse;
 mod problem;
-pub mod quantity;
-pub mod tree;
+pub(crate) mod quantity;
+pub(crate) mod tree;
 mod view;
 
 pub use json_schema::config_schema;
 pub use load::{Config, Loaded, Source, load};
 pub use parse::Syntax;
-pub use problem::{Findings, Problem, Problems, Severity, SourceText, nearest, suggestion};
-pub use tree::Place;
-pub use view::{Located, Section};
+pub use problem::{Problem, Problems, Severity, SourceText};
+
+pub(crate) use problem::{Findings, suggestion};
+pub(crate) use tree::Place;
+pub(crate) use view::{Located, Section};

@@ -91,6 +91,13 @@ mod tests {
     }
 
     #[test]
+    fn json_may_have_tabs_and_pairs_of_surrogates() {
+        let root = tree(Syntax::Yaml, "{\n\t\"a\": \"\\ud83d\\ude00\\/\\u00e9\",\n\t\"b\": 1e3\n}").unwrap();
+        assert_eq!(root.get("a").unwrap().as_text(), Some("😀/é"));
+        assert_eq!(root.get("b").unwrap().kind, Kind::Number("1e3".into()));
+    }
+
+    #[test]
     fn keys_keep_the_order_of_the_file() {
         for (syntax, text) in [(Syntax::Yaml, "z: 1\na: 2\nm: 3\n"), (Syntax::Toml, "z = 1\na = 2\nm = 3\n")] {
             let root = tree(syntax, text).unwrap();

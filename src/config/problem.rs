@@ -4,7 +4,7 @@ use std::{fmt, ops::Range};
 
 use serde::Serialize;
 
-use super::tree::{Place, Span};
+use super::tree::{Place, Span, Value};
 use crate::error::{ErrorKind, Failure};
 
 /// A text that was read: a config or schema file, or what came on stdin.
@@ -127,9 +127,23 @@ impl Failure for Problems {
 pub struct Findings {
     pub sources: Vec<SourceText>,
     pub problems: Vec<Problem>,
+    /// Where secrets stand in the sources, letter by letter.
+    hidden: Vec<Span>,
 }
 
 impl Findings {
+    /// Goes on from what was found before.
+    pub fn new(sources: Vec<SourceText>, problems: Vec<Problem>) -> Self {
+        Self { sources, problems, hidden: Vec::new() }
+    }
+
+    /// Keeps a secret that stands in a file out of the text that is shown beside problems. A `${…}` gives nothing away.
+    pub fn hide(&mut self, value: &Value) {
+        if !value.filled {
+            self.hidden.push(value.place.span);
+        }
+    }
+
     /// Takes in a text; its index is what spans name it by.
     pub fn add_source(&mut self, name: String, text: String) -> usize {
         self.sources.push(SourceText { name, text });
@@ -148,10 +162,6 @@ impl Findings {
     pub fn error_inside(&mut self, place: &Place, text: &str, offset: usize, message: String, help: Option<String>) {
         let span = self.inside(place.span, text, offset);
         self.add(Severity::Error, span, &place.path, message, help);
-    }
-
-    pub fn note(&mut self, span: Span, path: &str, message: String) {
-        self.add(Severity::Note, span, path, message, None);
     }
 
     pub fn add(&mut self, severity: Severity, span: Span, path: &str, message: String, help: Option<String>) {
@@ -175,11 +185,16 @@ impl Findings {
         self.problems.iter().any(|problem| problem.severity == Severity::Error)
     }
 
-    /// Sorted by place, so that the order of the passes does not show.
+    /// Hides the secrets, too. Sorted by place, so that the order of the passes does not show.
     pub fn into_problems(mut self) -> Problems {
         self.problems.sort_by(|a, b| (a.source, a.span.start, &a.message).cmp(&(b.source, b.span.start, &b.message)));
         // A default that several resources take is wrong once.
         self.problems.dedup();
+        for span in self.hidden {
+            if let Some(source) = self.sources.get_mut(span.source) {
+                source.text = covered(&source.text, span);
+            }
+        }
         Problems { problems: self.problems, sources: self.sources }
     }
 
@@ -198,6 +213,17 @@ fn line_and_column(text: &str, at: usize) -> (usize, usize) {
     let line = before.matches('\n').count() + 1;
     let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
     (line, column)
+}
+
+/// The text with a span starred out, every byte in its place.
+fn covered(text: &str, span: Span) -> String {
+    let (Some(before), Some(inside), Some(behind)) =
+        (text.get(..span.start), text.get(span.start..span.end), text.get(span.end..))
+    else {
+        return text.to_owned();
+    };
+    let stars = inside.chars().map(|c| if c.is_whitespace() { c.to_string() } else { "*".repeat(c.len_utf8()) });
+    format!("{before}{}{behind}", stars.collect::<String>())
 }
 
 /// A list or object of many lines is shown by its first.

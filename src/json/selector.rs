@@ -141,6 +141,9 @@ impl Parser<'_> {
 
     fn bracket(&mut self) -> Result<(), SelectorError> {
         let rest = &self.text[self.at..];
+        if !rest.starts_with('[') {
+            return Err(self.error("a `.` or `[` was expected here"));
+        }
         if rest == "[*]" {
             // All elements of the list: the list itself, to whoever takes its elements.
             self.at = self.text.len();
@@ -210,5 +213,6 @@ mod tests {
     fn what_is_no_path_is_told_with_its_offset() {
         let offset = |text: &str| text.parse::<Selector>().unwrap_err().offset;
         assert_eq!(["", "a..b", "a[", "a['b", "a[?(@.x)]", "a[*].b", "a.*"].map(offset), [0, 2, 1, 1, 1, 1, 2]);
+        assert_eq!(["['a']]", "['a']é", "$['a']b"].map(offset), [5, 5, 6]);
     }
 }

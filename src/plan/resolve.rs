@@ -40,8 +40,7 @@ pub struct Overrides {
 /// Fails with every problem of the config and of the overrides. Where only the overrides are wrong, the error's code is
 /// `usage`.
 pub fn resolve(loaded: &Loaded, overrides: &Overrides) -> Result<Plan, Problems> {
-    let mut findings =
-        Findings { sources: loaded.sources.clone(), problems: [&loaded.errors[..], &loaded.notes[..]].concat() };
+    let mut findings = Findings::new(loaded.sources.clone(), [&loaded.errors[..], &loaded.notes[..]].concat());
     match plan(loaded, overrides, &mut findings) {
         Some(plan) if !findings.has_errors() => Ok(plan),
         _ => Err(findings.into_problems()),
@@ -118,6 +117,9 @@ fn check_overrides(sections: &[Section<'_>], overrides: &Overrides, findings: &m
     for wanted in overrides.resources.iter().filter(|wanted| !names.contains(wanted)) {
         let help = suggestion(wanted, names.iter().map(String::as_str), "resources");
         findings.problems.push(Problem::usage("--resource", format!("there is no resource `{wanted}`"), Some(help)));
+    }
+    if overrides.destination.as_ref().is_some_and(|url| url.trim().is_empty()) {
+        findings.problems.push(Problem::usage("--destination", "the destination is empty", None));
     }
     if overrides.max_pages == Some(0) {
         findings.problems.push(Problem::usage("--max-pages", "at least one page is needed", None));

@@ -1,1 +1,375 @@
+//! What a user sees of a config that is wrong: the same problems at the right places in YAML, JSON and TOML, all at once.
 
+use std::{fs, path::Path};
+
+use insta::assert_snapshot;
+use restlake::{
+    config::{Loaded, Problems, Source, load},
+    plan::{Overrides, resolve},
+};
+use tempfile::TempDir;
+
+const SEED_YAML: &str = r#"
+name: test_management
+client:
+  base_url: https://api.example.com
+  headers: {X-Team: qa}
+  auth: {type: api_key, name: api_key, api_key: "${API_KEY}", location: query}
+  paginator: {type: offset, limit: 100}
+  max_concurrency: 16
+  rate_limit: {requests: 10, per: 1s}
+  timeout: 60s
+  retry: {max_attempts: 5, initial_backoff: 1s, max_backoff: 300s, max_elapsed: 30m}
+resource_defaults:
+  primary_key: id
+  write_disposition: merge
+resources:
+  - name: test_cases
+    endpoint:
+      path: /v1/test_cases
+      params: {archived: false}
+      data_selector: data
+      paginator: {type: offset, limit: 100}
+    schema: schemas/test_cases.yaml
+    partition_by: [status, {column: created_at, transform: month}]
+destination:
+  url: ./lake
+  options: {endpoint: "http://127.0.0.1:9000", access_key_id: "${KEY}", secret_access_key: "${SECRET}", allow_http: true, region: us-east-1}
+  table_format: parquet
+  parquet: {compression: zstd(3), target_file_size: 256MB, row_group_rows: 250000, bloom_filter: [test_case_id], sort_by: [created_at]}
+"#;
+
+const SEED_TOML: &str = r#"
+name = "test_management"
+
+[client]
+base_url = "https://api.example.com"
+headers = {X-Team = "qa"}
+auth = {type = "api_key", name = "api_key", api_key = "${API_KEY}", location = "query"}
+paginator = {type = "offset", limit = 100}
+max_concurrency = 16
+rate_limit = {requests = 10, per = "1s"}
+timeout = "60s"
+retry = {max_attempts = 5, initial_backoff = "1s", max_backoff = "300s", max_elapsed = "30m"}
+
+[resource_defaults]
+primary_key = "id"
+write_disposition = "merge"
+
+[[resources]]
+name = "test_cases"
+schema = "schemas/test_cases.yaml"
+partition_by = ["status", {column = "created_at", transform = "month"}]
+
+[resources.endpoint]
+path = "/v1/test_cases"
+params = {archived = false}
+data_selector = "data"
+paginator = {type = "offset", limit = 100}
+
+[destination]
+url = "./lake"
+options = {endpoint = "http://127.0.0.1:9000", access_key_id = "${KEY}", secret_access_key = "${SECRET}", allow_http = true, region = "us-east-1"}
+table_format = "parquet"
+parquet = {compression = "zstd(3)", target_file_size = "256MB", row_group_rows = 250000, bloom_filter = ["test_case_id"], sort_by = ["created_at"]}
+"#;
+
+const SEED_JSON: &str = r#"{
+  "name": "test_management",
+  "client": {
+    "base_url": "https://api.example.com",
+    "headers": {"X-Team": "qa"},
+    "auth": {"type": "api_key", "name": "api_key", "api_key": "${API_KEY}", "location": "query"},
+    "paginator": {"type": "offset", "limit": 100},
+    "max_concurrency": 16,
+    "rate_limit": {"requests": 10, "per": "1s"},
+    "timeout": "60s",
+    "retry": {"max_attempts": 5, "initial_backoff": "1s", "max_backoff": "300s", "max_elapsed": "30m"}
+  },
+  "resource_defaults": {"primary_key": "id", "write_disposition": "merge"},
+  "resources": [{
+    "name": "test_cases",
+    "endpoint": {
+      "path": "/v1/test_cases", "params": {"archived": false}, "data_selector": "data",
+      "paginator": {"type": "offset", "limit": 100}
+    },
+    "schema": "schemas/test_cases.yaml",
+    "partition_by": ["status", {"column": "created_at", "transform": "month"}]
+  }],
+  "destination": {
+    "url": "./lake",
+    "options": {"endpoint": "http://127.0.0.1:9000", "access_key_id": "${KEY}", "secret_access_key": "${SECRET}",
+                "allow_http": true, "region": "us-east-1"},
+    "table_format": "parquet",
+    "parquet": {"compression": "zstd(3)", "target_file_size": "256MB", "row_group_rows": 250000,
+                "bloom_filter": ["test_case_id"], "sort_by": ["created_at"]}
+  }
+}"#;
+
+/// A directory with these files, and the seed's schema.
+fn directory(files: &[(&str, &str)]) -> TempDir {
+    let directory = tempfile::tempdir().unwrap();
+    fs::create_dir(directory.path().join("schemas")).unwrap();
+    let schema = Path::new(env!("CARGO_MANIFEST_DIR")).join("schemas/test_cases.yaml");
+    fs::copy(schema, directory.path().join("schemas/test_cases.yaml")).unwrap();
+    files.iter().for_each(|(name, text)| fs::write(directory.path().join(name), text).unwrap());
+    directory
+}
+
+fn variables(name: &str) -> Option<String> {
+    ["API_KEY", "KEY", "SECRET"].contains(&name).then(|| format!("value-of-{name}"))
+}
+
+fn loaded(directory: &TempDir, file: &str) -> Result<Loaded, Problems> {
+    load(Source::File(directory.path().join(file)), &variables)
+}
+
+/// The problems of a config, a line each, without the directory that the test made.
+fn problems(directory: &TempDir, file: &str) -> String {
+    let problems = match loaded(directory, file) {
+        Ok(loaded) => resolve(&loaded, &Overrides::default()).expect_err("the config should be wrong"),
+        Err(problems) => problems,
+    };
+    lines(directory, &problems)
+}
+
+fn lines(directory: &TempDir, problems: &Problems) -> String {
+    let lines: Vec<_> = problems.problems.iter().map(ToString::to_string).collect();
+    lines.join("\n").replace(&format!("{}/", directory.path().display()), "")
+}
+
+#[test]
+fn the_seed_config_gives_one_plan_in_three_formats() {
+    let files = [("export.yaml", SEED_YAML), ("export.json", SEED_JSON), ("export.toml", SEED_TOML)];
+    let directory = directory(&files);
+    let plans = files.map(|(file, _)| {
+        let loaded = loaded(&directory, file).unwrap();
+        assert_eq!(loaded.notes, []);
+        let plan = resolve(&loaded, &Overrides::default()).map_err(|found| lines(&directory, &found)).unwrap();
+        serde_json::to_string_pretty(&plan).unwrap()
+    });
+    assert_eq!(plans[0], plans[1]);
+    assert_eq!(plans[0], plans[2]);
+    assert!(plans[0].contains("\"url\": \"https://api.example.com/v1/test_cases\""), "{}", plans[0]);
+    assert!(!plans[0].contains("value-of-"), "a secret is in the plan's JSON");
+}
+
+#[test]
+fn the_same_mistakes_are_found_in_the_three_formats_each_at_its_place() {
+    let yaml = "client:
+  base_url: https://a.example
+  timeout: 60
+  paginatr: {type: offset, limit: 100}
+resources:
+  - name: t
+    endpoint: {path: /t, paginator: {type: offset, limit: many}}
+    schema: {columns: [{name: id, type: \"list<intt>\"}]}
+";
+    let json = r#"{
+  "client": {"base_url": "https://a.example", "timeout": 60,
+    "paginatr": {"type": "offset", "limit": 100}},
+  "resources": [{"name": "t",
+    "endpoint": {"path": "/t", "paginator": {"type": "offset", "limit": "many"}},
+    "schema": {"columns": [{"name": "id", "type": "list<intt>"}]}}]
+}"#;
+    let toml = "[client]
+base_url = \"https://a.example\"
+timeout = 60
+paginatr = {type = \"offset\", limit = 100}
+[[resources]]
+name = \"t\"
+endpoint = {path = \"/t\", paginator = {type = \"offset\", limit = \"many\"}}
+schema = {columns = [{name = \"id\", type = \"list<intt>\"}]}
+";
+    let directory = directory(&[("c.yaml", yaml), ("c.json", json), ("c.toml", toml)]);
+    assert_snapshot!(problems(&directory, "c.yaml"), @r###"
+    c.yaml:3:12: client.timeout: expected a duration such as `50ms`, `10s`, `5m`, `2h` or `7d`, found the number 60
+    c.yaml:4:3: client.paginatr: unknown key `paginatr` (did you mean `paginator`?)
+    c.yaml:7:59: resources[0].endpoint.paginator.limit: expected a whole number, found `many`
+    c.yaml:8:47: resources[0].schema.columns[0].type: `list<intt>`: unknown type `intt` (expected a type such as `int64`, `string`, `decimal(10,2)` or `list<string>`)
+    "###);
+    assert_snapshot!(problems(&directory, "c.json"), @r###"
+    c.json:2:58: client.timeout: expected a duration such as `50ms`, `10s`, `5m`, `2h` or `7d`, found the number 60
+    c.json:3:5: client.paginatr: unknown key `paginatr` (did you mean `paginator`?)
+    c.json:5:73: resources[0].endpoint.paginator.limit: expected a whole number, found `many`
+    c.json:6:57: resources[0].schema.columns[0].type: `list<intt>`: unknown type `intt` (expected a type such as `int64`, `string`, `decimal(10,2)` or `list<string>`)
+    "###);
+    assert_snapshot!(problems(&directory, "c.toml"), @r###"
+    c.toml:3:11: client.timeout: expected a duration such as `50ms`, `10s`, `5m`, `2h` or `7d`, found the number 60
+    c.toml:4:1: client.paginatr: unknown key `paginatr` (did you mean `paginator`?)
+    c.toml:7:64: resources[0].endpoint.paginator.limit: expected a whole number, found `many`
+    c.toml:8:49: resources[0].schema.columns[0].type: `list<intt>`: unknown type `intt` (expected a type such as `int64`, `string`, `decimal(10,2)` or `list<string>`)
+    "###);
+}
+
+#[test]
+fn problems_of_the_config_and_of_the_schema_files_it_names_come_together() {
+    let yaml =
+        "client: {base_url: \"${BASE}\", auth: {token: \"${TOKEN:-}\"}, retry: {max_attempts: 0, max_backoff: 5 min}}
+resource_defaults: {schema: common.yaml, paginator: offset}
+resources:
+  - name: a
+    primary_key: idd
+    write_disposition: upsert
+  - {name: b, schema: missing.yaml, dedup: yes, columns: {id: {data_typ: text}}}
+  - 7
+destination: {url: ./lake, parquet: {compression: brotli, sort_by: {a: b}}}
+";
+    let schema = "columns:
+  - {name: id, type: int64, nulable: false}
+  - {nam: x, type: decimal(50,2)}
+  - {name: ID, type: struct<a int64>}
+contract: {columns: evolve}
+";
+    let directory = directory(&[("c.yaml", yaml), ("common.yaml", schema)]);
+    assert_snapshot!(problems(&directory, "c.yaml"), @r###"
+    c.yaml:1:21: client.base_url: the environment variable `BASE` is not set (set it (`export BASE=…`), or give it a default: `${BASE:-…}`)
+    c.yaml:1:45: client.auth.token: `token` is empty
+    c.yaml:1:82: client.retry.max_attempts: expected a whole number of at least 1, found the number 0
+    c.yaml:1:98: client.retry.max_backoff: expected a duration such as `50ms`, `10s`, `5m`, `2h` or `7d`, found `5 min`
+    c.yaml:2:42: resource_defaults.paginator: unknown key `paginator` (it belongs into `endpoint`)
+    c.yaml:4:11: resources[0].name: there is no paginator; finding out how an API pages is not supported yet (set `paginator` on the endpoint or the client: `offset`, `page_number`, or `single_page` if one request is all)
+    c.yaml:6:24: resources[0].write_disposition: expected `append` or `replace` or `merge`, found `upsert`
+    c.yaml:7:12: resources[1].name: there is no paginator; finding out how an API pages is not supported yet (set `paginator` on the endpoint or the client: `offset`, `page_number`, or `single_page` if one request is all)
+    c.yaml:7:23: resources[1].schema: the schema file missing.yaml cannot be read: it is not there (the path is relative to the config file)
+    c.yaml:7:44: resources[1].dedup: expected `true` or `false`, found `yes` (bools are `true` and `false`, without quotes)
+    c.yaml:7:64: resources[1].columns.id.data_typ: unknown key `data_typ` (did you mean `data_type`?)
+    c.yaml:8:5: resources[2]: expected text or an object, found the number 7
+    c.yaml:9:51: destination.parquet.compression: expected `none`, `snappy`, `lz4`, `gzip(0…9)` or `zstd(1…22)`, found `brotli`
+    c.yaml:9:68: destination.parquet.sort_by: expected text, found an object
+    common.yaml:2:29: columns[0].nulable: unknown key `nulable` (did you mean `nullable`?)
+    common.yaml:3:5: columns[1]: `name` is missing (The column's name in the table.)
+    common.yaml:3:6: columns[1].nam: unknown key `nam` (did you mean `name`?)
+    common.yaml:3:30: columns[1].type: `decimal(50`: `,` was expected here (between braces, a text with a comma in it needs quotes)
+    common.yaml:3:31: columns[1].2): unknown key `2)` (keys here: `name`, `source`, `type`, `nullable`, `format`)
+    common.yaml:4:12: columns[2].name: the column `ID` is there already, as `id` (DuckDB and Spark do not tell names apart by case; give it another name, and its field as `source`)
+    common.yaml:4:31: columns[2].type: `struct<a int64>`: `:` was expected here (expected a type such as `int64`, `string`, `decimal(10,2)` or `list<string>`)
+    common.yaml:5:1: contract: unknown key `contract` (keys here: `columns`, `schema_contract`)
+    "###);
+}
+
+#[test]
+fn references_to_columns_are_checked_where_they_stand() {
+    let yaml = "client: {base_url: https://a.example, paginator: single_page}
+resource_defaults:
+  schema: schemas/test_cases.yaml
+  primary_key: test_case
+resources:
+  - {name: a, partition_by: [{column: created_at, transform: bucket}, {column: status, transform: month}, tags]}
+  - {name: a, write_disposition: merge, primary_key: [], columns: {owner.emial: {dedup_sort: up}}}
+destination: {parquet: {sort_by: [creatd_at], bloom_filter: [is_automated]}}
+";
+    let directory = directory(&[("c.yaml", yaml)]);
+    assert_snapshot!(problems(&directory, "c.yaml"), @r###"
+    c.yaml:4:16: resource_defaults.primary_key: there is no column `test_case` (did you mean `test_case_id`?)
+    c.yaml:6:62: resources[0].partition_by[0].transform: expected `identity`, `year`, `month`, `day`, `hour`, `bucket[n]` or `truncate[n]`, found `bucket`
+    c.yaml:6:80: resources[0].partition_by[1].column: a column of the type string cannot be partitioned by month (it can be by identity, bucket, truncate)
+    c.yaml:6:107: resources[0].partition_by[2]: a column of the type list<string> cannot be partitioned by identity (partition by another column)
+    c.yaml:7:12: resources[1].name: the resource `a` stands here twice (the first is resources[0].name; give one another name)
+    c.yaml:7:34: resources[1].write_disposition: merge needs a key (set `primary_key`, or append)
+    c.yaml:7:81: resources[1].columns['owner.emial']: there is no column `owner.emial` (did you mean `owner_email`?)
+    c.yaml:7:94: resources[1].columns['owner.emial'].dedup_sort: expected `asc` or `desc`, found `up`
+    c.yaml:8:62: destination.parquet.bloom_filter[0]: a bool column cannot have a Bloom filter (leave it out)
+    "###);
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_the_only_problem() {
+    let broken = [
+        ("a.yaml", "a: [1,\nb: 2\n"),
+        ("b.json", "{\"a\": 1,\n \"a\": 2}"),
+        ("c.toml", "[client\n"),
+        ("d.txt", ""),
+        ("e.yaml", "- 1\n"),
+        ("f.yaml", ""),
+    ];
+    let directory = directory(&broken);
+    let found: Vec<_> = broken.iter().map(|(file, _)| problems(&directory, file)).collect();
+    assert_snapshot!(found.join("\n"), @r###"
+    a.yaml:1:1: unclosed bracket '['
+    b.json:2:2: duplicate mapping key: a
+    c.toml:1:8: unclosed table, expected `]`
+    d.txt:1:1: the file's extension does not tell its format (name it .yaml, .yml, .json or .toml)
+    e.yaml:1:1: expected an object, found a list (write `key: value` lines)
+    f.yaml:1:1: there is nothing in it (write `key: value` lines)
+    "###);
+    assert_snapshot!(problems(&directory, "nowhere.yaml"), @r###"
+    nowhere.yaml:1:1: the file cannot be read: No such file or directory (os error 2)
+    "###);
+}
+
+#[test]
+fn a_missing_variable_is_named_with_its_key() {
+    let directory = directory(&[("export.yaml", &SEED_YAML.replace("API_KEY", "OTHER_KEY"))]);
+    assert_snapshot!(problems(&directory, "export.yaml"), @r###"
+    export.yaml:6:50: client.auth.api_key: the environment variable `OTHER_KEY` is not set (set it (`export OTHER_KEY=…`), or give it a default: `${OTHER_KEY:-…}`)
+    "###);
+}
+
+#[test]
+fn a_config_of_dlt_runs_with_notes_and_is_refused_by_name_where_it_asks_for_more() {
+    let yaml = "client: {base_url: https://a.example, paginator: {type: json_link, next_url_path: next}}
+resource_defaults: {parallelized: true, max_table_nesting: 1, endpoint: {params: {per_page: 100}}}
+resources:
+  - posts
+  - name: comments
+    merge_key: id
+    endpoint:
+      path: \"posts/{resources.posts.id}/comments\"
+      response_actions: [{status_code: 404, action: ignore}]
+      incremental: {cursor_path: updated_at}
+    include_from_parent: [id]
+    columns: {id: {description: the id, x-mine: 1, hard_delete: true}}
+";
+    let directory = directory(&[("c.yaml", yaml)]);
+    assert_snapshot!(problems(&directory, "c.yaml"), @r###"
+    c.yaml:1:57: client.paginator.type: the paginator `json_link` is not supported yet (supported: `offset`, `page_number`, `single_page`)
+    c.yaml:2:21: resource_defaults.parallelized: `parallelized` has no effect: `max_concurrency` of the client says how many requests are in flight
+    c.yaml:2:41: resource_defaults.max_table_nesting: `max_table_nesting` has no effect: nested data stays nested, or is declared as columns
+    c.yaml:4:5: resources[0]: a resource without a schema is not supported yet (declare its columns: `schema: schemas/NAME.yaml`, or inline `schema: {columns: [{name: id, type: int64}]}`)
+    c.yaml:5:11: resources[1].name: a resource without a schema is not supported yet (declare its columns: `schema: schemas/NAME.yaml`, or inline `schema: {columns: [{name: id, type: int64}]}`)
+    c.yaml:6:5: resources[1].merge_key: `merge_key` is not supported yet (leave it out for now; it is for replacing the rows of a range)
+    c.yaml:8:13: resources[1].endpoint.path: the placeholder `{resources.posts.id}` is not supported yet (only a fixed path can be requested)
+    c.yaml:9:7: resources[1].endpoint.response_actions: `response_actions` is not supported yet (leave it out for now; it is for what to do on certain answers)
+    c.yaml:10:7: resources[1].endpoint.incremental: `incremental` is not supported yet (leave it out for now; it is for loading only what is new)
+    c.yaml:11:5: resources[1].include_from_parent: `include_from_parent` is not supported yet (leave it out for now; it is for fields of a parent's record)
+    c.yaml:12:20: resources[1].columns.id.description: `description` has no effect: Parquet has no place for it
+    c.yaml:12:41: resources[1].columns.id.x-mine: `x-mine` has no effect
+    c.yaml:12:52: resources[1].columns.id.hard_delete: `hard_delete` is not supported yet (leave it out for now; it is for deleting the rows of a key)
+    "###);
+}
+
+#[test]
+fn standard_input_is_yaml_or_json() {
+    let directory = directory(&[]);
+    for text in ["client: {base_url: 1}\nresources: []\n", "{\"client\": {\"base_url\": 1}, \"resources\": []}"] {
+        let loaded = load(Source::Stdin { text: text.into() }, &variables).unwrap();
+        let found = lines(&directory, &resolve(&loaded, &Overrides::default()).unwrap_err());
+        assert!(found.starts_with("<stdin>:1:"), "{found}");
+        assert!(found.contains("client.base_url: expected text, found the number 1 (put it in quotes)"), "{found}");
+    }
+}
+
+#[test]
+fn a_schema_file_may_be_json_or_toml_and_serve_several_resources() {
+    let yaml = "client: {base_url: https://a.example, paginator: single_page}
+resources: [{name: a, schema: s.json}, {name: b, schema: s.toml}, {name: c, schema: s.json}]
+";
+    let json = r#"{"columns": [{"name": "id", "type": "bigint"}]}"#;
+    let directory =
+        directory(&[("c.yaml", yaml), ("s.json", json), ("s.toml", "columns = [{name = \"id\", type = \"int64\"}]")]);
+    let plan = resolve(&loaded(&directory, "c.yaml").unwrap(), &Overrides::default()).unwrap();
+    assert_eq!(plan.resources[0].schema, plan.resources[1].schema);
+    assert_eq!(plan.resources[0].schema, plan.resources[2].schema);
+}
+
+#[test]
+fn what_is_filled_in_from_files_and_variables_is_among_the_secrets() {
+    let yaml = "client: {base_url: https://a.example, paginator: single_page, auth: {token: \"${API_KEY}\"}, headers: {X-Plain: \"${file:header}\"}}
+resources: [{name: a, schema: schemas/test_cases.yaml}]
+";
+    let directory = directory(&[("c.yaml", yaml), ("header", "from-a-file\n")]);
+    let plan = resolve(&loaded(&directory, "c.yaml").unwrap(), &Overrides::default()).unwrap();
+    let secrets: Vec<_> = plan.secrets.iter().map(|secret| secret.expose().as_str()).collect();
+    assert_eq!(secrets, ["from-a-file", "value-of-API_KEY"]);
+}

@@ -20,7 +20,7 @@ const FIELDS: &[Field] = &[
     field("connect_timeout", DURATION, "For the connection of one attempt.").or("10s"),
     field("retry", Shape::Object(&RETRY), "When a passing fault is given up on."),
     field("max_body_size", BODY_SIZE, "The largest body, decompressed; less than 2 GiB.").or("256MB"),
-    later("session", "A requests session of one's own."),
+    later("session", "a requests session of one's own"),
 ];
 
 const BODY_SIZE: Shape = Shape::Parsed(&Grammar {

@@ -34,8 +34,8 @@ static OFFSET: Table = table(
         field("maximum_offset", COUNT, "No page is asked for at or beyond it."),
         STOP_AFTER_EMPTY_PAGE,
         HAS_MORE_PATH,
-        later("offset_body_path", "The offset in the body of a POST."),
-        later("limit_body_path", "The limit in the body of a POST."),
+        later("offset_body_path", "an offset in the body of a POST"),
+        later("limit_body_path", "a limit in the body of a POST"),
     ],
 );
 
@@ -52,7 +52,7 @@ static PAGE_NUMBER: Table = table(
         field("maximum_page", COUNT, "No page of this number or above is asked for."),
         STOP_AFTER_EMPTY_PAGE,
         HAS_MORE_PATH,
-        later("page_body_path", "The page in the body of a POST."),
+        later("page_body_path", "a page in the body of a POST"),
     ],
 );
 

@@ -16,7 +16,7 @@ pub static SCHEMA: Table = table(
 static COLUMN: Table = table("column", "One column.", COLUMN_FIELDS);
 
 const COLUMN_FIELDS: &[Field] = &[
-    field("name", Shape::Text, "In the table.").required(),
+    field("name", Shape::Text, "The column's name in the table.").required(),
     field("source", Shape::Text, "The field it is filled from, dotted; `$` is the whole record. Default: the name."),
     field("type", TYPE_NAME, "What it holds.").required(),
     field("nullable", Shape::Bool, "Whether it may be null.").or("true"),

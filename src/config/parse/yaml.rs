@@ -25,11 +25,11 @@ pub fn parse(text: &str, source: usize) -> Result<Value, SyntaxError> {
     }
 }
 
-/// The parser's message without the place that it repeats at its end.
+/// The parser's message without the place that it repeats at its end, and without words for programmers.
 fn first_line(error: &serde_saphyr::Error) -> String {
     let message = error.to_string();
     let line = message.lines().next().unwrap_or_default();
-    let cut = [" at line ", " (line "].iter().filter_map(|place| line.find(place)).min();
+    let cut = [" at line ", " (line ", ", set DuplicateKeyPolicy"].iter().filter_map(|place| line.find(place)).min();
     cut.and_then(|cut| line.get(..cut)).unwrap_or(line).trim_end_matches([':', ' ']).to_owned()
 }
 
@@ -75,9 +75,19 @@ impl Reader<'_> {
     }
 
     fn located(&self, location: Location) -> Span {
-        let start = location.span().byte_offset().and_then(|at| usize::try_from(at).ok()).unwrap_or(0);
+        let known = location.span().byte_offset().and_then(|at| usize::try_from(at).ok());
+        let start = known.unwrap_or_else(|| self.offset(location));
         let length = location.span().byte_len().and_then(|length| usize::try_from(length).ok()).unwrap_or(0);
         self.span(start, start.saturating_add(length))
+    }
+
+    /// The byte of a line and column, for errors that have no more.
+    fn offset(&self, location: Location) -> usize {
+        let lines = usize::try_from(location.line().saturating_sub(1)).unwrap_or(0);
+        let columns = usize::try_from(location.column().saturating_sub(1)).unwrap_or(0);
+        let before: usize = self.text.split_inclusive('\n').take(lines).map(str::len).sum();
+        let line = self.text.get(before..).and_then(|rest| rest.lines().next()).unwrap_or_default();
+        before + line.char_indices().nth(columns).map_or(line.len(), |(at, _)| at)
     }
 
     fn span(&self, start: usize, end: usize) -> Span {

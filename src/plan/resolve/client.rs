@@ -1,5 +1,7 @@
 //! How requests are sent.
 
+use std::time::Duration;
+
 use base64::{Engine, prelude::BASE64_STANDARD};
 use url::Url;
 
@@ -31,7 +33,7 @@ fn count<T: TryFrom<u64>>(section: &Section<'_>, key: &str) -> Option<T> {
 }
 
 /// A timeout of nothing would fail every request.
-fn positive(section: &Section<'_>, key: &str, findings: &mut Findings) -> Option<std::time::Duration> {
+fn positive(section: &Section<'_>, key: &str, findings: &mut Findings) -> Option<Duration> {
     let duration = section.duration(key)?;
     if duration.is_zero() {
         findings.error(section.place_of(key), format!("`{key}` has to be longer than 0"), None);

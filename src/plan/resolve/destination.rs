@@ -2,7 +2,7 @@
 
 use super::{Overrides, columns::Columns};
 use crate::{
-    config::{Findings, Located, Section, notation},
+    config::{Findings, Located, Section, notation, suggestion},
     plan::{Compression, DestinationPlan, ParquetPlan, PartitionField, ResourcePlan, TableFormatKind, Transform},
     schema::ColumnType,
     secret::{Secret, is_secret_name},
@@ -104,7 +104,7 @@ pub fn columns_exist_somewhere(parquet: &Section<'_>, resources: &[Option<Resour
         let known = plans.iter().any(|plan| Columns::new(&plan.schema).find_if_there(&name, &mut unheard).is_some());
         if !known && !unheard.has_errors() && !plans.is_empty() {
             let columns = plans.iter().flat_map(|plan| &plan.schema.columns).map(|column| column.name.as_str());
-            let help = crate::config::suggestion(&name.value, columns, "columns");
+            let help = suggestion(&name.value, columns, "columns");
             findings.error(&name.place, format!("no table has a column `{}`", name.value), Some(help));
         }
     }

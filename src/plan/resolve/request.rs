@@ -88,6 +88,9 @@ pub fn paginator(
     findings: &mut Findings,
 ) -> Option<PaginatorPlan> {
     let holder = if endpoint.is_written("paginator") { endpoint } else { client };
+    if holder.is_broken() {
+        return None;
+    }
     if !holder.is_written("paginator") {
         let help = "set `paginator` on the endpoint or the client: `offset`, `page_number`, or `single_page` if one request is all";
         let message = "there is no paginator; finding out how an API pages is not supported yet";

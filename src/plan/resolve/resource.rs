@@ -6,7 +6,7 @@ use super::{Overrides, columns::Columns, destination, partition, request, schema
 use crate::{
     config::{Findings, Located, Section, quantity, tree::Kind},
     json::Selector,
-    plan::{DedupSort, MaxRejects, ResourcePlan, WriteDisposition},
+    plan::{DedupSort, MaxRejects, ParquetPlan, PartitionField, ResourcePlan, WriteDisposition},
     schema::{ColumnType, TableSchema},
 };
 
@@ -62,8 +62,8 @@ struct Rows {
     primary_key: Vec<usize>,
     dedup: bool,
     dedup_sort: Option<DedupSort>,
-    partition_by: Vec<crate::plan::PartitionField>,
-    parquet: crate::plan::ParquetPlan,
+    partition_by: Vec<PartitionField>,
+    parquet: ParquetPlan,
     warnings: Vec<String>,
 }
 

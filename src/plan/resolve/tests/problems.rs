@@ -3,6 +3,10 @@
 use serde_json::{Value, json};
 
 use super::{base, problems, with};
+use crate::{
+    config::{Source, Syntax, load},
+    plan::{Overrides, resolve},
+};
 
 /// The problems of the base config with one change.
 fn wrong(pointer: &str, value: Value) -> Vec<String> {
@@ -225,6 +229,32 @@ fn every_problem_is_told_at_once() {
         ("/resources/0/schema/columns/0/type", json!("int46")),
         ("/destination/parquet/compression", json!("zstd(99)")),
     ]);
+    // The partition column is not looked up while the schema is wrong: it may be the very column that is.
     let paths: Vec<_> = problems(&config).iter().map(|problem| problem.split(':').next().unwrap().to_owned()).collect();
     assert_eq!(paths, ["client.timeot", "resources[0].schema.columns[0].type", "destination.parquet.compression"]);
+}
+
+#[test]
+fn what_is_missing_as_a_whole_is_missing_once() {
+    let missing = |key: &str| {
+        let mut config = base();
+        config.as_object_mut().unwrap().remove(key);
+        problems(&config)
+    };
+    let found = missing("client");
+    assert!(found.len() == 1 && found[0].contains("`client` is missing"), "{found:?}");
+    assert_eq!(missing("resources").len(), 1);
+    assert!(only("/resources", json!([])).contains("there is no resource to export"));
+}
+
+#[test]
+fn a_secret_that_stands_in_the_file_is_neither_in_a_message_nor_in_the_text_beside_it() {
+    let text = r#"{"client": {"base_url": "https://a.example", "auth": {"token": 987654321}, "headers": {"X-Api-Key": "häder"}},
+        "destination": {"options": {"secret_access_key": "s3cr3t-k", "region": "us"}}, "resources": []}"#;
+    let source = Source::Embedded { name: "c.yaml".into(), text: text.into(), syntax: Syntax::Yaml };
+    let found = resolve(&load(source, &|_| None).unwrap(), &Overrides::default()).unwrap_err();
+    let shown = format!("{found:?}");
+    assert!(!shown.contains("987654321") && !shown.contains("häder") && !shown.contains("s3cr3t-k"), "{shown}");
+    assert!(shown.contains("expected text, found a number") && shown.contains("us"), "{shown}");
+    assert_eq!(found.sources[0].text.len(), text.len());
 }
