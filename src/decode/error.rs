@@ -58,9 +58,12 @@ impl Failure for DecodeError {
 
     fn hint(&self) -> Option<String> {
         match self {
+            Self::Mismatch(reject) if reject.path == "$" && reject.column == "$" => {
+                Some("`data_selector` names the array of records, which are objects".to_owned())
+            }
             Self::Mismatch(_) => Some(
-                "mend the column's type in the schema, or go on without what does not fit: `schema_contract: {data_type: \
-                 discard_row}` (or `discard_value`) on the resource"
+                "mend the column in the schema (its type, or `nullable`), or go on without what does not fit: \
+                 `schema_contract: {data_type: discard_row}` (or `discard_value`) on the resource"
                     .to_owned(),
             ),
             Self::UndeclaredField(_) => Some(

@@ -256,8 +256,8 @@ mod tests {
         for part in ["12.5", "1e-1", "\"12.5\"", "1e-99999999999999999999"] {
             assert_eq!(i64(part), Err(Misfit::NotWhole), "{part}");
         }
-        for far in ["9223372036854775808", "-9223372036854775809", "1e19", "1e99999999999999999999", "\"9e18.\""] {
-            assert!(matches!(i64(far), Err(Misfit::OutOfRange | Misfit::NotANumber)), "{far}");
+        for far in ["9223372036854775808", "-9223372036854775809", "1e19", "1e99999999999999999999", "\"9.3e18\""] {
+            assert_eq!(i64(far), Err(Misfit::OutOfRange), "{far}");
         }
         for other in ["\"\"", "\" 12\"", "\"12 \"", "\"+12\"", "\"012\"", "\"0x1\"", "01", "1.", "-", "1e", "1.2.3"] {
             assert_eq!(i64(other), Err(Misfit::NotANumber), "{other}");

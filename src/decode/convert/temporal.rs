@@ -270,7 +270,7 @@ fn clock_of(parsed: &Parsed) -> Result<i64, Misfit> {
 fn whole_micros(nanoseconds: u32) -> Result<i64, Misfit> {
     match nanoseconds {
         1_000_000_000.. => Err(Misfit::LeapSecond),
-        _ if nanoseconds % 1_000 != 0 => Err(Misfit::SubMicrosecond),
+        _ if !nanoseconds.is_multiple_of(1_000) => Err(Misfit::SubMicrosecond),
         _ => Ok(i64::from(nanoseconds / 1_000)),
     }
 }

@@ -99,29 +99,23 @@ mod tests {
     use super::*;
     use crate::json::{Document, StringError};
 
-    fn read<T>(json: &str, read: impl Fn(Node<'_>, Kind) -> Result<T, Misfit>) -> Result<T, Misfit> {
-        let document = Document::parse(json.into()).unwrap();
-        read(document.root(), document.root().kind())
-    }
+    type Reader<T> = fn(Node<'_>, Kind) -> Result<Cow<'_, T>, Misfit>;
 
-    fn read_text(json: &str, reader: fn(Node<'_>, Kind) -> Result<Cow<'_, str>, Misfit>) -> Result<String, Misfit> {
+    fn read_text(json: &str, reader: Reader<str>) -> Result<String, Misfit> {
         let document = Document::parse(json.into()).unwrap();
         reader(document.root(), document.root().kind()).map(Cow::into_owned)
     }
 
-    fn read_bytes(json: &str, reader: fn(Node<'_>, Kind) -> Result<Cow<'_, [u8]>, Misfit>) -> Result<Vec<u8>, Misfit> {
+    fn read_bytes(json: &str, reader: Reader<[u8]>) -> Result<Vec<u8>, Misfit> {
         let document = Document::parse(json.into()).unwrap();
         reader(document.root(), document.root().kind()).map(Cow::into_owned)
     }
 
     #[test]
     fn a_bool_is_true_or_false_and_nothing_that_means_it() {
-        assert_eq!((read("true", bool), read("false", bool)), (Ok(true), Ok(false)));
-        for other in ["1", "0", "\"true\"", "\"yes\"", "True", "[]"] {
-            let document = Document::parse(format!("[{}]", other.replace("True", "nope")).into_bytes()).unwrap();
-            let node = document.root().items().next().unwrap();
-            assert!(bool(node, node.kind()).is_err(), "{other}");
-        }
+        let document = Document::parse(br#"[true, false, 1, 0, "true", "yes", nope, []]"#.to_vec()).unwrap();
+        let bools: Vec<_> = document.root().items().map(|node| bool(node, node.kind()).ok()).collect();
+        assert_eq!(bools, [Some(true), Some(false), None, None, None, None, None, None]);
     }
 
     #[test]

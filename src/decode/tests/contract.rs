@@ -100,6 +100,7 @@ fn a_record_that_is_no_object_is_rejected_whatever_else_may_be_discarded() {
     }
     let error = mismatch([column("a: int8")], "[[]]");
     assert!(error.to_string().ends_with("column `$`: [] at `$` does not fit object: a record is an object"), "{error}");
+    assert!(error.hint().unwrap().contains("data_selector"));
 }
 
 #[test]
