@@ -85,6 +85,7 @@ mod credentials {
         })
         .await;
         assert_eq!(outcome.count(), 2);
+        assert_eq!(server.requests()[0].method, "GET");
         server.requests().remove(0)
     }
 
@@ -255,7 +256,7 @@ mod retries {
         let (server, outcome) = fetch_plainly(vec![Reply::status(502).body("bad\u{1b}[31m gateway"); 9]).await;
         assert_eq!((outcome.kind(), server.requests().len()), (ErrorKind::Transient, 5));
         let said = outcome.error().to_string();
-        assert!(said.ends_with("502 Bad Gateway: bad [31m gateway (5 attempts in 11.3 s)"), "{said}");
+        assert!(said.ends_with("502 Bad Gateway: bad [31m gateway (5 attempts in 11.2 s)"), "{said}");
     }
 
     #[tokio::test]

@@ -108,7 +108,7 @@ impl Memory {
         let uneven = self.api.uneven[(offset % self.api.uneven.len() as u64) as usize];
         let size = cap.saturating_sub(uneven).max(1);
         let ids = (offset..self.api.records).take(size as usize);
-        let data: Vec<_> = ids.map(|id| format!(r#"{{"id":{id}}}"#)).collect();
+        let data: Vec<_> = ids.map(|id| format!(r#"{{"id":"{id:06}"}}"#)).collect();
         let total = if self.api.tells_total { format!(r#","total":{}"#, self.api.records) } else { String::new() };
         let more = format!(r#","more":{}"#, offset + size < self.api.records);
         let more = if self.api.tells_more { more } else { String::new() };
@@ -131,6 +131,15 @@ fn not_found(request: &Request) -> FetchError {
     .into()
 }
 
+/// One request less in flight when it ends, or is aborted.
+struct UnderWay<'a>(&'a AtomicUsize);
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
 #[async_trait]
 impl Transport for Memory {
     async fn fetch(&self, request: Request, _: &Scope) -> Result<Response, FetchError> {
@@ -141,10 +150,10 @@ impl Transport for Memory {
         };
         let now = self.in_flight.fetch_add(1, Ordering::SeqCst) + 1;
         self.most_in_flight.fetch_max(now, Ordering::SeqCst);
+        let _under_way = UnderWay(&self.in_flight);
         for _ in 0..self.api.delays[number % self.api.delays.len()] {
             tokio::task::yield_now().await;
         }
-        self.in_flight.fetch_sub(1, Ordering::SeqCst);
         self.answer(&request)
     }
 
