@@ -424,6 +424,28 @@ fn a_limit_of_zero_is_refused() {
 }
 
 #[tokio::test]
+async fn pages_can_be_read_by_a_task_on_another_thread() {
+    let mut pages = Pages::over(Memory::new(Api::default()), &resource(offset(100)), u64::MAX).unwrap();
+    let first = tokio::spawn(async move { pages.next().await.unwrap().unwrap().count });
+    assert_eq!(first.await.unwrap(), 100);
+}
+
+#[tokio::test]
+async fn uneven_pages_are_followed_by_what_came_and_asked_for_one_by_one_after_some_wrong_guesses() {
+    let api = Api { records: 400, cap: 20, uneven: (0..19).collect(), tells_total: true, ..Api::default() };
+    let memory = Memory::new(api);
+    let mut pages = Pages::over(memory.clone(), &resource(offset(20)), u64::MAX).unwrap();
+    let (mut records, mut count) = (0, 0);
+    while let Some(page) = pages.next().await {
+        records += page.unwrap().count;
+        count += 1;
+    }
+    let asked = memory.asked().len();
+    assert_eq!(records, 400);
+    assert!(asked < 2 * count, "{asked} requests for {count} pages");
+}
+
+#[tokio::test]
 async fn a_stop_comes_before_the_next_page() {
     let memory = Memory::new(Api::default());
     let mut pages = Pages::over(memory.clone(), &resource(offset(100)), u64::MAX).unwrap();
