@@ -134,3 +134,92 @@ fn settle(permit: Permit<'_>, trouble: &Trouble) {
         permit.troubled();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        io::{Read, Write},
+        net::TcpListener,
+        sync::{
+            Arc,
+            atomic::{AtomicUsize, Ordering},
+        },
+        thread,
+    };
+
+    use async_trait::async_trait;
+    use url::Url;
+
+    use super::*;
+    use crate::{
+        environment::Environment,
+        fetch::auth::Authenticator,
+        plan::{AuthPlan, ClientPlan, RequestPlan, RetryPlan},
+        report::Silent,
+        secret::Redactor,
+    };
+
+    /// Credentials that are renewed `renewals` times; each generation is a number.
+    struct Renewing {
+        generation: AtomicUsize,
+        renewals: usize,
+    }
+
+    #[async_trait]
+    impl Authenticator for Renewing {
+        async fn authenticate(&self, request: &mut Request) -> Result<(), FetchError> {
+            request.set_secret_header("x-key", &self.generation.load(Ordering::SeqCst).to_string())
+        }
+
+        async fn refresh(&self) -> Result<bool, FetchError> {
+            Ok(self.generation.fetch_add(1, Ordering::SeqCst) < self.renewals)
+        }
+    }
+
+    /// Answers 401 to every key but `accepted`.
+    fn server(accepted: usize) -> Url {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = Url::parse(&format!("http://{}/", listener.local_addr().unwrap())).unwrap();
+        thread::spawn(move || {
+            for socket in listener.incoming() {
+                let (mut socket, mut head) = (socket.unwrap(), [0; 4096]);
+                let length = socket.read(&mut head).unwrap();
+                let is_good = String::from_utf8_lossy(&head[..length]).contains(&format!("x-key: {accepted}\r\n"));
+                let status = if is_good { "200 OK" } else { "401 Unauthorized" };
+                write!(socket, "HTTP/1.1 {status}\r\ncontent-length: 2\r\nconnection: close\r\n\r\n[]").unwrap();
+            }
+        });
+        url
+    }
+
+    async fn fetch(accepted: usize, renewals: usize) -> (Result<Response, FetchError>, usize) {
+        let url = server(accepted);
+        let second = Duration::from_secs(1);
+        let plan = ClientPlan {
+            base_url: url.clone(),
+            headers: Vec::new(),
+            auth: AuthPlan::None,
+            max_concurrency: 1,
+            rate_limit: None,
+            timeout: 60 * second,
+            connect_timeout: 60 * second,
+            retry: RetryPlan { max_attempts: 1, initial_backoff: second, max_backoff: second, max_elapsed: second },
+            max_body: 100,
+        };
+        let mut client = Client::new(&plan, Redactor::default(), Environment::real(), Arc::new(Silent)).unwrap();
+        client.auth = Box::new(Renewing { generation: AtomicUsize::new(0), renewals });
+        let scope = Scope { resource: "rows".into(), counters: Arc::default() };
+        let response = client.fetch(Request::new(&RequestPlan { url, params: Vec::new() }), &scope).await;
+        (response, scope.counters.read().0 as usize)
+    }
+
+    #[tokio::test]
+    async fn credentials_are_renewed_once_after_a_401_and_only_if_they_can_be() {
+        let (response, requests) = fetch(1, 9).await;
+        assert!(response.is_ok() && requests == 2);
+        let (response, requests) = fetch(5, 9).await;
+        assert!(response.is_err() && requests == 2);
+        let (response, requests) = fetch(1, 0).await;
+        assert!(response.is_err() && requests == 1);
+    }
+}

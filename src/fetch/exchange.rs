@@ -57,7 +57,7 @@ impl<'a> Exchange<'a> {
 
     /// Where the last hop went, redacted.
     pub(super) fn shown_url(&self) -> String {
-        self.client.surroundings().redactor.url(&self.request.url)
+        self.request.shown_url(self.client.key_param.as_deref(), &self.client.surroundings().redactor)
     }
 
     /// Whether the last hop went to the origin that sees credentials, and there are some.

@@ -39,7 +39,7 @@ impl Bucket {
         if now < due {
             return Err(due - now);
         }
-        self.next = self.next.max(now) + self.interval;
+        self.next = self.next.max(now).saturating_add(self.interval);
         Ok(())
     }
 }

@@ -6,7 +6,10 @@ use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use url::Url;
 
 use super::error::FetchError;
-use crate::{plan::RequestPlan, secret::Redactor};
+use crate::{
+    plan::RequestPlan,
+    secret::{REDACTED, Redactor},
+};
 
 /// Where a request goes, and its headers. `Debug` leaves the query out: it may hold a key.
 #[derive(Clone)]
@@ -43,6 +46,16 @@ impl Request {
         self.retain_params(|pair| Some(name_of(pair).as_str()) != name && redactor.text(pair) == pair);
     }
 
+    /// The URL for people: redacted, and the parameter that is a credential by its name, however short its value is.
+    pub(super) fn shown_url(&self, credential: Option<&str>, redactor: &Redactor) -> String {
+        let mut url = self.url.clone();
+        if let (Some(name), Some(query)) = (credential, self.url.query()) {
+            let mask = |pair: &str| if name_of(pair) == name { masked(pair) } else { pair.to_owned() };
+            url.set_query(Some(&query.split('&').map(mask).collect::<Vec<_>>().join("&")));
+        }
+        redactor.url(&url)
+    }
+
     fn retain_params(&mut self, keep: impl Fn(&str) -> bool) {
         let Some(query) = self.url.query() else { return };
         let kept: Vec<&str> = query.split('&').filter(|pair| !pair.is_empty() && keep(pair)).collect();
@@ -60,6 +73,12 @@ impl fmt::Debug for Request {
 /// The decoded name of one `name=value` of a query.
 fn name_of(pair: &str) -> String {
     url::form_urlencoded::parse(pair.as_bytes()).next().map(|(name, _)| name.into_owned()).unwrap_or_default()
+}
+
+/// `name=value` without the value.
+fn masked(pair: &str) -> String {
+    let name = pair.split_once('=').map_or(pair, |(name, _)| name);
+    format!("{name}={REDACTED}")
 }
 
 /// A header from texts of the config.
@@ -100,6 +119,14 @@ mod tests {
         assert_eq!(request.url.as_str(), "http://a/?page=2");
         request.drop_credentials(Some("page"), &Redactor::default());
         assert_eq!(request.url.as_str(), "http://a/");
+    }
+
+    #[test]
+    fn a_shown_url_hides_the_credential_by_its_name() {
+        let request = request("http://a/?page=2&k=x&q=sec%2Fret", &[]);
+        let redactor = Redactor::new(["sec/ret".to_owned()]);
+        assert_eq!(request.shown_url(Some("k"), &redactor), "http://a/?page=2&k=***&q=***");
+        assert_eq!(request.shown_url(None, &redactor), "http://a/?page=2&k=x&q=***");
     }
 
     #[test]

@@ -144,11 +144,6 @@ impl Recorder {
     pub fn events(&self) -> Vec<String> {
         self.events.lock().expect("no test panics under this lock").clone()
     }
-
-    /// Those whose variant has this name, such as `PageFetched`.
-    pub fn events_of(&self, variant: &str) -> Vec<String> {
-        self.events().into_iter().filter(|event| event.starts_with(variant)).collect()
-    }
 }
 
 impl Reporter for Recorder {

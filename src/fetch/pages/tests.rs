@@ -108,7 +108,7 @@ impl Memory {
         let uneven = self.api.uneven[(offset % self.api.uneven.len() as u64) as usize];
         let size = cap.saturating_sub(uneven).max(1);
         let ids = (offset..self.api.records).take(size as usize);
-        let data: Vec<_> = ids.map(|id| format!(r#"{{"id":{id}}}"#)).collect();
+        let data: Vec<_> = ids.map(|id| format!(r#"{{"id":"{id:06}"}}"#)).collect();
         let total = if self.api.tells_total { format!(r#","total":{}"#, self.api.records) } else { String::new() };
         let more = format!(r#","more":{}"#, offset + size < self.api.records);
         let more = if self.api.tells_more { more } else { String::new() };
@@ -131,6 +131,15 @@ fn not_found(request: &Request) -> FetchError {
     .into()
 }
 
+/// One request less in flight when it ends, or is aborted.
+struct UnderWay<'a>(&'a AtomicUsize);
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
 #[async_trait]
 impl Transport for Memory {
     async fn fetch(&self, request: Request, _: &Scope) -> Result<Response, FetchError> {
@@ -141,10 +150,10 @@ impl Transport for Memory {
         };
         let now = self.in_flight.fetch_add(1, Ordering::SeqCst) + 1;
         self.most_in_flight.fetch_max(now, Ordering::SeqCst);
+        let _under_way = UnderWay(&self.in_flight);
         for _ in 0..self.api.delays[number % self.api.delays.len()] {
             tokio::task::yield_now().await;
         }
-        self.in_flight.fetch_sub(1, Ordering::SeqCst);
         self.answer(&request)
     }
 
@@ -412,6 +421,28 @@ fn a_list_that_ends_short_of_its_total_is_warned_about() {
 fn a_limit_of_zero_is_refused() {
     let error = Pages::over(Memory::new(Api::default()), &resource(offset(0)), 0).err().unwrap();
     assert_eq!(error.code(), "pagination_limit");
+}
+
+#[tokio::test]
+async fn pages_can_be_read_by_a_task_on_another_thread() {
+    let mut pages = Pages::over(Memory::new(Api::default()), &resource(offset(100)), u64::MAX).unwrap();
+    let first = tokio::spawn(async move { pages.next().await.unwrap().unwrap().count });
+    assert_eq!(first.await.unwrap(), 100);
+}
+
+#[tokio::test]
+async fn uneven_pages_are_followed_by_what_came_and_asked_for_one_by_one_after_some_wrong_guesses() {
+    let api = Api { records: 400, cap: 20, uneven: (0..19).collect(), tells_total: true, ..Api::default() };
+    let memory = Memory::new(api);
+    let mut pages = Pages::over(memory.clone(), &resource(offset(20)), u64::MAX).unwrap();
+    let (mut records, mut count) = (0, 0);
+    while let Some(page) = pages.next().await {
+        records += page.unwrap().count;
+        count += 1;
+    }
+    let asked = memory.asked().len();
+    assert_eq!(records, 400);
+    assert!(asked < 2 * count, "{asked} requests for {count} pages");
 }
 
 #[tokio::test]
