@@ -12,3 +12,4 @@ mod pagination;
 mod regression;
 mod stores;
 mod table_formats;
+mod write;
