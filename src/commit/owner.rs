@@ -143,7 +143,7 @@ impl Lease {
         self.in_doubt.store(in_doubt, Ordering::Release);
     }
 
-    /// Renews the lease now, and tells whether it was still there to be renewed.
+    /// Renews the lease now; a released one stays released.
     pub async fn renew(&self) -> Result<(), CommitError> {
         let mut owner = self.owner.lock().await;
         match owner.as_mut() {
@@ -199,7 +199,8 @@ async fn keep(
 ) {
     while stop.run_until_cancelled(clock.sleep(RENEWAL)).await.is_some() {
         let mut owner = owner.lock().await;
-        let Some(owner) = owner.as_mut() else { return };
+        // A sleep that ends in the moment of the stop counts as ended.
+        let Some(owner) = owner.as_mut().filter(|_| !stop.is_cancelled()) else { return };
         if let Err(error) = renew(&table, &path, owner, clock.as_ref()).await {
             tracing::warn!(path, error = %crate::error::chain(&error), "the lease of the attempt was not renewed");
         }
@@ -260,4 +261,59 @@ fn started(pid: u32) -> Option<u64> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     // The second field is a name in parentheses that may hold spaces; after it comes the third.
     stat.rsplit_once(')')?.1.split_whitespace().nth(19)?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn owner(process: Process, renewed_at: &str) -> Owner {
+        Owner { process, started_at: renewed_at.to_owned(), renewed_at: renewed_at.to_owned() }
+    }
+
+    fn moment(text: &str) -> DateTime<Utc> {
+        DateTime::parse_from_rfc3339(text).unwrap().with_timezone(&Utc)
+    }
+
+    #[test]
+    fn this_process_runs_and_one_with_its_number_but_another_start_does_not() {
+        let this = SystemProcesses.this();
+        assert_eq!(SystemProcesses.is_running(&this), Some(true));
+        let recycled = Process { started: this.started + 1, ..this.clone() };
+        assert_eq!(SystemProcesses.is_running(&recycled), Some(false));
+        let elsewhere = Process { host: "elsewhere".into(), ..this.clone() };
+        assert_eq!(SystemProcesses.is_running(&elsewhere), None);
+        let another_boot = Process { machine: "another boot".into(), ..this };
+        assert_eq!(SystemProcesses.is_running(&another_boot), None);
+    }
+
+    #[test]
+    fn a_process_that_has_ended_does_not_run() {
+        let mut child = std::process::Command::new("true").spawn().unwrap();
+        let ended = Process { pid: child.id(), ..SystemProcesses.this() };
+        child.wait().unwrap();
+        assert_eq!(SystemProcesses.is_running(&ended), Some(false));
+    }
+
+    #[test]
+    fn a_process_that_cannot_be_seen_is_dead_when_its_lease_has_run_out() {
+        let elsewhere = Process { host: "elsewhere".into(), ..SystemProcesses.this() };
+        let owner = owner(elsewhere, "2026-11-22T12:00:00Z");
+        assert!(!owner.is_dead(&SystemProcesses, moment("2026-11-22T12:05:00Z")));
+        assert!(owner.is_dead(&SystemProcesses, moment("2026-11-22T12:05:01Z")));
+        // A clock that is behind its.
+        assert!(!owner.is_dead(&SystemProcesses, moment("2026-11-22T11:00:00Z")));
+    }
+
+    #[test]
+    fn a_process_that_is_seen_alive_needs_no_lease() {
+        let owner = owner(SystemProcesses.this(), "2020-01-01T00:00:00Z");
+        assert!(!owner.is_dead(&SystemProcesses, moment("2026-11-22T12:00:00Z")));
+    }
+
+    #[test]
+    fn a_lease_that_cannot_be_read_has_run_out() {
+        let elsewhere = Process { host: "elsewhere".into(), ..SystemProcesses.this() };
+        assert!(owner(elsewhere, "soon").is_dead(&SystemProcesses, moment("2026-11-22T12:00:00Z")));
+    }
 }

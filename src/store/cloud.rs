@@ -368,3 +368,17 @@ fn has_profiles(variables: &dyn Fn(&str) -> Option<String>) -> bool {
     let home = || variables("HOME").map(|home| std::path::Path::new(&home).join(".aws/credentials"));
     file.or_else(home).is_some_and(|file| file.is_file())
 }
+
+/// The names of what a client of S3 would be configured with.
+#[cfg(test)]
+pub(super) fn settings_for_test(url: &str, options: &[(&str, &str)], variables: &[(&str, &str)]) -> Vec<String> {
+    let options =
+        options.iter().map(|(name, value)| ((*name).to_owned(), crate::secret::Secret::new((*value).to_owned())));
+    let plan = DestinationPlan {
+        url: url.to_owned(),
+        options: options.collect(),
+        table_format: crate::plan::TableFormatKind::Parquet,
+    };
+    let lookup = |name: &str| variables.iter().find(|known| known.0 == name).map(|known| known.1.to_owned());
+    settings(&S3, &plan, &lookup).into_iter().flatten().map(|setting| setting.name).collect()
+}

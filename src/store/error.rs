@@ -215,10 +215,20 @@ fn remote_cause(error: &(dyn StdError + 'static), kind: Kind) -> Cause {
     if links(error).any(|link| link.downcast_ref::<HttpError>().is_some()) {
         return Cause::Unreachable;
     }
-    // The status of what is neither 401, 403 nor 404 stands in a type that object_store does not export.
+    // Errors of a list, and those of other statuses than 401, 403 and 404, hold theirs in a type that object_store does
+    // not export; what S3 calls them is part of its protocol.
     let text = error.to_string();
-    let status = text.split("status code: ").nth(1).and_then(|rest| rest.get(..1));
-    if status == Some("4") { Cause::Refused } else { Cause::Unreachable }
+    let status = text.split("status code: ").nth(1).and_then(|rest| rest.get(..3));
+    match (element(&text, "Code"), status) {
+        (Some("NoSuchBucket"), _) | (_, Some("404")) => Cause::NotFound,
+        (Some("SignatureDoesNotMatch" | "InvalidAccessKeyId" | "ExpiredToken" | "InvalidToken" | "NotSignedUp"), _) => {
+            Cause::Unauthenticated
+        }
+        (_, Some("401")) => Cause::Unauthenticated,
+        (_, Some("403")) => Cause::PermissionDenied,
+        (_, Some(status)) if status.starts_with('4') => Cause::Refused,
+        _ => Cause::Unreachable,
+    }
 }
 
 /// The store's words: S3's code and message where there are any, else the whole chain.

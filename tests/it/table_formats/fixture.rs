@@ -1,0 +1,309 @@
+//! A lake on each kind of store, processes that a test can kill, and what a reader of the table sees.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+use futures::TryStreamExt;
+use object_store::{ObjectStore, ObjectStoreExt, path::Path};
+use restlake::{
+    commit::{Attempt, CommitOutcome, ParquetTable, Process, Processes, TableFormat},
+    environment::{Clock, Environment, FaultPoint, Faults},
+    model::{Commit, EncodedFile, Operation, StagedFile, State, TableIdentity, Version},
+    plan::{DestinationPlan, TableFormatKind},
+    schema::{Column, ColumnType, Source, TableSchema},
+    store::{self, Store},
+};
+
+use crate::support::s3::S3;
+
+pub const TABLE: &str = "test_cases";
+
+/// A destination on one kind of store.
+pub struct Lake {
+    pub store: Store,
+    pub directory: Option<tempfile::TempDir>,
+    _server: Option<S3>,
+}
+
+impl Lake {
+    pub async fn memory() -> Self {
+        Self { store: open(&plan("memory:///lake")), directory: None, _server: None }
+    }
+
+    pub async fn local() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        // A directory that is not there yet.
+        let store = open(&plan(directory.path().join("data/lake").to_str().unwrap()));
+        Self { store, directory: Some(directory), _server: None }
+    }
+
+    pub async fn s3() -> Self {
+        let server = S3::start().await;
+        Self { store: open(&server.plan("some/prefix")), directory: None, _server: Some(server) }
+    }
+
+    /// A server given by the environment, such as moto.
+    pub async fn given_s3() -> Self {
+        static PREFIX: AtomicU64 = AtomicU64::new(0);
+        let endpoint = std::env::var("RESTLAKE_TEST_S3_ENDPOINT").expect("RESTLAKE_TEST_S3_ENDPOINT is set");
+        let server = S3::at(endpoint).await;
+        let prefix = format!("{}-{}", std::process::id(), PREFIX.fetch_add(1, Ordering::Relaxed));
+        Self { store: open(&server.plan(&prefix)), directory: None, _server: Some(server) }
+    }
+
+    /// All objects of the table, by their path in it.
+    pub async fn objects(&self) -> BTreeMap<String, Bytes> {
+        let root = self.path("");
+        let listed: Vec<_> = self.store.store.list(Some(&root)).try_collect().await.unwrap();
+        let mut objects = BTreeMap::new();
+        for meta in listed {
+            let content = self.store.store.get(&meta.location).await.unwrap().bytes().await.unwrap();
+            let path = meta.location.as_ref().strip_prefix(root.as_ref()).unwrap().trim_start_matches('/');
+            objects.insert(path.to_owned(), content);
+        }
+        objects
+    }
+
+    /// What a reader that opens every file sees: path and content of all that is not below `_restlake/`.
+    pub async fn data(&self) -> BTreeMap<String, Bytes> {
+        let mut objects = self.objects().await;
+        objects.retain(|path, _| !path.starts_with("_restlake/"));
+        objects
+    }
+
+    pub async fn staging(&self) -> Vec<String> {
+        self.objects().await.into_keys().filter(|path| path.starts_with("_restlake/staging/")).collect()
+    }
+
+    pub fn path(&self, path: &str) -> Path {
+        Path::parse(format!("{}/{TABLE}/{path}", self.store.root)).unwrap()
+    }
+
+    pub async fn put(&self, path: &str, content: &str) {
+        self.store.store.put(&self.path(path), content.to_owned().into()).await.unwrap();
+    }
+
+    /// The same lake through a decorator of its object store.
+    pub fn decorated(&self, decorate: impl FnOnce(Arc<dyn ObjectStore>) -> Arc<dyn ObjectStore>) -> Store {
+        self.store.decorate(decorate)
+    }
+
+    pub async fn open(&self, world: &World) -> ParquetTable {
+        world.open(&self.store).await.unwrap()
+    }
+}
+
+pub fn plan(url: &str) -> DestinationPlan {
+    DestinationPlan { url: url.to_owned(), options: Vec::new(), table_format: TableFormatKind::Parquet }
+}
+
+pub fn open(plan: &DestinationPlan) -> Store {
+    store::open(plan, &|_| None).unwrap()
+}
+
+/// One process's view: who it is, who is dead, what time it is, where it fails.
+#[derive(Clone, Debug)]
+pub struct World {
+    pub pid: u32,
+    pub host: &'static str,
+    pub dead: Arc<Mutex<BTreeSet<u32>>>,
+    pub clock: Arc<ManualClock>,
+    pub fault: Arc<FaultAt>,
+}
+
+impl World {
+    pub fn new() -> Self {
+        Self {
+            pid: 1,
+            host: "here",
+            dead: Arc::default(),
+            clock: Arc::default(),
+            fault: Arc::new(FaultAt { point: None, skip: 0, reached: AtomicU64::new(0) }),
+        }
+    }
+
+    /// The next process on the same machine, after this one was killed.
+    pub fn after_death(&self) -> Self {
+        self.dead.lock().unwrap().insert(self.pid);
+        Self { pid: self.pid + 1, fault: Self::new().fault, ..self.clone() }
+    }
+
+    pub fn another_process(&self) -> Self {
+        Self { pid: self.pid + 1000, ..self.clone() }
+    }
+
+    pub fn on_host(&self, host: &'static str) -> Self {
+        Self { host, ..self.another_process() }
+    }
+
+    /// Fails at a point, when it is reached for the `skip + 1`th time.
+    pub fn failing_at(&self, point: FaultPoint, skip: u64) -> Self {
+        let fault = FaultAt { point: Some(point), skip, reached: AtomicU64::new(0) };
+        Self { fault: Arc::new(fault), ..self.clone() }
+    }
+
+    pub fn environment(&self) -> Environment {
+        Environment { clock: self.clock.clone(), faults: self.fault.clone(), ..Environment::real() }
+    }
+
+    pub async fn open(&self, store: &Store) -> restlake::Result<ParquetTable> {
+        self.open_as(store, identity()).await
+    }
+
+    pub async fn open_as(&self, store: &Store, identity: TableIdentity) -> restlake::Result<ParquetTable> {
+        ParquetTable::open_with(store, TABLE, identity, self.environment(), Arc::new(self.clone())).await
+    }
+}
+
+impl Processes for World {
+    fn this(&self) -> Process {
+        Process { host: self.host.to_owned(), machine: String::new(), pid: self.pid, started: 7 }
+    }
+
+    fn is_running(&self, process: &Process) -> Option<bool> {
+        (process.host == self.host).then(|| !self.dead.lock().unwrap().contains(&process.pid))
+    }
+}
+
+/// Stands still until moved; a sleeper wakes only then.
+#[derive(Debug, Default)]
+pub struct ManualClock {
+    seconds: AtomicU64,
+    sleepers: AtomicU64,
+    moved: tokio::sync::Notify,
+}
+
+impl ManualClock {
+    pub fn advance(&self, duration: Duration) {
+        self.seconds.fetch_add(duration.as_secs(), Ordering::SeqCst);
+        self.moved.notify_waiters();
+    }
+
+    /// Returns when somebody sleeps: what sleeps later does not notice an earlier `advance`.
+    pub async fn somebody_sleeps(&self) {
+        while self.sleepers.load(Ordering::SeqCst) == 0 {
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+#[async_trait]
+impl Clock for ManualClock {
+    fn now(&self) -> DateTime<Utc> {
+        DateTime::from_timestamp(1_700_000_000, 0).unwrap() + self.elapsed()
+    }
+
+    fn elapsed(&self) -> Duration {
+        Duration::from_secs(self.seconds.load(Ordering::SeqCst))
+    }
+
+    async fn sleep(&self, duration: Duration) {
+        let until = self.elapsed() + duration;
+        self.sleepers.fetch_add(1, Ordering::SeqCst);
+        loop {
+            let moved = self.moved.notified();
+            if self.elapsed() >= until {
+                self.sleepers.fetch_sub(1, Ordering::SeqCst);
+                return;
+            }
+            moved.await;
+        }
+    }
+}
+
+#[derive(Debug)]
+pub struct FaultAt {
+    point: Option<FaultPoint>,
+    skip: u64,
+    reached: AtomicU64,
+}
+
+impl Faults for FaultAt {
+    fn reach(&self, point: FaultPoint) -> std::io::Result<()> {
+        if self.point != Some(point) || self.reached.fetch_add(1, Ordering::SeqCst) < self.skip {
+            return Ok(());
+        }
+        Err(std::io::Error::other("the power went out"))
+    }
+}
+
+pub fn identity() -> TableIdentity {
+    TableIdentity { pipeline: "test_management".into(), resource: TABLE.into() }
+}
+
+/// `count` files of a version, in two partitions, with names and contents of that version and writer.
+pub fn files(version: Version, count: usize, writer: &str) -> Vec<EncodedFile> {
+    let file = |index: usize| {
+        let status = if index.is_multiple_of(2) { "active" } else { "a%2Fb" };
+        EncodedFile {
+            path: format!("status={status}/part-{version:010}-00000-{index:03}.parquet"),
+            partition: vec![("status".into(), Some(status.replace("%2F", "/")))],
+            rows: 10 + index as u64,
+            content: Bytes::from(format!("{writer} {version} {index}")),
+        }
+    };
+    (0..count).map(file).collect()
+}
+
+pub fn commit(operation: Operation, adds: Vec<StagedFile>, removes: Vec<String>, run_id: &str) -> Commit {
+    let column = Column {
+        name: "test_case_id".into(),
+        source: Source::Path(vec!["id".into()]),
+        data_type: ColumnType::Int64,
+        nullable: false,
+        format: None,
+    };
+    let state = State { cursor: Some(run_id.into()), ..State::default() };
+    let schema = TableSchema { columns: vec![column] };
+    let partition_by = vec!["status".into()];
+    let run_id = run_id.to_owned();
+    Commit { identity: identity(), run_id, operation, schema, partition_by, adds, removes, state }
+}
+
+pub async fn stage_all(attempt: &Attempt, files: Vec<EncodedFile>) -> restlake::Result<Vec<StagedFile>> {
+    let mut staged = Vec::new();
+    for file in files {
+        staged.push(attempt.stage(file).await?);
+    }
+    Ok(staged)
+}
+
+/// A whole run: stages `count` files on the newest version and commits them.
+pub async fn write(
+    table: &ParquetTable,
+    operation: Operation,
+    count: usize,
+    run_id: &str,
+) -> restlake::Result<CommitOutcome> {
+    let base = table.snapshot().await?;
+    let attempt = table.attempt(base.version).await?;
+    let adds = stage_all(&attempt, files(attempt.version(), count, run_id)).await?;
+    let removes = match operation {
+        Operation::Replace => base.files.into_iter().map(|file| file.path).collect(),
+        _ => Vec::new(),
+    };
+    table.commit(base.version, commit(operation, adds, removes, run_id)).await
+}
+
+/// The table is what its newest commit says, to the byte, and nothing else lies there.
+pub async fn assert_whole(lake: &Lake, table: &ParquetTable) {
+    let snapshot = table.snapshot().await.unwrap();
+    let data = lake.data().await;
+    let named: Vec<_> =
+        snapshot.files.iter().map(|file| file.path.clone()).collect::<BTreeSet<_>>().into_iter().collect();
+    assert_eq!(data.keys().cloned().collect::<Vec<_>>(), named);
+    for file in &snapshot.files {
+        assert_eq!(data[&file.path].len() as u64, file.bytes, "{}", file.path);
+    }
+    assert_eq!(snapshot.rows, snapshot.files.iter().map(|file| file.rows).sum::<u64>());
+    assert_eq!(lake.staging().await, Vec::<String>::new());
+}

@@ -1,0 +1,85 @@
+//! Attempts of others: the living are left alone, the dead are cleaned up, and only what restlake named goes.
+
+use std::time::Duration;
+
+use restlake::{
+    commit::{CommitOutcome, LEASE, RENEWAL, TableFormat},
+    model::Operation,
+};
+
+use super::fixture::{Lake, World, assert_whole, commit, files, stage_all, write};
+
+pub async fn an_attempt_of_a_living_process_is_left_alone(lake: Lake) {
+    let world = World::new();
+    let slow = lake.open(&world).await;
+    let attempt = slow.attempt(0).await.unwrap();
+    let adds = stage_all(&attempt, files(1, 2, "slow")).await.unwrap();
+
+    let quick = lake.open(&world.another_process()).await;
+    let _ = write(&quick, Operation::Append, 1, "quick").await.unwrap();
+    assert_eq!(lake.staging().await.len(), 3);
+
+    let outcome = slow.commit(0, commit(Operation::Append, adds, vec![], "slow")).await.unwrap();
+    assert_eq!(outcome, CommitOutcome::Conflict { version: 1, run_id: "quick".into() });
+    assert_whole(&lake, &quick).await;
+}
+
+pub async fn an_attempt_on_another_host_lives_as_long_as_its_lease(lake: Lake) {
+    let world = World::new();
+    let far = lake.open(&world.on_host("there")).await;
+    let attempt = far.attempt(0).await.unwrap();
+    let _ = stage_all(&attempt, files(1, 1, "far")).await.unwrap();
+    // It renews for ten minutes, and is alive all the while.
+    for _ in 0..10 {
+        let before = owner(&lake).await;
+        world.clock.somebody_sleeps().await;
+        world.clock.advance(RENEWAL);
+        while owner(&lake).await == before {
+            tokio::task::yield_now().await;
+        }
+        lake.open(&world).await;
+        assert_eq!(lake.staging().await.len(), 2);
+    }
+    // Then its machine is cut off.
+    drop(attempt);
+    drop(far);
+    world.clock.advance(LEASE);
+    lake.open(&world).await;
+    assert_eq!(lake.staging().await.len(), 2, "exactly five minutes is not more than five minutes");
+    world.clock.advance(Duration::from_secs(1));
+    lake.open(&world).await;
+    assert!(lake.objects().await.is_empty());
+}
+
+async fn owner(lake: &Lake) -> String {
+    let objects = lake.objects().await;
+    let (_, content) = objects.iter().find(|(path, _)| path.ends_with("/owner.json")).unwrap();
+    String::from_utf8(content.to_vec()).unwrap()
+}
+
+pub async fn only_names_of_restlake_are_cleaned_up(lake: Lake) {
+    let world = World::new();
+    let table = lake.open(&world).await;
+    let attempt = table.attempt(0).await.unwrap();
+    let staged = stage_all(&attempt, files(1, 1, "run")).await.unwrap();
+    let directory = staged[0].staged.rsplit_once('/').unwrap().0;
+    lake.put(&format!("{directory}/notes.txt"), "theirs").await;
+    lake.put("_restlake/staging/archive/old.staged", "theirs").await;
+    lake.put("_restlake/notes.txt", "theirs").await;
+    lake.open(&world.after_death()).await;
+    let left: Vec<_> = lake.objects().await.into_keys().collect();
+    let notes = format!("{directory}/notes.txt");
+    assert_eq!(left, ["_restlake/notes.txt", &notes, "_restlake/staging/archive/old.staged"]);
+}
+
+pub async fn staged_files_that_were_taken_away_are_not_committed(lake: Lake) {
+    let world = World::new();
+    let sleeper = lake.open(&world).await;
+    let attempt = sleeper.attempt(0).await.unwrap();
+    let adds = stage_all(&attempt, files(1, 2, "sleeper")).await.unwrap();
+    lake.open(&world.after_death()).await;
+    let error = sleeper.commit(0, commit(Operation::Append, adds, vec![], "sleeper")).await.unwrap_err();
+    assert_eq!((error.code(), error.is_retryable()), ("attempt_lost", true));
+    attempt.abandon().await.unwrap();
+    assert!(lake.objects().await.is_empty());
+}
