@@ -209,6 +209,7 @@ impl fmt::Debug for Node<'_> {
 }
 
 /// The fields of an object.
+#[derive(Debug)]
 pub struct Fields<'a> {
     document: &'a Document,
     next: u32,
@@ -231,7 +232,7 @@ impl<'a> Iterator for Fields<'a> {
 }
 
 /// The elements of an array.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub struct Items<'a> {
     document: &'a Document,
     next: u32,
@@ -253,7 +254,7 @@ impl<'a> Iterator for Items<'a> {
 }
 
 /// The name of a field.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy)]
 pub struct Key<'a> {
     document: &'a Document,
     entry: Entry,
