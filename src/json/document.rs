@@ -26,7 +26,7 @@ enum Body {
 
 /// Where a value starts, and where it ends: a byte offset for scalars (of the closing quote, for strings, with [`ESCAPED`]
 /// if there is a backslash in it), the tape index of the closing bracket's own entry for containers.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy)]
 struct Entry {
     start: u32,
     end: u32,
