@@ -26,7 +26,7 @@ enum Body {
 
 /// Where a value starts, and where it ends: a byte offset for scalars (of the closing quote, for strings, with [`ESCAPED`]
 /// if there is a backslash in it), the tape index of the closing bracket's own entry for containers.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy)]
 struct Entry {
     start: u32,
     end: u32,
@@ -217,6 +217,7 @@ impl fmt::Debug for Node<'_> {
 }
 
 /// The fields of an object.
+#[derive(Debug)]
 pub struct Fields<'a> {
     document: &'a Document,
     next: u32,
@@ -239,7 +240,7 @@ impl<'a> Iterator for Fields<'a> {
 }
 
 /// The elements of an array.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub struct Items<'a> {
     document: &'a Document,
     next: u32,
@@ -261,7 +262,7 @@ impl<'a> Iterator for Items<'a> {
 }
 
 /// The name of a field.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy)]
 pub struct Key<'a> {
     document: &'a Document,
     entry: Entry,

@@ -1,5 +1,7 @@
 //! The integration tests, in ONE binary: arrow is linked once.
 
+#![cfg(test)]
+
 #[path = "../support/mod.rs"]
 mod support;
 
