@@ -4,6 +4,8 @@
 //! Config (what the user wrote, with places) ──resolve──► Plan ──► stages (each reads its own part, none reads the config)
 //! ```
 
+pub mod reader;
+
 use std::time::Duration;
 
 use serde::Serialize;

@@ -1,0 +1,100 @@
+//! How DuckDB opens a table: with the types of its partition columns, which a reader would guess from text otherwise.
+
+use super::{DestinationPlan, PartitionField, ResourcePlan, Transform};
+use crate::schema::ColumnType;
+
+/// The query with which DuckDB reads the table; `None` if only this process can (`memory://`).
+pub fn duckdb(destination: &DestinationPlan, resource: &ResourcePlan) -> Option<String> {
+    let files = quoted(&format!("{}/{}/**/*.parquet", location(&destination.url)?, resource.table));
+    let types: Vec<_> = resource.partition_by.iter().map(|field| hive_type(field, resource)).collect();
+    Some(match types.is_empty() {
+        true => format!("SELECT * FROM read_parquet({files})"),
+        false => {
+            let types = types.join(", ");
+            format!("SELECT * FROM read_parquet({files}, hive_partitioning = true, hive_types = {{{types}}})")
+        }
+    })
+}
+
+/// The destination as DuckDB writes it: a path without `file://` and without a leading `./`, or a URL of its own.
+fn location(url: &str) -> Option<&str> {
+    let url = url.strip_prefix("file://").unwrap_or(url);
+    let url = url.strip_prefix("./").unwrap_or(url);
+    let url = if url.len() > 1 { url.trim_end_matches('/') } else { url };
+    (!url.starts_with("memory:")).then_some(url)
+}
+
+fn hive_type(field: &PartitionField, resource: &ResourcePlan) -> String {
+    let column = resource.schema.columns.get(field.column).map(|column| &column.data_type);
+    format!("{}: {}", quoted(&field.key), duckdb_type(field.transform, column))
+}
+
+/// The type of a directory's value: text wherever its form is not DuckDB's own for that type.
+fn duckdb_type(transform: Transform, column: Option<&ColumnType>) -> &'static str {
+    match (transform, column) {
+        (Transform::Year | Transform::Bucket(_), _) => "INTEGER",
+        (Transform::Day, _) => "DATE",
+        (Transform::Month | Transform::Hour, _) | (_, None) => "VARCHAR",
+        (Transform::Identity | Transform::Truncate(_), Some(column)) => match column {
+            ColumnType::Bool => "BOOLEAN",
+            ColumnType::Int8 | ColumnType::Int16 | ColumnType::Int32 | ColumnType::Int64 => "BIGINT",
+            ColumnType::UInt8 | ColumnType::UInt16 | ColumnType::UInt32 | ColumnType::UInt64 => "UBIGINT",
+            ColumnType::Date => "DATE",
+            _ => "VARCHAR",
+        },
+    }
+}
+
+/// A text as a SQL literal.
+fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::{Plan, TableFormatKind};
+
+    fn destination(url: &str) -> DestinationPlan {
+        DestinationPlan { url: url.into(), options: Vec::new(), table_format: TableFormatKind::Parquet }
+    }
+
+    fn resource(partition_by: &str) -> ResourcePlan {
+        let text = format!(
+            "client: {{base_url: 'https://api.example.com'}}\nresources:\n  - name: cases\n    partition_by: \
+             {partition_by}\n    schema: {{columns: [{{name: id, type: int64}}, {{name: zip, type: string}}, {{name: day, \
+             type: date}}, {{name: at, type: timestamp}}]}}\n"
+        );
+        let source =
+            crate::config::Source::Embedded { name: "a.yaml".into(), text, syntax: crate::config::Syntax::Yaml };
+        let loaded = crate::config::load(source, &|_| None).unwrap();
+        let Plan { mut resources, .. } = crate::plan::resolve(&loaded, &crate::plan::Overrides::default()).unwrap();
+        resources.remove(0)
+    }
+
+    #[test]
+    fn a_destination_is_written_as_duckdb_wants_it_and_memory_is_nowhere() {
+        let line = |url: &str| duckdb(&destination(url), &resource("[]"));
+        let read = |path: &str| Some(format!("SELECT * FROM read_parquet('{path}/cases/**/*.parquet')"));
+        assert_eq!(line("./lake"), read("lake"));
+        assert_eq!(line("s3://bucket/prefix/"), read("s3://bucket/prefix"));
+        assert_eq!(line("file:///srv/lake"), read("/srv/lake"));
+        assert_eq!(line("/srv/it's"), read("/srv/it''s"));
+        assert_eq!(line("memory://"), None);
+    }
+
+    #[test]
+    fn partition_columns_get_the_types_that_text_does_not_tell() {
+        let fields = "[zip, id, day, {column: at, transform: year}, {column: at, transform: month}, {column: at, transform: \
+                      day}, {column: at, transform: hour}, {column: id, transform: 'bucket[4]'}, {column: zip, transform: \
+                      'truncate[2]'}]";
+        let line = duckdb(&destination("lake"), &resource(fields)).unwrap();
+        assert!(
+            line.ends_with(
+                "hive_types = {'zip': VARCHAR, 'id': BIGINT, 'day': DATE, 'at_year': INTEGER, 'at_month': VARCHAR, \
+                 'at_day': DATE, 'at_hour': VARCHAR, 'id_bucket': INTEGER, 'zip_truncate': VARCHAR})"
+            ),
+            "{line}"
+        );
+    }
+}
