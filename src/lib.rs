@@ -1,3 +1,52 @@
+//! Turns a paginated REST API into a table of typed, deduplicated, partitioned Parquet that DuckDB and Spark query.
+//!
+//! One config file says where the API is, how it is paged, what its records look like and where the table lies; the
+//! vocabulary is that of dlt's `rest_api` source. The program is `restlake run CONFIG`; this library is the same without the
+//! terminal.
+//!
+//! ```text
+//!  config ─► plan ─► fetch ─► decode ─► dedup ─► write ─► commit ─► report
+//!  what the   what    pages    typed     one row   staged   one       progress,
+//!  user wrote happens (bytes)  batches   per key   files    version   summary
+//! ```
+//!
+//! Each stage is a small core with one public type and knows no other stage; [`run`](mod@run) joins them. A run's data files
+//! and its position in the API become one atomic version of the table, together or not at all.
+//!
+//! ```no_run
+//! use std::sync::Arc;
+//!
+//! use restlake::{config, environment::Environment, plan, report::Silent, run};
+//!
+//! # #[tokio::main]
+//! # async fn main() -> restlake::Result<()> {
+//! let source = config::Source::File("export.yaml".into());
+//! let loaded = config::load(source, &|name| std::env::var(name).ok())?;
+//! let plan = plan::resolve(&loaded, &plan::Overrides::default())?;
+//! let outcome = run::run(plan, Environment::real(), Arc::new(Silent)).await;
+//! for resource in &outcome.summary.resources {
+//!     println!("{}: {} rows, version {}", resource.table, resource.rows_written, resource.table_version);
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Modules
+//!
+//! | module | owns |
+//! |---|---|
+//! | [`config`] | what the user wrote, with its places; all problems of a file at once |
+//! | [`plan`] | what will happen: resolved, immutable, serialisable |
+//! | [`fetch`] | requests to pages: client, auth, retries, limits, paginators |
+//! | [`decode`] | a page to a typed batch and its rejects |
+//! | [`dedup`] | one row a primary key |
+//! | [`write`](mod@write) | batches to Parquet files: partitions, sizes, names |
+//! | [`commit`] | staged files and state to one version of the table |
+//! | [`run`](mod@run) | the one module that joins the stages |
+//! | [`schema`], [`json`], [`store`], [`model`] | what stages share: types, documents, object stores, the data between stages |
+//! | [`report`], [`environment`], [`secret`], [`error`] | what is told, what is injected, what is hidden, what went wrong |
+//! | [`cli`] | the terminal (feature `cli`): the only module that prints |
+
 #[cfg(feature = "cli")]
 pub mod cli;
 pub mod commit;

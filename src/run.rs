@@ -93,6 +93,7 @@ impl Run {
             pipeline: &self.plan.pipeline,
             run_id: &self.run_id,
             resource,
+            destination: &self.plan.destination,
             memory: self.plan.memory_limit / sharers,
             client: &connections.client,
             store: &connections.store,

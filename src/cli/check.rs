@@ -1,17 +1,17 @@
 //! `restlake check`: everything that can be said about a config without a request.
 
 use clap::Args;
-use indicatif::HumanCount;
 use serde::Serialize;
 
 use super::{
     args::{ConfigArg, Global, OutputForm},
     console::Console,
-    diagnostics::{self, CYAN, GREEN, PlacedProblem, RED, YELLOW, labelled},
+    diagnostics::{self, CYAN, GREEN, RED, YELLOW, labelled},
     exit::Exit,
     failure::{self, Refusal},
     load,
     output::{self, Answer},
+    summary::counted,
 };
 use crate::{
     config::{Loaded, Problem, Problems, Severity},
@@ -44,39 +44,40 @@ fn checked(args: &CheckArgs) -> Result<(Loaded, Plan), Refusal> {
 struct Document {
     status: &'static str,
     /// What must be mended; empty exactly if the status is `ok`.
-    problems: Vec<PlacedProblem>,
+    problems: Vec<Problem>,
     /// What the user should know all the same: keys without a meaning here, and the plan's warnings.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    notes: Vec<PlacedProblem>,
+    notes: Vec<Problem>,
 }
 
 fn accepted(loaded: &Loaded, plan: &Plan, global: &Global) -> Answer {
     let result = match global.output {
         OutputForm::Text => accepted_text(loaded, plan),
         OutputForm::Json => {
-            let mut notes = diagnostics::placed(&loaded.notes, &loaded.sources);
-            notes.extend(warnings(loaded, plan));
+            let notes = [&loaded.notes[..], &warnings(loaded, plan)].concat();
             output::json(&Document { status: "ok", problems: Vec::new(), notes })
         }
     };
     Answer { exit: Exit::Done, result }
 }
 
-/// The plan's warnings, which belong to a resource and not to a line.
-fn warnings(loaded: &Loaded, plan: &Plan) -> Vec<PlacedProblem> {
-    let file = loaded.sources.first().map(|source| &source.name);
-    let warning = |resource: &ResourcePlan, message: &String| PlacedProblem {
-        file: file.cloned(),
-        line: None,
-        column: None,
+/// The plan's warnings, which belong to a resource and not to a line (0).
+fn warnings(loaded: &Loaded, plan: &Plan) -> Vec<Problem> {
+    let file = loaded.sources.first().map(|source| source.name.clone()).unwrap_or_default();
+    let warning = |resource: &ResourcePlan, message: &String| Problem {
+        severity: Severity::Note,
+        source: None,
+        file: file.clone(),
+        line: 0,
+        column: 0,
+        span: 0..0,
         path: format!("resources.{}", resource.name),
         message: message.clone(),
         help: None,
     };
-    plan.resources
-        .iter()
-        .flat_map(|resource| resource.warnings.iter().map(move |text| warning(resource, text)))
-        .collect()
+    let all =
+        |resource: &ResourcePlan| resource.warnings.iter().map(|text| warning(resource, text)).collect::<Vec<_>>();
+    plan.resources.iter().flat_map(all).collect()
 }
 
 fn accepted_text(loaded: &Loaded, plan: &Plan) -> String {
@@ -88,7 +89,9 @@ fn accepted_text(loaded: &Loaded, plan: &Plan) -> String {
     }
     text += &labelled(GREEN, "ok", &sizes(plan));
     for resource in &plan.resources {
-        text += &labelled(CYAN, "duckdb", &plan::reader::duckdb(plan, resource));
+        if let Some(line) = plan::reader::duckdb(&plan.destination, resource) {
+            text += &labelled(CYAN, "duckdb", &line);
+        }
     }
     text
 }
@@ -100,16 +103,10 @@ fn sizes(plan: &Plan) -> String {
     format!(
         "{}: {} ({}) into {}",
         plan.pipeline,
-        count(plan.resources.len(), "table"),
+        counted(plan.resources.len() as u64, "table"),
         tables.join(", "),
         plan.destination.url
     )
-}
-
-/// `1 problem`, `2 problems`.
-fn count(number: usize, what: &str) -> String {
-    let plural = if number == 1 { "" } else { "s" };
-    format!("{} {what}{plural}", HumanCount(number as u64))
 }
 
 fn refused(refusal: &Refusal, global: &Global, console: &Console) -> Answer {
@@ -119,26 +116,25 @@ fn refused(refusal: &Refusal, global: &Global, console: &Console) -> Answer {
         (Refusal::Config(problems), OutputForm::Text) => refused_text(problems),
         (Refusal::Config(problems), OutputForm::Json) => output::json(&refused_document(problems)),
     };
-    Answer { exit: Exit::of(&[refusal.kind()]), result }
+    Answer { exit: refusal.exit(), result }
 }
 
 fn refused_text(problems: &Problems) -> String {
     let (errors, notes) = by_severity(problems);
     let mut text = diagnostics::problems(errors.iter().copied(), &problems.sources);
     text += &diagnostics::problems(notes, &problems.sources);
-    text + &labelled(RED, "error", &count(errors.len(), "problem"))
+    text + &labelled(RED, "error", &counted(errors.len() as u64, "problem"))
 }
 
 fn refused_document(problems: &Problems) -> Document {
     let (errors, notes) = by_severity(problems);
-    let placed = |found: Vec<&Problem>| found.into_iter().map(|p| diagnostics::place(p, &problems.sources)).collect();
-    Document { status: "error", problems: placed(errors), notes: placed(notes) }
+    let owned = |found: Vec<&Problem>| found.into_iter().cloned().collect();
+    Document { status: "error", problems: owned(errors), notes: owned(notes) }
 }
 
 /// What kept the config from being read at all, in the form of a problem.
 fn error_document(error: &Error) -> Document {
-    let (message, help) = (chain(error), error.hint());
-    let problem = PlacedProblem { file: None, line: None, column: None, path: String::new(), message, help };
+    let problem = Problem::usage("CONFIG", chain(error), error.hint());
     Document { status: "error", problems: vec![problem], notes: Vec::new() }
 }
 
@@ -157,7 +153,8 @@ mod tests {
 
     fn problem(severity: Severity, message: &str) -> Problem {
         let (path, message) = ("client.base_ur".to_owned(), message.to_owned());
-        Problem { severity, source: 0, line: 1, column: 1, span: 0..6, path, message, help: None }
+        let (source, file) = (Some(0), "a.yaml".to_owned());
+        Problem { severity, source, file, line: 1, column: 1, span: 0..6, path, message, help: None }
     }
 
     fn problems() -> Problems {

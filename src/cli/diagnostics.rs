@@ -1,13 +1,15 @@
 //! How problems look: those of a config with the lines they stand in, all others as `error:`, `caused by:` and `hint:`.
 
-use std::fmt::{self, Write};
+use std::{
+    fmt::{self, Write},
+    ops::Range,
+};
 
 use anstyle::{AnsiColor, Style};
 use miette::{
-    Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, SourceCode, ThemeCharacters,
-    ThemeStyles,
+    Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteError, MietteSpanContents, SourceCode,
+    SourceSpan, SpanContents, ThemeCharacters, ThemeStyles,
 };
-use serde::Serialize;
 
 use super::mask;
 use crate::config::{Problem, Severity, SourceText};
@@ -20,90 +22,55 @@ pub const YELLOW: Style = AnsiColor::Yellow.on_default().bold();
 pub const GREEN: Style = AnsiColor::Green.on_default().bold();
 pub const CYAN: Style = AnsiColor::Cyan.on_default();
 
-/// A problem with its file's name in place of an index: an entry of `check --output json`.
-#[derive(Debug, PartialEq, Eq, Serialize)]
-pub struct PlacedProblem {
-    pub file: Option<String>,
-    /// From 1, like `column`; null where the problem is the file as a whole.
-    pub line: Option<u32>,
-    pub column: Option<u32>,
-    /// The dotted path of the key or value.
-    pub path: String,
-    pub message: String,
-    pub help: Option<String>,
-}
-
-/// Problems as scripts get them, in the order given.
-pub fn placed<'a>(problems: impl IntoIterator<Item = &'a Problem>, sources: &[SourceText]) -> Vec<PlacedProblem> {
-    problems.into_iter().map(|problem| place(problem, sources)).collect()
-}
-
-/// A problem as scripts get it.
-pub fn place(problem: &Problem, sources: &[SourceText]) -> PlacedProblem {
-    let is_placed = problem.line > 0;
-    PlacedProblem {
-        file: sources.get(problem.source).map(|source| source.name.clone()),
-        line: is_placed.then_some(problem.line),
-        column: is_placed.then_some(problem.column),
-        path: problem.path.clone(),
-        message: problem.message.clone(),
-        help: problem.help.clone(),
-    }
-}
-
 /// A problem in one line, for places where its source need not be shown: `export.yaml:3:5: client.foo: …`.
-pub fn one_line(problem: &PlacedProblem) -> String {
-    let mut text = String::new();
-    if let Some(file) = &problem.file {
-        text.push_str(file);
+pub fn one_line(problem: &Problem) -> String {
+    let mut text = problem.file.clone();
+    if problem.line > 0 {
+        text += &format!(":{}:{}", problem.line, problem.column);
     }
-    if let (Some(line), Some(column)) = (problem.line, problem.column) {
-        text.push_str(&format!(":{line}:{column}"));
+    if !problem.path.is_empty() {
+        text += &format!(": {}", problem.path);
     }
-    for part in [&problem.path, &problem.message] {
-        match (text.is_empty(), part.is_empty()) {
-            (_, true) => {}
-            (true, false) => text.push_str(part),
-            (false, false) => text.push_str(&format!(": {part}")),
-        }
-    }
-    text
+    text + ": " + &problem.message
 }
 
 /// The problems with the lines of the config they are about. Holds colours.
 pub fn problems<'a>(problems: impl IntoIterator<Item = &'a Problem>, sources: &[SourceText]) -> String {
-    let masked: Vec<_> = sources.iter().map(|s| NamedSource::new(&s.name, mask::secrets(&s.text))).collect();
+    let masked: Vec<_> = sources.iter().map(|source| mask::secrets(&source.text)).collect();
     let mut text = String::new();
     for problem in problems {
-        let source = masked.get(problem.source).filter(|source| problem.span.end <= source.inner().len());
-        let shown = Shown { problem, place: place(problem, sources), source: source.filter(|_| problem.line > 0) };
-        // Only a source that cannot be read fails to render; the one-line form needs none.
-        if handler().render_report(&mut text, &shown).is_err() {
-            let _ = writeln!(text, "{}", one_line(&shown.place));
+        let source = problem.source.and_then(|source| masked.get(source));
+        let excerpt = source.and_then(|text| Excerpt::new(text, problem));
+        // What cannot be rendered with its line is told without.
+        if handler().render_report(&mut text, &Shown { problem, excerpt }).is_err() {
+            let _ = writeln!(text, "{}", one_line(problem));
         }
+        text.push('\n');
     }
     text
 }
 
 fn handler() -> GraphicalReportHandler {
     let theme = GraphicalTheme { characters: ThemeCharacters::unicode(), styles: ThemeStyles::ansi() };
-    // One line of source, and no context: the neighbours may hold what `mask` does not recognise as a secret.
-    GraphicalReportHandler::new_themed(theme).with_links(false).with_width(WIDTH).with_context_lines(0)
+    GraphicalReportHandler::new_themed(theme).with_links(false).with_width(WIDTH).with_context_lines(CONTEXT)
 }
+
+/// How a call for the snippet differs from one for the place above it, which asks for no context. The snippet is one line all
+/// the same: its neighbours may hold what [`mask`] does not recognise as a secret.
+const CONTEXT: usize = 1;
 
 /// A problem in the terms of miette.
 struct Shown<'a> {
     problem: &'a Problem,
-    place: PlacedProblem,
-    source: Option<&'a NamedSource<String>>,
+    excerpt: Option<Excerpt<'a>>,
 }
 
 impl fmt::Display for Shown<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.source {
+        match self.excerpt {
             // The place stands above the source line.
             Some(_) => f.write_str(&self.problem.message),
-            None => f.write_str(&one_line(&self.place)),
+            None => f.write_str(&one_line(self.problem)),
         }
     }
 }
@@ -118,7 +85,7 @@ impl std::error::Error for Shown<'_> {}
 
 impl Diagnostic for Shown<'_> {
     fn code<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
-        let has_code = self.source.is_some() && !self.problem.path.is_empty();
+        let has_code = self.excerpt.is_some() && !self.problem.path.is_empty();
         has_code.then(|| Box::new(&self.problem.path) as Box<dyn fmt::Display>)
     }
 
@@ -134,13 +101,61 @@ impl Diagnostic for Shown<'_> {
     }
 
     fn source_code(&self) -> Option<&dyn SourceCode> {
-        self.source.map(|source| source as &dyn SourceCode)
+        self.excerpt.as_ref().map(|excerpt| excerpt as &dyn SourceCode)
     }
 
     fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
-        self.source?;
-        let label = LabeledSpan::new_primary_with_span(None, self.problem.span.clone());
-        Some(Box::new(std::iter::once(label)))
+        let excerpt = self.excerpt.as_ref()?;
+        Some(Box::new(std::iter::once(LabeledSpan::new_primary_with_span(None, excerpt.span.clone()))))
+    }
+}
+
+/// The line in which a problem begins.
+struct Excerpt<'a> {
+    name: &'a str,
+    line: &'a str,
+    /// Where the line begins in the source, in bytes.
+    start: usize,
+    /// The part of the problem's span in this line.
+    span: Range<usize>,
+    /// From 0, as miette counts; the problem's own, so that text and JSON name one place.
+    row: usize,
+    column: usize,
+}
+
+impl<'a> Excerpt<'a> {
+    /// `None` if the problem has no place in this text, or is the file as a whole.
+    fn new(text: &'a str, problem: &'a Problem) -> Option<Self> {
+        if text.is_empty() {
+            return None;
+        }
+        let (before, after) = (text.get(..problem.span.start)?, text.get(problem.span.start..)?);
+        let start = before.rfind('\n').map_or(0, |at| at + 1);
+        let end = after.find('\n').map_or(text.len(), |at| problem.span.start + at);
+        Some(Self {
+            name: &problem.file,
+            line: text.get(start..end)?,
+            start,
+            span: problem.span.start..problem.span.end.clamp(problem.span.start, end),
+            row: problem.line.checked_sub(1)?,
+            column: problem.column.checked_sub(1)?,
+        })
+    }
+}
+
+impl SourceCode for Excerpt<'_> {
+    fn read_span<'b>(
+        &'b self,
+        span: &SourceSpan,
+        before: usize,
+        _after: usize,
+    ) -> Result<Box<dyn SpanContents<'b> + 'b>, MietteError> {
+        let (span, column) = match before {
+            0 => (*span, self.column),
+            _ => ((self.start, self.line.len()).into(), 0),
+        };
+        let name = self.name.to_owned();
+        Ok(Box::new(MietteSpanContents::new_named(name, self.line.as_bytes(), span, self.row, column, 1)))
     }
 }
 
@@ -185,7 +200,8 @@ mod tests {
     fn unknown_key() -> Problem {
         Problem {
             severity: Severity::Error,
-            source: 0,
+            source: Some(0),
+            file: "export.yaml".into(),
             line: 2,
             column: 3,
             span: 10..17,
@@ -198,42 +214,65 @@ mod tests {
     #[test]
     fn a_config_problem_shows_its_place_its_path_its_line_and_the_way_to_mend_it() {
         let text = plain(&problems([&unknown_key()], &sources()));
-        insta::assert_snapshot!(text, @"");
+        insta::assert_snapshot!(text, @r"
+        client.base_ur
+
+          × unknown key `base_ur`
+           ╭─[export.yaml:2:3]
+         2 │   base_ur: https://api.example.com
+           ·   ───────
+           ╰────
+          help: did you mean `base_url`?
+        ");
     }
 
     #[test]
-    fn a_problem_without_a_place_is_still_told_with_its_file() {
-        let problem = Problem { line: 0, column: 0, span: 0..0, path: String::new(), ..unknown_key() };
-        assert!(plain(&problems([&problem], &sources())).contains("export.yaml: unknown key `base_ur`"));
-        let lost = Problem { source: 7, ..unknown_key() };
+    fn a_problem_of_the_command_line_or_of_a_whole_file_is_told_without_a_line() {
+        let usage = Problem::usage("--resource", "no resource `a`", Some("there is `b`".into()));
+        let text = plain(&problems([&usage], &sources()));
+        assert!(
+            text.contains("<command line>: --resource: no resource `a`") && text.contains("there is `b`"),
+            "{text}"
+        );
+        let unread = Problem { line: 1, column: 1, span: 0..0, path: String::new(), ..unknown_key() };
+        let empty = [SourceText { name: "export.yaml".into(), text: String::new() }];
+        assert!(plain(&problems([&unread], &empty)).contains("export.yaml:1:1: unknown key `base_ur`"));
+        let lost = Problem { source: Some(7), ..unknown_key() };
         assert!(plain(&problems([&lost], &sources())).contains("client.base_ur: unknown key `base_ur`"));
     }
 
     #[test]
     fn a_span_outside_the_text_loses_the_line_and_not_the_message() {
-        let problem = Problem { span: 10..9999, ..unknown_key() };
+        let problem = Problem { span: 9998..9999, ..unknown_key() };
         assert!(plain(&problems([&problem], &sources())).contains("export.yaml:2:3: client.base_ur: unknown key"));
     }
 
     #[test]
-    fn a_literal_secret_in_the_shown_line_is_masked() {
-        let problem = Problem { line: 3, column: 3, span: 41..46, path: "client.token".into(), ..unknown_key() };
+    fn a_span_of_several_lines_shows_its_first() {
+        let problem = Problem { line: 1, column: 1, span: 0..CONFIG.len(), ..unknown_key() };
         let text = plain(&problems([&problem], &sources()));
-        assert!(text.contains("token: *******") && !text.contains("hunter2"), "{text}");
+        assert!(text.contains("[export.yaml:1:1]") && text.contains("1 │ client:\n"), "{text}");
+        assert!(!text.contains("api.example.com"), "{text}");
     }
 
     #[test]
-    fn scripts_get_the_file_by_name_and_null_where_there_is_no_place() {
-        let placed = placed([&unknown_key(), &Problem { line: 0, column: 0, ..unknown_key() }], &sources());
-        let json = serde_json::to_value(&placed).unwrap();
-        assert_eq!(
-            json[0],
-            serde_json::json!({
-                "file": "export.yaml", "line": 2, "column": 3, "path": "client.base_ur",
-                "message": "unknown key `base_ur`", "help": "did you mean `base_url`?",
-            })
-        );
-        assert!(json[1]["line"].is_null() && json[1]["column"].is_null());
+    fn places_in_lines_with_wide_characters_are_those_of_the_problem() {
+        let text = "näme: 日本語 # ö\n";
+        let start = text.find('日').unwrap();
+        let problem = Problem { file: "a.yaml".into(), line: 1, column: 7, span: start..start + 9, ..unknown_key() };
+        let sources = vec![SourceText { name: "a.yaml".into(), text: text.into() }];
+        let shown = plain(&problems([&problem], &sources));
+        assert!(shown.contains("[a.yaml:1:7]") && shown.contains("näme: 日本語 # ö"), "{shown}");
+        let inside = Problem { span: start + 1..start + 2, ..problem };
+        assert!(plain(&problems([&inside], &sources)).contains("a.yaml:1:7: client.base_ur"));
+    }
+
+    #[test]
+    fn a_literal_secret_in_the_shown_line_is_masked() {
+        let start = CONFIG.find("token").unwrap();
+        let problem = Problem { line: 3, column: 3, span: start..start + 5, ..unknown_key() };
+        let text = plain(&problems([&problem], &sources()));
+        assert!(text.contains("token: *******") && !text.contains("hunter2"), "{text}");
     }
 
     #[test]

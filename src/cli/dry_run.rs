@@ -11,8 +11,8 @@ use super::{
 };
 use crate::{
     plan::{
-        AuthPlan, ClientPlan, Compression, PaginatorPlan, Plan, RequestPlan, ResourcePlan, Transform, WriteDisposition,
-        reader,
+        AuthPlan, ClientPlan, Compression, PaginatorPlan, PartitionField, Plan, RequestPlan, ResourcePlan, Transform,
+        WriteDisposition,
     },
     schema::Column,
     secret::{REDACTED, Redactor, is_secret_name},
@@ -47,7 +47,7 @@ fn text(plan: &Plan) -> String {
     let mut text = lines("", &client_lines(plan));
     for resource in &plan.resources {
         text += &format!("\n{} -> {}/{}\n", resource.name, plan.destination.url.trim_end_matches('/'), resource.table);
-        text += &lines("  ", &resource_lines(plan, resource));
+        text += &lines("  ", &resource_lines(resource));
         text += "  columns\n";
         for column in &resource.schema.columns {
             text += &format!("    {}\n", column_line(column));
@@ -71,7 +71,7 @@ fn client_lines(plan: &Plan) -> Vec<Line> {
     if let Some(rate) = &plan.client.rate_limit {
         limits += &format!(", {} per {}", rate.requests, duration(rate.per));
     }
-    let patience = format!(
+    let timeouts = format!(
         "{} an attempt ({} to connect), {} attempts within {}",
         duration(*timeout),
         duration(*connect_timeout),
@@ -83,8 +83,8 @@ fn client_lines(plan: &Plan) -> Vec<Line> {
         ("pipeline", plan.pipeline.clone()),
         ("api", base_url.to_string()),
         ("auth", auth(&plan.client.auth)),
-        ("load", limits),
-        ("patience", patience),
+        ("limits", limits),
+        ("timeouts", timeouts),
         ("destination", plan.destination.url.clone()),
     ];
     if !headers.is_empty() {
@@ -104,7 +104,7 @@ fn auth(auth: &AuthPlan) -> String {
     }
 }
 
-fn resource_lines(plan: &Plan, resource: &ResourcePlan) -> Vec<Line> {
+fn resource_lines(resource: &ResourcePlan) -> Vec<Line> {
     let names =
         |columns: &[usize]| columns.iter().map(|index| column_name(resource, *index)).collect::<Vec<_>>().join(", ");
     let mut lines = vec![
@@ -121,7 +121,6 @@ fn resource_lines(plan: &Plan, resource: &ResourcePlan) -> Vec<Line> {
         ("bloom", names(&resource.parquet.bloom_filter)),
     ];
     lines.extend(optional.into_iter().filter(|(_, value)| !value.is_empty()));
-    lines.push(("duckdb", reader::duckdb(plan, resource)));
     lines
 }
 
@@ -167,7 +166,7 @@ fn files(resource: &ResourcePlan) -> String {
 }
 
 fn partitions(resource: &ResourcePlan) -> String {
-    let field = |field: &crate::plan::PartitionField| {
+    let field = |field: &PartitionField| {
         let column = column_name(resource, field.column);
         match field.transform {
             Transform::Identity => column,
@@ -204,4 +203,164 @@ fn duration(duration: Duration) -> String {
     let units = [(86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1000, "s")];
     let unit = units.into_iter().find(|(length, _)| millis > 0 && millis.is_multiple_of(*length));
     unit.map_or_else(|| format!("{millis}ms"), |(length, name)| format!("{}{name}", millis / length))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        json::Selector,
+        plan::{ApiKeyLocation, DestinationPlan, ParquetPlan, RateLimit, RetryPlan, TableFormatKind},
+        schema::{ColumnType, Contract, Source, TableSchema},
+        secret::Secret,
+    };
+
+    fn column(name: &str, source: &str, data_type: ColumnType, nullable: bool) -> Column {
+        let source = Source::Path(vec![source.to_owned()]);
+        Column { name: name.into(), source, data_type, nullable, format: None }
+    }
+
+    fn client() -> ClientPlan {
+        ClientPlan {
+            base_url: "https://user:pw@api.example.com".parse().unwrap(),
+            headers: vec![("X-Team".into(), Secret::new("quality".into()))],
+            auth: AuthPlan::ApiKey {
+                name: "api_key".into(),
+                api_key: Secret::new("hunter2".into()),
+                location: ApiKeyLocation::Query,
+            },
+            max_concurrency: 16,
+            rate_limit: Some(RateLimit { requests: 10, per: Duration::from_secs(1) }),
+            timeout: Duration::from_secs(60),
+            connect_timeout: Duration::from_millis(1500),
+            retry: RetryPlan {
+                max_attempts: 5,
+                initial_backoff: Duration::from_secs(1),
+                max_backoff: Duration::from_secs(300),
+                max_elapsed: Duration::from_secs(1800),
+            },
+            max_body: 1 << 28,
+        }
+    }
+
+    fn resource() -> ResourcePlan {
+        let params = vec![("archived".to_owned(), "false".to_owned()), ("token".to_owned(), "s3cret".to_owned())];
+        let field = |column, transform, key: &str| PartitionField { column, transform, key: key.into() };
+        ResourcePlan {
+            name: "test_cases".into(),
+            table: "test_cases".into(),
+            request: RequestPlan { url: "https://api.example.com/v1/test_cases".parse().unwrap(), params },
+            paginator: PaginatorPlan::Offset {
+                limit: 1000,
+                offset: 0,
+                offset_param: "offset".into(),
+                limit_param: Some("limit".into()),
+                total_path: None,
+                total_header: None,
+                maximum_offset: None,
+                stop_after_empty_page: true,
+                has_more_path: None,
+            },
+            data_selector: "data".parse::<Selector>().unwrap(),
+            max_pages: Some(3),
+            schema: TableSchema {
+                columns: vec![
+                    column("test_case_id", "id", ColumnType::Int64, false),
+                    column("created_at", "created_at", ColumnType::Timestamp, true),
+                ],
+            },
+            contract: Contract::default(),
+            max_rejects: None,
+            write_disposition: WriteDisposition::Merge,
+            primary_key: vec![0],
+            dedup: true,
+            dedup_sort: None,
+            partition_by: vec![
+                field(1, Transform::Month, "created_at_month"),
+                field(0, Transform::Bucket(4), "test_case_id_bucket"),
+            ],
+            parquet: ParquetPlan {
+                compression: Compression::Zstd(3),
+                target_file_size: 256_000_000,
+                row_group_rows: 250_000,
+                bloom_filter: vec![0],
+                sort_by: vec![1],
+            },
+            warnings: vec!["readers take test_case_id_bucket for a number".into()],
+        }
+    }
+
+    fn plan() -> Plan {
+        Plan {
+            pipeline: "test_management".into(),
+            client: client(),
+            resources: vec![resource()],
+            destination: DestinationPlan {
+                url: "./lake".into(),
+                options: vec![("secret_access_key".into(), Secret::new("very-secret".into()))],
+                table_format: TableFormatKind::Parquet,
+            },
+            memory_limit: 1 << 28,
+            secrets: vec![Secret::new("hunter2".into()), Secret::new("very-secret".into())],
+        }
+    }
+
+    #[test]
+    fn a_plan_in_words_says_what_is_asked_for_and_what_is_written() {
+        let mut plan = plan();
+        plan.resources[0].request.params.push(("q".into(), "hunter2".into()));
+        insta::assert_snapshot!(answer(&plan, &Global::default()).result, @r"
+        pipeline     test_management
+        api          https://api.example.com/
+        auth         api_key `api_key` in the query
+        headers      X-Team
+        limits       at most 16 requests at once, 10 per 1s
+        timeouts     1m an attempt (1500ms to connect), 5 attempts within 30m
+        destination  ./lake
+
+        test_cases -> ./lake/test_cases
+          request      GET https://api.example.com/v1/test_cases?archived=false&token=***&q=***
+          pages        offset `offset` from 0, 1,000 records a page, at most 3 pages
+          records      data
+          writes       merge
+          files        parquet, zstd(3), about 256.00 MB, row groups of 250,000 rows
+          primary key  test_case_id
+          partitions   month(created_at), bucket[4](test_case_id)
+          sorted by    created_at
+          bloom        test_case_id
+          columns
+            test_case_id             int64 not null <- id
+            created_at               timestamp
+          warning: readers take test_case_id_bucket for a number
+
+        nothing was requested, nothing was created
+        ");
+    }
+
+    #[test]
+    fn neither_form_of_a_plan_holds_a_secret() {
+        for output in [OutputForm::Text, OutputForm::Json] {
+            let text = answer(&plan(), &Global { output, ..Global::default() }).result;
+            for secret in ["hunter2", "very-secret", "s3cret", "user:pw"] {
+                assert!(!text.contains(secret), "{secret} in {text}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_json_of_a_plan_is_one_document_with_its_resources() {
+        let text = answer(&plan(), &Global { output: OutputForm::Json, ..Global::default() }).result;
+        let document: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(document["resources"][0]["max_pages"], 3);
+        assert_eq!(document["resources"][0]["request"]["params"][1][1], "***");
+    }
+
+    #[test]
+    fn durations_are_written_as_in_a_config() {
+        let cases = [(0, "0ms"), (50, "50ms"), (1500, "1500ms"), (10_000, "10s"), (300_000, "5m"), (7_200_000, "2h")];
+        for (millis, text) in cases {
+            assert_eq!(duration(Duration::from_millis(millis)), text);
+        }
+        assert_eq!(duration(Duration::from_secs(7 * 86_400)), "7d");
+    }
 }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::{
     args::{Global, OutputForm},
     console::Console,
-    diagnostics::{self, PlacedProblem},
+    diagnostics,
     exit::Exit,
     output::{self, Answer},
 };
@@ -71,10 +71,12 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    pub fn kind(&self) -> ErrorKind {
+    /// A resource that was asked for and does not exist is a wrong command line, not a wrong config.
+    pub fn exit(&self) -> Exit {
         match self {
-            Self::Config(problems) => problems.kind(),
-            Self::Other(error) => error.kind(),
+            Self::Config(problems) if problems.is_usage() => Exit::Usage,
+            Self::Config(problems) => Exit::of(&[problems.kind()]),
+            Self::Other(error) => Exit::of(&[error.kind()]),
         }
     }
 }
@@ -98,12 +100,12 @@ pub fn answer(refusal: &Refusal, global: &Global, console: &Console) -> Answer {
         OutputForm::Text => String::new(),
         OutputForm::Json => output::json(&document(refusal)),
     };
-    Answer { exit: Exit::of(&[refusal.kind()]), result }
+    Answer { exit: refusal.exit(), result }
 }
 
 fn text(refusal: &Refusal) -> String {
     match refusal {
-        Refusal::Config(problems) => diagnostics::problems(&problems.problems, &problems.sources),
+        Refusal::Config(problems) => diagnostics::problems(problems.errors(), &problems.sources),
         Refusal::Other(error) => diagnostics::error(&chain_lines(error), error.hint().as_deref()),
     }
 }
@@ -121,14 +123,13 @@ fn chain_lines(error: &Error) -> Vec<String> {
 
 /// A run's document without a run: `problems` has the places if the config is at fault.
 fn document(refusal: &Refusal) -> Value {
-    let (code, message, hint, problems) = match refusal {
-        Refusal::Config(problems) => (
-            problems.code(),
-            problems.to_string(),
-            problems.hint(),
-            diagnostics::placed(&problems.problems, &problems.sources),
-        ),
-        Refusal::Other(error) => (error.code(), chain(error), error.hint(), Vec::<PlacedProblem>::new()),
+    let (code, message, hint) = match refusal {
+        Refusal::Config(problems) => (problems.code(), problems.to_string(), problems.hint()),
+        Refusal::Other(error) => (error.code(), chain(error), error.hint()),
+    };
+    let problems: Vec<_> = match refusal {
+        Refusal::Config(problems) => problems.errors().collect(),
+        Refusal::Other(_) => Vec::new(),
     };
     json!({
         "pipeline": null, "run_id": null, "status": "failed", "elapsed_seconds": 0.0, "resources": [],
@@ -140,7 +141,10 @@ fn document(refusal: &Refusal) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::console::tests::Written;
+    use crate::{
+        cli::console::tests::Written,
+        config::{Problem, Severity, SourceText},
+    };
 
     fn stdin_refusal() -> Refusal {
         CliError::Stdin { source: io::Error::other("closed") }.into()
@@ -173,7 +177,42 @@ mod tests {
     #[test]
     fn what_the_machine_lacks_may_pass_and_what_the_user_wrote_may_not() {
         let runtime = CliError::Runtime { source: io::Error::other("no threads") };
-        assert_eq!(Refusal::from(runtime).kind(), ErrorKind::Transient);
-        assert_eq!(stdin_refusal().kind(), ErrorKind::User);
+        assert_eq!(Refusal::from(runtime).exit(), Exit::Transient);
+        assert_eq!(stdin_refusal().exit(), Exit::Failed);
+    }
+
+    fn config_refusal(problem: Problem) -> Refusal {
+        let note = Problem { severity: Severity::Note, message: "ignored".into(), ..problem.clone() };
+        let sources = vec![SourceText { name: "a.yaml".into(), text: "nam: x\n".into() }];
+        Problems { problems: vec![note, problem], sources }.into()
+    }
+
+    #[test]
+    fn a_wrong_config_is_1_and_its_document_lists_the_places_of_what_must_be_mended() {
+        let problem = Problem {
+            source: Some(0),
+            file: "a.yaml".into(),
+            line: 1,
+            column: 1,
+            span: 0..3,
+            ..Problem::usage("nam", "unknown key `nam`", Some("did you mean `name`?".into()))
+        };
+        let (written, global) = (Written::default(), Global { output: OutputForm::Json, ..Global::default() });
+        let answer = answer(&config_refusal(problem), &global, &written.console());
+        let document: Value = serde_json::from_str(&answer.result).unwrap();
+        assert_eq!((answer.exit, &document["error"]["code"]), (Exit::Failed, &json!("config")));
+        let place = json!([{
+            "file": "a.yaml", "line": 1, "column": 1, "path": "nam", "message": "unknown key `nam`",
+            "help": "did you mean `name`?",
+        }]);
+        assert_eq!(document["problems"], place);
+        assert!(written.text().contains("unknown key") && !written.text().contains("ignored"), "{}", written.text());
+    }
+
+    #[test]
+    fn an_override_that_names_nothing_is_a_usage_error() {
+        let refusal = config_refusal(Problem::usage("--resource", "there is no resource `x`", None));
+        let answer = answer(&refusal, &Global::default(), &Written::default().console());
+        assert_eq!(answer.exit, Exit::Usage);
     }
 }

@@ -71,8 +71,8 @@ fn prepare(args: &RunArgs, global: &Global, console: &Console) -> Result<Plan, R
 }
 
 fn tell_notes(loaded: &Loaded, console: &Console) {
-    for note in diagnostics::placed(&loaded.notes, &loaded.sources) {
-        console.write(&labelled(CYAN, "note", &diagnostics::one_line(&note)));
+    for note in &loaded.notes {
+        console.write(&labelled(CYAN, "note", &diagnostics::one_line(note)));
     }
 }
 

@@ -14,7 +14,7 @@ const HEADER: [&str; 10] =
 pub fn text(summary: &Summary, destination: &str) -> String {
     let mut text = String::new();
     if !summary.resources.is_empty() {
-        text += &format!("{}\n", table(summary));
+        text += &format!("{}\n", table(summary).trim_fmt());
     }
     for resource in &summary.resources {
         text += &notes(resource, summary, destination);
@@ -40,6 +40,7 @@ fn row(resource: &ResourceSummary) -> [String; 10] {
     let count = |number: u64| HumanCount(number).to_string();
     let requests = match resource.retries {
         0 => count(resource.requests),
+        1 => format!("{} (1 retry)", count(resource.requests)),
         retries => format!("{} ({} retries)", count(resource.requests), count(retries)),
     };
     [
@@ -54,6 +55,11 @@ fn row(resource: &ResourceSummary) -> [String; 10] {
         DecimalBytes(resource.bytes_written).to_string(),
         count(resource.table_version),
     ]
+}
+
+/// `1 file`, `2 files`.
+pub fn counted(number: u64, what: &str) -> String {
+    format!("{} {what}{}", HumanCount(number), if number == 1 { "" } else { "s" })
 }
 
 /// The word for a status, as in the JSON document.
@@ -73,7 +79,7 @@ fn notes(resource: &ResourceSummary, summary: &Summary, destination: &str) -> St
     for warning in &resource.warnings {
         text += &about(YELLOW, "warning", warning);
     }
-    if let Some(what) = counted(resource) {
+    if let Some(what) = rarities(resource) {
         text += &about(YELLOW, "note", &what);
     }
     if resource.rows_rejected + resource.values_discarded > 0 {
@@ -95,16 +101,15 @@ fn notes(resource: &ResourceSummary, summary: &Summary, destination: &str) -> St
 }
 
 /// The counters that are rarely anything but 0, so that rows never vanish without a word.
-fn counted(resource: &ResourceSummary) -> Option<String> {
+fn rarities(resource: &ResourceSummary) -> Option<String> {
     let counters = [
-        (resource.values_discarded, "values discarded"),
-        (resource.rows_filtered, "rows filtered"),
-        (resource.rows_unchanged, "rows unchanged"),
-        (resource.rows_deleted, "rows deleted"),
+        (resource.values_discarded, "value", "discarded"),
+        (resource.rows_filtered, "row", "filtered"),
+        (resource.rows_unchanged, "row", "unchanged"),
+        (resource.rows_deleted, "row", "deleted"),
     ];
-    let told =
-        counters.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{} {what}", HumanCount(*count)));
-    let told: Vec<_> = told.collect();
+    let occurred = counters.iter().filter(|(number, ..)| *number > 0);
+    let told: Vec<_> = occurred.map(|(number, what, how)| format!("{} {how}", counted(*number, what))).collect();
     (!told.is_empty()).then(|| told.join(", "))
 }
 
@@ -130,13 +135,9 @@ fn conclusion(summary: &Summary) -> String {
         Status::Failed => RED,
         Status::Skipped | Status::Interrupted => YELLOW,
     };
-    let seconds = format!("{:.1} s", summary.elapsed_seconds);
-    format!(
-        "{style}{}{style:#} {} in {seconds} (run {})\n",
-        status_word(summary.status),
-        summary.pipeline,
-        summary.run_id
-    )
+    let seconds = summary.elapsed_seconds;
+    let text = format!("{} in {seconds:.1} s (run {})", summary.pipeline, summary.run_id);
+    labelled(style, status_word(summary.status), &text)
 }
 
 #[cfg(test)]
@@ -187,7 +188,18 @@ pub mod tests {
         let mut resource = resource_summary("test_cases");
         resource.warnings.push("the total shrank while reading".into());
         resource.values_discarded = 4;
-        insta::assert_snapshot!(plain(&summary(Status::Ok, vec![resource])), @"");
+        insta::assert_snapshot!(plain(&summary(Status::Ok, vec![resource])), @r"
+        ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+         resource     status   written   duplicate   rejected   pages         requests   files      bytes   version
+        ════════════════════════════════════════════════════════════════════════════════════════════════════════════
+         test_cases   ok         2,988          10          2      30   31 (2 retries)       1   90.21 kB         1
+        ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+        warning: test_cases: the total shrank while reading
+        note: test_cases: 4 values discarded
+        rejects: test_cases: s3://bucket/lake/test_cases/_restlake/rejects/run-1.jsonl
+        duckdb: SELECT * FROM read_parquet('lake/test_cases/**/*.parquet')
+        ok: test_management in 1.2 s (run run-1)
+        ");
     }
 
     #[test]

@@ -1,57 +1,65 @@
-//! How to read a table: the line for DuckDB, with the types of its partition columns.
-//!
-//! Readers guess a partition column's type from its text, so that `001` becomes the number 1; `hive_types` says what it is.
+//! How DuckDB opens a table: with the types of its partition columns, which a reader would guess from text otherwise.
 
-use super::{PartitionField, ResourcePlan, Transform};
-use crate::schema::{ColumnType, TableSchema};
+use super::{DestinationPlan, PartitionField, ResourcePlan, Transform};
+use crate::schema::ColumnType;
 
-/// The query that reads the table of `resource` below `destination` (a path or URL).
-pub fn duckdb_query(destination: &str, resource: &ResourcePlan) -> String {
-    let pattern = format!("{}/{}/**/*.parquet", destination.trim_end_matches('/'), resource.table);
-    let options = if resource.partition_by.is_empty() { String::new() } else { hive_options(resource) };
-    format!("SELECT * FROM read_parquet({}{options})", quoted(&pattern))
+/// The query with which DuckDB reads the table; `None` if only this process can (`memory://`).
+pub fn duckdb(destination: &DestinationPlan, resource: &ResourcePlan) -> Option<String> {
+    let files = quoted(&format!("{}/{}/**/*.parquet", location(&destination.url)?, resource.table));
+    let types: Vec<_> = resource.partition_by.iter().map(|field| hive_type(field, resource)).collect();
+    Some(match types.is_empty() {
+        true => format!("SELECT * FROM read_parquet({files})"),
+        false => {
+            let types = types.join(", ");
+            format!("SELECT * FROM read_parquet({files}, hive_partitioning = true, hive_types = {{{types}}})")
+        }
+    })
 }
 
-fn hive_options(resource: &ResourcePlan) -> String {
-    let types = resource.partition_by.iter().map(|field| {
-        let data_type = hive_type(field, &resource.schema);
-        format!("{}: {}", quoted(&field.key), quoted(&data_type))
-    });
-    format!(", hive_partitioning = true, hive_types = {{{}}}", types.collect::<Vec<_>>().join(", "))
+/// The destination as DuckDB writes it: a path without `file://` and without a leading `./`, or a URL of its own.
+fn location(url: &str) -> Option<&str> {
+    let url = url.strip_prefix("file://").unwrap_or(url);
+    let url = url.strip_prefix("./").unwrap_or(url);
+    let url = if url.len() > 1 { url.trim_end_matches('/') } else { url };
+    (!url.starts_with("memory:")).then_some(url)
 }
 
-fn hive_type(field: &PartitionField, schema: &TableSchema) -> String {
-    let data_type = schema.columns.get(field.column).map(|column| &column.data_type);
-    match field.transform {
-        Transform::Year | Transform::Bucket(_) => "INTEGER".into(),
-        Transform::Day => "DATE".into(),
-        Transform::Month | Transform::Hour => "VARCHAR".into(),
-        Transform::Identity | Transform::Truncate(_) => data_type.map_or_else(|| "VARCHAR".into(), duckdb_type),
+fn hive_type(field: &PartitionField, resource: &ResourcePlan) -> String {
+    let column = resource.schema.columns.get(field.column).map(|column| &column.data_type);
+    format!("{}: {}", quoted(&field.key), duckdb_type(field.transform, column))
+}
+
+/// The type of a directory's value: text wherever its form is not DuckDB's own for that type.
+fn duckdb_type(transform: Transform, column: Option<&ColumnType>) -> String {
+    match (transform, column) {
+        (Transform::Year | Transform::Bucket(_), _) => "INTEGER".to_owned(),
+        (Transform::Day, _) => "DATE".to_owned(),
+        (Transform::Month | Transform::Hour, _) | (_, None) => "VARCHAR".to_owned(),
+        (Transform::Identity | Transform::Truncate(_), Some(column)) => scalar_type(column),
     }
 }
 
-/// DuckDB's name of the type of a partition value, as it stands in the directory's name.
-fn duckdb_type(data_type: &ColumnType) -> String {
-    match data_type {
-        ColumnType::Bool => "BOOLEAN".into(),
-        ColumnType::Int8 => "TINYINT".into(),
-        ColumnType::Int16 => "SMALLINT".into(),
-        ColumnType::Int32 => "INTEGER".into(),
-        ColumnType::Int64 => "BIGINT".into(),
-        ColumnType::UInt8 => "UTINYINT".into(),
-        ColumnType::UInt16 => "USMALLINT".into(),
-        ColumnType::UInt32 => "UINTEGER".into(),
-        ColumnType::UInt64 => "UBIGINT".into(),
-        ColumnType::Decimal { precision, scale } => format!("DECIMAL({precision},{scale})"),
-        ColumnType::Date => "DATE".into(),
-        ColumnType::Time => "TIME".into(),
-        // The text has no zone, and DuckDB would read it in the session's: the reader who wants one says `AT TIME ZONE`.
-        ColumnType::Timestamp | ColumnType::TimestampNaive => "TIMESTAMP".into(),
-        _ => "VARCHAR".into(),
-    }
+fn scalar_type(column: &ColumnType) -> String {
+    let name = match column {
+        ColumnType::Bool => "BOOLEAN",
+        ColumnType::Int8 => "TINYINT",
+        ColumnType::Int16 => "SMALLINT",
+        ColumnType::Int32 => "INTEGER",
+        ColumnType::Int64 => "BIGINT",
+        ColumnType::UInt8 => "UTINYINT",
+        ColumnType::UInt16 => "USMALLINT",
+        ColumnType::UInt32 => "UINTEGER",
+        ColumnType::UInt64 => "UBIGINT",
+        ColumnType::Decimal { precision, scale } => return format!("DECIMAL({precision},{scale})"),
+        ColumnType::Date => "DATE",
+        // The text is UTC and has no zone; DuckDB would read one with a zone in the session's.
+        ColumnType::Timestamp | ColumnType::TimestampNaive => "TIMESTAMP",
+        _ => "VARCHAR",
+    };
+    name.to_owned()
 }
 
-/// An SQL string literal.
+/// A text as a SQL literal.
 fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
 }
@@ -59,17 +67,48 @@ fn quoted(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plan::{Plan, TableFormatKind};
 
-    #[test]
-    fn every_type_of_a_partition_value_has_a_name_in_duckdb() {
-        let names = ["bool", "int8", "uint64", "decimal(10,2)", "date", "timestamp", "string", "uuid"]
-            .map(|text| duckdb_type(&text.parse().unwrap()));
-        let wanted = ["BOOLEAN", "TINYINT", "UBIGINT", "DECIMAL(10,2)", "DATE", "TIMESTAMP", "VARCHAR", "VARCHAR"];
-        assert_eq!(names, wanted);
+    fn destination(url: &str) -> DestinationPlan {
+        DestinationPlan { url: url.into(), options: Vec::new(), table_format: TableFormatKind::Parquet }
+    }
+
+    fn resource(partition_by: &str) -> ResourcePlan {
+        let text = format!(
+            "client: {{base_url: 'https://api.example.com'}}\nresources:\n  - name: cases\n    partition_by: \
+             {partition_by}\n    schema: {{columns: [{{name: id, type: int64}}, {{name: zip, type: string}}, {{name: day, \
+             type: date}}, {{name: at, type: timestamp}}]}}\n"
+        );
+        let source =
+            crate::config::Source::Embedded { name: "a.yaml".into(), text, syntax: crate::config::Syntax::Yaml };
+        let loaded = crate::config::load(source, &|_| None).unwrap();
+        let Plan { mut resources, .. } = crate::plan::resolve(&loaded, &crate::plan::Overrides::default()).unwrap();
+        resources.remove(0)
     }
 
     #[test]
-    fn a_quote_in_a_path_does_not_end_the_literal() {
-        assert_eq!(quoted("it's"), "'it''s'");
+    fn a_destination_is_written_as_duckdb_wants_it_and_memory_is_nowhere() {
+        let line = |url: &str| duckdb(&destination(url), &resource("[]"));
+        let read = |path: &str| Some(format!("SELECT * FROM read_parquet('{path}/cases/**/*.parquet')"));
+        assert_eq!(line("./lake"), read("lake"));
+        assert_eq!(line("s3://bucket/prefix/"), read("s3://bucket/prefix"));
+        assert_eq!(line("file:///srv/lake"), read("/srv/lake"));
+        assert_eq!(line("/srv/it's"), read("/srv/it''s"));
+        assert_eq!(line("memory://"), None);
+    }
+
+    #[test]
+    fn partition_columns_get_the_types_that_text_does_not_tell() {
+        let fields = "[zip, id, day, {column: at, transform: year}, {column: at, transform: month}, {column: at, transform: \
+                      day}, {column: at, transform: hour}, {column: id, transform: 'bucket[4]'}, {column: zip, transform: \
+                      'truncate[2]'}]";
+        let line = duckdb(&destination("lake"), &resource(fields)).unwrap();
+        assert!(
+            line.ends_with(
+                "hive_types = {'zip': VARCHAR, 'id': BIGINT, 'day': DATE, 'at_year': INTEGER, 'at_month': VARCHAR, \
+                 'at_day': DATE, 'at_hour': VARCHAR, 'id_bucket': INTEGER, 'zip_truncate': VARCHAR})"
+            ),
+            "{line}"
+        );
     }
 }

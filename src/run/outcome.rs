@@ -6,7 +6,7 @@ use crate::{
     error::{Error, ErrorKind, chain},
     fetch::Pages,
     model::DataFile,
-    plan::{ResourcePlan, reader::duckdb_query},
+    plan::{DestinationPlan, ResourcePlan, reader::duckdb},
     report::{ErrorSummary, FileSummary, ResourceSummary, Status, Summary},
 };
 
@@ -92,12 +92,12 @@ impl Ended {
         resource: &ResourcePlan,
         counters: &Counters,
         committed: Committed,
-        destination: &str,
+        destination: &DestinationPlan,
     ) -> Self {
         let mut summary = summary(resource, Status::Ok, counters);
         summary.rows_written = committed.files.iter().map(|file| file.rows).sum();
         summary.bytes_written = committed.files.iter().map(|file| file.bytes).sum();
-        summary.duckdb = duckdb_query(destination, resource);
+        summary.duckdb = duckdb(destination, resource).unwrap_or_default();
         summary.table_version = committed.version;
         summary.table_rows = committed.table_rows;
         summary.files = committed.files.iter().map(|file| file_summary(&resource.table, file)).collect();

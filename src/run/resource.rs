@@ -16,7 +16,7 @@ use crate::{
     error::{Error, Result},
     fetch::{Client, Pages},
     model::{Commit, DataFile, Operation, StagedFile, State, TableIdentity},
-    plan::{MaxRejects, ResourcePlan, WriteDisposition},
+    plan::{DestinationPlan, MaxRejects, ResourcePlan, WriteDisposition},
     report::{Event, Reporter},
     schema::TableSchema,
     store::Store,
@@ -28,6 +28,7 @@ pub(super) struct Export<'a> {
     pub(super) pipeline: &'a str,
     pub(super) run_id: &'a str,
     pub(super) resource: &'a ResourcePlan,
+    pub(super) destination: &'a DestinationPlan,
     /// Bytes that this resource may hold.
     pub(super) memory: u64,
     pub(super) client: &'a Arc<Client>,
@@ -42,7 +43,7 @@ impl Export<'_> {
         self.reporter.on_event(&Event::ResourceStarted { resource: &self.resource.name });
         let mut counters = Counters::default();
         match self.export(&mut counters).await {
-            Ok(committed) => Ended::committed(self.resource, &counters, committed, self.store.shown()),
+            Ok(committed) => Ended::committed(self.resource, &counters, committed, self.destination),
             Err(error) => Ended::failed(self.resource, &counters, &error),
         }
     }

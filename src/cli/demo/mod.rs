@@ -15,7 +15,7 @@ use super::{
     run,
 };
 use crate::{
-    config::{self, Source},
+    config::{self, Source, Syntax},
     plan::{self, Overrides, Plan},
     report::Summary,
 };
@@ -64,7 +64,7 @@ fn prepare(address: SocketAddr, destination: &str) -> Result<Plan, Refusal> {
         "DEMO_API_KEY" => Some(api::KEY.to_owned()),
         _ => None,
     };
-    let source = Source::Embedded { name: "demo/export.yaml".into(), text: config() };
+    let source = Source::Embedded { name: "demo/export.yaml".into(), text: config(), syntax: Syntax::Yaml };
     let loaded = config::load(source, &variables)?;
     let overrides = Overrides { destination: Some(destination.to_owned()), ..Overrides::default() };
     Ok(plan::resolve(&loaded, &overrides)?)
@@ -78,18 +78,21 @@ fn config() -> String {
 
 fn what_next(summary: &Summary) -> String {
     let Some(resource) = summary.resources.first() else { return String::new() };
-    let query = &resource.duckdb;
     let config: String = config().lines().map(|line| format!("    {line}\n")).collect();
     format!(
-        "\nQuery it, with DuckDB:\n\n    duckdb -c \"{query}\"\n\n\
+        "\nQuery it, with DuckDB:\n\n    duckdb -c \"WITH {table} AS ({query}) SELECT status, count(*) FROM {table} GROUP BY \
+         status\"\n\n\
          The config of this run. Save it as export.yaml, set base_url and api_key to your API's, adapt the columns, then\n\
-         `restlake check export.yaml` and `restlake run export.yaml`:\n\n{config}"
+         `restlake check export.yaml` and `restlake run export.yaml`:\n\n{config}",
+        table = resource.table,
+        query = resource.duckdb,
     )
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{cli::summary::tests::resource_summary, plan::WriteDisposition, report::Status};
 
     #[test]
     fn the_embedded_config_holds_the_declared_schema_at_the_right_depth() {
@@ -102,10 +105,40 @@ mod tests {
     }
 
     #[test]
+    fn what_next_holds_the_query_and_the_config_that_ran() {
+        let summary = Summary {
+            pipeline: "p".into(),
+            run_id: "r".into(),
+            status: Status::Ok,
+            elapsed_seconds: 0.0,
+            resources: vec![resource_summary("test_cases")],
+        };
+        let text = what_next(&summary);
+        assert!(
+            text.contains("AS (SELECT * FROM read_parquet('lake/test_cases/**/*.parquet')) SELECT status"),
+            "{text}"
+        );
+        assert!(
+            text.contains("    name: test_management\n") && text.contains("- {name: tags, type: \"list<string>\"}")
+        );
+    }
+
+    #[test]
     fn the_embedded_config_is_a_plan_for_the_address_it_is_given() {
         let plan = prepare(SocketAddr::from(([127, 0, 0, 1], 8123)), "somewhere").unwrap();
         assert_eq!(plan.client.base_url.port(), Some(8123));
         assert_eq!(plan.destination.url, "somewhere");
         assert_eq!(plan.pipeline, "test_management");
+        let resource = &plan.resources[0];
+        assert_eq!(
+            (resource.primary_key.as_slice(), resource.write_disposition),
+            (&[0][..], WriteDisposition::Replace)
+        );
+        assert_eq!(
+            resource.partition_by.iter().map(|field| field.key.as_str()).collect::<Vec<_>>(),
+            ["status", "created_at_month"]
+        );
+        assert_eq!(resource.schema.columns.len(), 18);
+        assert!(plan.secrets.iter().any(|secret| secret.expose() == api::KEY));
     }
 }

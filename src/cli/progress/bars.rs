@@ -108,12 +108,12 @@ mod tests {
             let resources = bars.resources.lock().unwrap();
             let (bar, _) = &resources["cases"];
             assert_eq!((bar.position(), bar.length()), (100, None));
-            assert_eq!(bar.message(), "1 pages, 2.00 kB");
+            assert_eq!(bar.message(), "1 page, 2.00 kB");
         }
         bars.on_event(&Event::TotalKnown { resource: "cases", rows: Some(1000), pages: None });
         bars.on_event(&Event::ResourceFinished { summary: &resource_summary("cases") });
         let text = written.text();
-        assert!(text.contains("cases") && text.contains("✓ 2,988 rows in 1 files, version 1"), "{text}");
+        assert!(text.contains("cases") && text.contains("✓ 2,988 rows in 1 file, version 1"), "{text}");
         assert_eq!(bars.resources.lock().unwrap()["cases"].0.length(), Some(1000));
     }
 

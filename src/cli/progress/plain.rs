@@ -132,7 +132,13 @@ mod tests {
         at(10, &page());
         at(11, &Event::Warning { resource: "cases", message: "odd" });
         at(12, &Event::ResourceFinished { summary: &resource_summary("cases") });
-        insta::assert_snapshot!(written.text(), @"");
+        insta::assert_snapshot!(written.text(), @r"
+        cases: started
+        cases: 3,000 rows, 600/s, 3 pages, 1.50 MB
+        cases: 4,000/10,000 rows, 400/s, 4 pages, 2.00 MB, about 15 s left
+        cases: warning: odd
+        cases: 2,988 rows in 1 file, version 1
+        ");
     }
 
     #[test]

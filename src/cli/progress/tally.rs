@@ -2,6 +2,7 @@
 
 use indicatif::{DecimalBytes, HumanCount};
 
+use super::super::summary::{counted, status_word};
 use crate::report::{Event, ResourceSummary, Status};
 
 /// Counters of one resource while it runs.
@@ -40,9 +41,13 @@ impl Tally {
 
     /// `31/300 pages, 1.20 MB, 2 files`, and what the resource waits for.
     pub fn text(&self) -> String {
-        let mut text = format!("{} pages, {}", out_of(self.pages, self.total_pages), DecimalBytes(self.bytes));
+        let pages = match self.total_pages {
+            Some(_) => format!("{} pages", out_of(self.pages, self.total_pages)),
+            None => counted(self.pages, "page"),
+        };
+        let mut text = format!("{pages}, {}", DecimalBytes(self.bytes));
         if self.files > 0 {
-            text += &format!(", {} files", HumanCount(self.files));
+            text += &format!(", {}", counted(self.files, "file"));
         }
         if self.is_committing {
             text += ", committing";
@@ -80,13 +85,13 @@ pub fn resource<'a>(event: &'a Event<'_>) -> Option<&'a str> {
 pub fn finished(summary: &ResourceSummary) -> String {
     match (summary.status, &summary.error) {
         (Status::Ok, _) => format!(
-            "{} rows in {} files, version {}",
-            HumanCount(summary.rows_written),
-            HumanCount(summary.files.len() as u64),
+            "{} in {}, version {}",
+            counted(summary.rows_written, "row"),
+            counted(summary.files.len() as u64, "file"),
             summary.table_version
         ),
-        (status, Some(error)) => format!("{}: {}", super::super::summary::status_word(status), error.message),
-        (status, None) => super::super::summary::status_word(status).to_owned(),
+        (status, Some(error)) => format!("{}: {}", status_word(status), error.message),
+        (status, None) => status_word(status).to_owned(),
     }
 }
 
@@ -106,7 +111,7 @@ mod tests {
         for event in [page(100), page(50), Event::FileStaged { resource: "a", path: "p", rows: 150, bytes: 9 }] {
             tally.count(&event);
         }
-        assert_eq!((tally.rows, tally.text().as_str()), (150, "2 pages, 3.00 kB, 1 files"));
+        assert_eq!((tally.rows, tally.text().as_str()), (150, "2 pages, 3.00 kB, 1 file"));
         tally.count(&Event::TotalKnown { resource: "a", rows: Some(3000), pages: Some(1200) });
         assert!(tally.text().starts_with("2/1,200 pages"), "{}", tally.text());
         assert_eq!(tally.total_rows, Some(3000));
