@@ -227,7 +227,8 @@ async fn a_table_on_s3_has_the_names_and_bytes_of_a_local_one() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_secret_is_in_the_lake_the_summary_or_the_events() {
-    let (server, lake) = (Server::start(|_| Reply::status(403).body(format!("no {API_KEY}"))).await, TempDir::new().unwrap());
+    let (server, lake) =
+        (Server::start(|_| Reply::status(403).body(format!("no {API_KEY}"))).await, TempDir::new().unwrap());
     let recorder = std::sync::Arc::new(Recorder::default());
     let plan = seed_plan(&server, lake.path(), |_| ());
     let outcome = run(plan, TestEnvironment::new().environment(), recorder.clone()).await;
