@@ -72,7 +72,8 @@ impl Encoding {
             sort: Sort::new(&schema, &sort_names)?,
             leaves: parquet.num_columns(),
             // At 1 % of false positives a value takes about 10 bits, rounded up to a power of two.
-            bloom_bytes: bloom_names.len() * (options.parquet.row_group_rows * 10 / 8).next_power_of_two(),
+            bloom_bytes: bloom_names.len()
+                * (options.parquet.row_group_rows.saturating_mul(10) / 8).next_power_of_two(),
             schema,
         })
     }

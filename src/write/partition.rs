@@ -101,14 +101,13 @@ impl Partitioner {
         let members = self.members(&stride)?;
         let rows = stride.rows.project(&self.kept)?;
         let mut order: Vec<(PartitionId, u32)> = members.into_iter().zip(0..).collect();
-        let spans;
         if order.is_sorted() {
-            spans = spans_of(&order);
-            return Ok(Grouped { rows, ids: stride.ids, spans });
+            return Ok(Grouped { rows, ids: stride.ids, spans: spans_of(&order) });
         }
+        // Pairs of partition and row are all different: this keeps the order of arrival within a partition.
         order.sort_unstable();
-        spans = spans_of(&order);
         let ids = order.iter().filter_map(|&(_, row)| stride.ids.get(row as usize).copied()).collect();
+        let spans = spans_of(&order);
         let indices = UInt32Array::from_iter_values(order.into_iter().map(|(_, row)| row));
         Ok(Grouped { rows: take_record_batch(&rows, &indices)?, ids, spans })
     }

@@ -559,12 +559,12 @@ fn busy_options() -> impl Strategy<Value = WriteOptions> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 12, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 8, ..ProptestConfig::default() })]
 
     #[test]
     fn files_are_the_same_byte_for_byte_however_rows_are_cut_into_batches(
         options in busy_options(),
-        count in 1_usize..30_000,
+        count in 1_usize..20_000,
         lengths in prop::collection::vec(1_usize..9_000, 1..6),
     ) {
         let rows = rows(count);

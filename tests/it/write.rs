@@ -1,6 +1,6 @@
 //! A written table as its readers find it: directories decoded, columns of all files put together.
 
-use std::path::Path;
+use std::{collections::BTreeSet, path::Path, sync::Arc};
 
 use arrow::{
     array::{ArrayRef, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray},
@@ -13,7 +13,6 @@ use restlake::{
     schema::{Column, Source, TableSchema},
     write::{TableWriter, WriteOptions, rewrite},
 };
-use std::sync::Arc;
 
 use crate::support::tables::{all_rows, data_files, read_table, sorted_texts, walk};
 
@@ -89,7 +88,7 @@ fn a_reader_of_the_directory_finds_every_row_and_its_partition_values() {
     let columns = ["id", "status", "created_at"];
     assert_eq!(sorted_texts(&all_rows(&table), &columns), sorted_texts(&expected, &columns));
     let months: Vec<_> = sorted_texts(&all_rows(&table), &["created_at_month"]).concat();
-    assert_eq!(months.iter().flatten().map(String::as_str).collect::<std::collections::BTreeSet<_>>().len(), 3);
+    assert_eq!(months.iter().flatten().map(String::as_str).collect::<BTreeSet<_>>().len(), 3);
 }
 
 #[test]
