@@ -29,6 +29,8 @@ pub(super) enum Misfit {
     Precision(u8),
     #[error("no number of the type equals this integer")]
     InexactInteger,
+    #[error("it is empty, and as the name of a partition's directory readers would take it for a null")]
+    EmptyPartition,
     #[error("{0}")]
     Text(#[from] StringError),
     #[error("it is not base64")]

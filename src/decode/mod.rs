@@ -49,6 +49,8 @@ pub struct Decoder {
     layouts: Vec<Layout>,
     /// Of each column, whether a null in it is a mismatch.
     required: Vec<bool>,
+    /// Of each column, whether an empty text in it is a mismatch.
+    filled: Vec<bool>,
     contract: Contract,
     schema: SchemaRef,
 }
@@ -69,9 +71,19 @@ impl Decoder {
             columns: schema.columns.clone(),
             layouts,
             required: required_columns(resource, schema, required)?,
+            filled: vec![false; schema.columns.len()],
             contract,
             schema: schema.to_arrow(),
         })
+    }
+
+    /// With columns in which an empty text is a mismatch: those whose text names a directory, where readers would take it
+    /// for a null. Indexes beyond the last column have no effect.
+    pub fn with_filled(mut self, columns: &[usize]) -> Self {
+        for &index in columns {
+            self.filled.get_mut(index).into_iter().for_each(|filled| *filled = true);
+        }
+        self
     }
 
     /// The schema of all batches: `TableSchema::to_arrow`.

@@ -115,6 +115,11 @@ impl<'a> PageDecoder<'a> {
                 builder.append_null();
                 true
             }
+            Slot::Found(value) if value.raw() == br#""""# && self.is_filled(column) => {
+                builder.append_null();
+                self.findings.push(self.column_finding(column, Some(value), Misfit::EmptyPartition));
+                false
+            }
             Slot::Found(value) => {
                 let before = self.findings.len();
                 builder.append(value, &mut self.findings);
@@ -129,7 +134,7 @@ impl<'a> PageDecoder<'a> {
             }
         };
         if is_null && self.is_required(column) {
-            self.findings.push(self.null_finding(column));
+            self.findings.push(self.column_finding(column, None, Misfit::Null));
         }
     }
 
@@ -137,11 +142,16 @@ impl<'a> PageDecoder<'a> {
         self.decoder.required.get(column).copied().unwrap_or(false)
     }
 
+    fn is_filled(&self, column: usize) -> bool {
+        self.decoder.filled.get(column).copied().unwrap_or(false)
+    }
+
+    /// What is wrong with a column's whole value, whatever its type makes of it.
     #[cold]
-    fn null_finding(&self, column: usize) -> Finding<'a> {
+    fn column_finding(&self, column: usize, found: Option<Node<'a>>, misfit: Misfit) -> Finding<'a> {
         let expected =
             self.decoder.columns.get(column).map_or(Expected::Object, |column| Expected::Type(&column.data_type));
-        Finding { expected, ..finding(Subject::Column(column), Vec::new(), None, Misfit::Null) }
+        Finding { expected, ..finding(Subject::Column(column), Vec::new(), found, misfit) }
     }
 
     fn append_nothing(&mut self, record: Node<'a>) {

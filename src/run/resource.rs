@@ -16,7 +16,7 @@ use crate::{
     error::{Error, Result},
     fetch::{Client, Pages},
     model::{Commit, DataFile, Operation, StagedFile, State, TableIdentity},
-    plan::{DestinationPlan, MaxRejects, ResourcePlan, WriteDisposition},
+    plan::{DestinationPlan, MaxRejects, PartitionField, ResourcePlan, Transform, WriteDisposition},
     report::{Event, Reporter},
     schema::TableSchema,
     store::Store,
@@ -173,7 +173,10 @@ impl Export<'_> {
     fn decoder(&self) -> Result<Decoder> {
         let resource = self.resource;
         let required: &[usize] = if resource.dedup { &resource.primary_key } else { &[] };
-        Ok(Decoder::new(&resource.name, &resource.schema, resource.contract, required)?)
+        let decoder = Decoder::new(&resource.name, &resource.schema, resource.contract, required)?;
+        let named = |field: &&PartitionField| matches!(field.transform, Transform::Identity | Transform::Truncate(_));
+        let filled: Vec<usize> = resource.partition_by.iter().filter(named).map(|field| field.column).collect();
+        Ok(decoder.with_filled(&filled))
     }
 
     fn dedup(&self) -> Result<Option<Dedup>> {

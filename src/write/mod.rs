@@ -28,7 +28,6 @@ use parquet::errors::ParquetError;
 
 pub use self::{
     index::{FileIndex, Stale},
-    partition::empty_partition_values,
     rewrite::rewrite,
     table::{Finished, TableWriter, empty_file},
 };

@@ -206,21 +206,3 @@ pub(super) fn arrow_schema(schema: &TableSchema, columns: &[usize]) -> SchemaRef
     let fields: Vec<_> = columns.iter().filter_map(|&index| schema.columns.get(index)).map(|c| c.to_arrow()).collect();
     Arc::new(Schema::new(fields))
 }
-
-/// Rows whose partition value is an empty text, each with the index of the column that holds it. Readers take an empty
-/// directory value for a null, so it is a mismatch that the contract rules: to be asked before rows reach the writer.
-pub fn empty_partition_values(rows: &RecordBatch, partition_by: &[PartitionField]) -> Vec<(usize, usize)> {
-    let text = |field: &&PartitionField| matches!(field.transform, Transform::Identity | Transform::Truncate(_));
-    let columns =
-        partition_by.iter().filter(text).filter_map(|field| Some((field.column, rows.columns().get(field.column)?)));
-    let mut found: Vec<_> = columns
-        .filter_map(|(index, column)| Some((index, column.as_string_opt::<i32>()?)))
-        .flat_map(|(index, column)| {
-            let empty = column.iter().enumerate().filter(|(_, text)| *text == Some(""));
-            empty.map(move |(row, _)| (row, index))
-        })
-        .collect();
-    found.sort_unstable();
-    found.dedup();
-    found
-}

@@ -497,15 +497,6 @@ fn a_partition_value_without_a_directory_is_told_with_its_row() {
 }
 
 #[test]
-fn empty_partition_values_are_found_before_they_are_written() {
-    let fields = [by(STATUS, Transform::Identity, "status"), by(NAME, Transform::Truncate(2), "name_truncate")];
-    let batch = rows_with([Some(""), Some("a"), None, Some("")]);
-    assert_eq!(empty_partition_values(&batch, &fields), [(0, STATUS), (3, STATUS)]);
-    // A bucket of an empty text is a bucket like any other.
-    assert!(empty_partition_values(&batch, &[by(STATUS, Transform::Bucket(4), "status_bucket")]).is_empty());
-}
-
-#[test]
 fn columns_that_cannot_play_their_role_are_refused() {
     let code = |options: WriteOptions| {
         let error = TableWriter::new(options).err().unwrap();

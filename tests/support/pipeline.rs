@@ -23,7 +23,7 @@ pub fn plan_with(text: &str, overrides: &Overrides) -> Plan {
 
 pub fn variables(name: &str) -> Option<String> {
     match name {
-        "API_KEY" => Some(super::pipeline::API_KEY.to_owned()),
+        "API_KEY" => Some(API_KEY.to_owned()),
         "KEY" => Some(super::s3::ACCESS_KEY.to_owned()),
         "SECRET" => Some(super::s3::SECRET_KEY.to_owned()),
         _ => None,

@@ -214,3 +214,15 @@ fn threads_share_one_decoder() {
     });
     assert_eq!(counts, [2, 2]);
 }
+
+#[test]
+fn an_empty_text_is_a_mismatch_where_it_would_name_a_directory() {
+    let decoder = decoder([column("name: string"), column("part: string")], DISCARD_VALUE).with_filled(&[1]);
+    let batch = decode(&decoder, r#"[{"name":"","part":""},{"part":"x"},{"part":null}]"#).unwrap();
+    assert_eq!(
+        rows(&batch.rows),
+        json!([{"name": "", "part": null}, {"name": null, "part": "x"}, {"name": null, "part": null}])
+    );
+    assert_eq!(paths(&batch), [("part", 1)]);
+    assert!(batch.rejects[0].reason.contains("empty"), "{:?}", batch.rejects[0]);
+}
