@@ -143,7 +143,7 @@ fn usage_document(error: &clap::Error) -> serde_json::Value {
     let text = error.render().to_string();
     let message = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
     json!({
-        "pipeline": null, "run_id": null, "status": "failed", "resources": [], "problems": [],
+        "pipeline": null, "run_id": null, "status": "failed", "elapsed_seconds": 0.0, "resources": [], "problems": [],
         "error": {"code": "usage", "message": message, "hint": "`restlake --help` lists the commands and options"},
     })
 }

@@ -191,7 +191,7 @@ mod tests {
             assert!(records.iter().all(|record| record.get(field).is_some()), "{field}");
         }
         assert!(
-            records().iter().all(|record| record["owner"]["email"].is_string() && record["steps"][0]["position"] == 1)
+            records.iter().all(|record| record["owner"]["email"].is_string() && record["steps"][0]["position"] == 1)
         );
     }
 
