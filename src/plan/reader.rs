@@ -75,7 +75,7 @@ mod tests {
 
     fn resource(partition_by: &str) -> ResourcePlan {
         let text = format!(
-            "client: {{base_url: 'https://api.example.com'}}\nresources:\n  - name: cases\n    partition_by: \
+            "client: {{base_url: 'https://api.example.com', paginator: single_page}}\nresources:\n  - name: cases\n    partition_by: \
              {partition_by}\n    schema: {{columns: [{{name: id, type: int64}}, {{name: zip, type: string}}, {{name: day, \
              type: date}}, {{name: at, type: timestamp}}]}}\n"
         );
