@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{CommitError, TableSnapshot};
 use crate::{
+    error::{ErrorKind, Failure},
     model::{Commit, DataFile, Version},
     store::{Created, TableStore},
 };
@@ -187,11 +188,15 @@ impl Log {
     /// The client repeats a put whose answer it did not get, so that "already there" may mean our own, and an error that
     /// the object was written after all. Reading tells: our run and attempt are ours, another's is lost, none is to be
     /// written again.
+    ///
+    /// # Errors
+    /// [`CommitError::Store`] if the version was certainly not written, [`CommitError::Unclear`] if nobody can tell.
     pub async fn put(&self, object: &CommitObject) -> Result<Put, CommitError> {
         let path = path_of(object.version);
         let content = serde_json::to_vec_pretty(object).map_err(|error| self.invalid(object, &error.to_string()))?;
         let content = Bytes::from(content);
         let mut unanswered = None;
+        let mut absent = false;
         for _ in 0..PUTS {
             match self.table.put_if_absent(&path, content.clone()).await {
                 Ok(Created::Yes) => return Ok(Put::Done),
@@ -201,12 +206,17 @@ impl Log {
             match self.read(object.version).await {
                 Ok(Some(found)) if is_same(&found, object) => return Ok(Put::Done),
                 Ok(Some(found)) => return Ok(Put::Lost(Box::new(found))),
-                Ok(None) => {}
-                Err(CommitError::Store(error)) => unanswered = Some(error),
+                Ok(None) => absent = true,
+                Err(CommitError::Store(error)) => {
+                    absent = false;
+                    unanswered = Some(error);
+                }
                 Err(error) => return Err(error),
             }
         }
         match unanswered {
+            // A store that says no, and has nothing, leaves nothing in doubt: its own words are the error.
+            Some(source) if absent && source.kind() == ErrorKind::User => Err(CommitError::Store(source)),
             Some(source) => Err(CommitError::Unclear { table: self.table.shown(""), version: object.version, source }),
             None => Err(CommitError::NotConditional { store: self.table.shown("") }),
         }

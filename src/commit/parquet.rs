@@ -186,7 +186,11 @@ impl TableFormat for ParquetTable {
         let object = CommitObject::new(&base, &lease.name, commit, self.environment.clock.now());
         // From here on only the log knows whether these files are the table's.
         lease.set_in_doubt(true);
-        let put = self.log.put(&object).await?;
+        let put = self.log.put(&object).await;
+        if matches!(put, Err(CommitError::Store(_))) {
+            lease.set_in_doubt(false);
+        }
+        let put = put?;
         lease.release().await;
         match put {
             Put::Done => self.publish(&object, &base).await.map_err(|error| self.unpublished(object.version, error))?,

@@ -23,6 +23,9 @@ use crate::{
     write::{TableWriter, WriteOptions},
 };
 
+/// One part in so many of the memory is for pages, the rest for rows and files: a file stays in memory until it is whole.
+const PAGES_PART: u64 = 4;
+
 /// What an export of one resource needs.
 pub(super) struct Export<'a> {
     pub(super) pipeline: &'a str,
@@ -123,7 +126,7 @@ impl Export<'_> {
     ) -> Result<Vec<StagedFile>> {
         let options = self.write_options(base.version + 1);
         let table = TableStage::new(self.dedup()?, TableWriter::new(options.clone())?);
-        let mut pages = Pages::new(Arc::clone(self.client), self.resource, self.memory / 2)?;
+        let mut pages = Pages::new(Arc::clone(self.client), self.resource, self.memory / PAGES_PART)?;
         let decoder = Arc::new(self.decoder()?);
         let pipeline = Pipeline {
             resource: self.resource,
@@ -163,7 +166,7 @@ impl Export<'_> {
             parquet: self.resource.parquet.clone(),
             version,
             position: 0,
-            memory: usize::try_from(self.memory / 2).unwrap_or(usize::MAX),
+            memory: usize::try_from(self.memory - self.memory / PAGES_PART).unwrap_or(usize::MAX),
             index: self.resource.dedup,
             pipeline: self.pipeline.to_owned(),
             resource: self.resource.name.clone(),

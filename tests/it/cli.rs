@@ -1,6 +1,17 @@
 //! The program as a user starts it: help, usage errors, and what goes to which stream.
 
-use std::process::{Command, Output};
+use std::{
+    path::PathBuf,
+    process::{Command, Output, Stdio},
+};
+
+use serde_json::json;
+use tempfile::TempDir;
+
+use crate::support::{
+    server::{Gate, Reply, Server, list_by_offset, numbered_rows},
+    tables::{read_table, walk},
+};
 
 fn restlake(arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_restlake"));
@@ -49,7 +60,7 @@ fn a_wrong_command_line_exits_with_2_and_says_why_on_stderr_only() {
         let output = restlake(arguments);
         assert_eq!(output.status.code(), Some(2), "{arguments:?}");
         assert_eq!(text(&output.stdout), "", "{arguments:?}");
-        assert!(text(&output.stderr).contains("Usage: restlake"), "{arguments:?}: {}", text(&output.stderr));
+        assert!(text(&output.stderr).contains("--help"), "{arguments:?}: {}", text(&output.stderr));
     }
 }
 
@@ -74,4 +85,197 @@ fn colours_appear_only_where_they_are_asked_for() {
     assert!(!has_colours(&["run"]));
     assert!(!has_colours(&["run", "--color", "never"]));
     assert!(has_colours(&["run", "--color", "always"]));
+}
+
+/// A folder with a config in it, and a lake beside it.
+struct Project {
+    folder: TempDir,
+}
+
+impl Project {
+    /// One resource of numbered items at `server`; `extra` is added to the resource.
+    fn new(server: &str, extra: &str) -> Self {
+        let folder = TempDir::new().unwrap();
+        let config = format!(
+            "name: p\nclient: {{base_url: '{server}', retry: {{max_attempts: 1}}, auth: {{type: bearer, token: '${{TOKEN}}'}}}}\n\
+             resources:\n  - name: items\n    endpoint: {{path: items, data_selector: data, paginator: {{type: offset, limit: 10}}}}\n    \
+             schema: {{columns: [{{name: id, type: int64}}]}}\n    {extra}\n"
+        );
+        std::fs::write(folder.path().join("export.yaml"), config).unwrap();
+        Self { folder }
+    }
+
+    fn lake(&self) -> PathBuf {
+        self.folder.path().join("lake")
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_restlake"));
+        command
+            .current_dir(self.folder.path())
+            .args(arguments)
+            .env("TOKEN", "a-token-nobody-sees")
+            .env("NO_COLOR", "1");
+        command
+    }
+
+    fn output(&self, arguments: &[&str]) -> Output {
+        let output = self.command(arguments).output().unwrap();
+        for stream in [&output.stdout, &output.stderr] {
+            assert!(!text(stream).contains("a-token-nobody-sees"), "{}", text(stream));
+        }
+        output
+    }
+}
+
+async fn thirty_items() -> Server {
+    Server::start(list_by_offset(numbered_rows(30), 10, true)).await
+}
+
+/// Blocking work beside the server's tasks.
+async fn apart<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    tokio::task::spawn_blocking(work).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_prints_its_document_and_nothing_else_on_stdout() {
+    let server = thirty_items().await;
+    let project = Project::new(server.url().as_str(), "");
+    let (project, output) = apart(move || {
+        let output = project.output(&["run", "export.yaml", "--output", "json"]);
+        (project, output)
+    })
+    .await;
+    assert_eq!((output.status.code(), text(&output.stderr)), (Some(0), ""));
+    let document = document(&output);
+    assert_eq!((&document["pipeline"], &document["status"]), (&json!("p"), &json!("ok")));
+    let resource = &document["resources"][0];
+    for (key, wanted) in
+        [("requests", 3), ("pages", 3), ("rows_fetched", 30), ("rows_written", 30), ("table_version", 1)]
+    {
+        assert_eq!(resource[key], wanted, "{key}");
+    }
+    assert_eq!(resource["cursor"], json!(null));
+    let path = resource["files"][0]["path"].as_str().unwrap();
+    assert!(project.lake().join(path).is_file(), "{path}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_for_people_ends_with_a_table_and_the_line_for_duckdb() {
+    let server = thirty_items().await;
+    let project = Project::new(server.url().as_str(), "");
+    let output = apart(move || project.output(&["run", "export.yaml"])).await;
+    insta::with_settings!({filters => vec![
+        (r"\d+\.\d s", "[time]"), (r"run \w+-\w+", "run [id]"), (r"\d[\d.]* (B|KiB|KB|kB)", "[size]"), (r" +│", " │"), (r"─+", "─"),
+    ]}, {
+        insta::assert_snapshot!("run_text", text(&output.stdout));
+    });
+    assert_eq!(output.status.code(), Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dry_run_sends_nothing_and_creates_nothing() {
+    let server = thirty_items().await;
+    let project = Project::new(server.url().as_str(), "");
+    let (output, lake) =
+        apart(move || (project.output(&["run", "export.yaml", "--dry-run"]), project.lake().exists())).await;
+    assert_eq!(output.status.code(), Some(0));
+    assert!(text(&output.stdout).contains("items"), "{}", text(&output.stdout));
+    assert!(server.requests().is_empty() && !lake);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_way_to_fail_has_its_exit_code() {
+    let server = Server::start(|_| Reply::json(r#"{"data": [{"id": "x"}], "total": 1}"#)).await;
+    let refusing = Server::start(|_| Reply::status(401).body("who are you")).await;
+    let broken = Server::start(|_| Reply::status(503)).await;
+    let cases = [
+        (refusing.url(), "", 1, "http_status"),
+        (broken.url(), "", 3, "http_status"),
+        (server.url(), "", 1, "data_mismatch"),
+        (server.url(), "schema_contract: discard_row\n    max_rejects: 0", 4, "too_many_rejects"),
+    ];
+    for (url, extra, code, word) in cases {
+        let output =
+            apart(move || Project::new(url.as_str(), extra).output(&["run", "export.yaml", "--output", "json"])).await;
+        let document = document(&output);
+        assert_eq!((output.status.code(), &document["status"]), (Some(code), &json!("failed")), "{document:#}");
+        assert_eq!(document["resources"][0]["error"]["code"], word, "{document:#}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_api_that_nobody_serves_is_a_passing_fault() {
+    // A port that was free a moment ago.
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let output =
+        apart(move || Project::new(&format!("http://127.0.0.1:{port}"), "").output(&["run", "export.yaml"])).await;
+    assert_eq!(output.status.code(), Some(3), "{}", text(&output.stdout));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ctrl_c_ends_a_run_with_130_and_leaves_no_data() {
+    let gate = Gate::default();
+    let shut = gate.clone();
+    let pages = list_by_offset(numbered_rows(30), 10, true);
+    let server = Server::start(move |request| match request.number_param("offset") {
+        Some(20) => pages(request).after(&shut),
+        _ => pages(request),
+    })
+    .await;
+    let project = Project::new(server.url().as_str(), "");
+    let mut command = project.command(&["run", "export.yaml", "--output", "json"]);
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    server.requested(3).await;
+    let pid = rustix::process::Pid::from_raw(child.id().cast_signed()).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+    let output = apart(move || child.wait_with_output().unwrap()).await;
+    gate.open();
+    assert_eq!(output.status.code(), Some(130), "{}", text(&output.stderr));
+    let document = document(&output);
+    assert_eq!(
+        (&document["status"], &document["resources"][0]["status"]),
+        (&json!("interrupted"), &json!("interrupted"))
+    );
+    let data = walk(&project.lake()).into_keys().filter(|path| path.contains(".parquet")).count();
+    assert_eq!(data, 0, "neither a table's nor a staged file");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn check_reports_problems_with_their_places_and_asks_no_server() {
+    let server = thirty_items().await;
+    let good = Project::new(server.url().as_str(), "");
+    let bad = Project::new(server.url().as_str(), "partition_bye: [id]");
+    let (good, bad) = apart(move || {
+        let check = ["check", "export.yaml", "--output", "json"];
+        (good.output(&check), bad.output(&check))
+    })
+    .await;
+    assert_eq!((good.status.code(), &document(&good)["status"]), (Some(0), &json!("ok")));
+    let document = document(&bad);
+    assert_eq!((bad.status.code(), &document["status"]), (Some(1), &json!("error")));
+    let problem = &document["problems"][0];
+    assert_eq!((&problem["file"], &problem["line"], &problem["column"]), (&json!("export.yaml"), &json!(7), &json!(5)));
+    assert_eq!(problem["path"], "resources[0].partition_bye");
+    assert!(problem["help"].as_str().unwrap().contains("partition_by"), "{problem}");
+    assert!(server.requests().is_empty());
+}
+
+#[test]
+fn the_demo_exports_with_the_real_pipeline_and_may_be_run_again() {
+    let folder = TempDir::new().unwrap();
+    let lake = folder.path().join("lake");
+    for version in 1..=2 {
+        let output =
+            restlake(&["demo", "--rows", "1200", "--destination", lake.to_str().unwrap(), "--progress", "none"]);
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+        assert!(text(&output.stdout).contains("read_parquet("), "{}", text(&output.stdout));
+        let table = lake.join("test_cases");
+        let files = read_table(&table);
+        assert_eq!(files.iter().map(|file| file.rows.num_rows()).sum::<usize>(), 1200);
+        assert!(
+            files.iter().all(|file| file.path.contains(&format!("part-{version:010}-"))),
+            "only the newest version"
+        );
+    }
 }

@@ -11,7 +11,6 @@ mod export;
 mod http;
 mod layers;
 mod pagination;
-mod regression;
 mod stores;
 mod table_formats;
 mod write;

@@ -17,6 +17,7 @@ use object_store::{
 use restlake::{
     commit::{CommitOutcome, TableFormat},
     environment::FaultPoint,
+    error::ErrorKind,
     model::{Operation, Version},
 };
 
@@ -137,6 +138,20 @@ async fn a_commit_that_stays_unclear_keeps_its_files_until_the_next_open() {
     assert!(lake.objects().await.is_empty());
 }
 
+#[tokio::test]
+async fn a_commit_that_the_store_refuses_is_the_users_to_mend_and_leaves_nothing_in_doubt() {
+    let lake = Lake::memory().await;
+    let store =
+        lake.decorated(|inner| Arc::new(Unclear { inner, lost: Lost::Refused, times: AtomicI64::new(i64::MAX) }));
+    let table = World::new().open(&store).await.unwrap();
+    let attempt = table.attempt(0).await.unwrap();
+    let adds = super::stage_all(&attempt, super::files(1, 2, "run")).await.unwrap();
+    let error = table.commit(0, super::commit(Operation::Append, adds, vec![], "run")).await.unwrap_err();
+    assert_eq!((error.code(), error.kind()), ("store_permission", ErrorKind::User));
+    attempt.abandon().await.unwrap();
+    assert!(lake.objects().await.is_empty());
+}
+
 async fn clear(lake: &Lake) {
     for path in lake.objects().await.into_keys() {
         object_store::ObjectStoreExt::delete(&lake.store.store, &lake.path(&path)).await.unwrap();
@@ -215,6 +230,8 @@ enum Lost {
     WrittenButError,
     WrittenButAlreadyExists,
     NotWritten,
+    /// Not lost, but a clear no.
+    Refused,
 }
 
 /// Loses the answer to the first puts of a commit object.
@@ -237,12 +254,13 @@ impl ObjectStore for Unclear {
         if !location.as_ref().contains("/commits/") || self.times.fetch_sub(1, Ordering::SeqCst) <= 0 {
             return self.inner.put_opts(location, payload, options).await;
         }
-        if self.lost != Lost::NotWritten {
+        if !matches!(self.lost, Lost::NotWritten | Lost::Refused) {
             self.inner.put_opts(location, payload, options).await?;
         }
         let source = "connection reset by peer".into();
         Err(match self.lost {
             Lost::WrittenButAlreadyExists => Error::AlreadyExists { path: location.to_string(), source },
+            Lost::Refused => Error::PermissionDenied { path: location.to_string(), source },
             _ => Error::Generic { store: "Unclear", source },
         })
     }
