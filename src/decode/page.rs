@@ -109,13 +109,14 @@ impl<'a> PageDecoder<'a> {
 
     #[inline]
     fn append_column(&mut self, column: usize) {
+        let is_filled = self.is_filled(column);
         let (Some(builder), Some(slot)) = (self.builders.get_mut(column), self.slots.get(column)) else { return };
         let is_null = match *slot {
             Slot::Missing => {
                 builder.append_null();
                 true
             }
-            Slot::Found(value) if value.raw() == br#""""# && self.is_filled(column) => {
+            Slot::Found(value) if value.raw() == br#""""# && is_filled => {
                 builder.append_null();
                 self.findings.push(self.column_finding(column, Some(value), Misfit::EmptyPartition));
                 false

@@ -63,7 +63,10 @@ fn plan(loaded: &Loaded, overrides: &Overrides, findings: &mut Findings) -> Opti
     distinct(&sections, findings);
     destination::columns_exist_somewhere(context.parquet, &resources, findings);
     check_overrides(&sections, overrides, findings);
-    let resources = select(&sections, resources, overrides)?;
+    let mut resources = select(&sections, resources, overrides)?;
+    if let Some(warning) = destination.as_ref().and_then(destination::idle_options) {
+        resources.iter_mut().for_each(|resource| resource.warnings.push(warning.clone()));
+    }
     if resources.is_empty() && !findings.has_errors() {
         let help = "add one, or remove a `selected: false`".to_owned();
         findings.error(root.place_of("resources"), "there is no resource to export", Some(help));

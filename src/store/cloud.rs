@@ -10,6 +10,7 @@ use object_store::{
     aws::{AmazonS3Builder, AmazonS3ConfigKey},
     azure::{AzureConfigKey, MicrosoftAzureBuilder},
     gcp::{GoogleCloudStorageBuilder, GoogleConfigKey},
+    path::Path,
 };
 use url::Url;
 
@@ -198,13 +199,7 @@ pub(super) fn open(
     url: &Url,
     variables: &dyn Fn(&str) -> Option<String>,
 ) -> Result<Store, StoreError> {
-    let (scheme, root) = ObjectStoreScheme::parse(url).map_err(|_| unknown_scheme(plan, url))?;
-    let (provider, build): (&Provider, Build) = match (&scheme, url.scheme()) {
-        (ObjectStoreScheme::AmazonS3, "s3" | "s3a") => (&S3, build_s3),
-        (ObjectStoreScheme::GoogleCloudStorage, "gs") => (&GCS, build_gcs),
-        (ObjectStoreScheme::MicrosoftAzure, "az" | "azure" | "adl" | "abfs" | "abfss") => (&AZURE, build_azure),
-        _ => return Err(unknown_scheme(plan, url)),
-    };
+    let (provider, build, root) = provider(plan, url)?;
     let settings = settings(provider, plan, variables)?;
     let redactor = redactor(settings.iter().map(|setting| (setting.name.as_str(), setting.value.as_str())));
     refuse_plain_http(&settings)?;
@@ -223,6 +218,22 @@ pub(super) fn open(
     Ok(Store::with_context(store, root, context))
 }
 
+/// Whether the URL is that of a cloud, and its options are known there.
+pub(super) fn check(plan: &DestinationPlan, url: &Url) -> Result<(), StoreError> {
+    let (provider, _, _) = provider(plan, url)?;
+    options(provider, plan).map(|_| ())
+}
+
+fn provider(plan: &DestinationPlan, url: &Url) -> Result<(&'static Provider, Build, Path), StoreError> {
+    let (scheme, root) = ObjectStoreScheme::parse(url).map_err(|_| unknown_scheme(plan, url))?;
+    Ok(match (&scheme, url.scheme()) {
+        (ObjectStoreScheme::AmazonS3, "s3" | "s3a") => (&S3, build_s3, root),
+        (ObjectStoreScheme::GoogleCloudStorage, "gs") => (&GCS, build_gcs, root),
+        (ObjectStoreScheme::MicrosoftAzure, "az" | "azure" | "adl" | "abfs" | "abfss") => (&AZURE, build_azure, root),
+        _ => return Err(unknown_scheme(plan, url)),
+    })
+}
+
 fn unknown_scheme(plan: &DestinationPlan, url: &Url) -> StoreError {
     let reason = format!("a destination is one of {SCHEMES}, and `{}://` none of them", url.scheme());
     StoreError::url(&super::hidden(plan), reason)
@@ -234,6 +245,15 @@ fn settings(
     plan: &DestinationPlan,
     variables: &dyn Fn(&str) -> Option<String>,
 ) -> Result<Vec<Setting>, StoreError> {
+    let options = options(provider, plan)?;
+    let mut settings = provider.from_environment(variables);
+    settings.retain(|setting| !provider.replaced(setting, &options));
+    settings.extend(options);
+    Ok(settings)
+}
+
+/// The config's options, by their names without the provider's prefix.
+fn options(provider: &Provider, plan: &DestinationPlan) -> Result<Vec<Setting>, StoreError> {
     let mut options = Vec::with_capacity(plan.options.len());
     for (name, value) in &plan.options {
         let plain = name.to_ascii_lowercase();
@@ -243,10 +263,7 @@ fn settings(
         }
         options.push(Setting { name: plain, value: value.expose().clone() });
     }
-    let mut settings = provider.from_environment(variables);
-    settings.retain(|setting| !provider.replaced(setting, &options));
-    settings.extend(options);
-    Ok(settings)
+    Ok(options)
 }
 
 impl Provider {

@@ -107,18 +107,15 @@ impl Context {
 /// A URL or an option that cannot be understood.
 pub fn open(plan: &DestinationPlan, variables: &dyn Fn(&str) -> Option<String>) -> Result<Store, StoreError> {
     let Some((scheme, _)) = plan.url.split_once("://") else {
-        refuse_options(plan)?;
         return local::open(std::path::Path::new(&plan.url), &plan.url);
     };
     let url = Url::parse(&plan.url).map_err(|error| StoreError::url(&hidden(plan), error))?;
     match scheme {
         "file" => {
-            refuse_options(plan)?;
             let path = url.to_file_path().map_err(|()| StoreError::url(&plan.url, "it names no local path"))?;
             local::open(&path, &plan.url)
         }
         "memory" => {
-            refuse_options(plan)?;
             let root = Path::from_url_path(url.path()).map_err(|error| StoreError::url(&plan.url, error))?;
             let store = Arc::new(InMemory::new());
             Ok(Store::with_context(store, root, Context::plain(plan.url.clone(), Kind::Memory)))
@@ -127,21 +124,30 @@ pub fn open(plan: &DestinationPlan, variables: &dyn Fn(&str) -> Option<String>) 
     }
 }
 
+/// Whether a destination's options mean anything: a local path and memory have none, so that a config for S3 can be tried
+/// out there with nothing but another URL.
+pub fn has_options(url: &str) -> bool {
+    url.split_once("://").is_some_and(|(scheme, _)| !matches!(scheme, "file" | "memory"))
+}
+
+/// What can be told of a destination without any I/O: that its URL is one, and that the store knows its options.
+///
+/// # Errors
+/// As [`open`]'s, except for what only the environment or the store itself can tell.
+pub fn check(plan: &DestinationPlan) -> Result<(), StoreError> {
+    if !plan.url.contains("://") {
+        return Ok(());
+    }
+    let url = Url::parse(&plan.url).map_err(|error| StoreError::url(&hidden(plan), error))?;
+    if has_options(&plan.url) { cloud::check(plan, &url) } else { Ok(()) }
+}
+
 /// The URL without what may be a secret in it.
 fn hidden(plan: &DestinationPlan) -> String {
     let url = plan.url.split(['?', '#']).next().unwrap_or_default();
     match url.rsplit_once('@') {
         Some((_, rest)) => rest.to_owned(),
         None => url.to_owned(),
-    }
-}
-
-fn refuse_options(plan: &DestinationPlan) -> Result<(), StoreError> {
-    match plan.options.first() {
-        None => Ok(()),
-        Some((name, _)) => {
-            Err(StoreError::UnknownOption { name: name.clone(), store: plan.url.clone(), suggestion: None })
-        }
     }
 }
 

@@ -81,8 +81,18 @@ fn an_unknown_option_is_an_error_that_proposes_a_known_one() {
     assert_eq!(error("s3://bucket/lake", &[("bucket", "other")]).code(), "destination_options");
     assert_eq!(error("s3://bucket/lake", &[("xyzzy", "x")]).hint(), None);
     assert_eq!(error("gs://bucket/lake", &[("access_key_id", "x")]).code(), "destination_options");
-    assert_eq!(error("./lake", &[("region", "x")]).code(), "destination_options");
-    assert_eq!(error("memory:///", &[("region", "x")]).code(), "destination_options");
+}
+
+#[test]
+fn what_needs_no_store_to_be_told_is_told_by_check() {
+    let check =
+        |url: &str, options: &[(&str, &str)]| super::check(&plan(url, options)).map_err(|error| error.to_string());
+    assert_eq!(check("s3://bucket/lake", &[("acces_key_id", "x")]).unwrap_err(), "`acces_key_id` is no option of S3");
+    assert!(check("ftp://host/lake", &[]).unwrap_err().contains("s3://"));
+    for local in ["./lake", "file:///lake", "memory:///"] {
+        assert_eq!(check(local, &[("region", "x")]), Ok(()), "the same config may go to a local path for a try");
+        assert!(!super::has_options(local));
+    }
 }
 
 #[test]

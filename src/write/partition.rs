@@ -4,7 +4,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use arrow::{
-    array::{Array, ArrayRef, AsArray, UInt32Array},
+    array::{Array, ArrayRef, UInt32Array},
     compute::take_record_batch,
     datatypes::{DataType, Schema, SchemaRef},
     error::ArrowError,

@@ -2,10 +2,12 @@
 
 use super::{Overrides, columns::Columns};
 use crate::{
-    config::{Findings, Located, Section, notation, suggestion},
+    config::{Findings, Located, Place, Problem, Section, notation, suggestion},
+    error::Failure,
     plan::{Compression, DestinationPlan, ParquetPlan, PartitionField, ResourcePlan, TableFormatKind, Transform},
     schema::ColumnType,
     secret::{Secret, is_secret_name},
+    store::{self, StoreError},
 };
 
 pub fn resolve(
@@ -28,11 +30,38 @@ pub fn resolve(
         options.push((entry.key.clone(), Secret::new(value)));
     }
     destination.text("table_format")?;
-    Some(DestinationPlan {
+    let plan = DestinationPlan {
         url: overrides.destination.clone().unwrap_or(url.value),
         options,
         table_format: TableFormatKind::Parquet,
-    })
+    };
+    if let Err(error) = store::check(&plan) {
+        refuse(&error, destination, &url.place, overrides, findings);
+        return None;
+    }
+    Some(plan)
+}
+
+/// A problem of the option's, the URL's or the command line's, whichever said it.
+fn refuse(error: &StoreError, destination: &Section<'_>, url: &Place, overrides: &Overrides, findings: &mut Findings) {
+    let options = destination.map("options");
+    let option = match error {
+        StoreError::UnknownOption { name, .. } => options.iter().find(|entry| entry.key == *name),
+        _ => None,
+    };
+    match option {
+        Some(option) => findings.error(&option.value.place, error.to_string(), error.hint()),
+        None if overrides.destination.is_some() => {
+            findings.problems.push(Problem::usage("--destination", error.to_string(), error.hint()));
+        }
+        None => findings.error(url, error.to_string(), error.hint()),
+    }
+}
+
+/// Options that the store has no use for, which the user should know of.
+pub fn idle_options(destination: &DestinationPlan) -> Option<String> {
+    let idle = !destination.options.is_empty() && !store::has_options(&destination.url);
+    idle.then(|| format!("`destination.options` has no effect on `{}`: options are for object stores", destination.url))
 }
 
 /// How a resource's files are written: `parquet` of the destination, as far as this table has the columns.

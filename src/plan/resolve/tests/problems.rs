@@ -258,3 +258,26 @@ fn a_secret_that_stands_in_the_file_is_neither_in_a_message_nor_in_the_text_besi
     assert!(shown.contains("expected text, found a number") && shown.contains("us"), "{shown}");
     assert_eq!(found.sources[0].text.len(), text.len());
 }
+
+#[test]
+fn an_option_that_the_store_does_not_know_is_found_without_asking_the_store() {
+    let changes =
+        |url: &str| with(&[("/destination/url", json!(url)), ("/destination/options", json!({"acces_key_id": "x"}))]);
+    let plan = |url: &str| plan_with(&changes(url).to_string(), &Overrides::default());
+    let problems = plan("s3://bucket/lake").unwrap_err();
+    assert_eq!(problems.len(), 1, "{problems:?}");
+    assert!(
+        problems[0].contains("destination.options.acces_key_id") && problems[0].contains("access_key_id"),
+        "{problems:?}"
+    );
+    assert!(plan("ftp://host/lake").unwrap_err()[0].contains("destination.url"));
+    let local = plan("./lake").unwrap();
+    assert!(local.resources[0].warnings[0].contains("no effect"), "{:?}", local.resources[0].warnings);
+}
+
+#[test]
+fn a_destination_of_the_command_line_is_judged_as_the_command_lines() {
+    let overrides = Overrides { destination: Some("ftp://host".into()), ..Overrides::default() };
+    let problems = plan_with(&base().to_string(), &overrides).unwrap_err();
+    assert!(problems[0].contains("--destination"), "{problems:?}");
+}
