@@ -210,9 +210,10 @@ mod tests {
     use super::*;
     use crate::{
         json::Selector,
-        plan::{ApiKeyLocation, DestinationPlan, ParquetPlan, RateLimit, RetryPlan, TableFormatKind},
+        plan::{ApiKeyLocation, ParquetPlan, RateLimit, RetryPlan},
         schema::{ColumnType, Contract, Source, TableSchema},
         secret::Secret,
+        store::Destination,
     };
 
     fn column(name: &str, source: &str, data_type: ColumnType, nullable: bool) -> Column {
@@ -295,10 +296,9 @@ mod tests {
             pipeline: "test_management".into(),
             client: client(),
             resources: vec![resource()],
-            destination: DestinationPlan {
+            destination: Destination {
                 url: "./lake".into(),
                 options: vec![("secret_access_key".into(), Secret::new("very-secret".into()))],
-                table_format: TableFormatKind::Parquet,
             },
             memory_limit: 1 << 28,
             secrets: vec![Secret::new("hunter2".into()), Secret::new("very-secret".into())],

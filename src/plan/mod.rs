@@ -16,6 +16,7 @@ use crate::{
     json::Selector,
     schema::{Contract, TableSchema},
     secret::Secret,
+    store::Destination,
 };
 
 pub use resolve::{Overrides, resolve};
@@ -26,7 +27,7 @@ pub struct Plan {
     pub pipeline: String,
     pub client: ClientPlan,
     pub resources: Vec<ResourcePlan>,
-    pub destination: DestinationPlan,
+    pub destination: Destination,
     /// Bytes of pages and rows that a resource may hold between the network and its files.
     pub memory_limit: u64,
     /// Values that must not be seen in any text: auth values, secret options and headers, contents of `${file:}`.
@@ -247,19 +248,4 @@ pub enum Compression {
     Gzip(u32),
     /// 1 to 22.
     Zstd(i32),
-}
-
-#[derive(Clone, Debug, Serialize)]
-pub struct DestinationPlan {
-    /// As the user wrote it: a path, or `file://`, `s3://`, `gs://`, `az://`, `memory://`.
-    pub url: String,
-    /// The store's own option names.
-    pub options: Vec<(String, Secret<String>)>,
-    pub table_format: TableFormatKind,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum TableFormatKind {
-    Parquet,
 }

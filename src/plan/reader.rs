@@ -1,10 +1,10 @@
 //! How DuckDB opens a table: with the types of its partition columns, which a reader would guess from text otherwise.
 
-use super::{DestinationPlan, PartitionField, ResourcePlan, Transform};
-use crate::schema::ColumnType;
+use super::{PartitionField, ResourcePlan, Transform};
+use crate::{schema::ColumnType, store::Destination};
 
 /// The query with which DuckDB reads the table; `None` if only this process can (`memory://`).
-pub fn duckdb(destination: &DestinationPlan, resource: &ResourcePlan) -> Option<String> {
+pub fn duckdb(destination: &Destination, resource: &ResourcePlan) -> Option<String> {
     let files = quoted(&format!("{}/{}/**/*.parquet", location(&destination.url)?, resource.table));
     let types: Vec<_> = resource.partition_by.iter().map(|field| hive_type(field, resource)).collect();
     Some(match types.is_empty() {
@@ -67,10 +67,10 @@ fn quoted(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::{Plan, TableFormatKind};
+    use crate::plan::Plan;
 
-    fn destination(url: &str) -> DestinationPlan {
-        DestinationPlan { url: url.into(), options: Vec::new(), table_format: TableFormatKind::Parquet }
+    fn destination(url: &str) -> Destination {
+        Destination { url: url.into(), options: Vec::new() }
     }
 
     fn resource(partition_by: &str) -> ResourcePlan {

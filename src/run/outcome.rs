@@ -6,8 +6,9 @@ use crate::{
     error::{Error, ErrorKind, chain},
     fetch::Pages,
     model::DataFile,
-    plan::{DestinationPlan, ResourcePlan, reader::duckdb},
+    plan::{ResourcePlan, reader::duckdb},
     report::{ErrorSummary, FileSummary, ResourceSummary, Status, Summary},
+    store::Destination,
 };
 
 /// The result of a run: the summary for people and scripts, the kinds of all failures for the exit code.
@@ -92,7 +93,7 @@ impl Ended {
         resource: &ResourcePlan,
         counters: &Counters,
         committed: Committed,
-        destination: &DestinationPlan,
+        destination: &Destination,
     ) -> Self {
         let mut summary = summary(resource, Status::Ok, counters);
         summary.rows_written = committed.files.iter().map(|file| file.rows).sum();
@@ -142,7 +143,8 @@ fn summary(resource: &ResourcePlan, status: Status, counters: &Counters) -> Reso
         table_version: 0,
         table_rows: 0,
         cursor: None,
-        warnings: resource.warnings.iter().chain(&counters.warnings).cloned().collect(),
+        // What the plan warns of, `check` has said: here stands what came up on the way.
+        warnings: counters.warnings.clone(),
         error: None,
         duckdb: String::new(),
     }

@@ -16,10 +16,10 @@ use crate::{
     error::{Error, Result},
     fetch::{Client, Pages},
     model::{Commit, DataFile, Operation, StagedFile, State, TableIdentity},
-    plan::{DestinationPlan, MaxRejects, PartitionField, ResourcePlan, Transform, WriteDisposition},
+    plan::{MaxRejects, PartitionField, ResourcePlan, Transform, WriteDisposition},
     report::{Event, Reporter},
     schema::TableSchema,
-    store::Store,
+    store::{Destination, Store},
     write::{TableWriter, WriteOptions},
 };
 
@@ -31,7 +31,7 @@ pub(super) struct Export<'a> {
     pub(super) pipeline: &'a str,
     pub(super) run_id: &'a str,
     pub(super) resource: &'a ResourcePlan,
-    pub(super) destination: &'a DestinationPlan,
+    pub(super) destination: &'a Destination,
     /// Bytes that this resource may hold.
     pub(super) memory: u64,
     pub(super) client: &'a Arc<Client>,

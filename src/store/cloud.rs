@@ -14,8 +14,7 @@ use object_store::{
 };
 use url::Url;
 
-use super::{Context, Kind, SCHEMES, Store, StoreError, redactor};
-use crate::plan::DestinationPlan;
+use super::{Context, Destination, Kind, SCHEMES, Store, StoreError, redactor};
 
 /// object_store's own 30 s would cut off a part of a large upload on a slow line.
 const REQUEST_TIMEOUT: &str = "300s";
@@ -195,7 +194,7 @@ struct Setting {
 }
 
 pub(super) fn open(
-    plan: &DestinationPlan,
+    plan: &Destination,
     url: &Url,
     variables: &dyn Fn(&str) -> Option<String>,
 ) -> Result<Store, StoreError> {
@@ -219,12 +218,12 @@ pub(super) fn open(
 }
 
 /// Whether the URL is that of a cloud, and its options are known there.
-pub(super) fn check(plan: &DestinationPlan, url: &Url) -> Result<(), StoreError> {
+pub(super) fn check(plan: &Destination, url: &Url) -> Result<(), StoreError> {
     let (provider, _, _) = provider(plan, url)?;
     options(provider, plan).map(|_| ())
 }
 
-fn provider(plan: &DestinationPlan, url: &Url) -> Result<(&'static Provider, Build, Path), StoreError> {
+fn provider(plan: &Destination, url: &Url) -> Result<(&'static Provider, Build, Path), StoreError> {
     let (scheme, root) = ObjectStoreScheme::parse(url).map_err(|_| unknown_scheme(plan, url))?;
     Ok(match (&scheme, url.scheme()) {
         (ObjectStoreScheme::AmazonS3, "s3" | "s3a") => (&S3, build_s3, root),
@@ -234,7 +233,7 @@ fn provider(plan: &DestinationPlan, url: &Url) -> Result<(&'static Provider, Bui
     })
 }
 
-fn unknown_scheme(plan: &DestinationPlan, url: &Url) -> StoreError {
+fn unknown_scheme(plan: &Destination, url: &Url) -> StoreError {
     let reason = format!("a destination is one of {SCHEMES}, and `{}://` none of them", url.scheme());
     StoreError::url(&super::hidden(plan), reason)
 }
@@ -242,7 +241,7 @@ fn unknown_scheme(plan: &DestinationPlan, url: &Url) -> StoreError {
 /// Environment first, options after it: the later one counts.
 fn settings(
     provider: &Provider,
-    plan: &DestinationPlan,
+    plan: &Destination,
     variables: &dyn Fn(&str) -> Option<String>,
 ) -> Result<Vec<Setting>, StoreError> {
     let options = options(provider, plan)?;
@@ -253,7 +252,7 @@ fn settings(
 }
 
 /// The config's options, by their names without the provider's prefix.
-fn options(provider: &Provider, plan: &DestinationPlan) -> Result<Vec<Setting>, StoreError> {
+fn options(provider: &Provider, plan: &Destination) -> Result<Vec<Setting>, StoreError> {
     let mut options = Vec::with_capacity(plan.options.len());
     for (name, value) in &plan.options {
         let plain = name.to_ascii_lowercase();
@@ -391,11 +390,7 @@ fn has_profiles(variables: &dyn Fn(&str) -> Option<String>) -> bool {
 pub(super) fn settings_for_test(url: &str, options: &[(&str, &str)], variables: &[(&str, &str)]) -> Vec<String> {
     let options =
         options.iter().map(|(name, value)| ((*name).to_owned(), crate::secret::Secret::new((*value).to_owned())));
-    let plan = DestinationPlan {
-        url: url.to_owned(),
-        options: options.collect(),
-        table_format: crate::plan::TableFormatKind::Parquet,
-    };
+    let plan = Destination { url: url.to_owned(), options: options.collect() };
     let lookup = |name: &str| variables.iter().find(|known| known.0 == name).map(|known| known.1.to_owned());
     settings(&S3, &plan, &lookup).into_iter().flatten().map(|setting| setting.name).collect()
 }

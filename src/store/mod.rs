@@ -1,7 +1,7 @@
 //! Where tables lie: a destination's URL and options become one [`Store`], and every access goes through its [`TableStore`]s.
 //!
 //! ```text
-//! DestinationPlan ──open──► Store (ObjectStore + root) ──table──► TableStore: paths relative to the table, errors that
+//! Destination ──open──► Store (ObjectStore + root) ──table──► TableStore: paths relative to the table, errors that
 //!                                                                 name store and path, and never show a secret
 //! ```
 //!
@@ -17,12 +17,10 @@ mod table;
 use std::sync::Arc;
 
 use object_store::{ObjectStore, memory::InMemory, path::Path};
+use serde::Serialize;
 use url::Url;
 
-use crate::{
-    plan::DestinationPlan,
-    secret::{Redactor, is_secret_name},
-};
+use crate::secret::{Redactor, Secret, is_secret_name};
 
 pub use self::{
     error::{Cause, StoreError},
@@ -98,6 +96,15 @@ impl Context {
     }
 }
 
+/// Where tables go, as the user wrote it.
+#[derive(Clone, Debug, Serialize)]
+pub struct Destination {
+    /// A path, or `file://`, `s3://`, `gs://`, `az://`, `memory://`.
+    pub url: String,
+    /// The store's own option names.
+    pub options: Vec<(String, Secret<String>)>,
+}
+
 /// Opens a destination: reads its URL, its options, and what the environment says of the provider. Sends and creates nothing.
 ///
 /// `variables` looks up an environment variable; only those of the provider's own prefix are asked for (and `HOME`, to tell
@@ -105,7 +112,7 @@ impl Context {
 ///
 /// # Errors
 /// A URL or an option that cannot be understood.
-pub fn open(plan: &DestinationPlan, variables: &dyn Fn(&str) -> Option<String>) -> Result<Store, StoreError> {
+pub fn open(plan: &Destination, variables: &dyn Fn(&str) -> Option<String>) -> Result<Store, StoreError> {
     let Some((scheme, _)) = plan.url.split_once("://") else {
         return local::open(std::path::Path::new(&plan.url), &plan.url);
     };
@@ -134,7 +141,7 @@ pub fn has_options(url: &str) -> bool {
 ///
 /// # Errors
 /// As [`open`]'s, except for what only the environment or the store itself can tell.
-pub fn check(plan: &DestinationPlan) -> Result<(), StoreError> {
+pub fn check(plan: &Destination) -> Result<(), StoreError> {
     if !plan.url.contains("://") {
         return Ok(());
     }
@@ -143,7 +150,7 @@ pub fn check(plan: &DestinationPlan) -> Result<(), StoreError> {
 }
 
 /// The URL without what may be a secret in it.
-fn hidden(plan: &DestinationPlan) -> String {
+fn hidden(plan: &Destination) -> String {
     let url = plan.url.split(['?', '#']).next().unwrap_or_default();
     match url.rsplit_once('@') {
         Some((_, rest)) => rest.to_owned(),

@@ -3,13 +3,13 @@ use object_store::path::Path;
 use super::{Kind, Store, StoreError, open};
 use crate::{
     error::{ErrorKind, Failure, chain},
-    plan::{DestinationPlan, TableFormatKind},
     secret::Secret,
+    store::Destination,
 };
 
-fn plan(url: &str, options: &[(&str, &str)]) -> DestinationPlan {
+fn plan(url: &str, options: &[(&str, &str)]) -> Destination {
     let options = options.iter().map(|(name, value)| ((*name).to_owned(), Secret::new((*value).to_owned())));
-    DestinationPlan { url: url.to_owned(), options: options.collect(), table_format: TableFormatKind::Parquet }
+    Destination { url: url.to_owned(), options: options.collect() }
 }
 
 fn open_with(url: &str, options: &[(&str, &str)], variables: &[(&str, &str)]) -> Result<Store, StoreError> {

@@ -6,15 +6,15 @@ use restlake::{
     environment::Environment,
     error::chain,
     model::TableIdentity,
-    plan::{DestinationPlan, TableFormatKind},
     secret::Secret,
+    store::Destination,
     store::{self, Store},
 };
 
 use crate::support::s3::{ACCESS_KEY, S3, SECRET_KEY};
 
-fn plan(url: &str) -> DestinationPlan {
-    DestinationPlan { url: url.to_owned(), options: Vec::new(), table_format: TableFormatKind::Parquet }
+fn plan(url: &str) -> Destination {
+    Destination { url: url.to_owned(), options: Vec::new() }
 }
 
 /// What a run does before its first request.
@@ -25,7 +25,7 @@ async fn try_destination(store: &Store) -> restlake::Result<()> {
 }
 
 /// Kind, code, the whole message and the hint, as a user gets them.
-async fn refusal(plan: &DestinationPlan, variables: &[(&str, &str)]) -> (ErrorKind, String) {
+async fn refusal(plan: &Destination, variables: &[(&str, &str)]) -> (ErrorKind, String) {
     let lookup = |name: &str| variables.iter().find(|known| known.0 == name).map(|known| known.1.to_owned());
     let store = store::open(plan, &lookup).unwrap();
     let error = try_destination(&store).await.unwrap_err();
@@ -115,7 +115,7 @@ async fn missing_credentials_with_profiles_at_hand_say_how_to_export_them() {
         // Nobody's metadata service: the machine that runs the tests might have one.
         option("metadata_endpoint", &server.endpoint),
     ];
-    let plan = DestinationPlan { options, ..plan("s3://lake/prefix") };
+    let plan = Destination { options, ..plan("s3://lake/prefix") };
     let (kind, text) = refusal(&plan, &[("AWS_PROFILE", "work")]).await;
     assert_eq!(kind, ErrorKind::User);
     assert!(text.starts_with("store_permission: "), "{text}");

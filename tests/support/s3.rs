@@ -7,10 +7,7 @@ use hyper_util::{
     rt::{TokioExecutor, TokioIo},
     server::conn::auto::Builder,
 };
-use restlake::{
-    plan::{DestinationPlan, TableFormatKind},
-    secret::Secret,
-};
+use restlake::{secret::Secret, store::Destination};
 use s3s::{
     auth::SimpleAuth,
     service::{S3Service, S3ServiceBuilder},
@@ -54,11 +51,11 @@ impl S3 {
     }
 
     /// A destination in the bucket.
-    pub fn plan(&self, prefix: &str) -> DestinationPlan {
+    pub fn plan(&self, prefix: &str) -> Destination {
         self.plan_with(&format!("s3://{BUCKET}/{prefix}"), ACCESS_KEY, SECRET_KEY)
     }
 
-    pub fn plan_with(&self, url: &str, access_key: &str, secret_key: &str) -> DestinationPlan {
+    pub fn plan_with(&self, url: &str, access_key: &str, secret_key: &str) -> Destination {
         let option = |name: &str, value: &str| (name.to_owned(), Secret::new(value.to_owned()));
         let options = vec![
             option("endpoint", &self.endpoint),
@@ -67,7 +64,7 @@ impl S3 {
             option("region", "us-east-1"),
             option("allow_http", "true"),
         ];
-        DestinationPlan { url: url.to_owned(), options, table_format: TableFormatKind::Parquet }
+        Destination { url: url.to_owned(), options }
     }
 }
 

@@ -4,10 +4,10 @@ use super::{Overrides, columns::Columns};
 use crate::{
     config::{Findings, Located, Place, Problem, Section, notation, suggestion},
     error::Failure,
-    plan::{Compression, DestinationPlan, ParquetPlan, PartitionField, ResourcePlan, TableFormatKind, Transform},
+    plan::{Compression, ParquetPlan, PartitionField, ResourcePlan, Transform},
     schema::ColumnType,
     secret::{Secret, is_secret_name},
-    store::{self, StoreError},
+    store::{self, Destination, StoreError},
 };
 
 pub fn resolve(
@@ -15,7 +15,7 @@ pub fn resolve(
     overrides: &Overrides,
     secrets: &mut Vec<Secret<String>>,
     findings: &mut Findings,
-) -> Option<DestinationPlan> {
+) -> Option<Destination> {
     let url = destination.text("url")?;
     if url.value.trim().is_empty() {
         findings.error(&url.place, "the destination is empty", Some("give a path or a URL".into()));
@@ -30,11 +30,7 @@ pub fn resolve(
         options.push((entry.key.clone(), Secret::new(value)));
     }
     destination.text("table_format")?;
-    let plan = DestinationPlan {
-        url: overrides.destination.clone().unwrap_or(url.value),
-        options,
-        table_format: TableFormatKind::Parquet,
-    };
+    let plan = Destination { url: overrides.destination.clone().unwrap_or(url.value), options };
     if let Err(error) = store::check(&plan) {
         refuse(&error, destination, &url.place, overrides, findings);
         return None;
@@ -59,7 +55,7 @@ fn refuse(error: &StoreError, destination: &Section<'_>, url: &Place, overrides:
 }
 
 /// Options that the store has no use for, which the user should know of.
-pub fn idle_options(destination: &DestinationPlan) -> Option<String> {
+pub fn idle_options(destination: &Destination) -> Option<String> {
     let idle = !destination.options.is_empty() && !store::has_options(&destination.url);
     idle.then(|| format!("`destination.options` has no effect on `{}`: options are for object stores", destination.url))
 }

@@ -18,8 +18,8 @@ use restlake::{
     commit::{Attempt, CommitOutcome, ParquetTable, Process, Processes, TableFormat},
     environment::{Clock, Environment, FaultPoint, Faults},
     model::{Commit, EncodedFile, Operation, StagedFile, State, TableIdentity, Version},
-    plan::{DestinationPlan, TableFormatKind},
     schema::{Column, ColumnType, Source, TableSchema},
+    store::Destination,
     store::{self, Store},
 };
 
@@ -102,11 +102,11 @@ impl Lake {
     }
 }
 
-pub fn plan(url: &str) -> DestinationPlan {
-    DestinationPlan { url: url.to_owned(), options: Vec::new(), table_format: TableFormatKind::Parquet }
+pub fn plan(url: &str) -> Destination {
+    Destination { url: url.to_owned(), options: Vec::new() }
 }
 
-pub fn open(plan: &DestinationPlan) -> Store {
+pub fn open(plan: &Destination) -> Store {
     store::open(plan, &|_| None).unwrap()
 }
 

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{base, problems, with};
+use super::{base, plan_with, problems, with};
 use crate::{
     config::{Source, Syntax, load},
     plan::{Overrides, resolve},
