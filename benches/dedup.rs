@@ -1,5 +1,7 @@
 //! Deduplication: rows a second by kind of key, with few duplicates, which is what overlap between pages makes.
 
+#![expect(clippy::unwrap_used, reason = "a bench that cannot be set up has nothing to measure")]
+
 use std::{hint::black_box, sync::Arc};
 
 use arrow::{

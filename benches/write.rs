@@ -1,5 +1,7 @@
 //! Writing: rows a second into Parquet in memory, with the bare `ArrowWriter` at zstd(1) as the baseline.
 
+#![expect(clippy::unwrap_used, reason = "a bench that cannot be set up has nothing to measure")]
+
 use std::{hint::black_box, sync::Arc};
 
 use arrow::{

@@ -8,7 +8,7 @@
 //!
 //! The table is opened, and so the destination tried, before the first request. Nothing is visible to a reader until the
 //! commit; whatever fails before it leaves the table as it was and takes its staged files away. One failing resource does
-//! not stop the others. [`pipeline`] is the part in brackets.
+//! not stop the others. `pipeline.rs` is the part in brackets.
 
 mod error;
 mod outcome;

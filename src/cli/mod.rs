@@ -6,8 +6,8 @@
 //!                            └─► progress, logging, signals, diagnostics ─► console ─► stderr
 //! ```
 //!
-//! A command returns an [`Answer`] and never writes to stdout itself; so stdout holds a result whole or not at all, and with
-//! `--output json` exactly one document. Whatever goes to stderr goes through one [`Console`](console::Console), which keeps
+//! A command returns an `Answer` and never writes to stdout itself; so stdout holds a result whole or not at all, and with
+//! `--output json` exactly one document. Whatever goes to stderr goes through one `Console`, which keeps
 //! progress bars and lines apart.
 
 use std::ffi::OsString;

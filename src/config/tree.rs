@@ -67,7 +67,7 @@ impl Value {
                 items.iter_mut().enumerate().for_each(|(index, item)| item.set_paths(format!("{path}[{index}]")));
             }
             Kind::Object(entries) => {
-                entries.iter_mut().for_each(|entry| entry.value.set_paths(join(&path, &entry.key)))
+                entries.iter_mut().for_each(|entry| entry.value.set_paths(join(&path, &entry.key)));
             }
             _ => {}
         }

@@ -104,7 +104,7 @@ pub(super) fn fingerprint(document: &Document, located: Located, hasher: &Defaul
 /// The keys of an object whose values are of a kind, the first twenty of them.
 fn keys(node: Node<'_>, is_wanted: impl Fn(Kind) -> bool) -> Vec<String> {
     let wanted = node.fields().filter(|(_, value)| is_wanted(value.kind()));
-    wanted.filter_map(|(key, _)| key.text().ok().map(|text| text.into_owned())).take(20).collect()
+    wanted.filter_map(|(key, _)| key.text().ok().map(std::borrow::Cow::into_owned)).take(20).collect()
 }
 
 fn shortened(text: &str) -> String {

@@ -245,7 +245,7 @@ fn settings(
     variables: &dyn Fn(&str) -> Option<String>,
 ) -> Result<Vec<Setting>, StoreError> {
     let options = options(provider, plan)?;
-    let mut settings = provider.from_environment(variables);
+    let mut settings = provider.environment_settings(variables);
     settings.retain(|setting| !provider.replaced(setting, &options));
     settings.extend(options);
     Ok(settings)
@@ -288,7 +288,7 @@ impl Provider {
         StoreError::UnknownOption { name: name.to_owned(), store: self.name.to_owned(), suggestion }
     }
 
-    fn from_environment(&self, variables: &dyn Fn(&str) -> Option<String>) -> Vec<Setting> {
+    fn environment_settings(&self, variables: &dyn Fn(&str) -> Option<String>) -> Vec<Setting> {
         let read = self.names().filter_map(|name| {
             let variable = format!("{}{}", self.prefix, name.to_ascii_uppercase());
             let value = variables(&variable).filter(|value| !value.is_empty())?;

@@ -203,6 +203,10 @@ pub(super) fn file_columns(schema: &TableSchema, partition_by: &[PartitionField]
 
 /// The Arrow schema of some of a table's columns.
 pub(super) fn arrow_schema(schema: &TableSchema, columns: &[usize]) -> SchemaRef {
-    let fields: Vec<_> = columns.iter().filter_map(|&index| schema.columns.get(index)).map(|c| c.to_arrow()).collect();
+    let fields: Vec<_> = columns
+        .iter()
+        .filter_map(|&index| schema.columns.get(index))
+        .map(super::super::schema::model::Column::to_arrow)
+        .collect();
     Arc::new(Schema::new(fields))
 }

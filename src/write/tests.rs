@@ -155,7 +155,7 @@ fn metadata(file: &EncodedFile) -> ParquetMetaData {
 }
 
 fn group_rows(file: &EncodedFile) -> Vec<i64> {
-    metadata(file).row_groups().iter().map(|group| group.num_rows()).collect()
+    metadata(file).row_groups().iter().map(parquet::file::metadata::RowGroupMetaData::num_rows).collect()
 }
 
 fn paths(files: &[EncodedFile]) -> Vec<&str> {

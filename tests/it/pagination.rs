@@ -35,7 +35,7 @@ async fn read_with(client: ClientPlan, resource: &ResourcePlan, memory_limit: u6
         match page {
             Ok(page) => {
                 let records = page.records.map(|index| page.document.node(index));
-                let rows = records.into_iter().flat_map(|records| records.items());
+                let rows = records.into_iter().flat_map(restlake::json::Node::items);
                 ids.extend(rows.map(|row| plans::selector("id").find_count(row).unwrap()));
             }
             Err(problem) => error = Some(problem),
@@ -314,7 +314,11 @@ async fn one_retry_after_holds_every_request_back() {
     let resource = plans::resource(&server.url(), "rows", plans::offset_with_total(10));
     let list = read_with(plans::client(&server.url()), &resource, 1 << 20, &test).await;
     assert_eq!(list.ids, ids(200));
-    assert!(test.clock.slept().iter().any(|slept| slept.as_secs_f64() == 9.0), "{:?}", test.clock.slept());
+    assert!(
+        test.clock.slept().iter().any(|slept| *slept == std::time::Duration::from_secs(9)),
+        "{:?}",
+        test.clock.slept()
+    );
 }
 
 #[tokio::test]
