@@ -36,8 +36,9 @@ use self::{
     resource::Export,
 };
 
-/// Resources that are exported at the same time; they share the client's limits and the memory.
-const RESOURCES_AT_ONCE: usize = 4;
+/// Resources that are exported at the same time. Each has this part of the memory, also where it is alone: where a file ends
+/// depends on the memory that its writer has, and must not depend on what else is exported.
+const RESOURCES_AT_ONCE: usize = 2;
 
 /// Runs all resources of `plan`. Failures are in the outcome, resource by resource.
 pub async fn run(plan: Plan, environment: Environment, reporter: Arc<dyn Reporter>) -> Outcome {
@@ -88,13 +89,12 @@ impl Run {
     }
 
     fn export<'a>(&'a self, resource: &'a ResourcePlan, connections: &'a Connections) -> Export<'a> {
-        let sharers = self.plan.resources.len().clamp(1, RESOURCES_AT_ONCE) as u64;
         Export {
             pipeline: &self.plan.pipeline,
             run_id: &self.run_id,
             resource,
             destination: &self.plan.destination,
-            memory: self.plan.memory_limit / sharers,
+            memory: self.plan.memory_limit / RESOURCES_AT_ONCE as u64,
             client: &connections.client,
             store: &connections.store,
             environment: &self.environment,

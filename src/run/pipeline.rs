@@ -10,13 +10,20 @@
 //! the others; the error that is reported is the one that began it. The thread that writes finishes its files only when it
 //! was told that all pages are in: a channel that merely closes is a failure further up.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::sync::Arc;
 
 use arrow::record_batch::RecordBatch;
-use futures::{StreamExt, TryStreamExt, stream};
+use futures::{
+    StreamExt, TryStreamExt,
+    stream::{self, FuturesOrdered},
+};
 use tokio::{
-    sync::mpsc::{Receiver, Sender, channel},
-    task::{JoinHandle, spawn_blocking},
+    runtime::Handle,
+    sync::{
+        OwnedSemaphorePermit, Semaphore,
+        mpsc::{Receiver, Sender, channel},
+    },
+    task::{JoinError, JoinHandle, spawn_blocking},
 };
 
 use super::{RunError, outcome::Counters};
@@ -35,6 +42,9 @@ use crate::{
 /// Batches between decode and write, files between write and stage: enough to even out, little enough not to count.
 const QUEUE: usize = 2;
 
+/// As many permits as a semaphore surely has; in KiB more than any machine's memory.
+const MOST_PERMITS: u32 = 1 << 29;
+
 /// Files that are staged at the same time.
 const STAGED_AT_ONCE: usize = 4;
 
@@ -47,6 +57,8 @@ pub(super) struct Pipeline<'a> {
     pub(super) rejects: &'a mut RejectWriter,
     pub(super) attempt: &'a Attempt,
     pub(super) table: TableStage,
+    /// Bytes of finished files that may wait for the store.
+    pub(super) staging_memory: u64,
 }
 
 /// All that came of it, in the store but not in the table yet.
@@ -89,6 +101,7 @@ impl Pipeline<'_> {
     pub(super) async fn run(self, counters: &mut Counters) -> Result<Staged> {
         let (rows, rows_in) = channel(QUEUE);
         let (files, files_in) = channel(QUEUE);
+        let files = Outlet::new(files, self.staging_memory);
         let table = self.table;
         let writing = spawn_blocking(move || table.run(rows_in, &files));
         let staging = stage(self.attempt, self.resource, self.reporter, files_in);
@@ -118,6 +131,8 @@ fn first_failure(stops: [Option<Stop>; 3]) -> Option<Error> {
 }
 
 /// Takes pages as they come in order, decodes a few of them side by side, and hands their rows on in page order.
+///
+/// What fails first in page order is the failure: the pages before one that cannot be had are still judged.
 async fn read(
     pages: &mut Pages,
     decoder: Arc<Decoder>,
@@ -125,34 +140,42 @@ async fn read(
     counters: &mut Counters,
     rows: Sender<Input>,
 ) -> Result<(), Stop> {
-    let side_by_side = std::thread::available_parallelism().map_or(1, usize::from);
-    let mut decoding: VecDeque<JoinHandle<Result<Batch, DecodeError>>> = VecDeque::new();
-    while let Some(page) = pages.next().await {
-        decoding.push_back(spawn_decode(&decoder, page?));
-        if decoding.len() > side_by_side {
-            hand_on(&mut decoding, rejects, counters, &rows).await?;
+    let side_by_side = std::thread::available_parallelism().map_or(1, usize::from) + 1;
+    let mut decoding = FuturesOrdered::new();
+    let ended = loop {
+        tokio::select! {
+            biased;
+            () = rows.closed() => return Err(Stop::Elsewhere),
+            Some(batch) = decoding.next() => hand_on(batch, rejects, counters, &rows).await?,
+            page = pages.next(), if decoding.len() < side_by_side => match page {
+                Some(Ok(page)) => decoding.push_back(spawn_decode(&decoder, page)),
+                Some(Err(error)) => break Err(error),
+                None => break Ok(()),
+            },
         }
+    };
+    while let Some(batch) = decoding.next().await {
+        hand_on(batch, rejects, counters, &rows).await?;
     }
-    while !decoding.is_empty() {
-        hand_on(&mut decoding, rejects, counters, &rows).await?;
-    }
+    ended?;
     rows.send(Input::End).await.map_err(|_| Stop::Elsewhere)
 }
+
+type Decoded = Result<Result<Batch, DecodeError>, JoinError>;
 
 fn spawn_decode(decoder: &Arc<Decoder>, page: Page) -> JoinHandle<Result<Batch, DecodeError>> {
     let decoder = Arc::clone(decoder);
     spawn_blocking(move || decoder.decode(&page))
 }
 
-/// The oldest page that is being decoded: its rejects are written, its rows handed on.
+/// One page's rejects are written, its rows handed on.
 async fn hand_on(
-    decoding: &mut VecDeque<JoinHandle<Result<Batch, DecodeError>>>,
+    decoded: Decoded,
     rejects: &mut RejectWriter,
     counters: &mut Counters,
     rows: &Sender<Input>,
 ) -> Result<(), Stop> {
-    let Some(next) = decoding.pop_front() else { return Ok(()) };
-    let batch = next.await.map_err(|_| Stop::Elsewhere)??;
+    let batch = decoded.map_err(|_| Stop::Elsewhere)??;
     counters.rows_fetched += batch.rows_fetched;
     counters.rows_rejected += batch.rows_rejected;
     counters.values_discarded += batch.values_discarded;
@@ -167,16 +190,49 @@ async fn stage(
     attempt: &Attempt,
     resource: &ResourcePlan,
     reporter: &dyn Reporter,
-    files: Receiver<EncodedFile>,
+    files: Receiver<Finished>,
 ) -> Result<Vec<StagedFile>, Stop> {
     let files = stream::unfold(files, |mut files| async { files.recv().await.map(|file| (file, files)) });
-    let staged = files.map(async |file| {
-        let staged = attempt.stage(file).await?;
+    let staged = files.map(async |finished| {
+        let staged = attempt.stage(finished.file).await?;
         let DataFile { path, rows, bytes, .. } = &staged.file;
         reporter.on_event(&Event::FileStaged { resource: &resource.name, path, rows: *rows, bytes: *bytes });
         Ok(staged)
     });
     staged.buffered(STAGED_AT_ONCE).try_collect().await
+}
+
+/// A finished file, and its part of the bytes that may wait to be staged.
+struct Finished {
+    file: EncodedFile,
+    _held: OwnedSemaphorePermit,
+}
+
+/// Where the writing thread leaves finished files: a store that is slower than the encoder holds it up, by bytes.
+struct Outlet {
+    files: Sender<Finished>,
+    /// One permit for each KiB.
+    room: Arc<Semaphore>,
+    kib: u32,
+    runtime: Handle,
+}
+
+impl Outlet {
+    fn new(files: Sender<Finished>, bytes: u64) -> Self {
+        let kib = u32::try_from(bytes / 1024).unwrap_or(u32::MAX).clamp(1, MOST_PERMITS);
+        Self { files, room: Arc::new(Semaphore::new(kib as usize)), kib, runtime: Handle::current() }
+    }
+
+    /// Must be called on a thread that may block.
+    fn send(&self, files: Vec<EncodedFile>) -> Result<(), Stop> {
+        files.into_iter().try_for_each(|file| {
+            // A file larger than all the room waits until it is alone.
+            let kib = u32::try_from(file.content.len() / 1024).unwrap_or(u32::MAX).min(self.kib);
+            let room = self.runtime.block_on(Arc::clone(&self.room).acquire_many_owned(kib));
+            let finished = Finished { file, _held: room.map_err(|_| Stop::Elsewhere)? };
+            self.files.blocking_send(finished).map_err(|_| Stop::Elsewhere)
+        })
+    }
 }
 
 /// Dedup and write: owned by one thread, so that neither needs a lock.
@@ -192,16 +248,16 @@ impl TableStage {
         Self { dedup, writer, rows: 0 }
     }
 
-    fn run(mut self, mut input: Receiver<Input>, files: &Sender<EncodedFile>) -> Result<Written, Stop> {
+    fn run(mut self, mut input: Receiver<Input>, files: &Outlet) -> Result<Written, Stop> {
         loop {
             match input.blocking_recv() {
                 None => return Err(Stop::Elsewhere),
-                Some(Input::Rows(rows)) => send(files, self.write(rows)?)?,
+                Some(Input::Rows(rows)) => files.send(self.write(rows)?)?,
                 Some(Input::End) => break,
             }
         }
         let finished = self.writer.finish()?;
-        send(files, finished.files)?;
+        files.send(finished.files)?;
         let duplicates = self.dedup.as_ref().map_or(0, Dedup::duplicates);
         let superseded = self.dedup.map(|dedup| dedup.finish().ids).unwrap_or_default();
         Ok(Written { index: finished.index, superseded, duplicates })
@@ -218,8 +274,4 @@ impl TableStage {
             None => Ok(self.writer.write(&rows, &(first..self.rows).collect::<Vec<_>>())?),
         }
     }
-}
-
-fn send(files: &Sender<EncodedFile>, finished: Vec<EncodedFile>) -> Result<(), Stop> {
-    finished.into_iter().try_for_each(|file| files.blocking_send(file).map_err(|_| Stop::Elsewhere))
 }

@@ -23,8 +23,11 @@ use crate::{
     write::{TableWriter, WriteOptions},
 };
 
-/// One part in so many of the memory is for pages, the rest for rows and files: a file stays in memory until it is whole.
+/// One part in so many of the memory is for pages.
 const PAGES_PART: u64 = 4;
+
+/// And for finished files that wait to be staged. The rest is for rows and open files: a file is in memory until it is whole.
+const FILES_PART: u64 = 4;
 
 /// What an export of one resource needs.
 pub(super) struct Export<'a> {
@@ -56,14 +59,24 @@ impl Export<'_> {
         let base = table.snapshot().await?;
         self.check_fits(&base)?;
         let attempt = table.attempt(base.version).await?;
-        match self.stage(&table, &attempt, &base, counters).await {
-            Ok(files) => self.commit(&table, &base, files, counters).await,
-            Err(error) => {
-                // The failure is what the user must hear of; what it leaves behind, the next run takes away.
-                let _ = attempt.abandon().await;
-                Err(error)
-            }
+        let committed = self.stage_and_commit(&table, &attempt, &base, counters).await;
+        if committed.is_err() {
+            // The failure is what the user must hear of; what it leaves behind, the next run takes away. Nothing is deleted
+            // that a commit may name.
+            let _ = attempt.abandon().await;
         }
+        committed
+    }
+
+    async fn stage_and_commit(
+        &self,
+        table: &ParquetTable,
+        attempt: &Attempt,
+        base: &TableSnapshot,
+        counters: &mut Counters,
+    ) -> Result<Committed> {
+        let files = self.stage(table, attempt, base, counters).await?;
+        self.commit(table, base, files, counters).await
     }
 
     async fn open(&self) -> Result<ParquetTable> {
@@ -136,6 +149,7 @@ impl Export<'_> {
             rejects,
             attempt,
             table,
+            staging_memory: self.memory / FILES_PART,
         };
         let staged = pipeline.run(counters).await;
         counters.take(&pages);
@@ -166,7 +180,8 @@ impl Export<'_> {
             parquet: self.resource.parquet.clone(),
             version,
             position: 0,
-            memory: usize::try_from(self.memory - self.memory / PAGES_PART).unwrap_or(usize::MAX),
+            memory: usize::try_from(self.memory - self.memory / PAGES_PART - self.memory / FILES_PART)
+                .unwrap_or(usize::MAX),
             index: self.resource.dedup,
             pipeline: self.pipeline.to_owned(),
             resource: self.resource.name.clone(),
@@ -193,12 +208,12 @@ impl Export<'_> {
     fn check_rejects(&self, counters: &Counters, rejects: Option<String>) -> Result<()> {
         let Some(max_rejects) = self.resource.max_rejects else { return Ok(()) };
         let rejected = counters.rows_rejected + counters.values_discarded;
-        let (too_many, allowed) = match max_rejects {
-            MaxRejects::Rows(rows) => (rejected > rows, rows.to_string()),
-            MaxRejects::Share(share) => {
-                (rejected as f64 > share * counters.rows_fetched as f64, format!("{}%", share * 100.0))
-            }
+        let (most, allowed) = match max_rejects {
+            MaxRejects::Rows(rows) => (rows as f64, rows.to_string()),
+            MaxRejects::Share(share) => (share * counters.rows_fetched as f64, percent(share)),
         };
+        // 29 % of 100 is a little less than 29 in doubles; the margin is far below one row.
+        let too_many = rejected as f64 > most + 1e-6;
         if !too_many {
             return Ok(());
         }
@@ -262,6 +277,11 @@ impl Export<'_> {
     fn identity(&self) -> TableIdentity {
         TableIdentity { pipeline: self.pipeline.to_owned(), resource: self.resource.name.clone() }
     }
+}
+
+/// A share as it was written: `7%`, and not `7.000000000000001%`.
+fn percent(share: f64) -> String {
+    format!("{}%", (share * 1e8).round() / 1e6)
 }
 
 /// The partition spec as a user writes it.

@@ -492,3 +492,57 @@ async fn a_changed_schema_is_refused_under_append_and_taken_by_a_full_refresh() 
     replace["write_disposition"] = json!("replace");
     assert_eq!(only(run_plan(items_plan(&server, lake.path(), replace)).await).table_version, 2);
 }
+
+/// Pages of three: the first as given, any other answered by this status.
+async fn server_failing_behind(first_page: Value, status: u16) -> Server {
+    let body = json!({"data": first_page, "total": 6}).to_string();
+    Server::start(move |request| match request.number_param("offset") {
+        Some(0) => Reply::json(body.clone()),
+        _ => Reply::status(status).body("no"),
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_fails_first_in_page_order_is_the_failure() {
+    let lake = TempDir::new().unwrap();
+    let server = server_failing_behind(json!([{"id": 1}, {"id": "x"}, {"id": 3}]), 404).await;
+    let schema = json!({"schema": {"columns": [{"name": "id", "type": "int64"}]}});
+    let outcome = run_plan(items_plan(&server, lake.path(), schema)).await;
+    assert_eq!(outcome.summary.resources[0].error.as_ref().unwrap().code, "data_mismatch");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_rejects_of_pages_before_one_that_fails_are_kept_and_counted() {
+    let lake = TempDir::new().unwrap();
+    let server = server_failing_behind(json!([{"id": 1}, {"id": "x"}, {"id": 3}]), 404).await;
+    let schema = json!({"columns": [{"name": "id", "type": "int64"}]});
+    let resource = json!({"schema": schema, "schema_contract": {"data_type": "discard_row"}});
+    let outcome = run_plan(items_plan(&server, lake.path(), resource)).await;
+    let summary = &outcome.summary.resources[0];
+    assert_eq!(summary.error.as_ref().unwrap().code, "http_status");
+    assert_eq!((summary.rows_fetched, summary.rows_rejected), (3, 1));
+    assert_eq!(rejects(&lake).len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_share_of_rejects_allows_as_many_as_it_says() {
+    let rows = (0..100).map(|id| json!({"id": if id < 29 { json!("x") } else { json!(id) }})).collect();
+    let (server, lake) = (Server::start(list_by_offset(rows, 50, true)).await, TempDir::new().unwrap());
+    let schema = json!({"columns": [{"name": "id", "type": "int64"}]});
+    let with = |share: &str| json!({"schema": schema, "schema_contract": {"data_type": "discard_row"}, "max_rejects": share, "write_disposition": "replace"});
+    let summary = only(run_plan(items_plan(&server, lake.path(), with("29%"))).await);
+    assert_eq!((summary.rows_rejected, summary.rows_written), (29, 71));
+    let outcome = run_plan(items_plan(&server, lake.path(), with("28.5%"))).await;
+    let error = outcome.summary.resources[0].error.as_ref().unwrap();
+    assert!(error.code == "too_many_rejects" && error.message.contains("28.5%"), "{}", error.message);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_fails_leaves_no_staged_file_behind() {
+    let lake = TempDir::new().unwrap();
+    let server = server_failing_behind(json!([{"id": 1}, {"id": 2}, {"id": 3}]), 404).await;
+    let resource = json!({"schema": {"columns": [{"name": "id", "type": "int64"}]}});
+    assert_eq!(run_plan(items_plan(&server, lake.path(), resource)).await.kinds, [ErrorKind::User]);
+    assert_eq!(walk(lake.path()).into_keys().collect::<Vec<_>>(), Vec::<String>::new());
+}
