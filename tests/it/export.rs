@@ -527,7 +527,7 @@ async fn the_rejects_of_pages_before_one_that_fails_are_kept_and_counted() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_share_of_rejects_allows_as_many_as_it_says() {
-    let rows = (0..100).map(|id| json!({"id": if id < 29 { json!("x") } else { json!(id) }})).collect();
+    let rows = (0..100).map(|id| json!({"id": if id < 29 { json!(format!("x{id}")) } else { json!(id) }})).collect();
     let (server, lake) = (Server::start(list_by_offset(rows, 50, true)).await, TempDir::new().unwrap());
     let schema = json!({"columns": [{"name": "id", "type": "int64"}]});
     let with = |share: &str| json!({"schema": schema, "schema_contract": {"data_type": "discard_row"}, "max_rejects": share, "write_disposition": "replace"});
