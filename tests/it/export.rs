@@ -123,19 +123,25 @@ async fn the_seed_config_exports_the_same_table_from_yaml_json_and_toml() {
     let server = test_case_server(950).await;
     let mut tables = Vec::new();
     for extension in ["yaml", "json", "toml"] {
-        let (folder, lake) = (TempDir::new().unwrap(), TempDir::new().unwrap());
-        let path = folder.path().join(format!("export.{extension}"));
-        std::fs::write(&path, seed_text(&seed(&server), extension)).unwrap();
-        let loaded = config::load(Source::File(path), &variables).unwrap();
+        let lake = TempDir::new().unwrap();
         let destination = Some(lake.path().to_str().unwrap().to_owned());
         let overrides = Overrides { destination, ..Overrides::default() };
-        let summary = only(run_plan(plan::resolve(&loaded, &overrides).unwrap()).await);
+        let summary = only(run_plan(file_plan(&seed(&server), extension, &overrides)).await);
         assert_eq!((summary.rows_fetched, summary.rows_written, summary.pages), (950, 950, 10));
         tables.push(table(&lake));
     }
     assert_eq!(tables[0].len(), 12, "{:?}", tables[0].keys());
     assert_eq!(tables[0], tables[1]);
     assert_eq!(tables[0], tables[2]);
+}
+
+/// The plan of a config that stands in a file of this format.
+fn file_plan(config: &Value, extension: &str, overrides: &Overrides) -> Plan {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join(format!("export.{extension}"));
+    std::fs::write(&path, seed_text(config, extension)).unwrap();
+    let loaded = config::load(Source::File(path), &variables).unwrap();
+    plan::resolve(&loaded, overrides).unwrap()
 }
 
 fn seed_text(config: &Value, extension: &str) -> String {
@@ -208,20 +214,23 @@ async fn names_and_bytes_of_a_table_do_not_depend_on_concurrency() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_table_on_s3_has_the_names_and_bytes_of_a_local_one() {
+async fn the_seed_config_exports_to_s3_what_it_exports_to_local_disk_from_all_three_formats() {
     let (server, s3, lake) = (test_case_server(250).await, S3::start().await, TempDir::new().unwrap());
     only(run_plan(seed_plan(&server, lake.path(), |_| ())).await);
     let options = json!({
         "endpoint": s3.endpoint, "access_key_id": "${KEY}", "secret_access_key": "${SECRET}",
         "allow_http": true, "region": "us-east-1",
     });
-    let destination = json!({"url": "s3://lake/exports", "options": options});
-    let plan = seed_plan(&server, lake.path(), |config| config["destination"] = destination);
-    let store = restlake::store::open(&plan.destination, &|_| None).unwrap();
-    only(run_plan(plan).await);
-    let remote = store.table("test_cases").unwrap();
-    for (path, content) in table(&lake) {
-        assert_eq!(remote.get(&path).await.unwrap().as_ref(), Some(&content), "{path}");
+    for extension in ["yaml", "json", "toml"] {
+        let mut config = seed(&server);
+        config["destination"] = json!({"url": format!("s3://lake/{extension}"), "options": options});
+        let plan = file_plan(&config, extension, &Overrides::default());
+        let store = restlake::store::open(&plan.destination, &|_| None).unwrap();
+        only(run_plan(plan).await);
+        let remote = store.table("test_cases").unwrap();
+        for (path, content) in table(&lake) {
+            assert_eq!(remote.get(&path).await.unwrap().as_ref(), Some(&content), "{extension}: {path}");
+        }
     }
 }
 
