@@ -238,6 +238,30 @@ async fn a_page_that_answers_last_is_handed_on_in_its_turn() {
 }
 
 #[tokio::test]
+async fn a_list_of_forty_pages_doubles_its_requests_in_flight_up_to_sixteen() {
+    // Each round is held back until all of it is under way; then its answers come together.
+    let rounds: [(usize, Gate); 3] = [(5, Gate::default()), (13, Gate::default()), (29, Gate::default())];
+    let (list, gates) = (list_by_offset(numbered_rows(400), 10, true), rounds.clone());
+    let server = Server::start(move |request| {
+        let round = gates.iter().find(|(last, _)| request.number > 1 && request.number <= *last);
+        let reply = list(request);
+        match round {
+            Some((_, gate)) => reply.after(gate),
+            None => reply,
+        }
+    })
+    .await;
+    let release = async {
+        for (last, gate) in &rounds {
+            server.requested(*last).await;
+            gate.open();
+        }
+    };
+    let (list, ()) = tokio::join!(read(&server, plans::offset_with_total(10)), release);
+    assert_eq!((list.ids, server.requests().len()), (ids(400), 40));
+}
+
+#[tokio::test]
 async fn the_first_page_is_waited_for_alone() {
     let gate = Gate::default();
     let server = Server::start(with_late_page(0, &gate, 60)).await;
