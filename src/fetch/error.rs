@@ -234,6 +234,12 @@ impl Failure for FetchError {
     fn hint(&self) -> Option<String> {
         match self {
             Self::Request(error) => error.hint(),
+            Self::Records { page: 2.., problem: RecordsError::Missing { .. }, .. } => Some(
+                "the pages before it came: does the API tell of an error here, with the status of a success? If the list \
+                 ends here, let the paginator know the end (`total_path`, `total_header`, `has_more_path`, \
+                 `maximum_offset` or `maximum_page`)"
+                    .to_owned(),
+            ),
             Self::Records { problem, .. } => problem.hint(),
             Self::Paginate { problem, .. } => Some(problem.hint()),
             Self::NothingAsked => Some("set `limit` to the number of records that a page shall hold".to_owned()),

@@ -308,6 +308,71 @@ async fn errors_beyond_the_end_are_dropped_if_the_list_ends_before_them() {
     }
 }
 
+/// 60 rows, ten a page, and `instead` from the offset 20 on.
+fn with_answer_at_twenty(instead: &'static str) -> impl Fn(&Received) -> Reply {
+    let list = list_by_offset(numbered_rows(60), 10, false);
+    move |request| if request.number_param("offset") < Some(20) { list(request) } else { Reply::json(instead) }
+}
+
+#[tokio::test]
+async fn a_later_page_without_a_place_for_records_is_an_error_and_no_quiet_end() {
+    for instead in [r#"{"error":"overloaded"}"#, r#"{"total":21}"#, "{}", "[1]"] {
+        let server = Server::start(with_answer_at_twenty(instead)).await;
+        let list = read(&server, plans::offset_with_total(10)).await;
+        let error = list.error.expect(instead);
+        assert_eq!(
+            (list.ids, error.code(), error.kind()),
+            (ids(20), "records_not_found", ErrorKind::User),
+            "{instead}"
+        );
+        assert!(error.to_string().contains("page 3 of ") && error.hint().unwrap().contains("total_path"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn an_empty_answer_ends_the_list_and_so_does_one_without_a_place_for_records_if_a_total_agrees() {
+    for instead in [r#"{"data":[]}"#, r#"{"data":null}"#, "null", "[]", r#"{"total":20}"#, r#"{"total":7}"#] {
+        let server = Server::start(with_answer_at_twenty(instead)).await;
+        let list = read(&server, plans::offset_with_total(10)).await;
+        assert_eq!((list.ids, list.error.map(|error| error.to_string())), (ids(20), None), "{instead}");
+    }
+    let plan = adjusted(plans::page_number(), |plan| {
+        if let PaginatorPlan::PageNumber { total_path, .. } = plan {
+            *total_path = Some(plans::selector("pages"));
+        }
+    });
+    for (pages, ends) in [(2, true), (3, false)] {
+        let list = list_by_offset(numbered_rows(20), 10, false);
+        let server = Server::start(move |request| {
+            let page = request.number_param("page").unwrap();
+            let query = format!("offset={}", (page - 1) * 10);
+            let reply = if page > 2 { Reply::json("{}") } else { list(&Received { query, ..request.clone() }) };
+            reply.with_json(|answer| answer["pages"] = if page > 2 { pages } else { 9 }.into())
+        })
+        .await;
+        let list = read(&server, plan.clone()).await;
+        assert_eq!((list.ids, list.error.is_none()), (ids(20), ends), "{pages}");
+    }
+}
+
+#[tokio::test]
+async fn pages_without_a_place_for_records_are_dropped_if_the_list_ends_before_their_turn() {
+    let list = list_by_offset(numbered_rows(25), 10, false);
+    let server = Server::start(move |request| {
+        let offset = request.number_param("offset").unwrap();
+        let reply = if offset < 25 { list(request) } else { Reply::json(r#"{"error":"no such page"}"#) };
+        reply.with_json(|answer| answer["more"] = (offset < 20).into())
+    })
+    .await;
+    let plan = adjusted(plans::offset(10), |plan| {
+        if let PaginatorPlan::Offset { has_more_path, .. } = plan {
+            *has_more_path = Some(plans::selector("more"));
+        }
+    });
+    let list = read(&server, plan).await;
+    assert_eq!((list.ids, list.error.map(|error| error.to_string())), (ids(25), None));
+}
+
 #[tokio::test]
 async fn an_error_whose_turn_comes_ends_the_list_and_names_its_page() {
     let list = list_by_offset(numbered_rows(60), 10, true);
