@@ -159,13 +159,6 @@ impl Limiter {
         }
     }
 
-    /// Holds all requests back for `wait` from now on; a pause that is longer already stays.
-    pub(super) fn pause(&self, wait: Duration) {
-        let until = self.clock.elapsed().saturating_add(wait);
-        let mut state = self.state();
-        state.paused_until = state.paused_until.max(until);
-    }
-
     fn try_clear(&self, now: Duration) -> Result<(), Duration> {
         let mut state = self.state();
         if now < state.paused_until {
@@ -188,6 +181,14 @@ pub(super) struct Permit<'a> {
 }
 
 impl Permit<'_> {
+    /// Holds all requests back for `wait` from now on; a pause that is longer already stays. Said while the place is still
+    /// held: who waits for it starts after the pause.
+    pub(super) fn pause(&self, wait: Duration) {
+        let until = self.limiter.clock.elapsed().saturating_add(wait);
+        let mut state = self.limiter.state();
+        state.paused_until = state.paused_until.max(until);
+    }
+
     pub(super) fn succeeded(self) {
         self.limiter.state().window.succeeded();
     }
@@ -380,5 +381,39 @@ mod tests {
         }
         drop(first);
         limiter.acquire().await.succeeded();
+    }
+
+    /// A clock that a sleep moves on at once.
+    #[derive(Debug, Default)]
+    struct Leaping(Mutex<Duration>);
+
+    #[async_trait::async_trait]
+    impl Clock for Leaping {
+        fn now(&self) -> chrono::DateTime<chrono::Utc> {
+            chrono::DateTime::UNIX_EPOCH + self.elapsed()
+        }
+
+        fn elapsed(&self) -> Duration {
+            *self.0.lock().unwrap()
+        }
+
+        async fn sleep(&self, duration: Duration) {
+            *self.0.lock().unwrap() += duration;
+        }
+    }
+
+    #[tokio::test]
+    async fn the_longest_pause_holds_back_who_waits_for_the_place_of_the_one_that_was_told() {
+        let clock = Arc::new(Leaping::default());
+        let limiter = Limiter::new(1, None, clock.clone());
+        let first = limiter.acquire().await;
+        let release = async {
+            tokio::task::yield_now().await;
+            first.pause(seconds(9.0));
+            first.pause(seconds(2.0));
+            first.troubled();
+        };
+        let (_permit, ()) = tokio::join!(limiter.acquire(), release);
+        assert_eq!(clock.elapsed(), seconds(9.0));
     }
 }
