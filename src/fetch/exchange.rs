@@ -156,12 +156,14 @@ impl<'a> Exchange<'a> {
         let begin = body.get(..READ_OF_ERRORS.min(body.len())).unwrap_or_default().to_vec();
         Document::parse(body).map_err(|error| {
             let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("no type");
-            Trouble::NotJson {
-                cause: error.to_string(),
-                content_type: self.excerpt(content_type.as_bytes()),
-                body: self.excerpt(&begin),
+            let is_markup = is_markup(content_type, &begin);
+            let (content_type, body) = (self.excerpt(content_type.as_bytes()), self.excerpt(&begin));
+            let cause = error.to_string();
+            if is_markup {
+                Trouble::Markup { content_type, body }.into()
+            } else {
+                Trouble::NotJson { cause, content_type, body }.into()
             }
-            .into()
         })
     }
 
@@ -195,4 +197,11 @@ impl<'a> Exchange<'a> {
     fn cause(&self, error: reqwest::Error) -> String {
         self.client.surroundings().redactor.text(&chain(&error.without_url()))
     }
+}
+
+/// Whether a body that is not JSON is a document of HTML or XML: a login, a landing page, another address than the API's.
+fn is_markup(content_type: &str, begin: &[u8]) -> bool {
+    let essence = content_type.split(';').next().unwrap_or_default().trim();
+    let text = begin.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(begin).trim_ascii_start();
+    essence.eq_ignore_ascii_case("text/html") || text.starts_with(b"<")
 }

@@ -233,7 +233,7 @@ mod retries {
             ("broke off", Reply::json(ROWS).truncated()),
             ("broke off", Reply::json(ROWS).header("content-length", "1000")),
             ("not JSON", Reply::json(&ROWS[..20])),
-            ("not JSON", Reply::status(200).body("<html>").header("content-type", "text/html")),
+            ("not JSON", Reply::status(200).body("try <again>").header("content-type", "text/plain")),
         ];
         for (name, reply) in passing {
             let (_server, outcome) = fetch_plainly([reply.clone(), reply, Reply::json(ROWS)]).await;
@@ -421,13 +421,39 @@ mod bodies {
 
     #[tokio::test]
     async fn what_is_not_json_shows_its_type_and_its_beginning() {
-        let html = format!("<html>\n<body>{}", "x".repeat(600));
-        let reply = Reply::status(200).body(html).header("content-type", "text/html");
+        let text = format!("gate\nway {}", "x".repeat(600));
+        let reply = Reply::status(200).body(text).header("content-type", "text/plain");
         let (_server, outcome) = fetch_plainly(vec![reply; 5]).await;
         let said = outcome.error().to_string();
-        assert!(said.contains("the body (text/html) is not JSON at byte 0"), "{said}");
-        assert!(said.contains("it begins: <html> <body>xxx") && said.contains("x… (5 attempts"), "{said}");
+        assert!(said.contains("the body (text/plain) is not JSON at byte 0"), "{said}");
+        assert!(said.contains("it begins: gate way xxx") && said.contains("x… (5 attempts"), "{said}");
         assert_eq!((outcome.kind(), outcome.error().code()), (ErrorKind::Transient, "http_not_json"));
+    }
+
+    #[tokio::test]
+    async fn a_page_for_browsers_is_not_asked_for_again_and_is_the_users_to_mend() {
+        let pages = [
+            ("text/html", "Please log in"),
+            ("Text/HTML; charset=utf-8", "<html>"),
+            ("application/json", "\r\n <!DOCTYPE html>"),
+            ("application/octet-stream", "\u{feff}<?xml version=\"1.0\"?>"),
+        ];
+        for (content_type, body) in pages {
+            let reply = Reply::status(200).body(body).header("content-type", content_type);
+            let (server, outcome) = fetch_plainly([reply, Reply::json(ROWS)]).await;
+            let error = outcome.error();
+            assert_eq!((outcome.kind(), error.code()), (ErrorKind::User, "http_not_json"), "{body}");
+            assert_eq!((server.requests().len(), outcome.slept.len()), (1, 0), "{body}");
+            assert!(error.to_string().contains(body.trim_start_matches("\r\n ")), "{error}");
+            assert!(error.hint().is_some_and(|hint| hint.contains("login") && hint.contains("client.base_url")));
+        }
+    }
+
+    #[tokio::test]
+    async fn json_under_the_name_of_html_is_json() {
+        let (_server, outcome) =
+            fetch_plainly([Reply::status(200).body(ROWS).header("content-type", "text/html")]).await;
+        assert_eq!(outcome.count(), 2);
     }
 }
 
