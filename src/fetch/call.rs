@@ -55,7 +55,7 @@ impl<'a> Call<'a> {
                 Err(Failed::Fatal(error)) => return Err(error),
                 Err(Failed::Attempt { trouble, retry_after }) => (trouble, retry_after),
             };
-            settle(permit, &trouble);
+            self.settle(permit, &trouble, asked);
             let report = Report { url: exchange.shown_url(), credentials_sent: exchange.sent_credentials(), trouble };
             self.failed(report, asked).await?;
         }
@@ -73,6 +73,17 @@ impl<'a> Call<'a> {
         }
     }
 
+    /// Tells the limits what came of an attempt that failed.
+    fn settle(&self, permit: Permit<'_>, trouble: &Trouble, asked: Option<Duration>) {
+        // A pause that no request would outlive is not kept: each of them fails on its own answer at once.
+        if let Some(wait) = asked.filter(|wait| trouble.is_passing() && *wait <= self.client.retry.max_elapsed) {
+            permit.pause(wait);
+        }
+        if trouble.is_overload() {
+            permit.troubled();
+        }
+    }
+
     /// Waits until the next attempt; an error if there is none.
     async fn failed(&mut self, report: Report, asked: Option<Duration>) -> Result<(), FetchError> {
         if self.may_refresh(&report.trouble) && self.client.auth.refresh().await? {
@@ -81,10 +92,6 @@ impl<'a> Call<'a> {
         }
         if !report.trouble.is_passing() {
             return Err(self.error(report, None));
-        }
-        // A pause that no request would outlive is not kept: each of them fails on its own answer at once.
-        if let Some(wait) = asked.filter(|wait| *wait <= self.client.retry.max_elapsed) {
-            self.client.limiter.pause(wait);
         }
         let environment = &self.client.surroundings().environment;
         match self.schedule.after(self.attempts, self.elapsed(), asked, environment.random.next()) {
@@ -125,13 +132,6 @@ impl<'a> Call<'a> {
         let Report { url, credentials_sent, trouble } = report;
         let (attempts, elapsed) = (self.attempts, self.elapsed());
         RequestError { url, page: None, attempts, elapsed, trouble, gave_up, credentials_sent }.into()
-    }
-}
-
-/// Tells the window what came of a request.
-fn settle(permit: Permit<'_>, trouble: &Trouble) {
-    if trouble.is_overload() {
-        permit.troubled();
     }
 }
 

@@ -70,7 +70,12 @@ pub enum Trouble {
     Body {
         cause: String,
     },
-    /// A success whose body is not JSON.
+    /// A success whose body is a document of HTML or XML: what stands there is not the API, and will not be next time.
+    Markup {
+        content_type: String,
+        body: String,
+    },
+    /// A success whose body is not JSON: it broke on the way, as a rule.
     NotJson {
         cause: String,
         content_type: String,
@@ -92,7 +97,7 @@ impl Trouble {
                     || matches!(*status, StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT)
             }
             Self::Connection { .. } | Self::Timeout { .. } | Self::Body { .. } | Self::NotJson { .. } => true,
-            Self::TooLarge { .. } | Self::Redirect(_) => false,
+            Self::Markup { .. } | Self::TooLarge { .. } | Self::Redirect(_) => false,
         }
     }
 
@@ -116,6 +121,9 @@ impl fmt::Display for Trouble {
             Self::Connection { cause } => write!(f, "the connection failed: {cause}"),
             Self::Timeout { after } => write!(f, "no whole answer within {after:?}"),
             Self::Body { cause } => write!(f, "the body broke off: {cause}"),
+            Self::Markup { content_type, body } => {
+                write!(f, "the body ({content_type}) is no JSON but a document of HTML or XML; it begins: {body}")
+            }
             Self::NotJson { cause, content_type, body } => {
                 write!(f, "the body ({content_type}) is {cause}; it begins: {body}")
             }
@@ -150,9 +158,10 @@ impl RequestError {
             Trouble::Connection { .. } => "is `client.base_url` right, and can this machine reach it?",
             Trouble::Timeout { .. } => "raise `client.timeout`, or ask for smaller pages",
             Trouble::Body { .. } => return None,
-            Trouble::NotJson { .. } => {
-                "restlake reads JSON: does `endpoint.path` name the API itself, and not a page for browsers or a login?"
+            Trouble::Markup { .. } => {
+                "is this a login page, or one for browsers? Check `client.base_url`, `endpoint.path` and `client.auth`"
             }
+            Trouble::NotJson { .. } => "restlake reads JSON: does `endpoint.path` name a resource that is JSON?",
             Trouble::TooLarge { .. } => "ask for smaller pages, or raise `client.max_body_size`",
             Trouble::Redirect(problem) => return Some(problem.hint()),
         };
@@ -217,7 +226,7 @@ impl Failure for FetchError {
                 Trouble::Connection { .. } => "http_connection",
                 Trouble::Timeout { .. } => "http_timeout",
                 Trouble::Body { .. } => "http_body",
-                Trouble::NotJson { .. } => "http_not_json",
+                Trouble::Markup { .. } | Trouble::NotJson { .. } => "http_not_json",
                 Trouble::TooLarge { .. } => "http_body_too_large",
                 Trouble::Redirect(_) => "http_redirect",
             },
@@ -234,6 +243,12 @@ impl Failure for FetchError {
     fn hint(&self) -> Option<String> {
         match self {
             Self::Request(error) => error.hint(),
+            Self::Records { page: 2.., problem: RecordsError::Missing { .. }, .. } => Some(
+                "the pages before it came: does the API tell of an error here, with the status of a success? If the list \
+                 ends here, let the paginator know the end (`total_path`, `total_header`, `has_more_path`, \
+                 `maximum_offset` or `maximum_page`)"
+                    .to_owned(),
+            ),
             Self::Records { problem, .. } => problem.hint(),
             Self::Paginate { problem, .. } => Some(problem.hint()),
             Self::NothingAsked => Some("set `limit` to the number of records that a page shall hold".to_owned()),

@@ -6,6 +6,7 @@ use reqwest::{
     StatusCode,
     header::{CONTENT_TYPE, HeaderMap},
 };
+use tokio::time::{Instant, timeout};
 
 use super::{
     client::Client,
@@ -23,6 +24,9 @@ const SHOWN: usize = 500;
 /// Bytes of an error's body that are read: enough that no secret is cut in two before it is redacted and shown.
 const READ_OF_ERRORS: usize = 8 * SHOWN;
 
+/// How long an error's body is waited for: its status and its headers are there, and say most.
+const TIME_FOR_ERRORS: Duration = Duration::from_secs(3);
+
 /// Bytes reserved on a server's word alone.
 const MAX_RESERVED: u64 = 16 << 20;
 
@@ -31,6 +35,8 @@ pub(super) struct Exchange<'a> {
     scope: &'a Scope,
     request: Request,
     hops: u32,
+    /// Of `timeout`.
+    left: Duration,
 }
 
 /// Why an attempt did not give a document.
@@ -52,7 +58,7 @@ impl From<Trouble> for Failed {
 
 impl<'a> Exchange<'a> {
     pub(super) fn new(client: &'a Client, scope: &'a Scope, request: Request) -> Self {
-        Self { client, scope, request, hops: 0 }
+        Self { client, scope, request, hops: 0, left: client.timeout }
     }
 
     /// Where the last hop went, redacted.
@@ -65,16 +71,14 @@ impl<'a> Exchange<'a> {
         self.client.is_own(&self.request) && self.client.has_credentials()
     }
 
-    /// All hops and the body within `timeout`, in real time: a network does not follow a test's clock.
+    /// Follows redirects to a document. Sending and reading, of all hops together, take `timeout` at most, in real time: a
+    /// network does not follow a test's clock. What the limits hold a hop back for is no part of that.
     pub(super) async fn run(&mut self) -> Result<Response, Failed> {
-        let after = self.client.timeout;
-        tokio::time::timeout(after, self.follow()).await.unwrap_or_else(|_| Err(Trouble::Timeout { after }.into()))
-    }
-
-    async fn follow(&mut self) -> Result<Response, Failed> {
         loop {
             self.client.prepare(&mut self.request).await.map_err(Failed::Fatal)?;
-            let answer = self.send().await?;
+            let started = Instant::now();
+            let answer = self.in_time(self.send()).await?;
+            self.left = self.left.saturating_sub(started.elapsed());
             if !answer.status().is_redirection() {
                 return self.read(answer).await;
             }
@@ -82,6 +86,11 @@ impl<'a> Exchange<'a> {
             // A hop is a request as well, and takes a token of the bucket.
             self.client.limiter.clear().await;
         }
+    }
+
+    async fn in_time<T>(&self, work: impl Future<Output = Result<T, Failed>>) -> Result<T, Failed> {
+        let late = |_| Err(Trouble::Timeout { after: self.client.timeout }.into());
+        timeout(self.left, work).await.unwrap_or_else(late)
     }
 
     async fn send(&self) -> Result<reqwest::Response, Failed> {
@@ -121,7 +130,7 @@ impl<'a> Exchange<'a> {
         let headers = answer.headers().clone();
         let body = match status {
             StatusCode::NO_CONTENT => b"null".to_vec(),
-            _ => self.body(answer).await?,
+            _ => self.in_time(self.body(answer)).await?,
         };
         let bytes = body.len() as u64;
         let document = self.scan(body, &headers)?;
@@ -147,23 +156,30 @@ impl<'a> Exchange<'a> {
         let begin = body.get(..READ_OF_ERRORS.min(body.len())).unwrap_or_default().to_vec();
         Document::parse(body).map_err(|error| {
             let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("no type");
-            Trouble::NotJson {
-                cause: error.to_string(),
-                content_type: self.excerpt(content_type.as_bytes()),
-                body: self.excerpt(&begin),
+            let is_markup = is_markup(content_type, &begin);
+            let (content_type, body) = (self.excerpt(content_type.as_bytes()), self.excerpt(&begin));
+            let cause = error.to_string();
+            if is_markup {
+                Trouble::Markup { content_type, body }.into()
+            } else {
+                Trouble::NotJson { cause, content_type, body }.into()
             }
-            .into()
         })
     }
 
+    /// An answer that is no success: its status and what it asks for, whatever becomes of its body.
     async fn refused(&self, mut answer: reqwest::Response) -> Failed {
         let (status, headers) = (answer.status(), answer.headers().clone());
         let mut body = Vec::new();
-        // What cannot be read of an error's body is not worth an error of its own.
-        while let (true, Ok(Some(chunk))) = (body.len() < READ_OF_ERRORS, answer.chunk().await) {
-            self.scope.counters.add_bytes(chunk.len());
-            body.extend_from_slice(&chunk);
-        }
+        // What cannot be read of an error's body, or not in time, is not worth an error of its own.
+        let reading = async {
+            while let (true, Ok(Some(chunk))) = (body.len() < READ_OF_ERRORS, answer.chunk().await) {
+                self.scope.counters.add_bytes(chunk.len());
+                body.extend_from_slice(&chunk);
+            }
+        };
+        let is_whole = timeout(self.left.min(TIME_FOR_ERRORS), reading).await.is_ok();
+        tracing::debug!(resource = %self.scope.resource, %status, bytes = body.len(), is_whole, "refused");
         let trouble = Trouble::Status { status, body: self.excerpt(&body) };
         let now = self.client.surroundings().environment.clock.now();
         Failed::Attempt { trouble, retry_after: retry_after(&headers, now) }
@@ -181,4 +197,11 @@ impl<'a> Exchange<'a> {
     fn cause(&self, error: reqwest::Error) -> String {
         self.client.surroundings().redactor.text(&chain(&error.without_url()))
     }
+}
+
+/// Whether a body that is not JSON is a document of HTML or XML: a login, a landing page, another address than the API's.
+fn is_markup(content_type: &str, begin: &[u8]) -> bool {
+    let essence = content_type.split(';').next().unwrap_or_default().trim();
+    let text = begin.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(begin).trim_ascii_start();
+    essence.eq_ignore_ascii_case("text/html") || text.starts_with(b"<")
 }

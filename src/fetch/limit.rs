@@ -44,15 +44,20 @@ impl Bucket {
     }
 }
 
-/// The adaptive number of requests in flight: doubles while all goes well, grows by one a round after the first trouble, and
-/// halves at each trouble, once a round (TCP's slow start and additive increase, RFC 5681).
+/// The adaptive number of requests in flight: doubles each round while all goes well, grows by one a round after the first
+/// trouble, and halves at each trouble, once a round (TCP's slow start and additive increase, RFC 5681).
+///
+/// A window that nobody fills has not shown that it is too small. Whether it is full shows when a request starts; when the
+/// answers come, often together, it empties. So a full window earns credit, and each success spends one on growth.
 #[derive(Debug)]
 struct Window {
     limit: usize,
     max: usize,
     in_flight: usize,
     slow_start: bool,
-    /// Successes since the limit last changed.
+    /// Successes that still count towards growth: one full window of them, from when it was last full.
+    credit: usize,
+    /// Successes that counted since the limit last changed.
     successes: usize,
     /// Number of requests started.
     started: u64,
@@ -64,7 +69,7 @@ impl Window {
     fn new(max: usize) -> Self {
         let max = max.max(1);
         let limit = max.min(INITIAL_WINDOW);
-        Self { limit, max, in_flight: 0, slow_start: true, successes: 0, started: 0, cut_at: 0 }
+        Self { limit, max, in_flight: 0, slow_start: true, credit: 0, successes: 0, started: 0, cut_at: 0 }
     }
 
     /// Starts a request if the window has room; the ticket tells when it started.
@@ -74,14 +79,17 @@ impl Window {
         }
         self.in_flight += 1;
         self.started += 1;
+        if self.in_flight == self.limit {
+            self.credit = self.limit;
+        }
         Some(self.started)
     }
 
-    /// A window that nobody fills has not shown that it is too small: only a saturated one grows.
     fn succeeded(&mut self) {
-        if self.in_flight < self.limit || self.limit == self.max {
+        if self.credit == 0 || self.limit == self.max {
             return;
         }
+        self.credit -= 1;
         self.successes += 1;
         if self.slow_start || self.successes >= self.limit {
             self.limit += 1;
@@ -92,7 +100,7 @@ impl Window {
     /// Requests that were under way when the window was cut tell of the time before: they do not cut it again.
     fn troubled(&mut self, ticket: u64) {
         self.slow_start = false;
-        self.successes = 0;
+        (self.credit, self.successes) = (0, 0);
         if ticket > self.cut_at {
             self.limit = (self.limit / 2).max(1);
             self.cut_at = self.started;
@@ -151,13 +159,6 @@ impl Limiter {
         }
     }
 
-    /// Holds all requests back for `wait` from now on; a pause that is longer already stays.
-    pub(super) fn pause(&self, wait: Duration) {
-        let until = self.clock.elapsed().saturating_add(wait);
-        let mut state = self.state();
-        state.paused_until = state.paused_until.max(until);
-    }
-
     fn try_clear(&self, now: Duration) -> Result<(), Duration> {
         let mut state = self.state();
         if now < state.paused_until {
@@ -180,6 +181,14 @@ pub(super) struct Permit<'a> {
 }
 
 impl Permit<'_> {
+    /// Holds all requests back for `wait` from now on; a pause that is longer already stays. Said while the place is still
+    /// held: who waits for it starts after the pause.
+    pub(super) fn pause(&self, wait: Duration) {
+        let until = self.limiter.clock.elapsed().saturating_add(wait);
+        let mut state = self.limiter.state();
+        state.paused_until = state.paused_until.max(until);
+    }
+
     pub(super) fn succeeded(self) {
         self.limiter.state().window.succeeded();
     }
@@ -262,39 +271,57 @@ mod tests {
         }
     }
 
-    /// Fills the window, and ends all its requests well.
-    fn good_round(window: &mut Window) {
-        let count = std::iter::from_fn(|| window.start()).count();
+    /// Fills the window.
+    fn fill(window: &mut Window) -> Vec<u64> {
+        std::iter::from_fn(|| window.start()).collect()
+    }
+
+    /// Ends so many requests well, all at once: none starts in between.
+    fn succeed(window: &mut Window, count: usize) {
         for _ in 0..count {
             window.succeeded();
-            // Another one takes the place at once.
             window.in_flight -= 1;
-            window.start();
         }
-        window.in_flight = 0;
     }
 
     #[test]
-    fn a_saturated_window_doubles_until_the_first_trouble_and_grows_by_one_a_round_after_it() {
-        let mut window = Window::new(100);
-        let mut limits = vec![window.limit];
-        for _ in 0..2 {
-            let before = window.limit;
-            good_round(&mut window);
-            assert!(window.limit > before);
-            limits.push(window.limit);
+    fn answers_that_come_together_double_a_full_window_up_to_its_maximum() {
+        let mut window = Window::new(50);
+        let mut limits = Vec::new();
+        for _ in 0..6 {
+            let count = fill(&mut window).len();
+            assert_eq!(count, window.limit);
+            limits.push(count);
+            succeed(&mut window, count);
         }
-        assert_eq!(limits[0], 4);
-        let ticket = window.start().unwrap();
-        window.troubled(ticket);
-        let after = window.limit;
-        assert_eq!(after, limits[2] / 2);
-        window.in_flight = 0;
-        for _ in 0..after {
-            window.in_flight = window.limit;
-            window.succeeded();
+        assert_eq!(limits, [4, 8, 16, 32, 50, 50]);
+    }
+
+    #[test]
+    fn answers_that_come_one_by_one_double_a_full_window_as_well() {
+        let mut window = Window::new(50);
+        fill(&mut window);
+        for _ in 0..4 {
+            succeed(&mut window, 1);
+            fill(&mut window);
         }
-        assert_eq!(window.limit, after + 1);
+        assert_eq!((window.limit, window.in_flight), (8, 8));
+    }
+
+    #[test]
+    fn a_window_grows_by_one_a_round_after_the_first_trouble() {
+        let mut window = Window::new(50);
+        let tickets = fill(&mut window);
+        window.troubled(tickets[0]);
+        window.in_flight -= 1;
+        assert_eq!(window.limit, 2);
+        // Those that were under way tell of the window before the cut.
+        succeed(&mut window, tickets.len() - 1);
+        for expected in [3, 4, 5] {
+            let count = fill(&mut window).len();
+            succeed(&mut window, count);
+            assert_eq!(window.limit, expected);
+        }
     }
 
     #[test]
@@ -354,5 +381,39 @@ mod tests {
         }
         drop(first);
         limiter.acquire().await.succeeded();
+    }
+
+    /// A clock that a sleep moves on at once.
+    #[derive(Debug, Default)]
+    struct Leaping(Mutex<Duration>);
+
+    #[async_trait::async_trait]
+    impl Clock for Leaping {
+        fn now(&self) -> chrono::DateTime<chrono::Utc> {
+            chrono::DateTime::UNIX_EPOCH + self.elapsed()
+        }
+
+        fn elapsed(&self) -> Duration {
+            *self.0.lock().unwrap()
+        }
+
+        async fn sleep(&self, duration: Duration) {
+            *self.0.lock().unwrap() += duration;
+        }
+    }
+
+    #[tokio::test]
+    async fn the_longest_pause_holds_back_who_waits_for_the_place_of_the_one_that_was_told() {
+        let clock = Arc::new(Leaping::default());
+        let limiter = Limiter::new(1, None, clock.clone());
+        let first = limiter.acquire().await;
+        let release = async {
+            tokio::task::yield_now().await;
+            first.pause(seconds(9.0));
+            first.pause(seconds(2.0));
+            first.troubled();
+        };
+        let (_permit, ()) = tokio::join!(limiter.acquire(), release);
+        assert_eq!(clock.elapsed(), seconds(9.0));
     }
 }

@@ -181,7 +181,9 @@ impl Pages {
     fn page(&self, fetched: &Fetched) -> Result<Page, FetchError> {
         let number = self.number + 1;
         let located = match &fetched.located {
-            Ok(Located::Missing) if number == 1 => Err(records::missing(&fetched.document, &self.source.selector)),
+            Ok(Located::Missing) if !self.is_behind_end(number, fetched) => {
+                Err(records::missing(&fetched.document, &self.source.selector))
+            }
             other => other.clone(),
         };
         let located = located.map_err(|problem| FetchError::Records {
@@ -196,19 +198,35 @@ impl Pages {
         Ok(Page { number, document: fetched.document.clone(), records, count })
     }
 
+    /// Whether a page without a place for records is one behind the end of its list, by all that is known: many an API
+    /// leaves the records out there. Anywhere else their lack is an error, lest the rest of the list is lost in silence.
+    fn is_behind_end(&self, number: u64, fetched: &Fetched) -> bool {
+        let known = self.known_with(fetched, 0);
+        let is_told = known.records.is_some_and(|records| self.received >= records)
+            || known.pages.is_some_and(|pages| number > pages);
+        number > 1 && (is_told || records::is_empty_array(&fetched.document))
+    }
+
+    /// What is known of the list, this page's word included.
+    fn known_with(&self, fetched: &Fetched, count: u64) -> Extent {
+        let told = self.source.paginator.extent(&self.view(fetched, count, self.known));
+        Extent {
+            records: told.records.or(self.known.records),
+            pages: told.pages.or(self.known.pages),
+            page_size: self.known.page_size,
+        }
+    }
+
+    fn view<'a>(&self, fetched: &'a Fetched, count: u64, known: Extent) -> PageView<'a> {
+        PageView { root: fetched.document.root(), headers: &fetched.headers, count, received: self.received, known }
+    }
+
     /// The position behind the page that was just counted.
     fn follow(&mut self, token: &PageToken, fetched: &Fetched, count: u64) -> Result<Option<PageToken>, FetchError> {
         let located = |problem| FetchError::Paginate { page: self.number, url: fetched.url.clone(), problem };
         self.guard.check(token, fetched.fingerprint, count).map_err(located)?;
-        let (root, headers, received) = (fetched.document.root(), &fetched.headers, self.received);
-        let view = |known| PageView { root, headers, count, received, known };
-        let told = self.source.paginator.extent(&view(self.known));
-        let known = Extent {
-            records: told.records.or(self.known.records),
-            pages: told.pages.or(self.known.pages),
-            page_size: self.known.page_size,
-        };
-        let next = self.source.paginator.advance(token, &view(known)).map_err(located)?;
+        let known = self.known_with(fetched, count);
+        let next = self.source.paginator.advance(token, &self.view(fetched, count, known)).map_err(located)?;
         self.learn(known);
         if next.is_none() {
             self.check_total();

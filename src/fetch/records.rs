@@ -12,7 +12,7 @@ use crate::{
 /// What `data_selector` found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Located {
-    /// Nothing stands there. An error on the first page, an empty page later.
+    /// Nothing stands there. An error, but an empty page behind the end of a list.
     Missing,
     /// Null, or an answer without a body.
     Nothing,
@@ -88,9 +88,15 @@ pub(super) fn locate(document: &Document, selector: &Selector, paginated: bool) 
     }
 }
 
-/// Nothing was found on the first page.
+/// Nothing was found where records were due.
 pub(super) fn missing(document: &Document, selector: &Selector) -> RecordsError {
     RecordsError::Missing { selector: selector.to_string(), keys: keys(document.root(), |_| true) }
+}
+
+/// `[]` as the whole answer: what a server writes for an empty wrapper whose language has one type for lists and objects.
+pub(super) fn is_empty_array(document: &Document) -> bool {
+    let root = document.root();
+    root.kind() == Kind::Array && root.items().next().is_none()
 }
 
 /// A hash of the records as the API wrote them, comparable between hashes by the same `hasher`.

@@ -1,9 +1,15 @@
 //! One request over a real socket: what is sent, when it is sent again, and what is said when it fails.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use restlake::{
     ErrorKind,
+    environment::{Clock, Environment},
     error::Failure,
     fetch::{Client, FetchError, Pages},
     model::Page,
@@ -227,7 +233,7 @@ mod retries {
             ("broke off", Reply::json(ROWS).truncated()),
             ("broke off", Reply::json(ROWS).header("content-length", "1000")),
             ("not JSON", Reply::json(&ROWS[..20])),
-            ("not JSON", Reply::status(200).body("<html>").header("content-type", "text/html")),
+            ("not JSON", Reply::status(200).body("try <again>").header("content-type", "text/plain")),
         ];
         for (name, reply) in passing {
             let (_server, outcome) = fetch_plainly([reply.clone(), reply, Reply::json(ROWS)]).await;
@@ -310,6 +316,25 @@ mod retries {
             assert_eq!((outcome.count(), outcome.retries >= 1), (2, true));
             assert!(outcome.events[0].contains("no whole answer within 200ms"), "{:?}", outcome.events);
         }
+    }
+
+    #[tokio::test]
+    async fn an_error_whose_body_never_ends_keeps_its_status_and_its_retry_after() {
+        let test = TestEnvironment::new();
+        let clock = test.clock.clone();
+        let server = Server::start(move |_| {
+            // A machine under load may be late by itself: asked until the answer's head was in time.
+            let is_heard = clock.slept().contains(&Duration::from_secs(7));
+            if is_heard { Reply::json(ROWS) } else { overloaded(429, "7").body("slow down, slow down").stalled() }
+        })
+        .await;
+        let mut client = plans::client(&server.url());
+        (client.timeout, client.retry.max_attempts) = (Duration::from_millis(200), 20);
+        let resource = plans::resource(&server.url(), "v1/rows", PaginatorPlan::SinglePage);
+        let outcome = fetch_with(client, &resource, &test).await;
+        assert_eq!(outcome.count(), 2);
+        let told = |event: &String| event.contains("the server answered 429 Too Many Requests: slow down");
+        assert!(outcome.events.iter().any(told), "{:?}", outcome.events);
     }
 
     #[tokio::test]
@@ -396,13 +421,39 @@ mod bodies {
 
     #[tokio::test]
     async fn what_is_not_json_shows_its_type_and_its_beginning() {
-        let html = format!("<html>\n<body>{}", "x".repeat(600));
-        let reply = Reply::status(200).body(html).header("content-type", "text/html");
+        let text = format!("gate\nway {}", "x".repeat(600));
+        let reply = Reply::status(200).body(text).header("content-type", "text/plain");
         let (_server, outcome) = fetch_plainly(vec![reply; 5]).await;
         let said = outcome.error().to_string();
-        assert!(said.contains("the body (text/html) is not JSON at byte 0"), "{said}");
-        assert!(said.contains("it begins: <html> <body>xxx") && said.contains("x… (5 attempts"), "{said}");
+        assert!(said.contains("the body (text/plain) is not JSON at byte 0"), "{said}");
+        assert!(said.contains("it begins: gate way xxx") && said.contains("x… (5 attempts"), "{said}");
         assert_eq!((outcome.kind(), outcome.error().code()), (ErrorKind::Transient, "http_not_json"));
+    }
+
+    #[tokio::test]
+    async fn a_page_for_browsers_is_not_asked_for_again_and_is_the_users_to_mend() {
+        let pages = [
+            ("text/html", "Please log in"),
+            ("Text/HTML; charset=utf-8", "<html>"),
+            ("application/json", "\r\n <!DOCTYPE html>"),
+            ("application/octet-stream", "\u{feff}<?xml version=\"1.0\"?>"),
+        ];
+        for (content_type, body) in pages {
+            let reply = Reply::status(200).body(body).header("content-type", content_type);
+            let (server, outcome) = fetch_plainly([reply, Reply::json(ROWS)]).await;
+            let error = outcome.error();
+            assert_eq!((outcome.kind(), error.code()), (ErrorKind::User, "http_not_json"), "{body}");
+            assert_eq!((server.requests().len(), outcome.slept.len()), (1, 0), "{body}");
+            assert!(error.to_string().contains(body.trim_start_matches("\r\n ")), "{error}");
+            assert!(error.hint().is_some_and(|hint| hint.contains("login") && hint.contains("client.base_url")));
+        }
+    }
+
+    #[tokio::test]
+    async fn json_under_the_name_of_html_is_json() {
+        let (_server, outcome) =
+            fetch_plainly([Reply::status(200).body(ROWS).header("content-type", "text/html")]).await;
+        assert_eq!(outcome.count(), 2);
     }
 }
 
@@ -471,6 +522,72 @@ mod limits {
         // Two at once but for the backoff between them, then one every 30 s.
         let total: f64 = outcome.slept.iter().sum();
         assert!((60.0..60.1).contains(&total), "{:?}", outcome.slept);
+    }
+
+    /// A clock on which a wait takes time that tokio's timeouts see pass, although nobody waits.
+    #[derive(Debug)]
+    struct Leaping(tokio::time::Instant);
+
+    #[async_trait]
+    impl Clock for Leaping {
+        fn now(&self) -> DateTime<Utc> {
+            DateTime::UNIX_EPOCH + self.elapsed()
+        }
+
+        fn elapsed(&self) -> Duration {
+            self.0.elapsed()
+        }
+
+        async fn sleep(&self, duration: Duration) {
+            tokio::time::pause();
+            tokio::time::advance(duration).await;
+            tokio::time::resume();
+        }
+    }
+
+    #[tokio::test]
+    async fn what_a_redirect_waits_for_the_rate_limit_is_not_the_servers_time() {
+        let server = Server::scripted([Reply::status(302).header("location", "/again"), Reply::json(ROWS)]).await;
+        let mut plan = plans::client(&server.url());
+        plan.rate_limit = Some(RateLimit { requests: 1, per: 3 * plan.timeout });
+        plan.retry.max_attempts = 1;
+        let clock = Arc::new(Leaping(tokio::time::Instant::now()));
+        let environment = Environment { clock: clock.clone(), ..TestEnvironment::new().environment() };
+        let timeout = plan.timeout;
+        let client = Client::new(&plan, Redactor::default(), environment, Arc::new(Recorder::default())).unwrap();
+        let resource = plans::resource(&server.url(), "v1/rows", PaginatorPlan::SinglePage);
+        let page = Pages::new(Arc::new(client), &resource, 0).unwrap().next().await.unwrap();
+        assert_eq!((page.unwrap().count, server.requests().len()), (2, 2));
+        assert!(clock.elapsed() > 2 * timeout);
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn who_waits_for_a_place_is_held_back_by_the_retry_after_that_frees_it() {
+        let test = TestEnvironment::new();
+        let (clock, gate) = (test.clock.clone(), Gate::default());
+        let (late, times) = (gate.clone(), Arc::new(Mutex::new(Vec::new())));
+        let log = Arc::clone(&times);
+        let server = Server::start(move |request| {
+            log.lock().unwrap().push(clock.elapsed());
+            let overloaded = Reply::status(429).header("retry-after", "9").after(&late);
+            if request.number == 1 { overloaded } else { Reply::json(ROWS) }
+        })
+        .await;
+        let plan = ClientPlan { max_concurrency: 1, ..plans::client(&server.url()) };
+        let client = Client::new(&plan, Redactor::default(), test.environment(), Arc::new(Recorder::default()));
+        let client = Arc::new(client.unwrap());
+        let resource = plans::resource(&server.url(), "v1/rows", PaginatorPlan::SinglePage);
+        let read = || {
+            let mut pages = Pages::new(Arc::clone(&client), &resource, 0).unwrap();
+            tokio::spawn(async move { pages.next().await.unwrap().unwrap().count })
+        };
+        let first = read();
+        server.requested(1).await;
+        let second = read();
+        gate.open();
+        assert_eq!((first.await.unwrap(), second.await.unwrap()), (2, 2));
+        let times = times.lock().unwrap();
+        assert!(times.len() == 3 && times[1..].iter().all(|time| *time >= Duration::from_secs(9)), "{times:?}");
     }
 
     #[tokio::test]

@@ -238,6 +238,30 @@ async fn a_page_that_answers_last_is_handed_on_in_its_turn() {
 }
 
 #[tokio::test]
+async fn a_list_of_forty_pages_doubles_its_requests_in_flight_up_to_sixteen() {
+    // Each round is held back until all of it is under way; then its answers come together.
+    let rounds: [(usize, Gate); 3] = [(5, Gate::default()), (13, Gate::default()), (29, Gate::default())];
+    let (list, gates) = (list_by_offset(numbered_rows(400), 10, true), rounds.clone());
+    let server = Server::start(move |request| {
+        let round = gates.iter().find(|(last, _)| request.number > 1 && request.number <= *last);
+        let reply = list(request);
+        match round {
+            Some((_, gate)) => reply.after(gate),
+            None => reply,
+        }
+    })
+    .await;
+    let release = async {
+        for (last, gate) in &rounds {
+            server.requested(*last).await;
+            gate.open();
+        }
+    };
+    let (list, ()) = tokio::join!(read(&server, plans::offset_with_total(10)), release);
+    assert_eq!((list.ids, server.requests().len()), (ids(400), 40));
+}
+
+#[tokio::test]
 async fn the_first_page_is_waited_for_alone() {
     let gate = Gate::default();
     let server = Server::start(with_late_page(0, &gate, 60)).await;
@@ -282,6 +306,71 @@ async fn errors_beyond_the_end_are_dropped_if_the_list_ends_before_them() {
         let list = read(&server, plan).await;
         assert_eq!((list.ids, list.error.map(|error| error.to_string())), (ids(25), None), "{status}");
     }
+}
+
+/// 60 rows, ten a page, and `instead` from the offset 20 on.
+fn with_answer_at_twenty(instead: &'static str) -> impl Fn(&Received) -> Reply {
+    let list = list_by_offset(numbered_rows(60), 10, false);
+    move |request| if request.number_param("offset") < Some(20) { list(request) } else { Reply::json(instead) }
+}
+
+#[tokio::test]
+async fn a_later_page_without_a_place_for_records_is_an_error_and_no_quiet_end() {
+    for instead in [r#"{"error":"overloaded"}"#, r#"{"total":21}"#, "{}", "[1]"] {
+        let server = Server::start(with_answer_at_twenty(instead)).await;
+        let list = read(&server, plans::offset_with_total(10)).await;
+        let error = list.error.expect(instead);
+        assert_eq!(
+            (list.ids, error.code(), error.kind()),
+            (ids(20), "records_not_found", ErrorKind::User),
+            "{instead}"
+        );
+        assert!(error.to_string().contains("page 3 of ") && error.hint().unwrap().contains("total_path"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn an_empty_answer_ends_the_list_and_so_does_one_without_a_place_for_records_if_a_total_agrees() {
+    for instead in [r#"{"data":[]}"#, r#"{"data":null}"#, "null", "[]", r#"{"total":20}"#, r#"{"total":7}"#] {
+        let server = Server::start(with_answer_at_twenty(instead)).await;
+        let list = read(&server, plans::offset_with_total(10)).await;
+        assert_eq!((list.ids, list.error.map(|error| error.to_string())), (ids(20), None), "{instead}");
+    }
+    let plan = adjusted(plans::page_number(), |plan| {
+        if let PaginatorPlan::PageNumber { total_path, .. } = plan {
+            *total_path = Some(plans::selector("pages"));
+        }
+    });
+    for (pages, ends) in [(2, true), (3, false)] {
+        let list = list_by_offset(numbered_rows(20), 10, false);
+        let server = Server::start(move |request| {
+            let page = request.number_param("page").unwrap();
+            let query = format!("offset={}", (page - 1) * 10);
+            let reply = if page > 2 { Reply::json("{}") } else { list(&Received { query, ..request.clone() }) };
+            reply.with_json(|answer| answer["pages"] = if page > 2 { pages } else { 9 }.into())
+        })
+        .await;
+        let list = read(&server, plan.clone()).await;
+        assert_eq!((list.ids, list.error.is_none()), (ids(20), ends), "{pages}");
+    }
+}
+
+#[tokio::test]
+async fn pages_without_a_place_for_records_are_dropped_if_the_list_ends_before_their_turn() {
+    let list = list_by_offset(numbered_rows(25), 10, false);
+    let server = Server::start(move |request| {
+        let offset = request.number_param("offset").unwrap();
+        let reply = if offset < 25 { list(request) } else { Reply::json(r#"{"error":"no such page"}"#) };
+        reply.with_json(|answer| answer["more"] = (offset < 20).into())
+    })
+    .await;
+    let plan = adjusted(plans::offset(10), |plan| {
+        if let PaginatorPlan::Offset { has_more_path, .. } = plan {
+            *has_more_path = Some(plans::selector("more"));
+        }
+    });
+    let list = read(&server, plan).await;
+    assert_eq!((list.ids, list.error.map(|error| error.to_string())), (ids(25), None));
 }
 
 #[tokio::test]

@@ -16,6 +16,7 @@ use std::{
     io,
     net::SocketAddr,
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use futures::{StreamExt, stream};
@@ -32,6 +33,9 @@ use tokio::{
     task::{JoinHandle, JoinSet},
 };
 use url::Url;
+
+/// How long a test waits for a request before it fails: far more than any machine needs.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A request as it came.
 #[derive(Clone, Debug)]
@@ -286,11 +290,12 @@ impl Server {
         self.requests().iter().map(Received::target).collect()
     }
 
-    /// Waits until so many requests have come in all.
+    /// Waits until so many requests have come in all; panics if they do not, so that a test fails where it would hang.
     pub async fn requested(&self, count: usize) {
         let mut seen = self.log.count.subscribe();
-        // The sender lives as long as `self`: this cannot fail.
-        let _ = seen.wait_for(|seen| *seen >= count).await;
+        let wait = tokio::time::timeout(PATIENCE, seen.wait_for(|seen| *seen >= count));
+        // The sender lives as long as `self`: only the time can run out.
+        assert!(wait.await.is_ok(), "{count} requests were to come, and {} did", self.requests().len());
     }
 }
 
