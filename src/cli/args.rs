@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use serde_json::json;
 
 use super::{
-    check::CheckArgs,
+    check::{self, CheckArgs},
     demo::DemoArgs,
     exit::Exit,
     output::{self, Answer},
@@ -122,8 +122,24 @@ pub fn refuse(error: &clap::Error, arguments: &[OsString]) -> Exit {
     }
     super::Console::stderr().write(&text);
     let wants_json = asked(arguments, "--output").is_some_and(|text| text == "json");
-    let result = if wants_json { output::json(&usage_document(error)) } else { String::new() };
+    let result = if wants_json { output::json(&usage_document(error, arguments)) } else { String::new() };
     output::print(Answer { exit: Exit::Usage, result })
+}
+
+const HINT: &str = "`restlake --help` lists the commands and options";
+
+/// The command in arguments that could not be parsed: the first that is neither an option nor the value of a global one.
+fn command(arguments: &[OsString]) -> Option<&str> {
+    let with_values = |argument: &str| ["--output", "--progress", "--log-format", "--color"].contains(&argument);
+    let mut arguments = arguments.iter().skip(1).map_while(|argument| argument.to_str());
+    while let Some(argument) = arguments.next() {
+        match argument {
+            option if with_values(option) => _ = arguments.next(),
+            option if option.starts_with('-') => {}
+            command => return Some(command),
+        }
+    }
+    None
 }
 
 /// The value of an option in arguments that could not be parsed.
@@ -139,12 +155,16 @@ fn asked<'a>(arguments: &'a [OsString], option: &str) -> Option<&'a str> {
     None
 }
 
-fn usage_document(error: &clap::Error) -> serde_json::Value {
+/// The command's own document: a wrong `check` has problems, anything else is a run that failed.
+fn usage_document(error: &clap::Error, arguments: &[OsString]) -> serde_json::Value {
     let text = error.render().to_string();
     let message = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
+    if command(arguments) == Some("check") {
+        return check::usage_document(message, HINT);
+    }
     json!({
         "pipeline": null, "run_id": null, "status": "failed", "elapsed_seconds": 0.0, "resources": [], "problems": [],
-        "error": {"code": "usage", "message": message, "hint": "`restlake --help` lists the commands and options"},
+        "error": {"code": "usage", "message": message, "hint": HINT},
     })
 }
 
@@ -206,9 +226,27 @@ mod tests {
 
     #[test]
     fn a_usage_error_is_a_failed_document_whose_message_names_the_argument() {
-        let document = usage_document(&parse("restlake run a.yaml --nope").unwrap_err());
+        let document =
+            usage_document(&parse("restlake run a.yaml --nope").unwrap_err(), &["restlake".into(), "run".into()]);
         assert_eq!(document["status"], "failed");
         assert_eq!(document["error"]["code"], "usage");
         assert!(document["error"]["message"].as_str().unwrap().contains("--nope"), "{document}");
+    }
+
+    #[test]
+    fn a_usage_error_of_check_is_the_document_of_check() {
+        for line in [
+            "restlake check --bogus x.yaml --output json",
+            "restlake --output json --color=never -q check --bogus",
+            "restlake check --output json",
+        ] {
+            let arguments: Vec<_> = line.split(' ').map(OsString::from).collect();
+            let document = usage_document(&parse(line).unwrap_err(), &arguments);
+            assert_eq!((&document["status"], document.get("error")), (&json!("error"), None), "{document}");
+            assert_eq!(document["problems"].as_array().map(Vec::len), Some(1), "{document}");
+            assert_eq!(document["problems"][0]["file"], "<command line>");
+        }
+        let arguments = ["restlake", "--output", "json", "run", "check", "--bogus"].map(OsString::from);
+        assert_eq!(command(&arguments), Some("run"));
     }
 }

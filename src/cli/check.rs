@@ -138,6 +138,12 @@ fn error_document(error: &Error) -> Document {
     Document { status: "error", problems: vec![problem], notes: Vec::new() }
 }
 
+/// What kept the command from being understood, in the form of a problem.
+pub fn usage_document(message: &str, hint: &str) -> serde_json::Value {
+    let problem = Problem::usage("", message, Some(hint.to_owned()));
+    serde_json::json!({"status": "error", "problems": [problem]})
+}
+
 /// Errors first, then notes, each in the order of the file.
 fn by_severity(problems: &Problems) -> (Vec<&Problem>, Vec<&Problem>) {
     problems.problems.iter().partition(|problem| problem.severity == Severity::Error)

@@ -300,6 +300,7 @@ mod tests {
                 url: "./lake".into(),
                 options: vec![("secret_access_key".into(), Secret::new("very-secret".into()))],
             },
+            partial_replace_allowed: false,
             memory_limit: 1 << 28,
             secrets: vec![Secret::new("hunter2".into()), Secret::new("very-secret".into())],
         }

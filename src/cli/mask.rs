@@ -1,8 +1,9 @@
 //! Hides literal secrets in a config's text before a diagnostic shows lines of it.
 //!
-//! Byte lengths stay, so that places in the text still hold. Variables (`${NAME}`) are no secrets and stay readable.
+//! Byte lengths stay, so that places in the text still hold. Variables (`${NAME}`) are no secrets and stay readable; their
+//! defaults may be secrets.
 
-use crate::secret::is_secret_name;
+use crate::{config::is_reference, secret::is_secret_name};
 
 /// The text with every plain value of a secret-sounding key made of `*`, in YAML, TOML and JSON alike.
 pub fn secrets(text: &str) -> String {
@@ -41,13 +42,29 @@ fn value(after: &str) -> (String, &str) {
         _ => ("", text),
     };
     let end = match quote {
-        "" => inner.find([',', '}', ']', '\n', '\r', '#']).unwrap_or(inner.len()),
+        "" => plain_end(inner),
         quote => closing(inner, quote),
     };
     let (secret, unread) = inner.split_at(end);
-    let is_plain = !secret.contains("${") && !secret.starts_with(['{', '[']);
+    let is_plain = !is_reference(secret.trim_end()) && !secret.starts_with(['{', '[']);
     let secret = if is_plain { "*".repeat(secret.len()) } else { secret.to_owned() };
     (format!("{blank}{quote}{secret}"), unread)
+}
+
+/// Where a text without quotes ends; the brace behind `${NAME` does not end it.
+fn plain_end(inner: &str) -> usize {
+    let mut is_in_reference = false;
+    let ends = |(at, c): &(usize, char)| {
+        match c {
+            '{' => is_in_reference |= inner.get(..*at).is_some_and(|text| text.ends_with('$')),
+            '}' if is_in_reference => is_in_reference = false,
+            ',' | '}' | ']' | '#' => return !is_in_reference,
+            '\n' | '\r' => return true,
+            _ => {}
+        }
+        false
+    };
+    inner.char_indices().find(ends).map_or(inner.len(), |(at, _)| at)
 }
 
 /// Where a quoted text ends; a quote behind a backslash does not end it.
@@ -71,6 +88,8 @@ mod tests {
             ("{\"token\":\"a\\\"b\",\"name\":\"x\"}", "{\"token\":\"****\",\"name\":\"x\"}"),
             ("secret_access_key = 'abc' # mine", "secret_access_key = '***' # mine"),
             ("options.password = \"käse\"", "options.password = \"*****\""),
+            ("{token: ${TOKEN:-hunter2}, a: b}", "{token: *****************, a: b}"),
+            ("token: \"prefix-${TOKEN}\"", "token: \"***************\""),
             ("headers: {Authorization: Bearer abc}", "headers: {Authorization: **********}"),
         ] {
             assert_eq!(secrets(text), shown);
@@ -82,6 +101,7 @@ mod tests {
     fn variables_structures_and_other_keys_stay_readable() {
         for text in [
             "api_key: \"${API_KEY}\"\nname: api_key\n",
+            "auth: {token: ${TOKEN}, type: bearer}\ntoken: ${file:a/b} # mine\n",
             "auth: {type: api_key, name: key, location: query}\n",
             "primary_key: id\nbase_url: https://api.example.com\n",
             "auth:\n  type: bearer\n",

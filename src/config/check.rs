@@ -4,9 +4,9 @@
 //! that remains holds only what the tables allow. Where a number or bool is wanted, a filled-in text becomes one.
 
 use super::{
-    fields::{Field, Grammar, Shape, Status, TYPE, Table, Union, Word},
+    fields::{Field, Grammar, NAME, Shape, Status, TYPE, Table, Union, Word},
     problem::{Findings, Severity, nearest},
-    tree::{Entry, Kind, Place, Value},
+    tree::{Entry, Kind, Place, Value, join},
 };
 use crate::secret::is_secret_name;
 
@@ -63,6 +63,10 @@ impl Check<'_> {
             // Null is dlt's way to leave a key out.
             Status::NotYet if entry.value.is_null() => false,
             Status::NotYet => {
+                if is_secret_name(field.key) {
+                    self.findings.hide(&entry.value);
+                }
+                self.hide_by_name(&entry.value);
                 let message = format!("`{}` is not supported yet", field.key);
                 let help = format!("leave it out for now; it is for {}", field.doc);
                 self.at_key(Severity::Error, entry, message, Some(help));
@@ -77,12 +81,27 @@ impl Check<'_> {
         }
     }
 
-    fn unknown(&mut self, entry: &Entry, table: &Table, beside: &[&str]) {
+    fn unknown(&mut self, entry: &Entry, table: &'static Table, beside: &[&str]) {
+        if may_be_secret(&entry.key, table) {
+            self.findings.hide(&entry.value);
+        }
+        self.hide_by_name(&entry.value);
         if table.ignored_prefix.is_some_and(|prefix| entry.key.starts_with(prefix)) {
             return self.at_key(Severity::Note, entry, format!("`{}` has no effect", entry.key), None);
         }
         let help = unknown_help(&entry.key, table, beside);
         self.at_key(Severity::Error, entry, format!("unknown key `{}`", entry.key), Some(help));
+    }
+
+    /// Hides what lies under telling names in a value that no table describes.
+    fn hide_by_name(&mut self, value: &Value) {
+        for entry in value.entries() {
+            if is_secret_name(&entry.key) {
+                self.findings.hide(&entry.value);
+            }
+            self.hide_by_name(&entry.value);
+        }
+        value.items().iter().for_each(|item| self.hide_by_name(item));
     }
 
     fn at_key(&mut self, severity: Severity, entry: &Entry, message: String, help: Option<String>) {
@@ -117,6 +136,10 @@ impl Check<'_> {
             Shape::Tagged(union) => self.tagged(value, union),
             Shape::List(item) | Shape::OneOrMany(item) => self.items(value, item),
             Shape::Map(item) => self.map(value, item),
+            Shape::Keyed(item) => {
+                self.key_by_name(value);
+                self.map(value, item);
+            }
             Shape::LaterObject(what) => self.broken(value, format!("{what} is not supported yet"), None),
             Shape::Text | Shape::Secret | Shape::Bool | Shape::Scalar => {}
         }
@@ -136,6 +159,51 @@ impl Check<'_> {
                 self.findings.hide(&entry.value);
             }
             self.value(&mut entry.value, item);
+        }
+    }
+
+    /// Makes a list of objects that name themselves the map that it stands for. Every value keeps its place.
+    fn key_by_name(&mut self, value: &mut Value) {
+        let Kind::List(items) = &mut value.kind else { return };
+        let mut entries: Vec<Entry> = Vec::new();
+        for item in items.drain(..) {
+            let Some(entry) = self.named(item) else { continue };
+            match entries.iter().any(|known| known.key == entry.key) {
+                false => entries.push(entry),
+                true => {
+                    let path = join(&entry.value.place.path, NAME);
+                    let message = format!("the column `{}` is there already", entry.key);
+                    let help = Some("put all of its hints into one item".to_owned());
+                    self.findings.add(Severity::Error, entry.key_span, &path, message, help);
+                }
+            }
+        }
+        value.kind = Kind::Object(entries);
+    }
+
+    /// The item under its own name, which leaves it; one without a name is reported.
+    fn named(&mut self, mut item: Value) -> Option<Entry> {
+        let Kind::Object(entries) = &mut item.kind else {
+            if !item.is_broken() {
+                let message = format!("expected an object with a `name`, found {}", shown(&item));
+                self.findings.error(&item.place, message, None);
+            }
+            return None;
+        };
+        let Some(at) = entries.iter().position(|entry| entry.key == NAME) else {
+            let help = "the name of the column that the hints are for".to_owned();
+            self.findings.error(&item.place, "`name` is missing", Some(help));
+            return None;
+        };
+        let name = entries.remove(at).value;
+        match name.as_text() {
+            Some(text) => Some(Entry { key: text.to_owned(), key_span: name.place.span, value: item }),
+            None => {
+                if !name.is_broken() {
+                    self.findings.error(&name.place, format!("expected text, found {}", shown(&name)), None);
+                }
+                None
+            }
         }
     }
 
@@ -225,12 +293,20 @@ impl Check<'_> {
     fn wrong_tag(&mut self, value: &mut Value, union: &Union, message: String, help: Option<String>) {
         let supported = union.variants.iter().filter(|variant| variant.status == Status::Supported);
         let help = help.unwrap_or_else(|| list_of("supported", supported.map(|variant| variant.word)));
+        if union.holds_secret() {
+            // Which of its keys are secrets, only the type would tell.
+            let others = value.entries().iter().filter(|entry| entry.key != TYPE);
+            others.for_each(|entry| self.findings.hide(&entry.value));
+        }
         let place = value.get(TYPE).map_or(&value.place, |tag| &tag.place);
         self.findings.error(place, message, Some(help));
         value.kind = Kind::Broken;
     }
 
     fn wrong(&mut self, value: &mut Value, shape: &Shape) {
+        if shape.holds_secret() {
+            self.findings.hide(value);
+        }
         let help = match (&value.kind, shape) {
             (Kind::Text(_), Shape::Bool) => Some("bools are `true` and `false`, without quotes".to_owned()),
             (Kind::Number(_) | Kind::Bool(_), Shape::Text | Shape::Secret) => Some("put it in quotes".to_owned()),
@@ -244,6 +320,14 @@ impl Check<'_> {
         self.findings.error(&value.place, message, help);
         value.kind = Kind::Broken;
     }
+}
+
+/// Whether the value under an unknown key may be a secret: one under a misspelt key is a secret all the same.
+fn may_be_secret(key: &str, table: &'static Table) -> bool {
+    let near = nearest(key, table.supported().map(|field| field.key)).and_then(|near| table.field(near));
+    is_secret_name(key)
+        || table.fields.iter().any(|field| matches!(field.shape, Shape::Secret))
+        || near.is_some_and(|field| is_secret_name(field.key) || field.shape.holds_secret())
 }
 
 /// What was meant, where the key belongs, or what there is. Keys of a later version are named too, where they are meant.
@@ -303,6 +387,7 @@ fn accepts(shape: &Shape, kind: &Kind) -> bool {
         Shape::Object(_) | Shape::Map(_) | Shape::LaterObject(_) => matches!(kind, Kind::Object(_)),
         Shape::Tagged(_) => matches!(kind, Kind::Object(_) | Kind::Text(_)),
         Shape::List(_) => matches!(kind, Kind::List(_)),
+        Shape::Keyed(_) => matches!(kind, Kind::Object(_) | Kind::List(_)),
         Shape::OneOrMany(item) => matches!(kind, Kind::List(_)) || accepts(item, kind),
         Shape::Either(shapes) => shapes.iter().any(|shape| accepts(shape, kind)),
     }
@@ -319,6 +404,7 @@ fn expected(shape: &Shape) -> String {
         Shape::Object(_) | Shape::Map(_) | Shape::LaterObject(_) => "an object".to_owned(),
         Shape::Tagged(union) => format!("{} (an object or its type)", union.what),
         Shape::List(_) => "a list".to_owned(),
+        Shape::Keyed(_) => "an object, or a list of objects with a `name`".to_owned(),
         Shape::OneOrMany(item) => format!("{}, or a list of such", expected(item)),
         Shape::Either(shapes) => {
             let shapes: Vec<_> =

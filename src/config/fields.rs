@@ -71,6 +71,8 @@ pub enum Shape {
     OneOrMany(&'static Shape),
     /// Keys of the user's own.
     Map(&'static Shape),
+    /// The same, or a list of objects that say under `name` which key they would stand under.
+    Keyed(&'static Shape),
     /// The first of these that takes values of such a kind.
     Either(&'static [Shape]),
     /// An object that means something to dlt, and is refused: this says what it would be.
@@ -115,6 +117,10 @@ impl Table {
         self.fields.iter().find(|field| field.key == key)
     }
 
+    fn holds_secret(&self) -> bool {
+        self.fields.iter().any(|field| field.shape.holds_secret())
+    }
+
     /// The keys that can be written with effect.
     pub fn supported(&self) -> impl Iterator<Item = &'static Field> + Clone + use<> {
         self.fields.iter().filter(|field| field.status == Status::Supported)
@@ -126,9 +132,21 @@ impl Shape {
     pub fn table(&'static self) -> Option<&'static Table> {
         match self {
             Self::Object(table) => Some(table),
-            Self::List(item) | Self::OneOrMany(item) | Self::Map(item) => item.table(),
+            Self::List(item) | Self::OneOrMany(item) | Self::Map(item) | Self::Keyed(item) => item.table(),
             Self::Either(shapes) => shapes.iter().find_map(Shape::table),
             _ => None,
+        }
+    }
+
+    /// Whether a secret may stand somewhere in such a value, under a key that the tables know.
+    pub fn holds_secret(&self) -> bool {
+        match self {
+            Self::Secret => true,
+            Self::Object(table) => table.holds_secret(),
+            Self::Tagged(union) => union.holds_secret(),
+            Self::List(item) | Self::OneOrMany(item) | Self::Map(item) | Self::Keyed(item) => item.holds_secret(),
+            Self::Either(shapes) => shapes.iter().any(Self::holds_secret),
+            _ => false,
         }
     }
 
@@ -141,6 +159,10 @@ impl Shape {
 }
 
 impl Union {
+    pub fn holds_secret(&self) -> bool {
+        self.variants.iter().any(|variant| variant.table.holds_secret())
+    }
+
     pub fn variant(&self, word: &str) -> Option<&'static Variant> {
         self.variants.iter().find(|variant| variant.word == word)
     }
@@ -196,6 +218,9 @@ static NOTHING: Table = table("nothing", "", &[]);
 
 /// The key by which a [`Union`] tells its objects apart.
 pub const TYPE: &str = "type";
+
+/// The key by which the items of a [`Shape::Keyed`] list name themselves.
+pub const NAME: &str = "name";
 
 const COUNT: Shape = Shape::Count { min: 0, max: u64::MAX };
 const POSITIVE: Shape = Shape::Count { min: 1, max: u32::MAX as u64 };

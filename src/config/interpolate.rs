@@ -112,6 +112,12 @@ impl Interpolation<'_> {
     }
 }
 
+/// Whether a text is `${NAME}` or `${file:path}` and nothing else: then nothing of what it stands for is in it.
+pub fn is_reference(text: &str) -> bool {
+    let inside = text.strip_prefix("${").and_then(|rest| rest.strip_suffix('}')).filter(|name| !name.contains('}'));
+    inside.is_some_and(|inside| inside.starts_with("file:") || is_variable_name(inside))
+}
+
 fn is_variable_name(name: &str) -> bool {
     let mut bytes = name.bytes();
     bytes.next().is_some_and(|first| first.is_ascii_alphabetic() || first == b'_')
@@ -190,6 +196,16 @@ mod tests {
         {
             let (_, findings, _) = fill_in(Path::new("."), text);
             assert!(findings.problems[0].message.contains(message), "{text}: {}", findings.problems[0]);
+        }
+    }
+
+    #[test]
+    fn a_reference_is_one_variable_or_file_without_a_default_and_without_text_beside_it() {
+        for text in ["${KEY}", "${file:secrets/key}"] {
+            assert!(is_reference(text), "{text}");
+        }
+        for text in ["${KEY:-hunter2}", "prefix-${KEY}", "${KEY}x", "${A}${B}", "${A}b}", "$${KEY}", "KEY", "${}", ""] {
+            assert!(!is_reference(text), "{text}");
         }
     }
 

@@ -4,7 +4,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::fields::{Field, ROOT, Shape, Status, TYPE, Table, Union, Word};
+use super::fields::{Field, NAME, ROOT, Shape, Status, TYPE, Table, Union, Word};
 
 /// The schema of a config file; `#/$defs/schema` in it is that of a schema file.
 pub fn config_schema() -> Value {
@@ -78,9 +78,10 @@ impl Builder {
                 let item = self.shape(item);
                 any_of(vec![item.clone(), json!({"type": "array", "items": item})])
             }
-            Shape::Map(item) => {
-                let item = any_of(vec![self.shape(item), json!({"type": "null"})]);
-                json!({"type": "object", "additionalProperties": item})
+            Shape::Map(item) => self.map(item),
+            Shape::Keyed(item) => {
+                let named = json!({"allOf": [self.shape(item)], "required": [NAME]});
+                any_of(vec![self.map(item), json!({"type": "array", "items": named})])
             }
             Shape::Either(shapes) => {
                 let shapes = shapes.iter().filter(|shape| !matches!(shape, Shape::LaterObject(_)));
@@ -88,6 +89,11 @@ impl Builder {
             }
             Shape::LaterObject(_) => json!(false),
         }
+    }
+
+    fn map(&mut self, item: &'static Shape) -> Value {
+        let item = any_of(vec![self.shape(item), json!({"type": "null"})]);
+        json!({"type": "object", "additionalProperties": item})
     }
 
     fn union(&mut self, union: &'static Union) -> Value {

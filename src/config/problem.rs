@@ -4,7 +4,10 @@ use std::{fmt, ops::Range};
 
 use serde::Serialize;
 
-use super::tree::{Place, Span, Value};
+use super::{
+    interpolate::is_reference,
+    tree::{Place, Span, Value},
+};
 use crate::error::{ErrorKind, Failure};
 
 /// A text that was read: a config or schema file, or what came on stdin.
@@ -137,10 +140,14 @@ impl Findings {
         Self { sources, problems, hidden: Vec::new() }
     }
 
-    /// Keeps a secret that stands in a file out of the text that is shown beside problems. A `${…}` gives nothing away.
+    /// Keeps a secret that stands in a file out of the text that is shown beside problems. A `${NAME}` alone gives nothing
+    /// away; its default, or what stands beside it, does.
     pub fn hide(&mut self, value: &Value) {
-        if !value.filled {
-            self.hidden.push(value.place.span);
+        value.entries().iter().map(|entry| &entry.value).chain(value.items()).for_each(|inner| self.hide(inner));
+        let span = value.place.span;
+        let written = self.text(span.source).get(span.start..span.end).unwrap_or_default();
+        if !is_reference(written.trim().trim_matches(['"', '\''])) {
+            self.hidden.push(span);
         }
     }
 

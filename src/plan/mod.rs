@@ -30,6 +30,11 @@ pub struct Plan {
     pub destination: Destination,
     /// Bytes of pages and rows that a resource may hold between the network and its files.
     pub memory_limit: u64,
+    /// Whether the first pages alone ([`ResourcePlan::max_pages`]) may replace a table that has rows. Only where the command
+    /// line names the destination: it is a try-out then. Elsewhere a run refuses it, since the rest of the rows would be
+    /// lost; a table without rows loses nothing, and only the run knows whether it has some.
+    #[serde(skip)]
+    pub partial_replace_allowed: bool,
     /// Values that must not be seen in any text: auth values, secret options and headers, contents of `${file:}`.
     #[serde(skip)]
     pub secrets: Vec<Secret<String>>,
@@ -94,6 +99,7 @@ pub struct ResourcePlan {
     pub request: RequestPlan,
     pub paginator: PaginatorPlan,
     pub data_selector: Selector,
+    /// No more pages are asked for. With `replace`, see [`Plan::partial_replace_allowed`].
     pub max_pages: Option<u64>,
     pub schema: TableSchema,
     pub contract: Contract,

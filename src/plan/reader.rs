@@ -1,7 +1,10 @@
 //! How DuckDB opens a table: with the types of its partition columns, which a reader would guess from text otherwise.
 
 use super::{PartitionField, ResourcePlan, Transform};
-use crate::{schema::ColumnType, store::Destination};
+use crate::{
+    schema::{ColumnType, types::MAX_DECIMAL_PRECISION},
+    store::Destination,
+};
 
 /// The query with which DuckDB reads the table; `None` if only this process can (`memory://`).
 pub fn duckdb(destination: &Destination, resource: &ResourcePlan) -> Option<String> {
@@ -35,7 +38,17 @@ fn duckdb_type(transform: Transform, column: Option<&ColumnType>) -> String {
         (Transform::Year | Transform::Bucket(_), _) => "INTEGER".to_owned(),
         (Transform::Day, _) => "DATE".to_owned(),
         (Transform::Month | Transform::Hour, _) | (_, None) => "VARCHAR".to_owned(),
-        (Transform::Identity | Transform::Truncate(_), Some(column)) => scalar_type(column),
+        (Transform::Identity, Some(column)) => scalar_type(column),
+        (Transform::Truncate(_), Some(column)) => truncated_type(column),
+    }
+}
+
+/// Truncating rounds down, to what the column's own type may not hold: an int8 of -128 by tens is -130.
+fn truncated_type(column: &ColumnType) -> String {
+    match column {
+        ColumnType::Decimal { scale, .. } => format!("DECIMAL({MAX_DECIMAL_PRECISION},{scale})"),
+        ColumnType::String => "VARCHAR".to_owned(),
+        _ => "HUGEINT".to_owned(),
     }
 }
 
@@ -77,7 +90,7 @@ mod tests {
         let text = format!(
             "client: {{base_url: 'https://api.example.com', paginator: single_page}}\nresources:\n  - name: cases\n    partition_by: \
              {partition_by}\n    schema: {{columns: [{{name: id, type: int64}}, {{name: zip, type: string}}, {{name: day, \
-             type: date}}, {{name: at, type: timestamp}}]}}\n"
+             type: date}}, {{name: at, type: timestamp}}, {{name: tiny, type: int8}}, {{name: price, type: \"decimal(2,0)\"}}]}}\n"
         );
         let source =
             crate::config::Source::Embedded { name: "a.yaml".into(), text, syntax: crate::config::Syntax::Yaml };
@@ -110,5 +123,12 @@ mod tests {
             ),
             "{line}"
         );
+    }
+
+    #[test]
+    fn a_truncated_number_gets_a_type_that_holds_what_lies_below_its_columns_lowest() {
+        let fields = "[{column: tiny, transform: 'truncate[10]'}, {column: price, transform: 'truncate[50]'}]";
+        let line = duckdb(&destination("lake"), &resource(fields)).unwrap();
+        assert!(line.ends_with("hive_types = {'tiny_truncate': HUGEINT, 'price_truncate': DECIMAL(38,0)})"), "{line}");
     }
 }

@@ -11,6 +11,7 @@
 mod client;
 mod columns;
 mod destination;
+mod format;
 mod partition;
 mod request;
 mod resource;
@@ -20,7 +21,7 @@ mod tests;
 
 use std::collections::HashMap;
 
-use super::{Plan, ResourcePlan, WriteDisposition};
+use super::{Plan, ResourcePlan};
 use crate::config::{Findings, Loaded, Place, Problem, Problems, Section, suggestion};
 
 /// What the command line says in place of the config.
@@ -71,13 +72,13 @@ fn plan(loaded: &Loaded, overrides: &Overrides, findings: &mut Findings) -> Opti
         let help = "add one, or remove a `selected: false`".to_owned();
         findings.error(root.place_of("resources"), "there is no resource to export", Some(help));
     }
-    refuse_partial_replace(&resources, overrides, findings);
     Some(Plan {
         pipeline: name(&root, loaded, findings)?,
         client: client?,
         resources,
         destination: destination?,
         memory_limit: root.size("memory_limit")?,
+        partial_replace_allowed: overrides.destination.is_some(),
         secrets,
     })
 }
@@ -143,19 +144,4 @@ fn select(
         }
     }
     Some(selected)
-}
-
-/// The first pages of a source in place of a whole table would be a loss.
-fn refuse_partial_replace(resources: &[ResourcePlan], overrides: &Overrides, findings: &mut Findings) {
-    if overrides.max_pages.is_none() || overrides.destination.is_some() {
-        return;
-    }
-    for resource in resources.iter().filter(|resource| resource.write_disposition == WriteDisposition::Replace) {
-        let message = format!(
-            "the first pages of `{}` would replace the whole table `{}`, and the rest of its rows would be lost",
-            resource.name, resource.table
-        );
-        let help = "try it out elsewhere: add `--destination DIR`".to_owned();
-        findings.problems.push(Problem::usage("--max-pages", message, Some(help)));
-    }
 }

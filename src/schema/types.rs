@@ -253,8 +253,13 @@ impl Parser<'_> {
             self.skip_space();
             let start = self.at;
             let name = self.field_name()?;
-            if fields.iter().any(|field| field.name == name) {
-                return Err(TypeError { message: format!("the field `{name}` stands here twice"), offset: start });
+            if let Some(first) = fields.iter().find(|field| field.name.to_lowercase() == name.to_lowercase()) {
+                // Spark does not tell names apart by case, not even within a struct.
+                let message = match first.name == name {
+                    true => format!("the field `{name}` stands here twice"),
+                    false => format!("the field `{name}` is there already, as `{}`, which readers fold", first.name),
+                };
+                return Err(TypeError { message, offset: start });
             }
             self.expect(':')?;
             fields.push(Field { name, data_type: self.data_type(depth + 1)? });
@@ -373,6 +378,14 @@ mod tests {
 
     fn round_trip(text: &str) -> String {
         text.parse::<ColumnType>().unwrap().to_string()
+    }
+
+    #[test]
+    fn fields_of_a_struct_differ_in_more_than_case() {
+        let error = "struct<id: int64, ID: int64>".parse::<ColumnType>().unwrap_err();
+        assert!(error.message.contains("`ID`") && error.message.contains("`id`"), "{error}");
+        assert_eq!(error.offset, 18);
+        assert!("struct<a: struct<id: int64>, b: struct<ID: int64>>".parse::<ColumnType>().is_ok());
     }
 
     #[test]

@@ -225,12 +225,26 @@ pub(super) fn check(plan: &Destination, url: &Url) -> Result<(), StoreError> {
 
 fn provider(plan: &Destination, url: &Url) -> Result<(&'static Provider, Build, Path), StoreError> {
     let (scheme, root) = ObjectStoreScheme::parse(url).map_err(|_| unknown_scheme(plan, url))?;
+    if has_more_than_a_place(url) {
+        let reason = "it has a user, a password, a query or a fragment in it, which the store would not see: credentials \
+                      and settings go into `destination.options` or the environment";
+        return Err(StoreError::url(&super::hidden(plan), reason));
+    }
     Ok(match (&scheme, url.scheme()) {
         (ObjectStoreScheme::AmazonS3, "s3" | "s3a") => (&S3, build_s3, root),
         (ObjectStoreScheme::GoogleCloudStorage, "gs") => (&GCS, build_gcs, root),
         (ObjectStoreScheme::MicrosoftAzure, "az" | "azure" | "adl" | "abfs" | "abfss") => (&AZURE, build_azure, root),
         _ => return Err(unknown_scheme(plan, url)),
     })
+}
+
+/// Whether a URL says more than which bucket and which path.
+fn has_more_than_a_place(url: &Url) -> bool {
+    // `abfss://container@account.dfs.core.windows.net/path` names the container where others have a user.
+    let is_container =
+        matches!(url.scheme(), "az" | "abfs" | "abfss") && url.host_str().is_some_and(|host| host.contains('.'));
+    let has_user = !url.username().is_empty() && !is_container;
+    has_user || url.password().is_some() || url.query().is_some() || url.fragment().is_some()
 }
 
 fn unknown_scheme(plan: &Destination, url: &Url) -> StoreError {

@@ -96,6 +96,26 @@ fn what_needs_no_store_to_be_told_is_told_by_check() {
 }
 
 #[test]
+fn a_cloud_url_with_credentials_or_a_query_is_refused_without_showing_them() {
+    for url in [
+        "s3://KEY:hunter2@bucket/lake",
+        "s3://hunter2@bucket/lake",
+        "gs://bucket/lake?token=hunter2",
+        "az://container/lake?sv=2024&sig=hunter2",
+        "az://hunter2@container/lake",
+        "abfss://container:hunter2@account.dfs.core.windows.net/lake",
+        "s3://bucket/lake#hunter2",
+    ] {
+        let wrong = error(url, &[]);
+        assert_eq!(super::check(&plan(url, &[])).unwrap_err().to_string(), wrong.to_string());
+        assert_eq!(wrong.code(), "destination_url");
+        let told = chain(&wrong);
+        assert!(told.contains("`destination.options`") && !told.contains("hunter2"), "{url}: {told}");
+    }
+    assert!(super::check(&plan("abfss://container@account.dfs.core.windows.net/lake", &[])).is_ok());
+}
+
+#[test]
 fn options_may_have_the_names_of_the_environment_variables() {
     let store =
         open_with("s3://bucket/lake", &[("AWS_REGION", "eu-north-1"), ("aws_endpoint", "https://s3.test")], &[]);

@@ -5,7 +5,8 @@ use std::{fs, path::Path};
 use insta::assert_snapshot;
 use restlake::{
     config::{Loaded, Problems, Source, load},
-    plan::{Overrides, resolve},
+    plan::{Overrides, Transform, resolve},
+    write::{TableWriter, WriteOptions},
 };
 use tempfile::TempDir;
 
@@ -372,4 +373,76 @@ resources: [{name: a, schema: schemas/test_cases.yaml}]
     let plan = resolve(&loaded(&directory, "c.yaml").unwrap(), &Overrides::default()).unwrap();
     let secrets: Vec<_> = plan.secrets.iter().map(|secret| secret.expose().as_str()).collect();
     assert_eq!(secrets, ["from-a-file", "value-of-API_KEY"]);
+}
+
+/// Every type there is, nested ones by one each.
+const TYPES: [&str; 23] = [
+    "bool",
+    "int8",
+    "int16",
+    "int32",
+    "int64",
+    "uint8",
+    "uint16",
+    "uint32",
+    "uint64",
+    "float32",
+    "float64",
+    "decimal(10,2)",
+    "string",
+    "binary",
+    "date",
+    "time",
+    "timestamp",
+    "timestamp_naive",
+    "json",
+    "uuid",
+    "list<string>",
+    "struct<a: int64>",
+    "map<string, int64>",
+];
+
+const TRANSFORMS: [&str; 7] = ["identity", "year", "month", "day", "hour", "bucket[4]", "truncate[4]"];
+
+#[test]
+fn whatever_partition_the_plan_accepts_the_writer_accepts_too() {
+    let directory = directory(&[]);
+    let mut accepted = Vec::new();
+    for (data_type, transform) in TYPES.iter().flat_map(|data_type| TRANSFORMS.map(|transform| (*data_type, transform)))
+    {
+        let text = format!(
+            "client: {{base_url: 'https://a.example', paginator: single_page}}
+resources:
+  - name: t
+    partition_by: {{column: x, transform: '{transform}'}}
+    schema: {{columns: [{{name: id, type: int64}}, {{name: x, type: '{data_type}'}}]}}
+"
+        );
+        let plan = match resolve(&load(Source::Stdin { text }, &variables).unwrap(), &Overrides::default()) {
+            Ok(plan) => plan,
+            Err(problems) => {
+                let told = lines(&directory, &problems);
+                assert!(told.contains("cannot be partitioned by"), "{data_type} {transform}: {told}");
+                continue;
+            }
+        };
+        let resource = &plan.resources[0];
+        accepted.push((data_type, resource.partition_by[0].transform));
+        let options = WriteOptions {
+            schema: resource.schema.clone(),
+            partition_by: resource.partition_by.clone(),
+            parquet: resource.parquet.clone(),
+            version: 0,
+            position: 0,
+            memory: 1 << 20,
+            index: false,
+            pipeline: plan.pipeline.clone(),
+            resource: resource.name.clone(),
+        };
+        let writer = TableWriter::new(options).map(|_| ()).map_err(|error| error.to_string());
+        assert_eq!(writer, Ok(()), "{data_type} {transform}");
+    }
+    assert!(accepted.contains(&("binary", Transform::Bucket(4))), "{accepted:?}");
+    assert!(!accepted.contains(&("binary", Transform::Truncate(4))), "{accepted:?}");
+    assert!(accepted.len() > 40, "{accepted:?}");
 }

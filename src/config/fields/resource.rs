@@ -23,7 +23,7 @@ const FIELDS: &[Field] = &[
     )
     .or("append"),
     field("primary_key", COLUMN_NAMES, "Columns that tell rows apart."),
-    field("columns", Shape::Map(&A_HINT), "dlt's hints, by column."),
+    field("columns", Shape::Keyed(&A_HINT), "dlt's hints, by column, or as a list of columns with a `name` each."),
     field("endpoint", Shape::Either(&PATH_OR_ENDPOINT), "What to request. A text is the path."),
     field(
         "schema",
@@ -126,6 +126,9 @@ static PARTITION: Table = table(
     ],
 );
 
+/// dlt takes lengths of texts and bits of integers for a precision, too.
+const SMALL: Shape = Shape::Count { min: 0, max: u32::MAX as u64 };
+
 static HINT: Table = Table {
     ignored_prefix: Some("x-"),
     ..table(
@@ -133,8 +136,8 @@ static HINT: Table = Table {
         "dlt's hints for one column.",
         &[
             field("data_type", TYPE_NAME, "The column's type, in place of the schema's."),
-            field("precision", Shape::Count { min: 1, max: 38 }, "Digits of a decimal."),
-            field("scale", Shape::Count { min: 0, max: 38 }, "Digits of a decimal after the point."),
+            field("precision", SMALL, "Digits of a decimal, 1 to 38; no effect on other types."),
+            field("scale", SMALL, "Digits of a decimal after the point; no effect on other types."),
             field("nullable", Shape::Bool, "Whether the column may be null, in place of what the schema says."),
             field("primary_key", Shape::Bool, "Whether the column is part of the key."),
             field("partition", Shape::Bool, "Whether the table is partitioned by the column's value."),

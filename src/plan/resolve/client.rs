@@ -59,6 +59,8 @@ fn base_url(client: &Section<'_>, findings: &mut Findings) -> Option<Url> {
         Ok(url) => return Some(url),
     };
     let (message, help) = wrong?;
+    // The line that is shown beside the error would show the very password that it forbids.
+    client.get("base_url").into_iter().for_each(|value| findings.hide(value));
     findings.error(&written.place, message, Some(help.to_owned()));
     None
 }
@@ -77,12 +79,33 @@ fn headers(
             findings.error(&entry.value.place, "a header's value is one line of text", None);
         } else {
             if is_secret_name(&entry.key) {
-                secrets.push(Secret::new(value.clone()));
+                secrets.extend(secrets_of(&entry.key, &value));
             }
             headers.push((entry.key.clone(), Secret::new(value)));
         }
     }
     headers
+}
+
+/// A telling header's value, and the credentials inside it, which a server may send back without the rest.
+fn secrets_of(name: &str, value: &str) -> Vec<Secret<String>> {
+    let mut secrets = vec![value.to_owned()];
+    if name.eq_ignore_ascii_case("cookie") {
+        secrets.extend(value.split(';').filter_map(|pair| Some(pair.split_once('=')?.1.trim().to_owned())));
+    } else if let Some((scheme, credentials)) = value.split_once(' ') {
+        let credentials = credentials.trim();
+        secrets.push(credentials.to_owned());
+        if scheme.eq_ignore_ascii_case("basic") {
+            secrets.extend(basic_password(credentials));
+        }
+    }
+    secrets.into_iter().map(Secret::new).collect()
+}
+
+/// The password in `base64(user:password)` (RFC 7617, section 2).
+fn basic_password(credentials: &str) -> Option<String> {
+    let decoded = String::from_utf8(BASE64_STANDARD.decode(credentials).ok()?).ok()?;
+    decoded.split_once(':').map(|(_, password)| password.to_owned())
 }
 
 /// The `token` of RFC 9110, section 5.6.2: what names of headers and cookies are made of.

@@ -50,7 +50,13 @@ fn refuse(error: &StoreError, destination: &Section<'_>, url: &Place, overrides:
         None if overrides.destination.is_some() => {
             findings.problems.push(Problem::usage("--destination", error.to_string(), error.hint()));
         }
-        None => findings.error(url, error.to_string(), error.hint()),
+        None => {
+            // What may be credentials is in front of an `@` or behind a `?` or `#`; a mere typo stays readable.
+            let written =
+                destination.get("url").filter(|url| url.as_text().is_some_and(|url| url.contains(['@', '?', '#'])));
+            written.into_iter().for_each(|written| findings.hide(written));
+            findings.error(url, error.to_string(), error.hint());
+        }
     }
 }
 

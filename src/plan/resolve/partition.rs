@@ -97,7 +97,8 @@ fn key(column: &Column, transform: Transform) -> String {
 }
 
 /// Iceberg's table of transforms and types (spec, "Partition Transforms"). Narrower under identity: a directory's name is text
-/// that readers parse, so floats (which have no one text form, nor one NaN), binary and json are refused.
+/// that readers parse, so floats (which have no one text form, nor one NaN), binary and json are refused. Binary is refused
+/// under truncate too: its bytes are no text.
 fn suits(transform: Transform, data_type: &ColumnType) -> bool {
     use ColumnType as T;
     let integer = matches!(
@@ -114,7 +115,7 @@ fn suits(transform: Transform, data_type: &ColumnType) -> bool {
         Transform::Bucket(_) => {
             integer || timestamp || matches!(data_type, T::Date | T::Time | T::String | T::Binary | T::Uuid)
         }
-        Transform::Truncate(_) => integer || matches!(data_type, T::String | T::Binary),
+        Transform::Truncate(_) => integer || *data_type == T::String,
     }
 }
 

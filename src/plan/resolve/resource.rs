@@ -76,6 +76,7 @@ fn rows(resource: &Section<'_>, context: &Context<'_>, findings: &mut Findings) 
     let partition_by = partition::resolve(resource, &hints.partition, &columns, findings)?;
     let mut warnings = partition::warnings(&schema, &partition_by);
     warnings.extend(time_warnings(&schema));
+    warnings.extend(hints.warnings);
     let parquet = destination::parquet(context.parquet, &columns, &partition_by, &mut warnings, findings)?;
     let dedup_sort = dedup_sort(&hints.dedup_sort, &primary_key, &schema, findings);
     let dedup = resource.flag("dedup")? && !primary_key.is_empty();

@@ -1,12 +1,13 @@
 //! A resource's columns: the declared schema, with dlt's column hints over it.
 
-use chrono::format::{Item, StrftimeItems};
-
-use super::columns::Columns;
+use super::{columns::Columns, format};
 use crate::{
     config::{Findings, Located, Section},
     json::Selector,
-    schema::{Column, ColumnType, ColumnsContract, Contract, DataTypeContract, Format, Source, TableSchema},
+    schema::{
+        Column, ColumnType, ColumnsContract, Contract, DataTypeContract, Format, Source, TableSchema,
+        types::MAX_DECIMAL_PRECISION,
+    },
 };
 
 /// What dlt's hints say of columns besides their types; the indexes are columns.
@@ -16,6 +17,8 @@ pub struct Hints {
     pub partition: Vec<Located<usize>>,
     /// The column, and whether the highest value stays.
     pub dedup_sort: Vec<Located<(usize, bool)>>,
+    /// Hints that mean nothing for their column's type.
+    pub warnings: Vec<String>,
 }
 
 pub fn resolve(resource: &Section<'_>, findings: &mut Findings) -> Option<(TableSchema, Hints)> {
@@ -59,7 +62,7 @@ fn column(section: &Section<'_>, findings: &mut Findings) -> Option<Column> {
     };
     let data_type: ColumnType = section.text("type")?.value.parse().ok()?;
     let format = match section.is_written("format") {
-        true => Some(format(section.text("format")?.value)),
+        true => Some(format_of(section.text("format")?.value)),
         false => None,
     };
     Some(Column { name: name.value, source, data_type, nullable: section.flag("nullable")?, format })
@@ -78,7 +81,7 @@ fn source(text: &Located<String>, findings: &mut Findings) -> Option<Source> {
     None
 }
 
-fn format(text: String) -> Format {
+fn format_of(text: String) -> Format {
     match text.as_str() {
         "epoch_s" => Format::EpochSeconds,
         "epoch_ms" => Format::EpochMillis,
@@ -101,9 +104,9 @@ fn check_format(column: &Column, section: &Section<'_>, findings: &mut Findings)
         (
             Format::Strftime(pattern),
             ColumnType::Date | ColumnType::Time | ColumnType::Timestamp | ColumnType::TimestampNaive,
-        ) => match strftime_error(pattern) {
+        ) => match format::problem(pattern, leaf) {
             None => return,
-            Some(wrong) => wrong,
+            Some(message) => (message, "such as `%d/%m/%Y %H:%M`, or `epoch_s`, `epoch_ms`, `epoch_us`".to_owned()),
         },
         _ => {
             let help = "strftime suits dates, times and timestamps; `epoch_s`, `epoch_ms`, `epoch_us` timestamps; `hex` binary";
@@ -111,15 +114,6 @@ fn check_format(column: &Column, section: &Section<'_>, findings: &mut Findings)
         }
     };
     findings.error(section.place_of("format"), message, Some(help));
-}
-
-fn strftime_error(pattern: &str) -> Option<(String, String)> {
-    let help = "such as `%d/%m/%Y %H:%M`, or `epoch_s`, `epoch_ms`, `epoch_us`".to_owned();
-    if !pattern.contains('%') {
-        return Some((format!("the format `{pattern}` has no field such as `%Y` in it"), help));
-    }
-    let broken = StrftimeItems::new(pattern).any(|item| matches!(item, Item::Error));
-    broken.then(|| (format!("`{pattern}` is no strftime format"), help))
 }
 
 /// Readers that fold case, DuckDB and Spark among them, take `Name` and `name` for one column.
@@ -142,7 +136,7 @@ fn hints(resource: &Section<'_>, schema: &mut TableSchema, findings: &mut Findin
         let name = Located { value: entry.key.clone(), place: hint.place().clone() };
         let Some(index) = Columns::new(schema).find(&name, findings) else { continue };
         if let Some(column) = schema.columns.get_mut(index) {
-            override_type(column, &hint, findings);
+            override_type(column, &hint, &mut hints.warnings, findings);
             column.nullable = hint.flag("nullable").unwrap_or(column.nullable);
         }
         let at = |key: &str| Located { value: index, place: hint.place_of(key).clone() };
@@ -159,26 +153,49 @@ fn hints(resource: &Section<'_>, schema: &mut TableSchema, findings: &mut Findin
     hints
 }
 
-/// `data_type` takes the place of the schema's type, `precision` and `scale` of a decimal's.
-fn override_type(column: &mut Column, hint: &Section<'_>, findings: &mut Findings) {
+/// `data_type` takes the place of the schema's type, `precision` and `scale` of a decimal's. Other types are stored in one
+/// precision, whatever dlt's hints say; what they say without effect is a warning.
+fn override_type(column: &mut Column, hint: &Section<'_>, warnings: &mut Vec<String>, findings: &mut Findings) {
     if let Some(data_type) = hint.text("data_type").and_then(|text| text.value.parse().ok()) {
         column.data_type = data_type;
     }
-    let small = |key: &str| hint.count(key).and_then(|count| u8::try_from(count).ok());
-    let (precision, scale) = (small("precision"), small("scale"));
-    let Some(key) = ["precision", "scale"].into_iter().find(|key| hint.is_written(key)) else { return };
-    let ColumnType::Decimal { precision: declared_precision, scale: declared_scale } = column.data_type else {
-        let message = format!("`{key}` of a column of the type {} is not supported yet", column.data_type);
-        findings.error(hint.place_of(key), message, Some("it is for decimals".into()));
-        return;
-    };
-    let (precision, scale) = (precision.unwrap_or(declared_precision), scale.unwrap_or(declared_scale));
-    if scale > precision {
-        let message = format!("a decimal of {precision} digits cannot have {scale} of them after the point");
-        findings.error(hint.place_of(key), message, None);
+    if let ColumnType::Decimal { precision, scale } = column.data_type {
+        column.data_type = decimal(hint, precision, scale, findings).unwrap_or_else(|| column.data_type.clone());
         return;
     }
-    column.data_type = ColumnType::Decimal { precision, scale };
+    for key in ["precision", "scale"].into_iter().filter(|key| hint.get(key).is_some()) {
+        let is_stored = is_in_microseconds(&column.data_type) && key == "precision" && hint.count(key) == Some(6);
+        if !is_stored {
+            let text = format!("the hint `{key}` of `{}` has no effect on the type {}", column.name, column.data_type);
+            warnings.push(text);
+        }
+    }
+}
+
+fn is_in_microseconds(data_type: &ColumnType) -> bool {
+    matches!(data_type, ColumnType::Timestamp | ColumnType::TimestampNaive | ColumnType::Time)
+}
+
+/// A decimal with what the hint says of its digits.
+fn decimal(hint: &Section<'_>, precision: u8, scale: u8, findings: &mut Findings) -> Option<ColumnType> {
+    let digits = |key: &str, declared: u8| match hint.is_written(key) {
+        true => hint.count(key).map(|count| u8::try_from(count).unwrap_or(u8::MAX)),
+        false => Some(declared),
+    };
+    let (precision, scale) = (digits("precision", precision)?, digits("scale", scale)?);
+    let (key, message) = match precision {
+        0 => ("precision", "a decimal has at least one digit".to_owned()),
+        _ if precision > MAX_DECIMAL_PRECISION => {
+            ("precision", format!("a decimal has at most {MAX_DECIMAL_PRECISION} digits"))
+        }
+        _ if scale > precision => {
+            let key = if hint.is_written("scale") { "scale" } else { "precision" };
+            (key, format!("a decimal of {precision} digits cannot have {scale} of them after the point"))
+        }
+        _ => return Some(ColumnType::Decimal { precision, scale }),
+    };
+    findings.error(hint.place_of(key), message, None);
+    None
 }
 
 /// The schema's contract, with the resource's over it, key by key. One word stands for both keys.

@@ -202,7 +202,9 @@ fn tables() -> Vec<&'static Table> {
                 let supported = union.variants.iter().filter(|variant| variant.status == Status::Supported);
                 supported.for_each(|variant| visit(variant.table, found));
             }
-            Shape::List(item) | Shape::OneOrMany(item) | Shape::Map(item) => visit_shape(item, found),
+            Shape::List(item) | Shape::OneOrMany(item) | Shape::Map(item) | Shape::Keyed(item) => {
+                visit_shape(item, found)
+            }
             Shape::Either(shapes) => shapes.iter().for_each(|shape| visit_shape(shape, found)),
             _ => {}
         }

@@ -137,6 +137,9 @@ fn a_format_has_to_suit_the_type() {
         ("binary", "%Y"),
         ("timestamp", "iso"),
         ("date", "%Y-%!"),
+        ("timestamp", "%F %T %Z"),
+        ("timestamp", "%d/%m/%Y %H"),
+        ("list<date>", "%Y-%m"),
     ] {
         let problem = only("/resources/0/schema/columns/1", json!({"name": "s", "type": data_type, "format": format}));
         assert!(problem.starts_with("resources[0].schema.columns[1].format: "), "{problem}");
@@ -259,6 +262,57 @@ fn a_secret_that_stands_in_the_file_is_neither_in_a_message_nor_in_the_text_besi
     assert_eq!(found.sources[0].text.len(), text.len());
 }
 
+/// All that is told of a wrong config: its problems, and the texts that are shown beside them.
+fn told(text: &str) -> String {
+    let source = Source::Embedded { name: "c.yaml".into(), text: text.into(), syntax: Syntax::Yaml };
+    let found = resolve(&load(source, &|_| Some("from-env".into())).unwrap(), &Overrides::default()).unwrap_err();
+    assert_eq!(found.sources[0].text.len(), text.len());
+    format!("{found:?}")
+}
+
+#[test]
+fn a_secret_under_a_key_that_is_misspelt_or_not_supported_is_not_in_the_text_beside_the_problem() {
+    for client in [
+        "auth: {type: http_basic, username: u, pasword: hunter2}",
+        "auth: {type: http_basc, username: u, pasword: hunter2}",
+        "auth: {tokn: hunter2}",
+        "auth: {type: oauth2_client_credentials, client_secrt: hunter2}",
+        "auth: [hunter2]",
+        "auht: {pasword: hunter2}",
+        "heders: {Authorization: hunter2}",
+        "session: {deep: [{password: hunter2}]}",
+        "my_password: hunter2",
+    ] {
+        let text = format!("client: {{base_url: 'https://a.example', {client}}}\nresources: []\n");
+        let told = told(&text);
+        assert!(!told.contains("hunter2") && told.contains("https://a.example"), "{client}: {told}");
+    }
+}
+
+#[test]
+fn what_is_misspelt_and_no_secret_stays_readable() {
+    let told = told("client: {base_url: 'https://a.example', timeot: 17s}\nresources: []\n");
+    assert!(told.contains("timeot: 17s"), "{told}");
+}
+
+#[test]
+fn a_password_in_a_base_url_is_not_shown_by_the_error_that_forbids_it() {
+    for url in ["https://user:hunter2@a.example", "https://user:hunter2", "ftp://u:hunter2@a", "https://a/?key=hunter2"]
+    {
+        let told = told(&format!("client: {{base_url: '{url}'}}\nresources: []\n"));
+        assert!(!told.contains("hunter2") && told.contains("client.base_url"), "{told}");
+    }
+}
+
+#[test]
+fn a_default_of_a_secret_and_a_text_beside_a_variable_are_hidden_and_a_variable_alone_is_not() {
+    let told = told(
+        "client: {base_url: 'https://a.example', auth: {type: api_key, api_key: '${NONE:-hunter2}'}, headers: \
+         {X-Api-Key: 'hunter3${KEY}', X-Token: '${KEY}'}}\nresources: []\n",
+    );
+    assert!(!told.contains("hunter") && told.contains("X-Token: '${KEY}'"), "{told}");
+}
+
 #[test]
 fn an_option_that_the_store_does_not_know_is_found_without_asking_the_store() {
     let changes =
@@ -280,4 +334,39 @@ fn a_destination_of_the_command_line_is_judged_as_the_command_lines() {
     let overrides = Overrides { destination: Some("ftp://host".into()), ..Overrides::default() };
     let problems = plan_with(&base().to_string(), &overrides).unwrap_err();
     assert!(problems[0].contains("--destination"), "{problems:?}");
+}
+
+#[test]
+fn the_digits_of_a_decimal_are_told_at_the_hint_that_is_wrong() {
+    for (hint, at) in [
+        (json!({"precision": 39}), "precision: a decimal has at most 38"),
+        (json!({"precision": 0}), "precision: a decimal has at least one"),
+        (json!({"precision": 1}), "precision: a decimal of 1 digits"),
+        (json!({"scale": 11}), "scale: a decimal of 10 digits"),
+    ] {
+        let problem = only("/resources/0/columns", json!({"d": hint}));
+        assert!(problem.starts_with(&format!("resources[0].columns.d.{at}")), "{problem}");
+    }
+}
+
+#[test]
+fn a_list_of_hints_is_judged_item_by_item_at_the_places_of_the_list() {
+    let told = |hints: Value| only("/resources/0/columns", hints);
+    assert!(told(json!([{"name": "nothing"}])).starts_with("resources[0].columns[0]: there is no column `nothing`"));
+    assert!(told(json!([{"data_type": "text"}])).starts_with("resources[0].columns[0]: `name` is missing"));
+    let twice = told(json!([{"name": "s"}, {"name": "s"}]));
+    assert!(twice.starts_with("resources[0].columns[1].name: the column `s` is there already"), "{twice}");
+    assert!(told(json!([{"name": 5}])).starts_with("resources[0].columns[0].name: expected text"));
+    assert!(told(json!(["s"])).starts_with("resources[0].columns[0]: expected an object"));
+    let typo = told(json!([{"name": "s", "data_typ": "text"}]));
+    assert!(typo.starts_with("resources[0].columns[0].data_typ: unknown key"), "{typo}");
+}
+
+#[test]
+fn credentials_in_the_destinations_url_are_refused_and_not_shown() {
+    for url in ["s3://KEY:hunter2@bucket/x", "az://c/p?sig=hunter2", "s3://bucket/x#hunter2"] {
+        let told =
+            told(&format!("client: {{base_url: 'https://a.example'}}\nresources: []\ndestination: {{url: '{url}'}}\n"));
+        assert!(!told.contains("hunter2") && told.contains("`destination.options`"), "{told}");
+    }
 }

@@ -98,6 +98,19 @@ fn secrets_are_auth_values_telling_headers_and_telling_options() {
 }
 
 #[test]
+fn the_credentials_inside_a_header_are_secrets_without_the_words_around_them() {
+    let secrets = |headers: Value| -> Vec<String> {
+        let plan = plan(&with(&[("/client/headers", headers)])).unwrap();
+        plan.secrets.iter().map(|secret| secret.expose().clone()).collect()
+    };
+    assert_eq!(secrets(json!({"Authorization": "Bearer abc123"})), ["Bearer abc123", "abc123"]);
+    let basic = secrets(json!({"authorization": "Basic dXNlcjpwYXNz"}));
+    assert_eq!(basic, ["Basic dXNlcjpwYXNz", "dXNlcjpwYXNz", "pass"]);
+    assert_eq!(secrets(json!({"Cookie": "sid=s1d; theme=dark"})), ["sid=s1d; theme=dark", "s1d", "dark"]);
+    assert_eq!(secrets(json!({"X-Api-Key": "abc"})), ["abc"]);
+}
+
+#[test]
 fn params_are_texts_repeated_for_lists_and_left_out_for_null() {
     let params = json!({"archived": false, "ids": [1, 2], "none": null, "rate": 1.50, "q": "a b"});
     let request = resource_with(&[("/resources/0/endpoint/params", params)]).request;
@@ -266,9 +279,40 @@ fn an_unknown_resource_on_the_command_line_is_a_usage_error() {
 }
 
 #[test]
-fn a_few_pages_never_replace_a_whole_table() {
+fn a_few_pages_may_replace_a_table_with_rows_only_at_a_destination_of_the_command_lines() {
     let overrides = Overrides { max_pages: Some(1), full_refresh: true, ..Overrides::default() };
-    let problem = &run(&overrides, &[]).unwrap_err()[0];
-    assert!(problem.contains("would replace the whole table `t`") && problem.contains("--destination"), "{problem}");
-    assert!(run(&Overrides { max_pages: Some(1), ..Overrides::default() }, &[]).is_ok());
+    assert!(!run(&overrides, &[]).unwrap().partial_replace_allowed);
+    let elsewhere = Overrides { destination: Some("./try".into()), ..overrides };
+    assert!(run(&elsewhere, &[]).unwrap().partial_replace_allowed);
+}
+
+#[test]
+fn dlts_hints_may_be_a_list_of_columns_that_name_themselves() {
+    let hints = json!([{"name": "id", "data_type": "bigint"}, {"name": "s", "nullable": false}]);
+    let resource = resource_with(&[
+        ("/resource_defaults/columns", json!({"s": {"partition": true}, "at": {"dedup_sort": "desc"}})),
+        ("/resources/0/columns", hints),
+    ]);
+    assert_eq!(resource.schema.columns[0].data_type, ColumnType::Int64);
+    assert!(
+        !resource.schema.columns[1].nullable && resource.partition_by.is_empty(),
+        "the resource's own entry counts"
+    );
+    assert_eq!(resource.dedup_sort, Some(DedupSort { column: 3, descending: true }));
+}
+
+#[test]
+fn a_precision_that_dlt_knows_and_parquet_does_not_is_a_warning_at_most() {
+    let warnings = |hints: Value| resource_with(&[("/resources/0/columns", hints)]).warnings;
+    assert_eq!(warnings(json!({"at": {"precision": 6}})), [""; 0]);
+    let told = warnings(json!({"s": {"data_type": "text", "precision": 255}, "id": {"precision": 64, "scale": 0}}));
+    assert_eq!(
+        told,
+        [
+            "the hint `precision` of `s` has no effect on the type string",
+            "the hint `precision` of `id` has no effect on the type int64",
+            "the hint `scale` of `id` has no effect on the type int64",
+        ]
+    );
+    assert_eq!(warnings(json!({"at": {"precision": 3}})).len(), 1);
 }
