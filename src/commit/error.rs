@@ -2,7 +2,7 @@
 
 use crate::{
     error::{ErrorKind, Failure},
-    model::{TableIdentity, Version},
+    model::{Operation, TableIdentity, Version},
     store::StoreError,
 };
 
@@ -31,9 +31,9 @@ pub enum CommitError {
     #[error("the put-if-absent of {store} lets a second writer overwrite the first")]
     NotConditional { store: String },
     #[error("it is not known whether version {version} of {table} was committed")]
-    Unclear { table: String, version: Version, source: StoreError },
+    Unclear { table: String, version: Version, object: String, operation: Operation, source: StoreError },
     #[error("version {version} of {table} is committed, but its files are not all in place yet")]
-    Unpublished { table: String, version: Version, source: Box<CommitError> },
+    Unpublished { table: String, version: Version, operation: Operation, source: Box<CommitError> },
     #[error("the commit of version {version} does not fit {table}: {reason}")]
     Invalid { table: String, version: Version, reason: String },
 }
@@ -42,7 +42,11 @@ impl Failure for CommitError {
     fn kind(&self) -> ErrorKind {
         match self {
             Self::Store(error) => error.kind(),
-            Self::Unpublished { .. } | Self::Unclear { .. } | Self::AttemptLost { .. } => ErrorKind::Transient,
+            // A second run would append its rows a second time: it takes somebody who looks.
+            Self::Unpublished { operation: Operation::Append, .. }
+            | Self::Unclear { operation: Operation::Append, .. } => ErrorKind::User,
+            Self::Unpublished { source, .. } => source.kind(),
+            Self::Unclear { .. } | Self::AttemptLost { .. } => ErrorKind::Transient,
             Self::Invalid { .. } => ErrorKind::Bug,
             _ => ErrorKind::User,
         }
@@ -80,7 +84,16 @@ impl Failure for CommitError {
                 "two runs could overwrite each other there: use a store with conditional puts"
             }
             Self::AttemptLost { .. } => "the run stood still for longer than its lease; run again",
+            Self::Unclear { operation: Operation::Append, object, .. } => {
+                return Some(format!(
+                    "look for {object}: if it is there and names this run, the rows are committed and a second run would \
+                     append them again; if it is not, run again"
+                ));
+            }
             Self::Unclear { .. } => "run again: the next run finds out, and goes on from there",
+            Self::Unpublished { operation: Operation::Append, .. } => {
+                "the rows are committed: do not run again for them; the next run finishes the move"
+            }
             Self::Unpublished { .. } => "the next run on this table finishes the move before it does anything else",
             Self::Invalid { .. } => return None,
         };

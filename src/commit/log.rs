@@ -13,9 +13,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{CommitError, TableSnapshot};
 use crate::{
-    error::{ErrorKind, Failure},
     model::{Commit, DataFile, Version},
-    store::{Created, TableStore},
+    store::{Created, StoreError, TableStore},
 };
 
 /// The newest format of commit objects that this version of restlake writes and reads.
@@ -117,6 +116,11 @@ impl Log {
         Ok(newest)
     }
 
+    /// Deletes what commits that were cut off left on local disk, if nobody has written to it since `before`.
+    pub async fn sweep(&self, before: DateTime<Utc>) -> Result<(), CommitError> {
+        Ok(self.table.sweep(DIRECTORY, Some(before), |name| version_of(name).is_some()).await?)
+    }
+
     /// One version's commit, `None` if there is no such version.
     pub async fn read(&self, version: Version) -> Result<Option<CommitObject>, CommitError> {
         let path = path_of(version);
@@ -196,30 +200,34 @@ impl Log {
         let content = serde_json::to_vec_pretty(object).map_err(|error| self.invalid(object, &error.to_string()))?;
         let content = Bytes::from(content);
         let mut unanswered = None;
-        let mut absent = false;
         for _ in 0..PUTS {
+            let mut refusal = None;
             match self.table.put_if_absent(&path, content.clone()).await {
                 Ok(Created::Yes) => return Ok(Put::Done),
                 Ok(Created::AlreadyThere) => {}
+                Err(error) if error.is_refusal() => refusal = Some(error),
                 Err(error) => unanswered = Some(error),
             }
-            match self.read(object.version).await {
-                Ok(Some(found)) if is_same(&found, object) => return Ok(Put::Done),
-                Ok(Some(found)) => return Ok(Put::Lost(Box::new(found))),
-                Ok(None) => absent = true,
-                Err(CommitError::Store(error)) => {
-                    absent = false;
-                    unanswered = Some(error);
-                }
-                Err(error) => return Err(error),
+            match (self.read(object.version).await, refusal) {
+                (Ok(Some(found)), _) if is_same(&found, object) => return Ok(Put::Done),
+                (Ok(Some(found)), _) => return Ok(Put::Lost(Box::new(found))),
+                // A store that says no, and has nothing, leaves nothing in doubt, unless an earlier put may yet arrive.
+                (Ok(None), Some(refusal)) if unanswered.is_none() => return Err(CommitError::Store(refusal)),
+                (Ok(None), refusal) => unanswered = refusal.or(unanswered),
+                (Err(CommitError::Store(error)), _) => unanswered = Some(error),
+                (Err(error), _) => return Err(error),
             }
         }
-        match unanswered {
-            // A store that says no, and has nothing, leaves nothing in doubt: its own words are the error.
-            Some(source) if absent && source.kind() == ErrorKind::User => Err(CommitError::Store(source)),
-            Some(source) => Err(CommitError::Unclear { table: self.table.shown(""), version: object.version, source }),
-            None => Err(CommitError::NotConditional { store: self.table.shown("") }),
-        }
+        Err(match unanswered {
+            Some(source) => self.unclear(object, source),
+            None => CommitError::NotConditional { store: self.table.shown("") },
+        })
+    }
+
+    fn unclear(&self, object: &CommitObject, source: StoreError) -> CommitError {
+        let (version, operation) = (object.version, object.commit.operation);
+        let name = self.table.shown(&path_of(version));
+        CommitError::Unclear { table: self.table.shown(""), version, object: name, operation, source }
     }
 
     pub fn invalid(&self, object: &CommitObject, reason: &str) -> CommitError {

@@ -57,6 +57,8 @@ pub trait TableFormat: Send + Sync {
 pub enum CommitOutcome {
     Committed {
         version: Version,
+        /// Of the whole table at that version.
+        rows: u64,
     },
     /// Another run made that version; nothing of this one was published, and what it staged is deleted.
     Conflict {

@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
+    time::Duration,
 };
 
 use async_trait::async_trait;
@@ -18,13 +19,16 @@ use super::{
 };
 use crate::{
     environment::{Environment, FaultPoint},
-    error::Result,
+    error::{ErrorKind, Failure, Result},
     model::{Commit, TableIdentity, Version},
     store::{Store, TableStore},
 };
 
 /// All that is not data lies below this directory of the table.
 const HIDDEN: &str = "_restlake/";
+
+/// How long publication waits before it is tried again, each time.
+const PAUSES: [Duration; 3] = [Duration::from_secs(1), Duration::from_secs(4), Duration::from_secs(16)];
 
 /// An opened table. One attempt at a time.
 #[derive(Debug)]
@@ -92,27 +96,35 @@ impl ParquetTable {
 
     /// A table belongs to one resource of one pipeline, and a directory of somebody else's files is none.
     async fn check_owner(&self) -> Result<(), CommitError> {
-        let newest = self.log.newest().await?;
-        let Some(newest) = self.log.read(newest).await? else { return self.refuse_foreign_files().await };
-        if newest.commit.identity == self.identity {
-            return Ok(());
+        let mut newest = self.log.read(self.log.newest().await?).await?;
+        if newest.is_none() {
+            let Some(file) = self.first_file().await? else { return Ok(()) };
+            // Another first run may have made it the table's while we listed.
+            newest = self.log.read(self.log.newest().await?).await?;
+            if newest.is_none() {
+                return Err(CommitError::ForeignFiles { table: self.table.shown(""), file });
+            }
         }
-        Err(CommitError::AnotherTable {
-            table: self.table.shown(""),
-            found: Box::new(newest.commit.identity),
-            wanted: Box::new(self.identity.clone()),
-        })
+        match newest.map(|object| object.commit.identity).filter(|found| *found != self.identity) {
+            None => Ok(()),
+            Some(found) => Err(CommitError::AnotherTable {
+                table: self.table.shown(""),
+                found: Box::new(found),
+                wanted: Box::new(self.identity.clone()),
+            }),
+        }
     }
 
-    async fn refuse_foreign_files(&self) -> Result<(), CommitError> {
+    /// Any file where readers look.
+    async fn first_file(&self) -> Result<Option<String>, CommitError> {
         let mut listed = self.table.list("")?;
         while let Some(object) = listed.try_next().await? {
             let path = self.table.path_of(&object.location).unwrap_or_default();
             if !path.starts_with(HIDDEN) {
-                return Err(CommitError::ForeignFiles { table: self.table.shown(""), file: path });
+                return Ok(Some(path));
             }
         }
-        Ok(())
+        Ok(None)
     }
 
     /// The attempt that a commit belongs to; a commit without one gets one, so that it can be recovered like any other.
@@ -163,11 +175,20 @@ impl ParquetTable {
         Err(CommitError::AttemptLost { attempt: self.table.shown(&format!("{STAGING}/{}", lease.name)) })
     }
 
+    /// Publishes a commit that stands. What fails in passing is tried again: else the user would have to see to it.
     async fn publish(&self, object: &CommitObject, base: &TableSnapshot) -> Result<(), CommitError> {
         reach(&self.environment, &self.table, FaultPoint::AfterCommit)?;
         let files = object.commit.adds.iter().map(|add| add.file.clone()).collect();
         let snapshot = TableSnapshot { version: object.version, files, ..base.clone() };
-        self.publisher().settle(object, &snapshot).await
+        let mut pauses = PAUSES.iter();
+        loop {
+            match (self.publisher().settle(object, &snapshot).await, pauses.next()) {
+                (Err(error), Some(pause)) if error.kind() == ErrorKind::Transient => {
+                    self.environment.clock.sleep(*pause).await;
+                }
+                (settled, _) => return settled,
+            }
+        }
     }
 }
 
@@ -187,25 +208,26 @@ impl TableFormat for ParquetTable {
         // From here on only the log knows whether these files are the table's.
         lease.set_in_doubt(true);
         let put = self.log.put(&object).await;
-        if matches!(put, Err(CommitError::Store(_))) {
+        if matches!(put, Err(CommitError::Store(_) | CommitError::Invalid { .. })) {
             lease.set_in_doubt(false);
         }
         let put = put?;
         lease.release().await;
         match put {
-            Put::Done => self.publish(&object, &base).await.map_err(|error| self.unpublished(object.version, error))?,
+            Put::Done => self.publish(&object, &base).await.map_err(|error| self.unpublished(&object, error))?,
             Put::Lost(winner) => {
                 lease.set_in_doubt(false);
                 clear(&self.table, &lease.name).await?;
                 return Ok(CommitOutcome::Conflict { version: object.version, run_id: winner.commit.run_id });
             }
         }
-        Ok(CommitOutcome::Committed { version: object.version })
+        Ok(CommitOutcome::Committed { version: object.version, rows: object.totals.rows })
     }
 }
 
 impl ParquetTable {
-    fn unpublished(&self, version: Version, error: CommitError) -> CommitError {
-        CommitError::Unpublished { table: self.table.shown(""), version, source: Box::new(error) }
+    fn unpublished(&self, object: &CommitObject, error: CommitError) -> CommitError {
+        let (version, operation) = (object.version, object.commit.operation);
+        CommitError::Unpublished { table: self.table.shown(""), version, operation, source: Box::new(error) }
     }
 }

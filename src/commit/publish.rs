@@ -10,8 +10,8 @@ use futures::{StreamExt, TryStreamExt, stream};
 use super::{
     CommitError, TableSnapshot,
     log::{CommitObject, Log},
-    owner::{OWNER, Owner, Processes, STAGING, owner_path},
-    staging::{clear, data_file_name, is_staged_in, reach},
+    owner::{LEASE, OWNER, Owner, Processes, STAGING, owner_path},
+    staging::{clear, data_file_name, is_attempts_own, is_staged_in, reach},
 };
 use crate::{
     environment::{Environment, FaultPoint},
@@ -84,21 +84,31 @@ impl Publisher<'_> {
 
     /// Finishes what is committed and not published, and deletes attempts whose owners are dead.
     pub async fn recover(&self, processes: &dyn Processes) -> Result<(), CommitError> {
+        let before = self.environment.clock.now() - LEASE;
+        self.log.sweep(before).await?;
+        // Also of attempts that died while they wrote their owner's record, and show in no listing.
+        self.table.sweep(STAGING, Some(before), is_staged_by_us).await?;
         let attempts = self.attempts().await?;
-        if attempts.is_empty() {
-            return Ok(());
-        }
-        let snapshot = self.log.snapshot().await?;
         for (attempt, has_owner) in attempts {
             let Some(version) = version_of(&attempt) else { continue };
-            let committed = if version <= snapshot.version { self.log.read(version).await? } else { None };
-            match committed.filter(|object| object.attempt == attempt) {
-                Some(object) => self.settle(&object, &snapshot).await?,
-                None if !has_owner || self.is_dead(&attempt, processes).await? => clear(self.table, &attempt).await?,
-                None => {}
+            let is_settled = self.settle_committed(&attempt, version).await?;
+            if is_settled || !self.is_dead(&attempt, has_owner, processes).await? {
+                continue;
+            }
+            // It may have committed after the first look, and died before the second. What is dead commits no more.
+            if !self.settle_committed(&attempt, version).await? {
+                clear(self.table, &attempt).await?;
             }
         }
         Ok(())
+    }
+
+    /// Settles an attempt if the commit of its version names it; `false` if none does.
+    async fn settle_committed(&self, attempt: &str, version: Version) -> Result<bool, CommitError> {
+        let committed = self.log.read(version).await?;
+        let Some(object) = committed.filter(|object| object.attempt == attempt) else { return Ok(false) };
+        self.settle(&object, &self.log.snapshot().await?).await?;
+        Ok(true)
     }
 
     /// The attempts there are, and whether each has an owner's record.
@@ -115,9 +125,9 @@ impl Publisher<'_> {
         Ok(attempts)
     }
 
-    async fn is_dead(&self, attempt: &str, processes: &dyn Processes) -> Result<bool, CommitError> {
-        // Gone meanwhile: its owner, or another one who cleans, is at it.
-        let Some(record) = self.table.get(&owner_path(attempt)).await? else { return Ok(false) };
+    async fn is_dead(&self, attempt: &str, had_owner: bool, processes: &dyn Processes) -> Result<bool, CommitError> {
+        // Gone meanwhile: its owner, or another one who cleans, is at it. Gone before: nobody is.
+        let Some(record) = self.table.get(&owner_path(attempt)).await? else { return Ok(!had_owner) };
         let owner: Option<Owner> = serde_json::from_slice(&record).ok();
         Ok(owner.is_none_or(|owner| owner.is_dead(processes, self.environment.clock.now())))
     }
@@ -136,6 +146,11 @@ fn check_paths(table: &TableStore, object: &CommitObject) -> Result<(), CommitEr
             Err(CommitError::Invalid { table: table.shown(""), version: object.version, reason })
         }
     }
+}
+
+/// Whether a path in the staging directory is one that restlake writes to.
+fn is_staged_by_us(path: &str) -> bool {
+    path.split_once('/').is_some_and(|(attempt, name)| version_of(attempt).is_some() && is_attempts_own(name))
 }
 
 /// The version in an attempt's name; `None` for a name that restlake does not give.

@@ -109,12 +109,18 @@ pub(super) fn reach(environment: &Environment, table: &TableStore, point: FaultP
 /// Deletes what restlake put into an attempt, the owner's record last: as long as it is there, the attempt is not done.
 pub(super) async fn clear(table: &TableStore, attempt: &str) -> Result<(), CommitError> {
     let directory = format!("{STAGING}/{attempt}");
+    table.sweep(&directory, None, is_attempts_own).await?;
     let listed: Vec<_> = table.list(&directory)?.try_collect().await?;
     let paths = listed.into_iter().filter_map(|object| table.path_of(&object.location));
     let staged: Vec<String> = paths.filter(|path| path.ends_with(SUFFIX)).collect();
     let deletes = stream::iter(staged).map(|path| async move { table.delete(&path).await });
     deletes.buffer_unordered(DELETES).try_collect::<()>().await?;
     Ok(table.delete(&format!("{directory}/{OWNER}")).await?)
+}
+
+/// Whether restlake puts a file of this name into an attempt's directory.
+pub(super) fn is_attempts_own(name: &str) -> bool {
+    name == OWNER || name.ends_with(SUFFIX) && !name.contains('/')
 }
 
 /// The last part of a data file's path, after a check that the path is one restlake may move to and delete.

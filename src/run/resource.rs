@@ -234,10 +234,7 @@ impl Export<'_> {
         self.check_numbers(counters, files.iter().map(|file| file.rows).sum())?;
         let commit = self.new_commit(base, adds, counters);
         match table.commit(base.version, commit).await? {
-            CommitOutcome::Committed { version } => {
-                let table_rows = table.snapshot().await?.rows;
-                Ok(Committed { version, table_rows, files })
-            }
+            CommitOutcome::Committed { version, rows } => Ok(Committed { version, table_rows: rows, files }),
             CommitOutcome::Conflict { version, .. } => {
                 Err(RunError::Conflict { table: self.resource.table.clone(), version }.into())
             }

@@ -201,6 +201,7 @@ pub(super) fn open(
     let (provider, build, root) = provider(plan, url)?;
     let settings = settings(provider, plan, variables)?;
     let redactor = redactor(settings.iter().map(|setting| (setting.name.as_str(), setting.value.as_str())));
+    let redacted = redactor.url(url);
     refuse_plain_http(&settings)?;
     let store = build(url, &settings).map_err(|error| StoreError::Configuration {
         store: provider.name,
@@ -208,11 +209,10 @@ pub(super) fn open(
     })?;
     let has_credentials = settings.iter().any(|setting| provider.credentials.contains(&setting.name.as_str()));
     let context = Context {
-        shown: redactor.url(url).trim_end_matches('/').to_owned(),
         redactor,
-        kind: Kind::Cloud,
         credentials_hint: (!has_credentials).then(|| credentials_hint(provider, variables)),
         has_credentials,
+        ..Context::plain(redacted, Kind::Cloud)
     };
     Ok(Store::with_context(store, root, context))
 }

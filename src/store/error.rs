@@ -31,6 +31,8 @@ pub enum StoreError {
         /// The store's URL and the path in it.
         path: String,
         cause: Cause,
+        /// Whether the answer itself was a no, so that nothing was done.
+        refused: bool,
         /// What else helps, known when the store was opened.
         advice: Option<String>,
         source: Detail,
@@ -100,16 +102,29 @@ impl StoreError {
         path: String,
         error: &(dyn StdError + 'static),
     ) -> Self {
-        let mut cause = cause(error, context.kind);
-        if !context.has_credentials && matches!(cause, Cause::Unreachable | Cause::Other) {
-            // Where nothing was given, object_store asks the machine's metadata service, which most machines don't have.
-            cause = Cause::Unauthenticated;
-        }
+        let answer = cause(error, context.kind);
+        let is_passing = matches!(answer, Cause::Unreachable | Cause::Other);
+        // Where nothing was given, object_store asks the machine's metadata service, which most machines don't have. Once
+        // an access has succeeded, this one has.
+        let lacks_credentials = is_passing && !context.has_credentials && !context.has_answered();
+        let cause = if lacks_credentials { Cause::Unauthenticated } else { answer };
+        // On the way to a cloud, an error of the operating system tells of the connection, not of the request.
+        let is_answer =
+            context.kind != Kind::Cloud || links(error).all(|link| link.downcast_ref::<io::Error>().is_none());
         let advice = context
             .credentials_hint
             .clone()
             .filter(|_| matches!(cause, Cause::Unauthenticated | Cause::PermissionDenied | Cause::Refused));
-        Self::Access { action, path, cause, advice, source: Detail(words(error, &context.redactor)) }
+        let refused = is_answer && !is_passing;
+        Self::Access { action, path, cause, refused, advice, source: Detail(words(error, &context.redactor)) }
+    }
+
+    /// Whether the request was certainly not carried out: the store or the operating system said no, or nobody was asked.
+    pub fn is_refusal(&self) -> bool {
+        match self {
+            Self::Access { refused, .. } => *refused,
+            _ => true,
+        }
     }
 
     /// Why the store refused, if it was asked at all.

@@ -1,8 +1,12 @@
-//! Local disk: a path becomes a file system store rooted at its nearest existing directory.
+//! Local disk: a path becomes a file system store rooted at its nearest existing directory; and what cut-off writes leave
+//! there goes.
 
 use std::{
+    fs::{self, DirEntry},
+    io,
     path::{Component, Path as FilePath, PathBuf},
     sync::Arc,
+    time::SystemTime,
 };
 
 use object_store::{local::LocalFileSystem, path::Path};
@@ -19,7 +23,8 @@ pub(super) fn open(path: &FilePath, shown: &str) -> Result<Store, StoreError> {
     let root = Path::parse(rest.join("/")).map_err(|error| StoreError::url(shown, error))?;
     let store = LocalFileSystem::new_with_prefix(&existing).map_err(|error| StoreError::url(shown, error))?;
     let store = store.with_automatic_cleanup(true).with_fsync(true);
-    Ok(Store::with_context(Arc::new(store), root, Context::plain(shown.to_owned(), Kind::Local)))
+    let context = Context { disk: Some(existing), ..Context::plain(shown.to_owned(), Kind::Local) };
+    Ok(Store::with_context(Arc::new(store), root, context))
 }
 
 /// The nearest existing directory at or above a path, and the names below it.
@@ -39,4 +44,63 @@ fn split(absolute: &FilePath, shown: &str) -> Result<(PathBuf, Vec<String>), Sto
     });
     let names = names.collect::<Result<_, _>>().map_err(|error| StoreError::url(shown, error))?;
     Ok((existing.to_path_buf(), names))
+}
+
+/// Deletes what cut-off writes left below a directory, and the directories that this empties, up to `disk`.
+///
+/// A write goes to `<name>#<number>`, which is renamed when it is whole; a process that is killed in between leaves it
+/// behind, and no listing of the store ever shows it. Only names for which `is_ours`, given the path relative to the
+/// directory and without the `#`, and only files not written to since `before` go.
+pub(super) fn sweep(
+    disk: &FilePath,
+    directory: &FilePath,
+    before: Option<SystemTime>,
+    is_ours: fn(&str) -> bool,
+) -> io::Result<()> {
+    let mut directories = vec![directory.to_path_buf()];
+    while let Some(looked) = directories.pop() {
+        for entry in entries(&looked)? {
+            let entry = entry?;
+            if entry.file_type()?.is_dir() {
+                directories.push(entry.path());
+            } else if object_of(&entry, directory).is_some_and(|object| is_ours(&object)) && is_before(&entry, before)?
+            {
+                unless_gone(fs::remove_file(entry.path()))?;
+                remove_empty(disk, &looked);
+            }
+        }
+    }
+    Ok(())
+}
+
+fn entries(directory: &FilePath) -> io::Result<impl Iterator<Item = io::Result<DirEntry>>> {
+    Ok(unless_gone(fs::read_dir(directory).map(Some))?.into_iter().flatten())
+}
+
+/// The object that a file was to become, relative to a directory; `None` for a file that is whole.
+fn object_of(entry: &DirEntry, directory: &FilePath) -> Option<String> {
+    let path = entry.path();
+    let (object, number) = path.strip_prefix(directory).ok()?.to_str()?.rsplit_once('#')?;
+    let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+    is_number.then(|| object.to_owned())
+}
+
+fn is_before(entry: &DirEntry, moment: Option<SystemTime>) -> io::Result<bool> {
+    let Some(moment) = moment else { return Ok(true) };
+    unless_gone(entry.metadata().and_then(|metadata| metadata.modified()).map(|written| written < moment))
+}
+
+/// Another process may sweep as well.
+fn unless_gone<T: Default>(result: io::Result<T>) -> io::Result<T> {
+    match result {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(T::default()),
+        result => result,
+    }
+}
+
+/// Removes a directory and those above it, as far as they are empty.
+fn remove_empty(disk: &FilePath, directory: &FilePath) {
+    let above = directory.ancestors().take_while(|above| above.starts_with(disk) && *above != disk);
+    // One that is not empty ends it, as does one that cannot be removed, which does no harm.
+    let _ = above.map(fs::remove_dir).take_while(Result::is_ok).count();
 }

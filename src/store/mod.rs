@@ -14,7 +14,13 @@ mod error;
 mod local;
 mod table;
 
-use std::sync::Arc;
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use object_store::{ObjectStore, memory::InMemory, path::Path};
 use serde::Serialize;
@@ -50,6 +56,10 @@ struct Context {
     credentials_hint: Option<String>,
     /// Whether credentials were found at open, so that failing without them is the user's to mend.
     has_credentials: bool,
+    /// Whether an access has succeeded: the machine's own credentials, where none were given, are then good.
+    answered: AtomicBool,
+    /// On local disk, the directory that the store's paths begin in.
+    disk: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,7 +102,23 @@ impl Store {
 impl Context {
     fn plain(shown: String, kind: Kind) -> Self {
         let shown = shown.trim_end_matches('/').to_owned();
-        Self { shown, redactor: Redactor::default(), kind, credentials_hint: None, has_credentials: true }
+        Self {
+            shown,
+            redactor: Redactor::default(),
+            kind,
+            credentials_hint: None,
+            has_credentials: true,
+            answered: AtomicBool::new(false),
+            disk: None,
+        }
+    }
+
+    fn has_answered(&self) -> bool {
+        self.answered.load(Ordering::Relaxed)
+    }
+
+    fn set_answered(&self) {
+        self.answered.store(true, Ordering::Relaxed);
     }
 }
 

@@ -1,14 +1,16 @@
 //! One table's part of a store: paths are relative to the table, errors name store and path.
 
-use std::{io, sync::Arc};
+use std::{io, sync::Arc, time::SystemTime};
 
 use bytes::Bytes;
+use chrono::{DateTime, Utc};
 use futures::{StreamExt, TryStreamExt, stream::BoxStream};
 use object_store::{
     Error, ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload, WriteMultipart, path::Path,
 };
+use tokio::task::spawn_blocking;
 
-use super::{Context, Kind, Store, StoreError};
+use super::{Context, Kind, Store, StoreError, local};
 
 /// Larger objects are sent in parts, on stores behind a network: a lost connection then costs a part.
 const SINGLE_PUT: usize = 64 << 20;
@@ -75,11 +77,23 @@ impl TableStore {
         StoreError::access(&self.context, action, self.shown(path), error)
     }
 
+    /// Notes that the store served us, if it did; that there is no such object, or one already, is an answer as well.
+    fn noted<T>(&self, answer: object_store::Result<T>) -> object_store::Result<T> {
+        if matches!(
+            answer,
+            Ok(_) | Err(Error::NotFound { .. } | Error::AlreadyExists { .. } | Error::Precondition { .. })
+        ) {
+            self.context.set_answered();
+        }
+        answer
+    }
+
     /// What lies below a directory of the table, at any depth, in no particular order; nothing if there is no such directory.
     pub fn list(&self, directory: &str) -> Result<BoxStream<'_, Result<ObjectMeta, StoreError>>, StoreError> {
         let prefix = if directory.is_empty() { self.root.clone() } else { self.location(directory)? };
         let directory = directory.to_owned();
         let listed = self.store.list(Some(&prefix));
+        let listed = listed.inspect_ok(|_| self.context.set_answered());
         Ok(listed.map_err(move |error| self.error("list", &directory, &error)).boxed())
     }
 
@@ -87,7 +101,7 @@ impl TableStore {
     pub async fn get(&self, path: &str) -> Result<Option<Bytes>, StoreError> {
         let location = self.location(path)?;
         let read = async { self.store.get(&location).await?.bytes().await };
-        match read.await {
+        match self.noted(read.await) {
             Ok(bytes) => Ok(Some(bytes)),
             Err(Error::NotFound { .. }) => Ok(None),
             Err(error) => Err(self.error("read", path, &error)),
@@ -96,7 +110,7 @@ impl TableStore {
 
     /// The object's size in bytes, `None` if there is none.
     pub async fn size(&self, path: &str) -> Result<Option<u64>, StoreError> {
-        match self.store.head(&self.location(path)?).await {
+        match self.noted(self.store.head(&self.location(path)?).await) {
             Ok(meta) => Ok(Some(meta.size)),
             Err(Error::NotFound { .. }) => Ok(None),
             Err(error) => Err(self.error("read", path, &error)),
@@ -111,7 +125,7 @@ impl TableStore {
         } else {
             self.put_with(&location, &content, PutMode::Overwrite).await
         };
-        written.map_err(|error| self.error("write", path, &error))
+        self.noted(written).map_err(|error| self.error("write", path, &error))
     }
 
     async fn put_in_parts(&self, location: &Path, content: Bytes) -> object_store::Result<()> {
@@ -131,7 +145,7 @@ impl TableStore {
 
     /// Writes an object if there is none. Every error but a refusal leaves open whether the object was written.
     pub async fn put_if_absent(&self, path: &str, content: Bytes) -> Result<Created, StoreError> {
-        match self.put_with(&self.location(path)?, &content, PutMode::Create).await {
+        match self.noted(self.put_with(&self.location(path)?, &content, PutMode::Create).await) {
             Ok(()) => Ok(Created::Yes),
             Err(Error::AlreadyExists { .. } | Error::Precondition { .. }) => Ok(Created::AlreadyThere),
             Err(error) => Err(self.error("write", path, &error)),
@@ -160,7 +174,7 @@ impl TableStore {
 
     /// Moves an object: atomically on local disk, elsewhere by a copy on the server. `false`: there is none at `from`.
     pub async fn rename(&self, from: &str, to: &str) -> Result<bool, StoreError> {
-        match self.store.rename(&self.location(from)?, &self.location(to)?).await {
+        match self.noted(self.store.rename(&self.location(from)?, &self.location(to)?).await) {
             Ok(()) => Ok(true),
             Err(Error::NotFound { .. }) => Ok(false),
             Err(error) if self.lost_directory(&error) => Ok(false),
@@ -168,9 +182,27 @@ impl TableStore {
         }
     }
 
+    /// Deletes what writes that were cut off left below a directory of the table, on local disk; other stores keep nothing
+    /// of such a write under a name.
+    ///
+    /// Only what `is_ours` names, by its path relative to the directory, goes, and only if nobody has written to it since
+    /// `before`; without a `before`, the caller knows that nobody writes there.
+    pub async fn sweep(
+        &self,
+        directory: &str,
+        before: Option<DateTime<Utc>>,
+        is_ours: fn(&str) -> bool,
+    ) -> Result<(), StoreError> {
+        let location = self.location(directory)?;
+        let Some(disk) = self.context.disk.clone() else { return Ok(()) };
+        let before = before.map(SystemTime::from);
+        let swept = spawn_blocking(move || local::sweep(&disk, &disk.join(location.as_ref()), before, is_ours)).await;
+        swept.map_err(io::Error::from).flatten().map_err(|error| self.error("delete", directory, &error))
+    }
+
     /// Deletes an object; it may be gone already.
     pub async fn delete(&self, path: &str) -> Result<(), StoreError> {
-        match self.store.delete(&self.location(path)?).await {
+        match self.noted(self.store.delete(&self.location(path)?).await) {
             Ok(()) | Err(Error::NotFound { .. }) => Ok(()),
             Err(error) => Err(self.error("delete", path, &error)),
         }

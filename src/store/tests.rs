@@ -191,6 +191,89 @@ fn a_table_needs_a_name_that_is_a_path() {
     }
 }
 
+/// A cloud without given credentials, and memory in its place.
+fn with_the_machines_credentials() -> Store {
+    let store = open_with("s3://bucket/lake", &[], &[]).unwrap();
+    store.decorate(|_| std::sync::Arc::new(object_store::memory::InMemory::new()))
+}
+
+#[tokio::test]
+async fn a_failure_means_missing_credentials_only_until_an_access_has_succeeded() {
+    use super::Cause;
+    let store = with_the_machines_credentials();
+    let table = store.table("cases").unwrap();
+    let passing = std::io::Error::other("503");
+    let error = table.error("write", "a", &passing);
+    assert_eq!((error.cause(), error.kind()), (Some(Cause::Unauthenticated), ErrorKind::User));
+    assert!(!error.is_refusal(), "that it was not carried out is a guess");
+    // Another table of the store finds it empty.
+    assert_eq!(store.table("other").unwrap().get("a").await.unwrap(), None);
+    let error = table.error("write", "a", &passing);
+    assert_eq!((error.cause(), error.kind()), (Some(Cause::Unreachable), ErrorKind::Transient));
+    assert!(!error.is_refusal());
+}
+
+#[tokio::test]
+async fn every_access_that_succeeds_proves_the_credentials() {
+    use futures::TryStreamExt;
+    let listing = with_the_machines_credentials();
+    let other = listing.decorate(std::convert::identity);
+    assert!(!listing.context.has_answered());
+    let location = Path::from("lake/cases/a");
+    object_store::ObjectStoreExt::put(&other.store, &location, "x".into()).await.unwrap();
+    let listed: Vec<_> = listing.table("cases").unwrap().list("").unwrap().try_collect().await.unwrap();
+    assert_eq!((listed.len(), listing.context.has_answered()), (1, true));
+    for number in 0..5 {
+        let store = with_the_machines_credentials();
+        let table = store.table("cases").unwrap();
+        let answer = match number {
+            0 => table.put("a", "x".into()).await,
+            1 => table.put_if_absent("a", "x".into()).await.map(drop),
+            2 => table.size("a").await.map(drop),
+            3 => table.rename("a", "b").await.map(drop),
+            _ => table.delete("a").await,
+        };
+        assert_eq!((answer.is_ok(), store.context.has_answered()), (true, true), "{number}");
+    }
+}
+
+#[test]
+fn only_an_answer_that_says_no_is_a_refusal() {
+    let denied = || std::io::Error::from(std::io::ErrorKind::PermissionDenied);
+    let generic = |source| object_store::Error::Generic { store: "test", source };
+    let local = open_with("memory:///lake", &[], &[]).unwrap().table("cases").unwrap();
+    assert!(local.error("write", "a", &generic(Box::new(denied()))).is_refusal());
+    let cloud = with_the_machines_credentials().table("cases").unwrap();
+    let forbidden = object_store::Error::PermissionDenied { path: "a".into(), source: "403".into() };
+    assert!(cloud.error("write", "a", &forbidden).is_refusal());
+    assert!(!cloud.error("write", "a", &generic(Box::new(denied()))).is_refusal(), "the connection was refused");
+    assert!(!cloud.error("write", "a", &generic("500".into())).is_refusal());
+}
+
+#[tokio::test]
+async fn only_cut_off_writes_of_ours_are_swept_and_only_old_ones() {
+    let directory = tempfile::tempdir().unwrap();
+    let table = open_with(directory.path().to_str().unwrap(), &[], &[]).unwrap().table("cases").unwrap();
+    let staging = directory.path().join("cases/staging");
+    std::fs::create_dir_all(staging.join("deep")).unwrap();
+    let names = ["ours#1", "deep/ours#22", "ours", "ours#", "ours#1a", "theirs#1"];
+    for name in names {
+        std::fs::write(staging.join(name), "half").unwrap();
+    }
+    let left = || names.into_iter().filter(|name| staging.join(name).exists()).collect::<Vec<_>>();
+    let is_ours = |path: &str| path.ends_with("ours");
+    let before = |age: i64| Some(chrono::Utc::now() - chrono::TimeDelta::hours(age));
+    table.sweep("staging", before(1), is_ours).await.unwrap();
+    assert_eq!(left(), names);
+    table.sweep("staging", before(-1), is_ours).await.unwrap();
+    assert_eq!(left(), names[2..]);
+    assert!(!staging.join("deep").exists());
+    table.sweep("staging", None, |path| path == "theirs").await.unwrap();
+    assert_eq!(left(), names[2..5]);
+    table.sweep("no_such_directory", None, is_ours).await.unwrap();
+    assert!(table.sweep("../other", None, is_ours).await.is_err());
+}
+
 #[tokio::test]
 async fn a_full_or_unwritable_disk_is_the_users_to_mend() {
     use super::{Cause, TableStore};

@@ -3,6 +3,7 @@
 mod crash;
 mod fixture;
 mod owners;
+mod races;
 
 use std::sync::Arc;
 
@@ -47,6 +48,14 @@ on_every_store! {
     owners => an_attempt_on_another_host_lives_as_long_as_its_lease,
     owners => only_names_of_restlake_are_cleaned_up,
     owners => staged_files_that_were_taken_away_are_not_committed,
+    owners => an_attempt_that_lost_a_file_is_abandoned_with_all_its_others,
+    crash => a_publication_that_fails_in_passing_is_tried_again,
+    crash => an_append_that_is_not_published_asks_for_no_second_run_and_keeps_its_files,
+    crash => a_replace_that_is_not_published_may_run_again,
+    races => an_attempt_that_commits_and_dies_while_it_is_judged_is_published,
+    races => an_attempt_whose_record_comes_back_is_left_alone,
+    races => an_attempt_without_a_record_is_cleaned_up,
+    races => the_first_files_of_another_first_run_are_not_foreign,
 }
 
 mod suite {
@@ -87,7 +96,8 @@ mod suite {
         assert_eq!(table.snapshot().await.unwrap(), TableSnapshot::default());
         for (version, operation) in [(1, Operation::Merge), (2, Operation::Append), (3, Operation::Replace)] {
             let outcome = write(&table, operation, 3, "a run").await.unwrap();
-            assert_eq!(outcome, CommitOutcome::Committed { version });
+            let rows = if version == 2 { 66 } else { 33 };
+            assert_eq!(outcome, CommitOutcome::Committed { version, rows });
             assert_whole(&lake, &table).await;
         }
         let snapshot = table.snapshot().await.unwrap();
@@ -105,7 +115,7 @@ mod suite {
         let _ = write(&table, Operation::Append, 2, "first").await.unwrap();
         let before = table.snapshot().await.unwrap();
         let outcome = table.commit(1, commit(Operation::Append, vec![], vec![], "second")).await.unwrap();
-        assert_eq!(outcome, CommitOutcome::Committed { version: 2 });
+        assert_eq!(outcome, CommitOutcome::Committed { version: 2, rows: 21 });
         let after = table.snapshot().await.unwrap();
         assert_eq!(after.files, before.files);
         assert_eq!(after.state.cursor, Some("second".into()));

@@ -17,11 +17,11 @@ use object_store::{
 use restlake::{
     commit::{CommitOutcome, TableFormat},
     environment::FaultPoint,
-    error::ErrorKind,
+    error::{ErrorKind, chain},
     model::{Operation, Version},
 };
 
-use super::fixture::{Lake, World, assert_whole, write};
+use super::fixture::{Lake, World, assert_whole, commit, files, open, plan, stage_all, write};
 
 /// Three files, then a replace by three others that dies. Returns the version that the next open finds.
 async fn crash_and_reopen(lake: &Lake, crashing: &World, store: &restlake::store::Store) -> (bool, Version) {
@@ -116,26 +116,97 @@ async fn a_commit_whose_answer_was_lost_is_found_by_reading_it() {
         let store = lake.decorated(|inner| Arc::new(Unclear { inner, lost, times: AtomicI64::new(1) }));
         let table = World::new().open(&store).await.unwrap();
         let outcome = write(&table, Operation::Append, 2, "run").await.unwrap();
-        assert_eq!(outcome, CommitOutcome::Committed { version: 1 }, "{lost:?}");
+        assert_eq!(outcome, CommitOutcome::Committed { version: 1, rows: 21 }, "{lost:?}");
         assert_whole(&lake, &table).await;
     }
 }
 
-#[tokio::test]
-async fn a_commit_that_stays_unclear_keeps_its_files_until_the_next_open() {
-    let lake = Lake::memory().await;
+/// Commits where every answer to the commit gets lost, abandons the attempt, and looks after the process's death.
+async fn unclear(lake: &Lake, lost: Lost, operation: Operation) -> restlake::Error {
     let world = World::new();
-    let store =
-        lake.decorated(|inner| Arc::new(Unclear { inner, lost: Lost::NotWritten, times: AtomicI64::new(i64::MAX) }));
+    let store = lake.decorated(|inner| Arc::new(Unclear { inner, lost, times: AtomicI64::new(i64::MAX) }));
     let table = world.open(&store).await.unwrap();
     let attempt = table.attempt(0).await.unwrap();
-    let adds = super::stage_all(&attempt, super::files(1, 2, "run")).await.unwrap();
-    let error = table.commit(0, super::commit(Operation::Append, adds, vec![], "run")).await.unwrap_err();
-    assert_eq!((error.code(), error.is_retryable()), ("commit_unclear", true));
+    let adds = stage_all(&attempt, files(1, 2, "run")).await.unwrap();
+    let error = table.commit(0, commit(operation, adds, vec![], "run")).await.unwrap_err();
+    assert_eq!(error.code(), "commit_unclear");
     attempt.abandon().await.unwrap();
-    assert_eq!(lake.staging().await.len(), 3);
+    assert_eq!(lake.staging().await.len(), 3, "what may be the table's is not deleted");
     lake.open(&world.after_death()).await;
     assert!(lake.objects().await.is_empty());
+    error
+}
+
+#[tokio::test]
+async fn a_commit_that_stays_unclear_keeps_its_files_until_the_next_open() {
+    for operation in [Operation::Replace, Operation::Merge] {
+        let error = unclear(&Lake::memory().await, Lost::NotWritten, operation).await;
+        assert!(error.is_retryable(), "{operation:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_append_that_stays_unclear_says_where_to_look_before_running_again() {
+    let error = unclear(&Lake::memory().await, Lost::NotWritten, Operation::Append).await;
+    assert_eq!(error.kind(), ErrorKind::User);
+    let hint = error.hint().unwrap();
+    assert!(
+        hint.starts_with("look for memory:///lake/test_cases/_restlake/commits/00000000000000000001.json: "),
+        "{hint}"
+    );
+}
+
+#[tokio::test]
+async fn a_refusal_after_a_lost_answer_leaves_the_commit_in_doubt() {
+    let error = unclear(&Lake::memory().await, Lost::NotWrittenThenRefused, Operation::Replace).await;
+    assert!(error.is_retryable());
+}
+
+/// No credentials were given: the store is asked with those of the machine, and answers.
+#[tokio::test]
+async fn a_lost_answer_is_no_refusal_where_the_machine_has_credentials_of_its_own() {
+    let mut lake = Lake::memory().await;
+    lake.store = open(&plan("s3://bucket/lake")).decorate(|_| Arc::clone(&lake.store.store));
+    let error = unclear(&lake, Lost::NotWritten, Operation::Replace).await;
+    assert!(error.is_retryable());
+    assert!(chain(&error).contains("could not be reached"), "{}", chain(&error));
+}
+
+pub async fn a_publication_that_fails_in_passing_is_tried_again(lake: Lake) {
+    let world = World::new().failing_within(FaultPoint::BetweenMoves, 0..3);
+    let table = lake.open(&world).await;
+    let outcome = write(&table, Operation::Append, 2, "run").await.unwrap();
+    assert_eq!(outcome, CommitOutcome::Committed { version: 1, rows: 21 });
+    assert_whole(&lake, &table).await;
+    let pauses = world.clock.pauses();
+    assert!(pauses.len() == 3 && pauses.is_sorted_by(|a, b| a < b), "{pauses:?}");
+}
+
+/// Commits two files that cannot all be moved, abandons the attempt, and lets the next process finish.
+async fn unpublished(lake: &Lake, operation: Operation) -> restlake::Error {
+    let world = World::new().failing_at(FaultPoint::BetweenMoves, 0);
+    let table = lake.open(&world).await;
+    let attempt = table.attempt(0).await.unwrap();
+    let adds = stage_all(&attempt, files(1, 2, "run")).await.unwrap();
+    let error = table.commit(0, commit(operation, adds, vec![], "run")).await.unwrap_err();
+    assert_eq!(error.code(), "commit_unpublished");
+    assert_eq!(world.clock.pauses().len(), 3);
+    attempt.abandon().await.unwrap();
+    assert!(lake.staging().await.len() >= 2, "the file that was not moved, and the owner's record");
+    let table = lake.open(&world.after_death()).await;
+    assert_whole(lake, &table).await;
+    assert_eq!(table.snapshot().await.unwrap().version, 1);
+    error
+}
+
+pub async fn an_append_that_is_not_published_asks_for_no_second_run_and_keeps_its_files(lake: Lake) {
+    let error = unpublished(&lake, Operation::Append).await;
+    assert_eq!(error.kind(), ErrorKind::User);
+    assert!(error.hint().unwrap().contains("do not run again for them"));
+}
+
+pub async fn a_replace_that_is_not_published_may_run_again(lake: Lake) {
+    assert!(unpublished(&lake, Operation::Replace).await.is_retryable());
 }
 
 #[tokio::test]
@@ -145,8 +216,8 @@ async fn a_commit_that_the_store_refuses_is_the_users_to_mend_and_leaves_nothing
         lake.decorated(|inner| Arc::new(Unclear { inner, lost: Lost::Refused, times: AtomicI64::new(i64::MAX) }));
     let table = World::new().open(&store).await.unwrap();
     let attempt = table.attempt(0).await.unwrap();
-    let adds = super::stage_all(&attempt, super::files(1, 2, "run")).await.unwrap();
-    let error = table.commit(0, super::commit(Operation::Append, adds, vec![], "run")).await.unwrap_err();
+    let adds = stage_all(&attempt, files(1, 2, "run")).await.unwrap();
+    let error = table.commit(0, commit(Operation::Append, adds, vec![], "run")).await.unwrap_err();
     assert_eq!((error.code(), error.kind()), ("store_permission", ErrorKind::User));
     attempt.abandon().await.unwrap();
     assert!(lake.objects().await.is_empty());
@@ -230,6 +301,8 @@ enum Lost {
     WrittenButError,
     WrittenButAlreadyExists,
     NotWritten,
+    /// The first one is lost, the others are a clear no.
+    NotWrittenThenRefused,
     /// Not lost, but a clear no.
     Refused,
 }
@@ -251,15 +324,17 @@ impl fmt::Display for Unclear {
 #[async_trait]
 impl ObjectStore for Unclear {
     async fn put_opts(&self, location: &Path, payload: PutPayload, options: PutOptions) -> Result<PutResult> {
+        let first = self.times.load(Ordering::SeqCst) == i64::MAX;
         if !location.as_ref().contains("/commits/") || self.times.fetch_sub(1, Ordering::SeqCst) <= 0 {
             return self.inner.put_opts(location, payload, options).await;
         }
-        if !matches!(self.lost, Lost::NotWritten | Lost::Refused) {
+        if matches!(self.lost, Lost::WrittenButError | Lost::WrittenButAlreadyExists) {
             self.inner.put_opts(location, payload, options).await?;
         }
         let source = "connection reset by peer".into();
         Err(match self.lost {
             Lost::WrittenButAlreadyExists => Error::AlreadyExists { path: location.to_string(), source },
+            Lost::NotWrittenThenRefused if !first => Error::PermissionDenied { path: location.to_string(), source },
             Lost::Refused => Error::PermissionDenied { path: location.to_string(), source },
             _ => Error::Generic { store: "Unclear", source },
         })

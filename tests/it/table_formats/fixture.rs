@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    ops::Range,
     sync::{
         Arc, Mutex,
         atomic::{AtomicU64, Ordering},
@@ -15,7 +16,7 @@ use chrono::{DateTime, Utc};
 use futures::TryStreamExt;
 use object_store::{ObjectStore, ObjectStoreExt, path::Path};
 use restlake::{
-    commit::{Attempt, CommitOutcome, ParquetTable, Process, Processes, TableFormat},
+    commit::{Attempt, CommitOutcome, ParquetTable, Process, Processes, RENEWAL, TableFormat},
     environment::{Clock, Environment, FaultPoint, Faults},
     model::{Commit, EncodedFile, Operation, StagedFile, State, TableIdentity, Version},
     schema::{Column, ColumnType, Source, TableSchema},
@@ -127,7 +128,7 @@ impl World {
             host: "here",
             dead: Arc::default(),
             clock: Arc::default(),
-            fault: Arc::new(FaultAt { point: None, skip: 0, reached: AtomicU64::new(0) }),
+            fault: Arc::new(FaultAt { point: None, calls: 0..0, reached: AtomicU64::new(0) }),
         }
     }
 
@@ -145,9 +146,14 @@ impl World {
         Self { host, ..self.another_process() }
     }
 
-    /// Fails at a point, when it is reached for the `skip + 1`th time.
+    /// Fails at a point, from the `skip + 1`th time on that it is reached.
     pub fn failing_at(&self, point: FaultPoint, skip: u64) -> Self {
-        let fault = FaultAt { point: Some(point), skip, reached: AtomicU64::new(0) };
+        self.failing_within(point, skip..u64::MAX)
+    }
+
+    /// Fails at a point these times that it is reached.
+    pub fn failing_within(&self, point: FaultPoint, calls: Range<u64>) -> Self {
+        let fault = FaultAt { point: Some(point), calls, reached: AtomicU64::new(0) };
         Self { fault: Arc::new(fault), ..self.clone() }
     }
 
@@ -174,11 +180,12 @@ impl Processes for World {
     }
 }
 
-/// Stands still until moved; a sleeper wakes only then.
+/// Stands still until moved; who waits for a lease's renewal wakes only then. Shorter pauses are noted, and end at once.
 #[derive(Debug, Default)]
 pub struct ManualClock {
     seconds: AtomicU64,
     sleepers: AtomicU64,
+    pauses: Mutex<Vec<Duration>>,
     moved: tokio::sync::Notify,
 }
 
@@ -186,6 +193,10 @@ impl ManualClock {
     pub fn advance(&self, duration: Duration) {
         self.seconds.fetch_add(duration.as_secs(), Ordering::SeqCst);
         self.moved.notify_waiters();
+    }
+
+    pub fn pauses(&self) -> Vec<Duration> {
+        self.pauses.lock().unwrap().clone()
     }
 
     /// Returns when somebody sleeps: what sleeps later does not notice an earlier `advance`.
@@ -207,6 +218,10 @@ impl Clock for ManualClock {
     }
 
     async fn sleep(&self, duration: Duration) {
+        if duration < RENEWAL {
+            self.pauses.lock().unwrap().push(duration);
+            return;
+        }
         let until = self.elapsed() + duration;
         self.sleepers.fetch_add(1, Ordering::SeqCst);
         loop {
@@ -223,13 +238,13 @@ impl Clock for ManualClock {
 #[derive(Debug)]
 pub struct FaultAt {
     point: Option<FaultPoint>,
-    skip: u64,
+    calls: Range<u64>,
     reached: AtomicU64,
 }
 
 impl Faults for FaultAt {
     fn reach(&self, point: FaultPoint) -> std::io::Result<()> {
-        if self.point != Some(point) || self.reached.fetch_add(1, Ordering::SeqCst) < self.skip {
+        if self.point != Some(point) || !self.calls.contains(&self.reached.fetch_add(1, Ordering::SeqCst)) {
             return Ok(());
         }
         Err(std::io::Error::other("the power went out"))

@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use restlake::{
     commit::{CommitOutcome, LEASE, RENEWAL, TableFormat},
+    environment::Clock,
     model::Operation,
 };
 
-use super::fixture::{Lake, World, assert_whole, commit, files, stage_all, write};
+use super::fixture::{Lake, TABLE, World, assert_whole, commit, files, stage_all, write};
 
 pub async fn an_attempt_of_a_living_process_is_left_alone(lake: Lake) {
     let world = World::new();
@@ -70,6 +71,78 @@ pub async fn only_names_of_restlake_are_cleaned_up(lake: Lake) {
     let left: Vec<_> = lake.objects().await.into_keys().collect();
     let notes = format!("{directory}/notes.txt");
     assert_eq!(left, ["_restlake/notes.txt", &notes, "_restlake/staging/archive/old.staged"]);
+}
+
+pub async fn an_attempt_that_lost_a_file_is_abandoned_with_all_its_others(lake: Lake) {
+    let table = lake.open(&World::new()).await;
+    let attempt = table.attempt(0).await.unwrap();
+    let adds = stage_all(&attempt, files(1, 3, "run")).await.unwrap();
+    object_store::ObjectStoreExt::delete(&lake.store.store, &lake.path(&adds[1].staged)).await.unwrap();
+    let error = table.commit(0, commit(Operation::Append, adds, vec![], "run")).await.unwrap_err();
+    assert_eq!(error.code(), "attempt_lost");
+    assert_eq!(lake.staging().await.len(), 3);
+    attempt.abandon().await.unwrap();
+    assert!(lake.objects().await.is_empty());
+}
+
+/// Where an object of the table lies on local disk.
+fn on_disk(lake: &Lake, path: &str) -> std::path::PathBuf {
+    lake.directory.as_ref().unwrap().path().join("data/lake").join(TABLE).join(path)
+}
+
+/// What a write leaves that is killed before its rename, last written to so long before the world's clock.
+fn cut_off(lake: &Lake, world: &World, path: &str, age: Duration) {
+    let path = on_disk(lake, path);
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    std::fs::write(&path, "half").unwrap();
+    let file = std::fs::File::options().write(true).open(&path).unwrap();
+    file.set_modified((world.clock.now() - age).into()).unwrap();
+}
+
+#[tokio::test]
+async fn what_a_dead_attempt_was_writing_on_local_disk_goes_with_it() {
+    let lake = Lake::local().await;
+    let world = World::new();
+    let table = lake.open(&world).await;
+    let attempt = table.attempt(0).await.unwrap();
+    let staged = stage_all(&attempt, files(1, 1, "run")).await.unwrap();
+    let directory = staged[0].staged.rsplit_once('/').unwrap().0;
+    for name in ["part-0000000001-00000-001.parquet.staged#1", "owner.json#12"] {
+        cut_off(&lake, &world, &format!("{directory}/{name}"), Duration::ZERO);
+    }
+    lake.open(&world.another_process()).await;
+    assert!(on_disk(&lake, &format!("{directory}/owner.json#12")).is_file(), "its process lives");
+    lake.open(&world.after_death()).await;
+    let left = std::fs::read_dir(lake.directory.as_ref().unwrap().path()).unwrap().count();
+    assert_eq!(left, 0, "all of it is gone, and the directories with it");
+}
+
+#[tokio::test]
+async fn cut_off_writes_that_show_in_no_listing_go_when_they_are_older_than_the_lease() {
+    let lake = Lake::local().await;
+    let world = World::new();
+    let table = lake.open(&world).await;
+    let _ = write(&table, Operation::Append, 1, "run").await.unwrap();
+    let ours = [
+        "_restlake/staging/00000000000000000002-0badcafe/owner.json#1",
+        "_restlake/commits/00000000000000000002.json#1",
+    ];
+    let theirs = [
+        "_restlake/staging/archive/owner.json#1",
+        "_restlake/commits/notes#1",
+        "_restlake/commits/00000000000000000002.json#x",
+    ];
+    for path in ours.iter().chain(&theirs) {
+        cut_off(&lake, &world, path, LEASE);
+    }
+    let left = || ours.iter().chain(&theirs).filter(|path| on_disk(&lake, path).exists()).copied().collect::<Vec<_>>();
+    lake.open(&world).await;
+    assert_eq!(left().len(), 5, "somebody may be writing them");
+    world.clock.advance(Duration::from_secs(1));
+    lake.open(&world).await;
+    assert_eq!(left(), theirs);
+    assert!(!on_disk(&lake, "_restlake/staging/00000000000000000002-0badcafe").exists());
+    assert_eq!(table.snapshot().await.unwrap().version, 1);
 }
 
 pub async fn staged_files_that_were_taken_away_are_not_committed(lake: Lake) {
