@@ -94,6 +94,7 @@ impl Run {
             run_id: &self.run_id,
             resource,
             destination: &self.plan.destination,
+            partial_replace_allowed: self.plan.partial_replace_allowed,
             memory: self.plan.memory_limit / RESOURCES_AT_ONCE as u64,
             client: &connections.client,
             store: &connections.store,

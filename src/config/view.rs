@@ -187,7 +187,7 @@ mod tests {
             assert!(client.is_written("max_concurrency") && client.get("max_concurrency").is_none());
             assert_eq!(client.section("retry").count("max_attempts"), Some(3));
             assert_eq!(root.section("destination").text("url").unwrap().value, "./lake");
-            assert_eq!(root.size("memory_limit"), Some(1_000_000_000));
+            assert_eq!(root.size("memory_limit"), Some(2_000_000_000));
         });
     }
 

@@ -5,6 +5,9 @@ use crate::error::{ErrorKind, Failure};
 /// Errors of the run itself; those of a stage are passed on as they are.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
+    #[error("{table}: the first pages would replace all {rows} rows of the table; nothing was requested or changed")]
+    PartialReplace { table: String, rows: u64 },
+
     #[error(
         "{table}: merge into a table that has rows is not supported yet; nothing was requested and nothing was changed"
     )]
@@ -35,7 +38,7 @@ pub enum RunError {
 impl Failure for RunError {
     fn kind(&self) -> ErrorKind {
         match self {
-            Self::MergeIntoRows { .. } | Self::ShapeChanged { .. } => ErrorKind::User,
+            Self::PartialReplace { .. } | Self::MergeIntoRows { .. } | Self::ShapeChanged { .. } => ErrorKind::User,
             Self::TooManyRejects { .. } => ErrorKind::TooManyRejects,
             Self::Conflict { .. } => ErrorKind::Conflict,
             Self::Numbers { .. } | Self::Worker { .. } => ErrorKind::Bug,
@@ -44,6 +47,7 @@ impl Failure for RunError {
 
     fn code(&self) -> &'static str {
         match self {
+            Self::PartialReplace { .. } => "partial_replace",
             Self::MergeIntoRows { .. } => "merge_not_supported",
             Self::ShapeChanged { .. } => "schema_changed",
             Self::TooManyRejects { .. } => "too_many_rejects",
@@ -55,6 +59,7 @@ impl Failure for RunError {
 
     fn hint(&self) -> Option<String> {
         match self {
+            Self::PartialReplace { .. } => Some("try it out elsewhere: add `--destination DIR`".into()),
             Self::MergeIntoRows { .. } => {
                 Some("use `write_disposition: replace` for a full export, or --full-refresh for this run".into())
             }

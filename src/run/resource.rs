@@ -35,6 +35,7 @@ pub(super) struct Export<'a> {
     pub(super) run_id: &'a str,
     pub(super) resource: &'a ResourcePlan,
     pub(super) destination: &'a Destination,
+    pub(super) partial_replace_allowed: bool,
     /// Bytes that this resource may hold.
     pub(super) memory: u64,
     pub(super) client: &'a Arc<Client>,
@@ -86,6 +87,10 @@ impl Export<'_> {
     /// Whether what this run will write belongs into the table as it is.
     fn check_fits(&self, base: &TableSnapshot) -> Result<()> {
         let disposition = self.resource.write_disposition;
+        let is_partial = self.resource.max_pages.is_some() && !self.partial_replace_allowed;
+        if disposition == WriteDisposition::Replace && is_partial && base.rows > 0 {
+            return Err(RunError::PartialReplace { table: self.resource.table.clone(), rows: base.rows }.into());
+        }
         if disposition == WriteDisposition::Merge && base.rows > 0 {
             return Err(RunError::MergeIntoRows { table: self.resource.table.clone() }.into());
         }

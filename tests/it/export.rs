@@ -555,3 +555,20 @@ async fn a_run_that_fails_leaves_no_staged_file_behind() {
     assert_eq!(run_plan(items_plan(&server, lake.path(), resource)).await.kinds, [ErrorKind::User]);
     assert_eq!(walk(lake.path()).into_keys().collect::<Vec<_>>(), Vec::<String>::new());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_first_pages_never_replace_a_table_that_has_rows() {
+    let (server, lake) = (item_server((0..9).map(|id| json!({"id": id})).collect()).await, TempDir::new().unwrap());
+    let resource = json!({"write_disposition": "replace", "schema": {"columns": [{"name": "id", "type": "int64"}]}});
+    let first_page = || {
+        let mut plan = items_plan(&server, lake.path(), resource.clone());
+        plan.resources[0].max_pages = Some(1);
+        plan
+    };
+    assert_eq!(only(run_plan(first_page()).await).rows_written, 3, "an empty table has nothing to lose");
+    let refused = run_plan(first_page()).await;
+    let error = refused.summary.resources[0].error.as_ref().unwrap();
+    assert_eq!((refused.kinds, error.code.as_str()), (vec![ErrorKind::User], "partial_replace"));
+    let elsewhere = Plan { partial_replace_allowed: true, ..first_page() };
+    assert_eq!(only(run_plan(elsewhere).await).table_version, 2);
+}

@@ -19,7 +19,7 @@ const FIELDS: &[Field] = &[
     .required(),
     field("destination", Shape::Object(&DESTINATION), "Where the tables go."),
     field("memory_limit", SIZE, "Bytes of pages and rows that a resource may hold between the network and its files.")
-        .or("1GB"),
+        .or("2GB"),
     ignored("parallelized", "`max_concurrency` of the client says how many requests are in flight"),
     ignored("max_table_nesting", "nested data stays nested, or is declared as columns"),
     ignored("root_key", "there are no child tables"),

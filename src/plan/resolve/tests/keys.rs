@@ -46,7 +46,7 @@ fn cases(table: &str) -> Vec<(&'static str, Value, Value)> {
             ("resource_defaults", json!({"max_rejects": 1}), Value::Null),
             ("resources", json!([resource("a")]), json!([resource("b")])),
             ("destination", json!({"url": "./a"}), json!({"url": "./b"})),
-            ("memory_limit", json!("2GB"), Value::Null),
+            ("memory_limit", json!("1GB"), Value::Null),
         ],
         "client" => vec![
             ("base_url", json!("https://a.example"), json!("https://b.example")),
