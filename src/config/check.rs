@@ -261,12 +261,22 @@ impl Check<'_> {
         match union.variant(&word) {
             Some(variant) if variant.status == Status::Supported => self.object(value, variant.table, &[TYPE]),
             Some(_) => self.wrong_tag(value, union, format!("the {} `{word}` is not supported yet", noun(union)), None),
-            None => {
-                let supported: Vec<_> = union.variants.iter().map(|variant| variant.word).collect();
-                let help = nearest(&word, supported).map(|near| format!("did you mean `{near}`?"));
-                self.wrong_tag(value, union, format!("there is no {} `{word}`", noun(union)), help);
-            }
+            None => self.unknown_tag(value, union, &word),
         }
+    }
+
+    fn unknown_tag(&mut self, value: &mut Value, union: &Union, word: &str) {
+        let near = nearest(word, union.variants.iter().map(|variant| variant.word));
+        let tag = value.get(TYPE).filter(|tag| tag.filled || tag.place.span == value.place.span);
+        // A credential in place of the whole auth is a word that means no type.
+        let message = match tag.filter(|tag| union.holds_secret() && (near.is_none() || tag.filled)) {
+            Some(tag) => {
+                self.findings.hide(tag);
+                format!("there is no such {}", noun(union))
+            }
+            None => format!("there is no {} `{word}`", noun(union)),
+        };
+        self.wrong_tag(value, union, message, near.map(|near| format!("did you mean `{near}`?")));
     }
 
     /// The word under `type`, or the one that counts where there is none. Anything else is reported.

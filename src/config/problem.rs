@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::{
     interpolate::is_reference,
-    tree::{Place, Span, Value},
+    tree::{Kind, Place, Span, Value},
 };
 use crate::error::{ErrorKind, Failure};
 
@@ -143,7 +143,11 @@ impl Findings {
     /// Keeps a secret that stands in a file out of the text that is shown beside problems. A `${NAME}` alone gives nothing
     /// away; its default, or what stands beside it, does.
     pub fn hide(&mut self, value: &Value) {
-        value.entries().iter().map(|entry| &entry.value).chain(value.items()).for_each(|inner| self.hide(inner));
+        if matches!(value.kind, Kind::Object(_) | Kind::List(_)) {
+            // What its span takes in is up to the format, and its keys are no secrets.
+            let inner = value.entries().iter().map(|entry| &entry.value).chain(value.items());
+            return inner.for_each(|inner| self.hide(inner));
+        }
         let span = value.place.span;
         let written = self.text(span.source).get(span.start..span.end).unwrap_or_default();
         if !is_reference(written.trim().trim_matches(['"', '\''])) {

@@ -203,7 +203,7 @@ fn tables() -> Vec<&'static Table> {
                 supported.for_each(|variant| visit(variant.table, found));
             }
             Shape::List(item) | Shape::OneOrMany(item) | Shape::Map(item) | Shape::Keyed(item) => {
-                visit_shape(item, found)
+                visit_shape(item, found);
             }
             Shape::Either(shapes) => shapes.iter().for_each(|shape| visit_shape(shape, found)),
             _ => {}

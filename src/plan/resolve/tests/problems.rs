@@ -264,7 +264,11 @@ fn a_secret_that_stands_in_the_file_is_neither_in_a_message_nor_in_the_text_besi
 
 /// All that is told of a wrong config: its problems, and the texts that are shown beside them.
 fn told(text: &str) -> String {
-    let source = Source::Embedded { name: "c.yaml".into(), text: text.into(), syntax: Syntax::Yaml };
+    told_of(text, Syntax::Yaml)
+}
+
+fn told_of(text: &str, syntax: Syntax) -> String {
+    let source = Source::Embedded { name: "c".into(), text: text.into(), syntax };
     let found = resolve(&load(source, &|_| Some("from-env".into())).unwrap(), &Overrides::default()).unwrap_err();
     assert_eq!(found.sources[0].text.len(), text.len());
     format!("{found:?}")
@@ -278,6 +282,7 @@ fn a_secret_under_a_key_that_is_misspelt_or_not_supported_is_not_in_the_text_bes
         "auth: {tokn: hunter2}",
         "auth: {type: oauth2_client_credentials, client_secrt: hunter2}",
         "auth: [hunter2]",
+        "auth: hunter2",
         "auht: {pasword: hunter2}",
         "heders: {Authorization: hunter2}",
         "session: {deep: [{password: hunter2}]}",
@@ -287,6 +292,19 @@ fn a_secret_under_a_key_that_is_misspelt_or_not_supported_is_not_in_the_text_bes
         let told = told(&text);
         assert!(!told.contains("hunter2") && told.contains("https://a.example"), "{client}: {told}");
     }
+}
+
+#[test]
+fn a_hidden_table_keeps_its_keys_whatever_the_format_counts_to_it() {
+    let text = "resources = []\n[client]\nbase_url = 'https://a.example'\n[client.auht]\npasword = 'hunter2'\n";
+    let told = told_of(text, Syntax::Toml);
+    assert!(!told.contains("hunter2") && told.contains("[client.auht]") && told.contains("pasword = "), "{told}");
+}
+
+#[test]
+fn a_filled_in_credential_in_place_of_an_auth_is_not_told() {
+    let told = told("client: {base_url: 'https://a.example', auth: '${KEY}'}\nresources: []\n");
+    assert!(!told.contains("from-env") && told.contains("there is no such auth"), "{told}");
 }
 
 #[test]
