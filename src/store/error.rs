@@ -241,6 +241,8 @@ fn remote_cause(error: &(dyn StdError + 'static), kind: Kind) -> Cause {
         }
         (_, Some("401")) => Cause::Unauthenticated,
         (_, Some("403")) => Cause::PermissionDenied,
+        // Too slow and too many: passing, and no word on what was done.
+        (_, Some("408" | "429")) => Cause::Unreachable,
         (_, Some(status)) if status.starts_with('4') => Cause::Refused,
         _ => Cause::Unreachable,
     }

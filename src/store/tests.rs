@@ -239,6 +239,7 @@ async fn every_access_that_succeeds_proves_the_credentials() {
 
 #[test]
 fn only_an_answer_that_says_no_is_a_refusal() {
+    use futures::FutureExt;
     let denied = || std::io::Error::from(std::io::ErrorKind::PermissionDenied);
     let generic = |source| object_store::Error::Generic { store: "test", source };
     let local = open_with("memory:///lake", &[], &[]).unwrap().table("cases").unwrap();
@@ -248,6 +249,11 @@ fn only_an_answer_that_says_no_is_a_refusal() {
     assert!(cloud.error("write", "a", &forbidden).is_refusal());
     assert!(!cloud.error("write", "a", &generic(Box::new(denied()))).is_refusal(), "the connection was refused");
     assert!(!cloud.error("write", "a", &generic("500".into())).is_refusal());
+    for (status, kind) in [("400", ErrorKind::User), ("408", ErrorKind::Transient), ("429", ErrorKind::Transient)] {
+        cloud.size("none").now_or_never().unwrap().unwrap();
+        let error = cloud.error("write", "a", &generic(format!("status code: {status} because").into()));
+        assert_eq!((error.kind(), error.is_refusal()), (kind, kind == ErrorKind::User), "{status}");
+    }
 }
 
 #[tokio::test]
