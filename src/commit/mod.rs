@@ -60,7 +60,8 @@ pub enum CommitOutcome {
         /// Of the whole table at that version.
         rows: u64,
     },
-    /// Another run made that version; nothing of this one was published, and what it staged is deleted.
+    /// Another run made that version; nothing of this one was published, and what it staged is deleted, if not now, then
+    /// by a later run.
     Conflict {
         version: Version,
         /// Who made it.

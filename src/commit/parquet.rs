@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     environment::{Environment, FaultPoint},
-    error::{ErrorKind, Failure, Result},
+    error::{ErrorKind, Failure, Result, chain},
     model::{Commit, TableIdentity, Version},
     store::{Store, TableStore},
 };
@@ -217,7 +217,10 @@ impl TableFormat for ParquetTable {
             Put::Done => self.publish(&object, &base).await.map_err(|error| self.unpublished(&object, error))?,
             Put::Lost(winner) => {
                 lease.set_in_doubt(false);
-                clear(&self.table, &lease.name).await?;
+                // That another run won is what the user must hear of; what stays behind, a later run takes away.
+                if let Err(error) = clear(&self.table, &lease.name).await {
+                    tracing::warn!(attempt = lease.name, error = %chain(&error), "the lost attempt was not deleted");
+                }
                 return Ok(CommitOutcome::Conflict { version: object.version, run_id: winner.commit.run_id });
             }
         }

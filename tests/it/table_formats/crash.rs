@@ -172,6 +172,28 @@ async fn a_lost_answer_is_no_refusal_where_the_machine_has_credentials_of_its_ow
     assert!(chain(&error).contains("could not be reached"), "{}", chain(&error));
 }
 
+#[tokio::test]
+async fn a_lost_commit_is_told_as_such_though_its_files_cannot_be_deleted() {
+    let lake = Lake::memory().await;
+    let world = World::new();
+    // Renewal, list, put and the read of the winner's commit are served, then nothing.
+    for budget in 0..20 {
+        clear(&lake).await;
+        let mortal = Arc::new(Mortal { inner: Arc::clone(&lake.store.store), budget: AtomicI64::new(i64::MAX) });
+        let table = world.open(&lake.decorated(|_| mortal.clone())).await.unwrap();
+        let attempt = table.attempt(0).await.unwrap();
+        let adds = stage_all(&attempt, files(1, 1, "loser")).await.unwrap();
+        let _ = write(&lake.open(&world.another_process()).await, Operation::Append, 1, "winner").await.unwrap();
+        mortal.budget.store(budget, Ordering::SeqCst);
+        if let Ok(outcome) = table.commit(0, commit(Operation::Append, adds, vec![], "loser")).await {
+            assert_eq!(outcome, CommitOutcome::Conflict { version: 1, run_id: "winner".into() });
+            assert!(lake.staging().await.len() == 2, "nothing could be deleted any more");
+            return;
+        }
+    }
+    panic!("the commit was never told as lost");
+}
+
 pub async fn a_publication_that_fails_in_passing_is_tried_again(lake: Lake) {
     let world = World::new().failing_within(FaultPoint::BetweenMoves, 0..3);
     let table = lake.open(&world).await;
