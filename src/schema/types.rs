@@ -257,7 +257,10 @@ impl Parser<'_> {
                 // Spark does not tell names apart by case, not even within a struct.
                 let message = match first.name == name {
                     true => format!("the field `{name}` stands here twice"),
-                    false => format!("the field `{name}` is there already, as `{}`, which readers fold", first.name),
+                    false => format!(
+                        "the field `{name}` is there already, as `{}` (readers do not tell names apart by case)",
+                        first.name
+                    ),
                 };
                 return Err(TypeError { message, offset: start });
             }
