@@ -27,7 +27,7 @@ pub use load::{Config, Loaded, Source, load};
 pub use parse::Syntax;
 pub use problem::{Problem, Problems, Severity, SourceText};
 
-pub(crate) use interpolate::is_reference;
+pub use interpolate::is_reference;
 pub(crate) use problem::{Findings, suggestion};
 pub(crate) use tree::Place;
 pub(crate) use view::{Located, Section};
