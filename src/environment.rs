@@ -15,6 +15,12 @@ pub trait Clock: fmt::Debug + Send + Sync {
     fn elapsed(&self) -> Duration;
 
     async fn sleep(&self, duration: Duration);
+
+    /// Waits until something that has not happened yet counts as late: a sleep, apart from [`sleep`](Self::sleep) so that
+    /// where time only seems to pass, nothing is late unless it is meant to be.
+    async fn patience(&self, duration: Duration) {
+        self.sleep(duration).await;
+    }
 }
 
 /// A source of uniform numbers in `[0, 1)`.

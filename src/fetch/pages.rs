@@ -6,7 +6,7 @@
 //!      └── advance ◄── page ─┴─► handed on
 //! ```
 //!
-//! The first page comes alone: it tells how long the list is and how large its pages are in fact. From then on the line is
+//! The first page comes alone, unless it is late: it tells how long the list is and how large its pages are in fact. From then on the line is
 //! filled as far as the client's window and `memory_limit` allow, the head of the line always. When a page's turn comes,
 //! the paginator says from the page itself where the next one is: places in the line that do not fit this are cancelled.
 //! So a wrong guess, an error beyond the end of the list and the order of the answers never show in what is handed on.
@@ -15,7 +15,7 @@ mod line;
 mod size;
 mod source;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use self::{
     line::Line,
@@ -39,6 +39,9 @@ use crate::{
 /// Places of the line per request in flight while the head is late, where the end of the list is known.
 const LINE_PER_WINDOW: usize = 4;
 
+/// How long the first page is waited for before others are asked for. Most first pages are quicker, and tell where to stop.
+const FIRST_PAGE_ALONE: Duration = Duration::from_secs(1);
+
 /// What has gone over the wire for one resource so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FetchCounters {
@@ -60,6 +63,8 @@ pub struct Pages {
     max_pages: Option<u64>,
     /// Where the next page is; `None` at the end of the list and after an error.
     next: Option<PageToken>,
+    /// The first page is late: the others are asked for without what it would tell.
+    is_first_late: bool,
     /// Pages handed on.
     number: u64,
     /// Records handed on.
@@ -89,6 +94,7 @@ impl Pages {
             line: Line::default(),
             memory_limit,
             max_pages: resource.max_pages,
+            is_first_late: false,
             number: 0,
             received: 0,
             known: Extent::default(),
@@ -123,6 +129,7 @@ impl Pages {
     /// Waits for the answer whose turn it is, and keeps the line filled meanwhile.
     async fn head(&mut self, token: &PageToken) -> Result<Fetched, FetchError> {
         let shutdown = self.surroundings.environment.shutdown.clone();
+        let clock = self.surroundings.environment.clock.clone();
         loop {
             if shutdown.is_cancelled() {
                 return Err(FetchError::Interrupted);
@@ -132,12 +139,20 @@ impl Pages {
             if let Some(outcome) = self.line.take_head() {
                 return outcome.map_err(|error| error.at_page(self.number + 1));
             }
+            let is_alone = self.number == 0 && !self.is_first_late;
             tokio::select! {
                 biased;
                 () = shutdown.cancelled() => {}
                 () = self.line.arrival() => {}
+                () = clock.patience(FIRST_PAGE_ALONE), if is_alone => self.give_up_on_first(),
             }
         }
+    }
+
+    /// Looks ahead by what was asked for: a slow first page holds nobody up, at the price of requests that may be in vain.
+    fn give_up_on_first(&mut self) {
+        self.is_first_late = true;
+        self.known.page_size = self.source.paginator.page_size();
     }
 
     fn top_up(&mut self, token: &PageToken) {
@@ -156,7 +171,7 @@ impl Pages {
         let is_bounded = self.known.records.is_some() || self.known.pages.is_some();
         let places = if is_bounded { window.saturating_mul(LINE_PER_WINDOW) } else { window };
         let asked = self.number + self.line.len() as u64;
-        self.number > 0
+        (self.number > 0 || self.is_first_late)
             && self.line.in_flight() < window
             && self.line.len() < places
             && self.max_pages.is_none_or(|max| asked < max)

@@ -276,6 +276,40 @@ async fn the_first_page_is_waited_for_alone() {
 }
 
 #[tokio::test]
+async fn a_first_page_that_answers_last_holds_up_neither_the_others_nor_their_order() {
+    for plan in [plans::offset_with_total(10), plans::offset(10)] {
+        let (gate, test) = (Gate::default(), TestEnvironment::new());
+        test.clock.lose_patience();
+        let server = Server::start(with_late_page(0, &gate, 60)).await;
+        let resource = plans::resource(&server.url(), "rows", plan);
+        let others_first = async {
+            server.requested(4).await;
+            gate.open();
+        };
+        let client = plans::client(&server.url());
+        let (list, ()) = tokio::join!(read_with(client, &resource, u64::MAX, &test), others_first);
+        assert_eq!((list.ids, list.error.map(|error| error.to_string())), (ids(60), None));
+    }
+}
+
+#[tokio::test]
+async fn pages_that_come_before_the_first_are_held_within_the_memory_limit() {
+    let (gate, test) = (Gate::default(), TestEnvironment::new());
+    test.clock.lose_patience();
+    let server = Server::start(with_late_page(0, &gate, 600)).await;
+    let resource = plans::resource(&server.url(), "rows", plans::offset_with_total(10));
+    let burst = async {
+        server.requested(4).await;
+        gate.open();
+        server.requests().len()
+    };
+    // As soon as one page has come, its size says that there is no room for another beside it.
+    let (list, asked) = tokio::join!(read_with(plans::client(&server.url()), &resource, 1, &test), burst);
+    assert_eq!(list.ids, ids(600));
+    assert!(asked <= 4, "{asked} were asked for before the first came");
+}
+
+#[tokio::test]
 async fn without_memory_pages_come_one_at_a_time_and_all_of_them() {
     let server = Server::start(list_by_offset(numbered_rows(60), 10, true)).await;
     let resource = plans::resource(&server.url(), "rows", plans::offset_with_total(10));

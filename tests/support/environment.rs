@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc, Mutex,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -64,12 +64,22 @@ impl TestEnvironment {
 pub struct VirtualClock {
     start: DateTime<Utc>,
     slept: Mutex<Vec<Duration>>,
+    is_impatient: AtomicBool,
 }
 
 impl VirtualClock {
     /// `start` is RFC 3339.
     pub fn new(start: &str) -> Self {
-        Self { start: start.parse().expect("an RFC 3339 time"), slept: Mutex::default() }
+        Self {
+            start: start.parse().expect("an RFC 3339 time"),
+            slept: Mutex::default(),
+            is_impatient: AtomicBool::new(false),
+        }
+    }
+
+    /// From now on, whatever is waited for with patience counts as late at once; before, nothing does.
+    pub fn lose_patience(&self) {
+        self.is_impatient.store(true, Ordering::SeqCst);
     }
 
     /// All sleeps so far, in the order in which they began.
@@ -92,6 +102,12 @@ impl Clock for VirtualClock {
         self.slept.lock().expect("no test panics under this lock").push(duration);
         // Others get their turn, as they would in a real sleep.
         tokio::task::yield_now().await;
+    }
+
+    async fn patience(&self, _: Duration) {
+        if !self.is_impatient.load(Ordering::SeqCst) {
+            std::future::pending::<()>().await;
+        }
     }
 }
 

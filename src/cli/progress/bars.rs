@@ -2,11 +2,12 @@
 
 use std::{
     collections::HashMap,
+    fmt,
     sync::{Mutex, PoisonError},
     time::Duration,
 };
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{HumanCount, ProgressBar, ProgressState, ProgressStyle};
 
 use super::{
     super::console::Console,
@@ -14,8 +15,8 @@ use super::{
 };
 use crate::report::{Event, Reporter, Status};
 
-const OPEN: &str = "{prefix} {spinner} {human_pos} rows, {per_sec}, {msg}";
-const BOUNDED: &str = "{prefix} [{bar:24}] {human_pos}/{human_len} rows, {per_sec}, {msg}, ETA {eta}";
+const OPEN: &str = "{prefix} {spinner} {human_pos} rows, {rate}/s, {msg}";
+const BOUNDED: &str = "{prefix} [{bar:24}] {human_pos}/{human_len} rows, {rate}/s, {msg}, ETA {eta}";
 const FINISHED: &str = "{prefix} {msg}";
 
 /// How often a bar moves while nothing happens, so that a user sees that restlake is alive.
@@ -71,7 +72,14 @@ fn update(bar: &ProgressBar, tally: &Tally) {
 
 fn style(template: &str) -> ProgressStyle {
     // The templates are constants that a test parses; a default bar is what a mistake in one would cost.
-    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> ")
+    let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+    style.progress_chars("=> ").with_key("rate", write_rate)
+}
+
+/// Whole rows: fractions of one that change five times a second are noise.
+fn write_rate(state: &ProgressState, out: &mut dyn fmt::Write) {
+    // An error here would be the terminal's, and the next frame meets it again.
+    let _ = write!(out, "{}", HumanCount(state.per_sec() as u64));
 }
 
 #[cfg(test)]

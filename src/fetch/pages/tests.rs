@@ -234,7 +234,7 @@ struct Run {
 }
 
 fn run_resource(api: Api, resource: &ResourcePlan, memory_limit: u64) -> Run {
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     let memory = Memory::new(api);
     let mut pages = Pages::over(memory.clone(), resource, memory_limit).unwrap();
     let (mut ids, mut error, mut number) = (Vec::new(), None, 0);
@@ -359,7 +359,7 @@ fn late_pages_are_held_within_the_memory_limit() {
         let api = Api { tells_total: true, window: 5, delays, ..Api::default() };
         let memory = Memory::new(api);
         let mut pages = Pages::over(memory.clone(), &resource(offset(100)), size * pages_held + size / 2).unwrap();
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         runtime.block_on(async {
             pages.next().await.unwrap().unwrap();
             pages.next().await.unwrap().unwrap();
@@ -411,7 +411,7 @@ fn a_list_that_ends_short_of_its_total_is_warned_about() {
         }
     }
     let memory = Memory::new(Api { records: 960, tells_total: true, ..Api::default() });
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     let mut pages = Pages::over(Arc::new(Short(memory)), &resource(offset(100)), u64::MAX).unwrap();
     runtime.block_on(async { while pages.next().await.is_some() {} });
     assert_eq!(pages.warnings(), ["the API tells of 1000 records, and its list ended after 960"]);

@@ -77,6 +77,11 @@ pub trait Paginator: Send + Sync {
     /// Puts the position into a request.
     fn apply(&self, token: &PageToken, request: &mut Request);
 
+    /// Records asked for per page, where the size is known before any page has come; `None` by default.
+    fn page_size(&self) -> Option<u64> {
+        None
+    }
+
     /// What this page tells of the list's length, `page_size` aside; nothing by default.
     fn extent(&self, _page: &PageView<'_>) -> Extent {
         Extent::default()

@@ -47,6 +47,10 @@ impl Paginator for Offset {
         }
     }
 
+    fn page_size(&self) -> Option<u64> {
+        Some(self.limit)
+    }
+
     fn extent(&self, page: &PageView<'_>) -> Extent {
         let total = self.end.total_in_body(page).or_else(|| self.end.total_in_header(page));
         let within = total.map(|total| self.maximum.map_or(total, |maximum| total.min(maximum)));
