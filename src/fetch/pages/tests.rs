@@ -123,7 +123,7 @@ fn not_found(request: &Request) -> FetchError {
         url: request.url.to_string(),
         page: None,
         attempts: 1,
-        elapsed: std::time::Duration::ZERO,
+        elapsed: Duration::ZERO,
         trouble: Trouble::Status { status: StatusCode::NOT_FOUND, body: String::new() },
         gave_up: None,
         credentials_sent: true,
