@@ -41,7 +41,7 @@ fn escape(text: &str) -> Result<(char, &str), StringError> {
     Ok((character, characters.as_str()))
 }
 
-/// `\uXXXX`, or two of them where the first is a high surrogate.
+/// `\u` and four hexadecimal digits, or two of them where the first is a high surrogate.
 fn code_point(text: &str) -> Result<(char, &str), StringError> {
     let (first, rest) = unit(text)?;
     if let Some(character) = char::from_u32(first) {

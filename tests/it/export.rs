@@ -572,3 +572,14 @@ async fn the_first_pages_never_replace_a_table_that_has_rows() {
     let elsewhere = Plan { partial_replace_allowed: true, ..first_page() };
     assert_eq!(only(run_plan(elsewhere).await).table_version, 2);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_fails_at_its_commit_takes_its_staged_files_away() {
+    let (server, lake) = (item_server(vec![json!({"id": 1})]).await, TempDir::new().unwrap());
+    let resource = json!({"schema": {"columns": [{"name": "id", "type": "int64"}]}});
+    let environment = TestEnvironment::new().with_fault(restlake::environment::FaultPoint::BeforeCommit, 1);
+    let plan = items_plan(&server, lake.path(), resource);
+    let outcome = run(plan, environment.environment(), std::sync::Arc::new(Recorder::default())).await;
+    assert_eq!(outcome.summary.status, Status::Failed);
+    assert_eq!(walk(lake.path()).into_keys().collect::<Vec<_>>(), Vec::<String>::new());
+}
