@@ -34,6 +34,7 @@ pub trait Random: fmt::Debug + Send + Sync {
 pub enum FaultPoint {
     PageFetched,
     FileStaged,
+    CheckpointWritten,
     BeforeCommit,
     AfterCommit,
     BetweenMoves,

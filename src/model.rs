@@ -66,7 +66,30 @@ pub struct EncodedFile {
     pub path: String,
     pub partition: PartitionKey,
     pub rows: u64,
+    /// Of the key columns, as far as they are known.
+    pub keys: Vec<KeyRange>,
     pub content: Bytes,
+}
+
+/// The least and the greatest value of a key column in one file: what a merge looks at before it opens the file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeyRange {
+    pub column: String,
+    /// `None` if all values are null.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub values: Option<(KeyValue, KeyValue)>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub has_null: bool,
+}
+
+/// A value of a key column, in the order of its column. Two values of one column are of one variant.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum KeyValue {
+    /// Whole numbers, bools, dates, times and timestamps, in the unit of the Arrow column.
+    Integer(i64),
+    /// Texts, in the order of their bytes.
+    Text(String),
 }
 
 /// A data file of a table version.
@@ -80,6 +103,8 @@ pub struct DataFile {
     pub sha256: String,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub partition: PartitionKey,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub keys: Vec<KeyRange>,
 }
 
 /// A file that a commit adds, and where it lies until the commit is published.

@@ -99,6 +99,12 @@ pub struct ResourceSummary {
     pub bytes_received: u64,
     pub bytes_written: u64,
     pub files: Vec<FileSummary>,
+    /// Files of the table that a merge had to think about: all of the version it began with.
+    pub files_considered: u64,
+    /// Of them, those whose keys were read: neither statistics nor Bloom filters ruled them out.
+    pub files_read: u64,
+    /// Of them, those that were written again without superseded rows, or whose rows were all superseded.
+    pub files_rewritten: u64,
     pub table_version: u64,
     pub table_rows: u64,
     pub cursor: Option<serde_json::Value>,

@@ -94,6 +94,7 @@ impl Run {
             run_id: &self.run_id,
             resource,
             destination: &self.plan.destination,
+            table_format: self.plan.table_format,
             partial_replace_allowed: self.plan.partial_replace_allowed,
             memory: self.plan.memory_limit / RESOURCES_AT_ONCE as u64,
             client: &connections.client,

@@ -149,6 +149,7 @@ fn disposition(disposition: WriteDisposition) -> &'static str {
         WriteDisposition::Append => "append",
         WriteDisposition::Replace => "replace",
         WriteDisposition::Merge => "merge",
+        WriteDisposition::Skip => "skip",
     }
 }
 
@@ -210,7 +211,7 @@ mod tests {
     use super::*;
     use crate::{
         json::Selector,
-        plan::{ApiKeyLocation, ParquetPlan, RateLimit, RetryPlan},
+        plan::{ApiKeyLocation, CheckpointPlan, MergePlan, ParquetPlan, RateLimit, RetryPlan, TableFormatKind},
         schema::{ColumnType, Contract, Source, TableSchema},
         secret::Secret,
         store::Destination,
@@ -287,6 +288,10 @@ mod tests {
                 bloom_filter: vec![0],
                 sort_by: vec![1],
             },
+            merge: MergePlan::default(),
+            checkpoint: CheckpointPlan::default(),
+            rewrite_limit: 10_000_000_000,
+            compact_above: None,
             warnings: vec!["readers take test_case_id_bucket for a number".into()],
         }
     }
@@ -300,6 +305,9 @@ mod tests {
                 url: "./lake".into(),
                 options: vec![("secret_access_key".into(), Secret::new("very-secret".into()))],
             },
+            table_format: TableFormatKind::Parquet,
+            wait: false,
+            resume: true,
             partial_replace_allowed: false,
             memory_limit: 1 << 28,
             secrets: vec![Secret::new("hunter2".into()), Secret::new("very-secret".into())],

@@ -66,6 +66,7 @@ fn prepare(args: &RunArgs, global: &Global, console: &Console) -> Result<Plan, R
         destination: args.destination.clone(),
         full_refresh: args.full_refresh,
         max_pages: args.max_pages,
+        ..Overrides::default()
     };
     Ok(plan::resolve(&loaded, &overrides)?)
 }

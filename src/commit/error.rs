@@ -30,6 +30,8 @@ pub enum CommitError {
     AttemptLost { attempt: String },
     #[error("the put-if-absent of {store} lets a second writer overwrite the first")]
     NotConditional { store: String },
+    #[error("this restlake was built without Delta tables")]
+    NoDelta,
     #[error("it is not known whether version {version} of {table} was committed")]
     Unclear { table: String, version: Version, object: String, operation: Operation, source: StoreError },
     #[error("version {version} of {table} is committed, but its files are not all in place yet")]
@@ -62,6 +64,7 @@ impl Failure for CommitError {
             Self::Gap { .. } => "commit_missing",
             Self::LostFile { .. } => "data_file_lost",
             Self::AttemptLost { .. } => "attempt_lost",
+            Self::NoDelta => "no_delta",
             Self::NotConditional { .. } => "store_not_conditional",
             Self::Unclear { .. } => "commit_unclear",
             Self::Unpublished { .. } => "commit_unpublished",
@@ -83,6 +86,7 @@ impl Failure for CommitError {
             Self::NotConditional { .. } => {
                 "two runs could overwrite each other there: use a store with conditional puts"
             }
+            Self::NoDelta => "use `table_format: parquet`, or a restlake built with its feature `delta`",
             Self::AttemptLost { .. } => "the run stood still for longer than its lease; run again",
             Self::Unclear { operation: Operation::Append, object, .. } => {
                 return Some(format!(

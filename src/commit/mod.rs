@@ -20,13 +20,17 @@ mod parquet;
 mod publish;
 mod rejects;
 mod staging;
+mod workspace;
 
 use async_trait::async_trait;
 
 use crate::{
+    environment::Environment,
     error::Result,
     model::{Commit, DataFile, State, TableIdentity, Version},
+    plan::TableFormatKind,
     schema::TableSchema,
+    store::Store,
 };
 
 pub use self::{
@@ -35,11 +39,34 @@ pub use self::{
     parquet::ParquetTable,
     rejects::RejectWriter,
     staging::Attempt,
+    workspace::Workspace,
 };
+
+/// Opens a table in its format, see [`ParquetTable::open`].
+pub async fn open(
+    store: &Store,
+    table: &str,
+    identity: TableIdentity,
+    environment: Environment,
+    format: TableFormatKind,
+) -> Result<Box<dyn TableFormat>> {
+    match format {
+        TableFormatKind::Parquet => Ok(Box::new(ParquetTable::open(store, table, identity, environment).await?)),
+        TableFormatKind::Delta => Err(CommitError::NoDelta.into()),
+    }
+}
 
 /// How versions of a table are recorded.
 #[async_trait]
 pub trait TableFormat: Send + Sync {
+    /// Where the table's versions are made.
+    fn workspace(&self) -> &Workspace;
+
+    /// See [`Workspace::attempt`].
+    async fn attempt(&self, base: Version) -> Result<Attempt> {
+        self.workspace().attempt(base).await
+    }
+
     /// The newest version.
     async fn snapshot(&self) -> Result<TableSnapshot>;
 

@@ -8,10 +8,9 @@ use std::{
 
 use async_trait::async_trait;
 use futures::TryStreamExt;
-use tokio::sync::Mutex;
 
 use super::{
-    Attempt, CommitError, CommitOutcome, Processes, RejectWriter, SystemProcesses, TableFormat, TableSnapshot,
+    CommitError, CommitOutcome, Processes, SystemProcesses, TableFormat, TableSnapshot, Workspace,
     log::{CommitObject, Log, Put},
     owner::{Lease, STAGING},
     publish::Publisher,
@@ -21,7 +20,7 @@ use crate::{
     environment::{Environment, FaultPoint},
     error::{ErrorKind, Failure, Result, chain},
     model::{Commit, TableIdentity, Version},
-    store::{Store, TableStore},
+    store::Store,
 };
 
 /// All that is not data lies below this directory of the table.
@@ -30,16 +29,11 @@ const HIDDEN: &str = "_restlake/";
 /// How long publication waits before it is tried again, each time.
 const PAUSES: [Duration; 3] = [Duration::from_secs(1), Duration::from_secs(4), Duration::from_secs(16)];
 
-/// An opened table. One attempt at a time.
+/// An opened table.
 #[derive(Debug)]
 pub struct ParquetTable {
-    table: TableStore,
-    identity: TableIdentity,
-    environment: Environment,
-    processes: Arc<dyn Processes>,
+    workspace: Workspace,
     log: Log,
-    /// The attempt that the next commit publishes.
-    current: Mutex<Option<Arc<Lease>>>,
 }
 
 impl ParquetTable {
@@ -60,38 +54,16 @@ impl ParquetTable {
         environment: Environment,
         processes: Arc<dyn Processes>,
     ) -> Result<Self> {
-        let table = store.table(table).map_err(CommitError::from)?;
-        let log = Log::new(table.clone());
-        let opened = Self { table, identity, environment, processes, log, current: Mutex::default() };
+        let workspace = Workspace::new(store, table, identity, environment, processes)?;
+        let log = Log::new(workspace.table.clone());
+        let opened = Self { workspace, log };
         opened.check_owner().await?;
-        opened.publisher().recover(opened.processes.as_ref()).await?;
+        opened.publisher().recover(opened.workspace.processes.as_ref()).await?;
         Ok(opened)
     }
 
-    /// Claims a staging directory for version `base + 1`, which also proves that the store can be written. Before a table's
-    /// first commit it is proved, too, that the store's put-if-absent is one.
-    pub async fn attempt(&self, base: Version) -> Result<Attempt> {
-        let lease = Lease::claim(&self.table, base + 1, &self.environment, self.processes.as_ref()).await?;
-        let lease = Arc::new(lease);
-        if base == 0 {
-            lease.prove_put_if_absent().await?;
-        }
-        *self.current.lock().await = Some(Arc::clone(&lease));
-        Ok(Attempt::new(self.table.clone(), lease, self.environment.clone()))
-    }
-
-    /// Where this run's rejects go.
-    pub fn rejects(&self, run_id: &str) -> RejectWriter {
-        RejectWriter::new(self.table.clone(), run_id)
-    }
-
-    /// The table's part of the store.
-    pub fn table(&self) -> &TableStore {
-        &self.table
-    }
-
     fn publisher(&self) -> Publisher<'_> {
-        Publisher { table: &self.table, log: &self.log, environment: &self.environment }
+        Publisher { table: &self.workspace.table, log: &self.log, environment: &self.workspace.environment }
     }
 
     /// A table belongs to one resource of one pipeline, and a directory of somebody else's files is none.
@@ -102,24 +74,24 @@ impl ParquetTable {
             // Another first run may have made it the table's while we listed.
             newest = self.log.read(self.log.newest().await?).await?;
             if newest.is_none() {
-                return Err(CommitError::ForeignFiles { table: self.table.shown(""), file });
+                return Err(CommitError::ForeignFiles { table: self.workspace.table.shown(""), file });
             }
         }
-        match newest.map(|object| object.commit.identity).filter(|found| *found != self.identity) {
+        match newest.map(|object| object.commit.identity).filter(|found| *found != self.workspace.identity) {
             None => Ok(()),
             Some(found) => Err(CommitError::AnotherTable {
-                table: self.table.shown(""),
+                table: self.workspace.table.shown(""),
                 found: Box::new(found),
-                wanted: Box::new(self.identity.clone()),
+                wanted: Box::new(self.workspace.identity.clone()),
             }),
         }
     }
 
     /// Any file where readers look.
     async fn first_file(&self) -> Result<Option<String>, CommitError> {
-        let mut listed = self.table.list("")?;
+        let mut listed = self.workspace.table.list("")?;
         while let Some(object) = listed.try_next().await? {
-            let path = self.table.path_of(&object.location).unwrap_or_default();
+            let path = self.workspace.table.path_of(&object.location).unwrap_or_default();
             if !path.starts_with(HIDDEN) {
                 return Ok(Some(path));
             }
@@ -127,20 +99,11 @@ impl ParquetTable {
         Ok(None)
     }
 
-    /// The attempt that a commit belongs to; a commit without one gets one, so that it can be recovered like any other.
-    async fn lease_for(&self, base: Version) -> Result<Arc<Lease>> {
-        let current = self.current.lock().await.take();
-        if let Some(lease) = current.filter(|lease| lease.version == base + 1) {
-            return Ok(lease);
-        }
-        Ok(Arc::new(Lease::claim(&self.table, base + 1, &self.environment, self.processes.as_ref()).await?))
-    }
-
     /// Refuses a commit that contradicts itself or its base: these are mistakes of the caller, and would corrupt the table.
     fn check(&self, base: &TableSnapshot, attempt: &str, commit: &Commit) -> Result<(), CommitError> {
         let version = base.version + 1;
-        let invalid = |reason: String| CommitError::Invalid { table: self.table.shown(""), version, reason };
-        if commit.identity != self.identity {
+        let invalid = |reason: String| CommitError::Invalid { table: self.workspace.table.shown(""), version, reason };
+        if commit.identity != self.workspace.identity {
             return Err(invalid("it is of another resource".into()));
         }
         let mut paths: BTreeSet<&str> = base.files.iter().map(|file| file.path.as_str()).collect();
@@ -150,7 +113,7 @@ impl ParquetTable {
             }
         }
         for add in &commit.adds {
-            data_file_name(&self.table, &add.file.path, version)?;
+            data_file_name(&self.workspace.table, &add.file.path, version)?;
             if !is_staged_in(&add.staged, attempt) {
                 return Err(invalid(format!("`{}` is not staged in {attempt}", add.staged)));
             }
@@ -164,27 +127,27 @@ impl ParquetTable {
     /// Whether all is where the commit will say it is. Somebody who took us for dead may have cleaned up.
     async fn check_staged(&self, lease: &Lease, commit: &Commit) -> Result<(), CommitError> {
         lease.renew().await?;
-        let listed: Vec<_> = self.table.list(&format!("{STAGING}/{}", lease.name))?.try_collect().await?;
+        let listed: Vec<_> = self.workspace.table.list(&format!("{STAGING}/{}", lease.name))?.try_collect().await?;
         let sizes: BTreeMap<_, _> = listed
             .into_iter()
-            .filter_map(|object| Some((self.table.path_of(&object.location)?, object.size)))
+            .filter_map(|object| Some((self.workspace.table.path_of(&object.location)?, object.size)))
             .collect();
         if commit.adds.iter().all(|add| sizes.get(&add.staged) == Some(&add.file.bytes)) {
             return Ok(());
         }
-        Err(CommitError::AttemptLost { attempt: self.table.shown(&format!("{STAGING}/{}", lease.name)) })
+        Err(CommitError::AttemptLost { attempt: self.workspace.table.shown(&format!("{STAGING}/{}", lease.name)) })
     }
 
     /// Publishes a commit that stands. What fails in passing is tried again: else the user would have to see to it.
     async fn publish(&self, object: &CommitObject, base: &TableSnapshot) -> Result<(), CommitError> {
-        reach(&self.environment, &self.table, FaultPoint::AfterCommit)?;
+        reach(&self.workspace.environment, &self.workspace.table, FaultPoint::AfterCommit)?;
         let files = object.commit.adds.iter().map(|add| add.file.clone()).collect();
         let snapshot = TableSnapshot { version: object.version, files, ..base.clone() };
         let mut pauses = PAUSES.iter();
         loop {
             match (self.publisher().settle(object, &snapshot).await, pauses.next()) {
                 (Err(error), Some(pause)) if error.kind() == ErrorKind::Transient => {
-                    self.environment.clock.sleep(*pause).await;
+                    self.workspace.environment.clock.sleep(*pause).await;
                 }
                 (settled, _) => return settled,
             }
@@ -194,17 +157,21 @@ impl ParquetTable {
 
 #[async_trait]
 impl TableFormat for ParquetTable {
+    fn workspace(&self) -> &Workspace {
+        &self.workspace
+    }
+
     async fn snapshot(&self) -> Result<TableSnapshot> {
         Ok(self.log.snapshot().await?)
     }
 
     async fn commit(&self, base: Version, commit: Commit) -> Result<CommitOutcome> {
-        let lease = self.lease_for(base).await?;
+        let lease = self.workspace.lease_for(base).await?;
         let base = self.log.snapshot_at(base).await?;
         self.check(&base, &lease.name, &commit)?;
         self.check_staged(&lease, &commit).await?;
-        reach(&self.environment, &self.table, FaultPoint::BeforeCommit)?;
-        let object = CommitObject::new(&base, &lease.name, commit, self.environment.clock.now());
+        reach(&self.workspace.environment, &self.workspace.table, FaultPoint::BeforeCommit)?;
+        let object = CommitObject::new(&base, &lease.name, commit, self.workspace.environment.clock.now());
         // From here on only the log knows whether these files are the table's.
         lease.set_in_doubt(true);
         let put = self.log.put(&object).await;
@@ -218,7 +185,7 @@ impl TableFormat for ParquetTable {
             Put::Lost(winner) => {
                 lease.set_in_doubt(false);
                 // That another run won is what the user must hear of; what stays behind, a later run takes away.
-                if let Err(error) = clear(&self.table, &lease.name).await {
+                if let Err(error) = clear(&self.workspace.table, &lease.name).await {
                     tracing::warn!(attempt = lease.name, error = %chain(&error), "the lost attempt was not deleted");
                 }
                 return Ok(CommitOutcome::Conflict { version: object.version, run_id: winner.commit.run_id });
@@ -231,6 +198,6 @@ impl TableFormat for ParquetTable {
 impl ParquetTable {
     fn unpublished(&self, object: &CommitObject, error: CommitError) -> CommitError {
         let (version, operation) = (object.version, object.commit.operation);
-        CommitError::Unpublished { table: self.table.shown(""), version, operation, source: Box::new(error) }
+        CommitError::Unpublished { table: self.workspace.table.shown(""), version, operation, source: Box::new(error) }
     }
 }

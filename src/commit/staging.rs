@@ -60,7 +60,8 @@ impl Attempt {
         let bytes = file.content.len() as u64;
         self.table.put(&staged, file.content).await.map_err(CommitError::from)?;
         reach(&self.environment, &self.table, FaultPoint::FileStaged)?;
-        let file = DataFile { path: file.path, rows: file.rows, bytes, sha256, partition: file.partition };
+        let EncodedFile { path, partition, rows, keys, .. } = file;
+        let file = DataFile { path, rows, bytes, sha256, partition, keys };
         Ok(StagedFile { file, staged })
     }
 

@@ -44,7 +44,9 @@ impl<'a> Sources<'a> {
         for (index, column) in columns.iter().enumerate() {
             match &column.source {
                 Source::Path(keys) if !keys.is_empty() => sources.root.insert(keys, index),
-                _ => sources.whole.push(index),
+                Source::Path(_) | Source::Record => sources.whole.push(index),
+                // Null until the run fills it in.
+                Source::Load(_) => {}
             }
         }
         sources

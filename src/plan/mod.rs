@@ -28,6 +28,13 @@ pub struct Plan {
     pub client: ClientPlan,
     pub resources: Vec<ResourcePlan>,
     pub destination: Destination,
+    pub table_format: TableFormatKind,
+    /// Whether a living run of the same table is waited for; else it ends this one.
+    #[serde(skip)]
+    pub wait: bool,
+    /// Whether what a dead run left may be gone on with.
+    #[serde(skip)]
+    pub resume: bool,
     /// Bytes of pages and rows that a resource may hold between the network and its files.
     pub memory_limit: u64,
     /// Whether the first pages alone ([`ResourcePlan::max_pages`]) may replace a table that has rows. Only where the command
@@ -105,6 +112,8 @@ pub struct ResourcePlan {
     pub contract: Contract,
     pub max_rejects: Option<MaxRejects>,
     pub write_disposition: WriteDisposition,
+    /// How; of use under [`WriteDisposition::Merge`] alone.
+    pub merge: MergePlan,
     /// Indexes of key columns; empty without a key.
     pub primary_key: Vec<usize>,
     /// Whether duplicates of the key within the run are removed; false without a key.
@@ -112,6 +121,11 @@ pub struct ResourcePlan {
     pub dedup_sort: Option<DedupSort>,
     pub partition_by: Vec<PartitionField>,
     pub parquet: ParquetPlan,
+    pub checkpoint: CheckpointPlan,
+    /// Bytes of older files that a change of the schema may rewrite within a run.
+    pub rewrite_limit: u64,
+    /// A partition with more small files than this is compacted after the commit; `None`: never.
+    pub compact_above: Option<u64>,
     /// Things the user should know, found while resolving.
     pub warnings: Vec<String>,
 }
@@ -175,6 +189,73 @@ pub enum WriteDisposition {
     Append,
     Replace,
     Merge,
+    /// Nothing is requested and nothing is written.
+    Skip,
+}
+
+/// How the versions of a table are kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TableFormatKind {
+    #[default]
+    Parquet,
+    Delta,
+}
+
+/// What a merge does with the rows that the table has.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct MergePlan {
+    pub strategy: MergeStrategy,
+    /// Indexes of columns: under `delete_insert` the rows of the table that agree with any row of the run in all of them go;
+    /// under `scd2` only versions of rows that agree so are retired.
+    pub merge_key: Vec<usize>,
+    /// The column that says that a record deletes the row of its key: true if it is a bool, not null if it is none.
+    pub hard_delete: Option<usize>,
+    /// Whether rows whose key the run did not bring go.
+    pub delete_missing: bool,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MergeStrategy {
+    /// The row of a known key is replaced.
+    #[default]
+    Upsert,
+    /// As `upsert`, and the rows of the same `merge_key` go as well.
+    DeleteInsert,
+    /// The row of a known key stays, the new one is unchanged.
+    InsertOnly,
+    /// Versions of rows: what changed at the source is retired and added anew.
+    Scd2(Scd2Plan),
+}
+
+/// The two columns are the last ones of the schema, with the sources [`LoadColumn::ValidFrom`] and [`LoadColumn::ValidTo`].
+///
+/// [`LoadColumn::ValidFrom`]: crate::schema::LoadColumn::ValidFrom
+/// [`LoadColumn::ValidTo`]: crate::schema::LoadColumn::ValidTo
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Scd2Plan {
+    pub valid_from: usize,
+    pub valid_to: usize,
+    /// What `valid_to` is as long as a version holds, in microseconds since 1970; `None` is null.
+    pub active: Option<i64>,
+    /// When old versions end and new ones begin, in microseconds; `None`: when the run began.
+    pub boundary: Option<i64>,
+}
+
+/// How far a run that died can be gone on with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct CheckpointPlan {
+    /// The least time between two checkpoints.
+    pub interval: Duration,
+    /// An older one describes a source that has moved on.
+    pub resume_within: Duration,
+}
+
+impl Default for CheckpointPlan {
+    fn default() -> Self {
+        Self { interval: Duration::from_secs(30), resume_within: Duration::from_secs(3600) }
+    }
 }
 
 /// Which of the rows of one key stays: the one with the highest or lowest value of a column; of equal ones the last.

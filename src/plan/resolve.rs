@@ -21,7 +21,7 @@ mod tests;
 
 use std::collections::HashMap;
 
-use super::{Plan, ResourcePlan};
+use super::{Plan, ResourcePlan, TableFormatKind};
 use crate::config::{Findings, Loaded, Place, Problem, Problems, Section, suggestion};
 
 /// What the command line says in place of the config.
@@ -34,6 +34,10 @@ pub struct Overrides {
     pub full_refresh: bool,
     /// Stops each resource after so many pages.
     pub max_pages: Option<u64>,
+    /// Waits for a living run of the same table.
+    pub wait: bool,
+    /// Starts over where a run that died could be gone on with.
+    pub no_resume: bool,
 }
 
 /// The plan of a config.
@@ -77,6 +81,9 @@ fn plan(loaded: &Loaded, overrides: &Overrides, findings: &mut Findings) -> Opti
         client: client?,
         resources,
         destination: destination?,
+        table_format: TableFormatKind::Parquet,
+        wait: overrides.wait,
+        resume: !overrides.no_resume,
         memory_limit: root.size("memory_limit")?,
         partial_replace_allowed: overrides.destination.is_some(),
         secrets,

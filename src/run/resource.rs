@@ -9,14 +9,14 @@ use super::{
     superseded::drop_superseded,
 };
 use crate::{
-    commit::{Attempt, CommitOutcome, ParquetTable, RejectWriter, TableFormat, TableSnapshot},
+    commit::{self, Attempt, CommitOutcome, RejectWriter, TableFormat, TableSnapshot},
     decode::Decoder,
     dedup::Dedup,
     environment::Environment,
     error::{Error, Result},
     fetch::{Client, Pages},
     model::{Commit, DataFile, Operation, StagedFile, State, TableIdentity},
-    plan::{MaxRejects, PartitionField, ResourcePlan, Transform, WriteDisposition},
+    plan::{MaxRejects, PartitionField, ResourcePlan, TableFormatKind, Transform, WriteDisposition},
     report::{Event, Reporter},
     schema::TableSchema,
     store::{Destination, Store},
@@ -35,6 +35,7 @@ pub(super) struct Export<'a> {
     pub(super) run_id: &'a str,
     pub(super) resource: &'a ResourcePlan,
     pub(super) destination: &'a Destination,
+    pub(super) table_format: TableFormatKind,
     pub(super) partial_replace_allowed: bool,
     /// Bytes that this resource may hold.
     pub(super) memory: u64,
@@ -60,7 +61,7 @@ impl Export<'_> {
         let base = table.snapshot().await?;
         self.check_fits(&base)?;
         let attempt = table.attempt(base.version).await?;
-        let committed = self.stage_and_commit(&table, &attempt, &base, counters).await;
+        let committed = self.stage_and_commit(table.as_ref(), &attempt, &base, counters).await;
         if committed.is_err() {
             // The failure is what the user must hear of; what it leaves behind, the next run takes away. Nothing is deleted
             // that a commit may name.
@@ -71,7 +72,7 @@ impl Export<'_> {
 
     async fn stage_and_commit(
         &self,
-        table: &ParquetTable,
+        table: &dyn TableFormat,
         attempt: &Attempt,
         base: &TableSnapshot,
         counters: &mut Counters,
@@ -80,8 +81,9 @@ impl Export<'_> {
         self.commit(table, base, files, counters).await
     }
 
-    async fn open(&self) -> Result<ParquetTable> {
-        ParquetTable::open(self.store, &self.resource.table, self.identity(), self.environment.clone()).await
+    async fn open(&self) -> Result<Box<dyn TableFormat>> {
+        let table = &self.resource.table;
+        commit::open(self.store, table, self.identity(), self.environment.clone(), self.table_format).await
     }
 
     /// Whether what this run will write belongs into the table as it is.
@@ -121,12 +123,12 @@ impl Export<'_> {
     /// Everything up to the commit: all files of the new version are staged.
     async fn stage(
         &self,
-        table: &ParquetTable,
+        table: &dyn TableFormat,
         attempt: &Attempt,
         base: &TableSnapshot,
         counters: &mut Counters,
     ) -> Result<Vec<StagedFile>> {
-        let mut rejects = table.rejects(self.run_id);
+        let mut rejects = table.workspace().rejects(self.run_id);
         let staged = self.fill(attempt, base, &mut rejects, counters).await;
         // Rejects are kept whatever became of the run: they say why.
         let written = rejects.finish().await;
@@ -229,7 +231,7 @@ impl Export<'_> {
     /// One version of what was staged.
     async fn commit(
         &self,
-        table: &ParquetTable,
+        table: &dyn TableFormat,
         base: &TableSnapshot,
         adds: Vec<StagedFile>,
         counters: &Counters,
@@ -259,7 +261,7 @@ impl Export<'_> {
         let (operation, replaces) = match self.resource.write_disposition {
             WriteDisposition::Append => (Operation::Append, false),
             WriteDisposition::Replace => (Operation::Replace, true),
-            WriteDisposition::Merge => (Operation::Merge, false),
+            WriteDisposition::Merge | WriteDisposition::Skip => (Operation::Merge, false),
         };
         // A file without rows stood for an empty table, and leaves with whatever comes in its place.
         let leaves = |file: &&DataFile| replaces || (file.rows == 0 && !adds.is_empty());

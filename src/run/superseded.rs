@@ -43,8 +43,8 @@ async fn replace(
     keep: BooleanBuffer,
     options: &Arc<WriteOptions>,
 ) -> Result<Option<StagedFile>> {
-    let DataFile { path, partition, rows, .. } = old.file.clone();
-    let file = EncodedFile { path, partition, rows, content: attempt.read(&old).await? };
+    let DataFile { path, partition, rows, keys, .. } = old.file.clone();
+    let file = EncodedFile { path, partition, rows, keys, content: attempt.read(&old).await? };
     let options = Arc::clone(options);
     let rewritten = spawn_blocking(move || rewrite(file, &keep, &options))
         .await

@@ -5,5 +5,5 @@
 pub mod model;
 pub mod types;
 
-pub use model::{Column, ColumnsContract, Contract, DataTypeContract, Format, Source, TableSchema};
+pub use model::{Column, ColumnsContract, Contract, DataTypeContract, Format, LoadColumn, Source, TableSchema};
 pub use types::{ColumnType, Field, TypeError};

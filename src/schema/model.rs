@@ -34,6 +34,24 @@ pub enum Source {
     Path(Vec<String>),
     /// The whole record (`$`).
     Record,
+    /// Not of the record: filled in by the run.
+    Load(LoadColumn),
+}
+
+/// What a run knows of a row besides its record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LoadColumn {
+    /// `string`: the run that wrote the row.
+    RunId,
+    /// `timestamp`: when the row's page was handed on.
+    ExtractedAt,
+    /// `int64`: the row's page, 1 for the first.
+    Page,
+    /// `timestamp`, under `scd2`: from when on the version of the row holds.
+    ValidFrom,
+    /// `timestamp`, under `scd2`: until when; null (or `active_record_timestamp`) as long as it holds.
+    ValidTo,
 }
 
 /// How the text or number of a column is to be read, where its type alone does not say.
@@ -108,12 +126,26 @@ impl Column {
     }
 }
 
+impl LoadColumn {
+    /// As the config calls it, and its column unless the config names that otherwise.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::RunId => "run_id",
+            Self::ExtractedAt => "extracted_at",
+            Self::Page => "page",
+            Self::ValidFrom => "_dlt_valid_from",
+            Self::ValidTo => "_dlt_valid_to",
+        }
+    }
+}
+
 impl Source {
     /// The path as a user writes it: keys joined by dots, `$` for the whole record.
     pub fn to_path(&self) -> String {
         match self {
             Self::Path(keys) => keys.join("."),
             Self::Record => "$".to_owned(),
+            Self::Load(column) => column.name().to_owned(),
         }
     }
 }

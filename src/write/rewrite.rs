@@ -39,7 +39,9 @@ pub fn rewrite(
     }
     let rows = encoder.rows();
     let (content, _) = encoder.finish()?;
-    Ok((rows > 0).then_some(EncodedFile { path: file.path, partition: file.partition, rows, content }))
+    let EncodedFile { path, partition, keys, .. } = file;
+    // The ranges of all rows hold for those that are left.
+    Ok((rows > 0).then_some(EncodedFile { path, partition, rows, keys, content }))
 }
 
 fn row_group(

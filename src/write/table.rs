@@ -177,7 +177,7 @@ impl TableWriter {
         if self.options.index {
             self.index.add(path.clone(), ids);
         }
-        files.push(EncodedFile { path, partition: place.key.clone(), rows, content });
+        files.push(EncodedFile { path, partition: place.key.clone(), rows, keys: Vec::new(), content });
         Ok(())
     }
 
@@ -220,7 +220,7 @@ impl TableWriter {
 pub fn empty_file(options: &WriteOptions) -> Result<EncodedFile, WriteError> {
     let all: Vec<usize> = (0..options.schema.columns.len()).collect();
     let (content, _): (Bytes, _) = Encoding::new(options, &all)?.start()?.finish()?;
-    Ok(EncodedFile { path: file_name(options, 0), partition: Vec::new(), rows: 0, content })
+    Ok(EncodedFile { path: file_name(options, 0), partition: Vec::new(), rows: 0, keys: Vec::new(), content })
 }
 
 /// Never repeats in a table: the version is the one that the commit will make, the position the writer's part in it.

@@ -339,7 +339,7 @@ fn sorting_columns_are_counted_among_the_files_leaves() {
     );
     encoder.write(&encoding, &rows.unwrap(), &[]).unwrap();
     let content = encoder.finish().unwrap().0;
-    let file = EncodedFile { path: String::new(), partition: Vec::new(), rows: 1, content };
+    let file = EncodedFile { path: String::new(), partition: Vec::new(), rows: 1, keys: Vec::new(), content };
     let metadata = metadata(&file);
     let sorting = metadata.row_group(0).sorting_columns().unwrap();
     assert_eq!(sorting.len(), 1);

@@ -2,7 +2,7 @@
 
 use restlake::{
     ErrorKind,
-    commit::ParquetTable,
+    commit::{ParquetTable, TableFormat},
     environment::Environment,
     error::chain,
     model::TableIdentity,

@@ -186,8 +186,8 @@ mod suite {
 
     pub async fn rejects_are_one_line_each_and_no_file_without_them(lake: Lake) {
         let table = lake.open(&World::new()).await;
-        assert_eq!(table.rejects("quiet").finish().await.unwrap(), None);
-        let mut writer = table.rejects("loud");
+        assert_eq!(table.workspace().rejects("quiet").finish().await.unwrap(), None);
+        let mut writer = table.workspace().rejects("loud");
         for record in 1..=2000 {
             writer.write(&reject(record)).await.unwrap();
         }

@@ -5,8 +5,8 @@ use std::time::Duration;
 use restlake::{
     json::Selector,
     plan::{
-        AuthPlan, ClientPlan, Compression, PaginatorPlan, ParquetPlan, RequestPlan, ResourcePlan, RetryPlan,
-        WriteDisposition,
+        AuthPlan, CheckpointPlan, ClientPlan, Compression, MergePlan, PaginatorPlan, ParquetPlan, RequestPlan,
+        ResourcePlan, RetryPlan, WriteDisposition,
     },
     schema::{Contract, TableSchema},
 };
@@ -56,6 +56,10 @@ pub fn resource(base_url: &Url, path: &str, paginator: PaginatorPlan) -> Resourc
             bloom_filter: Vec::new(),
             sort_by: Vec::new(),
         },
+        merge: MergePlan::default(),
+        checkpoint: CheckpointPlan::default(),
+        rewrite_limit: 10_000_000_000,
+        compact_above: None,
         warnings: Vec::new(),
     }
 }

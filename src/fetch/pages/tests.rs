@@ -20,7 +20,7 @@ use crate::{
         transport::{Response, Scope},
     },
     json::{Document, Kind, Selector},
-    plan::{Compression, ParquetPlan, RequestPlan, WriteDisposition},
+    plan::{CheckpointPlan, Compression, MergePlan, ParquetPlan, RequestPlan, WriteDisposition},
     report::Silent,
     schema::{Contract, TableSchema},
     secret::Redactor,
@@ -220,6 +220,10 @@ fn resource(paginator: PaginatorPlan) -> ResourcePlan {
             bloom_filter: Vec::new(),
             sort_by: Vec::new(),
         },
+        merge: MergePlan::default(),
+        checkpoint: CheckpointPlan::default(),
+        rewrite_limit: 10_000_000_000,
+        compact_above: None,
         warnings: Vec::new(),
     }
 }

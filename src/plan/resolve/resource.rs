@@ -6,7 +6,9 @@ use super::{Overrides, columns::Columns, destination, partition, request, schema
 use crate::{
     config::{Findings, Located, Section, quantity, tree::Kind},
     json::Selector,
-    plan::{DedupSort, MaxRejects, ParquetPlan, PartitionField, ResourcePlan, WriteDisposition},
+    plan::{
+        CheckpointPlan, DedupSort, MaxRejects, MergePlan, ParquetPlan, PartitionField, ResourcePlan, WriteDisposition,
+    },
     schema::{ColumnType, TableSchema},
 };
 
@@ -46,6 +48,10 @@ pub fn resolve(resource: &Section<'_>, context: &Context<'_>, findings: &mut Fin
         max_rejects: max_rejects(resource),
         schema: rows.schema,
         write_disposition: rows.write_disposition,
+        merge: MergePlan::default(),
+        checkpoint: CheckpointPlan::default(),
+        rewrite_limit: 10_000_000_000,
+        compact_above: None,
         primary_key: rows.primary_key,
         dedup: rows.dedup,
         dedup_sort: rows.dedup_sort,

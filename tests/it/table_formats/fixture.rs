@@ -267,6 +267,7 @@ pub fn files(version: Version, count: usize, writer: &str) -> Vec<EncodedFile> {
             path: format!("status={status}/part-{version:010}-00000-{index:03}.parquet"),
             partition: vec![("status".into(), Some(status.replace("%2F", "/")))],
             rows: 10 + index as u64,
+            keys: Vec::new(),
             content: Bytes::from(format!("{writer} {version} {index}")),
         }
     };
