@@ -29,7 +29,7 @@ use parquet::errors::ParquetError;
 pub use self::{
     index::{FileIndex, Stale},
     rewrite::rewrite,
-    table::{Finished, TableWriter, empty_file},
+    table::{Finished, Flushed, TableWriter, empty_file},
 };
 use crate::{
     error::{ErrorKind, Failure},

@@ -31,6 +31,8 @@ pub struct TableWriter {
     held: usize,
     sequence: u64,
     index: FileIndex,
+    /// Files of the index that the last flush told of.
+    flushed: usize,
 }
 
 /// A file that is being written.
@@ -46,6 +48,17 @@ pub struct Finished {
     pub files: Vec<EncodedFile>,
     /// Of all files of this writer; empty unless [`WriteOptions::index`] asks for it.
     pub index: FileIndex,
+}
+
+/// What a flush leaves.
+#[derive(Debug)]
+pub struct Flushed {
+    /// The files that were still open, by directory.
+    pub files: Vec<EncodedFile>,
+    /// Of all files that were closed since the flush before.
+    pub index: FileIndex,
+    /// The number of the next file in its name.
+    pub next_sequence: u64,
 }
 
 impl TableWriter {
@@ -68,6 +81,7 @@ impl TableWriter {
             held: 0,
             sequence: 0,
             index: FileIndex::default(),
+            flushed: 0,
             options,
         })
     }
@@ -96,6 +110,31 @@ impl TableWriter {
 
     /// Closes all files. A table without rows gets one file without rows, in its root, with all columns.
     pub fn finish(mut self) -> Result<Finished, WriteError> {
+        let mut files = self.close_all()?;
+        if self.sequence == 0 {
+            files.push(empty_file(&self.options)?);
+        }
+        Ok(Finished { files, index: self.index })
+    }
+
+    /// Closes all files, so that every row so far is in one, and goes on with new ones. What was closed since the last call
+    /// is in the index that comes along; the files are those that [`write`](Self::write) has not returned.
+    pub fn flush(&mut self) -> Result<Flushed, WriteError> {
+        let files = self.close_all()?;
+        let index = self.index.since(self.flushed);
+        self.flushed = self.index.len();
+        Ok(Flushed { files, index, next_sequence: self.sequence })
+    }
+
+    /// Goes on behind a flush of another writer: `index` is of all files until then.
+    #[must_use]
+    pub fn resume(mut self, index: FileIndex, next_sequence: u64) -> Self {
+        self.flushed = index.len();
+        (self.index, self.sequence) = (index, next_sequence);
+        self
+    }
+
+    fn close_all(&mut self) -> Result<Vec<EncodedFile>, WriteError> {
         let mut files = Vec::new();
         if let Some(stride) = self.strides.finish()? {
             self.add(stride, &mut files)?;
@@ -111,10 +150,7 @@ impl TableWriter {
             self.drain(partition, &mut files)?;
             self.close(partition, &mut files)?;
         }
-        if self.sequence == 0 {
-            files.push(empty_file(&self.options)?);
-        }
-        Ok(Finished { files, index: self.index })
+        Ok(files)
     }
 
     /// Bytes held between calls, about.

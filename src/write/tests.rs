@@ -549,6 +549,57 @@ fn busy_options() -> impl Strategy<Value = WriteOptions> {
     )
 }
 
+/// What a writer returned, in order, and its index.
+fn written_with_a_flush_after(strides: usize, options: &WriteOptions, batches: &[RecordBatch]) -> Vec<EncodedFile> {
+    let mut writer = TableWriter::new(options.clone()).unwrap();
+    let mut files = Vec::new();
+    let mut first = 0;
+    let mut push = |writer: &mut TableWriter, batch: &RecordBatch, files: &mut Vec<EncodedFile>| {
+        let ids: Vec<u64> = (first..first + batch.num_rows() as u64).collect();
+        first += ids.len() as u64;
+        files.extend(writer.write(batch, &ids).unwrap());
+    };
+    batches.iter().take(strides).for_each(|batch| push(&mut writer, batch, &mut files));
+    let flushed = writer.flush().unwrap();
+    files.extend(flushed.files);
+    assert_eq!(flushed.index.len(), files.len());
+    let stored = postcard::to_stdvec(&flushed.index).unwrap();
+    let mut writer = TableWriter::new(options.clone())
+        .unwrap()
+        .resume(postcard::from_bytes(&stored).unwrap(), flushed.next_sequence);
+    batches.iter().skip(strides).for_each(|batch| push(&mut writer, batch, &mut files));
+    let finished = writer.finish().unwrap();
+    files.extend(finished.files);
+    assert_eq!(finished.index.len(), files.len());
+    assert_eq!(finished.index.stale(&[0]).len(), 1, "the index reaches back behind the flush");
+    files
+}
+
+#[test]
+fn a_writer_that_goes_on_behind_a_flush_loses_no_row_and_repeats_no_name() {
+    let batches: Vec<_> =
+        (0..6).map(|batch| rows_with((0..500).map(|row| ["a", "b", "c"].get((row + batch) % 4).copied()))).collect();
+    for strides in [1, 3, 6] {
+        let files = written_with_a_flush_after(strides, &by_status(), &batches);
+        assert_eq!(files.iter().map(|file| file.rows).sum::<u64>(), 3_000);
+        let names: HashSet<_> = files.iter().map(|file| &file.path).collect();
+        assert_eq!(names.len(), files.len());
+    }
+}
+
+#[test]
+fn a_flush_without_rows_makes_no_file() {
+    let mut writer = TableWriter::new(options()).unwrap();
+    let flushed = writer.flush().unwrap();
+    assert!(flushed.files.is_empty() && flushed.index.is_empty());
+    let finished = writer.finish().unwrap();
+    assert_eq!(
+        finished.files.iter().map(|file| file.rows).collect::<Vec<_>>(),
+        [0],
+        "the table's one file without rows"
+    );
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 8, ..ProptestConfig::default() })]
 
