@@ -11,6 +11,7 @@
 
 mod keys;
 mod ranks;
+mod segment;
 #[cfg(test)]
 mod tests;
 
@@ -22,7 +23,8 @@ use arrow::{
     record_batch::RecordBatch,
 };
 
-use self::{keys::KeySet, ranks::Ranks};
+pub use self::segment::Segment;
+use self::{keys::KeySet, ranks::Ranks, segment::Saved};
 use crate::{
     error::{ErrorKind, Failure},
     plan::DedupSort,
@@ -38,6 +40,8 @@ pub enum DedupError {
     NoColumn { index: usize },
     #[error("there are more than {} keys, which is more than one run can tell apart", u32::MAX)]
     TooManyKeys,
+    #[error("what a checkpoint holds of the keys does not fit together")]
+    Segment,
     #[error("the keys of a batch could not be read")]
     Arrow(#[from] ArrowError),
 }
@@ -46,7 +50,7 @@ impl Failure for DedupError {
     fn kind(&self) -> ErrorKind {
         match self {
             Self::Type { .. } | Self::TooManyKeys => ErrorKind::User,
-            Self::NoColumn { .. } | Self::Arrow(_) => ErrorKind::Bug,
+            Self::NoColumn { .. } | Self::Arrow(_) | Self::Segment => ErrorKind::Bug,
         }
     }
 
@@ -55,6 +59,7 @@ impl Failure for DedupError {
             Self::Type { .. } => "dedup_type",
             Self::TooManyKeys => "dedup_too_many_keys",
             Self::NoColumn { .. } | Self::Arrow(_) => "dedup_internal",
+            Self::Segment => "dedup_segment",
         }
     }
 
@@ -62,6 +67,7 @@ impl Failure for DedupError {
         match self {
             Self::Type { .. } => Some("name a column that holds one plain value per row".to_owned()),
             Self::TooManyKeys => Some("export the source in parts, or set `dedup: false`".to_owned()),
+            Self::Segment => Some("run again with --no-resume".to_owned()),
             Self::NoColumn { .. } | Self::Arrow(_) => None,
         }
     }
@@ -93,6 +99,7 @@ pub struct Dedup {
     next_id: u64,
     duplicates: u64,
     superseded: Vec<u64>,
+    saved: Saved,
     /// Key slots of the batch at hand; kept for its allocation.
     slots: Vec<u32>,
 }
@@ -111,6 +118,7 @@ impl Dedup {
             next_id: 0,
             duplicates: 0,
             superseded: Vec::new(),
+            saved: Saved::default(),
             slots: Vec::new(),
         })
     }
@@ -170,6 +178,9 @@ impl Dedup {
             self.duplicates += 1;
             let wins = self.ranks.as_mut().is_none_or(|ranks| ranks.improve(known, rank));
             let loser = if wins { std::mem::replace(winner, id) } else { id };
+            if wins && known < self.saved.slots {
+                self.saved.changed.push(slot);
+            }
             match loser.checked_sub(self.next_id).and_then(|row| kept.get_mut(row as usize)) {
                 Some(kept) => *kept = false,
                 None => self.superseded.push(loser),
