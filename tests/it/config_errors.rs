@@ -230,7 +230,7 @@ contract: {columns: evolve}
     c.yaml:1:98: client.retry.max_backoff: expected a duration such as `50ms`, `10s`, `5m`, `2h` or `7d`, found `5 min`
     c.yaml:2:42: resource_defaults.paginator: unknown key `paginator` (it belongs into `endpoint`)
     c.yaml:4:11: resources[0].name: there is no paginator; finding out how an API pages is not supported yet (set `paginator` on the endpoint or the client: `offset`, `page_number`, or `single_page` if one request is all)
-    c.yaml:6:24: resources[0].write_disposition: expected `append`, `replace` or `merge`, found `upsert`
+    c.yaml:6:24: resources[0].write_disposition: expected `append`, `replace`, `merge` or `skip`, found `upsert`
     c.yaml:7:12: resources[1].name: there is no paginator; finding out how an API pages is not supported yet (set `paginator` on the endpoint or the client: `offset`, `page_number`, or `single_page` if one request is all)
     c.yaml:7:23: resources[1].schema: the schema file missing.yaml cannot be read: it is not there (the path is relative to the config file)
     c.yaml:7:44: resources[1].dedup: expected `true` or `false`, found `yes` (bools are `true` and `false`, without quotes)
