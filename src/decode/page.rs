@@ -94,7 +94,8 @@ impl<'a> PageDecoder<'a> {
     }
 
     fn append(&mut self, record: Node<'a>) {
-        let (findings, judged) = (&mut self.findings, self.decoder.contract.columns != ColumnsContract::DiscardValue);
+        let judged = matches!(self.decoder.contract.columns, ColumnsContract::DiscardRow | ColumnsContract::Freeze);
+        let findings = &mut self.findings;
         self.sources.fill(record, &mut self.slots, |key, value| {
             if judged && value.kind() != Kind::Null {
                 let name = String::from_utf8_lossy(key.raw());

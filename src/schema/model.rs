@@ -85,6 +85,8 @@ pub enum ColumnsContract {
     DiscardRow,
     /// The run fails.
     Freeze,
+    /// The field becomes a column, of a type that its values tell.
+    Evolve,
 }
 
 /// A value that does not fit its column's type, or a null where none may be.
