@@ -31,6 +31,15 @@ pub enum RunError {
     )]
     Numbers { resource: String, fetched: u64, written: u64, duplicate: u64, rejected: u64 },
 
+    #[error("a checkpoint could not be encoded or read")]
+    Checkpoint(#[from] postcard::Error),
+
+    #[error("a checkpoint could not be written or read")]
+    Stored(#[source] serde_json::Error),
+
+    #[error("what was staged for an earlier version was lost")]
+    NoAttempt,
+
     #[error("{resource}: a worker thread ended without a result; nothing was committed")]
     Worker { resource: String },
 }
@@ -41,7 +50,9 @@ impl Failure for RunError {
             Self::PartialReplace { .. } | Self::MergeIntoRows { .. } | Self::ShapeChanged { .. } => ErrorKind::User,
             Self::TooManyRejects { .. } => ErrorKind::TooManyRejects,
             Self::Conflict { .. } => ErrorKind::Conflict,
-            Self::Numbers { .. } | Self::Worker { .. } => ErrorKind::Bug,
+            Self::Numbers { .. } | Self::Worker { .. } | Self::Checkpoint(_) | Self::Stored(_) | Self::NoAttempt => {
+                ErrorKind::Bug
+            }
         }
     }
 
@@ -54,6 +65,8 @@ impl Failure for RunError {
             Self::Conflict { .. } => "commit_conflict",
             Self::Numbers { .. } => "numbers",
             Self::Worker { .. } => "worker",
+            Self::Checkpoint(_) | Self::Stored(_) => "checkpoint",
+            Self::NoAttempt => "attempt",
         }
     }
 
@@ -70,7 +83,10 @@ impl Failure for RunError {
                 .as_ref()
                 .map(|path| format!("the rejects are in {path}; mend the schema or raise `max_rejects`")),
             Self::Conflict { .. } => Some("run again".into()),
-            Self::Numbers { .. } | Self::Worker { .. } => Some("this is a bug in restlake: please report it".into()),
+            Self::Checkpoint(_) | Self::Stored(_) => Some("run again with --no-resume".into()),
+            Self::Numbers { .. } | Self::Worker { .. } | Self::NoAttempt => {
+                Some("this is a bug in restlake: please report it".into())
+            }
         }
     }
 }

@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use arrow::record_batch::RecordBatch;
 use futures::{
-    StreamExt, TryStreamExt,
+    FutureExt, StreamExt, TryStreamExt,
     stream::{self, FuturesOrdered},
 };
 use tokio::{
@@ -23,16 +23,22 @@ use tokio::{
         OwnedSemaphorePermit, Semaphore,
         mpsc::{Receiver, Sender, channel},
     },
-    task::{JoinError, JoinHandle, spawn_blocking},
+    task::{JoinError, spawn_blocking},
 };
 
-use super::{RunError, outcome::Counters};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    RunError,
+    checkpoint::{Checkpoints, Meter, Pace, Passing},
+    outcome::Counters,
+};
 use crate::{
     commit::{Attempt, RejectWriter},
     decode::{DecodeError, Decoder},
-    dedup::Dedup,
+    dedup::{Dedup, Segment},
     error::{Error, Result},
-    fetch::Pages,
+    fetch::{Pages, Position},
     model::{Batch, DataFile, EncodedFile, Page, StagedFile},
     plan::ResourcePlan,
     report::{Event, Reporter},
@@ -57,6 +63,8 @@ pub(super) struct Pipeline<'a> {
     pub(super) rejects: &'a mut RejectWriter,
     pub(super) attempt: &'a Attempt,
     pub(super) table: TableStage,
+    pub(super) pace: Pace,
+    pub(super) checkpoints: Checkpoints,
     /// Bytes of finished files that may wait for the store.
     pub(super) staging_memory: u64,
 }
@@ -78,6 +86,8 @@ struct Written {
 
 enum Input {
     Rows(RecordBatch),
+    /// All rows up to here are to be in files.
+    Mark(Box<Passing>),
     /// All pages are in.
     End,
 }
@@ -102,10 +112,11 @@ impl Pipeline<'_> {
         let (rows, rows_in) = channel(QUEUE);
         let (files, files_in) = channel(QUEUE);
         let files = Outlet::new(files, self.staging_memory);
-        let table = self.table;
-        let writing = spawn_blocking(move || table.run(rows_in, &files));
-        let staging = stage(self.attempt, self.resource, self.reporter, files_in);
-        let reading = read(self.pages, self.decoder, self.rejects, counters, rows);
+        let (table, meter) = (self.table, self.pace.meter());
+        let writing = spawn_blocking(move || table.run(rows_in, &files, &meter));
+        let staging = stage(self.attempt, self.resource, self.reporter, self.checkpoints, files_in);
+        let reader = Reader { pages: self.pages, rejects: self.rejects, counters, pace: self.pace, rows };
+        let reading = reader.run(self.decoder);
         let (read, staged, written) = tokio::join!(reading, staging, writing);
         let written = written.unwrap_or(Err(Stop::Elsewhere));
         match (read, written, staged) {
@@ -130,76 +141,103 @@ fn first_failure(stops: [Option<Stop>; 3]) -> Option<Error> {
     })
 }
 
-/// Takes pages as they come in order, decodes a few of them side by side, and hands their rows on in page order.
-///
-/// What fails first in page order is the failure: the pages before one that cannot be had are still judged.
-async fn read(
-    pages: &mut Pages,
-    decoder: Arc<Decoder>,
-    rejects: &mut RejectWriter,
-    counters: &mut Counters,
+/// What the task that reads works with.
+struct Reader<'a> {
+    pages: &'a mut Pages,
+    rejects: &'a mut RejectWriter,
+    counters: &'a mut Counters,
+    pace: Pace,
     rows: Sender<Input>,
-) -> Result<(), Stop> {
-    let side_by_side = std::thread::available_parallelism().map_or(1, usize::from) + 1;
-    let mut decoding = FuturesOrdered::new();
-    let ended = loop {
-        tokio::select! {
-            biased;
-            () = rows.closed() => return Err(Stop::Elsewhere),
-            Some(batch) = decoding.next() => hand_on(batch, rejects, counters, &rows).await?,
-            page = pages.next(), if decoding.len() < side_by_side => match page {
-                Some(Ok(page)) => decoding.push_back(spawn_decode(&decoder, page)),
-                Some(Err(error)) => break Err(error),
-                None => break Ok(()),
-            },
+}
+
+impl Reader<'_> {
+    /// Takes pages as they come in order, decodes a few of them side by side, and hands their rows on in page order.
+    ///
+    /// What fails first in page order is the failure: the pages before one that cannot be had are still judged.
+    async fn run(mut self, decoder: Arc<Decoder>) -> Result<(), Stop> {
+        let side_by_side = std::thread::available_parallelism().map_or(1, usize::from) + 1;
+        let mut decoding = FuturesOrdered::new();
+        let ended = loop {
+            tokio::select! {
+                biased;
+                () = self.rows.closed() => return Err(Stop::Elsewhere),
+                Some((batch, position)) = decoding.next() => self.hand_on(batch, &position).await?,
+                page = self.pages.next(), if decoding.len() < side_by_side => match page {
+                    Some(Ok(page)) => decoding.push_back(spawn_decode(&decoder, page, self.pages.position())),
+                    Some(Err(error)) => break Err(error),
+                    None => break Ok(()),
+                },
+            }
+        };
+        while let Some((batch, position)) = decoding.next().await {
+            self.hand_on(batch, &position).await?;
         }
-    };
-    while let Some(batch) = decoding.next().await {
-        hand_on(batch, rejects, counters, &rows).await?;
+        ended?;
+        self.rows.send(Input::End).await.map_err(|_| Stop::Elsewhere)
     }
-    ended?;
-    rows.send(Input::End).await.map_err(|_| Stop::Elsewhere)
+
+    /// One page's rejects are written, its rows handed on; behind them a mark, if it is time for a checkpoint.
+    async fn hand_on(&mut self, decoded: Decoded, position: &Position) -> Result<(), Stop> {
+        let batch = decoded.map_err(|_| Stop::Elsewhere)??;
+        self.counters.rows_fetched += batch.rows_fetched;
+        self.counters.rows_rejected += batch.rows_rejected;
+        self.counters.values_discarded += batch.values_discarded;
+        for reject in &batch.rejects {
+            self.rejects.write(reject).await?;
+        }
+        self.pace.keep(&batch.rejects);
+        self.rows.send(Input::Rows(batch.rows)).await.map_err(|_| Stop::Elsewhere)?;
+        match self.pace.mark(position, || self.counters.with_requests(self.pages)) {
+            Some(mark) => self.rows.send(Input::Mark(Box::new(mark))).await.map_err(|_| Stop::Elsewhere),
+            None => Ok(()),
+        }
+    }
 }
 
 type Decoded = Result<Result<Batch, DecodeError>, JoinError>;
 
-fn spawn_decode(decoder: &Arc<Decoder>, page: Page) -> JoinHandle<Result<Batch, DecodeError>> {
+/// Decodes on another thread; the position is the one behind the page.
+fn spawn_decode(
+    decoder: &Arc<Decoder>,
+    page: Page,
+    position: Position,
+) -> impl Future<Output = (Decoded, Position)> + use<> {
     let decoder = Arc::clone(decoder);
-    spawn_blocking(move || decoder.decode(&page))
+    spawn_blocking(move || decoder.decode(&page)).map(|batch| (batch, position))
 }
 
-/// One page's rejects are written, its rows handed on.
-async fn hand_on(
-    decoded: Decoded,
-    rejects: &mut RejectWriter,
-    counters: &mut Counters,
-    rows: &Sender<Input>,
-) -> Result<(), Stop> {
-    let batch = decoded.map_err(|_| Stop::Elsewhere)??;
-    counters.rows_fetched += batch.rows_fetched;
-    counters.rows_rejected += batch.rows_rejected;
-    counters.values_discarded += batch.values_discarded;
-    for reject in &batch.rejects {
-        rejects.write(reject).await?;
-    }
-    rows.send(Input::Rows(batch.rows)).await.map_err(|_| Stop::Elsewhere)
-}
-
-/// Stages files as they are finished, several at a time, and returns them in the order in which they were finished.
+/// Stages files as they are finished, several at a time, and returns them in the order in which they were finished. A mark
+/// becomes a checkpoint once the files before it are staged.
 async fn stage(
     attempt: &Attempt,
     resource: &ResourcePlan,
     reporter: &dyn Reporter,
-    files: Receiver<Finished>,
+    mut checkpoints: Checkpoints,
+    outputs: Receiver<Output>,
 ) -> Result<Vec<StagedFile>, Stop> {
-    let files = stream::unfold(files, |mut files| async { files.recv().await.map(|file| (file, files)) });
-    let staged = files.map(async |finished| {
-        let staged = attempt.stage(finished.file).await?;
-        let DataFile { path, rows, bytes, .. } = &staged.file;
-        reporter.on_event(&Event::FileStaged { resource: &resource.name, path, rows: *rows, bytes: *bytes });
-        Ok(staged)
+    let outputs = stream::unfold(outputs, |mut outputs| async { outputs.recv().await.map(|output| (output, outputs)) });
+    let staged = outputs.map(async |output| match output {
+        Output::File(finished) => attempt.stage(finished.file).await.map(|file| (Some(file), None)),
+        Output::Mark(mark) => Ok((None, Some(mark))),
     });
-    staged.buffered(STAGED_AT_ONCE).try_collect().await
+    let mut staged = std::pin::pin!(staged.buffered(STAGED_AT_ONCE));
+    while let Some((file, mark)) = staged.try_next().await? {
+        if let Some(file) = file {
+            let DataFile { path, rows, bytes, .. } = &file.file;
+            reporter.on_event(&Event::FileStaged { resource: &resource.name, path, rows: *rows, bytes: *bytes });
+            checkpoints.add(file);
+        }
+        if let Some(mark) = mark {
+            checkpoints.write(attempt, *mark).await?;
+        }
+    }
+    Ok(checkpoints.into_files())
+}
+
+/// What the thread that writes leaves behind.
+enum Output {
+    File(Finished),
+    Mark(Box<Passing>),
 }
 
 /// A finished file, and its part of the bytes that may wait to be staged.
@@ -210,7 +248,7 @@ struct Finished {
 
 /// Where the writing thread leaves finished files: a store that is slower than the encoder holds it up, by bytes.
 struct Outlet {
-    files: Sender<Finished>,
+    outputs: Sender<Output>,
     /// One permit for each KiB.
     room: Arc<Semaphore>,
     kib: u32,
@@ -218,9 +256,9 @@ struct Outlet {
 }
 
 impl Outlet {
-    fn new(files: Sender<Finished>, bytes: u64) -> Self {
+    fn new(outputs: Sender<Output>, bytes: u64) -> Self {
         let kib = u32::try_from(bytes / 1024).unwrap_or(u32::MAX).clamp(1, MOST_PERMITS);
-        Self { files, room: Arc::new(Semaphore::new(kib as usize)), kib, runtime: Handle::current() }
+        Self { outputs, room: Arc::new(Semaphore::new(kib as usize)), kib, runtime: Handle::current() }
     }
 
     /// Must be called on a thread that may block.
@@ -230,9 +268,24 @@ impl Outlet {
             let kib = u32::try_from(file.content.len() / 1024).unwrap_or(u32::MAX).min(self.kib);
             let room = self.runtime.block_on(Arc::clone(&self.room).acquire_many_owned(kib));
             let finished = Finished { file, _held: room.map_err(|_| Stop::Elsewhere)? };
-            self.files.blocking_send(finished).map_err(|_| Stop::Elsewhere)
+            self.outputs.blocking_send(Output::File(finished)).map_err(|_| Stop::Elsewhere)
         })
     }
+
+    /// Behind all files that were sent before.
+    fn mark(&self, mark: Box<Passing>) -> Result<(), Stop> {
+        self.outputs.blocking_send(Output::Mark(mark)).map_err(|_| Stop::Elsewhere)
+    }
+}
+
+/// What one checkpoint holds of the stage below.
+#[derive(Serialize, Deserialize)]
+struct StageState {
+    dedup: Option<Segment>,
+    /// Of the files since the checkpoint before.
+    index: FileIndex,
+    next_sequence: u64,
+    rows: u64,
 }
 
 /// Dedup and write: owned by one thread, so that neither needs a lock.
@@ -248,10 +301,17 @@ impl TableStage {
         Self { dedup, writer, rows: 0 }
     }
 
-    fn run(mut self, mut input: Receiver<Input>, files: &Outlet) -> Result<Written, Stop> {
+    fn run(mut self, mut input: Receiver<Input>, files: &Outlet, meter: &Meter) -> Result<Written, Stop> {
         loop {
             match input.blocking_recv() {
                 None => return Err(Stop::Elsewhere),
+                Some(Input::Mark(mut mark)) => {
+                    let started = meter.start();
+                    let flushed = self.flush(&mut mark)?;
+                    meter.stop(started);
+                    files.send(flushed)?;
+                    files.mark(mark)?;
+                }
                 Some(Input::Rows(rows)) => files.send(self.write(rows)?)?,
                 Some(Input::End) => break,
             }
@@ -261,6 +321,35 @@ impl TableStage {
         let duplicates = self.dedup.as_ref().map_or(0, Dedup::duplicates);
         let superseded = self.dedup.map(|dedup| dedup.finish().superseded).unwrap_or_default();
         Ok(Written { index: finished.index, superseded, duplicates })
+    }
+
+    /// Closes all files, and adds to the mark what a stage that goes on behind it has to know.
+    fn flush(&mut self, mark: &mut Passing) -> Result<Vec<EncodedFile>> {
+        let flushed = self.writer.flush()?;
+        let state = StageState {
+            dedup: self.dedup.as_mut().map(Dedup::segment),
+            index: flushed.index,
+            next_sequence: flushed.next_sequence,
+            rows: self.rows,
+        };
+        mark.state = postcard::to_stdvec(&state).map_err(RunError::from)?;
+        Ok(flushed.files)
+    }
+
+    /// Goes on behind checkpoints of another run, all there are, in their order.
+    pub(super) fn resume<'a>(mut self, states: impl IntoIterator<Item = &'a [u8]>) -> Result<Self> {
+        let mut index = FileIndex::default();
+        let mut next_sequence = 0;
+        for state in states {
+            let state: StageState = postcard::from_bytes(state).map_err(RunError::from)?;
+            if let (Some(dedup), Some(segment)) = (&mut self.dedup, state.dedup) {
+                dedup.restore(segment)?;
+            }
+            index.append(state.index);
+            (next_sequence, self.rows) = (state.next_sequence, state.rows);
+        }
+        self.writer = self.writer.resume(index, next_sequence);
+        Ok(self)
     }
 
     fn write(&mut self, rows: RecordBatch) -> Result<Vec<EncodedFile>> {

@@ -2,18 +2,22 @@
 
 use std::sync::Arc;
 
+use chrono::{DateTime, SecondsFormat, Utc};
+
 use super::{
     RunError,
+    begin::{Beginning, Begun},
+    checkpoint::{self, Checkpoints, Pace, Resumed},
     outcome::{Committed, Counters, Ended},
     pipeline::{Pipeline, TableStage},
     superseded::drop_superseded,
 };
 use crate::{
-    commit::{self, Attempt, CommitOutcome, RejectWriter, TableFormat, TableSnapshot},
+    commit::{self, Attempt, CommitOutcome, DiedAfterCommit, RejectWriter, RunRecord, TableFormat, TableSnapshot},
     decode::Decoder,
     dedup::Dedup,
     environment::Environment,
-    error::{Error, Result, chain},
+    error::{Error, ErrorKind, Result, chain},
     fetch::{Client, Pages},
     model::{Commit, DataFile, Operation, StagedFile, State, TableIdentity},
     plan::{MaxRejects, PartitionField, ResourcePlan, TableFormatKind, Transform, WriteDisposition},
@@ -29,6 +33,9 @@ const PAGES_PART: u64 = 4;
 /// And for finished files that wait to be staged. The rest is for rows and open files: a file is in memory until it is whole.
 const FILES_PART: u64 = 4;
 
+/// How often an append or a merge is done again because another writer committed first.
+const REDOS: usize = 8;
+
 /// What an export of one resource needs.
 pub(super) struct Export<'a> {
     pub(super) pipeline: &'a str,
@@ -37,6 +44,8 @@ pub(super) struct Export<'a> {
     pub(super) destination: &'a Destination,
     pub(super) table_format: TableFormatKind,
     pub(super) partial_replace_allowed: bool,
+    pub(super) wait: bool,
+    pub(super) resume: bool,
     /// Bytes that this resource may hold.
     pub(super) memory: u64,
     pub(super) client: &'a Arc<Client>,
@@ -49,28 +58,34 @@ impl Export<'_> {
     /// Exports and commits; the summary tells how far it came, whatever happened.
     pub(super) async fn run(&self) -> Ended {
         self.reporter.on_event(&Event::ResourceStarted { resource: &self.resource.name });
+        let started = self.environment.clock.now();
         let mut counters = Counters::default();
-        match self.export(&mut counters).await {
+        let table = match self.open().await {
+            Ok(table) => table,
+            Err(error) => return Ended::failed(self.resource, &counters, &error),
+        };
+        let exported = self.export(table.as_ref(), &mut counters).await;
+        let mut ended = match exported {
             Ok(committed) => Ended::committed(self.resource, &counters, committed, self.destination),
             Err(error) => Ended::failed(self.resource, &counters, &error),
-        }
+        };
+        self.record(table.as_ref(), started, &counters, &ended).await;
+        // Until the whole run is over, others find this one alive, also where this table is done.
+        ended.held = table.workspace().held().await;
+        ended
     }
 
-    async fn export(&self, counters: &mut Counters) -> Result<Committed> {
-        let table = self.open().await?;
-        let base = table.snapshot().await?;
-        self.check_fits(&base)?;
-        let attempt = table.attempt(base.version).await?;
-        let committed = self.stage_and_commit(table.as_ref(), &attempt, &base, counters).await;
-        if committed.is_err() {
+    async fn export(&self, table: &dyn TableFormat, counters: &mut Counters) -> Result<Committed> {
+        let mut work = match self.begin(table, counters).await? {
+            Beginning::Work(begun) => Work::new(begun),
+            Beginning::Done(died) => return self.committed_before(table, &died, counters).await,
+        };
+        let resumed = work.resumed.take();
+        let committed = self.stage_and_commit(table, &mut work, resumed, counters).await;
+        if let (Err(error), Some(attempt)) = (&committed, work.attempt) {
             // The failure is what the user must hear of; what it leaves behind, the next run takes away. Nothing is deleted
             // that a commit may name.
-            let _ = attempt.abandon().await;
-        }
-        if let Some(held) = table.workspace().held().await
-            && let Err(error) = held.release().await
-        {
-            tracing::warn!(table = self.resource.table, error = %chain(&error), "the run's claim was not deleted");
+            let _ = if can_be_resumed(error) { attempt.leave().await } else { attempt.abandon().await };
         }
         committed
     }
@@ -78,12 +93,12 @@ impl Export<'_> {
     async fn stage_and_commit(
         &self,
         table: &dyn TableFormat,
-        attempt: &Attempt,
-        base: &TableSnapshot,
+        work: &mut Work,
+        resumed: Option<Resumed>,
         counters: &mut Counters,
     ) -> Result<Committed> {
-        let files = self.stage(table, attempt, base, counters).await?;
-        self.commit(table, base, files, counters).await
+        let staged = self.stage(table, work.attempt()?, &work.base, resumed, counters).await?;
+        self.commit(table, work, staged, counters).await
     }
 
     async fn open(&self) -> Result<Box<dyn TableFormat>> {
@@ -91,23 +106,44 @@ impl Export<'_> {
         commit::open(self.store, table, self.identity(), self.environment.clone(), self.table_format).await
     }
 
-    /// Whether what this run will write belongs into the table as it is.
-    fn check_fits(&self, base: &TableSnapshot) -> Result<()> {
-        let disposition = self.resource.write_disposition;
-        let is_partial = self.resource.max_pages.is_some() && !self.partial_replace_allowed;
-        if disposition == WriteDisposition::Replace && is_partial && base.rows > 0 {
-            return Err(RunError::PartialReplace { table: self.resource.table.clone(), rows: base.rows }.into());
-        }
-        if disposition == WriteDisposition::Merge && base.rows > 0 {
-            return Err(RunError::MergeIntoRows { table: self.resource.table.clone() }.into());
-        }
-        if disposition == WriteDisposition::Append && base.rows > 0 {
-            self.check_shape(base)?;
-        }
-        Ok(())
+    /// What the run that died had written: its numbers are those of this one.
+    async fn committed_before(
+        &self,
+        table: &dyn TableFormat,
+        died: &DiedAfterCommit,
+        counters: &mut Counters,
+    ) -> Result<Committed> {
+        let snapshot = table.snapshot().await?;
+        let record = table.commit_at(died.version).await?;
+        table.workspace().forget_died().await?;
+        counters.take_named(&died.counters);
+        let files = record.map(|record| record.adds).unwrap_or_default();
+        Ok(Committed { version: died.version, table_rows: snapshot.rows, files })
     }
 
-    fn check_shape(&self, base: &TableSnapshot) -> Result<()> {
+    /// The record of the run is for people: that it can't be written changes nothing.
+    async fn record(&self, table: &dyn TableFormat, started: DateTime<Utc>, counters: &Counters, ended: &Ended) {
+        let text = |moment: DateTime<Utc>| moment.to_rfc3339_opts(SecondsFormat::Millis, true);
+        let summary = &ended.summary;
+        let mut named = counters.named();
+        named.insert("rows_written".to_owned(), summary.rows_written);
+        let record = RunRecord {
+            run_id: self.run_id.to_owned(),
+            pipeline: self.pipeline.to_owned(),
+            resource: self.resource.name.clone(),
+            status: summary.status,
+            started_at: text(started),
+            finished_at: text(self.environment.clock.now()),
+            version: Some(summary.table_version).filter(|&version| version > 0),
+            counters: named,
+            error: summary.error.as_ref().map(|error| error.message.clone()),
+        };
+        if let Err(error) = table.workspace().record(&record).await {
+            tracing::warn!(resource = self.resource.name, error = %chain(&error), "the run's record was not written");
+        }
+    }
+
+    pub(super) fn check_shape(&self, base: &TableSnapshot) -> Result<()> {
         let changed = |what, before: String, now: String| {
             Error::from(RunError::ShapeChanged { table: self.resource.table.clone(), what, before, now })
         };
@@ -131,10 +167,11 @@ impl Export<'_> {
         table: &dyn TableFormat,
         attempt: &Attempt,
         base: &TableSnapshot,
+        resumed: Option<Resumed>,
         counters: &mut Counters,
     ) -> Result<Vec<StagedFile>> {
         let mut rejects = table.workspace().rejects(self.run_id);
-        let staged = self.fill(attempt, base, &mut rejects, counters).await;
+        let staged = self.fill(attempt, base, resumed, &mut rejects, counters).await;
         // Rejects are kept whatever became of the run: they say why.
         let written = rejects.finish().await;
         let files = staged?;
@@ -146,21 +183,34 @@ impl Export<'_> {
         &self,
         attempt: &Attempt,
         base: &TableSnapshot,
+        resumed: Option<Resumed>,
         rejects: &mut RejectWriter,
         counters: &mut Counters,
     ) -> Result<Vec<StagedFile>> {
         let options = self.write_options(base.version + 1);
-        let table = TableStage::new(self.dedup()?, TableWriter::new(options.clone())?);
+        let mut table = TableStage::new(self.dedup()?, TableWriter::new(options.clone())?);
         let mut pages = Pages::new(Arc::clone(self.client), self.resource, self.memory / PAGES_PART)?;
-        let decoder = Arc::new(self.decoder()?);
+        let mut files = Vec::new();
+        if let Some(resumed) = resumed {
+            for reject in &resumed.rejects {
+                rejects.write(reject).await?;
+            }
+            table = table.resume(resumed.states.iter().map(Vec::as_slice))?;
+            pages = pages.resume(resumed.mark.position);
+            files = resumed.files;
+        }
+        let pace = Pace::new(Arc::clone(&self.environment.clock), self.resource.checkpoint.interval);
+        let fingerprint = checkpoint::fingerprint(self.resource, self.memory)?;
         let pipeline = Pipeline {
             resource: self.resource,
             reporter: self.reporter,
             pages: &mut pages,
-            decoder,
+            decoder: Arc::new(self.decoder()?),
             rejects,
             attempt,
             table,
+            checkpoints: Checkpoints::new(fingerprint, self.run_id, pace.meter(), files),
+            pace,
             staging_memory: self.memory / FILES_PART,
         };
         let staged = pipeline.run(counters).await;
@@ -234,24 +284,34 @@ impl Export<'_> {
         Err(RunError::TooManyRejects { resource, rejected, fetched: counters.rows_fetched, allowed, rejects }.into())
     }
 
-    /// One version of what was staged.
+    /// One version of what was staged. Where another writer made that version first, an append or a merge is done again on
+    /// top of it.
     async fn commit(
         &self,
         table: &dyn TableFormat,
-        base: &TableSnapshot,
-        adds: Vec<StagedFile>,
+        work: &mut Work,
+        mut adds: Vec<StagedFile>,
         counters: &Counters,
     ) -> Result<Committed> {
         self.reporter.on_event(&Event::Committing { resource: &self.resource.name });
-        let files: Vec<DataFile> = adds.iter().map(|staged| staged.file.clone()).collect();
-        self.check_numbers(counters, files.iter().map(|file| file.rows).sum())?;
-        let commit = self.new_commit(base, adds, counters);
-        match table.commit(base.version, commit).await? {
-            CommitOutcome::Committed { version, rows } => Ok(Committed { version, table_rows: rows, files }),
-            CommitOutcome::Conflict { version, .. } => {
-                Err(RunError::Conflict { table: self.resource.table.clone(), version }.into())
+        for redo in (0..=REDOS).rev() {
+            let files: Vec<DataFile> = adds.iter().map(|staged| staged.file.clone()).collect();
+            self.check_numbers(counters, files.iter().map(|file| file.rows).sum())?;
+            let commit = self.new_commit(&work.base, adds.clone(), counters);
+            let version = match table.commit(work.base.version, commit).await? {
+                CommitOutcome::Committed { version, rows } => {
+                    return Ok(Committed { version, table_rows: rows, files });
+                }
+                CommitOutcome::Conflict { version, .. } => version,
+            };
+            if redo == 0 || self.resource.write_disposition == WriteDisposition::Replace {
+                return Err(RunError::Conflict { table: self.resource.table.clone(), version }.into());
             }
+            work.base = table.snapshot().await?;
+            self.check_fits(&work.base)?;
+            adds = work.rebase(table, adds).await?;
         }
+        Err(RunError::Conflict { table: self.resource.table.clone(), version: work.base.version }.into())
     }
 
     fn check_numbers(&self, counters: &Counters, written: u64) -> Result<()> {
@@ -287,6 +347,38 @@ impl Export<'_> {
     fn identity(&self) -> TableIdentity {
         TableIdentity { pipeline: self.pipeline.to_owned(), resource: self.resource.name.clone() }
     }
+}
+
+/// An attempt at a version, and the version that it builds on.
+struct Work {
+    base: TableSnapshot,
+    /// `None` if it was lost on the way to a newer version.
+    attempt: Option<Attempt>,
+    resumed: Option<Resumed>,
+}
+
+impl Work {
+    fn new(begun: Begun) -> Self {
+        let Begun { base, attempt, resumed } = begun;
+        Self { base, attempt: Some(attempt), resumed }
+    }
+
+    fn attempt(&self) -> Result<&Attempt, RunError> {
+        self.attempt.as_ref().ok_or(RunError::NoAttempt)
+    }
+
+    /// Moves what was staged to an attempt at the version behind the new base.
+    async fn rebase(&mut self, table: &dyn TableFormat, files: Vec<StagedFile>) -> Result<Vec<StagedFile>> {
+        let attempt = self.attempt.take().ok_or(RunError::NoAttempt)?;
+        let (attempt, files) = table.workspace().rebase(attempt, files, self.base.version).await?;
+        self.attempt = Some(attempt);
+        Ok(files)
+    }
+}
+
+/// Whether the same command, run again, can go on from the checkpoints; after the last page there is nothing to go on with.
+fn can_be_resumed(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::Transient | ErrorKind::Interrupted | ErrorKind::User)
 }
 
 /// A share as it was written: `7%`, and not `7.000000000000001%`.
