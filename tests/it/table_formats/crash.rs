@@ -1,9 +1,6 @@
 //! Runs that die, and answers that get lost: the table is the old one or the new one, and the next open leaves nothing over.
 
-use std::sync::{
-    Arc,
-    atomic::AtomicI64,
-};
+use std::sync::{Arc, atomic::AtomicI64};
 
 use restlake::{
     commit::CommitOutcome,
