@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 use crate::support::{
     server::{Gate, Reply, Server, list_by_offset, numbered_rows},
-    tables::read_table,
+    tables::{read_table, walk},
 };
 
 fn restlake(arguments: &[&str]) -> Output {
