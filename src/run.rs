@@ -11,15 +11,21 @@
 //! not stop the others. `pipeline.rs` is the part in brackets.
 
 mod begin;
+mod change;
 mod checkpoint;
 mod error;
+mod fill;
+mod load_columns;
+mod merging;
 mod outcome;
 mod pipeline;
 mod resource;
+mod shape;
 mod superseded;
 
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use futures::{StreamExt, stream};
 
 use crate::{
@@ -87,6 +93,7 @@ pub async fn run_held(plan: Plan, environment: Environment, reporter: Arc<dyn Re
 struct Run {
     plan: Plan,
     run_id: String,
+    began: DateTime<Utc>,
     environment: Environment,
     reporter: Arc<dyn Reporter>,
 }
@@ -99,8 +106,9 @@ struct Connections {
 
 impl Run {
     fn new(plan: Plan, environment: Environment, reporter: Arc<dyn Reporter>) -> Self {
-        let run_id = run_id(&environment);
-        Self { plan, run_id, environment, reporter }
+        let began = environment.clock.now();
+        let run_id = run_id(&environment, began);
+        Self { plan, run_id, began, environment, reporter }
     }
 
     fn connect(&self) -> Result<Connections> {
@@ -125,6 +133,7 @@ impl Run {
         Export {
             pipeline: &self.plan.pipeline,
             run_id: &self.run_id,
+            began: self.began,
             resource,
             destination: &self.plan.destination,
             table_format: self.plan.table_format,
@@ -141,8 +150,8 @@ impl Run {
 }
 
 /// When the run began, to the millisecond, and something that two runs of one moment do not share.
-fn run_id(environment: &Environment) -> String {
-    let began = environment.clock.now().format("%Y%m%dT%H%M%S%3fZ");
+fn run_id(environment: &Environment, began: DateTime<Utc>) -> String {
+    let began = began.format("%Y%m%dT%H%M%S%3fZ");
     let salt = (environment.random.next() * f64::from(u32::MAX)) as u32;
     format!("{began}-{salt:08x}")
 }

@@ -5,7 +5,6 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 
 use super::{
-    RunError,
     checkpoint::{self, Resumed},
     outcome::Counters,
     resource::Export,
@@ -58,7 +57,7 @@ impl Export<'_> {
         };
         attempt.abandon().await?;
         self.warn(counters, went_on_from(&resumed));
-        *counters = Counters::resume(resumed.mark.counters.clone(), std::mem::take(&mut counters.warnings));
+        *counters = Counters::resume(resumed.counters.clone(), std::mem::take(&mut counters.warnings));
         Ok(Beginning::Work(Begun { base, attempt: adopted, resumed: Some(resumed) }))
     }
 
@@ -170,22 +169,6 @@ impl Export<'_> {
         }
     }
 
-    /// Whether what this run will write belongs into the table as it is.
-    pub(super) fn check_fits(&self, base: &TableSnapshot) -> Result<()> {
-        let disposition = self.resource.write_disposition;
-        let is_partial = self.resource.max_pages.is_some() && !self.partial_replace_allowed;
-        if disposition == WriteDisposition::Replace && is_partial && base.rows > 0 {
-            return Err(RunError::PartialReplace { table: self.resource.table.clone(), rows: base.rows }.into());
-        }
-        if disposition == WriteDisposition::Merge && base.rows > 0 {
-            return Err(RunError::MergeIntoRows { table: self.resource.table.clone() }.into());
-        }
-        if disposition == WriteDisposition::Append && base.rows > 0 {
-            self.check_shape(base)?;
-        }
-        Ok(())
-    }
-
     fn warn(&self, counters: &mut Counters, message: String) {
         tracing::warn!(resource = self.resource.name, "{message}");
         self.reporter.on_event(&Event::Warning { resource: &self.resource.name, message: &message });
@@ -203,7 +186,7 @@ fn finished_by(died: &DiedAfterCommit) -> String {
 
 fn went_on_from(resumed: &Resumed) -> String {
     let rows: u64 = resumed.files.iter().map(|file| file.file.rows).sum();
-    let pages = resumed.mark.counters.pages;
+    let pages = resumed.counters.pages;
     format!(
         "went on behind page {pages}, with {rows} rows in {} files, where the run {} died",
         resumed.files.len(),

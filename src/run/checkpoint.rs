@@ -14,7 +14,7 @@ use std::{
 
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::{Engine, engine::general_purpose::STANDARD};
-use chrono::SecondsFormat;
+use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{RunError, outcome::Counters};
@@ -53,6 +53,7 @@ pub(super) struct Passing {
 /// A checkpoint's own part of what the commit's staging directory keeps for it.
 #[derive(Serialize, Deserialize)]
 struct Payload {
+    began: DateTime<Utc>,
     counters: Counters,
     /// Base64 of [`Passing::state`].
     state: String,
@@ -63,6 +64,7 @@ struct Payload {
 pub(super) struct Checkpoints {
     fingerprint: String,
     run_id: String,
+    began: DateTime<Utc>,
     meter: Meter,
     files: Vec<StagedFile>,
     /// How many of them the checkpoints name.
@@ -71,8 +73,14 @@ pub(super) struct Checkpoints {
 
 impl Checkpoints {
     /// `files` are those that a run that died had named.
-    pub(super) fn new(fingerprint: String, run_id: &str, meter: Meter, files: Vec<StagedFile>) -> Self {
-        Self { fingerprint, run_id: run_id.to_owned(), meter, named: files.len(), files }
+    pub(super) fn new(
+        fingerprint: String,
+        run_id: &str,
+        began: DateTime<Utc>,
+        meter: Meter,
+        files: Vec<StagedFile>,
+    ) -> Self {
+        Self { fingerprint, run_id: run_id.to_owned(), began, meter, named: files.len(), files }
     }
 
     pub(super) fn add(&mut self, file: StagedFile) {
@@ -88,7 +96,7 @@ impl Checkpoints {
         let started = self.meter.start();
         let Passing { mark, rejects, state } = passing;
         let new = self.files.get(self.named..).unwrap_or_default().iter().cloned();
-        let payload = Payload { counters: mark.counters, state: STANDARD.encode(state) };
+        let payload = Payload { began: self.began, counters: mark.counters, state: STANDARD.encode(state) };
         let checkpoint = Checkpoint {
             fingerprint: self.fingerprint.clone(),
             run_id: self.run_id.clone(),
@@ -109,7 +117,10 @@ impl Checkpoints {
 #[derive(Debug)]
 pub(super) struct Resumed {
     pub(super) run_id: String,
-    pub(super) mark: Mark,
+    /// When the first run began whose pages these are.
+    pub(super) began: DateTime<Utc>,
+    pub(super) position: Position,
+    pub(super) counters: Counters,
     pub(super) files: Vec<StagedFile>,
     pub(super) rejects: Vec<Reject>,
     /// One for each checkpoint, in order.
@@ -130,7 +141,9 @@ impl Resumed {
         let files = checkpoints.iter().flat_map(|checkpoint| &checkpoint.files);
         Ok(Some(Self {
             run_id: last.run_id.clone(),
-            mark: Mark { position, counters: payload(last)?.counters },
+            began: payload(last)?.began,
+            position,
+            counters: payload(last)?.counters,
             files: files.map(|file| file.staged.clone()).collect(),
             rejects: checkpoints.iter().flat_map(|checkpoint| checkpoint.rejects.iter().cloned()).collect(),
             states: checkpoints.iter().map(state).collect::<Result<_, _>>()?,

@@ -31,14 +31,16 @@ use serde::{Deserialize, Serialize};
 use super::{
     RunError,
     checkpoint::{Checkpoints, Meter, Pace, Passing},
+    load_columns::LoadColumns,
     outcome::Counters,
 };
 use crate::{
     commit::{Attempt, RejectWriter},
     decode::{DecodeError, Decoder},
-    dedup::{Dedup, Segment},
+    dedup::{self, Dedup, Deduplicated},
     error::{Error, Result},
     fetch::{Pages, Position},
+    merge::{self, Collector, Incoming, Sifted},
     model::{Batch, DataFile, EncodedFile, Page, StagedFile},
     plan::ResourcePlan,
     report::{Event, Reporter},
@@ -62,6 +64,7 @@ pub(super) struct Pipeline<'a> {
     pub(super) decoder: Arc<Decoder>,
     pub(super) rejects: &'a mut RejectWriter,
     pub(super) attempt: &'a Attempt,
+    pub(super) load_columns: LoadColumns,
     pub(super) table: TableStage,
     pub(super) pace: Pace,
     pub(super) checkpoints: Checkpoints,
@@ -75,12 +78,18 @@ pub(super) struct Staged {
     pub(super) index: FileIndex,
     /// Ids of rows in the files that a later row of the same key replaced, ascending.
     pub(super) superseded: Vec<u64>,
+    /// What a merge needs to know of the run; `None` if nothing is merged.
+    pub(super) incoming: Option<Arc<Incoming>>,
+    /// What the next file of this version would be numbered.
+    pub(super) next_sequence: u64,
 }
 
 /// What the writing thread leaves behind.
 struct Written {
     index: FileIndex,
     superseded: Vec<u64>,
+    incoming: Option<Incoming>,
+    next_sequence: u64,
     duplicates: u64,
 }
 
@@ -115,14 +124,23 @@ impl Pipeline<'_> {
         let (table, meter) = (self.table, self.pace.meter());
         let writing = spawn_blocking(move || table.run(rows_in, &files, &meter));
         let staging = stage(self.attempt, self.resource, self.reporter, self.checkpoints, files_in);
-        let reader = Reader { pages: self.pages, rejects: self.rejects, counters, pace: self.pace, rows };
+        let reader = Reader {
+            pages: self.pages,
+            load_columns: self.load_columns,
+            rejects: self.rejects,
+            counters,
+            pace: self.pace,
+            rows,
+        };
         let reading = reader.run(self.decoder);
         let (read, staged, written) = tokio::join!(reading, staging, writing);
         let written = written.unwrap_or(Err(Stop::Elsewhere));
         match (read, written, staged) {
             (Ok(()), Ok(written), Ok(files)) => {
                 counters.rows_duplicate = written.duplicates;
-                Ok(Staged { files, index: written.index, superseded: written.superseded })
+                counters.rows_filtered = written.incoming.as_ref().map_or(0, Incoming::filtered);
+                let Written { index, superseded, incoming, next_sequence, .. } = written;
+                Ok(Staged { files, index, superseded, incoming: incoming.map(Arc::new), next_sequence })
             }
             (read, written, staged) => {
                 let stops = [read.err(), written.err(), staged.err()];
@@ -144,6 +162,7 @@ fn first_failure(stops: [Option<Stop>; 3]) -> Option<Error> {
 /// What the task that reads works with.
 struct Reader<'a> {
     pages: &'a mut Pages,
+    load_columns: LoadColumns,
     rejects: &'a mut RejectWriter,
     counters: &'a mut Counters,
     pace: Pace,
@@ -186,7 +205,8 @@ impl Reader<'_> {
             self.rejects.write(reject).await?;
         }
         self.pace.keep(&batch.rejects);
-        self.rows.send(Input::Rows(batch.rows)).await.map_err(|_| Stop::Elsewhere)?;
+        let filled = self.load_columns.fill(batch.rows, batch.page)?;
+        self.rows.send(Input::Rows(filled)).await.map_err(|_| Stop::Elsewhere)?;
         match self.pace.mark(position, || self.counters.with_requests(self.pages)) {
             Some(mark) => self.rows.send(Input::Mark(Box::new(mark))).await.map_err(|_| Stop::Elsewhere),
             None => Ok(()),
@@ -281,7 +301,8 @@ impl Outlet {
 /// What one checkpoint holds of the stage below.
 #[derive(Serialize, Deserialize)]
 struct StageState {
-    dedup: Option<Segment>,
+    dedup: Option<dedup::Segment>,
+    collector: Option<merge::Segment>,
     /// Of the files since the checkpoint before.
     index: FileIndex,
     next_sequence: u64,
@@ -291,14 +312,16 @@ struct StageState {
 /// Dedup and write: owned by one thread, so that neither needs a lock.
 pub(super) struct TableStage {
     dedup: Option<Dedup>,
+    /// Gathers what a merge has to know.
+    collector: Option<Collector>,
     writer: TableWriter,
     /// Rows seen so far: the id of the next one, where dedup does not number them.
     rows: u64,
 }
 
 impl TableStage {
-    pub(super) fn new(dedup: Option<Dedup>, writer: TableWriter) -> Self {
-        Self { dedup, writer, rows: 0 }
+    pub(super) fn new(dedup: Option<Dedup>, collector: Option<Collector>, writer: TableWriter) -> Self {
+        Self { dedup, collector, writer, rows: 0 }
     }
 
     fn run(mut self, mut input: Receiver<Input>, files: &Outlet, meter: &Meter) -> Result<Written, Stop> {
@@ -318,9 +341,15 @@ impl TableStage {
         }
         let finished = self.writer.finish()?;
         files.send(finished.files)?;
-        let duplicates = self.dedup.as_ref().map_or(0, Dedup::duplicates);
-        let superseded = self.dedup.map(|dedup| dedup.finish().superseded).unwrap_or_default();
-        Ok(Written { index: finished.index, superseded, duplicates })
+        let repeated = self.collector.as_ref().map_or(0, Collector::repeated);
+        let duplicates = self.dedup.as_ref().map_or(0, Dedup::duplicates) + repeated;
+        let (superseded, keys) = match self.dedup.map(Dedup::finish) {
+            Some(Deduplicated { superseded, keys, winners }) => (superseded, Some((keys, winners))),
+            None => (Vec::new(), None),
+        };
+        let incoming = self.collector.map(|collector| collector.finish(keys, superseded.clone())).transpose()?;
+        let (index, next_sequence) = (finished.index, finished.next_sequence);
+        Ok(Written { index, superseded, incoming, next_sequence, duplicates })
     }
 
     /// Closes all files, and adds to the mark what a stage that goes on behind it has to know.
@@ -328,6 +357,7 @@ impl TableStage {
         let flushed = self.writer.flush()?;
         let state = StageState {
             dedup: self.dedup.as_mut().map(Dedup::segment),
+            collector: self.collector.as_mut().map(Collector::segment),
             index: flushed.index,
             next_sequence: flushed.next_sequence,
             rows: self.rows,
@@ -345,6 +375,9 @@ impl TableStage {
             if let (Some(dedup), Some(segment)) = (&mut self.dedup, state.dedup) {
                 dedup.restore(segment)?;
             }
+            if let (Some(collector), Some(segment)) = (&mut self.collector, state.collector) {
+                collector.restore(segment)?;
+            }
             index.append(state.index);
             (next_sequence, self.rows) = (state.next_sequence, state.rows);
         }
@@ -355,12 +388,19 @@ impl TableStage {
     fn write(&mut self, rows: RecordBatch) -> Result<Vec<EncodedFile>> {
         let first = self.rows;
         self.rows += rows.num_rows() as u64;
-        match &mut self.dedup {
+        if let Some(collector) = &mut self.collector {
+            collector.arrive(&rows)?;
+        }
+        let (mut rows, mut ids) = match &mut self.dedup {
             Some(dedup) => {
                 let kept = dedup.push(&rows)?;
-                Ok(self.writer.write(&kept.rows, &kept.ids)?)
+                (kept.rows, kept.ids)
             }
-            None => Ok(self.writer.write(&rows, &(first..self.rows).collect::<Vec<_>>())?),
+            None => (rows, (first..self.rows).collect()),
+        };
+        if let Some(collector) = &mut self.collector {
+            Sifted { rows, ids } = collector.sift(rows, ids)?;
         }
+        Ok(self.writer.write(&rows, &ids)?)
     }
 }

@@ -237,7 +237,8 @@ async fn ctrl_c_ends_a_run_with_130_and_leaves_no_data() {
         (&document["status"], &document["resources"][0]["status"]),
         (&json!("interrupted"), &json!("interrupted"))
     );
-    let left: Vec<String> = walk(&project.lake()).into_keys().filter(|path| !path.contains("/_restlake/runs/")).collect();
+    let left: Vec<String> =
+        walk(&project.lake()).into_keys().filter(|path| !path.contains("/_restlake/runs/")).collect();
     assert_eq!(left, Vec::<String>::new(), "an abandoned first run leaves the record of it alone");
 }
 
