@@ -18,6 +18,8 @@ INSIDE = "RESTLAKE_REAL_INSIDE"
 def parts():
     """Name → check, in the order in which they run. Imported late: they need what the virtual environment holds."""
     import exports
+    import kills
+    import readers
     import s3
     import spark
     import wrong_input
@@ -30,6 +32,8 @@ def parts():
         "spark": spark.check_spark,
         "s3": s3.check_s3,
         "conditional-writes": s3.check_conditional_writes,
+        "kills": kills.check_kills,
+        "readers": readers.check_readers,
         "unknown-partition-column": wrong_input.check_unknown_partition_column,
         "wrong-type": wrong_input.check_wrong_type,
         "unreachable-server": wrong_input.check_unreachable_server,
