@@ -8,6 +8,7 @@ mod support;
 mod cli;
 mod config_errors;
 mod export;
+mod faulty_store;
 mod http;
 mod layers;
 mod pagination;

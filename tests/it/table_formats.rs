@@ -3,7 +3,7 @@
 mod checkpoints;
 mod crash;
 mod decorators;
-mod fixture;
+pub mod fixture;
 mod held;
 mod history;
 mod living;
