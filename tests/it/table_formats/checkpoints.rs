@@ -272,6 +272,8 @@ pub async fn a_run_that_was_taken_for_dead_commits_nothing_once_another_resumes_
     let lost = [staged, vec![late]].concat();
     let error = sleeper.commit(1, commit(Operation::Append, lost, vec![], "late")).await.unwrap_err();
     assert_eq!((error.code(), error.is_retryable()), ("attempt_lost", true));
+    // What it gives up is not its own any more.
+    attempt.abandon().await.unwrap();
 
     let _ = table.commit(1, commit(Operation::Append, adds, vec![], "run")).await.unwrap();
     end(&*table).await.unwrap();
