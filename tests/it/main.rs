@@ -12,6 +12,7 @@ mod faulty_store;
 mod http;
 mod layers;
 mod pagination;
+mod pause;
 mod stores;
 mod table_formats;
 mod write;
