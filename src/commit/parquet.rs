@@ -3,7 +3,6 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
-    time::Duration,
 };
 
 use async_trait::async_trait;
@@ -15,7 +14,7 @@ use super::{
     owner::{LEASE, Lease, STAGING, generation_of},
     publish::Publisher,
     staging::{data_file_name, is_staged_in, reach},
-    workspace::CommitLease,
+    workspace::{CommitLease, PAUSES},
 };
 use crate::{
     environment::{Environment, FaultPoint},
@@ -26,9 +25,6 @@ use crate::{
 
 /// All that is not data lies below this directory of the table.
 const HIDDEN: &str = "_restlake/";
-
-/// How long publication waits before it is tried again, each time.
-const PAUSES: [Duration; 3] = [Duration::from_secs(1), Duration::from_secs(4), Duration::from_secs(16)];
 
 /// An opened table.
 #[derive(Debug)]
