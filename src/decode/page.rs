@@ -236,6 +236,7 @@ impl<'a> PageDecoder<'a> {
         };
         let keys = match source {
             Some(Source::Path(keys)) => keys.as_slice(),
+            Some(Source::Evolved(key)) => std::slice::from_ref(key),
             _ => &[],
         };
         path(keys.iter().map(String::as_str).take(finding.depth), &finding.steps)
