@@ -44,7 +44,7 @@ pub fn rewrite(
     Ok((rows > 0).then_some(EncodedFile { path, partition, rows, keys, content }))
 }
 
-fn row_group(
+pub(super) fn row_group(
     content: &Bytes,
     metadata: &ArrowReaderMetadata,
     group: usize,

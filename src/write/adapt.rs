@@ -1,0 +1,134 @@
+//! A finished file with the columns of a newer schema: those that it lacks are null, those that are wider now are converted.
+//!
+//! Rows and their order stay, and so do row groups; where rows are to be sorted, they are within each row group.
+
+use std::sync::Arc;
+
+use arrow::{
+    array::{Array, ArrayRef, AsArray, ListArray, MapArray, RecordBatch, StructArray, new_null_array},
+    compute::{CastOptions, cast_with_options, concat_batches},
+    datatypes::DataType,
+    error::ArrowError,
+};
+use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
+
+use super::{
+    WriteError, WriteOptions,
+    encode::{Encoding, FileEncoder},
+    partition,
+    rewrite::row_group,
+};
+use crate::{
+    model::EncodedFile,
+    plan::Transform,
+    schema::{ColumnType, TableSchema},
+};
+
+/// The file as the schema of `options` has it, under the same name; `from` is the schema that it was written with. The
+/// partition spec is the same in both. The ranges of its keys are carried over: values do not change, however wide they are.
+///
+/// # Errors
+/// [`WriteError::Parquet`] if the content is no such file, [`WriteError::Arrow`] if a column of it cannot become the new one.
+pub fn adapt(file: EncodedFile, from: &TableSchema, options: &WriteOptions) -> Result<EncodedFile, WriteError> {
+    let columns = partition::file_columns(&options.schema, &options.partition_by);
+    let encoding = Encoding::new(options, &columns)?;
+    let adapter = Adapter::new(from, options, &encoding);
+    let reading = ArrowReaderOptions::new().with_schema(partition::arrow_schema(from, &adapter.written));
+    let metadata = ArrowReaderMetadata::load(&file.content, reading)?;
+    let mut encoder = encoding.start()?;
+    for group in 0..metadata.metadata().num_row_groups() {
+        let batches = row_group(&file.content, &metadata, group)?.map(|batch| adapter.adapt(&batch?));
+        encode(&mut encoder, &encoding, batches.collect::<Result<_, _>>()?)?;
+    }
+    let rows = encoder.rows();
+    let (content, _) = encoder.finish()?;
+    let EncodedFile { path, partition, keys, .. } = file;
+    Ok(EncodedFile { path, partition, rows, keys, content })
+}
+
+/// One row group.
+fn encode(encoder: &mut FileEncoder, encoding: &Encoding, batches: Vec<RecordBatch>) -> Result<(), WriteError> {
+    if encoding.sorts() {
+        let rows = concat_batches(encoding.schema(), &batches)?;
+        return encoder.write(encoding, &rows, &[]);
+    }
+    batches.iter().try_for_each(|batch| encoder.copy(batch))?;
+    encoder.end_row_group()
+}
+
+struct Adapter<'a> {
+    from: &'a TableSchema,
+    options: &'a WriteOptions,
+    encoding: &'a Encoding,
+    /// Columns of `from` that the file has.
+    written: Vec<usize>,
+}
+
+impl<'a> Adapter<'a> {
+    fn new(from: &'a TableSchema, options: &'a WriteOptions, encoding: &'a Encoding) -> Self {
+        let in_directory = |name: &str| {
+            let told = options.partition_by.iter().filter(|field| field.transform == Transform::Identity);
+            let mut columns = told.filter_map(|field| options.schema.columns.get(field.column));
+            columns.any(|column| column.name == name)
+        };
+        let columns = from.columns.iter().enumerate().filter(|(_, column)| !in_directory(&column.name));
+        Self { from, options, encoding, written: columns.map(|(index, _)| index).collect() }
+    }
+
+    fn adapt(&self, rows: &RecordBatch) -> Result<RecordBatch, ArrowError> {
+        let schema = self.encoding.schema();
+        let columns = schema.fields().iter().map(|field| match rows.column_by_name(field.name()) {
+            Some(array) => self.column(field.name(), array),
+            None => Ok(new_null_array(field.data_type(), rows.num_rows())),
+        });
+        RecordBatch::try_new(Arc::clone(schema), columns.collect::<Result<_, _>>()?)
+    }
+
+    fn column(&self, name: &str, array: &ArrayRef) -> Result<ArrayRef, ArrowError> {
+        let data_type = |schema: &'a TableSchema| {
+            let column = schema.index_of(name).and_then(|index| schema.columns.get(index));
+            column.map(|column| &column.data_type).ok_or_else(|| unlike(name))
+        };
+        widen(array, data_type(self.from)?, data_type(&self.options.schema)?)
+    }
+}
+
+/// The same values in a type that holds them all.
+fn widen(array: &ArrayRef, from: &ColumnType, to: &ColumnType) -> Result<ArrayRef, ArrowError> {
+    let (before, now) = (from.to_arrow(), to.to_arrow());
+    if before == now {
+        return Ok(Arc::clone(array));
+    }
+    match (from, to, now) {
+        (ColumnType::List(from), ColumnType::List(to), DataType::List(field)) => {
+            let list = array.as_list_opt::<i32>().ok_or_else(|| unlike("a list"))?;
+            let values = widen(list.values(), from, to)?;
+            Ok(Arc::new(ListArray::try_new(field, list.offsets().clone(), values, list.nulls().cloned())?))
+        }
+        (ColumnType::Map(from), ColumnType::Map(to), DataType::Map(field, sorted)) => {
+            let map = array.as_map_opt().ok_or_else(|| unlike("a map"))?;
+            let values = widen(map.values(), from, to)?;
+            let DataType::Struct(fields) = field.data_type() else { return Err(unlike("a map")) };
+            let entries = StructArray::try_new(fields.clone(), vec![Arc::clone(map.keys()), values], None)?;
+            let (offsets, nulls) = (map.offsets().clone(), map.nulls().cloned());
+            Ok(Arc::new(MapArray::try_new(field, offsets, entries, nulls, sorted)?))
+        }
+        (ColumnType::Struct(from), ColumnType::Struct(to), DataType::Struct(fields)) => {
+            let object = array.as_struct_opt().ok_or_else(|| unlike("a struct"))?;
+            let columns = to.iter().map(|field| match from.iter().find(|before| before.name == field.name) {
+                Some(before) => {
+                    let values = object.column_by_name(&field.name).ok_or_else(|| unlike(&field.name))?;
+                    widen(values, &before.data_type, &field.data_type)
+                }
+                None => Ok(new_null_array(&field.data_type.to_arrow(), object.len())),
+            });
+            let columns = columns.collect::<Result<_, _>>()?;
+            Ok(Arc::new(StructArray::try_new_with_length(fields, columns, object.nulls().cloned(), object.len())?))
+        }
+        (_, _, now) => cast_with_options(array, &now, &CastOptions { safe: false, ..CastOptions::default() }),
+    }
+}
+
+fn unlike(what: &str) -> ArrowError {
+    ArrowError::SchemaError(format!("the file does not have {what} where its schema says so"))
+}
