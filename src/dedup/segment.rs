@@ -3,7 +3,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Dedup, DedupError, keys::KeySegment};
+use super::Dedup;
+use crate::keys::{KeyError, KeySegment};
 
 /// One piece. Serialises; readable by the same version of restlake only.
 #[derive(Debug, Serialize, Deserialize)]
@@ -66,16 +67,17 @@ impl Dedup {
     /// what that made of it.
     ///
     /// # Errors
-    /// [`DedupError::Segment`] if it is not the next one of the same deduplication.
-    pub fn restore(&mut self, segment: Segment) -> Result<(), DedupError> {
+    /// [`KeyError::Segment`] if it is not the next one of the same deduplication.
+    pub fn restore(&mut self, segment: Segment) -> Result<(), KeyError> {
         let is_ranked = self.ranks.is_some();
         let fits = !is_ranked && segment.ranks.is_empty() || is_ranked && segment.ranks.len() == segment.winners.len();
-        if !fits || !self.keys.restore(segment.keys)? {
-            return Err(DedupError::Segment);
+        if !fits {
+            return Err(KeyError::Segment);
         }
+        self.keys.restore(segment.keys)?;
         self.winners.extend(segment.winners);
         for Changed { slot, winner, rank } in segment.changed {
-            let known = self.winners.get_mut(slot as usize).ok_or(DedupError::Segment)?;
+            let known = self.winners.get_mut(slot as usize).ok_or(KeyError::Segment)?;
             *known = winner;
             self.ranks.iter_mut().for_each(|ranks| ranks.set(slot as usize, &rank));
         }
@@ -85,7 +87,7 @@ impl Dedup {
         self.superseded.extend(segment.superseded);
         (self.next_id, self.duplicates) = (segment.next_id, segment.duplicates);
         self.saved = Saved::of(self);
-        if self.winners.len() == self.keys.len() { Ok(()) } else { Err(DedupError::Segment) }
+        if self.winners.len() == self.keys.len() { Ok(()) } else { Err(KeyError::Segment) }
     }
 }
 

@@ -259,7 +259,7 @@ impl TableStage {
         let finished = self.writer.finish()?;
         files.send(finished.files)?;
         let duplicates = self.dedup.as_ref().map_or(0, Dedup::duplicates);
-        let superseded = self.dedup.map(|dedup| dedup.finish().ids).unwrap_or_default();
+        let superseded = self.dedup.map(|dedup| dedup.finish().superseded).unwrap_or_default();
         Ok(Written { index: finished.index, superseded, duplicates })
     }
 

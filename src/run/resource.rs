@@ -195,6 +195,7 @@ impl Export<'_> {
             memory: usize::try_from(self.memory - self.memory / PAGES_PART - self.memory / FILES_PART)
                 .unwrap_or(usize::MAX),
             index: self.resource.dedup,
+            keys: Vec::new(),
             pipeline: self.pipeline.to_owned(),
             resource: self.resource.name.clone(),
         }

@@ -14,7 +14,7 @@ use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
 
 use super::{
     WriteError, WriteOptions,
-    encode::{Encoding, FileEncoder},
+    encode::{Encoded, Encoding, FileEncoder},
     partition,
     rewrite::row_group,
 };
@@ -25,7 +25,7 @@ use crate::{
 };
 
 /// The file as the schema of `options` has it, under the same name; `from` is the schema that it was written with. The
-/// partition spec is the same in both. The ranges of its keys are carried over: values do not change, however wide they are.
+/// partition spec is the same in both. The ranges of its keys are told anew.
 ///
 /// # Errors
 /// [`WriteError::Parquet`] if the content is no such file, [`WriteError::Arrow`] if a column of it cannot become the new one.
@@ -40,9 +40,8 @@ pub fn adapt(file: EncodedFile, from: &TableSchema, options: &WriteOptions) -> R
         let batches = row_group(&file.content, &metadata, group)?.map(|batch| adapter.adapt(&batch?));
         encode(&mut encoder, &encoding, batches.collect::<Result<_, _>>()?)?;
     }
-    let rows = encoder.rows();
-    let (content, _) = encoder.finish()?;
-    let EncodedFile { path, partition, keys, .. } = file;
+    let Encoded { content, rows, keys, .. } = encoder.finish()?;
+    let EncodedFile { path, partition, .. } = file;
     Ok(EncodedFile { path, partition, rows, keys, content })
 }
 

@@ -74,6 +74,7 @@ fn options() -> WriteOptions {
         position: 0,
         memory: 256 << 20,
         index: true,
+        keys: Vec::new(),
         pipeline: "shop".to_owned(),
         resource: "orders".to_owned(),
     }
@@ -218,7 +219,7 @@ fn an_empty_table_is_one_file_in_the_root_with_all_columns() {
     assert_eq!(paths(&files), ["part-0000000007-00000-00000.parquet"]);
     assert!(files[0].partition.is_empty() && files[0].rows == 0);
     assert_eq!(read(&files[0].content).num_columns(), schema().columns.len());
-    assert_eq!(files[0].content, empty_file(&by_status()).unwrap().content);
+    assert_eq!(files[0].content, empty_file(&by_status(), 0).unwrap().content);
 }
 
 #[test]
@@ -241,7 +242,7 @@ fn parquet_types_are_those_that_readers_agree_on() {
 fn maps_have_the_formats_own_names() {
     let mut options = options();
     options.schema.columns[NAME].data_type = "map<string, int64>".parse().unwrap();
-    let file = empty_file(&options).unwrap();
+    let file = empty_file(&options, 0).unwrap();
     let metadata = metadata(&file);
     let value = parquet_field(metadata.file_metadata().schema(), &["name", "key_value", "value"]);
     assert_eq!(value.get_physical_type(), PhysicalType::INT64);
@@ -322,7 +323,7 @@ fn sorting_columns_are_counted_among_the_files_leaves() {
     // A struct of two leaves stands before it, the partition column is gone.
     options.schema.columns[NAME].data_type = "struct<a: int64, b: int64>".parse().unwrap();
     options.parquet.sort_by = vec![STATUS, CREATED];
-    let columns = partition::file_columns(&options.schema, &options.partition_by);
+    let columns = file_columns(&options.schema, &options.partition_by);
     let encoding = encode::Encoding::new(&options, &columns).unwrap();
     let mut encoder = encoding.start().unwrap();
     let rows = RecordBatch::try_new(
@@ -338,7 +339,7 @@ fn sorting_columns_are_counted_among_the_files_leaves() {
             .collect(),
     );
     encoder.write(&encoding, &rows.unwrap(), &[]).unwrap();
-    let content = encoder.finish().unwrap().0;
+    let content = encoder.finish().unwrap().content;
     let file = EncodedFile { path: String::new(), partition: Vec::new(), rows: 1, keys: Vec::new(), content };
     let metadata = metadata(&file);
     let sorting = metadata.row_group(0).sorting_columns().unwrap();
