@@ -41,6 +41,7 @@
 //! | [`decode`] | a page to a typed batch and its rejects |
 //! | [`dedup`] | one row a primary key |
 //! | [`write`](mod@write) | batches to Parquet files: partitions, sizes, names |
+//! | [`merge`] | what a run brought against what the table holds: which rows of which files go |
 //! | [`commit`] | staged files and state to one version of the table |
 //! | [`run`](mod@run) | the one module that joins the stages |
 //! | [`schema`], [`json`], [`keys`], [`store`], [`model`] | what stages share: types, documents, keys of rows, object stores, the data between stages |
@@ -58,6 +59,7 @@ pub mod error;
 pub mod fetch;
 pub mod json;
 pub mod keys;
+pub mod merge;
 pub mod model;
 pub mod plan;
 pub mod report;

@@ -10,6 +10,7 @@ mod config_errors;
 mod export;
 mod http;
 mod layers;
+mod merge;
 mod pagination;
 mod stores;
 mod table_formats;
