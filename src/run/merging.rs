@@ -11,6 +11,7 @@
 
 use std::{fmt::Write, sync::Arc};
 
+use arrow::buffer::BooleanBuffer;
 use aws_lc_rs::digest::{SHA256, digest};
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
@@ -29,7 +30,8 @@ use crate::{
     model::{DataFile, EncodedFile, StagedFile},
     plan::{MergePlan, MergeStrategy, ResourcePlan, WriteDisposition},
     report::{Event, Reporter},
-    write::{Change, WriteOptions, empty_file, renamed, rewrite_with},
+    schema::TableSchema,
+    write::{Change, WriteOptions, adapt_with, empty_file, renamed, rewrite_with},
 };
 
 /// Files that are written again at the same time: while one is encoded, the next is read.
@@ -44,6 +46,8 @@ pub(super) struct Merging<'a> {
     pub(super) options: Arc<WriteOptions>,
     /// See [`is_whole`].
     pub(super) is_whole: bool,
+    /// The schema of the table's files, if it is not that of `options`: then all of them are written again.
+    pub(super) older: Option<Arc<TableSchema>>,
     /// Bytes of the table's key columns that may be held at once.
     pub(super) memory: u64,
 }
@@ -82,7 +86,8 @@ pub(super) fn check(resource: &ResourcePlan, base: &TableSnapshot) -> Result<(),
     match resource.partition_by.iter().find(|field| field.column == plan.valid_to) {
         None => Ok(()),
         Some(field) => {
-            let column = resource.schema.columns.get(field.column).map_or_else(String::new, |column| column.name.clone());
+            let column =
+                resource.schema.columns.get(field.column).map_or_else(String::new, |column| column.name.clone());
             Err(RunError::ValidityPartition { table, column })
         }
     }
@@ -152,9 +157,10 @@ impl Merging<'_> {
         own.extend(made.iter().cloned());
         let rows_written = own.iter().map(|staged| staged.file.rows).sum();
 
-        let rewritten = self.rewrite(table_jobs(base, &found.changes, &mut sequence)).await?;
+        let changes = self.changes(base, &found.changes);
+        let rewritten = self.rewrite(table_jobs(base, &changes, &mut sequence)).await?;
         let mut merged = Merged {
-            removes: changed_paths(base, &found.changes),
+            removes: changed_paths(base, &changes),
             adds: own,
             rows_written,
             counts: Merge {
@@ -174,11 +180,40 @@ impl Merging<'_> {
         Ok(merged)
     }
 
+    /// The table's files for another schema, and the paths of those in whose place they come: what an append has to do.
+    pub(super) async fn adapt_older(
+        &self,
+        base: &TableSnapshot,
+        mut sequence: u64,
+    ) -> Result<(Vec<StagedFile>, Vec<String>)> {
+        let changes = self.changes(base, &[]);
+        let adapted = self.rewrite(table_jobs(base, &changes, &mut sequence)).await?;
+        Ok((adapted, changed_paths(base, &changes)))
+    }
+
+    /// What has to be done to the table's files: what was found, and for another schema to every one with rows.
+    fn changes(&self, base: &TableSnapshot, found: &[FileChange]) -> Vec<FileChange> {
+        if self.older.is_none() {
+            return found.to_vec();
+        }
+        let with_rows = base.files.iter().enumerate().filter(|(_, file)| file.rows > 0);
+        let change = |(index, file): (usize, &DataFile)| {
+            let keep = BooleanBuffer::new_set(usize::try_from(file.rows).unwrap_or(usize::MAX));
+            let unchanged = || FileChange { file: index, change: Change { keep, patch: None } };
+            found.iter().find(|change| change.file == index).cloned().unwrap_or_else(unchanged)
+        };
+        with_rows.map(change).collect()
+    }
+
     async fn find(&self, base: &TableSnapshot, staged: &Staged) -> Result<Found> {
         let Some(incoming) = staged.incoming.as_ref().filter(|_| base.rows > 0) else { return Ok(Found::default()) };
         let table = self.table.workspace().table().clone();
         let incoming: Arc<Incoming> = Arc::clone(incoming);
         let search = Search::new(table, incoming, &self.resource.partition_by, self.is_whole, self.memory)?;
+        let search = match &self.older {
+            Some(older) => search.in_older(older)?,
+            None => search,
+        };
         Ok(search.run(&base.files).await?)
     }
 
@@ -226,21 +261,25 @@ impl Merging<'_> {
         if change.keep.count_set_bits() == 0 {
             return Ok(None);
         }
-        let (file, content) = match source {
+        let (file, content, older) = match source {
             Input::Own(staged) => {
                 let content = self.attempt.read(&staged).await?;
-                (staged.file, content)
+                (staged.file, content, None)
             }
             Input::Table(file) => {
                 let content = self.read(&file).await?;
-                (file, content)
+                (file, content, self.older.clone())
             }
         };
         let options = Arc::clone(&self.options);
         let rewritten = spawn_blocking(move || {
             let path = renamed(&file.path, &options, sequence);
             let DataFile { partition, rows, keys, .. } = file;
-            rewrite_with(EncodedFile { path, partition, rows, keys, content }, &change, &options)
+            let file = EncodedFile { path, partition, rows, keys, content };
+            match older {
+                Some(from) => adapt_with(file, &from, &change, &options),
+                None => rewrite_with(file, &change, &options),
+            }
         });
         match rewritten.await.map_err(|_| self.worker())?? {
             Some(file) => Ok(Some(self.attempt.stage(file).await?)),

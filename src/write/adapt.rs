@@ -6,18 +6,13 @@ use std::sync::Arc;
 
 use arrow::{
     array::{Array, ArrayRef, AsArray, ListArray, MapArray, RecordBatch, StructArray, new_null_array},
-    compute::{CastOptions, cast_with_options, concat_batches},
-    datatypes::DataType,
+    buffer::BooleanBuffer,
+    compute::{CastOptions, cast_with_options},
+    datatypes::{DataType, SchemaRef},
     error::ArrowError,
 };
-use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
 
-use super::{
-    WriteError, WriteOptions,
-    encode::{Encoded, Encoding, FileEncoder},
-    partition,
-    rewrite::row_group,
-};
+use super::{Change, WriteError, WriteOptions, encode::Encoding, partition, rewrite, table};
 use crate::{
     model::EncodedFile,
     plan::Transform,
@@ -30,37 +25,35 @@ use crate::{
 /// # Errors
 /// [`WriteError::Parquet`] if the content is no such file, [`WriteError::Arrow`] if a column of it cannot become the new one.
 pub fn adapt(file: EncodedFile, from: &TableSchema, options: &WriteOptions) -> Result<EncodedFile, WriteError> {
-    let columns = partition::file_columns(&options.schema, &options.partition_by);
-    let encoding = Encoding::new(options, &columns)?;
+    let keep = BooleanBuffer::new_set(usize::try_from(file.rows).unwrap_or(usize::MAX));
+    let (path, partition) = (file.path.clone(), file.partition.clone());
+    let adapted = adapt_with(file, from, &Change { keep, patch: None }, options)?;
+    // A file without rows stays one.
+    adapted.map_or_else(|| Ok(EncodedFile { path, partition, ..table::empty_file(options, 0)? }), Ok)
+}
+
+/// As [`adapt`], and changed as [`rewrite_with`](super::rewrite_with) does.
+///
+/// # Errors
+/// Those of both.
+pub fn adapt_with(
+    file: EncodedFile,
+    from: &TableSchema,
+    change: &Change,
+    options: &WriteOptions,
+) -> Result<Option<EncodedFile>, WriteError> {
+    let encoding = Encoding::new(options, &partition::file_columns(&options.schema, &options.partition_by))?;
     let adapter = Adapter::new(from, options, &encoding);
-    let reading = ArrowReaderOptions::new().with_schema(partition::arrow_schema(from, &adapter.written));
-    let metadata = ArrowReaderMetadata::load(&file.content, reading)?;
-    let mut encoder = encoding.start()?;
-    for group in 0..metadata.metadata().num_row_groups() {
-        let batches = row_group(&file.content, &metadata, group)?.map(|batch| adapter.adapt(&batch?));
-        encode(&mut encoder, &encoding, batches.collect::<Result<_, _>>()?)?;
-    }
-    let Encoded { content, rows, keys, .. } = encoder.finish()?;
-    let EncodedFile { path, partition, .. } = file;
-    Ok(EncodedFile { path, partition, rows, keys, content })
+    rewrite::changed(file, change, options, &encoding, Some(&adapter))
 }
 
-/// One row group.
-fn encode(encoder: &mut FileEncoder, encoding: &Encoding, batches: Vec<RecordBatch>) -> Result<(), WriteError> {
-    if encoding.sorts() {
-        let rows = concat_batches(encoding.schema(), &batches)?;
-        return encoder.write(encoding, &rows, &[]);
-    }
-    batches.iter().try_for_each(|batch| encoder.copy(batch))?;
-    encoder.end_row_group()
-}
-
-struct Adapter<'a> {
+/// From the columns of a file to those of another schema.
+pub(super) struct Adapter<'a> {
     from: &'a TableSchema,
     options: &'a WriteOptions,
     encoding: &'a Encoding,
-    /// Columns of `from` that the file has.
-    written: Vec<usize>,
+    /// That of the file.
+    written: SchemaRef,
 }
 
 impl<'a> Adapter<'a> {
@@ -71,16 +64,22 @@ impl<'a> Adapter<'a> {
             columns.any(|column| column.name == name)
         };
         let columns = from.columns.iter().enumerate().filter(|(_, column)| !in_directory(&column.name));
-        Self { from, options, encoding, written: columns.map(|(index, _)| index).collect() }
+        let written: Vec<usize> = columns.map(|(index, _)| index).collect();
+        Self { from, options, encoding, written: partition::arrow_schema(from, &written) }
     }
 
-    fn adapt(&self, rows: &RecordBatch) -> Result<RecordBatch, ArrowError> {
+    /// What the file's rows are read as.
+    pub(super) fn written(&self) -> &SchemaRef {
+        &self.written
+    }
+
+    pub(super) fn adapt(&self, rows: &RecordBatch) -> Result<RecordBatch, ArrowError> {
         let schema = self.encoding.schema();
         let columns = schema.fields().iter().map(|field| match rows.column_by_name(field.name()) {
             Some(array) => self.column(field.name(), array),
             None => Ok(new_null_array(field.data_type(), rows.num_rows())),
         });
-        RecordBatch::try_new(Arc::clone(schema), columns.collect::<Result<_, _>>()?)
+        RecordBatch::try_new(SchemaRef::clone(schema), columns.collect::<Result<_, _>>()?)
     }
 
     fn column(&self, name: &str, array: &ArrayRef) -> Result<ArrayRef, ArrowError> {
@@ -92,8 +91,11 @@ impl<'a> Adapter<'a> {
     }
 }
 
-/// The same values in a type that holds them all.
-fn widen(array: &ArrayRef, from: &ColumnType, to: &ColumnType) -> Result<ArrayRef, ArrowError> {
+/// The same values in a type that holds them all, see [`schema::change::widens`](crate::schema::change::widens).
+///
+/// # Errors
+/// An array that is not of the type `from`, or a value that `to` does not hold.
+pub fn widen(array: &ArrayRef, from: &ColumnType, to: &ColumnType) -> Result<ArrayRef, ArrowError> {
     let (before, now) = (from.to_arrow(), to.to_arrow());
     if before == now {
         return Ok(Arc::clone(array));

@@ -29,7 +29,7 @@ use arrow::error::ArrowError;
 use parquet::errors::ParquetError;
 
 pub use self::{
-    adapt::adapt,
+    adapt::{adapt, adapt_with, widen},
     index::{FileIndex, Stale},
     partition::{file_columns, partition_values},
     rewrite::{Change, Patch, rewrite, rewrite_with},

@@ -12,6 +12,7 @@ mod http;
 mod layers;
 mod merge;
 mod pagination;
+mod schema_drift;
 mod stores;
 mod table_formats;
 mod write;
