@@ -178,7 +178,10 @@ mod tests {
     #[test]
     fn bools_and_days_are_whole_numbers() {
         assert_eq!(range(&[Arc::new(BooleanArray::from(vec![true, false]))]).unwrap().values, integers_between(0, 1));
-        assert_eq!(range(&[Arc::new(Date32Array::from(vec![20_000]))]).unwrap().values, integers_between(20_000, 20_000));
+        assert_eq!(
+            range(&[Arc::new(Date32Array::from(vec![20_000]))]).unwrap().values,
+            integers_between(20_000, 20_000)
+        );
     }
 
     #[test]

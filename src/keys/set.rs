@@ -363,9 +363,8 @@ mod tests {
         assert_eq!((values[0].name.as_str(), values[0].has_null), ("name", false));
         assert_eq!((values[1].name.as_str(), values[1].has_null), ("id", true));
         assert_eq!(values[1].values, Values::Integers(vec![-3, 5]));
-        let between = |low: &str, high: &str| {
-            values[0].any_between(&KeyValue::Text(low.into()), &KeyValue::Text(high.into()))
-        };
+        let between =
+            |low: &str, high: &str| values[0].any_between(&KeyValue::Text(low.into()), &KeyValue::Text(high.into()));
         assert!(between("b", "bb") && !between("aa", "az") && !between("d", "z"));
     }
 

@@ -45,7 +45,12 @@ pub(super) fn location(chunk: &ColumnChunkMetaData) -> Option<Range<u64>> {
 }
 
 /// Whether the filter leaves open that one of the values is there. `data_type` is that of the column.
-pub(super) fn may_hold(probe: &Probe<'_>, chunk: &ColumnChunkMetaData, data_type: &DataType, file: &Parts) -> Result<bool> {
+pub(super) fn may_hold(
+    probe: &Probe<'_>,
+    chunk: &ColumnChunkMetaData,
+    data_type: &DataType,
+    file: &Parts,
+) -> Result<bool> {
     let Some(filter) = Sbbf::read_from_column_chunk(chunk, file)? else { return Ok(true) };
     Ok(match &probe.column.values {
         Values::Integers(values) => {

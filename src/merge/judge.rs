@@ -210,7 +210,8 @@ impl Judge {
 
     /// Where in a batch these columns of the table stand.
     fn positions(&self, columns: &[usize]) -> Result<Vec<usize>, KeyError> {
-        let position = |index: &usize| self.columns.binary_search(index).map_err(|_| KeyError::NoColumn { index: *index });
+        let position =
+            |index: &usize| self.columns.binary_search(index).map_err(|_| KeyError::NoColumn { index: *index });
         columns.iter().map(position).collect()
     }
 

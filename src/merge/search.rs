@@ -222,7 +222,8 @@ impl Search {
         set: &super::incoming::Indexed,
     ) -> Result<bool, MergeError> {
         for probe in bloom::probes(set, ranges) {
-            let chunk = group.columns().iter().find(|chunk| chunk.column_path().parts() == [probe.column.name.as_str()]);
+            let chunk =
+                group.columns().iter().find(|chunk| chunk.column_path().parts() == [probe.column.name.as_str()]);
             let Some((chunk, location)) = chunk.and_then(|chunk| Some((chunk, bloom::location(chunk)?))) else {
                 continue;
             };
@@ -269,13 +270,7 @@ struct Reading {
 }
 
 impl Reading {
-    fn judge(
-        self,
-        layout: &Layout,
-        judge: &Judge,
-        file: &DataFile,
-        findings: &mut Findings,
-    ) -> Result<(), MergeError> {
+    fn judge(self, layout: &Layout, judge: &Judge, file: &DataFile, findings: &mut Findings) -> Result<(), MergeError> {
         let damaged = |source: ParquetError| MergeError::Parquet { path: file.path.clone(), source };
         let metadata = self.footer.metadata;
         let mask = ProjectionMask::roots(metadata.parquet_schema(), self.roots.iter().copied());

@@ -396,7 +396,12 @@ impl Model<'_> {
         if self.rules.primary_key.is_empty() {
             let before = new.len();
             let mut seen: Vec<Record> = Vec::new();
-            new.retain(|record| !seen.contains(record) && { seen.push(record.clone()); true });
+            new.retain(|record| {
+                !seen.contains(record) && {
+                    seen.push(record.clone());
+                    true
+                }
+            });
             counts.duplicate += (before - new.len()) as u64;
         }
         let by_group = !self.rules.plan.merge_key.is_empty();

@@ -104,7 +104,9 @@ impl Failure for WriteError {
                 ErrorKind::User
             }
             Self::Transform { .. } | Self::Nested { .. } | Self::NoDataColumn => ErrorKind::User,
-            Self::NoColumn { .. } | Self::Rows { .. } | Self::Mask { .. } | Self::PartitionValue { .. } => ErrorKind::Bug,
+            Self::NoColumn { .. } | Self::Rows { .. } | Self::Mask { .. } | Self::PartitionValue { .. } => {
+                ErrorKind::Bug
+            }
             Self::Fingerprint(_) | Self::Arrow(_) | Self::Parquet(_) => ErrorKind::Bug,
         }
     }

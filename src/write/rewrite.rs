@@ -122,11 +122,7 @@ impl Changing<'_> {
     }
 }
 
-fn patched_column(
-    change: &Change,
-    options: &WriteOptions,
-    encoding: &Encoding,
-) -> Result<Option<usize>, WriteError> {
+fn patched_column(change: &Change, options: &WriteOptions, encoding: &Encoding) -> Result<Option<usize>, WriteError> {
     let Some(patch) = &change.patch else { return Ok(None) };
     let missing = || WriteError::NoColumn { index: patch.column };
     let column = options.schema.columns.get(patch.column).ok_or_else(missing)?;
