@@ -89,7 +89,9 @@ impl Failure for RunError {
     fn hint(&self) -> Option<String> {
         match self {
             Self::PartialReplace { .. } => Some("try it out elsewhere: add `--destination DIR`".into()),
-            Self::PartialDelete { .. } => Some("leave --max-pages out, or try it out with another --destination".into()),
+            Self::PartialDelete { .. } => {
+                Some("leave --max-pages out, or try it out with another --destination".into())
+            }
             Self::ValidityPartition { .. } => Some("take it out of `partition_by`".into()),
             Self::ShapeChanged { .. } => Some(
                 "run with --full-refresh to write the table anew, or give the resource another `table_name`".into(),
@@ -106,7 +108,9 @@ impl Failure for RunError {
                 .as_ref()
                 .map(|path| format!("the rejects are in {path}; mend the schema or raise `max_rejects`")),
             Self::Conflict { .. } => Some("run again".into()),
-            Self::Numbers { .. } | Self::LoadColumns { .. } | Self::Worker { .. } => Some("this is a bug in restlake: please report it".into()),
+            Self::Numbers { .. } | Self::LoadColumns { .. } | Self::Worker { .. } => {
+                Some("this is a bug in restlake: please report it".into())
+            }
         }
     }
 }

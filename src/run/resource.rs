@@ -245,7 +245,7 @@ impl Export<'_> {
             position: 0,
             memory: usize::try_from(self.memory - self.memory / PAGES_PART - self.memory / FILES_PART)
                 .unwrap_or(usize::MAX),
-            index: self.resource.dedup || merging::drops_rows(self.resource),
+            index: self.deduplicates() || merging::drops_rows(self.resource),
             keys: merging::key_columns(self.resource),
             pipeline: self.pipeline.to_owned(),
             resource: self.resource.name.clone(),
@@ -254,15 +254,21 @@ impl Export<'_> {
 
     fn decoder(&self) -> Result<Decoder> {
         let resource = self.resource;
-        let required: &[usize] = if resource.dedup { &resource.primary_key } else { &[] };
+        let required: &[usize] = if self.deduplicates() { &resource.primary_key } else { &[] };
         let decoder = Decoder::new(&resource.name, &resource.schema, resource.contract, required)?;
         let named = |field: &&PartitionField| matches!(field.transform, Transform::Identity | Transform::Truncate(_));
         let filled: Vec<usize> = resource.partition_by.iter().filter(named).map(|field| field.column).collect();
         Ok(decoder.with_filled(&filled))
     }
 
+    /// A merge has one row of each key, whatever else is wished for.
+    fn deduplicates(&self) -> bool {
+        let merges = self.resource.write_disposition == WriteDisposition::Merge;
+        self.resource.dedup || merges && !self.resource.primary_key.is_empty()
+    }
+
     fn dedup(&self) -> Result<Option<Dedup>> {
-        if !self.resource.dedup {
+        if !self.deduplicates() {
             return Ok(None);
         }
         let schema = self.resource.schema.to_arrow();
@@ -272,7 +278,7 @@ impl Export<'_> {
     fn collector(&self, merge: &MergePlan) -> Result<Option<Collector>> {
         let resource = self.resource;
         let merges = resource.write_disposition == WriteDisposition::Merge;
-        let collector = merges.then(|| Collector::new(&resource.schema, merge, &resource.primary_key, resource.dedup));
+        let collector = merges.then(|| Collector::new(&resource.schema, merge, &resource.primary_key));
         Ok(collector.transpose()?)
     }
 
