@@ -7,7 +7,7 @@
 //!
 //! Neither the table nor the run's staged files are changed: what has to be written again is staged beside them, under
 //! numbers that follow theirs. So all of it can be done again with a newer version of the table, once the files that the
-//! first try made are [discarded](Merged::discard).
+//! first try made are [discarded](discard).
 
 use std::{fmt::Write, sync::Arc};
 
@@ -61,7 +61,7 @@ pub(super) struct Merged {
     pub(super) rows_written: u64,
     pub(super) counts: Merge,
     /// Those of the staged files that are not the run's own: they hold for this version only.
-    made: Vec<StagedFile>,
+    pub(super) made: Vec<StagedFile>,
 }
 
 /// A file that is to be written again.
@@ -305,15 +305,12 @@ impl Merging<'_> {
     }
 }
 
-impl Merged {
-    /// Deletes the staged files that hold for this version of the table only.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for whoever merges again after another writer won"))]
-    pub(super) async fn discard(self, attempt: &Attempt) -> Result<()> {
-        for staged in &self.made {
-            attempt.discard(staged).await?;
-        }
-        Ok(())
+/// Deletes staged files that held for one version of the table only.
+pub(super) async fn discard(made: &[StagedFile], attempt: &Attempt) -> Result<()> {
+    for staged in made {
+        attempt.discard(staged).await?;
     }
+    Ok(())
 }
 
 /// The run's files that stay as they are, and what has to be done to the others.
