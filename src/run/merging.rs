@@ -430,7 +430,8 @@ mod tests {
         let collector = Collector::new(&schema(), &resource.merge, &[0]).unwrap();
         let incoming = collector.finish(Some((keys, row_ids)), Vec::new()).unwrap();
         let (index, next_sequence) = (finished.index, finished.next_sequence);
-        Staged { files, index, superseded: Vec::new(), incoming: Some(Arc::new(incoming)), next_sequence }
+        let eras = crate::run::evolving::Eras::new(schema());
+        Staged { files, index, superseded: Vec::new(), incoming: Some(Arc::new(incoming)), next_sequence, eras }
     }
 
     async fn open() -> Box<dyn TableFormat> {
@@ -457,7 +458,7 @@ mod tests {
 
     fn merging<'a>(resource: &'a ResourcePlan, table: &'a dyn TableFormat, attempt: &'a Attempt) -> Merging<'a> {
         let options = Arc::new(options(attempt.version()));
-        Merging { resource, table, attempt, options, is_whole: true, memory: 1 << 20 }
+        Merging { resource, table, attempt, options, is_whole: true, older: None, memory: 1 << 20 }
     }
 
     #[tokio::test]
@@ -473,13 +474,13 @@ mod tests {
         let merged = merging.merge(&base, &run).await.unwrap();
         assert_eq!((merged.rows_written, merged.counts.rows_unchanged), (1, 1));
         let names: Vec<String> = merged.adds.iter().map(|add| add.file.path.clone()).collect();
-        merged.discard(&attempt).await.unwrap();
+        discard(&merged.made, &attempt).await.unwrap();
 
         // A version in which another key is known: what the first try dropped is there again.
         let emptied = TableSnapshot { files: Vec::new(), rows: 0, ..base.clone() };
         let merged = merging.merge(&emptied, &run).await.unwrap();
         assert_eq!((merged.rows_written, merged.counts.rows_unchanged), (2, 0));
-        merged.discard(&attempt).await.unwrap();
+        discard(&merged.made, &attempt).await.unwrap();
         let merged = merging.merge(&base, &run).await.unwrap();
         assert_eq!(
             merged.adds.iter().map(|add| add.file.path.clone()).collect::<Vec<_>>(),

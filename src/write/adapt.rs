@@ -191,7 +191,7 @@ mod tests {
         let id: ArrayRef = Arc::new(Int64Array::from(ids.to_vec()));
         let text: ArrayRef = Arc::new(ids.iter().map(|id| Some(format!("s{id}"))).collect::<StringArray>());
         let arrays =
-            [id, text].iter().zip(arrow.fields()).map(|(array, field)| cast(array, field.data_type()).unwrap());
+            [id, text].into_iter().zip(arrow.fields()).map(|(array, field)| cast(&array, field.data_type()).unwrap());
         let rows = RecordBatch::try_new(Arc::clone(&arrow), arrays.collect()).unwrap();
         writer.write(&rows, &(0..ids.len() as u64).collect::<Vec<_>>()).unwrap();
         writer.finish().unwrap().files.remove(0)
