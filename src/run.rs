@@ -14,6 +14,7 @@ mod begin;
 mod change;
 mod checkpoint;
 mod error;
+mod evolving;
 mod fill;
 mod load_columns;
 mod merging;

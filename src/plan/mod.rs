@@ -19,7 +19,7 @@ use crate::{
     store::Destination,
 };
 
-pub use resolve::{Overrides, resolve};
+pub use resolve::{Overrides, name_of_delta, resolve};
 
 /// Everything one `restlake run` does.
 #[derive(Clone, Debug, Serialize)]

@@ -29,6 +29,8 @@ use std::collections::HashMap;
 use super::{MergeStrategy, Plan, ResourcePlan, WriteDisposition};
 use crate::config::{Findings, Loaded, Place, Problem, Problems, Section, suggestion};
 
+pub use delta::is_name as name_of_delta;
+
 /// What the command line says in place of the config.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Overrides {

@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 
 use super::{
     checkpoint::{self, Resumed},
+    evolving,
     outcome::Counters,
     resource::Export,
 };
@@ -13,7 +14,7 @@ use crate::{
     commit::{Attempt, DiedAfterCommit, Resumable, TableFormat, TableSnapshot},
     error::Result,
     model::Operation,
-    plan::WriteDisposition,
+    plan::{ResourcePlan, WriteDisposition},
     report::Event,
 };
 
@@ -30,6 +31,8 @@ pub(super) enum Beginning {
 pub(super) struct Begun {
     pub(super) base: TableSnapshot,
     pub(super) attempt: Attempt,
+    /// With the schema that the table has from now on.
+    pub(super) resource: Box<ResourcePlan>,
     pub(super) resumed: Option<Resumed>,
 }
 
@@ -52,13 +55,14 @@ impl Export<'_> {
                 return Err(error);
             }
         };
+        let (resource, taken_over) = taken_over;
         let Some((adopted, resumed)) = taken_over else {
-            return Ok(Beginning::Work(Begun { base, attempt, resumed: None }));
+            return Ok(Beginning::Work(Begun { base, attempt, resource, resumed: None }));
         };
         attempt.abandon().await?;
         self.warn(counters, went_on_from(&resumed));
         *counters = Counters::resume(resumed.counters.clone(), std::mem::take(&mut counters.warnings));
-        Ok(Beginning::Work(Begun { base, attempt: adopted, resumed: Some(resumed) }))
+        Ok(Beginning::Work(Begun { base, attempt: adopted, resource, resumed: Some(resumed) }))
     }
 
     /// Makes sure that no other run works on the table, and that it is at the version that the attempt builds on.
@@ -119,8 +123,20 @@ impl Export<'_> {
         self.environment.clock.now().signed_duration_since(moment).to_std().unwrap_or_default()
     }
 
-    /// Takes over what a dead run left in checkpoints, if this run would have made the same; deletes it otherwise.
+    /// The resource as the table makes it, and what a dead run of the same has left.
     async fn take_over(
+        &self,
+        table: &dyn TableFormat,
+        base: &TableSnapshot,
+        counters: &mut Counters,
+    ) -> Result<(Box<ResourcePlan>, Option<(Attempt, Resumed)>)> {
+        let resource = Box::new(evolving::in_table(self.resource, self.table_format, base)?);
+        let taken_over = Export { resource: &resource, ..*self }.adopt(table, base, counters).await?;
+        Ok((resource, taken_over))
+    }
+
+    /// Takes over what a dead run left in checkpoints, if this run would have made the same; deletes it otherwise.
+    async fn adopt(
         &self,
         table: &dyn TableFormat,
         base: &TableSnapshot,

@@ -6,6 +6,7 @@ use super::{
     RunError,
     begin::Begun,
     checkpoint::Resumed,
+    evolving,
     fill::FILES_PART,
     merging::{self, Merging},
     outcome::{Committed, Counters},
@@ -18,7 +19,7 @@ use crate::{
     commit::{Attempt, CommitOutcome, TableFormat, TableSnapshot},
     error::Result,
     model::{Commit, DataFile, Operation, StagedFile, State, Version},
-    plan::WriteDisposition,
+    plan::{ResourcePlan, WriteDisposition},
     report::Event,
 };
 
@@ -43,10 +44,10 @@ pub(super) struct Work {
 }
 
 impl Work {
-    /// And what a run that died has left of the pages.
-    pub(super) fn new(begun: Begun) -> (Self, Option<Resumed>) {
-        let Begun { base, attempt, resumed } = begun;
-        (Self { base, attempt: Some(attempt) }, resumed)
+    /// And the resource as the table makes it, and what a run that died has left of the pages.
+    pub(super) fn new(begun: Begun) -> (Self, Box<ResourcePlan>, Option<Resumed>) {
+        let Begun { base, attempt, resource, resumed } = begun;
+        (Self { base, attempt: Some(attempt) }, resource, resumed)
     }
 
     pub(super) fn into_attempt(self) -> Option<Attempt> {
@@ -74,10 +75,23 @@ impl Export<'_> {
         resumed: Option<Resumed>,
         counters: &mut Counters,
     ) -> Result<Committed> {
-        let mut staged = self.stage(table, work.attempt()?, resumed, counters).await?;
+        let staged = self.stage(table, work.attempt()?, &work.base, resumed, counters).await?;
+        // From here on the schema is the one that came out of the pages.
+        let resource = ResourcePlan { schema: staged.eras.schema().clone(), ..self.resource.clone() };
+        Export { resource: &resource, ..*self }.commit_staged(table, work, staged, counters).await
+    }
+
+    async fn commit_staged(
+        &self,
+        table: &dyn TableFormat,
+        work: &mut Work,
+        staged: Staged,
+        counters: &mut Counters,
+    ) -> Result<Committed> {
+        let options = Arc::new(self.write_options(work.attempt()?.version()));
+        let mut staged = evolving::level(self.resource, work.attempt()?, staged, &options).await?;
         let is_merge = self.resource.write_disposition == WriteDisposition::Merge;
         if !is_merge {
-            let options = Arc::new(self.write_options(work.attempt()?.version()));
             staged.files = drop_superseded(self.resource, work.attempt()?, &mut staged, &options).await?;
         }
         // Said once, however often the merge is done.
@@ -87,7 +101,7 @@ impl Export<'_> {
         loop {
             let change = match is_merge {
                 true => self.merged(table, work, &staged, is_whole, counters).await?,
-                false => self.added(work, &mut staged).await?,
+                false => self.added(table, work, &mut staged).await?,
             };
             let made = change.made.clone();
             let version = match self.commit(table, &work.base, change, counters).await? {
@@ -102,8 +116,18 @@ impl Export<'_> {
             merging::discard(&made, work.attempt()?).await?;
             work.base = table.snapshot().await?;
             self.check_fits(&work.base)?;
+            self.check_still_fits(&work.base, version)?;
             staged.files = work.rebase(table, staged.files).await?;
         }
+    }
+
+    /// Whether the version that another writer made leaves the schema as it is: else the run's files would have to change too.
+    fn check_still_fits(&self, base: &TableSnapshot, version: Version) -> Result<(), RunError> {
+        let wanted = evolving::in_table(self.resource, self.table_format, base)?.schema;
+        if wanted.to_arrow() == self.resource.schema.to_arrow() {
+            return Ok(());
+        }
+        Err(RunError::Conflict { table: self.resource.table.clone(), version })
     }
 
     /// What a merge does to the version that it builds on.
@@ -118,7 +142,8 @@ impl Export<'_> {
         let attempt = work.attempt()?;
         let options = Arc::new(self.write_options(attempt.version()));
         let memory = self.memory / FILES_PART;
-        let merging = Merging { resource: self.resource, table, attempt, options, is_whole, memory };
+        let older = evolving::older_schema(self.resource, &work.base).map(Arc::new);
+        let merging = Merging { resource: self.resource, table, attempt, options, is_whole, older, memory };
         let merged = merging.merge(&work.base, staged).await?;
         counters.merged = merged.counts;
         let (adds, removes, rows_written) = (merged.adds, merged.removes, merged.rows_written);
@@ -126,7 +151,7 @@ impl Export<'_> {
     }
 
     /// What an append or a replace does.
-    async fn added(&self, work: &Work, staged: &mut Staged) -> Result<Change> {
+    async fn added(&self, table: &dyn TableFormat, work: &Work, staged: &mut Staged) -> Result<Change> {
         let replaces = self.resource.write_disposition == WriteDisposition::Replace;
         // An export without rows stages the file that stands for an empty table; a table with rows needs none.
         if work.base.rows > 0 && !replaces {
@@ -134,12 +159,36 @@ impl Export<'_> {
                 work.attempt()?.discard(&needless).await?;
             }
         }
-        let adds = staged.files.clone();
+        let mut adds = staged.files.clone();
         // A file without rows stood for an empty table, and leaves with whatever comes in its place.
         let leaves = |file: &&DataFile| replaces || (file.rows == 0 && !adds.is_empty());
-        let removes = work.base.files.iter().filter(leaves).map(|file| file.path.clone()).collect();
+        let mut removes: Vec<_> = work.base.files.iter().filter(leaves).map(|file| file.path.clone()).collect();
         let rows_written = adds.iter().map(|staged| staged.file.rows).sum();
-        Ok(Change { adds, removes, rows_written, made: Vec::new() })
+        let (made, replaced) = self.adapt_older(table, work, staged).await?;
+        adds.extend(made.iter().cloned());
+        removes.extend(replaced);
+        Ok(Change { adds, removes, rows_written, made })
+    }
+
+    /// The table's files in the schema of the run, and those in whose place they come; none if they have it already.
+    async fn adapt_older(
+        &self,
+        table: &dyn TableFormat,
+        work: &Work,
+        staged: &Staged,
+    ) -> Result<(Vec<StagedFile>, Vec<String>)> {
+        let Some(older) = evolving::older_schema(self.resource, &work.base) else { return Ok(Default::default()) };
+        let attempt = work.attempt()?;
+        let merging = Merging {
+            resource: self.resource,
+            table,
+            attempt,
+            options: Arc::new(self.write_options(attempt.version())),
+            is_whole: false,
+            older: Some(Arc::new(older)),
+            memory: self.memory / FILES_PART,
+        };
+        merging.adapt_older(&work.base, staged.next_sequence).await
     }
 
     /// One version of what was staged; the inner error is the version that another writer made first.

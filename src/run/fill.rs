@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::{
     RunError,
     checkpoint::{self, Checkpoints, Pace, Resumed},
+    evolving::Evolving,
     load_columns::LoadColumns,
     merging,
     outcome::Counters,
@@ -12,7 +13,7 @@ use super::{
     resource::Export,
 };
 use crate::{
-    commit::{Attempt, RejectWriter, TableFormat},
+    commit::{Attempt, RejectWriter, TableFormat, TableSnapshot},
     decode::Decoder,
     dedup::Dedup,
     error::Result,
@@ -34,11 +35,12 @@ impl Export<'_> {
         &self,
         table: &dyn TableFormat,
         attempt: &Attempt,
+        base: &TableSnapshot,
         resumed: Option<Resumed>,
         counters: &mut Counters,
     ) -> Result<Staged> {
         let mut rejects = table.workspace().rejects(self.run_id);
-        let staged = self.fill(attempt, resumed, &mut rejects, counters).await;
+        let staged = self.fill(attempt, base, resumed, &mut rejects, counters).await;
         // Rejects are kept whatever became of the run: they say why.
         let written = rejects.finish().await;
         let staged = staged?;
@@ -49,6 +51,7 @@ impl Export<'_> {
     async fn fill(
         &self,
         attempt: &Attempt,
+        base: &TableSnapshot,
         resumed: Option<Resumed>,
         rejects: &mut RejectWriter,
         counters: &mut Counters,
@@ -58,7 +61,9 @@ impl Export<'_> {
         let began = resumed.as_ref().map_or(self.began, |resumed| resumed.began);
         let merge = merging::plan(self.resource, began);
         let writer = TableWriter::new(self.write_options(attempt.version()))?;
-        let mut table = TableStage::new(self.dedup()?, self.collector(&merge)?, writer);
+        let schema = self.resource.schema.clone();
+        let mut table = TableStage::new(self.dedup()?, self.collector(&merge)?, writer, schema);
+        let mut evolving = Evolving::new(self.resource, self.table_format, base, self.decoder()?);
         let mut pages = Pages::new(Arc::clone(self.client), self.resource, self.memory / PAGES_PART)?;
         let mut files = Vec::new();
         if let Some(resumed) = resumed {
@@ -66,6 +71,7 @@ impl Export<'_> {
                 rejects.write(reject).await?;
             }
             table = table.resume(resumed.states.iter().map(Vec::as_slice))?;
+            evolving.resume(table.schema())?;
             pages = pages.resume(resumed.position);
             files = resumed.files;
         }
@@ -75,7 +81,7 @@ impl Export<'_> {
             resource: self.resource,
             reporter: self.reporter,
             pages: &mut pages,
-            decoder: Arc::new(self.decoder()?),
+            evolving,
             rejects,
             attempt,
             load_columns: LoadColumns::new(self.resource, &merge, self.run_id, Arc::clone(clock)),

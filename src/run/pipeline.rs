@@ -31,19 +31,20 @@ use serde::{Deserialize, Serialize};
 use super::{
     RunError,
     checkpoint::{Checkpoints, Meter, Pace, Passing},
+    evolving::{Eras, Evolving, Reading, Settled},
     load_columns::LoadColumns,
     outcome::Counters,
 };
 use crate::{
     commit::{Attempt, RejectWriter},
-    decode::{DecodeError, Decoder},
     dedup::{self, Dedup, Deduplicated},
     error::{Error, Result},
     fetch::{Pages, Position},
     merge::{self, Collector, Incoming, Sifted},
-    model::{Batch, DataFile, EncodedFile, Page, StagedFile},
+    model::{DataFile, EncodedFile, StagedFile},
     plan::ResourcePlan,
     report::{Event, Reporter},
+    schema::TableSchema,
     write::{FileIndex, TableWriter},
 };
 
@@ -61,7 +62,7 @@ pub(super) struct Pipeline<'a> {
     pub(super) resource: &'a ResourcePlan,
     pub(super) reporter: &'a dyn Reporter,
     pub(super) pages: &'a mut Pages,
-    pub(super) decoder: Arc<Decoder>,
+    pub(super) evolving: Evolving,
     pub(super) rejects: &'a mut RejectWriter,
     pub(super) attempt: &'a Attempt,
     pub(super) load_columns: LoadColumns,
@@ -82,6 +83,8 @@ pub(super) struct Staged {
     pub(super) incoming: Option<Arc<Incoming>>,
     /// What the next file of this version would be numbered.
     pub(super) next_sequence: u64,
+    /// Which of the files have which schema.
+    pub(super) eras: Eras,
 }
 
 /// What the writing thread leaves behind.
@@ -90,11 +93,14 @@ struct Written {
     superseded: Vec<u64>,
     incoming: Option<Incoming>,
     next_sequence: u64,
+    eras: Eras,
     duplicates: u64,
 }
 
 enum Input {
     Rows(RecordBatch),
+    /// That of all rows from now on.
+    Schema(TableSchema),
     /// All rows up to here are to be in files.
     Mark(Box<Passing>),
     /// All pages are in.
@@ -126,21 +132,22 @@ impl Pipeline<'_> {
         let staging = stage(self.attempt, self.resource, self.reporter, self.checkpoints, files_in);
         let reader = Reader {
             pages: self.pages,
+            evolving: self.evolving,
             load_columns: self.load_columns,
             rejects: self.rejects,
             counters,
             pace: self.pace,
             rows,
         };
-        let reading = reader.run(self.decoder);
+        let reading = reader.run();
         let (read, staged, written) = tokio::join!(reading, staging, writing);
         let written = written.unwrap_or(Err(Stop::Elsewhere));
         match (read, written, staged) {
             (Ok(()), Ok(written), Ok(files)) => {
                 counters.rows_duplicate = written.duplicates;
                 counters.rows_filtered = written.incoming.as_ref().map_or(0, Incoming::filtered);
-                let Written { index, superseded, incoming, next_sequence, .. } = written;
-                Ok(Staged { files, index, superseded, incoming: incoming.map(Arc::new), next_sequence })
+                let Written { index, superseded, incoming, next_sequence, eras, .. } = written;
+                Ok(Staged { files, index, superseded, incoming: incoming.map(Arc::new), next_sequence, eras })
             }
             (read, written, staged) => {
                 let stops = [read.err(), written.err(), staged.err()];
@@ -162,6 +169,7 @@ fn first_failure(stops: [Option<Stop>; 3]) -> Option<Error> {
 /// What the task that reads works with.
 struct Reader<'a> {
     pages: &'a mut Pages,
+    evolving: Evolving,
     load_columns: LoadColumns,
     rejects: &'a mut RejectWriter,
     counters: &'a mut Counters,
@@ -173,31 +181,35 @@ impl Reader<'_> {
     /// Takes pages as they come in order, decodes a few of them side by side, and hands their rows on in page order.
     ///
     /// What fails first in page order is the failure: the pages before one that cannot be had are still judged.
-    async fn run(mut self, decoder: Arc<Decoder>) -> Result<(), Stop> {
+    async fn run(mut self) -> Result<(), Stop> {
         let side_by_side = std::thread::available_parallelism().map_or(1, usize::from) + 1;
         let mut decoding = FuturesOrdered::new();
         let ended = loop {
             tokio::select! {
                 biased;
                 () = self.rows.closed() => return Err(Stop::Elsewhere),
-                Some((batch, position)) = decoding.next() => self.hand_on(batch, &position).await?,
+                Some((read, position)) = decoding.next() => self.hand_on(read, &position).await?,
                 page = self.pages.next(), if decoding.len() < side_by_side => match page {
-                    Some(Ok(page)) => decoding.push_back(spawn_decode(&decoder, page, self.pages.position())),
+                    Some(Ok(page)) => {
+                        // The one behind the page.
+                        let position = self.pages.position();
+                        decoding.push_back(self.evolving.spawn(page).map(|read| (read, position)));
+                    }
                     Some(Err(error)) => break Err(error),
                     None => break Ok(()),
                 },
             }
         };
-        while let Some((batch, position)) = decoding.next().await {
-            self.hand_on(batch, &position).await?;
+        while let Some((read, position)) = decoding.next().await {
+            self.hand_on(read, &position).await?;
         }
         ended?;
         self.rows.send(Input::End).await.map_err(|_| Stop::Elsewhere)
     }
 
     /// One page's rejects are written, its rows handed on; behind them a mark, if it is time for a checkpoint.
-    async fn hand_on(&mut self, decoded: Decoded, position: &Position) -> Result<(), Stop> {
-        let batch = decoded.map_err(|_| Stop::Elsewhere)??;
+    async fn hand_on(&mut self, read: Result<Reading, JoinError>, position: &Position) -> Result<(), Stop> {
+        let Settled { batch, grown } = self.evolving.settle(read.map_err(|_| Stop::Elsewhere)?).await?;
         self.counters.rows_fetched += batch.rows_fetched;
         self.counters.rows_rejected += batch.rows_rejected;
         self.counters.values_discarded += batch.values_discarded;
@@ -205,6 +217,9 @@ impl Reader<'_> {
             self.rejects.write(reject).await?;
         }
         self.pace.keep(&batch.rejects);
+        if let Some(schema) = grown {
+            self.rows.send(Input::Schema(schema)).await.map_err(|_| Stop::Elsewhere)?;
+        }
         let filled = self.load_columns.fill(batch.rows, batch.page)?;
         self.rows.send(Input::Rows(filled)).await.map_err(|_| Stop::Elsewhere)?;
         match self.pace.mark(position, || self.counters.with_requests(self.pages)) {
@@ -212,18 +227,6 @@ impl Reader<'_> {
             None => Ok(()),
         }
     }
-}
-
-type Decoded = Result<Result<Batch, DecodeError>, JoinError>;
-
-/// Decodes on another thread; the position is the one behind the page.
-fn spawn_decode(
-    decoder: &Arc<Decoder>,
-    page: Page,
-    position: Position,
-) -> impl Future<Output = (Decoded, Position)> + use<> {
-    let decoder = Arc::clone(decoder);
-    spawn_blocking(move || decoder.decode(&page)).map(|batch| (batch, position))
 }
 
 /// Stages files as they are finished, several at a time, and returns them in the order in which they were finished. A mark
@@ -307,6 +310,8 @@ struct StageState {
     index: FileIndex,
     next_sequence: u64,
     rows: u64,
+    /// As JSON: how columns are written down leaves out what they have not, which this encoding has no way to tell.
+    eras: String,
 }
 
 /// Dedup and write: owned by one thread, so that neither needs a lock.
@@ -315,13 +320,20 @@ pub(super) struct TableStage {
     /// Gathers what a merge has to know.
     collector: Option<Collector>,
     writer: TableWriter,
+    eras: Eras,
     /// Rows seen so far: the id of the next one, where dedup does not number them.
     rows: u64,
 }
 
 impl TableStage {
-    pub(super) fn new(dedup: Option<Dedup>, collector: Option<Collector>, writer: TableWriter) -> Self {
-        Self { dedup, collector, writer, rows: 0 }
+    /// `schema` is that of the first rows.
+    pub(super) fn new(
+        dedup: Option<Dedup>,
+        collector: Option<Collector>,
+        writer: TableWriter,
+        schema: TableSchema,
+    ) -> Self {
+        Self { dedup, collector, writer, eras: Eras::new(schema), rows: 0 }
     }
 
     fn run(mut self, mut input: Receiver<Input>, files: &Outlet, meter: &Meter) -> Result<Written, Stop> {
@@ -336,6 +348,7 @@ impl TableStage {
                     files.mark(mark)?;
                 }
                 Some(Input::Rows(rows)) => files.send(self.write(rows)?)?,
+                Some(Input::Schema(schema)) => files.send(self.evolve(schema)?)?,
                 Some(Input::End) => break,
             }
         }
@@ -349,7 +362,7 @@ impl TableStage {
         };
         let incoming = self.collector.map(|collector| collector.finish(keys, superseded.clone())).transpose()?;
         let (index, next_sequence) = (finished.index, finished.next_sequence);
-        Ok(Written { index, superseded, incoming, next_sequence, duplicates })
+        Ok(Written { index, superseded, incoming, next_sequence, eras: self.eras, duplicates })
     }
 
     /// Closes all files, and adds to the mark what a stage that goes on behind it has to know.
@@ -361,6 +374,7 @@ impl TableStage {
             index: flushed.index,
             next_sequence: flushed.next_sequence,
             rows: self.rows,
+            eras: serde_json::to_string(&self.eras).map_err(RunError::Stored)?,
         };
         mark.state = postcard::to_stdvec(&state).map_err(RunError::from)?;
         Ok(flushed.files)
@@ -379,10 +393,24 @@ impl TableStage {
                 collector.restore(segment)?;
             }
             index.append(state.index);
+            self.eras = serde_json::from_str(&state.eras).map_err(RunError::Stored)?;
             (next_sequence, self.rows) = (state.next_sequence, state.rows);
         }
+        self.writer.evolve(self.eras.schema().clone())?;
         self.writer = self.writer.resume(index, next_sequence);
         Ok(self)
+    }
+
+    /// What the schema has become.
+    pub(super) fn schema(&self) -> &TableSchema {
+        self.eras.schema()
+    }
+
+    /// Key columns keep their places in a schema that grows: dedup and merge need not know of it.
+    fn evolve(&mut self, schema: TableSchema) -> Result<Vec<EncodedFile>> {
+        let (files, first) = self.writer.evolve(schema.clone())?;
+        self.eras.begin(first, schema);
+        Ok(files)
     }
 
     fn write(&mut self, rows: RecordBatch) -> Result<Vec<EncodedFile>> {

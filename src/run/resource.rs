@@ -21,6 +21,7 @@ use crate::{
 };
 
 /// What an export of one resource needs.
+#[derive(Clone, Copy)]
 pub(super) struct Export<'a> {
     pub(super) pipeline: &'a str,
     pub(super) run_id: &'a str,
@@ -64,11 +65,12 @@ impl Export<'_> {
     }
 
     async fn export(&self, table: &dyn TableFormat, counters: &mut Counters) -> Result<Committed> {
-        let (mut work, resumed) = match self.begin(table, counters).await? {
+        let (mut work, resource, resumed) = match self.begin(table, counters).await? {
             Beginning::Work(begun) => Work::new(begun),
             Beginning::Done(died) => return self.committed_before(table, &died, counters).await,
         };
-        let committed = self.stage_and_commit(table, &mut work, resumed, counters).await;
+        let export = Export { resource: &resource, ..*self };
+        let committed = export.stage_and_commit(table, &mut work, resumed, counters).await;
         if let (Err(error), Some(attempt)) = (&committed, work.into_attempt()) {
             // The failure is what the user must hear of; what it leaves behind, the next run takes away. Nothing is deleted
             // that a commit may name.

@@ -12,7 +12,7 @@ use super::{
     partition::{self, PartitionId, Partitioner},
     stride::{self, Stride, Strides},
 };
-use crate::model::EncodedFile;
+use crate::{model::EncodedFile, schema::TableSchema};
 
 /// Arrow's offsets are 32 bits: what is gathered at once stays well below.
 const MAX_BACKLOG: usize = 1 << 30;
@@ -134,6 +134,20 @@ impl TableWriter {
         self.flushed = index.len();
         (self.index, self.sequence) = (index, next_sequence);
         self
+    }
+
+    /// Closes all files, and goes on with rows of this schema; the plan's columns keep their places in it. Returns the files
+    /// that [`write`](Self::write) has not returned, and the number of the first file of the new schema.
+    ///
+    /// # Errors
+    /// As [`TableWriter::new`].
+    pub fn evolve(&mut self, schema: TableSchema) -> Result<(Vec<EncodedFile>, u64), WriteError> {
+        let files = self.close_all()?;
+        let mut next = Self::new(WriteOptions { schema, ..self.options.clone() })?;
+        next.index = std::mem::take(&mut self.index);
+        (next.sequence, next.flushed) = (self.sequence, self.flushed);
+        *self = next;
+        Ok((files, self.sequence))
     }
 
     fn close_all(&mut self) -> Result<Vec<EncodedFile>, WriteError> {

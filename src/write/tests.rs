@@ -1,5 +1,7 @@
 //! Whole files: what a table writer makes, read back with the Parquet reader.
 
+mod changes;
+
 use std::{
     collections::{BTreeMap, HashSet},
     sync::Arc,

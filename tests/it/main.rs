@@ -14,6 +14,7 @@ mod layers;
 mod merge;
 mod pagination;
 mod pause;
+mod schema_drift;
 mod stores;
 mod table_formats;
 mod write;

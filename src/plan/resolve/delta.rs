@@ -9,7 +9,12 @@ use crate::{
     schema::{Column, ColumnType},
 };
 
-const REFUSED: [char; 9] = [' ', ',', ';', '{', '}', '(', ')', '=', '\t'];
+const REFUSED: [char; 10] = [' ', ',', ';', '{', '}', '(', ')', '=', '\t', '\n'];
+
+/// Whether a column of a Delta table can be called so.
+pub fn is_name(name: &str) -> bool {
+    !name.contains(REFUSED)
+}
 
 /// Reports every column that a Delta table cannot have, where it is declared.
 pub fn check(declared: &Declared, findings: &mut Findings) {
@@ -52,7 +57,7 @@ fn lacking(data_type: &ColumnType) -> Option<&ColumnType> {
 
 /// The first name in it that Delta refuses: the column's own or a field's.
 fn odd_name<'a>(name: &'a str, data_type: &'a ColumnType) -> Option<&'a str> {
-    if name.contains(REFUSED) || name.contains('\n') {
+    if !is_name(name) {
         return Some(name);
     }
     match data_type.leaf() {

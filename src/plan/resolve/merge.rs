@@ -5,12 +5,12 @@ use super::{
     columns::Columns,
     disposition::{Disposition, is_named},
     load_columns::Validity,
-    schema::Hints,
+    schema::{self, Hints},
 };
 use crate::{
     config::{Findings, Located, Place, Section, notation},
     plan::{MergePlan, MergeStrategy, Scd2Plan, WriteDisposition},
-    schema::ColumnType,
+    schema::{ColumnType, ColumnsContract},
 };
 
 /// A merge by key needs a key, and one row of each. Told before the columns are looked at, which may be wrong themselves.
@@ -62,6 +62,7 @@ impl Merge<'_> {
             (strategy, _) => strategy.clone(),
         };
         let hard_delete = self.hard_delete(findings);
+        self.versions_of_known_columns(findings);
         Some(MergePlan { strategy, merge_key, hard_delete, delete_missing })
     }
 
@@ -85,6 +86,17 @@ impl Merge<'_> {
             );
         }
         idle
+    }
+
+    /// Versions of a row are told apart by all of its columns: those have to be known before the first one.
+    fn versions_of_known_columns(&self, findings: &mut Findings) {
+        let evolves =
+            schema::contract(self.resource).is_some_and(|contract| contract.columns == ColumnsContract::Evolve);
+        if evolves && self.disposition.is_scd2() {
+            let message = "`scd2` compares rows by all of their columns, and cannot do so while columns are added";
+            let help = "declare the columns, and let `schema_contract.columns` be `discard_value`";
+            findings.error(&self.disposition.place, message, Some(help.to_owned()));
+        }
     }
 
     /// The column of dlt's hint `hard_delete`.

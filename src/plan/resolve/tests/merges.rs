@@ -185,6 +185,11 @@ fn what_contradicts_itself_is_refused_where_it_stands() {
         (json!({"write_disposition": merge("insert-only"), "on_missing": "delete"}), "on_missing", "never deletes"),
         (json!({"write_disposition": merge("scd2"), "on_missing": "delete"}), "on_missing", "retires"),
         (json!({"write_disposition": "append", "on_missing": "delete"}), "on_missing", "`append` never deletes"),
+        (
+            json!({"write_disposition": merge("scd2"), "schema_contract": "evolve"}),
+            "write_disposition",
+            "while columns are added",
+        ),
         (by_merge_key, "on_missing", "needs a `primary_key`"),
         (
             json!({"write_disposition": {"disposition": "merge", "on_missing": "keep"}, "on_missing": "delete"}),
