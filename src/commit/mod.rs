@@ -14,6 +14,7 @@
 //! table next does that. An attempt that no commit names is deleted if its owner is dead, and left alone otherwise.
 
 mod error;
+mod inspect;
 mod log;
 mod owner;
 mod parquet;
@@ -23,6 +24,7 @@ mod staging;
 mod workspace;
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 
 use crate::{
     environment::Environment,
@@ -35,6 +37,7 @@ use crate::{
 
 pub use self::{
     error::CommitError,
+    inspect::{AttemptRecord, AttemptStatus, Flaw, OwnerRecord, StoredObject},
     owner::{LEASE, Process, Processes, RENEWAL, SystemProcesses},
     parquet::ParquetTable,
     rejects::RejectWriter,
@@ -56,6 +59,23 @@ pub async fn open(
     }
 }
 
+/// Opens a table to look at it: nothing is created, claimed, finished or deleted, and nothing is asked of the store yet.
+///
+/// # Errors
+/// A table name that is no path, and a format that this build does not have.
+pub fn look(
+    store: &Store,
+    table: &str,
+    identity: TableIdentity,
+    environment: Environment,
+    format: TableFormatKind,
+) -> Result<Box<dyn TableFormat>> {
+    match format {
+        TableFormatKind::Parquet => Ok(Box::new(ParquetTable::look(store, table, identity, environment)?)),
+        TableFormatKind::Delta => Err(CommitError::NoDelta.into()),
+    }
+}
+
 /// How versions of a table are recorded.
 #[async_trait]
 pub trait TableFormat: Send + Sync {
@@ -69,6 +89,25 @@ pub trait TableFormat: Send + Sync {
 
     /// The newest version.
     async fn snapshot(&self) -> Result<TableSnapshot>;
+
+    /// The attempts that lie in the staging directory, by name.
+    async fn attempts(&self) -> Result<Vec<AttemptRecord>> {
+        Ok(self.workspace().attempts().await?)
+    }
+
+    /// What is wrong with the record of the versions; a format whose record checks itself has nothing to tell.
+    ///
+    /// # Errors
+    /// The store's. A record that cannot be read is a flaw, and no error.
+    async fn audit(&self) -> Result<Vec<Flaw>> {
+        Ok(Vec::new())
+    }
+
+    /// What neither the newest version needs nor any that was made after `before`: objects of the format's own record, and
+    /// data files of old versions where the format keeps those. None of them is a living writer's.
+    async fn expired(&self, _before: DateTime<Utc>) -> Result<Vec<StoredObject>> {
+        Ok(Vec::new())
+    }
 
     /// Makes version `base + 1` of the table, unless somebody else did.
     ///

@@ -7,10 +7,12 @@ use std::{
 };
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use futures::TryStreamExt;
 
 use super::{
-    CommitError, CommitOutcome, Processes, SystemProcesses, TableFormat, TableSnapshot, Workspace,
+    AttemptRecord, AttemptStatus, CommitError, CommitOutcome, Flaw, Processes, StoredObject, SystemProcesses,
+    TableFormat, TableSnapshot, Workspace, inspect,
     log::{CommitObject, Log, Put},
     owner::{Lease, STAGING},
     publish::Publisher,
@@ -60,6 +62,17 @@ impl ParquetTable {
         opened.check_owner().await?;
         opened.publisher().recover(opened.workspace.processes.as_ref()).await?;
         Ok(opened)
+    }
+
+    /// See [`look`](super::look).
+    pub(super) fn look(
+        store: &Store,
+        table: &str,
+        identity: TableIdentity,
+        environment: Environment,
+    ) -> Result<Self, CommitError> {
+        let workspace = Workspace::new(store, table, identity, environment, Arc::new(SystemProcesses))?;
+        Ok(Self { log: Log::new(workspace.table.clone()), workspace })
     }
 
     fn publisher(&self) -> Publisher<'_> {
@@ -163,6 +176,26 @@ impl TableFormat for ParquetTable {
 
     async fn snapshot(&self) -> Result<TableSnapshot> {
         Ok(self.log.snapshot().await?)
+    }
+
+    async fn attempts(&self) -> Result<Vec<AttemptRecord>> {
+        let mut attempts = self.workspace.attempts().await?;
+        for attempt in &mut attempts {
+            // A commit that cannot be read is the audit's to tell.
+            let commit = self.log.read(attempt.version).await.unwrap_or_default();
+            if commit.is_some_and(|object| object.attempt == attempt.name) {
+                attempt.status = AttemptStatus::Committed;
+            }
+        }
+        Ok(attempts)
+    }
+
+    async fn audit(&self) -> Result<Vec<Flaw>> {
+        Ok(inspect::audit(&self.log).await?)
+    }
+
+    async fn expired(&self, before: DateTime<Utc>) -> Result<Vec<StoredObject>> {
+        Ok(inspect::expired(&self.log, &self.workspace.table, before).await?)
     }
 
     async fn commit(&self, base: Version, commit: Commit) -> Result<CommitOutcome> {
