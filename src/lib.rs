@@ -43,6 +43,7 @@
 //! | [`write`](mod@write) | batches to Parquet files: partitions, sizes, names |
 //! | [`commit`] | staged files and state to one version of the table |
 //! | [`run`](mod@run) | the one module that joins the stages |
+//! | [`maintain`] | keeping tables: status, verify, files, compact, vacuum, moving a pipeline |
 //! | [`schema`], [`json`], [`store`], [`model`] | what stages share: types, documents, object stores, the data between stages |
 //! | [`report`], [`environment`], [`secret`], [`error`] | what is told, what is injected, what is hidden, what went wrong |
 //! | [`cli`] | the terminal (feature `cli`): the only module that prints |
@@ -57,6 +58,7 @@ pub mod environment;
 pub mod error;
 pub mod fetch;
 pub mod json;
+pub mod maintain;
 pub mod model;
 pub mod plan;
 pub mod report;

@@ -90,6 +90,9 @@ pub trait TableFormat: Send + Sync {
     /// The newest version.
     async fn snapshot(&self) -> Result<TableSnapshot>;
 
+    /// The table as it was at a version.
+    async fn snapshot_at(&self, version: Version) -> Result<TableSnapshot>;
+
     /// The attempts that lie in the staging directory, by name.
     async fn attempts(&self) -> Result<Vec<AttemptRecord>> {
         Ok(self.workspace().attempts().await?)

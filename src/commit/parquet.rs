@@ -178,6 +178,10 @@ impl TableFormat for ParquetTable {
         Ok(self.log.snapshot().await?)
     }
 
+    async fn snapshot_at(&self, version: Version) -> Result<TableSnapshot> {
+        Ok(self.log.snapshot_at(version).await?)
+    }
+
     async fn attempts(&self) -> Result<Vec<AttemptRecord>> {
         let mut attempts = self.workspace.attempts().await?;
         for attempt in &mut attempts {

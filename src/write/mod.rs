@@ -17,6 +17,7 @@ mod index;
 mod literal;
 mod partition;
 mod rewrite;
+mod shape;
 mod stride;
 mod table;
 #[cfg(test)]
@@ -29,6 +30,7 @@ use parquet::errors::ParquetError;
 pub use self::{
     index::{FileIndex, Stale},
     rewrite::rewrite,
+    shape::{FileShape, Misplaced, directory},
     table::{Finished, TableWriter, empty_file},
 };
 use crate::{
