@@ -9,8 +9,11 @@ use super::{
     check::{self, CheckArgs},
     demo::DemoArgs,
     exit::Exit,
+    files::FilesArgs,
     output::{self, Answer},
     run::RunArgs,
+    status::StatusArgs,
+    verify::VerifyArgs,
 };
 
 /// Exports REST APIs into a data lake of typed, deduplicated, partitioned Parquet.
@@ -32,6 +35,9 @@ Exit codes: 0 done; 1 somebody has to mend something (config, credentials, a 4xx
 pub enum Command {
     Run(RunArgs),
     Check(CheckArgs),
+    Status(StatusArgs),
+    Verify(VerifyArgs),
+    Files(FilesArgs),
     Demo(DemoArgs),
 }
 
@@ -212,7 +218,7 @@ mod tests {
     fn quiet_and_verbose_contradict_each_other_and_no_page_is_no_number_of_pages() {
         assert!(parse("restlake run a.yaml -q -v").is_err());
         assert!(parse("restlake run a.yaml --max-pages 0").is_err());
-        assert!(parse("restlake verify a.yaml").is_err());
+        assert!(parse("restlake mend a.yaml").is_err());
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The terminal: arguments in, results on stdout, everything else on stderr, an exit code. The only module that prints.
 //!
 //! ```text
-//!  arguments ─► args ─► run │ check │ demo ─► Answer ─► stdout (a text, or one JSON document)
+//!  arguments ─► args ─► run │ check │ … ─► Answer ─► stdout (a text, or one JSON document)
 //!                            │                    └───► exit code (exit)
 //!                            └─► progress, logging, signals, diagnostics ─► console ─► stderr
 //! ```
@@ -22,6 +22,8 @@ mod diagnostics;
 mod dry_run;
 mod exit;
 mod failure;
+mod files;
+mod grid;
 mod load;
 mod logging;
 mod mask;
@@ -29,7 +31,10 @@ mod output;
 mod progress;
 mod run;
 mod signals;
+mod status;
 mod summary;
+mod tables;
+mod verify;
 
 use args::{Cli, Command};
 use console::Console;
@@ -66,6 +71,9 @@ async fn dispatch(cli: Cli, console: &Console) -> Answer {
     match cli.command {
         Command::Run(args) => run::execute(args, global, console).await,
         Command::Check(args) => check::execute(&args, global, console),
+        Command::Status(args) => status::execute(&args, global, console).await,
+        Command::Verify(args) => verify::execute(&args, global, console).await,
+        Command::Files(args) => files::execute(&args, global, console).await,
         Command::Demo(args) => demo::execute(args, global, console).await,
     }
 }

@@ -6,14 +6,16 @@ use indicatif::{DecimalBytes, HumanCount};
 use super::{
     args::Global,
     console::Console,
-    failure::{self, Refusal},
+    failure,
     grid::grid,
     output::Answer,
+    summary::status_word,
     tables::{self, TableArgs, Told},
 };
 use crate::{
     environment::Environment,
-    maintain::{self, Lake, TableStatus},
+    maintain::{self, Lake, RunStatus, TableStatus},
+    plan::TableFormatKind,
 };
 
 const EXAMPLES: &str = "\
@@ -33,13 +35,9 @@ pub struct StatusArgs {
 
 pub async fn execute(args: &StatusArgs, global: &Global, console: &Console) -> Answer {
     match args.tables.open(Environment::real()) {
-        Err(refusal) => refused(&refusal, global, console),
+        Err(refusal) => failure::answer(&refusal, global, console),
         Ok(lake) => look(&lake, global).await,
     }
-}
-
-fn refused(refusal: &Refusal, global: &Global, console: &Console) -> Answer {
-    failure::answer(refusal, global, console)
 }
 
 async fn look(lake: &Lake, global: &Global) -> Answer {
@@ -71,11 +69,11 @@ fn row(table: &TableStatus) -> [String; 10] {
     if !table.exists {
         let none = || "-".to_owned();
         let committed = "does not exist yet".to_owned();
-        return [table.table.clone(), format(table), committed, none(), none(), none(), none(), none(), none(), none()];
+        return [table.table.clone(), word(table.format), committed, none(), none(), none(), none(), none(), none(), none()];
     }
     [
         table.table.clone(),
-        format(table),
+        word(table.format),
         table.committed_at.clone().unwrap_or_else(|| "-".to_owned()),
         table.cursor.as_ref().map_or_else(|| "-".to_owned(), cursor),
         HumanCount(table.version).to_string(),
@@ -85,6 +83,26 @@ fn row(table: &TableStatus) -> [String; 10] {
         HumanCount(table.files).to_string(),
         DecimalBytes(table.bytes).to_string(),
     ]
+}
+
+fn run_row(table: &TableStatus, run: &RunStatus) -> [String; 7] {
+    let or_none = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
+    [
+        table.table.clone(),
+        run.run_id.clone(),
+        status_word(run.status).to_owned(),
+        run.started_at.clone(),
+        or_none(run.duration_seconds.map(|seconds| format!("{seconds:.1} s"))),
+        or_none(run.rows.map(|rows| HumanCount(rows).to_string())),
+        or_none(run.version.map(|version| version.to_string())),
+    ]
+}
+
+fn word(format: TableFormatKind) -> String {
+    match format {
+        TableFormatKind::Parquet => "parquet".to_owned(),
+        TableFormatKind::Delta => "delta".to_owned(),
+    }
 }
 
 /// A text without its quotes, anything else as JSON.

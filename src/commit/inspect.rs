@@ -1,16 +1,18 @@
 //! What lies in a table's own directory, told without changing any of it: attempts and their owners, and what is wrong with
 //! the record of the versions.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
 use futures::TryStreamExt;
 use serde::Serialize;
 
 use super::{
-    CommitError, Workspace,
+    CommitError, LivingOwner, Workspace,
+    attempts::{Found, Ownership},
     log::{CommitObject, DIRECTORY, FULL_LIST_EVERY, Log, Totals, apply, path_of, version_of},
-    owner::{OWNER, Owner, STAGING, owner_path},
+    owner::{STAGING, Standing},
+    recover::Publication,
 };
 use crate::{
     error::{Failure, Result, chain},
@@ -34,7 +36,7 @@ pub struct AttemptRecord {
     pub version: Version,
     pub status: AttemptStatus,
     /// `None` if it has no owner's record that can be read.
-    pub owner: Option<OwnerRecord>,
+    pub owner: Option<LivingOwner>,
     /// The owner's record and the staged files, by path.
     pub objects: Vec<StoredObject>,
 }
@@ -46,17 +48,12 @@ pub enum AttemptStatus {
     Living,
     /// Nobody will: the next open deletes it.
     Dead,
-    /// A commit names it, and its files are not all in place: the next open finishes that.
+    /// Nobody will, but a run may go on with what is in it.
+    Resumable,
+    /// A commit names it, and its files are not known to be all in place: the next open finishes that.
     Committed,
-}
-
-/// Who works in an attempt.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct OwnerRecord {
-    pub host: String,
-    pub pid: u32,
-    /// RFC 3339.
-    pub started_at: String,
+    /// Its commit is published; what is left tells the next run so, if this one died.
+    Published,
 }
 
 /// Something wrong with the record of the versions.
@@ -70,43 +67,53 @@ pub struct Flaw {
 }
 
 impl Workspace {
-    /// The attempts that lie in the staging directory, by name. None of them is [`AttemptStatus::Committed`]: that only the
-    /// table's format knows.
-    pub(super) async fn attempts(&self) -> Result<Vec<AttemptRecord>, CommitError> {
-        let mut attempts = Vec::new();
-        for (name, objects) in self.staged().await? {
-            let Some(version) = attempt_version(&name) else { continue };
-            let had_record = objects.iter().any(|object| object.path.ends_with(OWNER));
-            let record = self.table.get(&owner_path(&name)).await?;
-            // Gone meanwhile: its owner, or another one who cleans, is at it.
-            if had_record && record.is_none() {
-                continue;
-            }
-            let owner: Option<Owner> = record.and_then(|record| serde_json::from_slice(&record).ok());
-            let now = self.environment.clock.now();
-            let is_dead = owner.as_ref().is_none_or(|owner| owner.is_dead(self.processes.as_ref(), now));
-            let status = if is_dead { AttemptStatus::Dead } else { AttemptStatus::Living };
-            let owner = owner.map(OwnerRecord::from);
-            attempts.push(AttemptRecord { name, version, status, owner, objects });
+    /// The attempts that lie in the staging directory, by name. `newest` is the table's version; without `publication` none
+    /// is known to be committed.
+    pub(super) async fn attempt_records(
+        &self,
+        newest: Version,
+        publication: Option<&dyn Publication>,
+    ) -> Result<Vec<AttemptRecord>, CommitError> {
+        let mut records = Vec::new();
+        for found in self.attempts().await? {
+            let ownership = found.ownership(&self.table).await?;
+            let status = self.attempt_status(&found, &ownership, newest, publication).await?;
+            let path = |name: &String| format!("{STAGING}/{}/{name}", found.name);
+            let object = |(name, &bytes): (&String, &u64)| StoredObject { path: path(name), bytes };
+            let objects = found.objects.iter().map(object).collect();
+            let owner = match ownership {
+                Ownership::Record(_, Some(owner)) => Some(LivingOwner::from(*owner)),
+                _ => None,
+            };
+            records.push(AttemptRecord { name: found.name, version: found.version, status, owner, objects });
         }
-        Ok(attempts)
+        Ok(records)
     }
 
-    async fn staged(&self) -> Result<BTreeMap<String, Vec<StoredObject>>, CommitError> {
-        let mut attempts: BTreeMap<String, Vec<StoredObject>> = BTreeMap::new();
-        for object in objects_below(&self.table, STAGING).await? {
-            let rest = object.path.strip_prefix(STAGING).and_then(|rest| rest.strip_prefix('/')?.split_once('/'));
-            if let Some((attempt, _)) = rest {
-                attempts.entry(attempt.to_owned()).or_default().push(object);
-            }
-        }
-        Ok(attempts)
-    }
-}
-
-impl From<Owner> for OwnerRecord {
-    fn from(owner: Owner) -> Self {
-        Self { host: owner.process.host, pid: owner.process.pid, started_at: owner.started_at }
+    async fn attempt_status(
+        &self,
+        found: &Found,
+        ownership: &Ownership,
+        newest: Version,
+        publication: Option<&dyn Publication>,
+    ) -> Result<AttemptStatus, CommitError> {
+        let committed = match publication {
+            // A commit that cannot be read is the audit's to tell.
+            Some(publication) => publication.committed(&found.name, found.version).await.unwrap_or_default(),
+            None => None,
+        };
+        let is_published = match ownership {
+            Ownership::Record(_, owner) => owner.as_ref().is_some_and(|owner| owner.standing == Standing::Published),
+            Ownership::Gone => true,
+            Ownership::None => false,
+        };
+        Ok(match committed {
+            Some(_) if is_published => AttemptStatus::Published,
+            Some(_) => AttemptStatus::Committed,
+            None if !self.is_dead(ownership) => AttemptStatus::Living,
+            None if found.version == newest + 1 && self.is_resumable(found).await? => AttemptStatus::Resumable,
+            None => AttemptStatus::Dead,
+        })
     }
 }
 
@@ -119,12 +126,6 @@ pub(super) async fn objects_below(table: &TableStore, directory: &str) -> Result
     let mut objects: Vec<_> = listed.into_iter().filter_map(object).collect();
     objects.sort_unstable();
     Ok(objects)
-}
-
-/// The version in an attempt's name; `None` for a name that restlake does not give.
-fn attempt_version(name: &str) -> Option<Version> {
-    let (version, _) = name.split_once('-')?;
-    (version.len() == 20).then(|| version.parse().ok())?
 }
 
 /// Replays the whole log, as far back as it is kept, and compares it with what it says of itself.

@@ -13,13 +13,22 @@
 //! last, so that an attempt that still has one and is named by a commit is a publication to be finished: whoever opens the
 //! table next does that. An attempt that no commit names is deleted if its owner is dead, and left alone otherwise.
 
+mod attempts;
+mod checkpoint;
 mod error;
+mod held;
 mod inspect;
+mod living;
 mod log;
 mod owner;
 mod parquet;
+mod process;
 mod publish;
+mod rebase;
+mod recover;
 mod rejects;
+mod resume;
+mod runs;
 mod staging;
 mod workspace;
 
@@ -29,18 +38,24 @@ use chrono::{DateTime, Utc};
 use crate::{
     environment::Environment,
     error::Result,
-    model::{Commit, DataFile, State, TableIdentity, Version},
+    model::{Commit, DataFile, Operation, State, TableIdentity, Version},
     plan::TableFormatKind,
     schema::TableSchema,
     store::Store,
 };
 
 pub use self::{
+    checkpoint::{Checkpoint, CheckpointedFile},
     error::CommitError,
-    inspect::{AttemptRecord, AttemptStatus, Flaw, OwnerRecord, StoredObject},
-    owner::{LEASE, Process, Processes, RENEWAL, SystemProcesses},
+    held::{DiedAfterCommit, HeldLease},
+    inspect::{AttemptRecord, AttemptStatus, Flaw, StoredObject},
+    living::LivingOwner,
+    owner::{LEASE, RENEWAL},
     parquet::ParquetTable,
+    process::{Process, Processes, SystemProcesses},
     rejects::RejectWriter,
+    resume::Resumable,
+    runs::{RUNS_KEPT, RunRecord},
     staging::Attempt,
     workspace::Workspace,
 };
@@ -90,12 +105,35 @@ pub trait TableFormat: Send + Sync {
     /// The newest version.
     async fn snapshot(&self) -> Result<TableSnapshot>;
 
-    /// The table as it was at a version.
+    /// An earlier version: 0 is the empty table.
+    ///
+    /// # Errors
+    /// Among others, a version that is not in the log ([`CommitError::Gap`]).
     async fn snapshot_at(&self, version: Version) -> Result<TableSnapshot>;
+
+    /// The number of the newest version, 0 for a table without commits.
+    async fn newest(&self) -> Result<Version>;
+
+    /// What one version changed, `None` if the log has no such version.
+    async fn commit_at(&self, version: Version) -> Result<Option<CommitRecord>>;
+
+    /// What the last versions changed, the newest first, at most so many; it ends where the log does.
+    async fn history(&self, limit: usize) -> Result<Vec<CommitRecord>> {
+        let mut records = Vec::new();
+        for version in (1..=self.newest().await?).rev().take(limit) {
+            let Some(record) = self.commit_at(version).await? else { break };
+            records.push(record);
+        }
+        Ok(records)
+    }
+
+    /// Finishes what a dead run left unfinished and deletes what it left over: done at open, and to be done again after
+    /// another run was waited for.
+    async fn recover(&self) -> Result<()>;
 
     /// The attempts that lie in the staging directory, by name.
     async fn attempts(&self) -> Result<Vec<AttemptRecord>> {
-        Ok(self.workspace().attempts().await?)
+        Ok(self.workspace().attempt_records(self.newest().await?, None).await?)
     }
 
     /// What is wrong with the record of the versions; a format whose record checks itself has nothing to tell.
@@ -129,8 +167,8 @@ pub enum CommitOutcome {
         /// Of the whole table at that version.
         rows: u64,
     },
-    /// Another run made that version; nothing of this one was published, and what it staged is deleted, if not now, then
-    /// by a later run.
+    /// Another run made that version; nothing of this one was published. Its attempt is as it was, to be moved onto the new
+    /// version ([`Workspace::rebase`]) or given up ([`Attempt::abandon`]).
     Conflict {
         version: Version,
         /// Who made it.
@@ -150,5 +188,20 @@ pub struct TableSnapshot {
     /// In the order in which they were added.
     pub files: Vec<DataFile>,
     pub rows: u64,
+    pub state: State,
+}
+
+/// What one version changed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CommitRecord {
+    pub version: Version,
+    /// RFC 3339.
+    pub committed_at: String,
+    pub run_id: String,
+    pub operation: Operation,
+    pub adds: Vec<DataFile>,
+    /// Paths of the files that left the table.
+    pub removes: Vec<String>,
+    pub schema: TableSchema,
     pub state: State,
 }

@@ -11,16 +11,17 @@ use chrono::{DateTime, Utc};
 use futures::TryStreamExt;
 
 use super::{
-    AttemptRecord, AttemptStatus, CommitError, CommitOutcome, Flaw, Processes, StoredObject, SystemProcesses,
-    TableFormat, TableSnapshot, Workspace, inspect,
+    AttemptRecord, CommitError, CommitOutcome, CommitRecord, Flaw, Processes, StoredObject, SystemProcesses, TableFormat,
+    TableSnapshot, Workspace, inspect,
     log::{CommitObject, Log, Put},
-    owner::{Lease, STAGING},
+    owner::{LEASE, Lease, STAGING, generation_of},
     publish::Publisher,
-    staging::{clear, data_file_name, is_staged_in, reach},
+    staging::{data_file_name, is_staged_in, reach},
+    workspace::CommitLease,
 };
 use crate::{
     environment::{Environment, FaultPoint},
-    error::{ErrorKind, Failure, Result, chain},
+    error::{ErrorKind, Failure, Result},
     model::{Commit, TableIdentity, Version},
     store::Store,
 };
@@ -60,7 +61,7 @@ impl ParquetTable {
         let log = Log::new(workspace.table.clone());
         let opened = Self { workspace, log };
         opened.check_owner().await?;
-        opened.publisher().recover(opened.workspace.processes.as_ref()).await?;
+        opened.recover().await?;
         Ok(opened)
     }
 
@@ -145,7 +146,11 @@ impl ParquetTable {
             .into_iter()
             .filter_map(|object| Some((self.workspace.table.path_of(&object.location)?, object.size)))
             .collect();
-        if commit.adds.iter().all(|add| sizes.get(&add.staged) == Some(&add.file.bytes)) {
+        let is_whole = commit.adds.iter().all(|add| sizes.get(&add.staged) == Some(&add.file.bytes));
+        // Whoever took it over has put his record before he looked at ours, which we have just renewed.
+        let names = sizes.keys().filter_map(|path| path.rsplit('/').next());
+        let is_ours = names.filter_map(generation_of).all(|generation| generation <= lease.generation);
+        if is_whole && is_ours {
             return Ok(());
         }
         Err(CommitError::AttemptLost { attempt: self.workspace.table.shown(&format!("{STAGING}/{}", lease.name)) })
@@ -158,7 +163,7 @@ impl ParquetTable {
         let snapshot = TableSnapshot { version: object.version, files, ..base.clone() };
         let mut pauses = PAUSES.iter();
         loop {
-            match (self.publisher().settle(object, &snapshot).await, pauses.next()) {
+            match (self.publisher().settle_object(object, &snapshot).await, pauses.next()) {
                 (Err(error), Some(pause)) if error.kind() == ErrorKind::Transient => {
                     self.workspace.environment.clock.sleep(*pause).await;
                 }
@@ -182,16 +187,22 @@ impl TableFormat for ParquetTable {
         Ok(self.log.snapshot_at(version).await?)
     }
 
+    async fn newest(&self) -> Result<Version> {
+        Ok(self.log.newest().await?)
+    }
+
+    async fn commit_at(&self, version: Version) -> Result<Option<CommitRecord>> {
+        Ok(self.log.read(version).await?.map(CommitRecord::from))
+    }
+
+    async fn recover(&self) -> Result<()> {
+        self.log.sweep(self.workspace.environment.clock.now() - LEASE).await?;
+        Ok(self.workspace.recover(self.log.newest().await?, &self.publisher()).await?)
+    }
+
     async fn attempts(&self) -> Result<Vec<AttemptRecord>> {
-        let mut attempts = self.workspace.attempts().await?;
-        for attempt in &mut attempts {
-            // A commit that cannot be read is the audit's to tell.
-            let commit = self.log.read(attempt.version).await.unwrap_or_default();
-            if commit.is_some_and(|object| object.attempt == attempt.name) {
-                attempt.status = AttemptStatus::Committed;
-            }
-        }
-        Ok(attempts)
+        let newest = self.log.newest().await?;
+        Ok(self.workspace.attempt_records(newest, Some(&self.publisher())).await?)
     }
 
     async fn audit(&self) -> Result<Vec<Flaw>> {
@@ -204,35 +215,45 @@ impl TableFormat for ParquetTable {
 
     async fn commit(&self, base: Version, commit: Commit) -> Result<CommitOutcome> {
         let lease = self.workspace.lease_for(base).await?;
+        let outcome = self.commit_with(&lease, base, commit).await;
+        match &outcome {
+            Ok(CommitOutcome::Committed { .. }) => self.workspace.keep(lease).await,
+            _ => self.workspace.give_up(&lease).await,
+        }
+        Ok(outcome?)
+    }
+}
+
+impl ParquetTable {
+    async fn commit_with(
+        &self,
+        CommitLease { lease, .. }: &CommitLease,
+        base: Version,
+        commit: Commit,
+    ) -> Result<CommitOutcome, CommitError> {
         let base = self.log.snapshot_at(base).await?;
         self.check(&base, &lease.name, &commit)?;
-        self.check_staged(&lease, &commit).await?;
+        self.check_staged(lease, &commit).await?;
         reach(&self.workspace.environment, &self.workspace.table, FaultPoint::BeforeCommit)?;
         let object = CommitObject::new(&base, &lease.name, commit, self.workspace.environment.clock.now());
         // From here on only the log knows whether these files are the table's.
         lease.set_in_doubt(true);
         let put = self.log.put(&object).await;
-        if matches!(put, Err(CommitError::Store(_) | CommitError::Invalid { .. })) {
+        let is_refused = matches!(put, Err(CommitError::Store(_) | CommitError::Invalid { .. }));
+        // One who went on in our place may have won: then the table names these files.
+        let is_lost = matches!(&put, Ok(Put::Lost(winner)) if winner.attempt != lease.name);
+        if is_refused || is_lost {
             lease.set_in_doubt(false);
         }
-        let put = put?;
-        lease.release().await;
-        match put {
+        match put? {
             Put::Done => self.publish(&object, &base).await.map_err(|error| self.unpublished(&object, error))?,
             Put::Lost(winner) => {
-                lease.set_in_doubt(false);
-                // That another run won is what the user must hear of; what stays behind, a later run takes away.
-                if let Err(error) = clear(&self.workspace.table, &lease.name).await {
-                    tracing::warn!(attempt = lease.name, error = %chain(&error), "the lost attempt was not deleted");
-                }
                 return Ok(CommitOutcome::Conflict { version: object.version, run_id: winner.commit.run_id });
             }
         }
         Ok(CommitOutcome::Committed { version: object.version, rows: object.totals.rows })
     }
-}
 
-impl ParquetTable {
     fn unpublished(&self, object: &CommitObject, error: CommitError) -> CommitError {
         let (version, operation) = (object.version, object.commit.operation);
         CommitError::Unpublished { table: self.workspace.table.shown(""), version, operation, source: Box::new(error) }

@@ -20,7 +20,7 @@ use futures::TryStreamExt;
 pub use self::{
     error::MaintainError,
     files::{FileEntry, TableFiles, files},
-    status::{ColumnStatus, TableStatus, status},
+    status::{ColumnStatus, RunStatus, TableStatus, status},
     verify::{Finding, Problem, Verified, VerifyOptions, verify},
 };
 use crate::{

@@ -2,16 +2,21 @@
 
 use std::collections::BTreeSet;
 
+use chrono::{DateTime, FixedOffset};
 use serde::Serialize;
 
 use super::check_identity;
 use crate::{
-    commit::{TableFormat, TableSnapshot},
+    commit::{RunRecord, TableFormat, TableSnapshot},
     error::Result,
     model::{TableIdentity, Version},
     plan::{ResourcePlan, TableFormatKind},
+    report::Status,
     schema::TableSchema,
 };
+
+/// Runs that are told.
+const RUNS: usize = 5;
 
 /// One table.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -34,6 +39,24 @@ pub struct TableStatus {
     pub cursor: Option<serde_json::Value>,
     /// RFC 3339.
     pub committed_at: Option<String>,
+    /// The last ones, the newest first.
+    pub runs: Vec<RunStatus>,
+}
+
+/// One run on a table.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct RunStatus {
+    pub run_id: String,
+    pub status: Status,
+    /// RFC 3339.
+    pub started_at: String,
+    /// `None` if its times cannot be read.
+    pub duration_seconds: Option<f64>,
+    /// Rows written; `None` if the run did not count them.
+    pub rows: Option<u64>,
+    /// What it committed, if anything.
+    pub version: Option<Version>,
+    pub error: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -56,9 +79,13 @@ pub async fn status(
 ) -> Result<TableStatus> {
     let snapshot = table.snapshot().await?;
     check_identity(table.workspace().table(), &snapshot, identity)?;
-    Ok(of(resource, format, &snapshot))
+    let commit = if snapshot.version > 0 { table.commit_at(snapshot.version).await? } else { None };
+    let runs = table.workspace().runs(RUNS).await?.into_iter().map(RunStatus::from).collect();
+    let committed_at = commit.map(|commit| commit.committed_at);
+    Ok(TableStatus { committed_at, runs, ..of(resource, format, &snapshot) })
 }
 
+/// What the snapshot alone tells.
 fn of(resource: &ResourcePlan, format: TableFormatKind, snapshot: &TableSnapshot) -> TableStatus {
     let partitions: BTreeSet<_> = snapshot.files.iter().map(|file| &file.partition).collect();
     TableStatus {
@@ -76,7 +103,28 @@ fn of(resource: &ResourcePlan, format: TableFormatKind, snapshot: &TableSnapshot
         columns: snapshot.schema.as_ref().map(columns).unwrap_or_default(),
         cursor: snapshot.state.cursor.clone(),
         committed_at: None,
+        runs: Vec::new(),
     }
+}
+
+impl From<RunRecord> for RunStatus {
+    fn from(record: RunRecord) -> Self {
+        let duration = moment(&record.started_at).zip(moment(&record.finished_at));
+        let milliseconds = duration.map(|(start, end)| end.signed_duration_since(start).num_milliseconds());
+        Self {
+            duration_seconds: milliseconds.map(|milliseconds| milliseconds as f64 / 1000.0),
+            rows: record.counters.get("rows_written").copied(),
+            run_id: record.run_id,
+            status: record.status,
+            started_at: record.started_at,
+            version: record.version,
+            error: record.error,
+        }
+    }
+}
+
+fn moment(text: &str) -> Option<DateTime<FixedOffset>> {
+    DateTime::parse_from_rfc3339(text).ok()
 }
 
 fn columns(schema: &TableSchema) -> Vec<ColumnStatus> {
@@ -86,4 +134,30 @@ fn columns(schema: &TableSchema) -> Vec<ColumnStatus> {
         nullable: column.nullable,
     };
     schema.columns.iter().map(column).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(started_at: &str, finished_at: &str) -> RunRecord {
+        RunRecord {
+            run_id: "20261122T120000123Z-0badcafe".into(),
+            pipeline: "p".into(),
+            resource: "cases".into(),
+            status: Status::Ok,
+            started_at: started_at.into(),
+            finished_at: finished_at.into(),
+            version: Some(3),
+            counters: [("rows_written".to_owned(), 7)].into(),
+            error: None,
+        }
+    }
+
+    #[test]
+    fn a_run_is_told_with_how_long_it_took_and_what_it_wrote() {
+        let run = RunStatus::from(record("2026-11-22T12:00:00Z", "2026-11-22T12:00:01.500Z"));
+        assert_eq!((run.duration_seconds, run.rows, run.version), (Some(1.5), Some(7), Some(3)));
+        assert_eq!(RunStatus::from(record("2026-11-22T12:00:00Z", "later")).duration_seconds, None);
+    }
 }

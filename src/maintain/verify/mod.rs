@@ -29,7 +29,7 @@ use self::{
     finding::Findings,
     keys::{Confirmed, Entry, Keys, MAX_NAMED, Scope, candidates},
 };
-use super::{HIDDEN, MaintainError, check_identity, objects, spec, version_of};
+use super::{HIDDEN, MaintainError, check_identity, objects, spec};
 use crate::{
     commit::{AttemptRecord, AttemptStatus, Flaw, StoredObject, TableFormat, TableSnapshot},
     error::Result,
@@ -40,6 +40,8 @@ use crate::{
 
 /// How often a table that changes meanwhile is looked at again.
 const LOOKS: u32 = 3;
+
+const PARQUET: &str = ".parquet";
 
 /// Files read at a time, where the memory holds them.
 const FILES_AT_ONCE: u64 = 8;
@@ -80,7 +82,7 @@ pub async fn verify(
     for _ in 1..LOOKS {
         let verified = verify.once().await?;
         // A newer version explains what was found, or hides it.
-        if verified.findings.is_empty() || verify.newest().await == Some(verified.version) {
+        if verified.findings.is_empty() || table.newest().await? == verified.version {
             return Ok(verified);
         }
     }
@@ -111,10 +113,6 @@ struct Examined {
 }
 
 impl Verify<'_> {
-    async fn newest(&self) -> Option<Version> {
-        self.table.snapshot().await.ok().map(|snapshot| snapshot.version)
-    }
-
     async fn once(&self) -> Result<Verified> {
         let mut findings = Findings::new(&self.resource.table);
         let flaws = self.table.audit().await?;
@@ -167,7 +165,7 @@ impl Verify<'_> {
         let awaited = staged.map(|object| staged_name(&object.path).to_owned()).collect();
         let keys = match self.options.quick {
             true => None,
-            false => Keys::new(&self.key_columns(), schema, &partition_by, self.scope().await?),
+            false => Keys::new(&self.key_columns(), schema, &partition_by, self.scope(snapshot.version).await?),
         };
         // Half for the keys, the other for the files.
         let keys = keys.map(|keys| Arc::new(keys.within(snapshot.rows, self.options.memory / 2)));
@@ -192,10 +190,18 @@ impl Verify<'_> {
         columns.filter_map(name).collect()
     }
 
-    /// Where a key may be only once: in the table, unless runs have appended to it, which look at their own rows only.
-    async fn scope(&self) -> Result<Scope> {
-        let operations = operations(self.table).await?;
-        Ok(scope(operations, self.resource.write_disposition))
+    /// Where a key may be only once, by what the versions did that made the table.
+    async fn scope(&self, newest: Version) -> Result<Scope> {
+        let mut history = Vec::new();
+        for version in (1..=newest).rev() {
+            // Older commits may be gone; one that cannot be read is the audit's to tell.
+            let Some(record) = self.table.commit_at(version).await.unwrap_or_default() else { break };
+            history.push((version, record.operation));
+            if record.operation == Operation::Replace {
+                break;
+            }
+        }
+        Ok(scope(&history, newest, self.resource.write_disposition))
     }
 
     /// Looks into files, several at a time; in their order.
@@ -362,11 +368,11 @@ fn add_attempt(findings: &mut Findings, attempt: &AttemptRecord) {
     let place = format!("_restlake/staging/{}", attempt.name);
     let objects = attempt.objects.len();
     let owner = match &attempt.owner {
-        Some(owner) => format!("process {} on {}, since {}", owner.pid, owner.host, owner.started_at),
+        Some(owner) => format!("process {} on {}, since {}", owner.pid, owner.host, owner.since),
         None => "nobody".to_owned(),
     };
     match attempt.status {
-        AttemptStatus::Living => {}
+        AttemptStatus::Living | AttemptStatus::Resumable | AttemptStatus::Published => {}
         AttemptStatus::Dead => {
             let found = format!("{objects} objects of a run that is gone ({owner})");
             findings.add(Problem::DeadAttempt, &place, found, "nothing");
@@ -378,9 +384,11 @@ fn add_attempt(findings: &mut Findings, attempt: &AttemptRecord) {
     }
 }
 
-/// The name of the data file that a staged object becomes.
+/// The name of the data file that a staged object becomes, such as `part-….parquet.2-1.staged`.
 fn staged_name(path: &str) -> &str {
-    super::name_of(path).strip_suffix(".staged").unwrap_or_default()
+    let name = super::name_of(path).strip_suffix(".staged").unwrap_or_default();
+    let end = name.find(PARQUET).map_or(0, |start| start + PARQUET.len());
+    name.get(..end).unwrap_or_default()
 }
 
 /// What readers that glob would take for data of the table.
@@ -431,19 +439,68 @@ fn check_directory(file: &DataFile, findings: &mut Findings) {
     }
 }
 
-/// What each kept version did, the oldest first; whether the record goes back to the first one.
-struct Operations {
-    versions: Vec<(Version, Operation)>,
-    is_complete: bool,
+/// Where a key may be only once: among all rows of a table that runs only replaced and merged into, and among the rows that
+/// one version added where runs have appended, which look at their own rows only.
+///
+/// `history` is the newest version first, back to the last one that replaced the table, or as far as it is kept; what came
+/// before is taken to be what the config says now.
+fn scope(history: &[(Version, Operation)], newest: Version, disposition: WriteDisposition) -> Scope {
+    let oldest = history.last().map_or(newest + 1, |(version, _)| *version);
+    let begins_anew = history.last().is_some_and(|(_, operation)| *operation == Operation::Replace);
+    // The first version of a table appends to nothing.
+    let appends = |(version, operation): &&(Version, Operation)| *operation == Operation::Append && *version > 1;
+    let appended_before = oldest > 1 && !begins_anew && disposition == WriteDisposition::Append;
+    if history.iter().find(appends).is_none() && !appended_before {
+        return Scope::Table;
+    }
+    let one_run = |operation| matches!(operation, Operation::Append | Operation::Replace);
+    Scope::Versions(history.iter().filter(|(_, operation)| one_run(*operation)).map(|(version, _)| *version).collect())
 }
 
-async fn operations(_table: &dyn TableFormat) -> Result<Option<Operations>> {
-    Ok(None)
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-fn scope(_operations: Option<Operations>, disposition: WriteDisposition) -> Scope {
-    match disposition {
-        WriteDisposition::Append => Scope::Versions(BTreeSet::new()),
-        _ => Scope::Table,
+    const APPEND: WriteDisposition = WriteDisposition::Append;
+    const MERGE: WriteDisposition = WriteDisposition::Merge;
+
+    fn versions(versions: impl IntoIterator<Item = Version>) -> Scope {
+        Scope::Versions(versions.into_iter().collect())
+    }
+
+    #[test]
+    fn a_key_is_there_once_in_a_table_that_was_replaced_and_merged_into() {
+        assert_eq!(scope(&[(1, Operation::Replace)], 1, APPEND), Scope::Table);
+        assert_eq!(scope(&[(3, Operation::Merge), (2, Operation::Replace)], 3, MERGE), Scope::Table);
+        assert_eq!(scope(&[(2, Operation::Merge), (1, Operation::Append)], 2, MERGE), Scope::Table);
+    }
+
+    #[test]
+    fn where_runs_appended_a_key_is_there_once_among_the_rows_of_each() {
+        assert_eq!(scope(&[(2, Operation::Append), (1, Operation::Append)], 2, APPEND), versions([1, 2]));
+        let history = [(4, Operation::Merge), (3, Operation::Append), (2, Operation::Replace)];
+        assert_eq!(scope(&history, 4, MERGE), versions([2, 3]), "a merge rewrites rows of several runs");
+    }
+
+    #[test]
+    fn what_a_cut_log_does_not_tell_the_config_does() {
+        assert_eq!(scope(&[(60, Operation::Merge)], 60, MERGE), Scope::Table);
+        assert_eq!(scope(&[(60, Operation::Merge)], 60, APPEND), versions([]));
+        assert_eq!(scope(&[], 7, APPEND), versions([]));
+    }
+
+    #[test]
+    fn a_duplicate_is_told_with_every_file_it_is_in() {
+        assert_eq!(duplicate_text("id=1", &["a", "a"]), "id=1 is in it 2 times");
+        assert_eq!(duplicate_text("id=1", &["a", "b", "c"]), "id=1 is also in b and c");
+    }
+
+    #[test]
+    fn a_staged_object_becomes_the_file_of_its_name() {
+        let staged = "_restlake/staging/x/part-0000000001-00000-00000.parquet.staged";
+        assert_eq!(staged_name(staged), "part-0000000001-00000-00000.parquet");
+        let again = "_restlake/staging/x/part-0000000001-00000-00000.parquet.2-1.staged";
+        assert_eq!(staged_name(again), "part-0000000001-00000-00000.parquet");
+        assert_eq!(staged_name("_restlake/staging/x/owner.json"), "");
     }
 }

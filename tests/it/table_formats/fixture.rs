@@ -311,7 +311,17 @@ pub async fn write(
         Operation::Replace => base.files.into_iter().map(|file| file.path).collect(),
         _ => Vec::new(),
     };
-    table.commit(base.version, commit(operation, adds, removes, run_id)).await
+    let outcome = table.commit(base.version, commit(operation, adds, removes, run_id)).await;
+    end(table).await?;
+    outcome
+}
+
+/// The end of a run.
+pub async fn end(table: &ParquetTable) -> restlake::Result<()> {
+    match table.workspace().held().await {
+        Some(held) => held.release().await,
+        None => Ok(()),
+    }
 }
 
 /// The table is what its newest commit says, to the byte, and nothing else lies there.
