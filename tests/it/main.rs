@@ -10,6 +10,7 @@ mod config_errors;
 mod export;
 mod http;
 mod layers;
+mod maintain;
 mod pagination;
 mod stores;
 mod table_formats;
