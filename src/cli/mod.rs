@@ -16,6 +16,7 @@ use clap::Parser;
 
 mod args;
 mod check;
+mod compact;
 mod console;
 mod demo;
 mod diagnostics;
@@ -31,9 +32,11 @@ mod output;
 mod progress;
 mod run;
 mod signals;
+mod state;
 mod status;
 mod summary;
 mod tables;
+mod vacuum;
 mod verify;
 
 use args::{Cli, Command};
@@ -74,6 +77,10 @@ async fn dispatch(cli: Cli, console: &Console) -> Answer {
         Command::Status(args) => status::execute(&args, global, console).await,
         Command::Verify(args) => verify::execute(&args, global, console).await,
         Command::Files(args) => files::execute(&args, global, console).await,
+        Command::Compact(args) => compact::execute(&args, global, console).await,
+        Command::Vacuum(args) => vacuum::execute(&args, global, console).await,
+        Command::ExportState(args) => state::export(&args, global, console).await,
+        Command::ImportState(args) => state::import(&args, global, console).await,
         Command::Demo(args) => demo::execute(args, global, console).await,
     }
 }

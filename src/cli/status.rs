@@ -54,7 +54,8 @@ fn text(told: &[Told<TableStatus>]) -> String {
     let done: Vec<&TableStatus> = told.iter().filter_map(Told::done).collect();
     let mut text = String::new();
     if !done.is_empty() {
-        let header = ["table", "format", "committed", "cursor", "version", "rows", "columns", "partitions", "files", "bytes"];
+        let header =
+            ["table", "format", "committed", "cursor", "version", "rows", "columns", "partitions", "files", "bytes"];
         text += &grid(header, 4, done.iter().map(|table| row(table)));
     }
     if done.iter().any(|table| !table.runs.is_empty()) {
@@ -69,7 +70,18 @@ fn row(table: &TableStatus) -> [String; 10] {
     if !table.exists {
         let none = || "-".to_owned();
         let committed = "does not exist yet".to_owned();
-        return [table.table.clone(), word(table.format), committed, none(), none(), none(), none(), none(), none(), none()];
+        return [
+            table.table.clone(),
+            word(table.format),
+            committed,
+            none(),
+            none(),
+            none(),
+            none(),
+            none(),
+            none(),
+            none(),
+        ];
     }
     [
         table.table.clone(),

@@ -53,13 +53,18 @@ async fn verify(lake: &Lake, quick: bool, global: &Global) -> Answer {
     })
     .await;
     let exit = exit(&told);
-    tables::answer(global, exit, || text(&told), || {
-        let mut document = tables::document(lake, exit, &told);
-        if let Some(document) = document.as_object_mut() {
-            document.insert("findings".into(), serde_json::to_value(all(&told)).unwrap_or_default());
-        }
-        document
-    })
+    tables::answer(
+        global,
+        exit,
+        || text(&told),
+        || {
+            let mut document = tables::document(lake, exit, &told);
+            if let Some(document) = document.as_object_mut() {
+                document.insert("findings".into(), serde_json::to_value(all(&told)).unwrap_or_default());
+            }
+            document
+        },
+    )
 }
 
 /// What was found has to be mended by somebody, like what failed for good.
@@ -116,7 +121,9 @@ fn hints(findings: &[&Finding]) -> String {
 fn conclusion(findings: usize, told: &[Told<Verified>]) -> String {
     let tables = counted(told.len() as u64, "table");
     match findings {
-        0 if told.iter().all(|told| told.result.is_ok()) => labelled(GREEN, "ok", &format!("{tables}, nothing is wrong")),
+        0 if told.iter().all(|told| told.result.is_ok()) => {
+            labelled(GREEN, "ok", &format!("{tables}, nothing is wrong"))
+        }
         0 => labelled(RED, "failed", "not every table could be looked at"),
         _ => labelled(RED, "failed", &counted(findings as u64, "finding")),
     }

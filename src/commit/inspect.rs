@@ -120,9 +120,8 @@ impl Workspace {
 /// The objects below a directory of the table, by path.
 pub(super) async fn objects_below(table: &TableStore, directory: &str) -> Result<Vec<StoredObject>, CommitError> {
     let listed: Vec<_> = table.list(directory)?.try_collect().await?;
-    let object = |meta: object_store::ObjectMeta| {
-        Some(StoredObject { path: table.path_of(&meta.location)?, bytes: meta.size })
-    };
+    let object =
+        |meta: object_store::ObjectMeta| Some(StoredObject { path: table.path_of(&meta.location)?, bytes: meta.size });
     let mut objects: Vec<_> = listed.into_iter().filter_map(object).collect();
     objects.sort_unstable();
     Ok(objects)

@@ -11,8 +11,8 @@ use chrono::{DateTime, Utc};
 use futures::TryStreamExt;
 
 use super::{
-    AttemptRecord, CommitError, CommitOutcome, CommitRecord, Flaw, Processes, StoredObject, SystemProcesses, TableFormat,
-    TableSnapshot, Workspace, inspect,
+    AttemptRecord, CommitError, CommitOutcome, CommitRecord, Flaw, Processes, StoredObject, SystemProcesses,
+    TableFormat, TableSnapshot, Workspace, inspect,
     log::{CommitObject, Log, Put},
     owner::{LEASE, Lease, STAGING, generation_of},
     publish::Publisher,

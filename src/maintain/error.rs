@@ -20,6 +20,22 @@ pub enum MaintainError {
     Damaged { table: String, file: String, reason: String },
     #[error("a worker thread ended while it worked on `{file}` of the table `{table}`")]
     Worker { table: String, file: String },
+    #[error("{before} rows of the table `{table}` became {after} while they were rewritten; nothing was committed")]
+    Numbers { table: String, before: u64, after: u64 },
+    #[error(
+        "a run on the table `{table}` died at {committed_at}, after it had committed version {version}, and nobody was told yet"
+    )]
+    DiedRun { table: String, version: Version, committed_at: String },
+    #[error("a run on the table `{table}` that died left {rows} rows which another run can go on with")]
+    Resumable { table: String, rows: u64 },
+    #[error("{file} is not the state of a pipeline: {reason}")]
+    StateFile { file: String, reason: String },
+    #[error("{file} was written by a newer restlake (format {format}, this one reads up to {known})")]
+    NewerState { file: String, format: u64, known: u64 },
+    #[error("this is the state of the pipeline `{found}`, not of `{wanted}`")]
+    AnotherPipeline { found: String, wanted: String },
+    #[error("there is no state of the resource `{resource}` in it (there is of: {known})")]
+    NoState { resource: String, known: String },
     #[error("another run made version {version} of the table `{table}` meanwhile, {attempts} times in a row")]
     Conflict { table: String, version: Version, attempts: u32 },
 }
@@ -28,7 +44,7 @@ impl Failure for MaintainError {
     fn kind(&self) -> ErrorKind {
         match self {
             Self::Conflict { .. } => ErrorKind::Conflict,
-            Self::Worker { .. } => ErrorKind::Bug,
+            Self::Worker { .. } | Self::Numbers { .. } => ErrorKind::Bug,
             _ => ErrorKind::User,
         }
     }
@@ -41,17 +57,40 @@ impl Failure for MaintainError {
             Self::VersionGone { .. } => "version_gone",
             Self::Damaged { .. } => "file_damaged",
             Self::Worker { .. } => "worker",
+            Self::Numbers { .. } => "numbers",
+            Self::DiedRun { .. } => "run_died_after_commit",
+            Self::Resumable { .. } => "run_can_be_resumed",
+            Self::StateFile { .. } => "state_file",
+            Self::NewerState { .. } => "state_newer_format",
+            Self::AnotherPipeline { .. } => "another_pipeline",
+            Self::NoState { .. } => "no_state",
             Self::Conflict { .. } => "commit_conflict",
         }
     }
 
     fn hint(&self) -> Option<String> {
-        match self {
-            Self::NoTable { .. } => Some("`restlake run` makes it".into()),
-            Self::VersionGone { readable, .. } => Some(format!("versions that can be read: {readable}")),
-            Self::Damaged { .. } => Some("`restlake verify` lists everything that is damaged".into()),
-            Self::Conflict { .. } => Some("try again when no run is at work on the table".into()),
-            Self::Partition { .. } | Self::NoVersion { .. } | Self::Worker { .. } => None,
-        }
+        let hint = match self {
+            Self::NoTable { .. } => "`restlake run` makes it",
+            Self::VersionGone { readable, .. } => return Some(format!("versions that can be read: {readable}")),
+            Self::Damaged { .. } => "`restlake verify` lists everything that is damaged",
+            Self::Conflict { .. } => "try again when no run is at work on the table",
+            Self::DiedRun { .. } => {
+                "`restlake run` first: it tells what became of that run, which a new version would hide"
+            }
+            Self::Resumable { .. } => {
+                "`restlake run` first, which goes on with them, or `restlake run --no-resume`, which drops them: a new version \
+                 would make them useless"
+            }
+            Self::StateFile { .. } => "it has to be what `restlake export-state` printed",
+            Self::NewerState { .. } => "use that version of restlake or a newer one",
+            Self::AnotherPipeline { .. } => "`--force` imports it all the same",
+            Self::NoState { .. } => {
+                "`--resource` chooses resources; with `--force`, one state may go to a resource of another name"
+            }
+            Self::Partition { .. } | Self::NoVersion { .. } | Self::Worker { .. } | Self::Numbers { .. } => {
+                return None;
+            }
+        };
+        Some(hint.to_owned())
     }
 }

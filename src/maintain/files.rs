@@ -65,7 +65,15 @@ pub async fn files(
     if let Some((missing, file)) = gone(&snapshot, &present) {
         let readable = readable(table, newest_version, &present).await;
         let (table, version) = (resource.table.clone(), snapshot.version);
-        return Err(MaintainError::VersionGone { table, version, files: snapshot.files.len(), missing, file, readable }.into());
+        return Err(MaintainError::VersionGone {
+            table,
+            version,
+            files: snapshot.files.len(),
+            missing,
+            file,
+            readable,
+        }
+        .into());
     }
     let entry = |file: DataFile| {
         let url = store.url(&file.path);

@@ -9,18 +9,27 @@
 //! its commits (schema, partition spec), how it is to be written from the plan (sizes, order, compression). Only the names
 //! that restlake gives itself are ever deleted.
 
+mod compact;
 mod error;
 mod files;
 mod spec;
 mod status;
+mod transfer;
+mod vacuum;
 mod verify;
 
+use std::time::Duration;
+
+use aws_lc_rs::digest;
 use futures::TryStreamExt;
 
 pub use self::{
+    compact::{CompactOptions, Compacted, compact, is_fragmented},
     error::MaintainError,
     files::{FileEntry, TableFiles, files},
     status::{ColumnStatus, RunStatus, TableStatus, status},
+    transfer::{Imported, PipelineState, TableState, export_state, import_state},
+    vacuum::{VacuumOptions, Vacuumed, vacuum, vacuum_plan},
     verify::{Finding, Problem, Verified, VerifyOptions, verify},
 };
 use crate::{
@@ -74,9 +83,81 @@ impl Lake {
         commit::open(&self.store, &resource.table, self.identity(resource), environment, format).await
     }
 
+    /// [`compact`]s a resource's table, as a run of its own.
+    pub async fn compact(
+        &self,
+        resource: &ResourcePlan,
+        target_size: Option<u64>,
+        min_files: u64,
+    ) -> Result<Compacted> {
+        let table = self.table_without_debts(resource).await?;
+        let options = CompactOptions {
+            target_size: target_size.unwrap_or(resource.parquet.target_file_size),
+            min_files,
+            memory: self.plan.memory_limit,
+            run_id: self.run_id(),
+        };
+        let compacted = compact(table.as_ref(), &self.identity(resource), resource, &self.environment, &options).await;
+        finish(table.as_ref(), compacted).await
+    }
+
+    /// [`vacuum`]s a resource's table; with `dry_run`, tells what that would delete.
+    pub async fn vacuum(&self, resource: &ResourcePlan, retain: Duration, dry_run: bool) -> Result<Vacuumed> {
+        let options = VacuumOptions { retain, now: self.environment.clock.now(), format: self.plan.table_format };
+        let looked_at = self.look(resource)?;
+        check_identity(looked_at.workspace().table(), &looked_at.snapshot().await?, &self.identity(resource))?;
+        let planned = vacuum_plan(looked_at.as_ref(), &options).await?;
+        if dry_run {
+            return Ok(planned);
+        }
+        vacuum(self.table(resource).await?.as_ref(), &planned, &options).await
+    }
+
+    /// [`import_state`] into a resource's table, as a run of its own.
+    pub async fn import(&self, resource: &ResourcePlan, state: &TableState) -> Result<Imported> {
+        let table = self.table_without_debts(resource).await?;
+        let imported = import_state(table.as_ref(), &self.identity(resource), resource, &self.run_id(), state).await;
+        finish(table.as_ref(), imported).await
+    }
+
+    /// A table that owes nobody an answer: a new version would hide that a run died after its commit, and make useless what
+    /// a run can go on with.
+    async fn table_without_debts(&self, resource: &ResourcePlan) -> Result<Box<dyn TableFormat>> {
+        let table = self.table(resource).await?;
+        let workspace = table.workspace();
+        let name = resource.table.clone();
+        if let Some(died) = workspace.died_after_commit() {
+            let (version, committed_at) = (died.version, died.committed_at);
+            return Err(MaintainError::DiedRun { table: name, version, committed_at }.into());
+        }
+        let newest = table.newest().await?;
+        workspace.discard_stale(newest, resource.checkpoint.resume_within).await?;
+        if let Some(resumable) = workspace.resumable(newest).await? {
+            let files = resumable.checkpoints().iter().flat_map(|checkpoint| &checkpoint.files);
+            let rows = files.map(|file| file.staged.file.rows).sum();
+            return Err(MaintainError::Resumable { table: name, rows }.into());
+        }
+        Ok(table)
+    }
+
+    /// When it began, to the millisecond, and something that two runs of one moment do not share: as runs are called.
+    fn run_id(&self) -> String {
+        let began = self.environment.clock.now().format("%Y%m%dT%H%M%S%3fZ");
+        let salt = (self.environment.random.next() * f64::from(u32::MAX)) as u32;
+        format!("{began}-{salt:08x}")
+    }
+
     pub fn identity(&self, resource: &ResourcePlan) -> TableIdentity {
         TableIdentity { pipeline: self.plan.pipeline.clone(), resource: resource.name.clone() }
     }
+}
+
+/// The end of a run of our own: its claim goes, whatever came of it.
+async fn finish<T>(table: &dyn TableFormat, done: Result<T>) -> Result<T> {
+    if let Some(held) = table.workspace().held().await {
+        held.release().await?;
+    }
+    done
 }
 
 /// A version that was only looked at may be somebody else's table; opening one for writing checks this itself.
@@ -110,12 +191,17 @@ fn version_of(path: &str) -> Option<u64> {
     }
 }
 
+/// Lower-case hex, as in [`DataFile::sha256`](crate::model::DataFile::sha256).
+fn sha256(content: &[u8]) -> String {
+    let digest = digest::digest(&digest::SHA256, content);
+    digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 /// Every object of a table, by path.
 async fn objects(table: &TableStore) -> Result<Vec<StoredObject>> {
     let listed: Vec<_> = table.list("")?.try_collect().await?;
-    let object = |meta: object_store::ObjectMeta| {
-        Some(StoredObject { path: table.path_of(&meta.location)?, bytes: meta.size })
-    };
+    let object =
+        |meta: object_store::ObjectMeta| Some(StoredObject { path: table.path_of(&meta.location)?, bytes: meta.size });
     let mut objects: Vec<_> = listed.into_iter().filter_map(object).collect();
     objects.sort_unstable();
     Ok(objects)

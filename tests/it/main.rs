@@ -11,6 +11,7 @@ mod export;
 mod http;
 mod layers;
 mod maintain;
+mod merge;
 mod pagination;
 mod stores;
 mod table_formats;

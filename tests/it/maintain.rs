@@ -16,7 +16,10 @@ use crate::support::{
     tables::walk,
 };
 
+mod cli;
+mod compact;
 mod status;
+mod vacuum;
 mod verify;
 
 /// Rows `first` to `last`, in two statuses and two months.

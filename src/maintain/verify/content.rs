@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use arrow::{error::ArrowError, record_batch::RecordBatch};
-use aws_lc_rs::digest;
 use bytes::Bytes;
 use object_store::ObjectStoreExt;
 use parquet::{
@@ -16,7 +15,10 @@ use parquet::{
     schema::types::SchemaDescriptor,
 };
 
-use super::finding::{Findings, Problem};
+use super::{
+    super::sha256,
+    finding::{Findings, Problem},
+};
 use crate::{
     error::Result,
     model::DataFile,
@@ -168,6 +170,9 @@ pub(super) fn for_each_batch(
 /// The metadata at the end of a file, without the file. The outer error is the store's.
 pub(super) async fn footer(table: &TableStore, file: &DataFile) -> Result<Result<ParquetMetaData, ParquetError>> {
     let mut wanted = FOOTER.min(file.bytes);
+    if wanted == 0 {
+        return Ok(Err(ParquetError::EOF("the file is empty".into())));
+    }
     loop {
         let bytes = range(table, file, file.bytes - wanted).await?;
         let mut reader = ParquetMetaDataReader::new();
@@ -186,9 +191,4 @@ async fn range(table: &TableStore, file: &DataFile, start: u64) -> Result<Bytes>
     let location = table.location(&file.path)?;
     let read = table.object_store().get_range(&location, start..file.bytes).await;
     Ok(read.map_err(|error| table.error("read", &file.path, &error))?)
-}
-
-fn sha256(content: &[u8]) -> String {
-    let digest = digest::digest(&digest::SHA256, content);
-    digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
 }

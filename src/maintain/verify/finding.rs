@@ -62,7 +62,9 @@ impl Problem {
 
     fn hint(self) -> &'static str {
         match self {
-            Self::Commit => "restore the commit object from a backup, or delete the table's directory and export it anew",
+            Self::Commit => {
+                "restore the commit object from a backup, or delete the table's directory and export it anew"
+            }
             Self::UnpublishedCommit => {
                 "a run is publishing it at this moment, or was cut off: the next `restlake run` or `restlake vacuum` \
                  finishes it"
@@ -98,13 +100,7 @@ impl Findings {
         Self { table: table.to_owned(), list: Vec::new() }
     }
 
-    pub(super) fn add(
-        &mut self,
-        problem: Problem,
-        file: &str,
-        found: impl Into<String>,
-        expected: impl Into<String>,
-    ) {
+    pub(super) fn add(&mut self, problem: Problem, file: &str, found: impl Into<String>, expected: impl Into<String>) {
         self.list.push(Finding {
             table: self.table.clone(),
             file: (!file.is_empty()).then(|| file.to_owned()),

@@ -166,7 +166,8 @@ impl Keys {
     }
 
     fn told_values<'a>(&'a self, file: &'a DataFile) -> impl Iterator<Item = (&'a str, Option<&'a str>)> {
-        let value = |key: &str| file.partition.iter().find(|(name, _)| name == key).and_then(|(_, value)| value.as_deref());
+        let value =
+            |key: &str| file.partition.iter().find(|(name, _)| name == key).and_then(|(_, value)| value.as_deref());
         self.told.iter().map(move |key| (key.as_str(), value(key)))
     }
 

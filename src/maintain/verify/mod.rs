@@ -405,11 +405,7 @@ fn check_foreign(snapshot: &TableSnapshot, objects: &[StoredObject], findings: &
 }
 
 /// The files that are there and of the right size, with their numbers.
-fn check_presence<'a>(
-    known: &'a Known,
-    objects: &[StoredObject],
-    findings: &mut Findings,
-) -> Vec<(u32, &'a DataFile)> {
+fn check_presence<'a>(known: &'a Known, objects: &[StoredObject], findings: &mut Findings) -> Vec<(u32, &'a DataFile)> {
     let sizes: BTreeMap<&str, u64> = objects.iter().map(|object| (object.path.as_str(), object.bytes)).collect();
     let mut present = Vec::new();
     for (number, file) in (0..).zip(&known.snapshot.files) {

@@ -127,10 +127,7 @@ async fn files_that_no_commit_names_are_foreign_wherever_a_reader_finds_them() {
     let findings = kept.findings().await;
     assert!(findings.iter().all(|finding| finding.problem == Problem::ForeignFile), "{findings:#?}");
     let files: Vec<_> = findings.into_iter().filter_map(|finding| finding.file).collect();
-    assert_eq!(
-        files,
-        ["_restlake/copy.parquet", "notes.txt", "status=gone/part-0000000001-00000-00000.parquet"]
-    );
+    assert_eq!(files, ["_restlake/copy.parquet", "notes.txt", "status=gone/part-0000000001-00000-00000.parquet"]);
 }
 
 #[tokio::test]
