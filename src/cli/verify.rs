@@ -46,7 +46,7 @@ pub async fn execute(args: &VerifyArgs, global: &Global, console: &Console) -> A
 }
 
 async fn verify(lake: &Lake, quick: bool, global: &Global) -> Answer {
-    let options = VerifyOptions { quick, memory: lake.plan().memory_limit };
+    let options = VerifyOptions { quick, memory: lake.plan().memory_limit, format: lake.plan().table_format };
     let told = tables::each(lake, async |resource| {
         let table = lake.look(resource)?;
         maintain::verify(table.as_ref(), &lake.identity(resource), resource, &options).await

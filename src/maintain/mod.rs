@@ -97,7 +97,7 @@ impl Lake {
             memory: self.plan.memory_limit,
             run_id: self.run_id(),
         };
-        let compacted = compact(table.as_ref(), &self.identity(resource), resource, &self.environment, &options).await;
+        let compacted = compact(table.as_ref(), &self.identity(resource), resource, &self.environment, options).await;
         finish(table.as_ref(), compacted).await
     }
 

@@ -13,6 +13,7 @@ mod layers;
 mod maintain;
 mod merge;
 mod pagination;
+mod schema_drift;
 mod stores;
 mod table_formats;
 mod write;

@@ -34,7 +34,7 @@ use crate::{
     commit::{AttemptRecord, AttemptStatus, Flaw, StoredObject, TableFormat, TableSnapshot},
     error::Result,
     model::{DataFile, Operation, TableIdentity, Version},
-    plan::{MergeStrategy, ResourcePlan, WriteDisposition},
+    plan::{MergeStrategy, ResourcePlan, TableFormatKind, WriteDisposition},
     write::{FileShape, directory},
 };
 
@@ -53,6 +53,8 @@ pub struct VerifyOptions {
     pub quick: bool,
     /// Bytes of files and keys that may be held.
     pub memory: u64,
+    /// Delta keeps the files of old versions where they were, until a vacuum.
+    pub format: TableFormatKind,
 }
 
 /// What was looked at, and what is wrong with it.
@@ -141,7 +143,8 @@ impl Verify<'_> {
         let objects = objects(self.table.workspace().table()).await?;
         let attempts = self.table.attempts().await?;
         attempts.iter().for_each(|attempt| add_attempt(findings, attempt));
-        check_foreign(snapshot, &objects, findings);
+        let keeps_old = self.options.format == TableFormatKind::Delta;
+        check_foreign(snapshot, &objects, keeps_old, findings);
         let Some(known) = self.known(snapshot, &attempts).await? else { return Ok(()) };
         let present = check_presence(&known, &objects, findings);
         let examined = self.examine(&known, &present).await?;
@@ -392,12 +395,13 @@ fn staged_name(path: &str) -> &str {
 }
 
 /// What readers that glob would take for data of the table.
-fn check_foreign(snapshot: &TableSnapshot, objects: &[StoredObject], findings: &mut Findings) {
+fn check_foreign(snapshot: &TableSnapshot, objects: &[StoredObject], keeps_old: bool, findings: &mut Findings) {
     let files: BTreeSet<&str> = snapshot.files.iter().map(|file| file.path.as_str()).collect();
     for object in objects {
         let path = object.path.as_str();
         // Some readers open every file of a directory whose name does not begin with `_`, DuckDB's glob every `.parquet`.
-        let is_seen = !path.starts_with(HIDDEN) && !path.starts_with("_delta_log/");
+        let is_old = keeps_old && super::version_of(path).is_some_and(|version| version <= snapshot.version);
+        let is_seen = !path.starts_with(HIDDEN) && !path.starts_with("_delta_log/") && !is_old;
         if (is_seen || path.starts_with(HIDDEN) && path.ends_with(".parquet")) && !files.contains(path) {
             findings.add(Problem::ForeignFile, path, format!("{} bytes that no commit names", object.bytes), "no file");
         }
