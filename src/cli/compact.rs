@@ -62,7 +62,7 @@ async fn compact(lake: &Lake, args: &CompactArgs, global: &Global) -> Answer {
     })
     .await;
     let exit = tables::exit(&told);
-    tables::answer(global, exit, || text(&told), || tables::document(lake, exit, &told))
+    tables::answer(global, exit, || text(&told), || tables::document(lake, exit, &told, None))
 }
 
 fn text(told: &[Told<Compacted>]) -> String {

@@ -84,7 +84,9 @@ impl Failure for MaintainError {
                 "`restlake run` first, which goes on with them, or `restlake run --no-resume`, which drops them: a new version \
                  would make them useless"
             }
-            Self::Schema { .. } => "`restlake run --full-refresh` exports the table anew, with the schema of the config",
+            Self::Schema { .. } => {
+                "`restlake run --full-refresh` exports the table anew, with the schema of the config"
+            }
             Self::StateFile { .. } => "it has to be what `restlake export-state` printed",
             Self::NewerState { .. } => "use that version of restlake or a newer one",
             Self::AnotherPipeline { .. } => "`--force` imports it all the same",

@@ -2,7 +2,10 @@
 
 use arrow::array::Array;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
-use restlake::{environment::FaultPoint, maintain::{CompactOptions, Compacted}};
+use restlake::{
+    environment::FaultPoint,
+    maintain::{CompactOptions, Compacted},
+};
 
 use super::*;
 use crate::support::{
@@ -140,6 +143,9 @@ async fn cut_off_anywhere_the_table_is_whole_when_it_is_opened_again() {
             if compact_in(&kept, world.environment()).await.is_ok() {
                 assert!(nth > 1, "{point:?} was never reached");
                 break;
+            }
+            if point == FaultPoint::AfterCommit {
+                assert_eq!(kept.problems().await, [Problem::UnpublishedCommit], "one finding that explains all");
             }
             // Opening it again finishes or takes back what was begun.
             let lake = kept.keeper();
