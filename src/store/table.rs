@@ -72,6 +72,14 @@ impl TableStore {
         self.context.redactor.text(&format!("{}/{table}{separator}{path}", self.context.shown))
     }
 
+    /// How a reader opens a path of the table: an absolute path on local disk, elsewhere the destination's URL and the path.
+    pub fn url(&self, path: &str) -> String {
+        match &self.context.disk {
+            Some(disk) => disk.join(self.root.as_ref()).join(path).display().to_string(),
+            None => format!("{}/{}/{path}", self.context.shown, self.root.filename().unwrap_or_default()),
+        }
+    }
+
     /// An error of the store about a path of the table.
     pub fn error(&self, action: &'static str, path: &str, error: &(dyn std::error::Error + 'static)) -> StoreError {
         StoreError::access(&self.context, action, self.shown(path), error)

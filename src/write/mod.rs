@@ -16,9 +16,11 @@ mod backlog;
 mod encode;
 mod hive;
 mod index;
+mod join;
 mod literal;
 mod partition;
 mod rewrite;
+mod shape;
 mod stride;
 mod table;
 #[cfg(test)]
@@ -31,8 +33,10 @@ use parquet::errors::ParquetError;
 pub use self::{
     adapt::{adapt, adapt_with, widen},
     index::{FileIndex, Stale},
+    join::Joiner,
     partition::{file_columns, partition_values},
     rewrite::{Change, Patch, rewrite, rewrite_with},
+    shape::{FileShape, Misplaced, directory},
     table::{Finished, Flushed, TableWriter, empty_file, renamed},
 };
 use crate::{
