@@ -47,6 +47,9 @@ pub enum RunError {
     #[error("{resource}: the columns that the run fills in could not be made")]
     LoadColumns { resource: String, source: arrow::error::ArrowError },
 
+    #[error("{resource}: stopped on request while rows were merged; nothing was committed")]
+    Interrupted { resource: String },
+
     #[error("{resource}: a worker thread ended without a result; nothing was committed")]
     Worker { resource: String },
 }
@@ -58,6 +61,7 @@ impl Failure for RunError {
             Self::ValidityPartition { .. } | Self::ShapeChanged { .. } => ErrorKind::User,
             Self::TooManyRejects { .. } => ErrorKind::TooManyRejects,
             Self::Conflict { .. } => ErrorKind::Conflict,
+            Self::Interrupted { .. } => ErrorKind::Interrupted,
             Self::Numbers { .. } | Self::LoadColumns { .. } | Self::Worker { .. } => ErrorKind::Bug,
         }
     }
@@ -70,6 +74,7 @@ impl Failure for RunError {
             Self::ShapeChanged { .. } => "schema_changed",
             Self::TooManyRejects { .. } => "too_many_rejects",
             Self::Conflict { .. } => "commit_conflict",
+            Self::Interrupted { .. } => "interrupted",
             Self::Numbers { .. } => "numbers",
             Self::LoadColumns { .. } => "load_columns",
             Self::Worker { .. } => "worker",
@@ -89,7 +94,7 @@ impl Failure for RunError {
             Self::TooManyRejects { rejects, .. } => rejects
                 .as_ref()
                 .map(|path| format!("the rejects are in {path}; mend the schema or raise `max_rejects`")),
-            Self::Conflict { .. } => Some("run again".into()),
+            Self::Conflict { .. } | Self::Interrupted { .. } => Some("run again".into()),
             Self::Numbers { .. } | Self::LoadColumns { .. } | Self::Worker { .. } => {
                 Some("this is a bug in restlake: please report it".into())
             }

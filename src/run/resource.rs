@@ -163,7 +163,8 @@ impl Export<'_> {
         if self.resource.write_disposition == WriteDisposition::Merge {
             let is_whole = merging::is_whole(self.resource, self.reporter, counters);
             let memory = self.memory / FILES_PART;
-            let merging = Merging { resource: self.resource, table, attempt, options, is_whole, memory };
+            let shutdown = &self.environment.shutdown;
+            let merging = Merging { resource: self.resource, table, attempt, options, is_whole, memory, shutdown };
             let merged = merging.merge(base, &staged).await?;
             counters.merged = merged.counts;
             return Ok(Change { adds: merged.adds, removes: merged.removes, rows_written: merged.rows_written });
