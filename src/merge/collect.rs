@@ -132,7 +132,9 @@ impl Collector {
         let deleting = self.deleting;
         let survives = |id: &u64| superseded.binary_search(id).is_err();
         let filtered = deleting.iter().filter(|id| survives(id)).count() as u64;
-        let primary = deduplicated.map(|(keys, winners)| PrimaryKeys::new(keys, winners, &deleting)).transpose()?;
+        let primary = deduplicated
+            .map(|(keys, winners)| PrimaryKeys::new(keys, winners, &deleting, &self.plan.strategy))
+            .transpose()?;
         let contents = self.contents.map(|versions| versions.finish(&superseded));
         let (merge, written) = self.merge.map_or((None, Vec::new()), |merge| (Some(merge.keys), merge.written));
         Ok(Incoming {

@@ -35,7 +35,7 @@ impl ContentHasher {
     pub(super) fn digests(&self, columns: &[ArrayRef]) -> Result<RecordBatch, MergeError> {
         let rows = self.converter.convert_columns(columns)?;
         let mut digests = FixedSizeBinaryBuilder::with_capacity(rows.num_rows(), LENGTH);
-        for row in rows.iter() {
+        for row in &rows {
             digests.append_value(digest(&SHA256, row.data()))?;
         }
         Ok(RecordBatch::try_new(digest_schema(), vec![Arc::new(digests.finish())])?)

@@ -33,7 +33,7 @@ pub(super) struct PrimaryKeys {
     pub(super) indexed: Indexed,
     /// By slot: whether the row of this key deletes.
     pub(super) deletes: Vec<bool>,
-    /// Slot and id of each row that is written.
+    /// Slot and id of each row that is written; empty unless the table may know some of them.
     rows: Vec<(u32, u64)>,
 }
 
@@ -101,10 +101,15 @@ impl Indexed {
 
 impl PrimaryKeys {
     /// `winners` are the ids of the rows by slot, `deleting` those of the ones that delete, ascending.
-    pub(super) fn new(keys: KeySet, winners: Vec<u64>, deleting: &[u64]) -> Result<Self, MergeError> {
+    pub(super) fn new(
+        keys: KeySet,
+        winners: Vec<u64>,
+        deleting: &[u64],
+        strategy: &MergeStrategy,
+    ) -> Result<Self, MergeError> {
         let deletes: Vec<bool> = winners.iter().map(|id| deleting.binary_search(id).is_ok()).collect();
         let written = (0_u32..).zip(winners).zip(&deletes).filter_map(|(row, deletes)| (!deletes).then_some(row));
-        let rows = written.collect();
+        let rows = if *strategy == MergeStrategy::InsertOnly { written.collect() } else { Vec::new() };
         Ok(Self { indexed: Indexed::new(keys)?, deletes, rows })
     }
 

@@ -1,6 +1,6 @@
 //! The rules: what becomes of a row of the table, given what the run brought.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 use arrow::{
     array::{ArrayRef, AsArray, BooleanBufferBuilder},
@@ -23,7 +23,7 @@ use crate::{
 
 /// Judges rows of the table. Shared by all files.
 pub(super) struct Judge {
-    pub(super) incoming: std::sync::Arc<Incoming>,
+    pub(super) incoming: Arc<Incoming>,
     /// Whether the run brought all there is, so that what it did not bring has gone.
     is_whole: bool,
     /// Indexes of the table's columns that rows are judged by, ascending.
@@ -63,7 +63,7 @@ pub(super) struct Findings {
 
 impl Judge {
     /// `is_whole`: the run was an export of everything, and nothing of it was rejected.
-    pub(super) fn new(incoming: std::sync::Arc<Incoming>, is_whole: bool) -> Result<Self, MergeError> {
+    pub(super) fn new(incoming: Arc<Incoming>, is_whole: bool) -> Result<Self, MergeError> {
         let schema = &incoming.schema;
         let mut columns: Vec<usize> = [incoming.primary.as_ref().map(|p| &p.indexed), incoming.merge.as_ref()]
             .into_iter()
@@ -133,11 +133,6 @@ impl Judge {
         }
     }
 
-    /// Whether versions that the run is silent about are retired.
-    fn retires_missing(&self) -> bool {
-        self.is_whole
-    }
-
     fn may_be_active(&self, plan: &Scd2Plan, ranges: &[KeyRange]) -> bool {
         let name = self.incoming.schema.columns.get(plan.valid_to).map(|column| &column.name);
         let Some(range) = ranges.iter().find(|range| Some(&range.column) == name) else { return true };
@@ -194,7 +189,8 @@ impl Judge {
         }
         let in_scope = match &incoming.merge {
             Some(_) if !self.deletes_missing() => merge.is_some(),
-            _ if self.retires_missing() => true,
+            // A version that the run is silent about has ended, if the run is not silent about anything else.
+            _ if self.is_whole => true,
             _ => primary.is_some(),
         };
         if in_scope { Verdict::Retired } else { Verdict::Keep }

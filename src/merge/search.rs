@@ -19,6 +19,7 @@ use tokio::{sync::Semaphore, task::spawn_blocking};
 use super::{
     Incoming, MergeError, bloom,
     footer::{Footer, Parts, TAIL, Tail, read_tail},
+    incoming::Indexed,
     judge::{Findings, Judge},
 };
 use crate::{
@@ -241,7 +242,7 @@ impl Search {
         file: &DataFile,
         group: &RowGroupMetaData,
         ranges: &[KeyRange],
-        set: &super::incoming::Indexed,
+        set: &Indexed,
     ) -> Result<bool, MergeError> {
         for probe in bloom::probes(set, ranges) {
             let chunk =

@@ -143,7 +143,8 @@ impl Export<'_> {
         let options = Arc::new(self.write_options(attempt.version()));
         let memory = self.memory / FILES_PART;
         let older = evolving::older_schema(self.resource, &work.base).map(Arc::new);
-        let merging = Merging { resource: self.resource, table, attempt, options, is_whole, older, memory };
+        let shutdown = &self.environment.shutdown;
+        let merging = Merging { resource: self.resource, table, attempt, options, is_whole, older, memory, shutdown };
         let merged = merging.merge(&work.base, staged).await?;
         counters.merged = merged.counts;
         let (adds, removes, rows_written) = (merged.adds, merged.removes, merged.rows_written);
@@ -187,6 +188,7 @@ impl Export<'_> {
             is_whole: false,
             older: Some(Arc::new(older)),
             memory: self.memory / FILES_PART,
+            shutdown: &self.environment.shutdown,
         };
         merging.adapt_older(&work.base, staged.next_sequence).await
     }

@@ -63,6 +63,9 @@ pub enum RunError {
     #[error("what was staged for an earlier version was lost")]
     NoAttempt,
 
+    #[error("{resource}: stopped on request while rows were merged; nothing was committed")]
+    Interrupted { resource: String },
+
     #[error("{resource}: a worker thread ended without a result; nothing was committed")]
     Worker { resource: String },
 }
@@ -75,6 +78,7 @@ impl Failure for RunError {
             Self::RewriteLimit { .. } | Self::UnfitField { .. } => ErrorKind::User,
             Self::TooManyRejects { .. } => ErrorKind::TooManyRejects,
             Self::Conflict { .. } => ErrorKind::Conflict,
+            Self::Interrupted { .. } => ErrorKind::Interrupted,
             Self::Numbers { .. } | Self::LoadColumns { .. } | Self::Worker { .. } => ErrorKind::Bug,
             Self::Checkpoint(_) | Self::Stored(_) | Self::NoAttempt => ErrorKind::Bug,
         }
@@ -90,6 +94,7 @@ impl Failure for RunError {
             Self::UnfitField { .. } => "unfit_field",
             Self::TooManyRejects { .. } => "too_many_rejects",
             Self::Conflict { .. } => "commit_conflict",
+            Self::Interrupted { .. } => "interrupted",
             Self::Numbers { .. } => "numbers",
             Self::LoadColumns { .. } => "load_columns",
             Self::Worker { .. } => "worker",
@@ -119,7 +124,7 @@ impl Failure for RunError {
             Self::TooManyRejects { rejects, .. } => rejects
                 .as_ref()
                 .map(|path| format!("the rejects are in {path}; mend the schema or raise `max_rejects`")),
-            Self::Conflict { .. } => Some("run again".into()),
+            Self::Conflict { .. } | Self::Interrupted { .. } => Some("run again".into()),
             Self::Checkpoint(_) | Self::Stored(_) => Some("run again with --no-resume".into()),
             Self::Numbers { .. } | Self::LoadColumns { .. } | Self::Worker { .. } | Self::NoAttempt => {
                 Some("this is a bug in restlake: please report it".into())

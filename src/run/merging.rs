@@ -17,6 +17,7 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use futures::{StreamExt, TryStreamExt, stream};
 use tokio::task::spawn_blocking;
+use tokio_util::sync::CancellationToken;
 
 use super::{
     RunError,
@@ -50,6 +51,8 @@ pub(super) struct Merging<'a> {
     pub(super) older: Option<Arc<TableSchema>>,
     /// Bytes of the table's key columns that may be held at once.
     pub(super) memory: u64,
+    /// Asked before each file that is written again: a merge may take longer than its export.
+    pub(super) shutdown: &'a CancellationToken,
 }
 
 /// What a run does to one version of its table.
@@ -146,7 +149,7 @@ impl Merging<'_> {
     /// What the staged run does to the table as it is in `base`.
     ///
     /// # Errors
-    /// The store's, files of the table that are gone or damaged.
+    /// The store's, files of the table that are gone or damaged, and kind `Interrupted` on shutdown.
     pub(super) async fn merge(&self, base: &TableSnapshot, staged: &Staged) -> Result<Merged> {
         let found = self.find(base, staged).await?;
         let dropped = staged.incoming.as_deref().map(|incoming| incoming.dropped(&found.known));
@@ -257,6 +260,9 @@ impl Merging<'_> {
     }
 
     async fn rewrite_one(&self, job: Job) -> Result<Option<StagedFile>> {
+        if self.shutdown.is_cancelled() {
+            return Err(RunError::Interrupted { resource: self.resource.name.clone() }.into());
+        }
         let Job { source, change, sequence } = job;
         if change.keep.count_set_bits() == 0 {
             return Ok(None);
@@ -456,9 +462,14 @@ mod tests {
         table.snapshot().await.unwrap()
     }
 
-    fn merging<'a>(resource: &'a ResourcePlan, table: &'a dyn TableFormat, attempt: &'a Attempt) -> Merging<'a> {
+    fn merging<'a>(
+        resource: &'a ResourcePlan,
+        table: &'a dyn TableFormat,
+        attempt: &'a Attempt,
+        shutdown: &'a CancellationToken,
+    ) -> Merging<'a> {
         let options = Arc::new(options(attempt.version()));
-        Merging { resource, table, attempt, options, is_whole: true, older: None, memory: 1 << 20 }
+        Merging { resource, table, attempt, options, is_whole: true, older: None, memory: 1 << 20, shutdown }
     }
 
     #[tokio::test]
@@ -470,7 +481,8 @@ mod tests {
 
         let attempt = table.attempt(base.version).await.unwrap();
         let run = staged(&attempt, &resource, &[2, 3]).await;
-        let merging = merging(&resource, table.as_ref(), &attempt);
+        let shutdown = CancellationToken::new();
+        let merging = merging(&resource, table.as_ref(), &attempt, &shutdown);
         let merged = merging.merge(&base, &run).await.unwrap();
         assert_eq!((merged.rows_written, merged.counts.rows_unchanged), (1, 1));
         let names: Vec<String> = merged.adds.iter().map(|add| add.file.path.clone()).collect();
@@ -492,6 +504,20 @@ mod tests {
         assert_eq!(snapshot.rows, 3);
         let left = table.workspace().table().list("_restlake/staging").unwrap();
         assert_eq!(left.try_collect::<Vec<_>>().await.unwrap().len(), 0, "the run's first files are cleared away");
+    }
+
+    #[tokio::test]
+    async fn a_merge_stops_between_files_when_the_run_is_to_end() {
+        let (resource, table) = (resource(), open().await);
+        let attempt = table.attempt(0).await.unwrap();
+        let first = staged(&attempt, &resource, &[1, 2]).await;
+        let base = commit(table.as_ref(), first.files, Vec::new()).await;
+        let attempt = table.attempt(base.version).await.unwrap();
+        let run = staged(&attempt, &resource, &[2, 3]).await;
+        let shutdown = CancellationToken::new();
+        shutdown.cancel();
+        let stopped = merging(&resource, table.as_ref(), &attempt, &shutdown).merge(&base, &run).await;
+        assert_eq!(stopped.err().unwrap().kind(), crate::ErrorKind::Interrupted);
     }
 
     #[test]

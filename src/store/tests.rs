@@ -299,3 +299,13 @@ async fn a_full_or_unwritable_disk_is_the_users_to_mend() {
     let other = table.error("write", "a", &std::io::Error::other("odd"));
     assert_eq!((other.code(), other.kind()), ("store_failed", ErrorKind::Transient));
 }
+
+#[tokio::test]
+async fn parts_of_an_object_come_in_the_order_they_were_asked_for() {
+    let table = open_with("memory:///lake", &[], &[]).unwrap().table("t").unwrap();
+    table.put("a", bytes::Bytes::from_static(b"0123456789")).await.unwrap();
+    let parts = table.get_ranges("a", &[7..10, 0..2, 1..4]).await.unwrap().unwrap();
+    assert_eq!(parts, ["789", "01", "123"]);
+    assert!(table.get_ranges("b", &[0..1, 1..2]).await.unwrap().is_none());
+    assert!(table.get_ranges("a", &[0..1, 20..30]).await.is_err(), "beyond the end");
+}

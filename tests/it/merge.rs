@@ -9,6 +9,8 @@ use restlake::{
     report::ResourceSummary,
     run::run,
     schema::{Column, LoadColumn, Source},
+    secret::Secret,
+    store::Destination,
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -16,6 +18,7 @@ use tempfile::TempDir;
 use crate::support::{
     environment::{Recorder, TestEnvironment},
     pipeline::{only, plan_of, run_plan},
+    s3::{self, S3},
     server::{Server, list_by_offset},
     tables::{all_rows, data_files, read_table, sorted_texts, walk},
 };
@@ -216,6 +219,30 @@ async fn with_a_merge_key_alone_rows_need_no_key_of_their_own() {
     assert_eq!(lake.lines(&ALL), ["2 c y", "9 i x", "9 i x"]);
     assert_eq!((summary.rows_written, summary.rows_duplicate, summary.rows_deleted), (2, 0, 1));
     assert_eq!((summary.files_read, summary.files_rewritten), (1, 1), "the partition tells which file it is");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_merge_on_an_object_store_makes_the_files_that_it_makes_on_disk() {
+    let (lake, s3) = (Lake::new(json!({"partition_by": ["part"]})), S3::start().await);
+    let options = [
+        ("endpoint", s3.endpoint.as_str()),
+        ("access_key_id", s3::ACCESS_KEY),
+        ("secret_access_key", s3::SECRET_KEY),
+        ("allow_http", "true"),
+        ("region", "us-east-1"),
+    ];
+    let options = options.map(|(name, value)| (name.to_owned(), Secret::new(value.to_owned())));
+    let remote = Destination { url: "s3://lake/merged".to_owned(), options: options.to_vec() };
+    for records in [vec![item(1, "a", "x"), item(2, "b", "y"), item(3, "c", "y")], vec![item(2, "B", "x")]] {
+        let server = Server::start(list_by_offset(records, 3, true)).await;
+        for destination in [lake.plan(&server).destination, remote.clone()] {
+            only(run_plan(Plan { destination, ..lake.plan(&server) }).await);
+        }
+    }
+    let table = restlake::store::open(&remote, &|_| None).unwrap().table("items").unwrap();
+    for (path, content) in lake.files() {
+        assert_eq!(table.get(&path).await.unwrap().as_ref(), Some(&content), "{path}");
+    }
 }
 
 /// Records whose part is `gone` delete.

@@ -86,7 +86,7 @@ fn rows_sorted_by_a_patched_moment_are_sorted_anew() {
     let patched = rewrite_with(file, &patch(wanted), &options).unwrap().unwrap();
     let moments = moments(&patched);
     assert_eq!(moments.iter().filter(|moment| **moment == Some(42)).count(), 1500);
-    assert!(moments.chunks(1000).all(|group| group.is_sorted()));
+    assert!(moments.chunks(1000).all(<[_]>::is_sorted));
 }
 
 #[test]
