@@ -51,11 +51,6 @@ impl Incoming {
         self.filtered
     }
 
-    /// How the run merges.
-    pub fn plan(&self) -> &MergePlan {
-        &self.plan
-    }
-
     /// Ids of the rows that are not to stay in the run's own files, ascending: those that lost to a later one of their key,
     /// and those that the table knows. `known` are slots as [`Found`](super::Found) tells them.
     pub fn dropped(&self, known: &[u32]) -> Dropped {
