@@ -1,17 +1,22 @@
 //! Staged files and state become one atomic version of a table.
 //!
 //! ```text
-//! EncodedFile ──Attempt::stage──► _restlake/staging/<attempt>/<name>.staged
+//! claim ─► is another run living? ─► EncodedFile ──Attempt::stage──► _restlake/staging/<attempt>/<name>.staged
+//!                                     checkpoints beside them, for a run that goes on after this one died
 //!                                          │
 //! Commit (adds, removes, state) ──put-if-absent──► _restlake/commits/<20 digits>.json      ← decides
+//!        │ lost: rebase onto the winner's version, or abandon
 //!                                          │
-//!                 publish: move adds into place ► delete removes ► delete staging, the owner's record last
+//!                 publish: move adds into place ► delete removes ► delete staging but for the owner's record
+//!                                          │
+//!                 the run is over: HeldLease::release deletes the record
 //! ```
 //!
 //! The invariant: nothing lies where readers look that no commit names, and a version takes effect whole or not at all.
-//! The commit object decides; publication only follows it and may be cut off anywhere. The attempt's `owner.json` is deleted
-//! last, so that an attempt that still has one and is named by a commit is a publication to be finished: whoever opens the
-//! table next does that. An attempt that no commit names is deleted if its owner is dead, and left alone otherwise.
+//! The commit object decides; publication only follows it and may be cut off anywhere. Who opens the table next settles what
+//! others left ([`TableFormat::recover`]): an attempt that a commit names is published to the end, and if its owner is dead,
+//! its run is known to have died after its commit; an attempt that no commit names is deleted if its owner is dead and its
+//! checkpoints are of no use, and left alone otherwise.
 
 mod attempts;
 mod checkpoint;
