@@ -59,7 +59,7 @@ pub struct ImportStateArgs {
 pub async fn export(args: &ExportStateArgs, global: &Global, console: &Console) -> Answer {
     match exported(args).await {
         Err(refusal) => failure::answer(&refusal, global, console),
-        Ok(state) => Answer { exit: Exit::Done, result: output::json(&state) },
+        Ok(state) => Answer::new(Exit::Done, output::json(&state)),
     }
 }
 

@@ -93,7 +93,7 @@ pub fn answer(global: &Global, exit: Exit, text: impl FnOnce() -> String, docume
         OutputForm::Text => text(),
         OutputForm::Json => output::json(&document()),
     };
-    Answer { exit, result }
+    Answer::new(exit, result)
 }
 
 /// The document: the pipeline, where, `ok` or `failed`, each table with what it came to or its `error`, and what else the
