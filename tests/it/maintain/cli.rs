@@ -24,7 +24,8 @@ fn document(output: &Output) -> Value {
 /// The text, without what changes from run to run.
 fn snapshot(name: &str, output: &Output) {
     insta::with_settings!({filters => vec![
-        (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", "[time]"), (r"\d[\d.]* (B|KiB|KB|kB)", "[size]"), (r"\b[0-9a-f]{64}\b", "[sha256]"),
+        (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", "[time]"), (r"\d{8}T\d{9}Z-[0-9a-f]{8}  ", "[run]  "),
+        (r"\d+\.\d s", "[duration]"), (r"\d[\d.]* (B|KiB|KB|kB)", "[size]"), (r"\b[0-9a-f]{64}\b", "[sha256]"),
         (r" {2,}", "  "), (r"[─═╌┄├┤]{3,}", "───"),
     ]}, {
         insta::assert_snapshot!(name, text(&output.stdout));

@@ -1,9 +1,14 @@
 //! Small files become large ones, and nothing else changes, wherever it is cut off.
 
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
 use arrow::array::Array;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use restlake::{
-    environment::FaultPoint,
+    environment::{FaultPoint, Faults},
     maintain::{CompactOptions, Compacted},
 };
 
@@ -124,6 +129,23 @@ async fn a_damaged_file_is_never_written_on_as_if_it_were_right() {
     assert_eq!(everything(kept.folder.path()), before, "nothing is changed and nothing left over");
 }
 
+/// From the `nth` time on that `point` is reached, nothing works there any more.
+#[derive(Debug)]
+struct Death {
+    point: FaultPoint,
+    nth: usize,
+    reached: AtomicUsize,
+}
+
+impl Faults for Death {
+    fn reach(&self, point: FaultPoint) -> std::io::Result<()> {
+        if point != self.point || self.reached.fetch_add(1, Ordering::SeqCst) + 1 < self.nth {
+            return Ok(());
+        }
+        Err(std::io::Error::other(format!("dead at {point:?}")))
+    }
+}
+
 #[tokio::test]
 async fn cut_off_anywhere_the_table_is_whole_when_it_is_opened_again() {
     let original = fragmented().await;
@@ -139,8 +161,9 @@ async fn cut_off_anywhere_the_table_is_whole_when_it_is_opened_again() {
         let mut nth = 1;
         loop {
             let kept = fragmented().await;
-            let world = TestEnvironment::new().with_fault(point, nth);
-            if compact_in(&kept, world.environment()).await.is_ok() {
+            let death = Arc::new(Death { point, nth, reached: AtomicUsize::new(0) });
+            let environment = Environment { faults: death, ..TestEnvironment::new().environment() };
+            if compact_in(&kept, environment).await.is_ok() {
                 assert!(nth > 1, "{point:?} was never reached");
                 break;
             }
