@@ -23,7 +23,7 @@ const MOST_TRIES: usize = 16;
 
 /// What is left to do.
 pub(super) enum Beginning {
-    Work(Begun),
+    Work(Box<Begun>),
     /// A run that died had committed what this one is to append.
     Done(DiedAfterCommit),
 }
@@ -57,12 +57,12 @@ impl Export<'_> {
         };
         let (resource, taken_over) = taken_over;
         let Some((adopted, resumed)) = taken_over else {
-            return Ok(Beginning::Work(Begun { base, attempt, resource, resumed: None }));
+            return Ok(Beginning::Work(Box::new(Begun { base, attempt, resource, resumed: None })));
         };
         attempt.abandon().await?;
         self.warn(counters, went_on_from(&resumed));
         *counters = Counters::resume(resumed.counters.clone(), std::mem::take(&mut counters.warnings));
-        Ok(Beginning::Work(Begun { base, attempt: adopted, resource, resumed: Some(resumed) }))
+        Ok(Beginning::Work(Box::new(Begun { base, attempt: adopted, resource, resumed: Some(resumed) })))
     }
 
     /// Makes sure that no other run works on the table, and that it is at the version that the attempt builds on.

@@ -113,7 +113,7 @@ fn within_limit(resource: &ResourcePlan, base: &TableSnapshot) -> Result<(), Run
 
 /// The schema of a run while pages come, and the decoder for it.
 pub(super) struct Evolving {
-    resource: ResourcePlan,
+    resource: Box<ResourcePlan>,
     format: TableFormatKind,
     decoder: Arc<Decoder>,
     /// What growing would cost; `None` if nothing has to be rewritten for it.
@@ -144,7 +144,7 @@ impl Evolving {
         decoder: Decoder,
     ) -> Self {
         let refused = kept_schema(resource, base).and_then(|_| within_limit(resource, base).err());
-        Self { resource: resource.clone(), format, decoder: Arc::new(decoder), refused }
+        Self { resource: Box::new(resource.clone()), format, decoder: Arc::new(decoder), refused }
     }
 
     /// Goes on with the schema that a run that died had come to.

@@ -90,7 +90,8 @@ impl Export<'_> {
             pace,
             staging_memory: self.memory / FILES_PART,
         };
-        let staged = pipeline.run(counters).await;
+        // All stages in one future: too large for the stack of every future around it.
+        let staged = Box::pin(pipeline.run(counters)).await;
         counters.take(&pages);
         staged
     }

@@ -459,6 +459,9 @@ mod tests {
             state: State::default(),
         };
         let _ = table.commit(base.version, commit).await.unwrap();
+        if let Some(held) = table.workspace().held().await {
+            held.release().await.unwrap();
+        }
         table.snapshot().await.unwrap()
     }
 

@@ -66,7 +66,7 @@ impl Export<'_> {
 
     async fn export(&self, table: &dyn TableFormat, counters: &mut Counters) -> Result<Committed> {
         let (mut work, resource, resumed) = match self.begin(table, counters).await? {
-            Beginning::Work(begun) => Work::new(begun),
+            Beginning::Work(begun) => Work::new(*begun),
             Beginning::Done(died) => return self.committed_before(table, &died, counters).await,
         };
         let export = Export { resource: &resource, ..*self };

@@ -200,7 +200,8 @@ mod tests {
     /// Rows of each row group, and all rows as text, column by column.
     fn read(content: &Bytes) -> (Vec<i64>, HashMap<String, Vec<String>>) {
         let builder = ParquetRecordBatchReaderBuilder::try_new(content.clone()).unwrap();
-        let groups = builder.metadata().row_groups().iter().map(|group| group.num_rows()).collect();
+        let groups =
+            builder.metadata().row_groups().iter().map(parquet::file::metadata::RowGroupMetaData::num_rows).collect();
         let mut columns: HashMap<String, Vec<String>> = HashMap::new();
         for batch in builder.build().unwrap() {
             let batch = batch.unwrap();

@@ -1,7 +1,8 @@
 //! Properties: no input makes the decoder panic, and it agrees with arrow-json wherever both take a value.
 //!
 //! arrow-json takes values that our rules refuse or read otherwise. Those known are listed, and shown to be so, in
-//! [`arrow_json_takes_what_our_rules_do_not_call_exact`]: 12.5 into an integer, decimals with digits too many, times finer
+//! [`arrow_json_takes_what_our_rules_do_not_call_exact`]: 12.5 into an integer, large integers with an
+//! exponent, decimals with digits too many, times finer
 //! than microseconds, and binary as hexadecimal digits.
 
 use std::sync::LazyLock;
@@ -144,6 +145,16 @@ fn decode_anyhow(body: &[u8]) {
     }
 }
 
+/// Whether a number in the value is one that arrow-json reads as a double on its way to an integer, and is beyond what doubles
+/// hold exactly.
+fn goes_through_a_double(value: &str) -> bool {
+    let document = Document::parse(value.into()).unwrap();
+    let is_rounded = |text: &str| {
+        text.contains(['.', 'e', 'E']) && text.parse().is_ok_and(|number: f64| number.abs() >= 2_f64.powi(53))
+    };
+    document.root().scalars().any(|scalar| scalar.string().is_ok_and(|text| is_rounded(&text)))
+}
+
 proptest! {
     #[test]
     fn arbitrary_bytes_never_panic(bytes: Vec<u8>) {
@@ -172,7 +183,8 @@ proptest! {
         let record = format!("{{\"{name}\":{value}}}");
         let ours = decoder([ALL[index].clone()], DISCARD_ROW);
         let batch = decode(&ours, format!("[{record}]")).unwrap();
-        if let Some(theirs) = arrow_json(&ours.schema(), &record) && batch.rows_rejected == 0 {
+        let theirs = arrow_json(&ours.schema(), &record).filter(|_| !goes_through_a_double(&value));
+        if let Some(theirs) = theirs && batch.rows_rejected == 0 {
             prop_assert_eq!(batch.rows, theirs, "{}", record);
         }
     }
@@ -235,6 +247,11 @@ fn arrow_json_takes_what_our_rules_do_not_call_exact() {
         assert!(arrow_json(&decoder.schema(), &record).is_some(), "{data_type}: {value}");
         assert_eq!(decode(&decoder, record.as_str()).unwrap().rows_rejected, 1, "{data_type}: {value}");
     }
+    let exponent = decoder([column("v: int64")], DISCARD_ROW);
+    let record = r#"{"v":100000000000.1E7}"#;
+    let ours = decode(&exponent, record).unwrap().rows;
+    assert_eq!(rows(&ours), serde_json::json!([{"v": 1_000_000_000_001_000_000_i64}]));
+    assert_ne!(arrow_json(&exponent.schema(), record).unwrap(), ours, "read as a double");
     let decoder = decoder([column("v: binary")], DISCARD_ROW);
     let theirs = arrow_json(&decoder.schema(), r#"{"v":"abcd"}"#).unwrap();
     assert_ne!(decode(&decoder, r#"{"v":"abcd"}"#).unwrap().rows, theirs);
