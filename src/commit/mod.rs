@@ -13,6 +13,8 @@
 //! last, so that an attempt that still has one and is named by a commit is a publication to be finished: whoever opens the
 //! table next does that. An attempt that no commit names is deleted if its owner is dead, and left alone otherwise.
 
+#[cfg(feature = "delta")]
+mod delta;
 mod error;
 mod log;
 mod owner;
@@ -33,6 +35,8 @@ use crate::{
     store::Store,
 };
 
+#[cfg(feature = "delta")]
+pub use self::delta::{DeltaError, DeltaTable};
 pub use self::{
     error::CommitError,
     owner::{LEASE, Process, Processes, RENEWAL, SystemProcesses},
@@ -52,6 +56,9 @@ pub async fn open(
 ) -> Result<Box<dyn TableFormat>> {
     match format {
         TableFormatKind::Parquet => Ok(Box::new(ParquetTable::open(store, table, identity, environment).await?)),
+        #[cfg(feature = "delta")]
+        TableFormatKind::Delta => Ok(Box::new(DeltaTable::open(store, table, identity, environment).await?)),
+        #[cfg(not(feature = "delta"))]
         TableFormatKind::Delta => Err(CommitError::NoDelta.into()),
     }
 }

@@ -149,12 +149,12 @@ fn check_paths(table: &TableStore, object: &CommitObject) -> Result<(), CommitEr
 }
 
 /// Whether a path in the staging directory is one that restlake writes to.
-fn is_staged_by_us(path: &str) -> bool {
+pub(super) fn is_staged_by_us(path: &str) -> bool {
     path.split_once('/').is_some_and(|(attempt, name)| version_of(attempt).is_some() && is_attempts_own(name))
 }
 
 /// The version in an attempt's name; `None` for a name that restlake does not give.
-fn version_of(attempt: &str) -> Option<Version> {
+pub(super) fn version_of(attempt: &str) -> Option<Version> {
     let (version, number) = attempt.split_once('-')?;
     let is_number = number.len() == 8 && number.bytes().all(|byte| byte.is_ascii_hexdigit());
     (version.len() == 20 && is_number).then(|| version.parse().ok())?

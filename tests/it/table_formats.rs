@@ -1,7 +1,7 @@
 //! One suite for every table format on every kind of store. The `given_s3` part runs against a server such as moto.
 
 mod crash;
-mod fixture;
+pub mod fixture;
 mod owners;
 mod races;
 
