@@ -22,6 +22,7 @@ mod diagnostics;
 mod dry_run;
 mod exit;
 mod failure;
+mod faults;
 mod load;
 mod logging;
 mod mask;

@@ -11,13 +11,12 @@ use super::{
     dry_run,
     exit::Exit,
     failure::{self, Refusal},
-    load,
+    faults, load,
     output::{self, Answer},
     progress, signals, summary,
 };
 use crate::{
     config::Loaded,
-    environment::Environment,
     plan::{self, Overrides, Plan},
     run::{Outcome, run},
 };
@@ -79,7 +78,7 @@ fn tell_notes(loaded: &Loaded, console: &Console) {
 
 /// Runs a plan with everything that a terminal adds: progress, and signals that stop it.
 pub async fn export(plan: Plan, global: &Global, console: &Console) -> Outcome {
-    let environment = Environment::real();
+    let environment = faults::environment();
     signals::watch(environment.shutdown.clone(), console.clone());
     let reporter = progress::reporter(global, console, &environment.clock);
     let outcome = run(plan, environment, Arc::clone(&reporter)).await;

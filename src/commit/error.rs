@@ -39,6 +39,12 @@ pub enum CommitError {
     Unclear { table: String, version: Version, object: String, operation: Operation, source: StoreError },
     #[error("version {version} of {table} is committed, but its files are not all in place yet")]
     Unpublished { table: String, version: Version, operation: Operation, source: Box<CommitError> },
+    #[error("{table} is being written by the process {pid} on {host} since {since}")]
+    Busy { table: String, host: String, pid: u32, since: String },
+    #[error("stopped on request while another run wrote {table}")]
+    Interrupted { table: String },
+    #[error("`{run_id}` is no id of a run on {table}")]
+    RunId { table: String, run_id: String },
     #[error("the commit of version {version} does not fit {table}: {reason}")]
     Invalid { table: String, version: Version, reason: String },
 }
@@ -54,7 +60,9 @@ impl Failure for CommitError {
             | Self::Unclear { operation: Operation::Append, .. } => ErrorKind::User,
             Self::Unpublished { source, .. } => source.kind(),
             Self::Unclear { .. } | Self::AttemptLost { .. } => ErrorKind::Transient,
-            Self::Invalid { .. } => ErrorKind::Bug,
+            Self::Busy { .. } => ErrorKind::Conflict,
+            Self::Interrupted { .. } => ErrorKind::Interrupted,
+            Self::Invalid { .. } | Self::RunId { .. } => ErrorKind::Bug,
             _ => ErrorKind::User,
         }
     }
@@ -75,6 +83,9 @@ impl Failure for CommitError {
             Self::NotConditional { .. } => "store_not_conditional",
             Self::Unclear { .. } => "commit_unclear",
             Self::Unpublished { .. } => "commit_unpublished",
+            Self::Busy { .. } => "table_busy",
+            Self::Interrupted { .. } => "interrupted",
+            Self::RunId { .. } => "run_id",
             Self::Invalid { .. } => "commit_invalid",
         }
     }
@@ -108,7 +119,8 @@ impl Failure for CommitError {
                 "the rows are committed: do not run again for them; the next run finishes the move"
             }
             Self::Unpublished { .. } => "the next run on this table finishes the move before it does anything else",
-            Self::Invalid { .. } => return None,
+            Self::Busy { .. } => "wait for it with `--wait`, or run again when it is done",
+            Self::Interrupted { .. } | Self::RunId { .. } | Self::Invalid { .. } => return None,
         };
         Some(hint.to_owned())
     }

@@ -11,7 +11,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use futures::{StreamExt, TryStreamExt, stream};
 use serde::{Deserialize, Serialize};
 
-use super::{CommitError, TableSnapshot};
+use super::{CommitError, CommitRecord, TableSnapshot};
 use crate::{
     model::{Commit, DataFile, Version},
     store::{Created, StoreError, TableStore},
@@ -85,6 +85,15 @@ impl CommitObject {
     }
 }
 
+impl From<CommitObject> for CommitRecord {
+    fn from(object: CommitObject) -> Self {
+        let CommitObject { version, committed_at, commit, .. } = object;
+        let adds = commit.adds.into_iter().map(|add| add.file).collect();
+        let Commit { run_id, operation, removes, schema, state, .. } = commit;
+        Self { version, committed_at, run_id, operation, adds, removes, schema, state }
+    }
+}
+
 impl Totals {
     fn of(files: &[DataFile]) -> Self {
         let sum = |value: fn(&DataFile) -> u64| files.iter().map(value).fold(0, u64::saturating_add);
@@ -138,7 +147,8 @@ impl Log {
         Ok(Some(object))
     }
 
-    async fn existing(&self, version: Version) -> Result<CommitObject, CommitError> {
+    /// One version's commit, which must be there.
+    pub async fn existing(&self, version: Version) -> Result<CommitObject, CommitError> {
         let gap = || CommitError::Gap { object: self.table.shown(&path_of(version)) };
         self.read(version).await?.ok_or_else(gap)
     }

@@ -1,26 +1,41 @@
 //! Staged files and state become one atomic version of a table.
 //!
 //! ```text
-//! EncodedFile ──Attempt::stage──► _restlake/staging/<attempt>/<name>.staged
+//! claim ─► is another run living? ─► EncodedFile ──Attempt::stage──► _restlake/staging/<attempt>/<name>.staged
+//!                                     checkpoints beside them, for a run that goes on after this one died
 //!                                          │
 //! Commit (adds, removes, state) ──put-if-absent──► _restlake/commits/<20 digits>.json      ← decides
+//!        │ lost: rebase onto the winner's version, or abandon
 //!                                          │
-//!                 publish: move adds into place ► delete removes ► delete staging, the owner's record last
+//!                 publish: move adds into place ► delete removes ► delete staging but for the owner's record
+//!                                          │
+//!                 the run is over: HeldLease::release deletes the record
 //! ```
 //!
 //! The invariant: nothing lies where readers look that no commit names, and a version takes effect whole or not at all.
-//! The commit object decides; publication only follows it and may be cut off anywhere. The attempt's `owner.json` is deleted
-//! last, so that an attempt that still has one and is named by a commit is a publication to be finished: whoever opens the
-//! table next does that. An attempt that no commit names is deleted if its owner is dead, and left alone otherwise.
+//! The commit object decides; publication only follows it and may be cut off anywhere. Who opens the table next settles what
+//! others left ([`TableFormat::recover`]): an attempt that a commit names is published to the end, and if its owner is dead,
+//! its run is known to have died after its commit; an attempt that no commit names is deleted if its owner is dead and its
+//! checkpoints are of no use, and left alone otherwise.
 
+mod attempts;
+mod check;
+mod checkpoint;
 #[cfg(feature = "delta")]
 mod delta;
 mod error;
+mod held;
+mod living;
 mod log;
 mod owner;
 mod parquet;
+mod process;
 mod publish;
+mod rebase;
+mod recover;
 mod rejects;
+mod resume;
+mod runs;
 mod staging;
 mod workspace;
 
@@ -29,7 +44,7 @@ use async_trait::async_trait;
 use crate::{
     environment::Environment,
     error::Result,
-    model::{Commit, DataFile, State, TableIdentity, Version},
+    model::{Commit, DataFile, Operation, State, TableIdentity, Version},
     plan::TableFormatKind,
     schema::TableSchema,
     store::Store,
@@ -38,10 +53,16 @@ use crate::{
 #[cfg(feature = "delta")]
 pub use self::delta::{DeltaError, DeltaTable};
 pub use self::{
+    checkpoint::{Checkpoint, CheckpointedFile},
     error::CommitError,
-    owner::{LEASE, Process, Processes, RENEWAL, SystemProcesses},
+    held::{DiedAfterCommit, HeldLease},
+    living::LivingOwner,
+    owner::{LEASE, RENEWAL},
     parquet::ParquetTable,
+    process::{Process, Processes, SystemProcesses},
     rejects::RejectWriter,
+    resume::Resumable,
+    runs::{RUNS_KEPT, RunRecord},
     staging::Attempt,
     workspace::Workspace,
 };
@@ -77,6 +98,32 @@ pub trait TableFormat: Send + Sync {
     /// The newest version.
     async fn snapshot(&self) -> Result<TableSnapshot>;
 
+    /// An earlier version: 0 is the empty table.
+    ///
+    /// # Errors
+    /// Among others, a version that is not in the log ([`CommitError::Gap`]).
+    async fn snapshot_at(&self, version: Version) -> Result<TableSnapshot>;
+
+    /// The number of the newest version, 0 for a table without commits.
+    async fn newest(&self) -> Result<Version>;
+
+    /// What one version changed, `None` if the log has no such version.
+    async fn commit_at(&self, version: Version) -> Result<Option<CommitRecord>>;
+
+    /// What the last versions changed, the newest first, at most so many; it ends where the log does.
+    async fn history(&self, limit: usize) -> Result<Vec<CommitRecord>> {
+        let mut records = Vec::new();
+        for version in (1..=self.newest().await?).rev().take(limit) {
+            let Some(record) = self.commit_at(version).await? else { break };
+            records.push(record);
+        }
+        Ok(records)
+    }
+
+    /// Finishes what a dead run left unfinished and deletes what it left over: done at open, and to be done again after
+    /// another run was waited for.
+    async fn recover(&self) -> Result<()>;
+
     /// Makes version `base + 1` of the table, unless somebody else did.
     ///
     /// # Errors
@@ -94,8 +141,8 @@ pub enum CommitOutcome {
         /// Of the whole table at that version.
         rows: u64,
     },
-    /// Another run made that version; nothing of this one was published, and what it staged is deleted, if not now, then
-    /// by a later run.
+    /// Another run made that version; nothing of this one was published. Its attempt is as it was, to be moved onto the new
+    /// version ([`Workspace::rebase`]) or given up ([`Attempt::abandon`]).
     Conflict {
         version: Version,
         /// Who made it.
@@ -115,5 +162,20 @@ pub struct TableSnapshot {
     /// In the order in which they were added.
     pub files: Vec<DataFile>,
     pub rows: u64,
+    pub state: State,
+}
+
+/// What one version changed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CommitRecord {
+    pub version: Version,
+    /// RFC 3339.
+    pub committed_at: String,
+    pub run_id: String,
+    pub operation: Operation,
+    pub adds: Vec<DataFile>,
+    /// Paths of the files that left the table.
+    pub removes: Vec<String>,
+    pub schema: TableSchema,
     pub state: State,
 }

@@ -3,9 +3,12 @@
 //! A writer claims `_restlake/staging/<attempt>/owner.json` by put-if-absent and writes it again every minute. Its owner is
 //! dead if it ran on this machine and its process is gone, or if it has not been renewed for five minutes. Clocks of
 //! machines that share a table are taken to agree within a minute or two.
+//!
+//! What a dead owner left can be taken over: `owner-00002.json`, put if absent, is the record of the second owner, and so
+//! on. The highest number owns the attempt; of several who want it, one wins. A record says, too, how far its owner has come
+//! ([`Standing`]), for those who find it.
 
 use std::{
-    fmt,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -19,7 +22,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
-use super::CommitError;
+use super::{CommitError, Process, Processes};
 use crate::{
     environment::{Clock, Environment},
     model::Version,
@@ -33,43 +36,57 @@ pub const RENEWAL: Duration = Duration::from_secs(60);
 
 /// Where attempts lie, relative to the table.
 pub(super) const STAGING: &str = "_restlake/staging";
-pub(super) const OWNER: &str = "owner.json";
+/// The record of an attempt's first owner.
+const OWNER: &str = "owner.json";
 
 /// How many names are tried for an attempt.
 const CLAIMS: u64 = 64;
 
-/// A process, named so that no other one in time or space has the same name.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Process {
-    /// The machine's name, for people.
-    pub host: String,
-    /// What else tells its process numbers from those of other machines, boots and containers.
-    pub machine: String,
-    pub pid: u32,
-    /// When it started, in a unit of the machine's own; 0 where that is not known.
-    pub started: u64,
+/// How far an owner has come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Standing {
+    /// It has yet to find out whether another one lives.
+    #[default]
+    Claimed,
+    /// It goes on to its commit.
+    Working,
+    /// Its commit is published; the record stays until its run is over.
+    Published,
+    /// It has given up, and leaves checkpoints to whoever resumes them.
+    Left,
+    /// It deletes what an earlier owner left.
+    Clearing,
 }
 
-/// The processes of this machine; injected, so that a test can kill an owner without a process.
-pub trait Processes: fmt::Debug + Send + Sync {
-    fn this(&self) -> Process;
-
-    /// `None`: it runs on another machine, which can't be seen from here.
-    fn is_running(&self, process: &Process) -> Option<bool>;
-}
-
-/// The contents of `owner.json`.
+/// The contents of an owner's record.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Owner {
     #[serde(flatten)]
     pub process: Process,
     pub started_at: String,
     pub renewed_at: String,
+    /// The first attempt that this owner claimed: what tells it from others, whatever attempts it has later.
+    #[serde(default)]
+    pub claim: String,
+    #[serde(default)]
+    pub standing: Standing,
 }
 
 impl Owner {
+    /// One that begins now.
+    pub fn new(process: Process, now: DateTime<Utc>) -> Self {
+        // To the microsecond: of two that begin in one second, the earlier one goes on.
+        let started_at = now.to_rfc3339_opts(SecondsFormat::Micros, true);
+        let renewed_at = timestamp(now);
+        Self { process, started_at, renewed_at, claim: String::new(), standing: Standing::Claimed }
+    }
+
     /// Whether nobody will come back to the attempt.
     pub fn is_dead(&self, processes: &dyn Processes, now: DateTime<Utc>) -> bool {
+        if self.standing == Standing::Left {
+            return true;
+        }
         if let Some(running) = processes.is_running(&self.process) {
             return !running;
         }
@@ -77,6 +94,11 @@ impl Owner {
         let age = renewed.map(|renewed| now.signed_duration_since(renewed).to_std().unwrap_or_default());
         // A time that cannot be read was not written by us; nobody can renew it.
         age.map_or(true, |age| age > LEASE)
+    }
+
+    /// Whether it was there before another one; of two, exactly one was.
+    pub fn is_before(&self, other: &Self) -> bool {
+        (self.started_at.as_str(), self.claim.as_str()) < (other.started_at.as_str(), other.claim.as_str())
     }
 }
 
@@ -86,6 +108,8 @@ pub(super) struct Lease {
     pub name: String,
     /// The version that the attempt wants to make.
     pub version: Version,
+    /// How many owners the attempt has had, this one included.
+    pub generation: u32,
     table: TableStore,
     clock: Arc<dyn Clock>,
     /// `None` once released; the lock keeps a renewal from writing the record again after its deletion.
@@ -100,26 +124,52 @@ impl Lease {
     pub async fn claim(
         table: &TableStore,
         version: Version,
+        mut owner: Owner,
         environment: &Environment,
-        processes: &dyn Processes,
     ) -> Result<Self, CommitError> {
-        let now = timestamp(environment.clock.now());
-        let owner = Owner { process: processes.this(), started_at: now.clone(), renewed_at: now };
         let seed = seed(environment.random.next());
+        let is_first = owner.claim.is_empty();
         for number in 0..CLAIMS {
             // Random, so that a name never returns: a cleaner that is late would delete the files of its next owner.
             let name = format!("{version:020}-{:08x}", seed.wrapping_add(number as u32));
-            if claim(table, &name, &owner).await? {
-                return Ok(Self::start(table, name, version, owner, environment));
+            if is_first {
+                owner.claim.clone_from(&name);
+            }
+            if claim(table, &name, 1, &owner).await? {
+                return Ok(Self::start(table, name, version, 1, owner, environment));
             }
         }
         Err(CommitError::NotConditional { store: table.shown("") })
     }
 
-    fn start(table: &TableStore, name: String, version: Version, owner: Owner, environment: &Environment) -> Self {
+    /// Becomes an attempt's owner after another; `None` if somebody else did.
+    pub async fn adopt(
+        table: &TableStore,
+        predecessor: &Predecessor,
+        mut owner: Owner,
+        environment: &Environment,
+    ) -> Result<Option<Self>, CommitError> {
+        let Predecessor { name, version, .. } = predecessor;
+        if owner.claim.is_empty() {
+            // No name of an attempt, as another one may want the same.
+            owner.claim = format!("{name}-{:08x}", seed(environment.random.next()));
+        }
+        let Some(generation) = predecessor.succeed(table, &owner).await? else { return Ok(None) };
+        Ok(Some(Self::start(table, name.clone(), *version, generation, owner, environment)))
+    }
+
+    fn start(
+        table: &TableStore,
+        name: String,
+        version: Version,
+        generation: u32,
+        owner: Owner,
+        environment: &Environment,
+    ) -> Self {
         let lease = Self {
             name,
             version,
+            generation,
             table: table.clone(),
             clock: Arc::clone(&environment.clock),
             owner: Arc::new(Mutex::new(Some(owner))),
@@ -132,7 +182,12 @@ impl Lease {
     }
 
     pub fn owner_path(&self) -> String {
-        owner_path(&self.name)
+        owner_path(&self.name, self.generation)
+    }
+
+    /// What stands in the record, `None` once it is released.
+    pub async fn owner(&self) -> Option<Owner> {
+        self.owner.lock().await.clone()
     }
 
     pub fn is_in_doubt(&self) -> bool {
@@ -150,6 +205,14 @@ impl Lease {
             Some(owner) => renew(&self.table, &self.owner_path(), owner, self.clock.as_ref()).await,
             None => Ok(()),
         }
+    }
+
+    /// Tells others how far this owner has come.
+    pub async fn stand(&self, standing: Standing) -> Result<(), CommitError> {
+        if let Some(owner) = self.owner.lock().await.as_mut() {
+            owner.standing = standing;
+        }
+        self.renew().await
     }
 
     /// Stops renewing; returns when no renewal is under way any more.
@@ -173,14 +236,60 @@ impl Drop for Lease {
     }
 }
 
-pub(super) fn owner_path(attempt: &str) -> String {
-    format!("{STAGING}/{attempt}/{OWNER}")
+/// The owner that an attempt had when somebody looked.
+#[derive(Clone, Debug)]
+pub(super) struct Predecessor {
+    pub name: String,
+    pub version: Version,
+    pub generation: u32,
+    /// The record as it was read: another one since then means that its owner lives.
+    pub record: Bytes,
+}
+
+impl Predecessor {
+    /// Puts the next owner's record; returns its generation, `None` if somebody else was faster or the predecessor lives.
+    ///
+    /// A predecessor that was only slow renews its lease and then looks for a successor, before it commits. It is looked
+    /// at here after the new record is there: at least one of the two sees the other.
+    pub async fn succeed(&self, table: &TableStore, owner: &Owner) -> Result<Option<u32>, CommitError> {
+        let generation = self.generation + 1;
+        if !claim(table, &self.name, generation, owner).await? {
+            // A request that was sent twice finds its own record.
+            let found = table.get(&owner_path(&self.name, generation)).await?;
+            if found.is_none_or(|found| found != encode(owner)) {
+                return Ok(None);
+            }
+        }
+        if table.get(&owner_path(&self.name, self.generation)).await?.as_ref() == Some(&self.record) {
+            return Ok(Some(generation));
+        }
+        table.delete(&owner_path(&self.name, generation)).await?;
+        Ok(None)
+    }
+}
+
+/// Where the record of an attempt's owner of a generation lies.
+pub(super) fn owner_path(attempt: &str, generation: u32) -> String {
+    match generation {
+        0 | 1 => format!("{STAGING}/{attempt}/{OWNER}"),
+        _ => format!("{STAGING}/{attempt}/owner-{generation:05}.json"),
+    }
+}
+
+/// Which owner's record a file of an attempt is, `None` if it is something else.
+pub(super) fn generation_of(name: &str) -> Option<u32> {
+    if name == OWNER {
+        return Some(1);
+    }
+    let digits = name.strip_prefix("owner-")?.strip_suffix(".json")?;
+    let is_number = digits.len() == 5 && digits.bytes().all(|byte| byte.is_ascii_digit());
+    is_number.then(|| digits.parse().ok())?.filter(|generation| *generation > 1)
 }
 
 /// Puts the owner's record; `false` if the name is taken, be it by ourselves with a request that was sent twice: such a
-/// claim holds no files and goes with its process.
-async fn claim(table: &TableStore, name: &str, owner: &Owner) -> Result<bool, CommitError> {
-    let path = owner_path(name);
+/// claim of a new attempt holds no files and goes with its process.
+async fn claim(table: &TableStore, name: &str, generation: u32, owner: &Owner) -> Result<bool, CommitError> {
+    let path = owner_path(name, generation);
     Ok(table.put_if_absent(&path, encode(owner)).await? == Created::Yes)
 }
 
@@ -212,7 +321,7 @@ fn encode(owner: &Owner) -> Bytes {
     serde_json::to_vec(owner).unwrap_or_default().into()
 }
 
-fn timestamp(moment: DateTime<Utc>) -> String {
+pub(super) fn timestamp(moment: DateTime<Utc>) -> String {
     moment.to_rfc3339_opts(SecondsFormat::Secs, true)
 }
 
@@ -221,78 +330,17 @@ fn seed(random: f64) -> u32 {
     (random * f64::from(u32::MAX)) as u32
 }
 
-/// What the operating system says.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct SystemProcesses;
-
-impl Processes for SystemProcesses {
-    fn this(&self) -> Process {
-        let pid = std::process::id();
-        Process { host: host(), machine: machine(), pid, started: started(pid).unwrap_or_default() }
-    }
-
-    fn is_running(&self, process: &Process) -> Option<bool> {
-        if (process.host.as_str(), process.machine.as_str()) != (host().as_str(), machine().as_str()) {
-            return None;
-        }
-        Some(exists(process.pid) && started(process.pid).unwrap_or_default() == process.started)
-    }
-}
-
-fn host() -> String {
-    rustix::system::uname().nodename().to_string_lossy().into_owned()
-}
-
-/// The boot and the process namespace: process numbers mean nothing across either. Empty where neither is known.
-fn machine() -> String {
-    let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
-    let namespace = std::fs::read_link("/proc/self/ns/pid").unwrap_or_default();
-    format!("{} {}", boot.trim(), namespace.display()).trim().to_owned()
-}
-
-/// Whether there is such a process; one that may not be signalled exists too.
-fn exists(pid: u32) -> bool {
-    let pid = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw);
-    pid.is_some_and(|pid| rustix::process::test_kill_process(pid) != Err(rustix::io::Errno::SRCH))
-}
-
-/// The start time of a process in clock ticks since boot: the 22nd field of Linux's `/proc/<pid>/stat`.
-fn started(pid: u32) -> Option<u64> {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The second field is a name in parentheses that may hold spaces; after it comes the third.
-    stat.rsplit_once(')')?.1.split_whitespace().nth(19)?.parse().ok()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::commit::SystemProcesses;
 
     fn owner(process: Process, renewed_at: &str) -> Owner {
-        Owner { process, started_at: renewed_at.to_owned(), renewed_at: renewed_at.to_owned() }
+        Owner { renewed_at: renewed_at.to_owned(), ..Owner::new(process, moment("2026-11-22T11:00:00Z")) }
     }
 
     fn moment(text: &str) -> DateTime<Utc> {
         DateTime::parse_from_rfc3339(text).unwrap().with_timezone(&Utc)
-    }
-
-    #[test]
-    fn this_process_runs_and_one_with_its_number_but_another_start_does_not() {
-        let this = SystemProcesses.this();
-        assert_eq!(SystemProcesses.is_running(&this), Some(true));
-        let recycled = Process { started: this.started + 1, ..this.clone() };
-        assert_eq!(SystemProcesses.is_running(&recycled), Some(false));
-        let elsewhere = Process { host: "elsewhere".into(), ..this.clone() };
-        assert_eq!(SystemProcesses.is_running(&elsewhere), None);
-        let another_boot = Process { machine: "another boot".into(), ..this };
-        assert_eq!(SystemProcesses.is_running(&another_boot), None);
-    }
-
-    #[test]
-    fn a_process_that_has_ended_does_not_run() {
-        let mut child = std::process::Command::new("true").spawn().unwrap();
-        let ended = Process { pid: child.id(), ..SystemProcesses.this() };
-        child.wait().unwrap();
-        assert_eq!(SystemProcesses.is_running(&ended), Some(false));
     }
 
     #[test]

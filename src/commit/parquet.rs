@@ -1,24 +1,22 @@
 //! Plain Parquet tables: the files where readers look are the table, the commit log says which they are.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use futures::TryStreamExt;
 
 use super::{
-    CommitError, CommitOutcome, Processes, SystemProcesses, TableFormat, TableSnapshot, Workspace,
+    CommitError, CommitOutcome, CommitRecord, Processes, SystemProcesses, TableFormat, TableSnapshot, Workspace,
+    check::{check_fits, check_staged},
     log::{CommitObject, Log, Put},
-    owner::{Lease, STAGING},
+    owner::LEASE,
     publish::Publisher,
-    staging::{clear, data_file_name, is_staged_in, reach},
+    staging::reach,
+    workspace::CommitLease,
 };
 use crate::{
     environment::{Environment, FaultPoint},
-    error::{ErrorKind, Failure, Result, chain},
+    error::{ErrorKind, Failure, Result},
     model::{Commit, TableIdentity, Version},
     store::Store,
 };
@@ -58,7 +56,7 @@ impl ParquetTable {
         let log = Log::new(workspace.table.clone());
         let opened = Self { workspace, log };
         opened.check_owner().await?;
-        opened.publisher().recover(opened.workspace.processes.as_ref()).await?;
+        opened.recover().await?;
         Ok(opened)
     }
 
@@ -99,45 +97,6 @@ impl ParquetTable {
         Ok(None)
     }
 
-    /// Refuses a commit that contradicts itself or its base: these are mistakes of the caller, and would corrupt the table.
-    fn check(&self, base: &TableSnapshot, attempt: &str, commit: &Commit) -> Result<(), CommitError> {
-        let version = base.version + 1;
-        let invalid = |reason: String| CommitError::Invalid { table: self.workspace.table.shown(""), version, reason };
-        if commit.identity != self.workspace.identity {
-            return Err(invalid("it is of another resource".into()));
-        }
-        let mut paths: BTreeSet<&str> = base.files.iter().map(|file| file.path.as_str()).collect();
-        for path in &commit.removes {
-            if !paths.remove(path.as_str()) {
-                return Err(invalid(format!("`{path}` is to be removed and not there")));
-            }
-        }
-        for add in &commit.adds {
-            data_file_name(&self.workspace.table, &add.file.path, version)?;
-            if !is_staged_in(&add.staged, attempt) {
-                return Err(invalid(format!("`{}` is not staged in {attempt}", add.staged)));
-            }
-            if commit.removes.contains(&add.file.path) || !paths.insert(&add.file.path) {
-                return Err(invalid(format!("`{}` is added twice", add.file.path)));
-            }
-        }
-        Ok(())
-    }
-
-    /// Whether all is where the commit will say it is. Somebody who took us for dead may have cleaned up.
-    async fn check_staged(&self, lease: &Lease, commit: &Commit) -> Result<(), CommitError> {
-        lease.renew().await?;
-        let listed: Vec<_> = self.workspace.table.list(&format!("{STAGING}/{}", lease.name))?.try_collect().await?;
-        let sizes: BTreeMap<_, _> = listed
-            .into_iter()
-            .filter_map(|object| Some((self.workspace.table.path_of(&object.location)?, object.size)))
-            .collect();
-        if commit.adds.iter().all(|add| sizes.get(&add.staged) == Some(&add.file.bytes)) {
-            return Ok(());
-        }
-        Err(CommitError::AttemptLost { attempt: self.workspace.table.shown(&format!("{STAGING}/{}", lease.name)) })
-    }
-
     /// Publishes a commit that stands. What fails in passing is tried again: else the user would have to see to it.
     async fn publish(&self, object: &CommitObject, base: &TableSnapshot) -> Result<(), CommitError> {
         reach(&self.workspace.environment, &self.workspace.table, FaultPoint::AfterCommit)?;
@@ -145,7 +104,7 @@ impl ParquetTable {
         let snapshot = TableSnapshot { version: object.version, files, ..base.clone() };
         let mut pauses = PAUSES.iter();
         loop {
-            match (self.publisher().settle(object, &snapshot).await, pauses.next()) {
+            match (self.publisher().settle_object(object, &snapshot).await, pauses.next()) {
                 (Err(error), Some(pause)) if error.kind() == ErrorKind::Transient => {
                     self.workspace.environment.clock.sleep(*pause).await;
                 }
@@ -165,37 +124,64 @@ impl TableFormat for ParquetTable {
         Ok(self.log.snapshot().await?)
     }
 
+    async fn snapshot_at(&self, version: Version) -> Result<TableSnapshot> {
+        Ok(self.log.snapshot_at(version).await?)
+    }
+
+    async fn newest(&self) -> Result<Version> {
+        Ok(self.log.newest().await?)
+    }
+
+    async fn commit_at(&self, version: Version) -> Result<Option<CommitRecord>> {
+        Ok(self.log.read(version).await?.map(CommitRecord::from))
+    }
+
+    async fn recover(&self) -> Result<()> {
+        self.log.sweep(self.workspace.environment.clock.now() - LEASE).await?;
+        Ok(self.workspace.recover(self.log.newest().await?, &self.publisher()).await?)
+    }
+
     async fn commit(&self, base: Version, commit: Commit) -> Result<CommitOutcome> {
         let lease = self.workspace.lease_for(base).await?;
+        let outcome = self.commit_with(&lease, base, commit).await;
+        match &outcome {
+            Ok(CommitOutcome::Committed { .. }) => self.workspace.keep(lease).await,
+            _ => self.workspace.give_up(&lease).await,
+        }
+        Ok(outcome?)
+    }
+}
+
+impl ParquetTable {
+    async fn commit_with(
+        &self,
+        CommitLease { lease, .. }: &CommitLease,
+        base: Version,
+        commit: Commit,
+    ) -> Result<CommitOutcome, CommitError> {
         let base = self.log.snapshot_at(base).await?;
-        self.check(&base, &lease.name, &commit)?;
-        self.check_staged(&lease, &commit).await?;
+        check_fits(&self.workspace, &base, &lease.name, &commit)?;
+        check_staged(&self.workspace, lease, &commit).await?;
         reach(&self.workspace.environment, &self.workspace.table, FaultPoint::BeforeCommit)?;
         let object = CommitObject::new(&base, &lease.name, commit, self.workspace.environment.clock.now());
         // From here on only the log knows whether these files are the table's.
         lease.set_in_doubt(true);
         let put = self.log.put(&object).await;
-        if matches!(put, Err(CommitError::Store(_) | CommitError::Invalid { .. })) {
+        let is_refused = matches!(put, Err(CommitError::Store(_) | CommitError::Invalid { .. }));
+        // One who went on in our place may have won: then the table names these files.
+        let is_lost = matches!(&put, Ok(Put::Lost(winner)) if winner.attempt != lease.name);
+        if is_refused || is_lost {
             lease.set_in_doubt(false);
         }
-        let put = put?;
-        lease.release().await;
-        match put {
+        match put? {
             Put::Done => self.publish(&object, &base).await.map_err(|error| self.unpublished(&object, error))?,
             Put::Lost(winner) => {
-                lease.set_in_doubt(false);
-                // That another run won is what the user must hear of; what stays behind, a later run takes away.
-                if let Err(error) = clear(&self.workspace.table, &lease.name).await {
-                    tracing::warn!(attempt = lease.name, error = %chain(&error), "the lost attempt was not deleted");
-                }
                 return Ok(CommitOutcome::Conflict { version: object.version, run_id: winner.commit.run_id });
             }
         }
         Ok(CommitOutcome::Committed { version: object.version, rows: object.totals.rows })
     }
-}
 
-impl ParquetTable {
     fn unpublished(&self, object: &CommitObject, error: CommitError) -> CommitError {
         let (version, operation) = (object.version, object.commit.operation);
         CommitError::Unpublished { table: self.workspace.table.shown(""), version, operation, source: Box::new(error) }

@@ -1,13 +1,17 @@
 //! What every table format works with: the table's place in the store, whose it is, and the attempt at its next version.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex as StdMutex};
 
 use tokio::sync::Mutex;
 
-use super::{Attempt, CommitError, Processes, RejectWriter, owner::Lease};
+use super::{
+    Attempt, CommitError, DiedAfterCommit, HeldLease, Processes, RejectWriter,
+    attempts::clear,
+    owner::{Lease, Owner, Standing},
+};
 use crate::{
     environment::Environment,
-    error::Result,
+    error::{Result, chain},
     model::{TableIdentity, Version},
     store::{Store, TableStore},
 };
@@ -19,8 +23,21 @@ pub struct Workspace {
     pub(super) identity: TableIdentity,
     pub(super) environment: Environment,
     pub(super) processes: Arc<dyn Processes>,
+    /// Who we are in the records of all our attempts, from the first claim on.
+    owner: Mutex<Option<Owner>>,
     /// The attempt that the next commit publishes.
     current: Mutex<Option<Arc<Lease>>>,
+    /// The attempt that was published, until the run is over.
+    held: Mutex<Option<Arc<Lease>>>,
+    /// Runs that died after their commit, by their attempts.
+    pub(super) died: StdMutex<Vec<(String, DiedAfterCommit)>>,
+}
+
+/// The lease of a commit, and whose it is.
+pub(super) struct CommitLease {
+    pub lease: Arc<Lease>,
+    /// Whether it was claimed for this commit alone, so that nobody else will give it up.
+    pub is_own: bool,
 }
 
 impl Workspace {
@@ -32,19 +49,26 @@ impl Workspace {
         processes: Arc<dyn Processes>,
     ) -> Result<Self, CommitError> {
         let table = store.table(table)?;
-        Ok(Self { table, identity, environment, processes, current: Mutex::default() })
+        Ok(Self {
+            table,
+            identity,
+            environment,
+            processes,
+            owner: Mutex::default(),
+            current: Mutex::default(),
+            held: Mutex::default(),
+            died: StdMutex::default(),
+        })
     }
 
     /// Claims a staging directory for version `base + 1`, which also proves that the store can be written. Before a table's
     /// first commit it is proved, too, that the store's put-if-absent is one.
     pub async fn attempt(&self, base: Version) -> Result<Attempt> {
-        let lease = Lease::claim(&self.table, base + 1, &self.environment, self.processes.as_ref()).await?;
-        let lease = Arc::new(lease);
+        let lease = self.claim(base + 1).await?;
         if base == 0 {
             lease.prove_put_if_absent().await?;
         }
-        *self.current.lock().await = Some(Arc::clone(&lease));
-        Ok(Attempt::new(self.table.clone(), lease, self.environment.clone()))
+        Ok(self.attempt_with(lease).await)
     }
 
     /// Where this run's rejects go.
@@ -57,12 +81,86 @@ impl Workspace {
         &self.table
     }
 
-    /// The attempt that a commit belongs to; a commit without one gets one, so that it can be recovered like any other.
-    pub(super) async fn lease_for(&self, base: Version) -> Result<Arc<Lease>> {
-        let current = self.current.lock().await.take();
-        if let Some(lease) = current.filter(|lease| lease.version == base + 1) {
-            return Ok(lease);
+    /// The lease of the last commit, for who knows when the run is over. Until then other runs find its owner alive; if the
+    /// process dies before, the next one finds [`DiedAfterCommit`]. `None` without a commit whose files are in place.
+    pub async fn held(&self) -> Option<HeldLease> {
+        let lease = self.held.lock().await.take()?;
+        Some(HeldLease::new(self.table.clone(), lease))
+    }
+
+    /// Makes an attempt's lease that of the next commit.
+    pub(super) async fn attempt_with(&self, lease: Arc<Lease>) -> Attempt {
+        *self.current.lock().await = Some(Arc::clone(&lease));
+        Attempt::new(self.table.clone(), lease, self.environment.clone())
+    }
+
+    /// Makes the lease of an attempt that is already there that of the next commit.
+    pub(super) async fn make_current(&self, lease: &Arc<Lease>) {
+        *self.current.lock().await = Some(Arc::clone(lease));
+    }
+
+    pub(super) async fn claim(&self, version: Version) -> Result<Arc<Lease>, CommitError> {
+        let lease = Lease::claim(&self.table, version, self.owner().await, &self.environment).await?;
+        self.remember(&lease).await;
+        Ok(Arc::new(lease))
+    }
+
+    /// What the record of our next attempt says.
+    pub(super) async fn owner(&self) -> Owner {
+        let known = self.owner.lock().await.clone();
+        let mut owner = known.unwrap_or_else(|| Owner::new(self.processes.this(), self.environment.clock.now()));
+        owner.renewed_at = super::owner::timestamp(self.environment.clock.now());
+        owner
+    }
+
+    /// Keeps what the record of an attempt of ours says, for those after it.
+    pub(super) async fn remember(&self, lease: &Lease) {
+        // A published attempt is over: the next one begins where it began.
+        let said = lease.owner().await.filter(|owner| matches!(owner.standing, Standing::Claimed | Standing::Working));
+        if said.is_some() {
+            *self.owner.lock().await = said;
         }
-        Ok(Arc::new(Lease::claim(&self.table, base + 1, &self.environment, self.processes.as_ref()).await?))
+    }
+
+    /// The attempt that a commit belongs to; a commit without one gets one, so that it can be recovered like any other.
+    pub(super) async fn lease_for(&self, base: Version) -> Result<CommitLease, CommitError> {
+        let current = self.current.lock().await.clone();
+        if let Some(lease) = current.filter(|lease| lease.version == base + 1)
+            && lease.owner().await.is_some()
+        {
+            return Ok(CommitLease { lease, is_own: false });
+        }
+        Ok(CommitLease { lease: self.claim(base + 1).await?, is_own: true })
+    }
+
+    /// After a commit that was not made: what was claimed for it alone goes, if it certainly was not made.
+    pub(super) async fn give_up(&self, commit: &CommitLease) {
+        if !commit.is_own || commit.lease.is_in_doubt() {
+            return;
+        }
+        commit.lease.release().await;
+        if let Err(error) = clear(&self.table, &commit.lease.name).await {
+            tracing::warn!(attempt = commit.lease.name, error = %chain(&error), "the attempt was not deleted");
+        }
+    }
+
+    /// After a commit whose files are in place: the lease is kept to the end of the run, and what earlier runs left who
+    /// died after theirs is no news any more.
+    pub(super) async fn keep(&self, commit: CommitLease) {
+        if let Err(error) = commit.lease.stand(Standing::Published).await {
+            // Then the next one who opens the table looks whether all is in place.
+            tracing::warn!(attempt = commit.lease.name, error = %chain(&error), "the commit was not noted as published");
+        }
+        self.current.lock().await.take();
+        // A run that commits several times is found by its last commit.
+        let earlier = self.held.lock().await.replace(commit.lease);
+        if let Some(earlier) = earlier
+            && let Err(error) = HeldLease::new(self.table.clone(), earlier).release().await
+        {
+            tracing::warn!(error = %chain(&error), "the record of the run's earlier commit was not deleted");
+        }
+        if let Err(error) = self.forget_died().await {
+            tracing::warn!(error = %chain(&error), "the records of runs that died were not deleted");
+        }
     }
 }

@@ -13,7 +13,7 @@ use crate::{
     decode::Decoder,
     dedup::Dedup,
     environment::Environment,
-    error::{Error, Result},
+    error::{Error, Result, chain},
     fetch::{Client, Pages},
     model::{Commit, DataFile, Operation, StagedFile, State, TableIdentity},
     plan::{MaxRejects, PartitionField, ResourcePlan, TableFormatKind, Transform, WriteDisposition},
@@ -66,6 +66,11 @@ impl Export<'_> {
             // The failure is what the user must hear of; what it leaves behind, the next run takes away. Nothing is deleted
             // that a commit may name.
             let _ = attempt.abandon().await;
+        }
+        if let Some(held) = table.workspace().held().await
+            && let Err(error) = held.release().await
+        {
+            tracing::warn!(table = self.resource.table, error = %chain(&error), "the run's claim was not deleted");
         }
         committed
     }

@@ -7,8 +7,6 @@ mod support;
 
 mod cli;
 mod config_errors;
-#[cfg(feature = "delta")]
-mod delta;
 mod export;
 mod http;
 mod layers;

@@ -1,267 +1,133 @@
-//! One suite for every table format on every kind of store. The `given_s3` part runs against a server such as moto.
+//! One suite for every table format on every kind of store. The `given_` parts run against servers such as moto and azurite.
 
+mod checkpoints;
 mod crash;
-pub mod fixture;
+mod decorators;
+mod fixture;
+mod held;
+mod history;
+mod living;
 mod owners;
 mod races;
+mod rebase;
+mod suite;
 
-use std::sync::Arc;
-
-use fixture::{Lake, TABLE, World, assert_whole, commit, files, identity, stage_all, write};
-use object_store::ObjectStoreExt;
+use fixture::{Lake, PARQUET, World, assert_whole, files, write};
 use proptest::prelude::*;
-use restlake::{
-    ErrorKind,
-    commit::{CommitOutcome, TableFormat, TableSnapshot},
-    model::{Commit, Operation, Reject, TableIdentity},
-};
-use tokio::task::JoinSet;
+use restlake::model::Operation;
 
-/// Runs each of the suite's functions on each kind of store.
+/// Runs each of the suite's functions on each kind of store, in a table format.
 macro_rules! on_every_store {
-    ($($module:ident => $name:ident),* $(,)?) => {
-        mod memory { $(#[tokio::test] async fn $name() { use super::*; $module::$name(Lake::memory().await).await; })* }
-        mod local { $(#[tokio::test] async fn $name() { use super::*; $module::$name(Lake::local().await).await; })* }
-        mod s3 { $(#[tokio::test] async fn $name() { use super::*; $module::$name(Lake::s3().await).await; })* }
+    ($format:expr; $($module:ident => $name:ident),* $(,)?) => {
+        mod memory { $(
+            #[tokio::test]
+            async fn $name() { use super::super::*; $module::$name(Lake::memory($format).await).await; }
+        )* }
+        mod local { $(
+            #[tokio::test]
+            async fn $name() { use super::super::*; $module::$name(Lake::local($format).await).await; }
+        )* }
+        mod s3 { $(
+            #[tokio::test]
+            async fn $name() { use super::super::*; $module::$name(Lake::s3($format).await).await; }
+        )* }
         mod given_s3 { $(
             #[tokio::test]
             #[ignore = "wants an S3 server at RESTLAKE_TEST_S3_ENDPOINT"]
-            async fn $name() { use super::*; $module::$name(Lake::given_s3().await).await; }
+            async fn $name() { use super::super::*; $module::$name(Lake::given_s3($format).await).await; }
+        )* }
+        mod given_azure { $(
+            #[tokio::test]
+            #[ignore = "wants a server of Azure's protocol at RESTLAKE_TEST_AZURE_ENDPOINT"]
+            async fn $name() { use super::super::*; $module::$name(Lake::given_azure($format).await).await; }
         )* }
     };
 }
 
-on_every_store! {
-    suite => of_32_tasks_that_commit_the_same_version_exactly_one_wins,
-    suite => an_append_adds_and_a_replace_leaves_only_its_own,
-    suite => an_empty_commit_moves_the_state_on_and_leaves_the_files,
-    suite => more_commits_than_a_full_list_covers_give_the_same_table,
-    suite => files_of_others_are_refused_and_left_alone,
-    suite => a_table_of_another_pipeline_or_resource_is_refused,
-    suite => an_abandoned_attempt_leaves_nothing,
-    suite => a_staged_file_can_be_read_back_and_discarded,
-    suite => rejects_are_one_line_each_and_no_file_without_them,
-    suite => a_commit_that_does_not_fit_its_base_is_refused,
-    suite => a_log_that_cannot_be_read_is_told_with_the_object,
-    crash => a_crash_at_any_fault_point_leaves_the_old_or_the_new_table,
-    owners => an_attempt_of_a_living_process_is_left_alone,
-    owners => an_attempt_on_another_host_lives_as_long_as_its_lease,
-    owners => only_names_of_restlake_are_cleaned_up,
-    owners => staged_files_that_were_taken_away_are_not_committed,
-    owners => an_attempt_that_lost_a_file_is_abandoned_with_all_its_others,
-    crash => a_publication_that_fails_in_passing_is_tried_again,
-    crash => an_append_that_is_not_published_asks_for_no_second_run_and_keeps_its_files,
-    crash => a_replace_that_is_not_published_may_run_again,
-    races => an_attempt_that_commits_and_dies_while_it_is_judged_is_published,
-    races => an_attempt_whose_record_comes_back_is_left_alone,
-    races => an_attempt_without_a_record_is_cleaned_up,
-    races => the_first_files_of_another_first_run_are_not_foreign,
+/// What every table format does.
+macro_rules! conformance {
+    ($format:expr) => {
+        on_every_store! {
+            $format;
+            suite => of_32_tasks_that_commit_the_same_version_exactly_one_wins,
+            suite => an_append_adds_and_a_replace_leaves_only_its_own,
+            suite => an_empty_commit_moves_the_state_on_and_leaves_the_files,
+            suite => files_of_others_are_refused_and_left_alone,
+            suite => a_table_of_another_pipeline_or_resource_is_refused,
+            suite => an_abandoned_attempt_leaves_nothing,
+            suite => a_staged_file_can_be_read_back_and_discarded,
+            suite => rejects_are_one_line_each_and_no_file_without_them,
+            suite => a_commit_that_does_not_fit_its_base_is_refused,
+            crash => a_crash_at_any_fault_point_leaves_the_old_or_the_new_table,
+            owners => an_attempt_of_a_living_process_is_left_alone,
+            owners => an_attempt_on_another_host_lives_as_long_as_its_lease,
+            owners => only_names_of_restlake_are_cleaned_up,
+            owners => staged_files_that_were_taken_away_are_not_committed,
+            owners => an_attempt_that_lost_a_file_is_abandoned_with_all_its_others,
+            races => an_attempt_whose_record_comes_back_is_left_alone,
+            races => an_attempt_without_a_record_is_cleaned_up,
+            living => a_run_finds_who_works_on_the_table_and_since_when,
+            living => of_two_runs_that_begin_at_once_exactly_one_goes_on,
+            living => an_owner_on_another_host_is_living_as_long_as_its_lease_is_fresh,
+            living => a_run_that_waits_goes_on_when_the_other_is_over,
+            living => a_run_that_waits_ends_when_it_is_asked_to_stop,
+            living => a_run_that_is_done_with_this_table_still_holds_it,
+            held => a_run_that_died_after_its_commit_is_found_until_the_next_commit,
+            held => a_run_that_ended_leaves_no_record,
+            held => a_run_that_commits_twice_is_found_by_its_last_commit,
+            rebase => a_lost_append_is_redone_on_the_winners_version,
+            rebase => a_rebase_that_cannot_be_done_gives_both_attempts_up,
+            rebase => a_run_that_rebases_is_not_in_its_own_way,
+            checkpoints => a_dead_run_is_resumed_from_its_checkpoints_and_nothing_is_lost_or_doubled,
+            checkpoints => checkpoints_hold_as_far_as_they_are_unbroken,
+            checkpoints => of_several_dead_runs_the_one_that_came_furthest_is_resumed,
+            checkpoints => of_many_that_want_to_resume_one_does,
+            checkpoints => a_run_that_lives_is_not_resumed,
+            checkpoints => a_run_that_was_taken_for_dead_commits_nothing_once_another_resumes_it,
+            checkpoints => a_run_that_gives_up_leaves_its_checkpoints,
+            checkpoints => what_nobody_wants_to_resume_is_discarded,
+            checkpoints => checkpoints_of_another_version_are_deleted,
+            checkpoints => a_discarded_file_that_a_checkpoint_names_is_there_for_who_resumes,
+            history => every_version_can_be_looked_at,
+            history => the_last_hundred_runs_are_on_record,
+            history => records_of_others_are_left_alone,
+        }
+    };
 }
 
-mod suite {
-    use super::*;
+mod parquet {
+    conformance!(PARQUET);
+}
 
-    pub async fn of_32_tasks_that_commit_the_same_version_exactly_one_wins(lake: Lake) {
-        let world = World::new();
-        let mut tasks = JoinSet::new();
-        let start = Arc::new(tokio::sync::Barrier::new(32));
-        for number in 0..32 {
-            let table = lake.open(&world).await;
-            let start = Arc::clone(&start);
-            tasks.spawn(async move {
-                let run_id = format!("run-{number}");
-                let attempt = table.attempt(0).await.unwrap();
-                let adds = stage_all(&attempt, files(1, 2, &run_id)).await.unwrap();
-                start.wait().await;
-                (run_id.clone(), table.commit(0, commit(Operation::Append, adds, vec![], &run_id)).await.unwrap())
-            });
-        }
-        let outcomes = tasks.join_all().await;
-        let winners: Vec<_> =
-            outcomes.iter().filter(|(_, outcome)| matches!(outcome, CommitOutcome::Committed { .. })).collect();
-        assert_eq!(winners.len(), 1, "{outcomes:?}");
-        let (winner, _) = winners[0];
-        for (run_id, outcome) in outcomes.iter().filter(|(run_id, _)| run_id != winner) {
-            let lost = CommitOutcome::Conflict { version: 1, run_id: winner.clone() };
-            assert_eq!(*outcome, lost, "{run_id}");
-        }
-        assert_whole(&lake, &lake.open(&world).await).await;
-        for content in lake.data().await.values() {
-            assert!(content.starts_with(format!("{winner} 1 ").as_bytes()), "{content:?}");
-        }
-    }
+#[cfg(feature = "delta")]
+mod delta;
+#[cfg(feature = "delta")]
+use delta::DELTA;
 
-    pub async fn an_append_adds_and_a_replace_leaves_only_its_own(lake: Lake) {
-        let table = lake.open(&World::new()).await;
-        assert_eq!(table.snapshot().await.unwrap(), TableSnapshot::default());
-        for (version, operation) in [(1, Operation::Merge), (2, Operation::Append), (3, Operation::Replace)] {
-            let outcome = write(&table, operation, 3, "a run").await.unwrap();
-            let rows = if version == 2 { 66 } else { 33 };
-            assert_eq!(outcome, CommitOutcome::Committed { version, rows });
-            assert_whole(&lake, &table).await;
-        }
-        let snapshot = table.snapshot().await.unwrap();
-        assert_eq!((snapshot.version, snapshot.files.len(), snapshot.rows), (3, 3, 33));
-        assert_eq!(snapshot.identity, Some(identity()));
-        assert_eq!(snapshot.partition_by, ["status"]);
-        assert_eq!(snapshot.files[1].partition, [("status".to_owned(), Some("a/b".to_owned()))]);
-        assert_eq!(snapshot.schema.unwrap().columns[0].name, "test_case_id");
-        // The name as it is, not encoded a second time.
-        assert!(lake.data().await.contains_key("status=a%2Fb/part-0000000003-00000-001.parquet"));
-    }
-
-    pub async fn an_empty_commit_moves_the_state_on_and_leaves_the_files(lake: Lake) {
-        let table = lake.open(&World::new()).await;
-        let _ = write(&table, Operation::Append, 2, "first").await.unwrap();
-        let before = table.snapshot().await.unwrap();
-        let outcome = table.commit(1, commit(Operation::Append, vec![], vec![], "second")).await.unwrap();
-        assert_eq!(outcome, CommitOutcome::Committed { version: 2, rows: 21 });
-        let after = table.snapshot().await.unwrap();
-        assert_eq!(after.files, before.files);
-        assert_eq!(after.state.cursor, Some("second".into()));
-        assert_whole(&lake, &table).await;
-    }
-
-    pub async fn more_commits_than_a_full_list_covers_give_the_same_table(lake: Lake) {
-        let table = lake.open(&World::new()).await;
-        for version in 1..=53_u64 {
-            let operation = if version == 30 { Operation::Replace } else { Operation::Append };
-            let _ = write(&table, operation, 1, &format!("run {version}")).await.unwrap();
-        }
-        // Nobody reads what lies before the last full list.
-        for version in 1..=49 {
-            let commit = lake.path(&format!("_restlake/commits/{version:020}.json"));
-            lake.store.store.delete(&commit).await.unwrap();
-        }
-        let snapshot = table.snapshot().await.unwrap();
-        assert_eq!((snapshot.version, snapshot.files.len()), (53, 24));
-        assert_whole(&lake, &table).await;
-    }
-
-    pub async fn files_of_others_are_refused_and_left_alone(lake: Lake) {
-        lake.put("status=active/data.csv", "theirs").await;
-        let error = World::new().open(&lake.store).await.unwrap_err();
-        assert_eq!((error.code(), error.kind()), ("foreign_files", ErrorKind::User));
-        assert!(error.to_string().contains("status=active/data.csv"), "{error}");
-        assert_eq!(lake.objects().await.len(), 1);
-    }
-
-    pub async fn a_table_of_another_pipeline_or_resource_is_refused(lake: Lake) {
-        let world = World::new();
-        let _ = write(&lake.open(&world).await, Operation::Append, 1, "run").await.unwrap();
-        let other_pipeline = TableIdentity { pipeline: "other".into(), ..identity() };
-        let other_resource = TableIdentity { resource: "other".into(), ..identity() };
-        for other in [other_pipeline, other_resource] {
-            let error = world.open_as(&lake.store, other).await.unwrap_err();
-            assert_eq!((error.code(), error.kind()), ("another_table", ErrorKind::User));
-            assert!(error.to_string().contains("`test_management`"), "{error}");
-        }
-    }
-
-    pub async fn an_abandoned_attempt_leaves_nothing(lake: Lake) {
-        let table = lake.open(&World::new()).await;
-        let attempt = table.attempt(0).await.unwrap();
-        let _ = stage_all(&attempt, files(1, 3, "run")).await.unwrap();
-        assert_eq!(lake.data().await.len(), 0);
-        attempt.abandon().await.unwrap();
-        assert!(lake.objects().await.is_empty());
-        if let Some(directory) = &lake.directory {
-            assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0, "empty directories are left");
-        }
-    }
-
-    pub async fn a_staged_file_can_be_read_back_and_discarded(lake: Lake) {
-        let table = lake.open(&World::new()).await;
-        let attempt = table.attempt(0).await.unwrap();
-        let staged = attempt.stage(files(1, 1, "run").remove(0)).await.unwrap();
-        assert_eq!(attempt.read(&staged).await.unwrap(), "run 1 0");
-        assert_eq!(staged.file.sha256, "652aaa27e2fa1a8db3d8fcad75298d3bbd8b71a4fe6d67a2398f3636128b20ca");
-        assert_eq!(attempt.stage(files(1, 1, "run").remove(0)).await.unwrap_err().code(), "commit_invalid");
-        attempt.discard(&staged).await.unwrap();
-        assert_eq!(attempt.read(&staged).await.unwrap_err().code(), "attempt_lost");
-        let again = attempt.stage(files(1, 1, "again").remove(0)).await.unwrap();
-        let _ = table.commit(0, commit(Operation::Append, vec![again], vec![], "run")).await.unwrap();
-        assert_whole(&lake, &table).await;
-    }
-
-    pub async fn rejects_are_one_line_each_and_no_file_without_them(lake: Lake) {
-        let table = lake.open(&World::new()).await;
-        assert_eq!(table.workspace().rejects("quiet").finish().await.unwrap(), None);
-        let mut writer = table.workspace().rejects("loud");
-        for record in 1..=2000 {
-            writer.write(&reject(record)).await.unwrap();
-        }
-        let path = writer.finish().await.unwrap().unwrap();
-        assert_eq!(path, "_restlake/rejects/loud.jsonl");
-        let objects = lake.objects().await;
-        assert_eq!(objects.keys().collect::<Vec<_>>(), [&path]);
-        let lines = std::str::from_utf8(&objects[&path]).unwrap().lines();
-        let records: Vec<Reject> = lines.map(|line| serde_json::from_str(line).unwrap()).collect();
-        assert_eq!(records, (1..=2000).map(reject).collect::<Vec<_>>());
-    }
-
-    fn reject(record: u64) -> Reject {
-        Reject {
-            resource: TABLE.into(),
-            page: 3,
-            record,
-            path: "steps[2].position".into(),
-            column: "steps".into(),
-            expected: "int32".into(),
-            found: "\"é\nx\"".into(),
-            reason: "no number".into(),
-            row: serde_json::json!({"id": record, "name": "x".repeat(50)}),
-        }
-    }
-
-    pub async fn a_commit_that_does_not_fit_its_base_is_refused(lake: Lake) {
-        let table = lake.open(&World::new()).await;
-        let _ = write(&table, Operation::Append, 1, "run").await.unwrap();
-        let spoils: [fn(&mut Commit); 7] = [
-            |commit| commit.removes.push("status=active/no-such.parquet".into()),
-            |commit| commit.adds.push(commit.adds[0].clone()),
-            |commit| commit.adds[0].file.path = files(1, 1, "run").remove(0).path,
-            |commit| commit.adds[0].file.path = "../other_table/part.parquet".into(),
-            |commit| commit.adds[0].file.path = "_restlake/commits/x.parquet".into(),
-            |commit| commit.adds[0].staged = "status=active/part.parquet".into(),
-            |commit| commit.identity.resource = "another".into(),
-        ];
-        for spoil in spoils {
-            let attempt = table.attempt(1).await.unwrap();
-            let adds = stage_all(&attempt, files(2, 1, "bad")).await.unwrap();
-            let mut commit = commit(Operation::Append, adds, vec![], "bad");
-            spoil(&mut commit);
-            let error = table.commit(1, commit.clone()).await.unwrap_err();
-            assert_eq!((error.code(), error.kind()), ("commit_invalid", ErrorKind::Bug), "{commit:?}");
-            attempt.abandon().await.unwrap();
-        }
-        assert_whole(&lake, &table).await;
-        assert_eq!(table.snapshot().await.unwrap().version, 1);
-    }
-
-    pub async fn a_log_that_cannot_be_read_is_told_with_the_object(lake: Lake) {
-        let world = World::new();
-        let name = "_restlake/commits/00000000000000000001.json";
-        for (content, code) in
-            [("{\"format\": 2}", "commit_newer_format"), ("{\"format\": 1}", "commit_corrupt"), ("{", "commit_corrupt")]
-        {
-            lake.put(name, content).await;
-            let error = world.open(&lake.store).await.unwrap_err();
-            assert_eq!((error.code(), error.kind()), (code, ErrorKind::User));
-            assert!(error.to_string().contains(name), "{error}");
-        }
+/// What follows from the log and the order of a commit's steps.
+mod parquet_log {
+    on_every_store! {
+        PARQUET;
+        suite => more_commits_than_a_full_list_covers_give_the_same_table,
+        suite => a_log_that_cannot_be_read_is_told_with_the_object,
+        crash => a_publication_that_fails_in_passing_is_tried_again,
+        crash => an_append_that_is_not_published_asks_for_no_second_run_and_keeps_its_files,
+        crash => a_replace_that_is_not_published_may_run_again,
+        crash => every_fault_point_before_the_commit_gives_the_old_table_and_every_other_the_new_one,
+        races => an_attempt_that_commits_and_dies_while_it_is_judged_is_published,
+        races => the_first_files_of_another_first_run_are_not_foreign,
     }
 }
 
 /// Hundreds of runs: too slow for a server, where the fault points above do.
 #[tokio::test]
 async fn a_process_killed_before_any_operation_leaves_the_old_or_the_new_table_in_memory() {
-    crash::a_process_killed_before_any_operation_leaves_the_old_or_the_new_table(Lake::memory().await).await;
+    crash::a_process_killed_before_any_operation_leaves_the_old_or_the_new_table(Lake::memory(PARQUET).await).await;
 }
 
 #[tokio::test]
 async fn a_process_killed_before_any_operation_leaves_the_old_or_the_new_table_on_disk() {
-    crash::a_process_killed_before_any_operation_leaves_the_old_or_the_new_table(Lake::local().await).await;
+    crash::a_process_killed_before_any_operation_leaves_the_old_or_the_new_table(Lake::local(PARQUET).await).await;
 }
 
 proptest! {
@@ -273,12 +139,12 @@ proptest! {
     ) {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         runtime.block_on(async {
-            let lake = Lake::memory().await;
+            let lake = Lake::memory(PARQUET).await;
             let table = lake.open(&World::new()).await;
             let mut model = std::collections::BTreeMap::new();
             for (index, (replace, count)) in runs.iter().enumerate() {
                 let operation = if *replace { Operation::Replace } else { Operation::Append };
-                let _ = write(&table, operation, *count, "run").await.unwrap();
+                let _ = write(&*table, operation, *count, "run").await.unwrap();
                 if *replace {
                     model.clear();
                 }
@@ -286,7 +152,7 @@ proptest! {
             }
             assert_eq!(lake.data().await, model);
             assert_eq!(table.snapshot().await.unwrap().version, runs.len() as u64);
-            assert_whole(&lake, &table).await;
+            assert_whole(&lake, &*table).await;
         });
     }
 }

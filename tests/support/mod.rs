@@ -1,5 +1,6 @@
-//! What the integration tests stand on: a scripted API, S3 in process, readers of tables.
+//! What the integration tests stand on: a scripted API, S3 in process, Azure where it is given, readers of tables.
 
+pub mod azure;
 pub mod environment;
 pub mod pipeline;
 pub mod plans;

@@ -45,14 +45,15 @@ use self::{
     log::Put,
     moves::{Moves, in_turn},
     record::Record,
-    recover::Recovery,
     schema::Layout,
     state::{Added, Base, Change},
 };
 use super::{
-    CommitError, CommitOutcome, Processes, SystemProcesses, TableFormat, TableSnapshot, Workspace,
+    CommitError, CommitOutcome, CommitRecord, Processes, SystemProcesses, TableFormat, TableSnapshot, Workspace,
+    attempts::clear_files,
+    check::{check_fits, check_staged},
     owner::Lease,
-    staging::{clear, data_file_name, is_staged_in, reach},
+    staging::reach,
 };
 use crate::{
     environment::{Environment, FaultPoint},
@@ -102,7 +103,7 @@ impl DeltaTable {
         let kernel = Kernel::new(&workspace.table)?;
         let opened = Self { workspace, kernel };
         opened.check_owner().await?;
-        opened.recovery().run().await?;
+        opened.recover_all().await?;
         opened.check_foreign_files().await?;
         Ok(opened)
     }
@@ -111,12 +112,7 @@ impl DeltaTable {
         &self.workspace.table
     }
 
-    fn recovery(&self) -> Recovery<'_> {
-        let Workspace { table, environment, processes, .. } = &self.workspace;
-        Recovery { table, kernel: &self.kernel, environment, processes: processes.as_ref() }
-    }
-
-    async fn newest(&self) -> Result<Version, CommitError> {
+    async fn newest_version(&self) -> Result<Version, CommitError> {
         Ok(log::versions(self.table()).await?.last().copied().unwrap_or_default())
     }
 
@@ -129,7 +125,7 @@ impl DeltaTable {
         if self.table().list(PLAIN_LOG)?.try_next().await?.is_some() {
             return Err(DeltaError::PlainParquet { table: self.table().shown("") }.into());
         }
-        let found = self.base(self.newest().await?).await?.snapshot.identity;
+        let found = self.base(self.newest_version().await?).await?.snapshot.identity;
         match found.filter(|found| *found != self.workspace.identity) {
             None => Ok(()),
             Some(found) => Err(CommitError::AnotherTable {
@@ -142,13 +138,13 @@ impl DeltaTable {
 
     /// Before a table's first commit its directory holds nothing, but for what living attempts have moved.
     async fn check_foreign_files(&self) -> Result<(), CommitError> {
-        if self.newest().await? > 0 {
+        if self.newest_version().await? > 0 {
             return Ok(());
         }
         let Some(file) = self.foreign_file().await? else { return Ok(()) };
         // Another first run may have made it the table's while we listed, or taken it back.
         let is_there = self.table().size(&file).await?.is_some();
-        if is_there && self.newest().await? == 0 && self.foreign_file().await?.as_ref() == Some(&file) {
+        if is_there && self.newest_version().await? == 0 && self.foreign_file().await?.as_ref() == Some(&file) {
             return Err(CommitError::ForeignFiles { table: self.table().shown(""), file });
         }
         Ok(())
@@ -162,31 +158,6 @@ impl DeltaTable {
         let mut paths = listed.iter().filter_map(|object| self.table().path_of(&object.location));
         let is_data = |path: &String| !HIDDEN.iter().any(|hidden| path.starts_with(hidden));
         Ok(paths.find(|path| is_data(path) && !named.contains(path.as_str())))
-    }
-
-    /// Refuses a commit that contradicts itself or its base: these are mistakes of the caller, and would corrupt the table.
-    fn check(&self, base: &TableSnapshot, attempt: &str, commit: &Commit) -> Result<(), CommitError> {
-        let version = base.version + 1;
-        let invalid = |reason: String| CommitError::Invalid { table: self.table().shown(""), version, reason };
-        if commit.identity != self.workspace.identity {
-            return Err(invalid("it is of another resource".into()));
-        }
-        let mut paths: BTreeSet<&str> = base.files.iter().map(|file| file.path.as_str()).collect();
-        for path in &commit.removes {
-            if !paths.remove(path.as_str()) {
-                return Err(invalid(format!("`{path}` is to be removed and not there")));
-            }
-        }
-        for add in &commit.adds {
-            data_file_name(self.table(), &add.file.path, version)?;
-            if !is_staged_in(&add.staged, attempt) {
-                return Err(invalid(format!("`{}` is not staged in {attempt}", add.staged)));
-            }
-            if commit.removes.contains(&add.file.path) || !paths.insert(&add.file.path) {
-                return Err(invalid(format!("`{}` is added twice", add.file.path)));
-            }
-        }
-        Ok(())
     }
 
     /// What the table's columns must become for this commit.
@@ -208,14 +179,9 @@ impl DeltaTable {
         Ok((layout, added))
     }
 
-    /// The files of the commit that have rows, where they will lie, and their footers. Reading them shows, too, that they
-    /// are still there: somebody who took us for dead may have cleaned up.
-    async fn added(&self, adds: &[StagedFile], turn: u64) -> Result<Vec<Added>, CommitError> {
-        let read = stream::iter(adds.to_vec()).map(|add| async move {
-            let lost = || CommitError::AttemptLost { attempt: self.table().shown(&add.staged) };
-            if self.table().size(&add.staged).await? != Some(add.file.bytes) {
-                return Err(lost());
-            }
+    /// Files where they will lie, and their footers.
+    async fn added(&self, adds: Vec<StagedFile>, turn: u64) -> Result<Vec<Added>, CommitError> {
+        let read = stream::iter(adds).map(|add| async move {
             let footer = stats::footer(self.table(), &add.staged, add.file.bytes).await?;
             if footer.is_none() {
                 tracing::warn!(path = add.file.path, "a file without a readable footer gets no statistics");
@@ -225,70 +191,74 @@ impl DeltaTable {
         read.buffered(FOOTERS).try_collect().await
     }
 
-    /// Everything up to the put: the files lie where the lines say.
-    async fn prepare(
+    /// The lines that make the version after `base`, with the files where their turn has them.
+    async fn lines(
         &self,
         lease: &Lease,
         base: Base,
         commit: &Commit,
+        adds: Vec<StagedFile>,
         moves: Option<&Moves>,
     ) -> Result<Bytes, CommitError> {
         let (layout, added_columns) = self.layout(&base, commit)?;
-        let adds: Vec<_> = commit.adds.iter().filter(|add| add.file.rows > 0).cloned().collect();
-        let now = self.workspace.environment.clock.now().timestamp_millis();
         let change = Change {
             operation: commit.operation,
             layout,
+            added_columns,
             record: Record::new(base.snapshot.version + 1, &lease.name, commit),
-            adds: self.added(&adds, moves.map_or(0, |moves| moves.turn)).await?,
+            adds: self.added(adds, moves.map_or(0, |moves| moves.turn)).await?,
             removes: commit.removes.iter().cloned().collect(),
-            now,
+            now: self.workspace.environment.clock.now().timestamp_millis(),
         };
-        let lines = change.lines(&self.kernel, base, added_columns).await?;
-        lease.renew().await?;
-        if let Some(moves) = moves {
-            moves.carry_out(self.table(), &self.workspace.environment).await?;
-        }
-        reach(&self.workspace.environment, self.table(), FaultPoint::BeforeCommit)?;
-        Ok(lines.into())
+        Ok(change.lines(&self.kernel, base).await?.into())
     }
 
-    /// Claims a turn for the files that are to be moved; a commit without any needs none.
-    async fn claim(&self, lease: &Lease, commit: &Commit) -> Result<Option<Moves>, CommitError> {
-        let adds: Vec<_> = commit.adds.iter().filter(|add| add.file.rows > 0).cloned().collect();
-        if adds.is_empty() {
-            return Ok(None);
+    /// Brings the files into place and puts the lines. What was moved goes back if the version certainly was not made by us.
+    async fn move_and_put(
+        &self,
+        lease: &Lease,
+        version: Version,
+        commit: &Commit,
+        moves: Option<&Moves>,
+        lines: &Bytes,
+    ) -> Result<Put, CommitError> {
+        let put = async {
+            if let Some(moves) = moves {
+                moves.carry_out(self.table(), &self.workspace.environment).await?;
+            }
+            reach(&self.workspace.environment, self.table(), FaultPoint::BeforeCommit)?;
+            lease.renew().await?;
+            // From here on only the log knows whether these files are the table's.
+            lease.set_in_doubt(true);
+            log::put(self.table(), version, commit.operation, lines).await
+        };
+        let put = put.await;
+        if !matches!(put, Ok(Put::Done) | Err(CommitError::Unclear { .. } | CommitError::NotConditional { .. })) {
+            self.take_back(moves).await;
+            lease.set_in_doubt(false);
         }
-        Ok(Some(Moves::claim(self.table(), lease.version, &lease.name, &commit.run_id, &adds).await?))
+        put
     }
 
-    /// Takes back what was moved; what fails is left to the next open.
-    async fn give_up(&self, moves: Option<&Moves>, is_kept: impl Fn(&str) -> bool) {
+    /// Brings back what was moved; what fails is left to the next open.
+    async fn take_back(&self, moves: Option<&Moves>) {
         let Some(moves) = moves else { return };
-        if let Err(error) = moves.undo(self.table(), is_kept).await {
-            tracing::warn!(attempt = moves.attempt, error = %chain(&error), "files that were moved were not deleted");
+        if let Err(error) = moves.take_back(self.table()).await {
+            tracing::warn!(attempt = moves.attempt, error = %chain(&error), "files that were moved were not taken back");
         }
     }
 
-    /// Another commit was first: what was moved goes, and the attempt.
-    async fn lose(&self, lease: &Lease, moves: Option<&Moves>) {
-        self.give_up(moves, |_| false).await;
-        self.tidy(lease, moves).await;
-    }
-
-    /// Deletes the attempt and its record of moves. That the commit is made or lost is what the user must hear of; what
-    /// stays behind, a later run takes away.
+    /// Deletes the attempt up to its owner's record, and that of its moves. What stays behind, a later run takes away.
     async fn tidy(&self, lease: &Lease, moves: Option<&Moves>) {
-        lease.release().await;
         let cleared = async {
-            clear(self.table(), &lease.name).await?;
+            clear_files(self.table(), &lease.name).await?;
             match moves {
                 Some(moves) => moves.forget(self.table()).await,
                 None => Ok(()),
             }
         };
         if let Err(error) = cleared.await {
-            tracing::warn!(attempt = lease.name, error = %chain(&error), "the attempt was not deleted");
+            tracing::warn!(attempt = lease.name, error = %chain(&error), "the attempt was not cleared after its commit");
         }
     }
 
@@ -316,54 +286,82 @@ impl TableFormat for DeltaTable {
     }
 
     async fn snapshot(&self) -> Result<TableSnapshot> {
-        Ok(self.base(self.newest().await?).await?.snapshot)
+        Ok(self.base(self.newest_version().await?).await?.snapshot)
+    }
+
+    async fn snapshot_at(&self, version: Version) -> Result<TableSnapshot> {
+        if version > self.newest_version().await? {
+            return Err(CommitError::Gap { object: self.table().shown(&log::path_of(version)) }.into());
+        }
+        Ok(self.base(version).await?.snapshot)
+    }
+
+    async fn newest(&self) -> Result<Version> {
+        Ok(self.newest_version().await?)
+    }
+
+    async fn commit_at(&self, version: Version) -> Result<Option<CommitRecord>> {
+        let commit = if version == 0 { None } else { log::read(self.table(), version).await? };
+        match commit {
+            Some(commit) => Ok(Some(state::commit_record(&self.kernel, self.table(), version, commit).await?)),
+            None => Ok(None),
+        }
+    }
+
+    async fn recover(&self) -> Result<()> {
+        Ok(self.recover_all().await?)
     }
 
     async fn commit(&self, base: Version, commit: Commit) -> Result<CommitOutcome> {
-        let version = base + 1;
         let lease = self.workspace.lease_for(base).await?;
+        let outcome = self.commit_with(&lease.lease, base, commit).await;
+        match &outcome {
+            Ok(CommitOutcome::Committed { version, .. }) => {
+                self.workspace.keep(lease).await;
+                self.checkpoint(*version).await;
+            }
+            _ => self.workspace.give_up(&lease).await,
+        }
+        Ok(outcome?)
+    }
+}
+
+impl DeltaTable {
+    async fn commit_with(&self, lease: &Lease, base: Version, commit: Commit) -> Result<CommitOutcome, CommitError> {
+        let version = base + 1;
         if let Some(winner) = log::read(self.table(), version).await? {
-            self.lose(&lease, None).await;
             return Ok(CommitOutcome::Conflict { version, run_id: winner.author() });
         }
         let base = self.base(base).await?;
-        self.check(&base.snapshot, &lease.name, &commit)?;
+        check_fits(&self.workspace, &base.snapshot, &lease.name, &commit)?;
+        check_staged(&self.workspace, lease, &commit).await?;
         let rows = rows_after(&base.snapshot, &commit);
-        let moves = self.claim(&lease, &commit).await?;
-        let prepared = self.prepare(&lease, base, &commit, moves.as_ref()).await;
-        let lines = match prepared {
-            Ok(lines) => lines,
-            Err(error) => {
-                self.give_up(moves.as_ref(), |_| false).await;
-                return Err(error.into());
-            }
-        };
-        // From here on only the log knows whether these files are the table's.
-        lease.set_in_doubt(true);
-        let put = log::put(self.table(), version, commit.operation, &lines).await;
-        if matches!(put, Err(CommitError::Store(_))) {
-            self.give_up(moves.as_ref(), |_| false).await;
-            lease.set_in_doubt(false);
-        }
-        match put? {
+        // A file without rows stands for an empty table where readers look for files; here the log does.
+        let adds: Vec<_> = commit.adds.iter().filter(|add| add.file.rows > 0).cloned().collect();
+        let moves = self.claim(lease, &commit, &adds).await?;
+        let lines = self.lines(lease, base, &commit, adds, moves.as_ref()).await?;
+        match self.move_and_put(lease, version, &commit, moves.as_ref(), &lines).await? {
             Put::Done => {
                 let reached = reach(&self.workspace.environment, self.table(), FaultPoint::AfterCommit);
-                reached.map_err(|source| CommitError::Unpublished {
-                    table: self.table().shown(""),
-                    version,
-                    operation: commit.operation,
-                    source: Box::new(source),
-                })?;
-                self.tidy(&lease, moves.as_ref()).await;
-                self.checkpoint(version).await;
+                reached.map_err(|source| self.unpublished(version, &commit, source))?;
+                self.tidy(lease, moves.as_ref()).await;
                 Ok(CommitOutcome::Committed { version, rows })
             }
-            Put::Lost(winner) => {
-                lease.set_in_doubt(false);
-                self.lose(&lease, moves.as_ref()).await;
-                Ok(CommitOutcome::Conflict { version, run_id: winner.author() })
-            }
+            Put::Lost(winner) => Ok(CommitOutcome::Conflict { version, run_id: winner.author() }),
         }
+    }
+
+    /// Takes a turn for the files that are to be moved; a commit without any needs none.
+    async fn claim(&self, lease: &Lease, commit: &Commit, adds: &[StagedFile]) -> Result<Option<Moves>, CommitError> {
+        if adds.is_empty() {
+            return Ok(None);
+        }
+        Ok(Some(Moves::claim(self.table(), lease.version, &lease.name, &commit.run_id, adds).await?))
+    }
+
+    fn unpublished(&self, version: Version, commit: &Commit, source: CommitError) -> CommitError {
+        let (table, operation) = (self.table().shown(""), commit.operation);
+        CommitError::Unpublished { table, version, operation, source: Box::new(source) }
     }
 }
 

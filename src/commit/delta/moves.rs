@@ -13,7 +13,10 @@ use serde::{Deserialize, Serialize};
 
 use super::CommitError;
 use crate::{
-    commit::staging::{data_file_name, reach},
+    commit::{
+        attempts::delete_all,
+        staging::{data_file_name, is_staged_in, reach},
+    },
     environment::{Environment, FaultPoint},
     model::{StagedFile, Version},
     store::{Created, TableStore},
@@ -95,8 +98,11 @@ impl Moves {
             return Err(corrupt("it says that it is another one".to_owned()));
         }
         // The paths come from a store that others may write to.
-        for (_, to) in &moves.files {
+        for (from, to) in &moves.files {
             data_file_name(table, to, moves.version)?;
+            if !is_staged_in(from, &moves.attempt) {
+                return Err(corrupt(format!("`{from}` is not staged in {}", moves.attempt)));
+            }
         }
         Ok(Some(moves))
     }
@@ -115,11 +121,16 @@ impl Moves {
         moves.buffer_unordered(MOVES).try_collect().await
     }
 
-    /// Deletes the files but those in `kept`. The record stays.
-    pub async fn undo(&self, table: &TableStore, is_kept: impl Fn(&str) -> bool) -> Result<(), CommitError> {
-        let paths: Vec<String> = self.files.iter().map(|(_, to)| to).filter(|path| !is_kept(path)).cloned().collect();
-        let deletes = stream::iter(paths).map(|path| async move { table.delete(&path).await });
-        Ok(deletes.buffer_unordered(MOVES).try_collect().await?)
+    /// Brings the files back to where they were staged; those that are gone stay gone. The record stays.
+    pub async fn take_back(&self, table: &TableStore) -> Result<(), CommitError> {
+        let moves = stream::iter(self.files.clone()).map(|(from, to)| async move { table.rename(&to, &from).await });
+        Ok(moves.buffer_unordered(MOVES).map_ok(drop).try_collect().await?)
+    }
+
+    /// Deletes the files: the attempt that staged them is gone. The record stays.
+    pub async fn delete(&self, table: &TableStore) -> Result<(), CommitError> {
+        let paths: Vec<String> = self.files.iter().map(|(_, to)| to.clone()).collect();
+        delete_all(table, paths).await
     }
 
     /// Deletes the record: its version is made, and so its turn will not be taken again.

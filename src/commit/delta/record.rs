@@ -112,29 +112,84 @@ pub(super) struct LoggedCommit {
     /// Who says to have made it, such as `Apache-Spark/4.0`.
     pub engine: Option<String>,
     /// Milliseconds since 1970.
-    pub timestamp: Option<i64>,
-    pub adds: Vec<String>,
+    pub timestamp: i64,
+    pub adds: Vec<LoggedFile>,
+    /// Paths as the log has them.
     pub removes: Vec<String>,
+}
+
+/// An `add` of the log.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct LoggedFile {
+    pub path: String,
+    #[serde(default)]
+    pub partition_values: BTreeMap<String, Option<String>>,
+    pub size: u64,
+    /// JSON.
+    pub stats: Option<String>,
+    #[serde(default)]
+    pub tags: Option<BTreeMap<String, Option<String>>>,
+}
+
+/// A file's place among those of its table: the version that added it, and its number there. Other writers' come last.
+pub(super) type Place = (Version, usize);
+
+impl LoggedFile {
+    /// The file as restlake knows it, at this path of the table.
+    ///
+    /// # Errors
+    /// A file without a number of rows.
+    pub fn into_file(self, path: String) -> Result<(Place, DataFile), String> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Stats {
+            num_records: u64,
+        }
+        let stats = self.stats.and_then(|stats| serde_json::from_str(&stats).ok());
+        let Some(Stats { num_records: rows }) = stats else {
+            return Err(format!("the log does not say how many rows `{path}` has"));
+        };
+        let bytes = self.size;
+        let tag = self.tags.unwrap_or_default().remove(TAG).flatten();
+        Ok(match tag.and_then(|tag| serde_json::from_str(&tag).ok()) {
+            Some(FileRecord { version, index, sha256, partition, keys }) => {
+                ((version, index), DataFile { path, rows, bytes, sha256, partition, keys })
+            }
+            None => {
+                let partition = self.partition_values.into_iter().collect();
+                let (sha256, keys) = (String::new(), Vec::new());
+                ((Version::MAX, 0), DataFile { path, rows, bytes, sha256, partition, keys })
+            }
+        })
+    }
+}
+
+/// In the order of their places.
+pub(super) fn in_order(mut files: Vec<(Place, DataFile)>) -> Vec<DataFile> {
+    files.sort_by(|(a, first), (b, second)| (a, &first.path).cmp(&(b, &second.path)));
+    files.into_iter().map(|(_, file)| file).collect()
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Line {
-    add: Option<FileAction>,
-    remove: Option<FileAction>,
+    add: Option<LoggedFile>,
+    remove: Option<Removed>,
     commit_info: Option<CommitInfo>,
     domain_metadata: Option<DomainMetadata>,
 }
 
 #[derive(Deserialize)]
-struct FileAction {
+struct Removed {
     path: String,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct CommitInfo {
-    timestamp: Option<i64>,
+    #[serde(default)]
+    timestamp: i64,
     engine_info: Option<String>,
 }
 
@@ -153,7 +208,7 @@ impl LoggedCommit {
         let mut commit = Self::default();
         for line in serde_json::Deserializer::from_slice(lines).into_iter::<Line>() {
             let Line { add, remove, commit_info, domain_metadata } = line?;
-            commit.adds.extend(add.map(|add| add.path));
+            commit.adds.extend(add);
             commit.removes.extend(remove.map(|remove| remove.path));
             if let Some(info) = commit_info {
                 (commit.timestamp, commit.engine) = (info.timestamp, info.engine_info);
@@ -166,8 +221,8 @@ impl LoggedCommit {
     }
 
     /// Who made it: the run, or the program if it was not restlake.
-    pub fn author(self) -> String {
-        let run_id = self.record.map(|record| record.run_id);
-        run_id.or(self.engine).unwrap_or_else(|| "an unknown writer".to_owned())
+    pub fn author(&self) -> String {
+        let run_id = self.record.as_ref().map(|record| &record.run_id);
+        run_id.or(self.engine.as_ref()).map_or("an unknown writer", String::as_str).to_owned()
     }
 }

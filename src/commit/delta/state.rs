@@ -9,12 +9,13 @@ use arrow::{
     array::{Array, ArrayRef, AsArray, Int64Array, MapArray, RecordBatch, StringArray, StructArray},
     datatypes::{DataType, Field, Int64Type},
 };
+use chrono::{DateTime, SecondsFormat};
 use delta_kernel::{
     Engine, FileMeta, FilteredEngineData, KernelError, KernelResult, KernelResultIterator, SnapshotRef,
     committer::{CommitMetadata, CommitResponse, Committer, PublishMetadata},
     engine::{arrow_data::ArrowEngineData, to_json_bytes},
     scan::StatsOptions,
-    schema::StructType,
+    schema::{StructField, StructType},
     transaction::{
         CommitResult, Transaction, UpdateTableOperation, WriteState, create_table::create_table,
         data_layout::DataLayout,
@@ -27,12 +28,12 @@ use super::{
     CommitError, DeltaError,
     engine::Kernel,
     log,
-    record::{Completion, DOMAIN, FORMAT, FileRecord, Record, TAG, complete},
+    record::{Completion, DOMAIN, FORMAT, FileRecord, LoggedCommit, LoggedFile, Place, Record, complete, in_order},
     schema::{Layout, partition_values},
     stats::{StatsColumn, stats},
 };
 use crate::{
-    commit::TableSnapshot,
+    commit::{CommitRecord, TableSnapshot},
     model::{DataFile, Operation, Version},
     store::TableStore,
 };
@@ -103,11 +104,16 @@ async fn files(kernel: &Kernel, table: &TableStore, snapshot: &SnapshotRef) -> R
     for (batch, selected) in batches {
         let rows = ScanRows::new(&batch).ok_or_else(|| unreadable(table))?;
         for row in (0..batch.num_rows()).filter(|row| selected.get(*row).is_none_or(|selected| *selected)) {
-            files.push(rows.file(row, kernel).map_err(|reason| unusable(table, reason))?);
+            let file = rows.file(row).and_then(|file| placed(kernel, file));
+            files.push(file.map_err(|reason| unusable(table, reason))?);
         }
     }
-    files.sort_by(|(a, first), (b, second)| (a, &first.path).cmp(&(b, &second.path)));
-    Ok(files.into_iter().map(|(_, file)| file).collect())
+    Ok(in_order(files))
+}
+
+fn placed(kernel: &Kernel, file: LoggedFile) -> Result<(Place, DataFile), String> {
+    let path = kernel.path_of(&file.path).ok_or_else(|| format!("`{}` lies outside of it", file.path))?;
+    file.into_file(path)
 }
 
 fn unreadable(table: &TableStore) -> CommitError {
@@ -118,6 +124,37 @@ fn unreadable(table: &TableStore) -> CommitError {
 fn unusable(table: &TableStore, reason: String) -> CommitError {
     let hint = Some("another writer has changed the table: undo that, or export it anew under another name");
     DeltaError::Unsupported { table: table.shown(""), reason, hint }.into()
+}
+
+/// What one version changed. What its own object does not say of another writer's commit, the table at it does.
+pub(super) async fn commit_record(
+    kernel: &Kernel,
+    table: &TableStore,
+    version: Version,
+    commit: LoggedCommit,
+) -> Result<CommitRecord, CommitError> {
+    let run_id = commit.author();
+    let adds = commit.adds.into_iter().map(|add| placed(kernel, add)).collect::<Result<_, _>>();
+    let adds = in_order(adds.map_err(|reason| unusable(table, reason))?);
+    let removes = commit.removes.iter().filter_map(|path| kernel.path_of(path)).collect();
+    let record = match commit.record {
+        Some(record) => record,
+        None => {
+            let snapshot = kernel.snapshot(log::logged(version)).await?;
+            Record { operation: Operation::Merge, ..record(kernel, table, &snapshot).await? }
+        }
+    };
+    let committed_at = DateTime::from_timestamp_millis(commit.timestamp).unwrap_or_default();
+    Ok(CommitRecord {
+        version,
+        committed_at: committed_at.to_rfc3339_opts(SecondsFormat::Secs, true),
+        run_id,
+        operation: record.operation,
+        adds,
+        removes,
+        schema: record.schema,
+        state: record.state,
+    })
 }
 
 /// The files of a version as batches of rows, and which of the rows count; all beyond the end do.
@@ -154,27 +191,18 @@ impl<'a> ScanRows<'a> {
         })
     }
 
-    /// A file and its place in the order of files.
-    fn file(&self, row: usize, kernel: &Kernel) -> Result<((Version, usize), DataFile), String> {
-        let logged = self.paths.value(row);
-        let path = kernel.path_of(logged).ok_or_else(|| format!("`{logged}` lies outside of it"))?;
+    fn file(&self, row: usize) -> Result<LoggedFile, String> {
+        let path = self.paths.value(row).to_owned();
         let vector = self.deletion_vectors.column_by_name("storageType");
         if self.deletion_vectors.is_valid(row) && vector.is_some_and(|kind| kind.is_valid(row)) {
             return Err(format!("`{path}` has a deletion vector"));
         }
-        let rows = text(self.stats, row).and_then(rows_of);
-        let rows = rows.ok_or_else(|| format!("`{path}` does not say how many rows it has"))?;
-        let bytes = u64::try_from(self.sizes.value(row)).unwrap_or_default();
-        let tag = entries(self.tags, row).remove(TAG).flatten();
-        let tag: Option<FileRecord> = tag.and_then(|tag| serde_json::from_str(&tag).ok());
-        Ok(match tag {
-            Some(FileRecord { version, index, sha256, partition, keys }) => {
-                ((version, index), DataFile { path, rows, bytes, sha256, partition, keys })
-            }
-            None => {
-                let partition = entries(self.partitions, row).into_iter().collect();
-                ((Version::MAX, 0), DataFile { path, rows, bytes, sha256: String::new(), partition, keys: Vec::new() })
-            }
+        Ok(LoggedFile {
+            path,
+            partition_values: entries(self.partitions, row),
+            size: u64::try_from(self.sizes.value(row)).unwrap_or_default(),
+            stats: text(self.stats, row).map(str::to_owned),
+            tags: Some(entries(self.tags, row)),
         })
     }
 }
@@ -183,23 +211,13 @@ fn text(column: &StringArray, row: usize) -> Option<&str> {
     column.is_valid(row).then(|| column.value(row))
 }
 
-fn rows_of(stats: &str) -> Option<u64> {
-    #[derive(serde::Deserialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Stats {
-        num_records: u64,
-    }
-    serde_json::from_str::<Stats>(stats).ok().map(|stats| stats.num_records)
-}
-
 /// One row of a map of texts.
 fn entries(map: &MapArray, row: usize) -> BTreeMap<String, Option<String>> {
     if map.is_null(row) {
         return BTreeMap::new();
     }
     let entries = map.value(row);
-    let column =
-        |index: usize| entries.columns().get(index).and_then(|column: &ArrayRef| column.as_string_opt::<i32>());
+    let column = |index: usize| entries.columns().get(index).and_then(|column| column.as_string_opt::<i32>());
     let Some((keys, values)) = column(0).zip(column(1)) else { return BTreeMap::new() };
     (0..entries.len())
         .filter_map(|at| Some((text(keys, at)?.to_owned(), text(values, at).map(str::to_owned))))
@@ -214,6 +232,8 @@ pub(super) type Added = (DataFile, Option<ParquetMetaData>);
 pub(super) struct Change {
     pub operation: Operation,
     pub layout: Layout,
+    /// The columns that the table lacks.
+    pub added_columns: Vec<StructField>,
     pub record: Record,
     pub adds: Vec<Added>,
     /// Relative to the table.
@@ -224,19 +244,14 @@ pub(super) struct Change {
 
 impl Change {
     /// The lines of the log that make the version after `base`.
-    pub async fn lines(
-        self,
-        kernel: &Kernel,
-        base: Base,
-        added: Vec<delta_kernel::schema::StructField>,
-    ) -> Result<Vec<u8>, CommitError> {
+    pub async fn lines(self, kernel: &Kernel, base: Base) -> Result<Vec<u8>, CommitError> {
         let bound = kernel.clone();
         kernel
             .call("write", move |engine| {
                 let lines = Captured::default();
                 let completions = match base.kernel {
                     None => self.create(&bound, engine, &lines)?,
-                    Some(snapshot) => self.update(&bound, engine, &snapshot, added, &lines)?,
+                    Some(snapshot) => self.update(&bound, engine, &snapshot, &lines)?,
                 };
                 complete(&lines.take(), &completions).map_err(KernelError::MalformedJson)
             })
@@ -267,7 +282,6 @@ impl Change {
         kernel: &Kernel,
         engine: &dyn Engine,
         snapshot: &SnapshotRef,
-        added: Vec<delta_kernel::schema::StructField>,
         lines: &Captured,
     ) -> KernelResult<BTreeMap<String, Completion>> {
         let (operation, mode) = match self.operation {
@@ -277,7 +291,8 @@ impl Change {
         };
         let builder = Arc::clone(snapshot).update_table(operation, ENGINE, true);
         let builder = builder.with_operation_parameters([("mode", Some(mode))]);
-        let builder = added.into_iter().fold(builder, |builder, field| builder.add_column(field));
+        let added = self.added_columns.iter().cloned();
+        let builder = added.fold(builder, |builder, field| builder.add_column(field));
         let transaction = builder.build(engine, Box::new(lines.clone()))?;
         let mut transaction = self.signed(transaction)?;
         for (batch, mut selected) in scan(snapshot, engine)? {

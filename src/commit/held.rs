@@ -1,0 +1,79 @@
+//! After the commit: the lease is held until the run is over, and tells those who come later whether it was.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, PoisonError},
+};
+
+use super::{CommitRecord, Workspace, attempts::clear_owners, owner::Lease};
+use crate::{
+    error::Result,
+    model::{Operation, Version},
+    store::TableStore,
+};
+
+/// The lease of a published commit, renewed until it is released. Dropped without [`release`](Self::release) it leaves its
+/// record, as a process does that dies.
+#[derive(Debug)]
+#[must_use = "dropped, it leaves the record of a run that died after its commit"]
+pub struct HeldLease {
+    table: TableStore,
+    lease: Arc<Lease>,
+}
+
+impl HeldLease {
+    pub(super) fn new(table: TableStore, lease: Arc<Lease>) -> Self {
+        Self { table, lease }
+    }
+
+    /// The run is over: deletes the owner's record, the last that is left of the attempt.
+    pub async fn release(self) -> Result<()> {
+        self.lease.release().await;
+        Ok(clear_owners(&self.table, &self.lease.name).await?)
+    }
+}
+
+/// A run whose commit stands and is published, and which died before it was over: somebody may think that it failed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DiedAfterCommit {
+    pub version: Version,
+    pub run_id: String,
+    /// RFC 3339.
+    pub committed_at: String,
+    pub operation: Operation,
+    /// By the names of the run's summary.
+    pub counters: BTreeMap<String, u64>,
+}
+
+impl From<CommitRecord> for DiedAfterCommit {
+    fn from(record: CommitRecord) -> Self {
+        let CommitRecord { version, run_id, committed_at, operation, state, .. } = record;
+        Self { version, run_id, committed_at, operation, counters: state.counters }
+    }
+}
+
+impl Workspace {
+    /// The newest commit whose run died after it, as it was found when the table was opened. It is found again at each open
+    /// until somebody commits through this workspace or calls [`forget_died`](Self::forget_died).
+    pub fn died_after_commit(&self) -> Option<DiedAfterCommit> {
+        let died = self.died.lock().unwrap_or_else(PoisonError::into_inner);
+        died.iter().map(|(_, died)| died).max_by_key(|died| died.version).cloned()
+    }
+
+    /// Deletes the records of runs that died after their commits.
+    pub async fn forget_died(&self) -> Result<()> {
+        let attempts: Vec<String> = {
+            let died = self.died.lock().unwrap_or_else(PoisonError::into_inner);
+            died.iter().map(|(attempt, _)| attempt.clone()).collect()
+        };
+        for attempt in attempts {
+            clear_owners(&self.table, &attempt).await?;
+            self.died.lock().unwrap_or_else(PoisonError::into_inner).retain(|(known, _)| *known != attempt);
+        }
+        Ok(())
+    }
+
+    pub(super) fn set_died(&self, found: Vec<(String, DiedAfterCommit)>) {
+        *self.died.lock().unwrap_or_else(PoisonError::into_inner) = found;
+    }
+}

@@ -1,0 +1,111 @@
+//! One run at a time: whether another one works on the table, and waiting until none does.
+//!
+//! Every run claims its attempt first and looks at those of others then, so that of two that begin at once at least one sees
+//! the other. Who has looked and found nobody marks itself as working; a run that finds one at work gives up, and of runs
+//! that have yet to decide, the one whose claim is older goes on, so that never all of them give up.
+
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    Attempt, CommitError, Workspace,
+    attempts::Ownership,
+    owner::{Owner, Standing},
+};
+use crate::error::Result;
+
+/// How long a younger run may take to find out that it is not the first, and how often it is looked at.
+const LOOKS: usize = 10;
+const LOOK: Duration = Duration::from_millis(200);
+
+/// How often a run that waits looks whether the table is free.
+const WAIT: Duration = Duration::from_secs(2);
+
+/// Who works on a table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LivingOwner {
+    pub host: String,
+    pub pid: u32,
+    /// RFC 3339.
+    pub since: String,
+}
+
+/// What a look at the other attempts tells.
+enum Sight {
+    Alone,
+    /// A younger run has yet to find out about us, or about nobody: it may have looked before we came.
+    Undecided,
+    Taken(LivingOwner),
+}
+
+impl Workspace {
+    /// Whether another run works on this table, or was there before this one; `None` is the way on, and told to others.
+    ///
+    /// An owner on another machine counts as living as long as its lease is fresh.
+    pub async fn living(&self, attempt: &Attempt) -> Result<Option<LivingOwner>> {
+        for _ in 0..LOOKS {
+            match self.look(attempt).await? {
+                Sight::Taken(owner) => return Ok(Some(owner)),
+                Sight::Alone => break,
+                Sight::Undecided => self.environment.clock.sleep(LOOK).await,
+            }
+        }
+        attempt.lease.stand(Standing::Working).await?;
+        self.remember(&attempt.lease).await;
+        Ok(None)
+    }
+
+    /// Returns when no other run works on this table any more. The table may then be at another version, and its last writer
+    /// may have died: [`recover`](super::TableFormat::recover) it, look at it anew and [`rebase`](Self::rebase).
+    ///
+    /// # Errors
+    /// The store's, and [`CommitError::Interrupted`] when `shutdown` is cancelled.
+    pub async fn wait_until_free(&self, attempt: &Attempt, shutdown: &CancellationToken) -> Result<()> {
+        while self.living(attempt).await?.is_some() {
+            let pause = shutdown.run_until_cancelled(self.environment.clock.sleep(WAIT)).await;
+            if pause.is_none() || shutdown.is_cancelled() {
+                return Err(CommitError::Interrupted { table: self.table.shown("") }.into());
+            }
+        }
+        Ok(())
+    }
+
+    /// The error for a run that does not wait.
+    pub fn busy(&self, owner: LivingOwner) -> CommitError {
+        let LivingOwner { host, pid, since } = owner;
+        CommitError::Busy { table: self.table.shown(""), host, pid, since }
+    }
+
+    async fn look(&self, attempt: &Attempt) -> Result<Sight, CommitError> {
+        let lost = || CommitError::AttemptLost { attempt: self.table.shown(&attempt.lease.name) };
+        let ours = attempt.lease.owner().await.ok_or_else(lost)?;
+        let mut sight = Sight::Alone;
+        for found in self.attempts().await? {
+            let ownership = found.ownership(&self.table).await?;
+            if self.is_dead(&ownership) {
+                continue;
+            }
+            let Ownership::Record(_, Some(other)) = ownership else { continue };
+            if other.claim == ours.claim || other.standing == Standing::Clearing {
+                continue;
+            }
+            if other.standing != Standing::Claimed || other.is_before(&ours) {
+                return Ok(Sight::Taken(LivingOwner::from(*other)));
+            }
+            sight = Sight::Undecided;
+        }
+        Ok(sight)
+    }
+}
+
+impl From<Owner> for LivingOwner {
+    fn from(owner: Owner) -> Self {
+        // Parts of a second are nothing to people.
+        let since = match owner.started_at.split_once('.') {
+            Some((seconds, _)) => format!("{seconds}Z"),
+            None => owner.started_at,
+        };
+        Self { host: owner.process.host, pid: owner.process.pid, since }
+    }
+}

@@ -1,0 +1,104 @@
+//! Before anything else at open: what others left behind is finished, kept for who resumes it, or deleted.
+//!
+//! ```text
+//! attempt ─► named by a commit? ─yes─► published? ─no─► settle ─► owner dead? ─yes─► died after its commit: remembered
+//!                └─no─► owner dead? ─yes─► checkpoints at the next version? ─yes─► kept for who resumes
+//!                                                  └─no─► deleted
+//! ```
+//!
+//! What lives is left alone. Every step may be done twice, by two processes at once, and be cut off anywhere.
+
+use async_trait::async_trait;
+
+use super::{
+    CommitError, CommitRecord, DiedAfterCommit, Workspace,
+    attempts::{Found, Ownership, clear, is_staged_by_us},
+    owner::{LEASE, STAGING, Standing},
+};
+use crate::model::Version;
+
+/// What a table format knows of an attempt's commit.
+#[async_trait]
+pub(super) trait Publication: Sync {
+    /// The commit of a version, if this attempt made it.
+    async fn committed(&self, attempt: &str, version: Version) -> Result<Option<CommitRecord>, CommitError>;
+
+    /// Brings a commit's files into place, removes those that it removed, and clears the attempt up to its owners' records.
+    async fn settle(&self, version: Version) -> Result<(), CommitError>;
+}
+
+impl Workspace {
+    /// Finishes what is committed and not published, and deletes attempts of dead owners that nobody can go on with.
+    /// `newest` is the table's version.
+    pub(super) async fn recover(&self, newest: Version, publication: &dyn Publication) -> Result<(), CommitError> {
+        // Also of attempts that died while they wrote their owner's record, and show in no listing.
+        let before = self.environment.clock.now() - LEASE;
+        self.table.sweep(STAGING, Some(before), is_staged_by_us).await?;
+        let mut died = Vec::new();
+        for found in self.attempts().await? {
+            if let Some(record) = self.recover_one(&found, newest, publication).await? {
+                died.push((found.name, record));
+            }
+        }
+        self.set_died(died);
+        Ok(())
+    }
+
+    async fn recover_one(
+        &self,
+        found: &Found,
+        newest: Version,
+        publication: &dyn Publication,
+    ) -> Result<Option<DiedAfterCommit>, CommitError> {
+        let mut committed = publication.committed(&found.name, found.version).await?;
+        let ownership = found.ownership(&self.table).await?;
+        let is_dead = self.is_dead(&ownership);
+        if committed.is_none() && is_dead {
+            // It may have committed after the first look, and died before the second. What is dead commits no more.
+            committed = publication.committed(&found.name, found.version).await?;
+        }
+        match committed {
+            Some(record) => {
+                let has_died = self.settle(found, &ownership, publication).await?;
+                Ok(has_died.then(|| record.into()))
+            }
+            None if is_dead => self.clear_dead(found, ownership, newest).await.map(|()| None),
+            None => Ok(None),
+        }
+    }
+
+    /// Returns whether the run of a commit died before it was over.
+    async fn settle(
+        &self,
+        found: &Found,
+        ownership: &Ownership,
+        publication: &dyn Publication,
+    ) -> Result<bool, CommitError> {
+        let is_published = match ownership {
+            Ownership::Record(_, owner) => owner.as_ref().is_some_and(|owner| owner.standing == Standing::Published),
+            // The record goes when all else is done.
+            Ownership::Gone => true,
+            Ownership::None => false,
+        };
+        if !is_published {
+            publication.settle(found.version).await?;
+        }
+        if matches!(ownership, Ownership::None) {
+            clear(&self.table, &found.name).await?;
+        }
+        Ok(matches!(ownership, Ownership::Record(..)) && self.is_dead(ownership))
+    }
+
+    async fn clear_dead(&self, found: &Found, ownership: Ownership, newest: Version) -> Result<(), CommitError> {
+        if found.version == newest + 1 && self.is_resumable(found).await? {
+            return Ok(());
+        }
+        match ownership {
+            // Somebody may be about to resume it.
+            Ownership::Record(record, _) if found.has_checkpoints() => {
+                self.take_and_clear(&found.predecessor(record)).await
+            }
+            _ => clear(&self.table, &found.name).await,
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! The record of a commit's run stays until the run is over: what that tells the next one.
+
+use restlake::{
+    commit::{DiedAfterCommit, TableFormat},
+    model::Operation,
+};
+
+use super::fixture::{Lake, World, assert_readable, assert_whole, commit, end, files, stage_all, write};
+
+/// Commits, and does not end.
+async fn commit_and_hold(table: &dyn TableFormat, run_id: &str) {
+    let base = table.newest().await.unwrap();
+    let attempt = table.attempt(base).await.unwrap();
+    let adds = stage_all(&attempt, files(base + 1, 2, run_id)).await.unwrap();
+    let mut commit = commit(Operation::Append, adds, vec![], run_id);
+    commit.state.counters.insert("rows_fetched".into(), 21);
+    let _ = table.commit(base, commit).await.unwrap();
+}
+
+pub async fn a_run_that_died_after_its_commit_is_found_until_the_next_commit(lake: Lake) {
+    let world = World::new();
+    let table = lake.open(&world).await;
+    commit_and_hold(&*table, "first").await;
+    let world = world.after_death();
+    // Whoever opens the table finds it, and dies before it has decided.
+    let expected = DiedAfterCommit {
+        version: 1,
+        run_id: "first".into(),
+        committed_at: "2023-11-14T22:13:20Z".into(),
+        operation: Operation::Append,
+        counters: [("rows_fetched".to_owned(), 21)].into(),
+    };
+    for _ in 0..2 {
+        let opened = lake.open(&world).await;
+        assert_eq!(opened.workspace().died_after_commit(), Some(expected.clone()));
+        assert_readable(&lake, &*opened).await;
+    }
+    // An attempt that is given up changes nothing.
+    let opened = lake.open(&world).await;
+    let attempt = opened.attempt(1).await.unwrap();
+    assert_eq!(opened.workspace().living(&attempt).await.unwrap(), None, "what is dead is in nobody's way");
+    attempt.abandon().await.unwrap();
+    assert_eq!(lake.open(&world).await.workspace().died_after_commit(), Some(expected));
+
+    let _ = write(&*opened, Operation::Append, 1, "second").await.unwrap();
+    assert_eq!(opened.workspace().died_after_commit(), None);
+    assert_whole(&lake, &*opened).await;
+    assert_eq!(lake.open(&world).await.workspace().died_after_commit(), None);
+}
+
+pub async fn a_run_that_ended_leaves_no_record(lake: Lake) {
+    let world = World::new();
+    let table = lake.open(&world).await;
+    commit_and_hold(&*table, "first").await;
+    assert_eq!(lake.staging().await.len(), 1, "the owner's record");
+    assert!(table.workspace().held().await.is_some());
+    assert!(table.workspace().held().await.is_none(), "there is one, for one caller");
+    // It was dropped: as if the process had died.
+    let opened = lake.open(&world.after_death()).await;
+    assert!(opened.workspace().died_after_commit().is_some());
+    opened.workspace().forget_died().await.unwrap();
+    assert_eq!(opened.workspace().died_after_commit(), None);
+    assert_whole(&lake, &*opened).await;
+
+    commit_and_hold(&*opened, "second").await;
+    end(&*opened).await.unwrap();
+    assert_whole(&lake, &*opened).await;
+}
+
+pub async fn a_run_that_commits_twice_is_found_by_its_last_commit(lake: Lake) {
+    let world = World::new();
+    let table = lake.open(&world).await;
+    commit_and_hold(&*table, "run").await;
+    commit_and_hold(&*table, "run").await;
+    assert_eq!(lake.staging().await.len(), 1);
+    let opened = lake.open(&world.after_death()).await;
+    assert_eq!(opened.workspace().died_after_commit().unwrap().version, 2);
+    opened.workspace().forget_died().await.unwrap();
+    assert_whole(&lake, &*opened).await;
+}
