@@ -201,14 +201,15 @@ impl DeltaTable {
         moves: Option<&Moves>,
     ) -> Result<Bytes, CommitError> {
         let (layout, added_columns) = self.layout(&base, commit)?;
+        let now = self.workspace.environment.clock.now();
         let change = Change {
             operation: commit.operation,
             layout,
             added_columns,
-            record: Record::new(base.snapshot.version + 1, &lease.name, commit),
+            record: Record::new(base.snapshot.version + 1, &lease.name, commit, now),
             adds: self.added(adds, moves.map_or(0, |moves| moves.turn)).await?,
             removes: commit.removes.iter().cloned().collect(),
-            now: self.workspace.environment.clock.now().timestamp_millis(),
+            now: now.timestamp_millis(),
         };
         Ok(change.lines(&self.kernel, base).await?.into())
     }
@@ -233,32 +234,28 @@ impl DeltaTable {
             log::put(self.table(), version, commit.operation, lines).await
         };
         let put = put.await;
-        if !matches!(put, Ok(Put::Done) | Err(CommitError::Unclear { .. } | CommitError::NotConditional { .. })) {
-            self.take_back(moves).await;
+        let is_ours_perhaps =
+            matches!(put, Ok(Put::Done) | Err(CommitError::Unclear { .. } | CommitError::NotConditional { .. }));
+        if let Some(moves) = moves.filter(|_| !is_ours_perhaps) {
+            self.tidy(moves.take_back(self.table())).await;
+        }
+        if !is_ours_perhaps {
             lease.set_in_doubt(false);
         }
         put
     }
 
-    /// Brings back what was moved; what fails is left to the next open.
-    async fn take_back(&self, moves: Option<&Moves>) {
-        let Some(moves) = moves else { return };
-        if let Err(error) = moves.take_back(self.table()).await {
-            tracing::warn!(attempt = moves.attempt, error = %chain(&error), "files that were moved were not taken back");
+    /// Deletes the record of moves of a version that is made.
+    async fn forget(&self, moves: Option<Moves>) {
+        if let Some(moves) = moves {
+            self.tidy(moves.forget(self.table())).await;
         }
     }
 
-    /// Deletes the attempt up to its owner's record, and that of its moves. What stays behind, a later run takes away.
-    async fn tidy(&self, lease: &Lease, moves: Option<&Moves>) {
-        let cleared = async {
-            clear_files(self.table(), &lease.name).await?;
-            match moves {
-                Some(moves) => moves.forget(self.table()).await,
-                None => Ok(()),
-            }
-        };
-        if let Err(error) = cleared.await {
-            tracing::warn!(attempt = lease.name, error = %chain(&error), "the attempt was not cleared after its commit");
+    /// What stays behind after a commit, a later run takes away: that there is one is what matters.
+    async fn tidy(&self, step: impl Future<Output = Result<(), CommitError>>) {
+        if let Err(error) = step.await {
+            tracing::warn!(table = self.table().shown(""), error = %chain(&error), "an attempt was not all cleared away");
         }
     }
 
@@ -339,15 +336,26 @@ impl DeltaTable {
         // A file without rows stands for an empty table where readers look for files; here the log does.
         let adds: Vec<_> = commit.adds.iter().filter(|add| add.file.rows > 0).cloned().collect();
         let moves = self.claim(lease, &commit, &adds).await?;
-        let lines = self.lines(lease, base, &commit, adds, moves.as_ref()).await?;
-        match self.move_and_put(lease, version, &commit, moves.as_ref(), &lines).await? {
+        let put = match self.lines(lease, base, &commit, adds, moves.as_ref()).await {
+            Ok(lines) => self.move_and_put(lease, version, &commit, moves.as_ref(), &lines).await?,
+            // The kernel looks whether the version is there, too, and does not say it apart.
+            Err(error) => match log::read(self.table(), version).await? {
+                Some(winner) => Put::Lost(Box::new(winner)),
+                None => return Err(error),
+            },
+        };
+        match put {
             Put::Done => {
                 let reached = reach(&self.workspace.environment, self.table(), FaultPoint::AfterCommit);
                 reached.map_err(|source| self.unpublished(version, &commit, source))?;
-                self.tidy(lease, moves.as_ref()).await;
+                self.tidy(clear_files(self.table(), &lease.name)).await;
+                self.forget(moves).await;
                 Ok(CommitOutcome::Committed { version, rows })
             }
-            Put::Lost(winner) => Ok(CommitOutcome::Conflict { version, run_id: winner.author() }),
+            Put::Lost(winner) => {
+                self.forget(moves).await;
+                Ok(CommitOutcome::Conflict { version, run_id: winner.author() })
+            }
         }
     }
 

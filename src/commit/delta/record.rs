@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 
+use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -32,6 +33,8 @@ pub(super) struct Record {
     /// The staging directory the files come from.
     pub attempt: String,
     pub run_id: String,
+    /// RFC 3339; the log's own time is the kernel's.
+    pub committed_at: String,
     pub operation: Operation,
     pub identity: TableIdentity,
     pub schema: TableSchema,
@@ -40,12 +43,13 @@ pub(super) struct Record {
 }
 
 impl Record {
-    pub fn new(version: Version, attempt: &str, commit: &Commit) -> Self {
+    pub fn new(version: Version, attempt: &str, commit: &Commit, now: DateTime<Utc>) -> Self {
         Self {
             format: FORMAT,
             version,
             attempt: attempt.to_owned(),
             run_id: commit.run_id.clone(),
+            committed_at: now.to_rfc3339_opts(SecondsFormat::Secs, true),
             operation: commit.operation,
             identity: commit.identity.clone(),
             schema: commit.schema.clone(),

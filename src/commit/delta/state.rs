@@ -54,7 +54,7 @@ impl Base {
     pub async fn read(kernel: &Kernel, table: &TableStore, version: Version) -> Result<Self, CommitError> {
         let Some(logged) = log::logged(version) else { return Ok(Self::default()) };
         let snapshot = kernel.snapshot(Some(logged)).await?;
-        let record = record(kernel, table, &snapshot).await?;
+        let record = recorded(kernel, table, &snapshot).await?;
         let files = files(kernel, table, &snapshot).await?;
         let rows = files.iter().map(|file| file.rows).fold(0, u64::saturating_add);
         let snapshot_of = TableSnapshot {
@@ -76,7 +76,7 @@ impl Base {
 }
 
 /// restlake's record as a version has it.
-async fn record(kernel: &Kernel, table: &TableStore, snapshot: &SnapshotRef) -> Result<Record, CommitError> {
+async fn recorded(kernel: &Kernel, table: &TableStore, snapshot: &SnapshotRef) -> Result<Record, CommitError> {
     let snapshot = Arc::clone(snapshot);
     let version = snapshot.version() + 1;
     let found = kernel.call("read", move |engine| snapshot.get_domain_metadata(DOMAIN, engine)).await?;
@@ -136,18 +136,21 @@ pub(super) async fn commit_record(
     let run_id = commit.author();
     let adds = commit.adds.into_iter().map(|add| placed(kernel, add)).collect::<Result<_, _>>();
     let adds = in_order(adds.map_err(|reason| unusable(table, reason))?);
-    let removes = commit.removes.iter().filter_map(|path| kernel.path_of(path)).collect();
+    let mut removes: Vec<_> = commit.removes.iter().filter_map(|path| kernel.path_of(path)).collect();
+    // Their names tell when they were added; the log has them in no order.
+    removes.sort_by(|a, b| name_of(a).cmp(name_of(b)));
     let record = match commit.record {
         Some(record) => record,
         None => {
             let snapshot = kernel.snapshot(log::logged(version)).await?;
-            Record { operation: Operation::Merge, ..record(kernel, table, &snapshot).await? }
+            let committed_at = DateTime::from_timestamp_millis(commit.timestamp).unwrap_or_default();
+            let committed_at = committed_at.to_rfc3339_opts(SecondsFormat::Secs, true);
+            Record { operation: Operation::Merge, committed_at, ..recorded(kernel, table, &snapshot).await? }
         }
     };
-    let committed_at = DateTime::from_timestamp_millis(commit.timestamp).unwrap_or_default();
     Ok(CommitRecord {
         version,
-        committed_at: committed_at.to_rfc3339_opts(SecondsFormat::Secs, true),
+        committed_at: record.committed_at,
         run_id,
         operation: record.operation,
         adds,
@@ -155,6 +158,10 @@ pub(super) async fn commit_record(
         schema: record.schema,
         state: record.state,
     })
+}
+
+fn name_of(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or_default()
 }
 
 /// The files of a version as batches of rows, and which of the rows count; all beyond the end do.

@@ -15,7 +15,15 @@ pub const DELTA: Format = Format {
         })
     },
     is_globbed: false,
+    plain_name: without_turn,
 };
+
+/// `part-<version>-<position>-<sequence>-<turn>.parquet` without its turn.
+fn without_turn(path: &str) -> String {
+    let (directory, name) = path.rsplit_once('/').unwrap();
+    let parts: Vec<_> = name.trim_end_matches(".parquet").split('-').take(4).collect();
+    format!("{directory}/{}.parquet", parts.join("-"))
+}
 
 conformance!(DELTA);
 

@@ -42,6 +42,8 @@ pub struct Format {
     pub open: Open,
     /// Whether readers take whatever lies in the table's directory, so that nothing may lie there that is not the table's.
     pub is_globbed: bool,
+    /// A data file's path as it is where no run died before its commit.
+    pub plain_name: fn(&str) -> String,
 }
 
 /// Plain Parquet.
@@ -53,6 +55,7 @@ pub const PARQUET: Format = Format {
         })
     },
     is_globbed: true,
+    plain_name: str::to_owned,
 };
 
 /// A destination on one kind of store, whose table is of one format.
