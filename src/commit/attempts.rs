@@ -16,7 +16,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 
 use super::{
     CommitError, Workspace, checkpoint,
-    owner::{Owner, Predecessor, STAGING, generation_of, owner_path},
+    owner::{Lease, Owner, Predecessor, STAGING, generation_of, owner_path},
 };
 use crate::{model::Version, store::TableStore};
 
@@ -133,6 +133,13 @@ pub(super) async fn clear_owners(table: &TableStore, attempt: &str) -> Result<()
 pub(super) async fn delete_all(table: &TableStore, paths: impl IntoIterator<Item = String>) -> Result<(), CommitError> {
     let deletes = stream::iter(paths).map(|path| async move { Ok(table.delete(&path).await?) });
     deletes.buffer_unordered(DELETES).try_collect().await
+}
+
+/// Whether a lease's owner is still the attempt's: renews it, and looks for a successor. One who comes later finds it living.
+pub(super) async fn is_held(table: &TableStore, lease: &Lease) -> Result<bool, CommitError> {
+    lease.renew().await?;
+    let names = names(table, &lease.name).await?;
+    Ok(names.iter().filter_map(|name| generation_of(name)).all(|generation| generation <= lease.generation))
 }
 
 /// What lies in an attempt's directory.

@@ -5,9 +5,10 @@ use std::{
     sync::{Arc, PoisonError},
 };
 
-use super::{CommitRecord, Workspace, attempts::clear_owners, owner::Lease};
+use super::{CommitRecord, Workspace, attempts::clear_owners, owner::Lease, workspace::PAUSES};
 use crate::{
-    error::Result,
+    environment::Clock,
+    error::{ErrorKind, Failure, Result},
     model::{Operation, Version},
     store::TableStore,
 };
@@ -19,17 +20,27 @@ use crate::{
 pub struct HeldLease {
     table: TableStore,
     lease: Arc<Lease>,
+    clock: Arc<dyn Clock>,
 }
 
 impl HeldLease {
-    pub(super) fn new(table: TableStore, lease: Arc<Lease>) -> Self {
-        Self { table, lease }
+    pub(super) fn new(workspace: &Workspace, lease: Arc<Lease>) -> Self {
+        Self { table: workspace.table.clone(), lease, clock: Arc::clone(&workspace.environment.clock) }
     }
 
     /// The run is over: deletes the owner's record, the last that is left of the attempt.
+    ///
+    /// # Errors
+    /// The store's, after it was asked several times: the next run then takes this one for one that died after its commit.
     pub async fn release(self) -> Result<()> {
         self.lease.release().await;
-        Ok(clear_owners(&self.table, &self.lease.name).await?)
+        let mut pauses = PAUSES.iter();
+        loop {
+            match (clear_owners(&self.table, &self.lease.name).await, pauses.next()) {
+                (Err(error), Some(pause)) if error.kind() == ErrorKind::Transient => self.clock.sleep(*pause).await,
+                (released, _) => return Ok(released?),
+            }
+        }
     }
 }
 

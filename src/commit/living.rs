@@ -52,7 +52,7 @@ impl Workspace {
             }
         }
         attempt.lease.stand(Standing::Working).await?;
-        self.remember(&attempt.lease).await;
+        self.set_working().await;
         Ok(None)
     }
 
@@ -87,7 +87,7 @@ impl Workspace {
                 continue;
             }
             let Ownership::Record(_, Some(other)) = ownership else { continue };
-            if other.claim == ours.claim || other.standing == Standing::Clearing {
+            if other.is_same(&ours) || other.standing == Standing::Clearing {
                 continue;
             }
             if other.standing != Standing::Claimed || other.is_before(&ours) {

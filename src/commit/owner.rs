@@ -11,7 +11,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -66,20 +66,25 @@ pub(super) struct Owner {
     pub process: Process,
     pub started_at: String,
     pub renewed_at: String,
-    /// The first attempt that this owner claimed: what tells it from others, whatever attempts it has later.
+    /// What tells this owner from others of its process, and of others: the same in all its attempts.
     #[serde(default)]
     pub claim: String,
+    /// Which claim of its process this is: an answer that got lost is told from another's claim by it.
+    #[serde(default)]
+    serial: u64,
     #[serde(default)]
     pub standing: Standing,
 }
 
 impl Owner {
-    /// One that begins now.
-    pub fn new(process: Process, now: DateTime<Utc>) -> Self {
+    /// One that begins now; `random` is in `[0, 1)`.
+    pub fn new(process: Process, now: DateTime<Utc>, random: f64) -> Self {
         // To the microsecond: of two that begin in one second, the earlier one goes on.
         let started_at = now.to_rfc3339_opts(SecondsFormat::Micros, true);
         let renewed_at = timestamp(now);
-        Self { process, started_at, renewed_at, claim: String::new(), standing: Standing::Claimed }
+        let serial = next_serial();
+        let claim = format!("{:08x}-{serial}", seed(random));
+        Self { process, started_at, renewed_at, claim, serial, standing: Standing::Claimed }
     }
 
     /// Whether nobody will come back to the attempt.
@@ -94,6 +99,11 @@ impl Owner {
         let age = renewed.map(|renewed| now.signed_duration_since(renewed).to_std().unwrap_or_default());
         // A time that cannot be read was not written by us; nobody can renew it.
         age.map_or(true, |age| age > LEASE)
+    }
+
+    /// Whether both are one run's.
+    pub fn is_same(&self, other: &Self) -> bool {
+        (&self.process, &self.claim) == (&other.process, &other.claim)
     }
 
     /// Whether it was there before another one; of two, exactly one was.
@@ -128,13 +138,10 @@ impl Lease {
         environment: &Environment,
     ) -> Result<Self, CommitError> {
         let seed = seed(environment.random.next());
-        let is_first = owner.claim.is_empty();
+        owner.serial = next_serial();
         for number in 0..CLAIMS {
             // Random, so that a name never returns: a cleaner that is late would delete the files of its next owner.
             let name = format!("{version:020}-{:08x}", seed.wrapping_add(number as u32));
-            if is_first {
-                owner.claim.clone_from(&name);
-            }
             if claim(table, &name, 1, &owner).await? {
                 return Ok(Self::start(table, name, version, 1, owner, environment));
             }
@@ -150,10 +157,7 @@ impl Lease {
         environment: &Environment,
     ) -> Result<Option<Self>, CommitError> {
         let Predecessor { name, version, .. } = predecessor;
-        if owner.claim.is_empty() {
-            // No name of an attempt, as another one may want the same.
-            owner.claim = format!("{name}-{:08x}", seed(environment.random.next()));
-        }
+        owner.serial = next_serial();
         let Some(generation) = predecessor.succeed(table, &owner).await? else { return Ok(None) };
         Ok(Some(Self::start(table, name.clone(), *version, generation, owner, environment)))
     }
@@ -254,11 +258,7 @@ impl Predecessor {
     pub async fn succeed(&self, table: &TableStore, owner: &Owner) -> Result<Option<u32>, CommitError> {
         let generation = self.generation + 1;
         if !claim(table, &self.name, generation, owner).await? {
-            // A request that was sent twice finds its own record.
-            let found = table.get(&owner_path(&self.name, generation)).await?;
-            if found.is_none_or(|found| found != encode(owner)) {
-                return Ok(None);
-            }
+            return Ok(None);
         }
         if table.get(&owner_path(&self.name, self.generation)).await?.as_ref() == Some(&self.record) {
             return Ok(Some(generation));
@@ -286,11 +286,12 @@ pub(super) fn generation_of(name: &str) -> Option<u32> {
     is_number.then(|| digits.parse().ok())?.filter(|generation| *generation > 1)
 }
 
-/// Puts the owner's record; `false` if the name is taken, be it by ourselves with a request that was sent twice: such a
-/// claim of a new attempt holds no files and goes with its process.
+/// Puts the owner's record; `false` if somebody else has. What is there already may be our own, by a request that was sent
+/// twice.
 async fn claim(table: &TableStore, name: &str, generation: u32, owner: &Owner) -> Result<bool, CommitError> {
-    let path = owner_path(name, generation);
-    Ok(table.put_if_absent(&path, encode(owner)).await? == Created::Yes)
+    let (path, record) = (owner_path(name, generation), encode(owner));
+    let is_created = table.put_if_absent(&path, record.clone()).await? == Created::Yes;
+    Ok(is_created || table.get(&path).await? == Some(record))
 }
 
 async fn renew(table: &TableStore, path: &str, owner: &mut Owner, clock: &dyn Clock) -> Result<(), CommitError> {
@@ -325,6 +326,12 @@ pub(super) fn timestamp(moment: DateTime<Utc>) -> String {
     moment.to_rfc3339_opts(SecondsFormat::Secs, true)
 }
 
+/// A number that no other claim of this process has.
+fn next_serial() -> u64 {
+    static SERIAL: AtomicU64 = AtomicU64::new(0);
+    SERIAL.fetch_add(1, Ordering::Relaxed)
+}
+
 /// 32 bits of a number in `[0, 1)`.
 fn seed(random: f64) -> u32 {
     (random * f64::from(u32::MAX)) as u32
@@ -336,7 +343,7 @@ mod tests {
     use crate::commit::SystemProcesses;
 
     fn owner(process: Process, renewed_at: &str) -> Owner {
-        Owner { renewed_at: renewed_at.to_owned(), ..Owner::new(process, moment("2026-11-22T11:00:00Z")) }
+        Owner { renewed_at: renewed_at.to_owned(), ..Owner::new(process, moment("2026-11-22T11:00:00Z"), 0.5) }
     }
 
     fn moment(text: &str) -> DateTime<Utc> {
@@ -363,5 +370,29 @@ mod tests {
     fn a_lease_that_cannot_be_read_has_run_out() {
         let elsewhere = Process { host: "elsewhere".into(), ..SystemProcesses.this() };
         assert!(owner(elsewhere, "soon").is_dead(&SystemProcesses, moment("2026-11-22T12:00:00Z")));
+    }
+
+    #[test]
+    fn of_two_that_begin_in_one_moment_one_was_before_the_other() {
+        let now = moment("2026-11-22T12:00:00Z");
+        let (a, b) = (Owner::new(SystemProcesses.this(), now, 0.5), Owner::new(SystemProcesses.this(), now, 0.5));
+        assert!(a.is_same(&a) && !a.is_same(&b));
+        assert!(a.is_before(&b) != b.is_before(&a));
+        let later = Owner::new(SystemProcesses.this(), now + Duration::from_micros(1), 0.0);
+        assert!(a.is_before(&later) && !later.is_before(&a));
+    }
+
+    #[test]
+    fn one_that_has_left_is_dead_though_its_process_runs() {
+        let mut owner = owner(SystemProcesses.this(), "2026-11-22T12:00:00Z");
+        owner.standing = Standing::Left;
+        assert!(owner.is_dead(&SystemProcesses, moment("2026-11-22T12:00:00Z")));
+    }
+
+    #[test]
+    fn the_record_of_an_earlier_version_of_restlake_is_one_of_a_run_that_has_yet_to_decide() {
+        let text = r#"{"host":"h","machine":"m","pid":1,"started":2,"started_at":"s","renewed_at":"r"}"#;
+        let owner: Owner = serde_json::from_str(text).unwrap();
+        assert_eq!((owner.standing, owner.claim.as_str()), (Standing::Claimed, ""));
     }
 }

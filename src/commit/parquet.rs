@@ -1,6 +1,6 @@
 //! Plain Parquet tables: the files where readers look are the table, the commit log says which they are.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures::TryStreamExt;
@@ -12,7 +12,7 @@ use super::{
     owner::LEASE,
     publish::Publisher,
     staging::reach,
-    workspace::CommitLease,
+    workspace::{CommitLease, PAUSES},
 };
 use crate::{
     environment::{Environment, FaultPoint},
@@ -23,9 +23,6 @@ use crate::{
 
 /// All that is not data lies below this directory of the table.
 const HIDDEN: &str = "_restlake/";
-
-/// How long publication waits before it is tried again, each time.
-const PAUSES: [Duration; 3] = [Duration::from_secs(1), Duration::from_secs(4), Duration::from_secs(16)];
 
 /// An opened table.
 #[derive(Debug)]

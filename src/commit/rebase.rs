@@ -6,8 +6,8 @@ use futures::{StreamExt, TryStreamExt, stream};
 
 use super::{
     Attempt, CommitError, Workspace,
-    attempts::clear,
-    owner::Lease,
+    attempts::{clear, is_held},
+    owner::{Lease, STAGING},
     staging::{data_file_name, staged_path},
 };
 use crate::{
@@ -24,7 +24,8 @@ impl Workspace {
     /// with it. When it fails, both are given up.
     ///
     /// # Errors
-    /// The store's, a file that is gone, and a file whose name does not tell the old version.
+    /// The store's, a file that is gone, an attempt that is another run's by now, and a file whose name does not tell the
+    /// old version.
     pub async fn rebase(
         &self,
         attempt: Attempt,
@@ -32,6 +33,10 @@ impl Workspace {
         new_base: Version,
     ) -> Result<(Attempt, Vec<StagedFile>)> {
         let old = Arc::clone(&attempt.lease);
+        if old.is_in_doubt() || !is_held(&self.table, &old).await? {
+            let attempt = self.table.shown(&format!("{STAGING}/{}", old.name));
+            return Err(CommitError::AttemptLost { attempt }.into());
+        }
         let lease = match self.claim(new_base + 1).await {
             Ok(lease) => lease,
             Err(error) => return Err(self.give_up_rebase(error, attempt, None).await),

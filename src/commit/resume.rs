@@ -80,7 +80,6 @@ impl Workspace {
             }
             return Err(error.into());
         }
-        self.remember(&lease).await;
         let lease = Arc::new(lease);
         self.make_current(&lease).await;
         Ok(Some(Attempt::resumed(self.table.clone(), lease, self.environment.clone(), &checkpoints)))

@@ -13,7 +13,7 @@ use tokio::sync::Mutex;
 
 use super::{
     Checkpoint, CommitError,
-    attempts::{SUFFIX, clear},
+    attempts::{SUFFIX, clear, is_held},
     checkpoint,
     owner::{Lease, STAGING, Standing},
 };
@@ -153,9 +153,10 @@ impl Attempt {
     }
 
     /// Gives up: deletes all that was staged, and the claim. After a commit whose outcome is unclear or whose publication
-    /// was cut off it deletes nothing, as the table may name these files; the next open finds out.
+    /// was cut off it deletes nothing, as the table may name these files; the next open finds out. Neither does it where
+    /// another run, that took this one for dead, goes on in its place.
     pub async fn abandon(self) -> Result<()> {
-        if self.lease.is_in_doubt() {
+        if self.lease.is_in_doubt() || !is_held(&self.table, &self.lease).await? {
             return Ok(());
         }
         self.lease.release().await;

@@ -1,13 +1,16 @@
 //! What every table format works with: the table's place in the store, whose it is, and the attempt at its next version.
 
-use std::sync::{Arc, Mutex as StdMutex};
+use std::{
+    sync::{Arc, Mutex as StdMutex},
+    time::Duration,
+};
 
 use tokio::sync::Mutex;
 
 use super::{
     Attempt, CommitError, DiedAfterCommit, HeldLease, Processes, RejectWriter,
     attempts::clear,
-    owner::{Lease, Owner, Standing},
+    owner::{Lease, Owner, Standing, timestamp},
 };
 use crate::{
     environment::Environment,
@@ -15,6 +18,9 @@ use crate::{
     model::{TableIdentity, Version},
     store::{Store, TableStore},
 };
+
+/// How long what must be done after a commit waits before it is tried again, each time.
+pub(super) const PAUSES: [Duration; 3] = [Duration::from_secs(1), Duration::from_secs(4), Duration::from_secs(16)];
 
 /// The `_restlake/` directory of one opened table. One attempt at a time.
 #[derive(Debug)]
@@ -85,7 +91,7 @@ impl Workspace {
     /// process dies before, the next one finds [`DiedAfterCommit`]. `None` without a commit whose files are in place.
     pub async fn held(&self) -> Option<HeldLease> {
         let lease = self.held.lock().await.take()?;
-        Some(HeldLease::new(self.table.clone(), lease))
+        Some(HeldLease::new(self, lease))
     }
 
     /// Makes an attempt's lease that of the next commit.
@@ -101,24 +107,22 @@ impl Workspace {
 
     pub(super) async fn claim(&self, version: Version) -> Result<Arc<Lease>, CommitError> {
         let lease = Lease::claim(&self.table, version, self.owner().await, &self.environment).await?;
-        self.remember(&lease).await;
         Ok(Arc::new(lease))
     }
 
     /// What the record of our next attempt says.
     pub(super) async fn owner(&self) -> Owner {
-        let known = self.owner.lock().await.clone();
-        let mut owner = known.unwrap_or_else(|| Owner::new(self.processes.this(), self.environment.clock.now()));
-        owner.renewed_at = super::owner::timestamp(self.environment.clock.now());
-        owner
+        let now = self.environment.clock.now();
+        let mut owner = self.owner.lock().await;
+        let owner = owner.get_or_insert_with(|| Owner::new(self.processes.this(), now, self.environment.random.next()));
+        owner.renewed_at = timestamp(now);
+        owner.clone()
     }
 
-    /// Keeps what the record of an attempt of ours says, for those after it.
-    pub(super) async fn remember(&self, lease: &Lease) {
-        // A published attempt is over: the next one begins where it began.
-        let said = lease.owner().await.filter(|owner| matches!(owner.standing, Standing::Claimed | Standing::Working));
-        if said.is_some() {
-            *self.owner.lock().await = said;
+    /// That we work is said in the records of later attempts, too.
+    pub(super) async fn set_working(&self) {
+        if let Some(owner) = self.owner.lock().await.as_mut() {
+            owner.standing = Standing::Working;
         }
     }
 
@@ -155,7 +159,7 @@ impl Workspace {
         // A run that commits several times is found by its last commit.
         let earlier = self.held.lock().await.replace(commit.lease);
         if let Some(earlier) = earlier
-            && let Err(error) = HeldLease::new(self.table.clone(), earlier).release().await
+            && let Err(error) = HeldLease::new(self, earlier).release().await
         {
             tracing::warn!(error = %chain(&error), "the record of the run's earlier commit was not deleted");
         }

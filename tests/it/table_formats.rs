@@ -3,7 +3,7 @@
 mod checkpoints;
 mod crash;
 mod decorators;
-mod fixture;
+pub mod fixture;
 mod held;
 mod history;
 mod living;
@@ -75,6 +75,7 @@ macro_rules! conformance {
             held => a_run_that_died_after_its_commit_is_found_until_the_next_commit,
             held => a_run_that_ended_leaves_no_record,
             held => a_run_that_commits_twice_is_found_by_its_last_commit,
+            held => a_held_claim_is_renewed_until_it_is_released,
             rebase => a_lost_append_is_redone_on_the_winners_version,
             rebase => a_rebase_that_cannot_be_done_gives_both_attempts_up,
             rebase => a_run_that_rebases_is_not_in_its_own_way,
@@ -128,6 +129,21 @@ async fn a_process_killed_before_any_operation_leaves_the_old_or_the_new_table_i
 #[tokio::test]
 async fn a_process_killed_before_any_operation_leaves_the_old_or_the_new_table_on_disk() {
     crash::a_process_killed_before_any_operation_leaves_the_old_or_the_new_table(Lake::local(PARQUET).await).await;
+}
+
+#[tokio::test]
+async fn a_resuming_run_killed_before_any_operation_is_resumed_in_turn_in_memory() {
+    checkpoints::a_resuming_run_killed_before_any_operation_is_resumed_in_turn(Lake::memory(PARQUET).await).await;
+}
+
+#[tokio::test]
+async fn a_resuming_run_killed_before_any_operation_is_resumed_in_turn_on_disk() {
+    checkpoints::a_resuming_run_killed_before_any_operation_is_resumed_in_turn(Lake::local(PARQUET).await).await;
+}
+
+#[tokio::test]
+async fn a_process_killed_while_it_rebases_leaves_the_winners_table_or_its_own() {
+    rebase::a_process_killed_while_it_rebases_leaves_the_winners_table_or_its_own(Lake::memory(PARQUET).await).await;
 }
 
 proptest! {

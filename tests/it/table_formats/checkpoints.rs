@@ -1,6 +1,10 @@
 //! Runs that die and are gone on with: nothing twice, nothing lost, nothing of the living touched.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, atomic::AtomicI64},
+    time::Duration,
+};
 
 use restlake::{
     commit::{Attempt, Checkpoint, CheckpointedFile, LEASE, TableFormat},
@@ -9,7 +13,10 @@ use restlake::{
 };
 use tokio::{sync::Barrier, task::JoinSet};
 
-use super::fixture::{Lake, World, assert_whole, commit, end, files, write};
+use super::{
+    decorators::Mortal,
+    fixture::{Lake, World, assert_whole, commit, end, files, write},
+};
 
 /// A run stages so many files, and writes a checkpoint after every second one.
 const FILES: usize = 7;
@@ -103,6 +110,32 @@ pub async fn a_dead_run_is_resumed_from_its_checkpoints_and_nothing_is_lost_or_d
         }
     }
     assert!(resumed.contains(&6) && resumed.contains(&0), "{resumed:?}");
+}
+
+/// A run is killed, and the one that resumes it is killed before each of its operations; the third one finishes.
+pub async fn a_resuming_run_killed_before_any_operation_is_resumed_in_turn(lake: Lake) {
+    let mut starts = BTreeSet::new();
+    for budget in 0.. {
+        lake.clear().await;
+        let world = World::new();
+        let _ = write(&*lake.open(&world).await, Operation::Append, 1, "before").await.unwrap();
+        let (_, world) = dead(&lake, &world, 5).await;
+        let seen = lake.decorated(|inner| Arc::new(Mortal { inner, budget: AtomicI64::new(budget) }));
+        let done = run(&seen, &world).await.is_ok();
+        let world = world.after_death();
+        if !done {
+            starts.insert(run(&lake, &world).await.unwrap());
+        }
+        let table = lake.open(&world).await;
+        assert_whole(&lake, &*table).await;
+        assert_eq!(table.newest().await.unwrap(), 2);
+        assert_once(&lake).await;
+        if done {
+            break;
+        }
+    }
+    // From the first one's checkpoint, from the second one's, and not at all, as all was committed.
+    assert_eq!(starts, BTreeSet::from([Some(4), Some(6), None]));
 }
 
 /// The rows of the run are in the table, each file once.
@@ -273,6 +306,8 @@ pub async fn a_run_that_was_taken_for_dead_commits_nothing_once_another_resumes_
     let lost = [staged, vec![late]].concat();
     let error = sleeper.commit(1, commit(Operation::Append, lost, vec![], "late")).await.unwrap_err();
     assert_eq!((error.code(), error.is_retryable()), ("attempt_lost", true));
+    // What it gives up is not its own any more.
+    attempt.abandon().await.unwrap();
 
     let _ = table.commit(1, commit(Operation::Append, adds, vec![], "run")).await.unwrap();
     end(&*table).await.unwrap();

@@ -83,6 +83,11 @@ impl Lake {
         Self { store: open(&server.plan("some/prefix")), directory: None, format, _server: Some(server) }
     }
 
+    /// On a destination that is open already.
+    pub fn on(store: Store, format: Format) -> Self {
+        Self { store, directory: None, format, _server: None }
+    }
+
     /// A server given by the environment, such as moto.
     pub async fn given_s3(format: Format) -> Self {
         let endpoint = std::env::var("RESTLAKE_TEST_S3_ENDPOINT").expect("RESTLAKE_TEST_S3_ENDPOINT is set");

@@ -1,7 +1,9 @@
 //! The record of a commit's run stays until the run is over: what that tells the next one.
 
+use std::time::Duration;
+
 use restlake::{
-    commit::{DiedAfterCommit, TableFormat},
+    commit::{DiedAfterCommit, LEASE, RENEWAL, TableFormat},
     model::Operation,
 };
 
@@ -75,6 +77,31 @@ pub async fn a_run_that_commits_twice_is_found_by_its_last_commit(lake: Lake) {
     assert_eq!(lake.staging().await.len(), 1);
     let opened = lake.open(&world.after_death()).await;
     assert_eq!(opened.workspace().died_after_commit().unwrap().version, 2);
+    opened.workspace().forget_died().await.unwrap();
+    assert_whole(&lake, &*opened).await;
+}
+
+pub async fn a_held_claim_is_renewed_until_it_is_released(lake: Lake) {
+    let world = World::new();
+    let far = world.on_host("there");
+    let table = lake.open(&far).await;
+    commit_and_hold(&*table, "far").await;
+    let held = table.workspace().held().await.unwrap();
+    drop(table);
+    for _ in 0..10 {
+        let before = lake.objects().await;
+        world.clock.somebody_sleeps().await;
+        world.clock.advance(RENEWAL);
+        while lake.objects().await == before {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(lake.open(&world).await.workspace().died_after_commit(), None);
+    }
+    // Nobody renews it any more: the process is gone, and this machine cannot see it.
+    drop(held);
+    world.clock.advance(LEASE + Duration::from_secs(1));
+    let opened = lake.open(&world).await;
+    assert_eq!(opened.workspace().died_after_commit().unwrap().run_id, "far");
     opened.workspace().forget_died().await.unwrap();
     assert_whole(&lake, &*opened).await;
 }

@@ -1,11 +1,20 @@
 //! A commit that another run has won is done again on the winner's version.
 
+use std::sync::{
+    Arc,
+    atomic::{AtomicI64, Ordering},
+};
+
+use object_store::ObjectStore;
 use restlake::{
     commit::{Attempt, CommitOutcome, TableFormat},
     model::{Operation, StagedFile},
 };
 
-use super::fixture::{Lake, World, assert_whole, commit, end, files, stage_all, write};
+use super::{
+    decorators::Mortal,
+    fixture::{Lake, World, assert_whole, commit, end, files, stage_all, write},
+};
 
 /// An append of two files that has lost against another run's.
 async fn lost(lake: &Lake, world: &World) -> (Box<dyn TableFormat>, Attempt, Vec<StagedFile>) {
@@ -80,4 +89,33 @@ pub async fn a_run_that_rebases_is_not_in_its_own_way(lake: Lake) {
     assert_eq!(table.workspace().living(&attempt).await.unwrap(), None);
     attempt.abandon().await.unwrap();
     assert_whole(&lake, &*table).await;
+}
+
+/// Loses against another run's commit, rebases, and commits; killed before each of its operations.
+pub async fn a_process_killed_while_it_rebases_leaves_the_winners_table_or_its_own(lake: Lake) {
+    let mut versions = Vec::new();
+    for budget in 0.. {
+        lake.clear().await;
+        let world = World::new();
+        let mortal = Arc::new(Mortal { inner: Arc::clone(&lake.store.store), budget: AtomicI64::new(i64::MAX) });
+        let seen = lake.decorated(|_| Arc::clone(&mortal) as Arc<dyn ObjectStore>);
+        let (table, attempt, adds) = lost(&seen, &world).await;
+        mortal.budget.store(budget, Ordering::SeqCst);
+        let redone = async {
+            let (_attempt, moved) = table.workspace().rebase(attempt, adds, 1).await?;
+            let _ = table.commit(1, commit(Operation::Append, moved, vec![], "loser")).await?;
+            end(&*table).await
+        };
+        let done = redone.await.is_ok();
+        let table = lake.open(&world.after_death()).await;
+        table.workspace().forget_died().await.unwrap();
+        assert_whole(&lake, &*table).await;
+        let snapshot = table.snapshot().await.unwrap();
+        assert_eq!(snapshot.files.len(), if snapshot.version == 2 { 3 } else { 1 });
+        versions.push(snapshot.version);
+        if done {
+            break;
+        }
+    }
+    assert!(versions.is_sorted() && versions.len() > 20 && versions.contains(&1), "{versions:?}");
 }
