@@ -100,6 +100,7 @@ fn options() -> WriteOptions {
         position: 0,
         memory: 512 << 20,
         index: true,
+        keys: Vec::new(),
         pipeline: "bench".to_owned(),
         resource: "bench".to_owned(),
     }

@@ -9,63 +9,17 @@
 //! Invariant: of the rows of one key, all but the winner are either left out of the batch that brought them or told by
 //! [`Dedup::finish`]. Only the key set grows with the rows: a hash finds the candidate, the whole key decides.
 
-mod keys;
 mod ranks;
 #[cfg(test)]
 mod tests;
 
-use arrow::{
-    array::BooleanArray,
-    compute::filter_record_batch,
-    datatypes::{DataType, SchemaRef},
-    error::ArrowError,
-    record_batch::RecordBatch,
-};
+use arrow::{array::BooleanArray, compute::filter_record_batch, datatypes::SchemaRef, record_batch::RecordBatch};
 
-use self::{keys::KeySet, ranks::Ranks};
+use self::ranks::Ranks;
 use crate::{
-    error::{ErrorKind, Failure},
+    keys::{KeyError, KeySet},
     plan::DedupSort,
 };
-
-/// Why rows could not be compared.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum DedupError {
-    #[error("the column `{column}` of type {data_type} cannot be {role}")]
-    Type { column: String, data_type: DataType, role: &'static str },
-    #[error("the table's schema has no column {index}, which deduplication was told to use")]
-    NoColumn { index: usize },
-    #[error("there are more than {} keys, which is more than one run can tell apart", u32::MAX)]
-    TooManyKeys,
-    #[error("the keys of a batch could not be read")]
-    Arrow(#[from] ArrowError),
-}
-
-impl Failure for DedupError {
-    fn kind(&self) -> ErrorKind {
-        match self {
-            Self::Type { .. } | Self::TooManyKeys => ErrorKind::User,
-            Self::NoColumn { .. } | Self::Arrow(_) => ErrorKind::Bug,
-        }
-    }
-
-    fn code(&self) -> &'static str {
-        match self {
-            Self::Type { .. } => "dedup_type",
-            Self::TooManyKeys => "dedup_too_many_keys",
-            Self::NoColumn { .. } | Self::Arrow(_) => "dedup_internal",
-        }
-    }
-
-    fn hint(&self) -> Option<String> {
-        match self {
-            Self::Type { .. } => Some("name a column that holds one plain value per row".to_owned()),
-            Self::TooManyKeys => Some("export the source in parts, or set `dedup: false`".to_owned()),
-            Self::NoColumn { .. } | Self::Arrow(_) => None,
-        }
-    }
-}
 
 /// What stays of one batch.
 #[derive(Clone, Debug)]
@@ -76,11 +30,14 @@ pub struct Deduped {
     pub ids: Vec<u64>,
 }
 
-/// Rows that were handed on and lost to a later row of their key.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Superseded {
-    /// Ascending, without repeats.
-    pub ids: Vec<u64>,
+/// What is known when all rows are in.
+pub struct Deduplicated {
+    /// Ids of rows that were handed on and lost to a later row of their key: ascending, without repeats.
+    pub superseded: Vec<u64>,
+    /// All keys.
+    pub keys: KeySet,
+    /// The id of the row that stays, by the slot of its key.
+    pub winners: Vec<u64>,
 }
 
 /// Finds the one row of each key that stays. See the module.
@@ -102,8 +59,8 @@ impl Dedup {
     /// keys are null in the same columns and equal in the others are duplicates.
     ///
     /// # Errors
-    /// [`DedupError::Type`] if a column holds values that have no order or no equality, such as maps.
-    pub fn new(schema: &SchemaRef, key: &[usize], sort: Option<DedupSort>) -> Result<Self, DedupError> {
+    /// [`KeyError::Type`] if a column holds values that have no order or no equality, such as maps.
+    pub fn new(schema: &SchemaRef, key: &[usize], sort: Option<DedupSort>) -> Result<Self, KeyError> {
         Ok(Self {
             keys: KeySet::new(schema, key)?,
             winners: Vec::new(),
@@ -118,8 +75,8 @@ impl Dedup {
     /// Numbers the rows and returns those that no other row of this batch or of an earlier one outdoes.
     ///
     /// # Errors
-    /// [`DedupError::TooManyKeys`]; [`DedupError::Arrow`] if the batch is not of the schema. The value is unusable then.
-    pub fn push(&mut self, rows: &RecordBatch) -> Result<Deduped, DedupError> {
+    /// [`KeyError::TooManyKeys`]; [`KeyError::Arrow`] if the batch is not of the schema. The value is unusable then.
+    pub fn push(&mut self, rows: &RecordBatch) -> Result<Deduped, KeyError> {
         let mut slots = std::mem::take(&mut self.slots);
         self.keys.slots(rows, &mut slots)?;
         let kept = self.judge(rows, &slots)?;
@@ -133,10 +90,10 @@ impl Dedup {
         Ok(Deduped { rows, ids })
     }
 
-    /// The rows handed on that have to be taken out again.
-    pub fn finish(mut self) -> Superseded {
+    /// The rows handed on that have to be taken out again, and the keys with their winners.
+    pub fn finish(mut self) -> Deduplicated {
         self.superseded.sort_unstable();
-        Superseded { ids: self.superseded }
+        Deduplicated { superseded: self.superseded, keys: self.keys, winners: self.winners }
     }
 
     /// How many rows have lost so far, to an earlier row or to a later one.
@@ -154,7 +111,7 @@ impl Dedup {
     }
 
     /// Which rows of the batch stay.
-    fn judge(&mut self, rows: &RecordBatch, slots: &[u32]) -> Result<Vec<bool>, DedupError> {
+    fn judge(&mut self, rows: &RecordBatch, slots: &[u32]) -> Result<Vec<bool>, KeyError> {
         let mut kept = vec![true; slots.len()];
         let candidates = self.ranks.as_ref().map(|ranks| ranks.candidates(rows)).transpose()?;
         for (row, &slot) in slots.iter().enumerate() {
@@ -177,14 +134,4 @@ impl Dedup {
         }
         Ok(kept)
     }
-}
-
-/// The type of a column, or why it cannot play its role.
-fn comparable(schema: &SchemaRef, index: usize, role: &'static str) -> Result<DataType, DedupError> {
-    let field = schema.fields().get(index).ok_or(DedupError::NoColumn { index })?;
-    let data_type = field.data_type().clone();
-    if data_type.is_nested() {
-        return Err(DedupError::Type { column: field.name().clone(), data_type, role });
-    }
-    Ok(data_type)
 }

@@ -41,9 +41,12 @@
 //! | [`decode`] | a page to a typed batch and its rejects |
 //! | [`dedup`] | one row a primary key |
 //! | [`write`](mod@write) | batches to Parquet files: partitions, sizes, names |
+//! | [`merge`] | what a run brought against what the table holds: which rows of which files go |
 //! | [`commit`] | staged files and state to one version of the table |
 //! | [`run`](mod@run) | the one module that joins the stages |
+//! | [`maintain`] | keeping tables: status, verify, files, compact, vacuum, moving a pipeline |
 //! | [`schema`], [`json`], [`store`], [`model`] | what stages share: types, documents, object stores, the data between stages |
+//! | [`schema`], [`json`], [`keys`], [`store`], [`model`] | what stages share: types, documents, keys of rows, object stores, the data between stages |
 //! | [`report`], [`environment`], [`secret`], [`error`] | what is told, what is injected, what is hidden, what went wrong |
 //! | [`cli`] | the terminal (feature `cli`): the only module that prints |
 
@@ -57,6 +60,9 @@ pub mod environment;
 pub mod error;
 pub mod fetch;
 pub mod json;
+pub mod keys;
+pub mod maintain;
+pub mod merge;
 pub mod model;
 pub mod plan;
 pub mod report;

@@ -136,6 +136,10 @@ pub enum Operation {
     Append,
     Replace,
     Merge,
+    /// The same rows in fewer files, or under the schema of now.
+    Compact,
+    /// The same rows, with a state that came from elsewhere.
+    Import,
 }
 
 /// Who a table belongs to, and what its rows look like.

@@ -11,6 +11,8 @@
 //! not stop the others. `pipeline.rs` is the part in brackets.
 
 mod error;
+mod load_columns;
+mod merging;
 mod outcome;
 mod pipeline;
 mod resource;
@@ -18,6 +20,7 @@ mod superseded;
 
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use futures::{StreamExt, stream};
 
 use crate::{
@@ -55,6 +58,7 @@ pub async fn run(plan: Plan, environment: Environment, reporter: Arc<dyn Reporte
 struct Run {
     plan: Plan,
     run_id: String,
+    began: DateTime<Utc>,
     environment: Environment,
     reporter: Arc<dyn Reporter>,
 }
@@ -67,8 +71,9 @@ struct Connections {
 
 impl Run {
     fn new(plan: Plan, environment: Environment, reporter: Arc<dyn Reporter>) -> Self {
-        let run_id = run_id(&environment);
-        Self { plan, run_id, environment, reporter }
+        let began = environment.clock.now();
+        let run_id = run_id(&environment, began);
+        Self { plan, run_id, began, environment, reporter }
     }
 
     fn connect(&self) -> Result<Connections> {
@@ -92,6 +97,7 @@ impl Run {
         Export {
             pipeline: &self.plan.pipeline,
             run_id: &self.run_id,
+            began: self.began,
             resource,
             destination: &self.plan.destination,
             table_format: self.plan.table_format,
@@ -106,8 +112,8 @@ impl Run {
 }
 
 /// When the run began, to the millisecond, and something that two runs of one moment do not share.
-fn run_id(environment: &Environment) -> String {
-    let began = environment.clock.now().format("%Y%m%dT%H%M%S%3fZ");
+fn run_id(environment: &Environment, began: DateTime<Utc>) -> String {
+    let began = began.format("%Y%m%dT%H%M%S%3fZ");
     let salt = (environment.random.next() * f64::from(u32::MAX)) as u32;
     format!("{began}-{salt:08x}")
 }

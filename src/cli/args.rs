@@ -1,17 +1,24 @@
 //! The command line: what may be typed, and what is answered to anything else.
 
-use std::{ffi::OsString, path::PathBuf};
+use std::{ffi::OsString, path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use serde_json::json;
 
 use super::{
     check::{self, CheckArgs},
+    compact::CompactArgs,
     demo::DemoArgs,
     exit::Exit,
+    files::FilesArgs,
     output::{self, Answer},
     run::RunArgs,
+    state::{ExportStateArgs, ImportStateArgs},
+    status::StatusArgs,
+    vacuum::VacuumArgs,
+    verify::VerifyArgs,
 };
+use crate::config::quantity;
 
 /// Exports REST APIs into a data lake of typed, deduplicated, partitioned Parquet.
 #[derive(Debug, Parser)]
@@ -32,6 +39,13 @@ Exit codes: 0 done; 1 somebody has to mend something (config, credentials, a 4xx
 pub enum Command {
     Run(RunArgs),
     Check(CheckArgs),
+    Status(StatusArgs),
+    Verify(VerifyArgs),
+    Files(FilesArgs),
+    Compact(CompactArgs),
+    Vacuum(VacuumArgs),
+    ExportState(ExportStateArgs),
+    ImportState(ImportStateArgs),
     Demo(DemoArgs),
 }
 
@@ -109,6 +123,16 @@ pub struct ConfigArg {
     /// The config: a .yaml, .toml or .json file; `-` reads YAML or JSON from stdin
     #[arg(value_name = "CONFIG")]
     pub config: PathBuf,
+}
+
+/// A duration as the config writes it.
+pub fn duration(text: &str) -> Result<Duration, &'static str> {
+    quantity::duration(text).ok_or("a duration is a whole number and a unit: `50ms`, `10s`, `5m`, `2h`, `7d`")
+}
+
+/// A size in bytes as the config writes it.
+pub fn size(text: &str) -> Result<u64, &'static str> {
+    quantity::size(text).filter(|size| *size > 0).ok_or("a size is a whole number and a unit: `300KB`, `256MB`, `1GiB`")
 }
 
 /// Answers a command line that is no command: help and version are results, anything else is a usage error.
@@ -212,7 +236,7 @@ mod tests {
     fn quiet_and_verbose_contradict_each_other_and_no_page_is_no_number_of_pages() {
         assert!(parse("restlake run a.yaml -q -v").is_err());
         assert!(parse("restlake run a.yaml --max-pages 0").is_err());
-        assert!(parse("restlake verify a.yaml").is_err());
+        assert!(parse("restlake mend a.yaml").is_err());
     }
 
     #[test]

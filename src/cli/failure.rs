@@ -24,6 +24,12 @@ pub enum CliError {
         #[source]
         source: io::Error,
     },
+    #[error("cannot read the state in {file}")]
+    State {
+        file: String,
+        #[source]
+        source: io::Error,
+    },
     #[error("cannot start the threads and timers that restlake works with")]
     Runtime {
         #[source]
@@ -39,7 +45,7 @@ pub enum CliError {
 impl Failure for CliError {
     fn kind(&self) -> ErrorKind {
         match self {
-            Self::Stdin { .. } => ErrorKind::User,
+            Self::Stdin { .. } | Self::State { .. } => ErrorKind::User,
             Self::Runtime { .. } | Self::DemoApi { .. } => ErrorKind::Transient,
         }
     }
@@ -47,6 +53,7 @@ impl Failure for CliError {
     fn code(&self) -> &'static str {
         match self {
             Self::Stdin { .. } => "stdin",
+            Self::State { .. } => "state_file",
             Self::Runtime { .. } => "runtime",
             Self::DemoApi { .. } => "demo_api",
         }
@@ -56,6 +63,7 @@ impl Failure for CliError {
         match self {
             Self::Stdin { .. } => Some("`-` expects the config as UTF-8 text on stdin".into()),
             Self::Runtime { .. } => Some("the system may be short of threads or file handles (`ulimit -a`)".into()),
+            Self::State { .. } => Some("it has to be what `restlake export-state` printed".into()),
             Self::DemoApi { .. } => None,
         }
     }

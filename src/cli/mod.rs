@@ -1,7 +1,7 @@
 //! The terminal: arguments in, results on stdout, everything else on stderr, an exit code. The only module that prints.
 //!
 //! ```text
-//!  arguments ─► args ─► run │ check │ demo ─► Answer ─► stdout (a text, or one JSON document)
+//!  arguments ─► args ─► run │ check │ … ─► Answer ─► stdout (a text, or one JSON document)
 //!                            │                    └───► exit code (exit)
 //!                            └─► progress, logging, signals, diagnostics ─► console ─► stderr
 //! ```
@@ -16,6 +16,7 @@ use clap::Parser;
 
 mod args;
 mod check;
+mod compact;
 mod console;
 mod demo;
 mod diagnostics;
@@ -23,6 +24,8 @@ mod dry_run;
 mod exit;
 mod failure;
 mod faults;
+mod files;
+mod grid;
 mod load;
 mod logging;
 mod mask;
@@ -30,7 +33,12 @@ mod output;
 mod progress;
 mod run;
 mod signals;
+mod state;
+mod status;
 mod summary;
+mod tables;
+mod vacuum;
+mod verify;
 
 use args::{Cli, Command};
 use console::Console;
@@ -67,6 +75,13 @@ async fn dispatch(cli: Cli, console: &Console) -> Answer {
     match cli.command {
         Command::Run(args) => run::execute(args, global, console).await,
         Command::Check(args) => check::execute(&args, global, console),
+        Command::Status(args) => status::execute(&args, global, console).await,
+        Command::Verify(args) => verify::execute(&args, global, console).await,
+        Command::Files(args) => files::execute(&args, global, console).await,
+        Command::Compact(args) => compact::execute(&args, global, console).await,
+        Command::Vacuum(args) => vacuum::execute(&args, global, console).await,
+        Command::ExportState(args) => state::export(&args, global, console).await,
+        Command::ImportState(args) => state::import(&args, global, console).await,
         Command::Demo(args) => demo::execute(args, global, console).await,
     }
 }

@@ -24,7 +24,7 @@ const FORMAT: u64 = 1;
 pub(super) const FULL_LIST_EVERY: Version = 50;
 
 /// Where the commits lie, relative to the table.
-const DIRECTORY: &str = "_restlake/commits";
+pub(super) const DIRECTORY: &str = "_restlake/commits";
 
 /// Commit objects read at a time.
 const READS: usize = 16;
@@ -95,14 +95,14 @@ impl From<CommitObject> for CommitRecord {
 }
 
 impl Totals {
-    fn of(files: &[DataFile]) -> Self {
+    pub fn of(files: &[DataFile]) -> Self {
         let sum = |value: fn(&DataFile) -> u64| files.iter().map(value).fold(0, u64::saturating_add);
         Self { files: files.len() as u64, rows: sum(|file| file.rows), bytes: sum(|file| file.bytes) }
     }
 }
 
 /// The files after a commit: what it does not remove, then what it adds.
-fn apply(mut files: Vec<DataFile>, commit: &Commit) -> Vec<DataFile> {
+pub(super) fn apply(mut files: Vec<DataFile>, commit: &Commit) -> Vec<DataFile> {
     let removes: BTreeSet<&str> = commit.removes.iter().map(String::as_str).collect();
     files.retain(|file| !removes.contains(file.path.as_str()));
     files.extend(commit.adds.iter().map(|add| add.file.clone()));
@@ -123,6 +123,15 @@ impl Log {
             newest = newest.max(version.unwrap_or(0));
         }
         Ok(newest)
+    }
+
+    /// All versions there are commits of, in order.
+    pub async fn versions(&self) -> Result<Vec<Version>, CommitError> {
+        let listed = self.table.list(DIRECTORY)?;
+        let version = |object: object_store::ObjectMeta| object.location.filename().and_then(version_of);
+        let mut versions: Vec<_> = listed.try_filter_map(async |object| Ok(version(object))).try_collect().await?;
+        versions.sort_unstable();
+        Ok(versions)
     }
 
     /// Deletes what commits that were cut off left on local disk, if nobody has written to it since `before`.
@@ -249,11 +258,11 @@ fn is_same(found: &CommitObject, ours: &CommitObject) -> bool {
     found.commit.run_id == ours.commit.run_id && found.attempt == ours.attempt
 }
 
-fn path_of(version: Version) -> String {
+pub(super) fn path_of(version: Version) -> String {
     format!("{DIRECTORY}/{version:020}.json")
 }
 
-fn version_of(name: &str) -> Option<Version> {
+pub(super) fn version_of(name: &str) -> Option<Version> {
     let digits = name.strip_suffix(".json").filter(|digits| digits.len() == 20)?;
     digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok())?
 }

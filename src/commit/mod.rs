@@ -25,6 +25,7 @@ mod checkpoint;
 mod delta;
 mod error;
 mod held;
+mod inspect;
 mod living;
 mod log;
 mod owner;
@@ -40,6 +41,7 @@ mod staging;
 mod workspace;
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 
 use crate::{
     environment::Environment,
@@ -56,6 +58,7 @@ pub use self::{
     checkpoint::{Checkpoint, CheckpointedFile},
     error::CommitError,
     held::{DiedAfterCommit, HeldLease},
+    inspect::{AttemptRecord, AttemptStatus, Flaw, StoredObject},
     living::LivingOwner,
     owner::{LEASE, RENEWAL},
     parquet::ParquetTable,
@@ -80,6 +83,23 @@ pub async fn open(
         #[cfg(feature = "delta")]
         TableFormatKind::Delta => Ok(Box::new(DeltaTable::open(store, table, identity, environment).await?)),
         #[cfg(not(feature = "delta"))]
+        TableFormatKind::Delta => Err(CommitError::NoDelta.into()),
+    }
+}
+
+/// Opens a table to look at it: nothing is created, claimed, finished or deleted, and nothing is asked of the store yet.
+///
+/// # Errors
+/// A table name that is no path, and a format that this build does not have.
+pub fn look(
+    store: &Store,
+    table: &str,
+    identity: TableIdentity,
+    environment: Environment,
+    format: TableFormatKind,
+) -> Result<Box<dyn TableFormat>> {
+    match format {
+        TableFormatKind::Parquet => Ok(Box::new(ParquetTable::look(store, table, identity, environment)?)),
         TableFormatKind::Delta => Err(CommitError::NoDelta.into()),
     }
 }
@@ -123,6 +143,25 @@ pub trait TableFormat: Send + Sync {
     /// Finishes what a dead run left unfinished and deletes what it left over: done at open, and to be done again after
     /// another run was waited for.
     async fn recover(&self) -> Result<()>;
+
+    /// The attempts that lie in the staging directory, by name.
+    async fn attempts(&self) -> Result<Vec<AttemptRecord>> {
+        Ok(self.workspace().attempt_records(self.newest().await?, None).await?)
+    }
+
+    /// What is wrong with the record of the versions; a format whose record checks itself has nothing to tell.
+    ///
+    /// # Errors
+    /// The store's. A record that cannot be read is a flaw, and no error.
+    async fn audit(&self) -> Result<Vec<Flaw>> {
+        Ok(Vec::new())
+    }
+
+    /// What neither the newest version needs nor any that was made after `before`: objects of the format's own record, and
+    /// data files of old versions where the format keeps those. None of them is a living writer's.
+    async fn expired(&self, _before: DateTime<Utc>) -> Result<Vec<StoredObject>> {
+        Ok(Vec::new())
+    }
 
     /// Makes version `base + 1` of the table, unless somebody else did.
     ///

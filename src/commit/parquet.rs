@@ -3,11 +3,14 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use futures::TryStreamExt;
 
 use super::{
-    CommitError, CommitOutcome, CommitRecord, Processes, SystemProcesses, TableFormat, TableSnapshot, Workspace,
+    AttemptRecord, CommitError, CommitOutcome, CommitRecord, Flaw, Processes, StoredObject, SystemProcesses,
+    TableFormat, TableSnapshot, Workspace,
     check::{check_fits, check_staged},
+    inspect,
     log::{CommitObject, Log, Put},
     owner::LEASE,
     publish::Publisher,
@@ -55,6 +58,17 @@ impl ParquetTable {
         opened.check_owner().await?;
         opened.recover().await?;
         Ok(opened)
+    }
+
+    /// See [`look`](super::look).
+    pub(super) fn look(
+        store: &Store,
+        table: &str,
+        identity: TableIdentity,
+        environment: Environment,
+    ) -> Result<Self, CommitError> {
+        let workspace = Workspace::new(store, table, identity, environment, Arc::new(SystemProcesses))?;
+        Ok(Self { log: Log::new(workspace.table.clone()), workspace })
     }
 
     fn publisher(&self) -> Publisher<'_> {
@@ -136,6 +150,19 @@ impl TableFormat for ParquetTable {
     async fn recover(&self) -> Result<()> {
         self.log.sweep(self.workspace.environment.clock.now() - LEASE).await?;
         Ok(self.workspace.recover(self.log.newest().await?, &self.publisher()).await?)
+    }
+
+    async fn attempts(&self) -> Result<Vec<AttemptRecord>> {
+        let newest = self.log.newest().await?;
+        Ok(self.workspace.attempt_records(newest, Some(&self.publisher())).await?)
+    }
+
+    async fn audit(&self) -> Result<Vec<Flaw>> {
+        Ok(inspect::audit(&self.log).await?)
+    }
+
+    async fn expired(&self, before: DateTime<Utc>) -> Result<Vec<StoredObject>> {
+        Ok(inspect::expired(&self.log, &self.workspace.table, before).await?)
     }
 
     async fn commit(&self, base: Version, commit: Commit) -> Result<CommitOutcome> {

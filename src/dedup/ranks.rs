@@ -7,8 +7,10 @@ use arrow::{
     row::{RowConverter, Rows, SortField},
 };
 
-use super::{DedupError, comparable};
-use crate::plan::DedupSort;
+use crate::{
+    keys::{KeyError, comparable},
+    plan::DedupSort,
+};
 
 pub(super) struct Ranks {
     column: usize,
@@ -25,7 +27,7 @@ struct Span {
 }
 
 impl Ranks {
-    pub(super) fn new(schema: &SchemaRef, sort: DedupSort) -> Result<Self, DedupError> {
+    pub(super) fn new(schema: &SchemaRef, sort: DedupSort) -> Result<Self, KeyError> {
         let data_type = comparable(schema, sort.column, "what duplicates are ordered by")?;
         // Nulls first makes them the least in both directions: a null loses to every value.
         let options = SortOptions { descending: !sort.descending, nulls_first: true };
@@ -34,8 +36,8 @@ impl Ranks {
     }
 
     /// The ranks of a batch's rows.
-    pub(super) fn candidates(&self, rows: &RecordBatch) -> Result<Rows, DedupError> {
-        let column = rows.columns().get(self.column).ok_or(DedupError::NoColumn { index: self.column })?;
+    pub(super) fn candidates(&self, rows: &RecordBatch) -> Result<Rows, KeyError> {
+        let column = rows.columns().get(self.column).ok_or(KeyError::NoColumn { index: self.column })?;
         Ok(self.converter.convert_columns(std::slice::from_ref(column))?)
     }
 

@@ -8,6 +8,7 @@ use arrow::{
 use proptest::prelude::*;
 
 use super::*;
+use crate::error::{ErrorKind, Failure};
 
 /// A row of the model: an integer key, a text key, a value to sort by.
 type Row = (Option<i64>, Option<String>, Option<i64>);
@@ -48,10 +49,10 @@ fn run(batches: &[Vec<Row>], key: &[usize], sort: Option<DedupSort>) -> (Vec<u64
         kept.extend(deduped.ids);
     }
     let duplicates = dedup.duplicates();
-    let superseded = dedup.finish();
-    assert!(superseded.ids.iter().all(|id| kept.contains(id)), "only rows that were handed on are taken back");
-    assert!(superseded.ids.is_sorted());
-    kept.retain(|id| superseded.ids.binary_search(id).is_err());
+    let superseded = dedup.finish().superseded;
+    assert!(superseded.iter().all(|id| kept.contains(id)), "only rows that were handed on are taken back");
+    assert!(superseded.is_sorted());
+    kept.retain(|id| superseded.binary_search(id).is_err());
     (kept, duplicates)
 }
 
@@ -87,7 +88,12 @@ fn a_row_that_was_handed_on_is_taken_back_when_its_key_comes_again() {
     assert_eq!(dedup.push(&batch(&[row(1, "c", 0)])).unwrap().ids, [2]);
     assert_eq!(dedup.push(&batch(&[row(1, "d", 0)])).unwrap().ids, [3]);
     assert_eq!(dedup.duplicates(), 2);
-    assert_eq!(dedup.finish(), Superseded { ids: vec![0, 2] });
+    let done = dedup.finish();
+    assert_eq!(done.superseded, [0, 2]);
+    assert_eq!(done.winners, [3, 1], "by the slot of the key");
+    let mut slots = Vec::new();
+    done.keys.find(&batch(&[row(2, "x", 0), row(3, "x", 0)]), &[0], &mut slots).unwrap();
+    assert_eq!(slots, [Some(1), None]);
 }
 
 #[test]
@@ -169,10 +175,10 @@ fn unsigned_keys_beyond_the_signed_range_stay_apart() {
 fn a_nested_column_is_refused_by_name() {
     let error = |key: &[usize], sort| Dedup::new(&schema(), key, sort).err().unwrap();
     let key = error(&[3], None);
-    assert_eq!((key.kind(), key.code()), (ErrorKind::User, "dedup_type"));
+    assert_eq!((key.kind(), key.code()), (ErrorKind::User, "key_type"));
     assert!(key.to_string().contains("`tags`"), "{key}");
     assert!(key.hint().is_some());
-    assert_eq!(error(&[0], Some(DedupSort { column: 3, descending: true })).code(), "dedup_type");
+    assert_eq!(error(&[0], Some(DedupSort { column: 3, descending: true })).code(), "key_type");
     assert_eq!(error(&[9], None).kind(), ErrorKind::Bug);
 }
 

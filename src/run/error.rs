@@ -9,9 +9,14 @@ pub enum RunError {
     PartialReplace { table: String, rows: u64 },
 
     #[error(
-        "{table}: merge into a table that has rows is not supported yet; nothing was requested and nothing was changed"
+        "{table}: the first pages do not tell which of the {rows} rows of the table are missing at the source, which `on_missing: delete` is to delete; nothing was requested or changed"
     )]
-    MergeIntoRows { table: String },
+    PartialDelete { table: String, rows: u64 },
+
+    #[error(
+        "{table}: the column `{column}` tells until when a version holds and changes: it cannot partition the table"
+    )]
+    ValidityPartition { table: String, column: String },
 
     #[error(
         "{table}: {what} is not that of the table's earlier files, and changing it is not supported yet\n  table:  {before}\n  config: {now}"
@@ -27,9 +32,20 @@ pub enum RunError {
     Conflict { table: String, version: u64 },
 
     #[error(
-        "{resource}: the numbers do not add up: {fetched} rows fetched, but {written} written, {duplicate} duplicate and {rejected} rejected; nothing was committed"
+        "{resource}: the numbers do not add up: {fetched} rows fetched, but {written} written, {duplicate} duplicate, {rejected} rejected, {filtered} filtered and {unchanged} unchanged; nothing was committed"
     )]
-    Numbers { resource: String, fetched: u64, written: u64, duplicate: u64, rejected: u64 },
+    Numbers {
+        resource: String,
+        fetched: u64,
+        written: u64,
+        duplicate: u64,
+        rejected: u64,
+        filtered: u64,
+        unchanged: u64,
+    },
+
+    #[error("{resource}: the columns that the run fills in could not be made")]
+    LoadColumns { resource: String, source: arrow::error::ArrowError },
 
     #[error("{resource}: a worker thread ended without a result; nothing was committed")]
     Worker { resource: String },
@@ -38,21 +54,24 @@ pub enum RunError {
 impl Failure for RunError {
     fn kind(&self) -> ErrorKind {
         match self {
-            Self::PartialReplace { .. } | Self::MergeIntoRows { .. } | Self::ShapeChanged { .. } => ErrorKind::User,
+            Self::PartialReplace { .. } | Self::PartialDelete { .. } => ErrorKind::User,
+            Self::ValidityPartition { .. } | Self::ShapeChanged { .. } => ErrorKind::User,
             Self::TooManyRejects { .. } => ErrorKind::TooManyRejects,
             Self::Conflict { .. } => ErrorKind::Conflict,
-            Self::Numbers { .. } | Self::Worker { .. } => ErrorKind::Bug,
+            Self::Numbers { .. } | Self::LoadColumns { .. } | Self::Worker { .. } => ErrorKind::Bug,
         }
     }
 
     fn code(&self) -> &'static str {
         match self {
             Self::PartialReplace { .. } => "partial_replace",
-            Self::MergeIntoRows { .. } => "merge_not_supported",
+            Self::PartialDelete { .. } => "partial_delete",
+            Self::ValidityPartition { .. } => "validity_partition",
             Self::ShapeChanged { .. } => "schema_changed",
             Self::TooManyRejects { .. } => "too_many_rejects",
             Self::Conflict { .. } => "commit_conflict",
             Self::Numbers { .. } => "numbers",
+            Self::LoadColumns { .. } => "load_columns",
             Self::Worker { .. } => "worker",
         }
     }
@@ -60,9 +79,10 @@ impl Failure for RunError {
     fn hint(&self) -> Option<String> {
         match self {
             Self::PartialReplace { .. } => Some("try it out elsewhere: add `--destination DIR`".into()),
-            Self::MergeIntoRows { .. } => {
-                Some("use `write_disposition: replace` for a full export, or --full-refresh for this run".into())
+            Self::PartialDelete { .. } => {
+                Some("leave --max-pages out, or try it out with another --destination".into())
             }
+            Self::ValidityPartition { .. } => Some("take it out of `partition_by`".into()),
             Self::ShapeChanged { .. } => Some(
                 "run with --full-refresh to write the table anew, or give the resource another `table_name`".into(),
             ),
@@ -70,7 +90,9 @@ impl Failure for RunError {
                 .as_ref()
                 .map(|path| format!("the rejects are in {path}; mend the schema or raise `max_rejects`")),
             Self::Conflict { .. } => Some("run again".into()),
-            Self::Numbers { .. } | Self::Worker { .. } => Some("this is a bug in restlake: please report it".into()),
+            Self::Numbers { .. } | Self::LoadColumns { .. } | Self::Worker { .. } => {
+                Some("this is a bug in restlake: please report it".into())
+            }
         }
     }
 }

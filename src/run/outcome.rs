@@ -26,6 +26,16 @@ pub(super) struct Ended {
     pub(super) kind: Option<ErrorKind>,
 }
 
+/// What a merge counted; all zero where nothing is merged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Merge {
+    pub(super) rows_unchanged: u64,
+    pub(super) rows_deleted: u64,
+    pub(super) files_considered: u64,
+    pub(super) files_read: u64,
+    pub(super) files_rewritten: u64,
+}
+
 /// What was counted while a resource was exported, whether it was committed or not.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Counters {
@@ -36,6 +46,9 @@ pub(super) struct Counters {
     pub(super) rows_fetched: u64,
     pub(super) rows_rejected: u64,
     pub(super) rows_duplicate: u64,
+    pub(super) rows_filtered: u64,
+    /// Of what a merge found in the table.
+    pub(super) merged: Merge,
     pub(super) values_discarded: u64,
     pub(super) warnings: Vec<String>,
 }
@@ -60,6 +73,9 @@ impl Counters {
             ("rows_fetched", self.rows_fetched),
             ("rows_rejected", self.rows_rejected),
             ("rows_duplicate", self.rows_duplicate),
+            ("rows_filtered", self.rows_filtered),
+            ("rows_unchanged", self.merged.rows_unchanged),
+            ("rows_deleted", self.merged.rows_deleted),
             ("values_discarded", self.values_discarded),
         ];
         counters.into_iter().map(|(name, count)| (name.to_owned(), count)).collect()
@@ -71,6 +87,8 @@ impl Counters {
 pub(super) struct Committed {
     pub(super) version: u64,
     pub(super) table_rows: u64,
+    /// Rows of the run itself: files that were written again are in `files`, their rows are not counted here.
+    pub(super) rows_written: u64,
     pub(super) files: Vec<DataFile>,
 }
 
@@ -96,7 +114,7 @@ impl Ended {
         destination: &Destination,
     ) -> Self {
         let mut summary = summary(resource, Status::Ok, counters);
-        summary.rows_written = committed.files.iter().map(|file| file.rows).sum();
+        summary.rows_written = committed.rows_written;
         summary.bytes_written = committed.files.iter().map(|file| file.bytes).sum();
         summary.duckdb = duckdb(destination, resource).unwrap_or_default();
         summary.table_version = committed.version;
@@ -133,16 +151,16 @@ fn summary(resource: &ResourcePlan, status: Status, counters: &Counters) -> Reso
         rows_written: 0,
         rows_duplicate: counters.rows_duplicate,
         rows_rejected: counters.rows_rejected,
-        rows_filtered: 0,
-        rows_unchanged: 0,
-        rows_deleted: 0,
+        rows_filtered: counters.rows_filtered,
+        rows_unchanged: counters.merged.rows_unchanged,
+        rows_deleted: counters.merged.rows_deleted,
         values_discarded: counters.values_discarded,
         bytes_received: counters.bytes_received,
         bytes_written: 0,
         files: Vec::new(),
-        files_considered: 0,
-        files_read: 0,
-        files_rewritten: 0,
+        files_considered: counters.merged.files_considered,
+        files_read: counters.merged.files_read,
+        files_rewritten: counters.merged.files_rewritten,
         table_version: 0,
         table_rows: 0,
         cursor: None,

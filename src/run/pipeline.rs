@@ -26,13 +26,14 @@ use tokio::{
     task::{JoinError, JoinHandle, spawn_blocking},
 };
 
-use super::{RunError, outcome::Counters};
+use super::{RunError, load_columns::LoadColumns, outcome::Counters};
 use crate::{
     commit::{Attempt, RejectWriter},
     decode::{DecodeError, Decoder},
-    dedup::Dedup,
+    dedup::{Dedup, Deduplicated},
     error::{Error, Result},
     fetch::Pages,
+    merge::{Collector, Incoming, Sifted},
     model::{Batch, DataFile, EncodedFile, Page, StagedFile},
     plan::ResourcePlan,
     report::{Event, Reporter},
@@ -56,6 +57,7 @@ pub(super) struct Pipeline<'a> {
     pub(super) decoder: Arc<Decoder>,
     pub(super) rejects: &'a mut RejectWriter,
     pub(super) attempt: &'a Attempt,
+    pub(super) load_columns: LoadColumns,
     pub(super) table: TableStage,
     /// Bytes of finished files that may wait for the store.
     pub(super) staging_memory: u64,
@@ -67,12 +69,18 @@ pub(super) struct Staged {
     pub(super) index: FileIndex,
     /// Ids of rows in the files that a later row of the same key replaced, ascending.
     pub(super) superseded: Vec<u64>,
+    /// What a merge needs to know of the run; `None` if nothing is merged.
+    pub(super) incoming: Option<Arc<Incoming>>,
+    /// What the next file of this version would be numbered.
+    pub(super) next_sequence: u64,
 }
 
 /// What the writing thread leaves behind.
 struct Written {
     index: FileIndex,
     superseded: Vec<u64>,
+    incoming: Option<Incoming>,
+    next_sequence: u64,
     duplicates: u64,
 }
 
@@ -105,13 +113,15 @@ impl Pipeline<'_> {
         let table = self.table;
         let writing = spawn_blocking(move || table.run(rows_in, &files));
         let staging = stage(self.attempt, self.resource, self.reporter, files_in);
-        let reading = read(self.pages, self.decoder, self.rejects, counters, rows);
+        let reading = read(self.pages, self.decoder, self.load_columns, self.rejects, counters, rows);
         let (read, staged, written) = tokio::join!(reading, staging, writing);
         let written = written.unwrap_or(Err(Stop::Elsewhere));
         match (read, written, staged) {
             (Ok(()), Ok(written), Ok(files)) => {
                 counters.rows_duplicate = written.duplicates;
-                Ok(Staged { files, index: written.index, superseded: written.superseded })
+                counters.rows_filtered = written.incoming.as_ref().map_or(0, Incoming::filtered);
+                let Written { index, superseded, incoming, next_sequence, .. } = written;
+                Ok(Staged { files, index, superseded, incoming: incoming.map(Arc::new), next_sequence })
             }
             (read, written, staged) => {
                 let stops = [read.err(), written.err(), staged.err()];
@@ -136,6 +146,7 @@ fn first_failure(stops: [Option<Stop>; 3]) -> Option<Error> {
 async fn read(
     pages: &mut Pages,
     decoder: Arc<Decoder>,
+    load_columns: LoadColumns,
     rejects: &mut RejectWriter,
     counters: &mut Counters,
     rows: Sender<Input>,
@@ -146,7 +157,7 @@ async fn read(
         tokio::select! {
             biased;
             () = rows.closed() => return Err(Stop::Elsewhere),
-            Some(batch) = decoding.next() => hand_on(batch, rejects, counters, &rows).await?,
+            Some(batch) = decoding.next() => hand_on(batch, &load_columns, rejects, counters, &rows).await?,
             page = pages.next(), if decoding.len() < side_by_side => match page {
                 Some(Ok(page)) => decoding.push_back(spawn_decode(&decoder, page)),
                 Some(Err(error)) => break Err(error),
@@ -155,7 +166,7 @@ async fn read(
         }
     };
     while let Some(batch) = decoding.next().await {
-        hand_on(batch, rejects, counters, &rows).await?;
+        hand_on(batch, &load_columns, rejects, counters, &rows).await?;
     }
     ended?;
     rows.send(Input::End).await.map_err(|_| Stop::Elsewhere)
@@ -171,6 +182,7 @@ fn spawn_decode(decoder: &Arc<Decoder>, page: Page) -> JoinHandle<Result<Batch, 
 /// One page's rejects are written, its rows handed on.
 async fn hand_on(
     decoded: Decoded,
+    load_columns: &LoadColumns,
     rejects: &mut RejectWriter,
     counters: &mut Counters,
     rows: &Sender<Input>,
@@ -182,7 +194,8 @@ async fn hand_on(
     for reject in &batch.rejects {
         rejects.write(reject).await?;
     }
-    rows.send(Input::Rows(batch.rows)).await.map_err(|_| Stop::Elsewhere)
+    let filled = load_columns.fill(batch.rows, batch.page)?;
+    rows.send(Input::Rows(filled)).await.map_err(|_| Stop::Elsewhere)
 }
 
 /// Stages files as they are finished, several at a time, and returns them in the order in which they were finished.
@@ -238,14 +251,16 @@ impl Outlet {
 /// Dedup and write: owned by one thread, so that neither needs a lock.
 pub(super) struct TableStage {
     dedup: Option<Dedup>,
+    /// Gathers what a merge has to know.
+    collector: Option<Collector>,
     writer: TableWriter,
     /// Rows seen so far: the id of the next one, where dedup does not number them.
     rows: u64,
 }
 
 impl TableStage {
-    pub(super) fn new(dedup: Option<Dedup>, writer: TableWriter) -> Self {
-        Self { dedup, writer, rows: 0 }
+    pub(super) fn new(dedup: Option<Dedup>, collector: Option<Collector>, writer: TableWriter) -> Self {
+        Self { dedup, collector, writer, rows: 0 }
     }
 
     fn run(mut self, mut input: Receiver<Input>, files: &Outlet) -> Result<Written, Stop> {
@@ -258,20 +273,33 @@ impl TableStage {
         }
         let finished = self.writer.finish()?;
         files.send(finished.files)?;
-        let duplicates = self.dedup.as_ref().map_or(0, Dedup::duplicates);
-        let superseded = self.dedup.map(|dedup| dedup.finish().ids).unwrap_or_default();
-        Ok(Written { index: finished.index, superseded, duplicates })
+        let repeated = self.collector.as_ref().map_or(0, Collector::repeated);
+        let duplicates = self.dedup.as_ref().map_or(0, Dedup::duplicates) + repeated;
+        let (superseded, keys) = match self.dedup.map(Dedup::finish) {
+            Some(Deduplicated { superseded, keys, winners }) => (superseded, Some((keys, winners))),
+            None => (Vec::new(), None),
+        };
+        let incoming = self.collector.map(|collector| collector.finish(keys, superseded.clone())).transpose()?;
+        let (index, next_sequence) = (finished.index, finished.next_sequence);
+        Ok(Written { index, superseded, incoming, next_sequence, duplicates })
     }
 
     fn write(&mut self, rows: RecordBatch) -> Result<Vec<EncodedFile>> {
         let first = self.rows;
         self.rows += rows.num_rows() as u64;
-        match &mut self.dedup {
+        if let Some(collector) = &mut self.collector {
+            collector.arrive(&rows)?;
+        }
+        let (mut rows, mut ids) = match &mut self.dedup {
             Some(dedup) => {
                 let kept = dedup.push(&rows)?;
-                Ok(self.writer.write(&kept.rows, &kept.ids)?)
+                (kept.rows, kept.ids)
             }
-            None => Ok(self.writer.write(&rows, &(first..self.rows).collect::<Vec<_>>())?),
+            None => (rows, (first..self.rows).collect()),
+        };
+        if let Some(collector) = &mut self.collector {
+            Sifted { rows, ids } = collector.sift(rows, ids)?;
         }
+        Ok(self.writer.write(&rows, &ids)?)
     }
 }

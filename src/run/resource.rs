@@ -2,10 +2,14 @@
 
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
+
 use super::{
     RunError,
+    load_columns::LoadColumns,
+    merging::{self, Merging},
     outcome::{Committed, Counters, Ended},
-    pipeline::{Pipeline, TableStage},
+    pipeline::{Pipeline, Staged, TableStage},
     superseded::drop_superseded,
 };
 use crate::{
@@ -15,8 +19,9 @@ use crate::{
     environment::Environment,
     error::{Error, Result, chain},
     fetch::{Client, Pages},
+    merge::Collector,
     model::{Commit, DataFile, Operation, StagedFile, State, TableIdentity},
-    plan::{MaxRejects, PartitionField, ResourcePlan, TableFormatKind, Transform, WriteDisposition},
+    plan::{MaxRejects, MergePlan, PartitionField, ResourcePlan, TableFormatKind, Transform, WriteDisposition},
     report::{Event, Reporter},
     schema::TableSchema,
     store::{Destination, Store},
@@ -33,6 +38,8 @@ const FILES_PART: u64 = 4;
 pub(super) struct Export<'a> {
     pub(super) pipeline: &'a str,
     pub(super) run_id: &'a str,
+    /// When the run began.
+    pub(super) began: DateTime<Utc>,
     pub(super) resource: &'a ResourcePlan,
     pub(super) destination: &'a Destination,
     pub(super) table_format: TableFormatKind,
@@ -43,6 +50,14 @@ pub(super) struct Export<'a> {
     pub(super) store: &'a Store,
     pub(super) environment: &'a Environment,
     pub(super) reporter: &'a dyn Reporter,
+}
+
+/// What a run does to its table.
+struct Change {
+    adds: Vec<StagedFile>,
+    removes: Vec<String>,
+    /// Rows of the run itself, without those of files that are written again.
+    rows_written: u64,
 }
 
 impl Export<'_> {
@@ -82,8 +97,8 @@ impl Export<'_> {
         base: &TableSnapshot,
         counters: &mut Counters,
     ) -> Result<Committed> {
-        let files = self.stage(table, attempt, base, counters).await?;
-        self.commit(table, base, files, counters).await
+        let change = self.stage(table, attempt, base, counters).await?;
+        self.commit(table, base, change, counters).await
     }
 
     async fn open(&self) -> Result<Box<dyn TableFormat>> {
@@ -98,13 +113,11 @@ impl Export<'_> {
         if disposition == WriteDisposition::Replace && is_partial && base.rows > 0 {
             return Err(RunError::PartialReplace { table: self.resource.table.clone(), rows: base.rows }.into());
         }
-        if disposition == WriteDisposition::Merge && base.rows > 0 {
-            return Err(RunError::MergeIntoRows { table: self.resource.table.clone() }.into());
+        if disposition == WriteDisposition::Merge {
+            merging::check(self.resource, base)?;
         }
-        if disposition == WriteDisposition::Append && base.rows > 0 {
-            self.check_shape(base)?;
-        }
-        Ok(())
+        let adds = matches!(disposition, WriteDisposition::Append | WriteDisposition::Merge);
+        if adds && base.rows > 0 { self.check_shape(base) } else { Ok(()) }
     }
 
     fn check_shape(&self, base: &TableSnapshot) -> Result<()> {
@@ -132,14 +145,46 @@ impl Export<'_> {
         attempt: &Attempt,
         base: &TableSnapshot,
         counters: &mut Counters,
-    ) -> Result<Vec<StagedFile>> {
+    ) -> Result<Change> {
         let mut rejects = table.workspace().rejects(self.run_id);
         let staged = self.fill(attempt, base, &mut rejects, counters).await;
         // Rejects are kept whatever became of the run: they say why.
         let written = rejects.finish().await;
-        let files = staged?;
+        let staged = staged?;
         self.check_rejects(counters, written?)?;
-        self.without_needless(attempt, base, files).await
+        self.change(table, attempt, base, staged, counters).await
+    }
+
+    /// What the staged files do to the table.
+    async fn change(
+        &self,
+        table: &dyn TableFormat,
+        attempt: &Attempt,
+        base: &TableSnapshot,
+        staged: Staged,
+        counters: &mut Counters,
+    ) -> Result<Change> {
+        let options = Arc::new(self.write_options(attempt.version()));
+        if self.resource.write_disposition == WriteDisposition::Merge {
+            let is_whole = merging::is_whole(self.resource, self.reporter, counters);
+            let memory = self.memory / FILES_PART;
+            let merging = Merging { resource: self.resource, table, attempt, options, is_whole, memory };
+            let merged = merging.merge(base, &staged).await?;
+            counters.merged = merged.counts;
+            return Ok(Change { adds: merged.adds, removes: merged.removes, rows_written: merged.rows_written });
+        }
+        let files = drop_superseded(self.resource, attempt, staged, &options).await?;
+        let adds = self.without_needless(attempt, base, files).await?;
+        let rows_written = adds.iter().map(|staged| staged.file.rows).sum();
+        Ok(Change { removes: self.removes(base, &adds), adds, rows_written })
+    }
+
+    /// What leaves the table where nothing is merged.
+    fn removes(&self, base: &TableSnapshot, adds: &[StagedFile]) -> Vec<String> {
+        let replaces = self.resource.write_disposition == WriteDisposition::Replace;
+        // A file without rows stood for an empty table, and leaves with whatever comes in its place.
+        let leaves = |file: &&DataFile| replaces || (file.rows == 0 && !adds.is_empty());
+        base.files.iter().filter(leaves).map(|file| file.path.clone()).collect()
     }
 
     async fn fill(
@@ -148,11 +193,13 @@ impl Export<'_> {
         base: &TableSnapshot,
         rejects: &mut RejectWriter,
         counters: &mut Counters,
-    ) -> Result<Vec<StagedFile>> {
+    ) -> Result<Staged> {
         let options = self.write_options(base.version + 1);
-        let table = TableStage::new(self.dedup()?, TableWriter::new(options.clone())?);
+        let merge = merging::plan(self.resource, self.began);
+        let table = TableStage::new(self.dedup()?, self.collector(&merge)?, TableWriter::new(options)?);
         let mut pages = Pages::new(Arc::clone(self.client), self.resource, self.memory / PAGES_PART)?;
         let decoder = Arc::new(self.decoder()?);
+        let clock = Arc::clone(&self.environment.clock);
         let pipeline = Pipeline {
             resource: self.resource,
             reporter: self.reporter,
@@ -160,12 +207,13 @@ impl Export<'_> {
             decoder,
             rejects,
             attempt,
+            load_columns: LoadColumns::new(self.resource, &merge, self.run_id, clock),
             table,
             staging_memory: self.memory / FILES_PART,
         };
         let staged = pipeline.run(counters).await;
         counters.take(&pages);
-        drop_superseded(self.resource, attempt, staged?, &Arc::new(options)).await
+        staged
     }
 
     /// An export without rows stages the file that stands for an empty table; a table with rows needs none.
@@ -194,7 +242,8 @@ impl Export<'_> {
             position: 0,
             memory: usize::try_from(self.memory - self.memory / PAGES_PART - self.memory / FILES_PART)
                 .unwrap_or(usize::MAX),
-            index: self.resource.dedup,
+            index: self.resource.dedup || merging::drops_rows(self.resource),
+            keys: merging::key_columns(self.resource),
             pipeline: self.pipeline.to_owned(),
             resource: self.resource.name.clone(),
         }
@@ -215,6 +264,13 @@ impl Export<'_> {
         }
         let schema = self.resource.schema.to_arrow();
         Ok(Some(Dedup::new(&schema, &self.resource.primary_key, self.resource.dedup_sort)?))
+    }
+
+    fn collector(&self, merge: &MergePlan) -> Result<Option<Collector>> {
+        let resource = self.resource;
+        let merges = resource.write_disposition == WriteDisposition::Merge;
+        let collector = merges.then(|| Collector::new(&resource.schema, merge, &resource.primary_key, resource.dedup));
+        Ok(collector.transpose()?)
     }
 
     fn check_rejects(&self, counters: &Counters, rejects: Option<String>) -> Result<()> {
@@ -238,15 +294,18 @@ impl Export<'_> {
         &self,
         table: &dyn TableFormat,
         base: &TableSnapshot,
-        adds: Vec<StagedFile>,
+        change: Change,
         counters: &Counters,
     ) -> Result<Committed> {
         self.reporter.on_event(&Event::Committing { resource: &self.resource.name });
-        let files: Vec<DataFile> = adds.iter().map(|staged| staged.file.clone()).collect();
-        self.check_numbers(counters, files.iter().map(|file| file.rows).sum())?;
-        let commit = self.new_commit(base, adds, counters);
+        let files: Vec<DataFile> = change.adds.iter().map(|staged| staged.file.clone()).collect();
+        let rows_written = change.rows_written;
+        self.check_numbers(counters, rows_written)?;
+        let commit = self.new_commit(change, counters);
         match table.commit(base.version, commit).await? {
-            CommitOutcome::Committed { version, rows } => Ok(Committed { version, table_rows: rows, files }),
+            CommitOutcome::Committed { version, rows: table_rows } => {
+                Ok(Committed { version, table_rows, rows_written, files })
+            }
             CommitOutcome::Conflict { version, .. } => {
                 Err(RunError::Conflict { table: self.resource.table.clone(), version }.into())
             }
@@ -255,30 +314,28 @@ impl Export<'_> {
 
     fn check_numbers(&self, counters: &Counters, written: u64) -> Result<()> {
         let Counters { rows_fetched: fetched, rows_duplicate: duplicate, rows_rejected: rejected, .. } = *counters;
-        if fetched == written + duplicate + rejected {
+        let (filtered, unchanged) = (counters.rows_filtered, counters.merged.rows_unchanged);
+        if fetched == written + duplicate + rejected + filtered + unchanged {
             return Ok(());
         }
         let resource = self.resource.name.clone();
-        Err(RunError::Numbers { resource, fetched, written, duplicate, rejected }.into())
+        Err(RunError::Numbers { resource, fetched, written, duplicate, rejected, filtered, unchanged }.into())
     }
 
-    fn new_commit(&self, base: &TableSnapshot, adds: Vec<StagedFile>, counters: &Counters) -> Commit {
-        let (operation, replaces) = match self.resource.write_disposition {
-            WriteDisposition::Append => (Operation::Append, false),
-            WriteDisposition::Replace => (Operation::Replace, true),
-            WriteDisposition::Merge | WriteDisposition::Skip => (Operation::Merge, false),
+    fn new_commit(&self, change: Change, counters: &Counters) -> Commit {
+        let operation = match self.resource.write_disposition {
+            WriteDisposition::Append => Operation::Append,
+            WriteDisposition::Replace => Operation::Replace,
+            WriteDisposition::Merge | WriteDisposition::Skip => Operation::Merge,
         };
-        // A file without rows stood for an empty table, and leaves with whatever comes in its place.
-        let leaves = |file: &&DataFile| replaces || (file.rows == 0 && !adds.is_empty());
-        let removes = base.files.iter().filter(leaves).map(|file| file.path.clone()).collect();
         Commit {
             identity: self.identity(),
             run_id: self.run_id.to_owned(),
             operation,
             schema: self.resource.schema.clone(),
             partition_by: partition_spec(self.resource),
-            adds,
-            removes,
+            adds: change.adds,
+            removes: change.removes,
             state: State { cursor: None, counters: counters.named() },
         }
     }

@@ -1,6 +1,6 @@
 //! One table's part of a store: paths are relative to the table, errors name store and path.
 
-use std::{io, sync::Arc, time::SystemTime};
+use std::{io, ops::Range, sync::Arc, time::SystemTime};
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
@@ -72,6 +72,14 @@ impl TableStore {
         self.context.redactor.text(&format!("{}/{table}{separator}{path}", self.context.shown))
     }
 
+    /// How a reader opens a path of the table: an absolute path on local disk, elsewhere the destination's URL and the path.
+    pub fn url(&self, path: &str) -> String {
+        match &self.context.disk {
+            Some(disk) => disk.join(self.root.as_ref()).join(path).display().to_string(),
+            None => format!("{}/{}/{path}", self.context.shown, self.root.filename().unwrap_or_default()),
+        }
+    }
+
     /// An error of the store about a path of the table.
     pub fn error(&self, action: &'static str, path: &str, error: &(dyn std::error::Error + 'static)) -> StoreError {
         StoreError::access(&self.context, action, self.shown(path), error)
@@ -103,6 +111,18 @@ impl TableStore {
         let read = async { self.store.get(&location).await?.bytes().await };
         match self.noted(read.await) {
             Ok(bytes) => Ok(Some(bytes)),
+            Err(Error::NotFound { .. }) => Ok(None),
+            Err(error) => Err(self.error("read", path, &error)),
+        }
+    }
+
+    /// Parts of an object, in the order of `ranges`; `None` if there is no such object.
+    ///
+    /// # Errors
+    /// The store's, among them a range that goes beyond the object's end.
+    pub async fn get_ranges(&self, path: &str, ranges: &[Range<u64>]) -> Result<Option<Vec<Bytes>>, StoreError> {
+        match self.noted(self.store.get_ranges(&self.location(path)?, ranges).await) {
+            Ok(parts) => Ok(Some(parts)),
             Err(Error::NotFound { .. }) => Ok(None),
             Err(error) => Err(self.error("read", path, &error)),
         }

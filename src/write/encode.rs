@@ -26,7 +26,7 @@ use parquet::{
 };
 
 use super::{WriteError, WriteOptions, index::PackedIds};
-use crate::{plan::Compression, schema::TableSchema};
+use crate::{keys::RangeBuilder, model::KeyRange, plan::Compression, schema::TableSchema};
 
 /// `<application> version <version>`: Spark ignores the statistics of text columns of a writer that it cannot parse.
 const CREATED_BY: &str = concat!("restlake version ", env!("CARGO_PKG_VERSION"));
@@ -44,6 +44,8 @@ pub(super) struct Encoding {
     leaves: usize,
     /// Bytes of the Bloom filters of one row group.
     bloom_bytes: usize,
+    /// Which columns' ranges a file tells, by position in the file.
+    ranges: Vec<(usize, RangeBuilder)>,
 }
 
 /// The order of the rows within a row group.
@@ -67,7 +69,10 @@ impl Encoding {
         let bloom_columns = in_file(&options.parquet.bloom_filter);
         let bloom_names: Vec<_> = bloom_columns.iter().filter_map(name).collect();
         let sorting = sorting_columns(&parquet, &sort_names)?;
+        let range = |position: usize, index: &usize| Some((position, RangeBuilder::new(name(index)?)));
+        let told = columns.iter().enumerate().filter(|(_, index)| options.keys.contains(index));
         Ok(Self {
+            ranges: told.filter_map(|(position, index)| range(position, index)).collect(),
             properties: properties(options, sorting, &bloom_paths(&parquet, &bloom_names)?)?,
             sort: Sort::new(&schema, &sort_names)?,
             leaves: parquet.num_columns(),
@@ -93,7 +98,7 @@ impl Encoding {
             // It would tell Arrow readers a zone of `+00:00` where all others see UTC, and nothing else that is not there.
             .with_skip_arrow_metadata(true);
         let writer = ArrowWriter::try_new_with_options(Vec::new(), Arc::clone(&self.schema), options)?;
-        Ok(FileEncoder { writer, rows: 0, ids: PackedIds::default() })
+        Ok(FileEncoder { writer, rows: 0, ids: PackedIds::default(), ranges: self.ranges.clone() })
     }
 }
 
@@ -102,12 +107,21 @@ pub(super) struct FileEncoder {
     writer: ArrowWriter<Vec<u8>>,
     rows: u64,
     ids: PackedIds,
+    ranges: Vec<(usize, RangeBuilder)>,
+}
+
+/// A file that is whole.
+pub(super) struct Encoded {
+    pub(super) content: Bytes,
+    pub(super) rows: u64,
+    pub(super) ids: PackedIds,
+    pub(super) keys: Vec<KeyRange>,
 }
 
 impl FileEncoder {
     /// Appends rows; in a sorted file they are a row group, and sorted first. `ids` may be empty, if nobody will ask for them.
     pub(super) fn write(&mut self, encoding: &Encoding, rows: &RecordBatch, ids: &[u64]) -> Result<(), WriteError> {
-        self.rows += rows.num_rows() as u64;
+        self.count(rows);
         let Some(sort) = &encoding.sort else {
             self.ids.extend(ids.iter().copied());
             return Ok(self.writer.write(rows)?);
@@ -120,16 +134,19 @@ impl FileEncoder {
 
     /// Appends rows as they are, sorted or not.
     pub(super) fn copy(&mut self, rows: &RecordBatch) -> Result<(), WriteError> {
-        self.rows += rows.num_rows() as u64;
+        self.count(rows);
         Ok(self.writer.write(rows)?)
+    }
+
+    fn count(&mut self, rows: &RecordBatch) {
+        self.rows += rows.num_rows() as u64;
+        for (position, range) in &mut self.ranges {
+            rows.columns().get(*position).into_iter().for_each(|column| range.add(column));
+        }
     }
 
     pub(super) fn end_row_group(&mut self) -> Result<(), WriteError> {
         Ok(self.writer.flush()?)
-    }
-
-    pub(super) fn rows(&self) -> u64 {
-        self.rows
     }
 
     /// The file's size if it were closed now, in bytes, about.
@@ -146,10 +163,11 @@ impl FileEncoder {
         self.writer.bytes_written() + self.writer.memory_size() + codecs + blooms
     }
 
-    pub(super) fn finish(self) -> Result<(Bytes, PackedIds), WriteError> {
+    pub(super) fn finish(self) -> Result<Encoded, WriteError> {
         let mut content = self.writer.into_inner()?;
         content.shrink_to_fit();
-        Ok((Bytes::from(content), self.ids))
+        let keys = self.ranges.into_iter().filter_map(|(_, range)| range.finish()).collect();
+        Ok(Encoded { content: Bytes::from(content), rows: self.rows, ids: self.ids, keys })
     }
 }
 

@@ -13,6 +13,8 @@ pub struct FileIndex {
 /// A file that holds superseded rows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stale {
+    /// Which of the writer's files it is, in the order in which they were closed.
+    pub position: usize,
     /// As in [`EncodedFile`](crate::model::EncodedFile).
     pub path: String,
     /// For each of the file's rows, in file order, whether it stays.
@@ -26,15 +28,15 @@ impl FileIndex {
 
     /// The files that hold any of these rows, in the order in which they were closed. `superseded` ascends.
     pub fn stale(&self, superseded: &[u64]) -> Vec<Stale> {
-        let stale = |(path, ids): &(String, PackedIds)| {
+        let stale = |(position, (path, ids)): (usize, &(String, PackedIds))| {
             let relevant = ids.within(superseded);
             if relevant.is_empty() {
                 return None;
             }
             let keep: BooleanBuffer = ids.iter().map(|id| relevant.binary_search(&id).is_err()).collect();
-            (keep.count_set_bits() < keep.len()).then(|| Stale { path: path.clone(), keep })
+            (keep.count_set_bits() < keep.len()).then(|| Stale { position, path: path.clone(), keep })
         };
-        self.files.iter().filter_map(stale).collect()
+        self.files.iter().enumerate().filter_map(stale).collect()
     }
 
     /// Bytes held: one or two a row where rows lie in order of arrival.
@@ -127,7 +129,7 @@ mod tests {
         let index = index(&[("a", &[0, 1, 4]), ("b", &[2, 3, 5]), ("c", &[])]);
         assert!(index.stale(&[]).is_empty());
         let stale = index.stale(&[1, 4]);
-        assert_eq!(stale, [Stale { path: "a".into(), keep: [true, false, false].into_iter().collect() }]);
+        assert_eq!(stale, [Stale { position: 0, path: "a".into(), keep: [true, false, false].into_iter().collect() }]);
         assert_eq!(index.stale(&[3, 4]).len(), 2);
         assert!(index.stale(&[6, 7]).is_empty());
     }

@@ -1,7 +1,13 @@
 //! Partition values as text: what stands in a directory's name before it is escaped. Iceberg's human-readable forms.
 
+use std::{str::FromStr, sync::Arc};
+
 use arrow::{
-    array::{Array, ArrayRef, AsArray},
+    array::{
+        Array, ArrayRef, AsArray, BooleanArray, Decimal128Array, Float32Array, Float64Array, Int64Array, StringArray,
+        UInt64Array,
+    },
+    compute::{CastOptions, cast_with_options},
     datatypes::{
         DataType, Date32Type, Decimal128Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type,
         Time64MicrosecondType, TimestampMicrosecondType, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
@@ -90,4 +96,120 @@ fn decimal(unscaled: i128, scale: i8) -> String {
     let digits = format!("{:0width$}", unscaled.unsigned_abs(), width = scale + 1);
     let (whole, fraction) = digits.split_at(digits.len() - scale);
     format!("{sign}{whole}.{fraction}")
+}
+
+/// One value of this type, from the text that [`text`] makes of it under `identity`; `None` if it is no such text.
+pub(super) fn parse(data_type: &DataType, text: &str) -> Option<ArrayRef> {
+    let array: ArrayRef = match data_type {
+        DataType::Utf8 => Arc::new(StringArray::from(vec![text])),
+        DataType::Boolean => Arc::new(BooleanArray::from(vec![bool::from_str(text).ok()?])),
+        DataType::Float32 => Arc::new(Float32Array::from(vec![f32::from_str(text).ok()?])),
+        DataType::Float64 => Arc::new(Float64Array::from(vec![f64::from_str(text).ok()?])),
+        DataType::UInt64 => Arc::new(UInt64Array::from(vec![u64::from_str(text).ok()?])),
+        DataType::Decimal128(precision, scale) => {
+            let unscaled = Decimal128Array::from(vec![parse_decimal(text, *scale)?]);
+            Arc::new(unscaled.with_precision_and_scale(*precision, *scale).ok()?)
+        }
+        DataType::Date32 => integer(parse_date(text)?, &DataType::Int32)?,
+        DataType::Time64(_) => integer(parse_time(text)?, data_type)?,
+        DataType::Timestamp(_, _) => integer(parse_timestamp(text)?, data_type)?,
+        whole => integer(i64::from_str(text).ok()?, whole)?,
+    };
+    cast(&array, data_type)
+}
+
+fn integer(value: i64, data_type: &DataType) -> Option<ArrayRef> {
+    let value: ArrayRef = Arc::new(Int64Array::from(vec![value]));
+    cast(&value, data_type)
+}
+
+/// `None` if the value does not fit.
+fn cast(value: &ArrayRef, data_type: &DataType) -> Option<ArrayRef> {
+    cast_with_options(value, data_type, &CastOptions { safe: false, ..CastOptions::default() }).ok()
+}
+
+/// Days since 1970.
+fn parse_date(text: &str) -> Option<i64> {
+    let (sign, digits) = text.strip_prefix('-').map_or((1, text), |digits| (-1, digits));
+    let mut parts = digits.splitn(3, '-').map(i64::from_str);
+    let (year, month, day) = (parts.next()?.ok()?, parts.next()?.ok()?, parts.next()?.ok()?);
+    Some(days_from_civil(sign * year, month, day))
+}
+
+/// Microseconds since midnight.
+fn parse_time(text: &str) -> Option<i64> {
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
+    let mut parts = whole.splitn(3, ':').map(i64::from_str);
+    let (hours, minutes, seconds) = (parts.next()?.ok()?, parts.next()?.ok()?, parts.next()?.ok()?);
+    Some(((hours * 60 + minutes) * 60 + seconds) * 1_000_000 + i64::from_str(fraction).ok()?)
+}
+
+/// Microseconds since 1970, UTC.
+fn parse_timestamp(text: &str) -> Option<i64> {
+    let (date, time) = text.split_once(' ')?;
+    parse_date(date)?.checked_mul(MICROS_PER_DAY)?.checked_add(parse_time(time)?)
+}
+
+fn parse_decimal(text: &str, scale: i8) -> Option<i128> {
+    let digits: String = text.chars().filter(|c| *c != '.').collect();
+    let decimals = text.split_once('.').map_or(0, |(_, fraction)| fraction.len());
+    (decimals == usize::try_from(scale).unwrap_or(0)).then(|| i128::from_str(&digits).ok()).flatten()
+}
+
+/// The inverse of [`civil`]: `days_from_civil` of <https://howardhinnant.github.io/date_algorithms.html>.
+fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
+    let year = if month <= 2 { year - 1 } else { year };
+    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+    let year_of_era = year.rem_euclid(400);
+    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+    year.div_euclid(400) * 146_097 + day_of_era - 719_468
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn comes_back(values: &ArrayRef) -> Result<(), TestCaseError> {
+        for row in 0..values.len() {
+            let literal = text(Transform::Identity, values, row).unwrap().unwrap();
+            let parsed = parse(values.data_type(), &literal);
+            prop_assert_eq!(parsed.as_ref(), Some(&values.slice(row, 1)), "{}", literal);
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn a_text_that_is_no_value_of_its_type_is_none() {
+        for (data_type, text) in [(DataType::Int8, "128"), (DataType::Date32, "2026-01"), (DataType::Boolean, "yes")] {
+            assert_eq!(parse(&data_type, text), None);
+        }
+        assert_eq!(parse(&DataType::Decimal128(10, 2), "1.5"), None);
+    }
+
+    proptest! {
+        #[test]
+        fn every_value_is_read_back_from_its_text(
+            micros in -60_000_000_000_000_000_i64..60_000_000_000_000_000,
+            days in -1_000_000_i32..5_000_000,
+            number in any::<i64>(),
+            float in any::<f64>().prop_filter("a NaN is no key", |float| !float.is_nan()),
+            flag in any::<bool>(),
+            word in "[ -~ä]{0,9}",
+        ) {
+            let whole: ArrayRef = Arc::new(Int64Array::from(vec![number]));
+            comes_back(&whole)?;
+            comes_back(&(Arc::new(UInt64Array::from(vec![number.cast_unsigned()])) as ArrayRef))?;
+            comes_back(&(Arc::new(Float64Array::from(vec![float])) as ArrayRef))?;
+            comes_back(&(Arc::new(BooleanArray::from(vec![flag])) as ArrayRef))?;
+            comes_back(&(Arc::new(StringArray::from(vec![word])) as ArrayRef))?;
+            comes_back(&(Arc::new(arrow::array::Date32Array::from(vec![days])) as ArrayRef))?;
+            let unit = arrow::datatypes::TimeUnit::Microsecond;
+            comes_back(&integer(micros, &DataType::Timestamp(unit, Some("+00:00".into()))).unwrap())?;
+            comes_back(&integer(micros.rem_euclid(MICROS_PER_DAY), &DataType::Time64(unit)).unwrap())?;
+            let decimal = Decimal128Array::from(vec![i128::from(number)]).with_precision_and_scale(38, 4).unwrap();
+            comes_back(&(Arc::new(decimal) as ArrayRef))?;
+        }
+    }
 }

@@ -14,9 +14,11 @@ mod backlog;
 mod encode;
 mod hive;
 mod index;
+mod join;
 mod literal;
 mod partition;
 mod rewrite;
+mod shape;
 mod stride;
 mod table;
 #[cfg(test)]
@@ -28,8 +30,11 @@ use parquet::errors::ParquetError;
 
 pub use self::{
     index::{FileIndex, Stale},
-    rewrite::rewrite,
-    table::{Finished, TableWriter, empty_file},
+    join::Joiner,
+    partition::{file_columns, partition_values},
+    rewrite::{Change, Patch, rewrite, rewrite_with},
+    shape::{FileShape, Misplaced, directory},
+    table::{Finished, TableWriter, empty_file, renamed},
 };
 use crate::{
     error::{ErrorKind, Failure},
@@ -51,6 +56,8 @@ pub struct WriteOptions {
     pub memory: usize,
     /// Whether to remember which rows went into which file: needed if rows may be superseded later.
     pub index: bool,
+    /// Indexes of the columns whose range each file tells: what a merge looks for rows by.
+    pub keys: Vec<usize>,
     /// Stands in every file's footer, as does the resource.
     pub pipeline: String,
     pub resource: String,
@@ -82,6 +89,8 @@ pub enum WriteError {
     NoColumn { index: usize },
     #[error("{rows} rows came with {ids} ids, or with other columns than the table's")]
     Rows { rows: usize, ids: usize },
+    #[error("the partition value `{value}` of the column `{column}` cannot be read back")]
+    PartitionValue { column: String, value: String },
     #[error("the file {path} has {rows} rows, but {mask} were to be judged")]
     Mask { path: String, rows: usize, mask: usize },
     #[error("the schema could not be fingerprinted")]
@@ -99,7 +108,9 @@ impl Failure for WriteError {
                 ErrorKind::User
             }
             Self::Transform { .. } | Self::Nested { .. } | Self::NoDataColumn => ErrorKind::User,
-            Self::NoColumn { .. } | Self::Rows { .. } | Self::Mask { .. } => ErrorKind::Bug,
+            Self::NoColumn { .. } | Self::Rows { .. } | Self::Mask { .. } | Self::PartitionValue { .. } => {
+                ErrorKind::Bug
+            }
             Self::Fingerprint(_) | Self::Arrow(_) | Self::Parquet(_) => ErrorKind::Bug,
         }
     }
@@ -112,7 +123,8 @@ impl Failure for WriteError {
             Self::Transform { .. } => "partition_transform",
             Self::Nested { .. } => "nested_column",
             Self::NoDataColumn => "no_data_column",
-            Self::NoColumn { .. } | Self::Rows { .. } | Self::Mask { .. } | Self::Fingerprint(_) => "write_internal",
+            Self::NoColumn { .. } | Self::Rows { .. } | Self::Mask { .. } => "write_internal",
+            Self::PartitionValue { .. } | Self::Fingerprint(_) => "write_internal",
             Self::Arrow(_) | Self::Parquet(_) => "encode",
         }
     }

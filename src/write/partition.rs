@@ -4,8 +4,8 @@
 use std::{collections::HashMap, sync::Arc};
 
 use arrow::{
-    array::{Array, ArrayRef, UInt32Array},
-    compute::take_record_batch,
+    array::{Array, ArrayRef, UInt32Array, new_null_array},
+    compute::{take, take_record_batch},
     datatypes::{DataType, Schema, SchemaRef},
     error::ArrowError,
     record_batch::RecordBatch,
@@ -196,9 +196,27 @@ fn spans_of(order: &[(PartitionId, u32)]) -> Vec<Span> {
 }
 
 /// Indexes of the columns that data files have: those that the directory does not tell exactly.
-pub(super) fn file_columns(schema: &TableSchema, partition_by: &[PartitionField]) -> Vec<usize> {
+pub fn file_columns(schema: &TableSchema, partition_by: &[PartitionField]) -> Vec<usize> {
     let told = |index| partition_by.iter().any(|field| field.column == index && field.transform == Transform::Identity);
     (0..schema.columns.len()).filter(|&index| !told(index)).collect()
+}
+
+/// A partition column as it was before its file was written: `rows` times the value that the directory tells.
+///
+/// # Errors
+/// A field without such a column, and a text that is no value of the column's type.
+pub fn partition_values(
+    schema: &TableSchema,
+    field: &PartitionField,
+    value: Option<&str>,
+    rows: usize,
+) -> Result<ArrayRef, WriteError> {
+    let column = schema.columns.get(field.column).ok_or(WriteError::NoColumn { index: field.column })?;
+    let data_type = column.data_type.to_arrow();
+    let Some(value) = value else { return Ok(new_null_array(&data_type, rows)) };
+    let unreadable = || WriteError::PartitionValue { column: column.name.clone(), value: value.to_owned() };
+    let single = literal::parse(&data_type, value).ok_or_else(unreadable)?;
+    Ok(take(&single, &UInt32Array::from(vec![0; rows]), None)?)
 }
 
 /// The Arrow schema of some of a table's columns.

@@ -3,12 +3,11 @@
 use std::collections::BTreeMap;
 
 use arrow::{datatypes::SchemaRef, record_batch::RecordBatch};
-use bytes::Bytes;
 
 use super::{
     WriteError, WriteOptions,
     backlog::Backlog,
-    encode::{Encoding, FileEncoder},
+    encode::{Encoded, Encoding, FileEncoder},
     index::FileIndex,
     partition::{self, PartitionId, Partitioner},
     stride::{self, Stride, Strides},
@@ -46,6 +45,8 @@ pub struct Finished {
     pub files: Vec<EncodedFile>,
     /// Of all files of this writer; empty unless [`WriteOptions::index`] asks for it.
     pub index: FileIndex,
+    /// What the next file of this version and position would be numbered.
+    pub next_sequence: u64,
 }
 
 impl TableWriter {
@@ -112,9 +113,10 @@ impl TableWriter {
             self.close(partition, &mut files)?;
         }
         if self.sequence == 0 {
-            files.push(empty_file(&self.options)?);
+            files.push(empty_file(&self.options, 0)?);
+            self.sequence += 1;
         }
-        Ok(Finished { files, index: self.index })
+        Ok(Finished { files, index: self.index, next_sequence: self.sequence })
     }
 
     /// Bytes held between calls, about.
@@ -169,15 +171,14 @@ impl TableWriter {
     fn close(&mut self, partition: PartitionId, files: &mut Vec<EncodedFile>) -> Result<(), WriteError> {
         let Some(open) = self.open.remove(&partition) else { return Ok(()) };
         self.held -= open.held;
-        let rows = open.encoder.rows();
-        let (content, ids) = open.encoder.finish()?;
+        let Encoded { content, rows, ids, keys } = open.encoder.finish()?;
         let Some(place) = self.partitioner.partition(partition) else { return Ok(()) };
         let path = format!("{}{}", place.directory, file_name(&self.options, self.sequence));
         self.sequence += 1;
         if self.options.index {
             self.index.add(path.clone(), ids);
         }
-        files.push(EncodedFile { path, partition: place.key.clone(), rows, keys: Vec::new(), content });
+        files.push(EncodedFile { path, partition: place.key.clone(), rows, keys, content });
         Ok(())
     }
 
@@ -217,10 +218,17 @@ impl TableWriter {
 }
 
 /// The file of a table without rows: in the root, with all columns, also those that directories would tell.
-pub fn empty_file(options: &WriteOptions) -> Result<EncodedFile, WriteError> {
+pub fn empty_file(options: &WriteOptions, sequence: u64) -> Result<EncodedFile, WriteError> {
     let all: Vec<usize> = (0..options.schema.columns.len()).collect();
-    let (content, _): (Bytes, _) = Encoding::new(options, &all)?.start()?.finish()?;
-    Ok(EncodedFile { path: file_name(options, 0), partition: Vec::new(), rows: 0, keys: Vec::new(), content })
+    let Encoded { content, .. } = Encoding::new(options, &all)?.start()?.finish()?;
+    let path = file_name(options, sequence);
+    Ok(EncodedFile { path, partition: Vec::new(), rows: 0, keys: Vec::new(), content })
+}
+
+/// Where what is left of the file at `path` goes: to the same directory, under a name of the version that `options` name.
+pub fn renamed(path: &str, options: &WriteOptions, sequence: u64) -> String {
+    let directory = path.rfind('/').and_then(|slash| path.get(..=slash)).unwrap_or_default();
+    format!("{directory}{}", file_name(options, sequence))
 }
 
 /// Never repeats in a table: the version is the one that the commit will make, the position the writer's part in it.

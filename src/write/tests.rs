@@ -74,6 +74,7 @@ fn options() -> WriteOptions {
         position: 0,
         memory: 256 << 20,
         index: true,
+        keys: Vec::new(),
         pipeline: "shop".to_owned(),
         resource: "orders".to_owned(),
     }

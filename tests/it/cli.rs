@@ -51,7 +51,7 @@ fn a_wrong_command_line_exits_with_2_and_says_why_on_stderr_only() {
     let wrong: [&[&str]; 6] = [
         &[],
         &["run"],
-        &["verify", "export.yaml"],
+        &["mend", "export.yaml"],
         &["run", "export.yaml", "--nope"],
         &["run", "export.yaml", "--max-pages", "0"],
         &["check", "export.yaml", "-q", "-v"],

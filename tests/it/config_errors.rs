@@ -436,6 +436,7 @@ resources:
             position: 0,
             memory: 1 << 20,
             index: false,
+            keys: Vec::new(),
             pipeline: plan.pipeline.clone(),
             resource: resource.name.clone(),
         };

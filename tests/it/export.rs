@@ -254,7 +254,7 @@ async fn no_secret_is_in_the_lake_the_summary_or_the_events() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn append_adds_replace_replaces_and_merge_fills_an_empty_table_only() {
+async fn append_adds_replace_replaces_and_merge_merges() {
     let (server, lake) = (item_server(vec![json!({"id": 1}), json!({"id": 2})]).await, TempDir::new().unwrap());
     let with = |disposition: &str| {
         items_plan(
@@ -272,11 +272,8 @@ async fn append_adds_replace_replaces_and_merge_fills_an_empty_table_only() {
     assert_eq!((replaced.table_version, replaced.table_rows), (3, 2));
     assert_eq!(rows_of(&lake, &["id"]), cells(&[&["1"], &["2"]]));
 
-    let before = server.requests().len();
-    let refused = run_plan(with("merge")).await;
-    assert_eq!(refused.kinds, [ErrorKind::User]);
-    assert_eq!(refused.summary.resources[0].error.as_ref().unwrap().code, "merge_not_supported");
-    assert_eq!(server.requests().len(), before, "refused before the first request");
+    let merged = only(run_plan(with("merge")).await);
+    assert_eq!((merged.table_version, merged.rows_written, merged.table_rows), (4, 2, 2));
 }
 
 #[tokio::test(flavor = "multi_thread")]

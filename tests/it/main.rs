@@ -11,6 +11,8 @@ mod export;
 mod faulty_store;
 mod http;
 mod layers;
+mod maintain;
+mod merge;
 mod pagination;
 mod pause;
 mod stores;

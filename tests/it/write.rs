@@ -45,6 +45,7 @@ fn options() -> WriteOptions {
         position: 0,
         memory: 64 << 20,
         index: true,
+        keys: Vec::new(),
         pipeline: "shop".to_owned(),
         resource: "orders".to_owned(),
     }
@@ -115,7 +116,7 @@ fn rows_superseded_after_they_were_written_are_gone_from_the_table() {
     assert_eq!(dedup.duplicates(), 4);
     let finished = writer.finish().unwrap();
     files.extend(finished.files);
-    for stale in finished.index.stale(&dedup.finish().ids) {
+    for stale in finished.index.stale(&dedup.finish().superseded) {
         let at = files.iter().position(|file| file.path == stale.path).unwrap();
         let file = files.swap_remove(at);
         files.extend(rewrite(file, &stale.keep, &options()).unwrap());

@@ -1,0 +1,130 @@
+//! `restlake verify`: whether the tables are what their commits say.
+
+use clap::Args;
+use indicatif::{DecimalBytes, HumanCount};
+
+use super::{
+    args::Global,
+    console::Console,
+    diagnostics::{CYAN, GREEN, RED, labelled},
+    exit::Exit,
+    failure,
+    grid::grid,
+    output::Answer,
+    summary::counted,
+    tables::{self, TableArgs, Told},
+};
+use crate::{
+    environment::Environment,
+    maintain::{self, Finding, Lake, Verified, VerifyOptions},
+};
+
+const EXAMPLES: &str = "\
+Examples:
+  restlake verify export.yaml
+  restlake verify export.yaml --quick --resource test_cases
+  restlake verify export.yaml --output json | jq '.findings[]'
+
+Every finding is listed, and the exit code is 1 if there is any. Nothing is changed.";
+
+/// Compares the tables with their commits: files, sizes, rows, checksums, schemas, keys
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub struct VerifyArgs {
+    #[command(flatten)]
+    pub tables: TableArgs,
+    /// Judge files by their footers: no checksums, no look at the keys
+    #[arg(long)]
+    pub quick: bool,
+}
+
+pub async fn execute(args: &VerifyArgs, global: &Global, console: &Console) -> Answer {
+    match args.tables.open(Environment::real()) {
+        Err(refusal) => failure::answer(&refusal, global, console),
+        Ok(lake) => verify(&lake, args.quick, global).await,
+    }
+}
+
+async fn verify(lake: &Lake, quick: bool, global: &Global) -> Answer {
+    let options = VerifyOptions { quick, memory: lake.plan().memory_limit };
+    let told = tables::each(lake, async |resource| {
+        let table = lake.look(resource)?;
+        maintain::verify(table.as_ref(), &lake.identity(resource), resource, &options).await
+    })
+    .await;
+    let exit = exit(&told);
+    tables::answer(
+        global,
+        exit,
+        || text(&told),
+        || {
+            let mut document = tables::document(lake, exit, &told);
+            if let Some(document) = document.as_object_mut() {
+                document.insert("findings".into(), serde_json::to_value(all(&told)).unwrap_or_default());
+            }
+            document
+        },
+    )
+}
+
+/// What was found has to be mended by somebody, like what failed for good.
+fn exit(told: &[Told<Verified>]) -> Exit {
+    let failed = tables::exit(told);
+    if all(told).is_empty() || failed == Exit::Interrupted { failed } else { Exit::Failed }
+}
+
+fn all(told: &[Told<Verified>]) -> Vec<&Finding> {
+    told.iter().filter_map(Told::done).flat_map(|verified| &verified.findings).collect()
+}
+
+fn text(told: &[Told<Verified>]) -> String {
+    let done = || told.iter().filter_map(|told| Some((told.table.as_str(), told.done()?)));
+    let mut text = String::new();
+    if done().next().is_some() {
+        let header = ["table", "version", "files", "rows", "bytes", "findings"];
+        text += &grid(header, 1, done().map(|(table, verified)| row(table, verified)));
+    }
+    text += &tables::errors(told);
+    let findings = all(told);
+    text += &findings.iter().map(|finding| line(finding)).collect::<String>();
+    text += &hints(&findings);
+    text + &conclusion(findings.len(), told)
+}
+
+fn row(table: &str, verified: &Verified) -> [String; 6] {
+    let count = |number: u64| HumanCount(number).to_string();
+    let version = if verified.version == 0 { "none yet".to_owned() } else { count(verified.version) };
+    [
+        table.to_owned(),
+        version,
+        count(verified.files),
+        count(verified.rows),
+        DecimalBytes(verified.bytes).to_string(),
+        count(verified.findings.len() as u64),
+    ]
+}
+
+fn line(finding: &Finding) -> String {
+    let place = finding.file.as_ref().map(|file| format!("/{file}")).unwrap_or_default();
+    let Finding { table, problem, found, expected, .. } = finding;
+    labelled(RED, &problem.to_string(), &format!("{table}{place}: {found}; expected: {expected}"))
+}
+
+/// What to do about each kind of problem, once.
+fn hints(findings: &[&Finding]) -> String {
+    let mut problems: Vec<_> = findings.iter().map(|finding| (finding.problem, finding.hint.as_str())).collect();
+    problems.sort_unstable();
+    problems.dedup();
+    problems.iter().map(|(problem, hint)| labelled(CYAN, "hint", &format!("{problem}: {hint}"))).collect()
+}
+
+fn conclusion(findings: usize, told: &[Told<Verified>]) -> String {
+    let tables = counted(told.len() as u64, "table");
+    match findings {
+        0 if told.iter().all(|told| told.result.is_ok()) => {
+            labelled(GREEN, "ok", &format!("{tables}, nothing is wrong"))
+        }
+        0 => labelled(RED, "failed", "not every table could be looked at"),
+        _ => labelled(RED, "failed", &counted(findings as u64, "finding")),
+    }
+}

@@ -1,0 +1,187 @@
+//! Deletes what no kept version needs and no living run has: only names that restlake gave itself.
+//!
+//! | what | when it goes |
+//! |---|---|
+//! | staging of runs that are gone | at once; checkpoints that a run may go on with when they are older than `retain` |
+//! | data files that no commit has any more | at once; their versions cannot be read without the others that went before |
+//! | commits before the last full list, but never the newest 50 | when they are older than `retain` |
+//! | rejects and records of runs | when their run began before `retain` |
+//!
+//! Delta keeps the files of old versions until `retain` has passed: its table format tells which.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use chrono::{DateTime, NaiveDateTime, Utc};
+use futures::{StreamExt, TryStreamExt, stream};
+use serde::Serialize;
+
+use super::{HIDDEN, name_of, objects, version_of};
+use crate::{
+    commit::{AttemptRecord, AttemptStatus, StoredObject, TableFormat},
+    error::Result,
+    plan::TableFormatKind,
+};
+
+/// Objects deleted at a time.
+const DELETES: usize = 16;
+
+/// What to keep.
+#[derive(Clone, Copy, Debug)]
+pub struct VacuumOptions {
+    pub retain: Duration,
+    pub now: DateTime<Utc>,
+    pub format: TableFormatKind,
+}
+
+/// What went, or would.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Vacuumed {
+    pub bytes: u64,
+    /// By path.
+    pub objects: Vec<StoredObject>,
+}
+
+impl Vacuumed {
+    fn new(mut objects: Vec<StoredObject>) -> Self {
+        objects.sort_unstable();
+        objects.dedup();
+        Self { bytes: objects.iter().map(|object| object.bytes).sum(), objects }
+    }
+}
+
+/// What a vacuum would delete. Changes nothing; `table` may be one that is only looked at.
+pub async fn vacuum_plan(table: &dyn TableFormat, options: &VacuumOptions) -> Result<Vacuumed> {
+    let attempts = table.attempts().await?;
+    let mut needless = abandoned(table, &attempts, options).await?;
+    needless.extend(expired(table, &attempts, options).await?);
+    Ok(Vacuumed::new(needless))
+}
+
+/// Deletes it. `before` is what [`vacuum_plan`] told before the table was opened: opening deletes attempts of dead runs.
+pub async fn vacuum(table: &dyn TableFormat, before: &Vacuumed, options: &VacuumOptions) -> Result<Vacuumed> {
+    let newest = table.newest().await?;
+    table.workspace().discard_stale(newest, options.retain).await?;
+    let attempts = table.attempts().await?;
+    let expired = expired(table, &attempts, options).await?;
+    let store = table.workspace().table();
+    let deletes = stream::iter(&expired).map(|object| store.delete(&object.path));
+    deletes.buffer_unordered(DELETES).try_collect::<()>().await?;
+    let left: BTreeSet<String> = objects(store).await?.into_iter().map(|object| object.path).collect();
+    let gone = before.objects.iter().chain(&expired).filter(|object| !left.contains(&object.path)).cloned();
+    Ok(Vacuumed::new(gone.collect()))
+}
+
+/// What runs that are gone left in the staging directory.
+async fn abandoned(
+    table: &dyn TableFormat,
+    attempts: &[AttemptRecord],
+    options: &VacuumOptions,
+) -> Result<Vec<StoredObject>> {
+    let resumable = table.workspace().resumable(table.newest().await?).await?;
+    let written = resumable.and_then(|resumable| resumable.written_at());
+    let is_stale = written.is_some_and(|moment| moment < cutoff(options));
+    let goes = |attempt: &&AttemptRecord| match attempt.status {
+        AttemptStatus::Dead => true,
+        AttemptStatus::Resumable => is_stale,
+        AttemptStatus::Living | AttemptStatus::Committed | AttemptStatus::Published => false,
+    };
+    Ok(attempts.iter().filter(goes).flat_map(|attempt| attempt.objects.clone()).collect())
+}
+
+fn cutoff(options: &VacuumOptions) -> DateTime<Utc> {
+    let retain = chrono::TimeDelta::from_std(options.retain).unwrap_or(chrono::TimeDelta::MAX);
+    options.now.checked_sub_signed(retain).unwrap_or(DateTime::<Utc>::MIN_UTC)
+}
+
+/// All but the staging directory.
+async fn expired(
+    table: &dyn TableFormat,
+    attempts: &[AttemptRecord],
+    options: &VacuumOptions,
+) -> Result<Vec<StoredObject>> {
+    let before = cutoff(options);
+    let mut expired = table.expired(before).await?;
+    // Listed first: what a run publishes after this is not in the list, what it published before is in the snapshot.
+    let listed = objects(table.workspace().table()).await?;
+    let snapshot = table.snapshot().await?;
+    let live: BTreeSet<&str> = snapshot.files.iter().map(|file| file.path.as_str()).collect();
+    let is_quiet = attempts.iter().all(|attempt| attempt.status != AttemptStatus::Living);
+    for object in listed {
+        let is_old = run_began(&object.path).is_some_and(|began| began < before);
+        let is_orphan = options.format == TableFormatKind::Parquet
+            && !live.contains(object.path.as_str())
+            && is_orphan(&object.path, snapshot.version, is_quiet);
+        if is_old || is_orphan {
+            expired.push(object);
+        }
+    }
+    Ok(expired)
+}
+
+/// Whether a file that the newest version does not have is one that an earlier version had, or that a run left that is gone.
+fn is_orphan(path: &str, newest: u64, is_quiet: bool) -> bool {
+    let version = version_of(path).filter(|_| !path.starts_with(HIDDEN));
+    version.is_some_and(|version| version <= newest || is_quiet)
+}
+
+/// When the run began whose rejects or record this is, by its id `20261122T120000123Z-0badcafe`; `None` for anything else.
+fn run_began(path: &str) -> Option<DateTime<Utc>> {
+    let rejects = path.strip_prefix("_restlake/rejects/").and_then(|name| name.strip_suffix(".jsonl"));
+    let record = path.strip_prefix("_restlake/runs/").and_then(|name| name.strip_suffix(".json"));
+    let (moment, salt) = rejects.or(record)?.split_once('-')?;
+    let is_salt = salt.len() == 8 && salt.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let moment = NaiveDateTime::parse_from_str(moment, "%Y%m%dT%H%M%S%3fZ").ok()?;
+    (is_salt && name_of(path).len() == path.len() - path.rfind('/')? - 1).then(|| moment.and_utc())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FILE: &str = "a=1/part-0000000005-00000-00000.parquet";
+
+    #[test]
+    fn files_of_earlier_versions_are_orphans_and_those_of_later_ones_only_where_nobody_writes() {
+        assert!(is_orphan(FILE, 5, false) && is_orphan(FILE, 9, false));
+        assert!(!is_orphan(FILE, 4, false));
+        assert!(is_orphan(FILE, 4, true));
+    }
+
+    #[test]
+    fn only_names_of_data_files_where_readers_look_are_orphans() {
+        for path in ["data.parquet", "part-1.parquet", "_restlake/x/part-0000000005-00000-00000.parquet", "notes.txt"] {
+            assert!(!is_orphan(path, 9, true), "{path}");
+        }
+    }
+
+    #[test]
+    fn rejects_and_records_tell_when_their_run_began() {
+        let began = |path: &str| run_began(path).map(|moment| moment.to_rfc3339());
+        let expected = Some("2026-11-22T12:00:00.123+00:00".to_owned());
+        assert_eq!(began("_restlake/rejects/20261122T120000123Z-0badcafe.jsonl"), expected);
+        assert_eq!(began("_restlake/runs/20261122T120000123Z-0badcafe.json"), expected);
+        for other in [
+            "_restlake/runs/notes.json",
+            "_restlake/runs/20261122T120000123Z-mine.json",
+            "_restlake/runs/20261322T120000123Z-0badcafe.json",
+            "_restlake/20261122T120000123Z-0badcafe.json",
+            "runs/20261122T120000123Z-0badcafe.json",
+        ] {
+            assert_eq!(began(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn what_is_told_is_in_order_once_and_adds_up() {
+        let object = |path: &str, bytes| StoredObject { path: path.into(), bytes };
+        let vacuumed = Vacuumed::new(vec![object("b", 2), object("a", 1), object("b", 2)]);
+        assert_eq!((vacuumed.bytes, vacuumed.objects.len()), (3, 2));
+        assert_eq!(vacuumed.objects[0].path, "a");
+    }
+
+    #[test]
+    fn a_retention_longer_than_time_keeps_everything() {
+        let options = VacuumOptions { retain: Duration::MAX, now: Utc::now(), format: TableFormatKind::Parquet };
+        assert_eq!(cutoff(&options), DateTime::<Utc>::MIN_UTC);
+    }
+}

@@ -1,0 +1,228 @@
+//! Whether each key is there once: hashes of all keys find candidates, the keys themselves decide.
+//!
+//! A key takes 16 bytes of memory. Where that is more than there is, the keys are looked at in several passes, each at those
+//! whose hash leaves the same remainder.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashSet},
+    hash::BuildHasher,
+};
+
+use arrow::{
+    array::ArrayRef,
+    record_batch::RecordBatch,
+    row::{RowConverter, SortField},
+    util::display::{ArrayFormatter, FormatOptions},
+};
+use bytes::Bytes;
+use hashbrown::DefaultHashBuilder;
+
+use super::content::{ReadError, for_each_batch};
+use crate::{
+    model::{DataFile, Version},
+    plan::{PartitionField, Transform},
+    schema::TableSchema,
+    write::FileShape,
+};
+
+/// Bytes that an entry takes.
+const ENTRY: u64 = size_of::<Entry>() as u64;
+
+/// Keys that are named one by one; of a table that is wrong throughout, the rest is counted.
+pub(super) const MAX_NAMED: usize = 1000;
+
+/// A key's hash and the number of its file.
+pub(super) type Entry = (u64, u32);
+
+/// Rows among which a key may be only once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Scope {
+    /// All rows of the table.
+    Table,
+    /// The rows that each of these versions added.
+    Versions(BTreeSet<Version>),
+}
+
+/// What makes a key, and how keys are told apart.
+#[derive(Clone, Debug)]
+pub(super) struct Keys {
+    /// Columns of the key that are in the files.
+    columns: Vec<String>,
+    /// Columns that only directories tell.
+    told: Vec<String>,
+    scope: Scope,
+    hasher: DefaultHashBuilder,
+    passes: u64,
+}
+
+/// One key that is there more than once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Duplicate {
+    /// `id=5`
+    pub(super) key: String,
+    /// Numbers of the files it is in, one for each time.
+    pub(super) files: Vec<u32>,
+}
+
+impl Keys {
+    /// `None` if there is no such column in the schema: then there is nothing to compare.
+    pub(super) fn new(
+        names: &[String],
+        schema: &TableSchema,
+        partition_by: &[PartitionField],
+        scope: Scope,
+    ) -> Option<Self> {
+        let is_told = |name: &String| {
+            let index = schema.index_of(name);
+            partition_by.iter().any(|field| Some(field.column) == index && field.transform == Transform::Identity)
+        };
+        if names.is_empty() || names.iter().any(|name| schema.index_of(name).is_none()) {
+            return None;
+        }
+        let (told, columns) = names.iter().cloned().partition(is_told);
+        Some(Self { columns, told, scope, hasher: DefaultHashBuilder::default(), passes: 1 })
+    }
+
+    /// As many passes as it takes to keep the entries of so many rows within this memory.
+    pub(super) fn within(self, rows: u64, memory: u64) -> Self {
+        let bytes = rows.saturating_mul(ENTRY);
+        Self { passes: bytes.div_ceil(memory.max(ENTRY)).max(1), ..self }
+    }
+
+    pub(super) fn passes(&self) -> u64 {
+        self.passes
+    }
+
+    /// The hashes of a file's keys that belong to a pass.
+    pub(super) fn hashes(
+        &self,
+        pass: u64,
+        content: &Bytes,
+        file: &DataFile,
+        shape: &FileShape,
+    ) -> Result<Vec<u64>, ReadError> {
+        let mut hashes = Vec::new();
+        self.for_each(content, file, shape, |hash, _, _, _| {
+            if hash % self.passes == pass {
+                hashes.push(hash);
+            }
+        })?;
+        Ok(hashes)
+    }
+
+    /// The rows of a file whose key has one of these hashes: the key's bytes, and its text.
+    pub(super) fn matching(
+        &self,
+        wanted: &HashSet<u64>,
+        content: &Bytes,
+        file: &DataFile,
+        shape: &FileShape,
+    ) -> Result<Vec<(Vec<u8>, String)>, ReadError> {
+        let mut matching = Vec::new();
+        self.for_each(content, file, shape, |hash, key, rows, row| {
+            if wanted.contains(&hash) {
+                matching.push((self.identity(file, key), self.text(file, rows, row)));
+            }
+        })?;
+        Ok(matching)
+    }
+
+    /// Calls `visit` with each key of a file: hash, bytes, and where it stands.
+    fn for_each(
+        &self,
+        content: &Bytes,
+        file: &DataFile,
+        shape: &FileShape,
+        mut visit: impl FnMut(u64, &[u8], &RecordBatch, usize),
+    ) -> Result<(), ReadError> {
+        if self.group(file).is_none() || file.rows == 0 {
+            return Ok(());
+        }
+        let names: Vec<&str> = self.columns.iter().map(String::as_str).collect();
+        let fields = names.iter().filter_map(|name| shape.arrow(false).field_with_name(name).ok());
+        let types = fields.map(|field| SortField::new(field.data_type().clone()));
+        let converter = RowConverter::new(types.collect())?;
+        for_each_batch(content, shape, &names, |rows| {
+            let columns: Vec<ArrayRef> = names.iter().filter_map(|name| rows.column_by_name(name).cloned()).collect();
+            if columns.is_empty() {
+                // The whole key is told by the directory: each row has the same.
+                (0..rows.num_rows()).for_each(|row| visit(self.hash(file, &[]), &[], rows, row));
+                return Ok(());
+            }
+            let keys = converter.convert_columns(&columns)?;
+            keys.iter().enumerate().for_each(|(row, key)| visit(self.hash(file, key.data()), key.data(), rows, row));
+            Ok(())
+        })
+    }
+
+    /// Keys of different groups are never the same; `None` for a file whose keys nobody promises to be different.
+    fn group(&self, file: &DataFile) -> Option<Version> {
+        match &self.scope {
+            Scope::Table => Some(0),
+            Scope::Versions(versions) => {
+                super::super::version_of(&file.path).filter(|version| versions.contains(version))
+            }
+        }
+    }
+
+    fn told_values<'a>(&'a self, file: &'a DataFile) -> impl Iterator<Item = (&'a str, Option<&'a str>)> {
+        let value =
+            |key: &str| file.partition.iter().find(|(name, _)| name == key).and_then(|(_, value)| value.as_deref());
+        self.told.iter().map(move |key| (key.as_str(), value(key)))
+    }
+
+    fn hash(&self, file: &DataFile, key: &[u8]) -> u64 {
+        let told: Vec<_> = self.told_values(file).collect();
+        self.hasher.hash_one((self.group(file), told, key))
+    }
+
+    /// What two equal keys have in common and no others do.
+    fn identity(&self, file: &DataFile, key: &[u8]) -> Vec<u8> {
+        let told: Vec<_> = self.told_values(file).collect();
+        let mut identity = format!("{:?}{told:?}", self.group(file)).into_bytes();
+        identity.extend_from_slice(key);
+        identity
+    }
+
+    fn text(&self, file: &DataFile, rows: &RecordBatch, row: usize) -> String {
+        let options = FormatOptions::new().with_null("null");
+        let value = |name: &str| {
+            let formatter = ArrayFormatter::try_new(rows.column_by_name(name)?, &options).ok()?;
+            Some(format!("{name}={}", formatter.value(row)))
+        };
+        let told = self.told_values(file).map(|(name, value)| format!("{name}={}", value.unwrap_or("null")));
+        told.chain(self.columns.iter().filter_map(|name| value(name))).collect::<Vec<_>>().join(", ")
+    }
+}
+
+/// The hashes that occur more than once, at most [`MAX_NAMED`] of them; the files they are in; and how many more there are.
+pub(super) fn candidates(mut entries: Vec<Entry>) -> (HashSet<u64>, BTreeSet<u32>, usize) {
+    entries.sort_unstable();
+    let (mut hashes, mut files, mut more) = (HashSet::new(), BTreeSet::new(), 0);
+    for equal in entries.chunk_by(|(a, _), (b, _)| a == b).filter(|equal| equal.len() > 1) {
+        if hashes.len() == MAX_NAMED {
+            more += 1;
+            continue;
+        }
+        hashes.extend(equal.first().map(|(hash, _)| *hash));
+        files.extend(equal.iter().map(|(_, file)| *file));
+    }
+    (hashes, files, more)
+}
+
+/// Keys found in files, by what makes them equal.
+#[derive(Debug, Default)]
+pub(super) struct Confirmed(BTreeMap<Vec<u8>, Duplicate>);
+
+impl Confirmed {
+    pub(super) fn add(&mut self, file: u32, keys: Vec<(Vec<u8>, String)>) {
+        for (identity, key) in keys {
+            self.0.entry(identity).or_insert_with(|| Duplicate { key, files: Vec::new() }).files.push(file);
+        }
+    }
+
+    /// Those that are there more than once; a hash may have had two keys.
+    pub(super) fn duplicates(self) -> impl Iterator<Item = Duplicate> {
+        self.0.into_values().filter(|duplicate| duplicate.files.len() > 1)
+    }
+}

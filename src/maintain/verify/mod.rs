@@ -1,0 +1,502 @@
+//! Whether a table is what its commits say. Reads everything, changes nothing, lists all it finds.
+//!
+//! ```text
+//!  log ──audit──► flaws
+//!  snapshot, listing ──► missing, foreign, size, attempts
+//!  each file ──► checksum, footer (rows, schema), partition ──► hashes of keys ──► candidates ──► keys read again
+//! ```
+//!
+//! A run may commit meanwhile: then what was found is about a mixture, and all is looked at again. Several files are read at a
+//! time, as many as the memory holds; keys take 16 bytes each, in as many passes as the memory wants.
+
+mod content;
+mod finding;
+mod keys;
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashSet},
+    sync::Arc,
+};
+
+use bytes::Bytes;
+use futures::{StreamExt, TryStreamExt, stream};
+use serde::Serialize;
+use tokio::task::spawn_blocking;
+
+pub use self::finding::{Finding, Problem};
+use self::{
+    content::{ReadError, check_footer, check_whole, footer},
+    finding::Findings,
+    keys::{Confirmed, Entry, Keys, MAX_NAMED, Scope, candidates},
+};
+use super::{HIDDEN, MaintainError, check_identity, objects, spec};
+use crate::{
+    commit::{AttemptRecord, AttemptStatus, Flaw, StoredObject, TableFormat, TableSnapshot},
+    error::Result,
+    model::{DataFile, Operation, TableIdentity, Version},
+    plan::{MergeStrategy, ResourcePlan, WriteDisposition},
+    write::{FileShape, directory},
+};
+
+/// How often a table that changes meanwhile is looked at again.
+const LOOKS: u32 = 3;
+
+const PARQUET: &str = ".parquet";
+
+/// Files read at a time, where the memory holds them.
+const FILES_AT_ONCE: u64 = 8;
+
+/// How thoroughly to look.
+#[derive(Clone, Copy, Debug)]
+pub struct VerifyOptions {
+    /// Files are judged by their footers: no checksums, no keys.
+    pub quick: bool,
+    /// Bytes of files and keys that may be held.
+    pub memory: u64,
+}
+
+/// What was looked at, and what is wrong with it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Verified {
+    /// 0 for a table that does not exist yet.
+    pub version: Version,
+    pub files: u64,
+    pub rows: u64,
+    pub bytes: u64,
+    /// By file.
+    #[serde(skip)]
+    pub findings: Vec<Finding>,
+}
+
+/// Compares a table with its commits.
+///
+/// # Errors
+/// A store that cannot be read, and a table of another resource. Whatever is wrong with the table itself is a finding.
+pub async fn verify(
+    table: &dyn TableFormat,
+    identity: &TableIdentity,
+    resource: &ResourcePlan,
+    options: &VerifyOptions,
+) -> Result<Verified> {
+    let verify = Verify { table, identity, resource, options };
+    for _ in 1..LOOKS {
+        let verified = verify.once().await?;
+        // A newer version explains what was found, or hides it.
+        if verified.findings.is_empty() || table.newest().await? == verified.version {
+            return Ok(verified);
+        }
+    }
+    verify.once().await
+}
+
+struct Verify<'a> {
+    table: &'a dyn TableFormat,
+    identity: &'a TableIdentity,
+    resource: &'a ResourcePlan,
+    options: &'a VerifyOptions,
+}
+
+/// What is known of a table before its files are opened.
+struct Known {
+    snapshot: TableSnapshot,
+    shape: Arc<FileShape>,
+    keys: Option<Arc<Keys>>,
+    /// Files that an unpublished commit will move into place.
+    awaited: BTreeSet<String>,
+}
+
+/// What became of one file.
+struct Examined {
+    findings: Findings,
+    /// Of its keys in the first pass; `None` if its rows cannot be read.
+    hashes: Option<Vec<u64>>,
+}
+
+impl Verify<'_> {
+    async fn once(&self) -> Result<Verified> {
+        let mut findings = Findings::new(&self.resource.table);
+        let flaws = self.table.audit().await?;
+        flaws.iter().for_each(|flaw| add_flaw(&mut findings, flaw));
+        let snapshot = match self.table.snapshot().await {
+            Ok(snapshot) => snapshot,
+            // Said above.
+            Err(_) if !flaws.is_empty() => TableSnapshot::default(),
+            Err(error) => return Err(error),
+        };
+        check_identity(self.table.workspace().table(), &snapshot, self.identity)?;
+        if snapshot.version > 0 || flaws.is_empty() {
+            self.check_table(&snapshot, &mut findings).await?;
+        }
+        findings.list.sort();
+        Ok(Verified {
+            version: snapshot.version,
+            files: snapshot.files.len() as u64,
+            rows: snapshot.rows,
+            bytes: snapshot.files.iter().map(|file| file.bytes).sum(),
+            findings: findings.list,
+        })
+    }
+
+    async fn check_table(&self, snapshot: &TableSnapshot, findings: &mut Findings) -> Result<()> {
+        let objects = objects(self.table.workspace().table()).await?;
+        let attempts = self.table.attempts().await?;
+        attempts.iter().for_each(|attempt| add_attempt(findings, attempt));
+        check_foreign(snapshot, &objects, findings);
+        let Some(known) = self.known(snapshot, &attempts).await? else { return Ok(()) };
+        let present = check_presence(&known, &objects, findings);
+        let examined = self.examine(&known, &present).await?;
+        let mut entries = Vec::new();
+        let mut readable = Vec::new();
+        for ((number, file), mut examined) in present.into_iter().zip(examined) {
+            findings.list.append(&mut examined.findings.list);
+            if let Some(hashes) = examined.hashes {
+                entries.extend(hashes.into_iter().map(|hash| (hash, number)));
+                readable.push((number, file));
+            }
+        }
+        self.check_keys(&known, &readable, entries, findings).await
+    }
+
+    async fn known(&self, snapshot: &TableSnapshot, attempts: &[AttemptRecord]) -> Result<Option<Known>> {
+        let Some(schema) = &snapshot.schema else { return Ok(None) };
+        let partition_by = spec::parse(&self.resource.table, &snapshot.partition_by, schema)?;
+        let committed = attempts.iter().filter(|attempt| attempt.status == AttemptStatus::Committed);
+        let staged = committed.flat_map(|attempt| &attempt.objects);
+        let awaited = staged.map(|object| staged_name(&object.path).to_owned()).collect();
+        let keys = match self.options.quick {
+            true => None,
+            false => Keys::new(&self.key_columns(), schema, &partition_by, self.scope(snapshot.version).await?),
+        };
+        // Half for the keys, the other for the files.
+        let keys = keys.map(|keys| Arc::new(keys.within(snapshot.rows, self.options.memory / 2)));
+        let shape = Arc::new(FileShape::new(schema, &partition_by));
+        Ok(Some(Known { snapshot: snapshot.clone(), shape, keys, awaited }))
+    }
+
+    /// The columns whose values together are there once; none if nobody promises that.
+    fn key_columns(&self) -> Vec<String> {
+        if !self.resource.dedup {
+            return Vec::new();
+        }
+        let history = match &self.resource.merge.strategy {
+            // A row has a version for each time at which it became another.
+            MergeStrategy::Scd2(scd2) if self.resource.write_disposition == WriteDisposition::Merge => {
+                Some(scd2.valid_from)
+            }
+            _ => None,
+        };
+        let columns = self.resource.primary_key.iter().copied().chain(history);
+        let name = |index: usize| Some(self.resource.schema.columns.get(index)?.name.clone());
+        columns.filter_map(name).collect()
+    }
+
+    /// Where a key may be only once, by what the versions did that made the table.
+    async fn scope(&self, newest: Version) -> Result<Scope> {
+        let mut history = Vec::new();
+        for version in (1..=newest).rev() {
+            // Older commits may be gone; one that cannot be read is the audit's to tell.
+            let Some(record) = self.table.commit_at(version).await.unwrap_or_default() else { break };
+            history.push((version, record.operation));
+            if record.operation == Operation::Replace {
+                break;
+            }
+        }
+        Ok(scope(&history, newest, self.resource.write_disposition))
+    }
+
+    /// Looks into files, several at a time; in their order.
+    async fn examine(&self, known: &Known, files: &[(u32, &DataFile)]) -> Result<Vec<Examined>> {
+        let largest = files.iter().map(|(_, file)| file.bytes).max().unwrap_or_default().max(1);
+        let at_once = if self.options.quick { FILES_AT_ONCE } else { self.options.memory / 2 / largest };
+        let at_once = usize::try_from(at_once.clamp(1, FILES_AT_ONCE)).unwrap_or(1);
+        let examined = stream::iter(files).map(|(_, file)| self.examine_one(known, file));
+        examined.buffered(at_once).try_collect().await
+    }
+
+    async fn examine_one(&self, known: &Known, file: &DataFile) -> Result<Examined> {
+        if self.options.quick { self.examine_footer(known, file).await } else { self.examine_whole(known, file).await }
+    }
+
+    async fn examine_footer(&self, known: &Known, file: &DataFile) -> Result<Examined> {
+        let mut findings = Findings::new(&self.resource.table);
+        match footer(self.table.workspace().table(), file).await? {
+            Ok(metadata) => _ = check_footer(&metadata, file, &known.shape, &mut findings),
+            Err(error) => findings.add(Problem::Unreadable, &file.path, error.to_string(), "a Parquet file"),
+        }
+        Ok(Examined { findings, hashes: None })
+    }
+
+    async fn examine_whole(&self, known: &Known, file: &DataFile) -> Result<Examined> {
+        let mut findings = Findings::new(&self.resource.table);
+        let Some(content) = self.table.workspace().table().get(&file.path).await? else {
+            findings.add(Problem::MissingFile, &file.path, "it went while the table was verified", "a file");
+            return Ok(Examined { findings, hashes: None });
+        };
+        let (shape, keys, owned) = (Arc::clone(&known.shape), known.keys.clone(), file.clone());
+        let examined = spawn_blocking(move || examine_content(&content, &owned, &shape, keys.as_deref(), findings));
+        Ok(examined.await.unwrap_or_else(|_| self.not_decoded(file)))
+    }
+
+    /// What the decoder could not even say no to.
+    fn not_decoded(&self, file: &DataFile) -> Examined {
+        let mut findings = Findings::new(&self.resource.table);
+        findings.add(Problem::Unreadable, &file.path, "the decoder gave up", "rows that can be read");
+        Examined { findings, hashes: None }
+    }
+
+    async fn check_keys(
+        &self,
+        known: &Known,
+        files: &[(u32, &DataFile)],
+        mut entries: Vec<Entry>,
+        findings: &mut Findings,
+    ) -> Result<()> {
+        let Some(keys) = &known.keys else { return Ok(()) };
+        for pass in 0..keys.passes() {
+            if pass > 0 {
+                entries = self.entries(known, keys, pass, files).await?;
+            }
+            let (hashes, hit, more) = candidates(std::mem::take(&mut entries));
+            let hit: Vec<_> = files.iter().filter(|(number, _)| hit.contains(number)).copied().collect();
+            self.confirm(known, keys, hashes, &hit, findings).await?;
+            if more > 0 {
+                let found = format!("{more} keys more than the {MAX_NAMED} named here are there more than once");
+                findings.add(Problem::DuplicateKey, "", found, "each key once");
+            }
+        }
+        Ok(())
+    }
+
+    /// The hashes of a later pass, from files read again one by one.
+    async fn entries(
+        &self,
+        known: &Known,
+        keys: &Arc<Keys>,
+        pass: u64,
+        files: &[(u32, &DataFile)],
+    ) -> Result<Vec<Entry>> {
+        let mut entries = Vec::new();
+        for &(number, file) in files {
+            let keys = Arc::clone(keys);
+            let hashes = self.reread(known, file, move |content, file, shape| keys.hashes(pass, content, file, shape));
+            entries.extend(hashes.await?.into_iter().map(|hash| (hash, number)));
+        }
+        Ok(entries)
+    }
+
+    /// Reads the candidates' files again, one by one, and names the keys that are there more than once.
+    async fn confirm(
+        &self,
+        known: &Known,
+        keys: &Arc<Keys>,
+        hashes: HashSet<u64>,
+        files: &[(u32, &DataFile)],
+        findings: &mut Findings,
+    ) -> Result<()> {
+        let (hashes, mut confirmed) = (Arc::new(hashes), Confirmed::default());
+        for &(number, file) in files {
+            let (keys, hashes) = (Arc::clone(keys), Arc::clone(&hashes));
+            let matching =
+                self.reread(known, file, move |content, file, shape| keys.matching(&hashes, content, file, shape));
+            confirmed.add(number, matching.await?);
+        }
+        let paths: BTreeMap<u32, &str> = files.iter().map(|(number, file)| (*number, file.path.as_str())).collect();
+        for duplicate in confirmed.duplicates() {
+            let places: Vec<_> = duplicate.files.iter().filter_map(|number| paths.get(number).copied()).collect();
+            let first = places.first().copied().unwrap_or_default();
+            findings.add(Problem::DuplicateKey, first, duplicate_text(&duplicate.key, &places), "each key once");
+        }
+        Ok(())
+    }
+
+    async fn reread<T: Default + Send + 'static>(
+        &self,
+        known: &Known,
+        file: &DataFile,
+        read: impl FnOnce(&Bytes, &DataFile, &FileShape) -> Result<T, ReadError> + Send + 'static,
+    ) -> Result<T> {
+        let damaged = |reason: String| MaintainError::Damaged {
+            table: self.resource.table.clone(),
+            file: file.path.clone(),
+            reason,
+        };
+        let gone = || damaged("it went while the table was verified".into());
+        let content = self.table.workspace().table().get(&file.path).await?.ok_or_else(gone)?;
+        let (shape, owned) = (Arc::clone(&known.shape), file.clone());
+        let worker = || MaintainError::Worker { table: self.resource.table.clone(), file: file.path.clone() };
+        let rows = spawn_blocking(move || read(&content, &owned, &shape)).await.map_err(|_| worker())?;
+        Ok(rows.map_err(|error| damaged(error.to_string()))?)
+    }
+}
+
+/// Synchronous: what a file's bytes come to.
+fn examine_content(
+    content: &Bytes,
+    file: &DataFile,
+    shape: &FileShape,
+    keys: Option<&Keys>,
+    mut findings: Findings,
+) -> Examined {
+    if !check_whole(content, file, shape, &mut findings) {
+        return Examined { findings, hashes: None };
+    }
+    match keys.map(|keys| keys.hashes(0, content, file, shape)) {
+        None => Examined { findings, hashes: None },
+        Some(Ok(hashes)) => Examined { findings, hashes: Some(hashes) },
+        Some(Err(error)) => {
+            findings.add(Problem::Unreadable, &file.path, error.to_string(), "keys that can be read");
+            Examined { findings, hashes: None }
+        }
+    }
+}
+
+fn duplicate_text(key: &str, places: &[&str]) -> String {
+    let mut distinct = places.to_vec();
+    distinct.dedup();
+    match distinct.as_slice() {
+        [_] => format!("{key} is in it {} times", places.len()),
+        [_, others @ ..] => format!("{key} is also in {}", others.join(" and ")),
+        [] => key.to_owned(),
+    }
+}
+
+fn add_flaw(findings: &mut Findings, flaw: &Flaw) {
+    findings.add(Problem::Commit, &flaw.object, format!("{}: {}", flaw.code, flaw.found), &flaw.expected);
+}
+
+fn add_attempt(findings: &mut Findings, attempt: &AttemptRecord) {
+    let place = format!("_restlake/staging/{}", attempt.name);
+    let objects = attempt.objects.len();
+    let owner = match &attempt.owner {
+        Some(owner) => format!("process {} on {}, since {}", owner.pid, owner.host, owner.since),
+        None => "nobody".to_owned(),
+    };
+    match attempt.status {
+        AttemptStatus::Living | AttemptStatus::Resumable | AttemptStatus::Published => {}
+        AttemptStatus::Dead => {
+            let found = format!("{objects} objects of a run that is gone ({owner})");
+            findings.add(Problem::DeadAttempt, &place, found, "nothing");
+        }
+        AttemptStatus::Committed => {
+            let found = format!("version {} is committed and {objects} objects of it are still here", attempt.version);
+            findings.add(Problem::UnpublishedCommit, &place, found, "all files of the version in place");
+        }
+    }
+}
+
+/// The name of the data file that a staged object becomes, such as `part-….parquet.2-1.staged`.
+fn staged_name(path: &str) -> &str {
+    let name = super::name_of(path).strip_suffix(".staged").unwrap_or_default();
+    let end = name.find(PARQUET).map_or(0, |start| start + PARQUET.len());
+    name.get(..end).unwrap_or_default()
+}
+
+/// What readers that glob would take for data of the table.
+fn check_foreign(snapshot: &TableSnapshot, objects: &[StoredObject], findings: &mut Findings) {
+    let files: BTreeSet<&str> = snapshot.files.iter().map(|file| file.path.as_str()).collect();
+    for object in objects {
+        let path = object.path.as_str();
+        // Some readers open every file of a directory whose name does not begin with `_`, DuckDB's glob every `.parquet`.
+        let is_seen = !path.starts_with(HIDDEN) && !path.starts_with("_delta_log/");
+        if (is_seen || path.starts_with(HIDDEN) && path.ends_with(".parquet")) && !files.contains(path) {
+            findings.add(Problem::ForeignFile, path, format!("{} bytes that no commit names", object.bytes), "no file");
+        }
+    }
+}
+
+/// The files that are there and of the right size, with their numbers.
+fn check_presence<'a>(known: &'a Known, objects: &[StoredObject], findings: &mut Findings) -> Vec<(u32, &'a DataFile)> {
+    let sizes: BTreeMap<&str, u64> = objects.iter().map(|object| (object.path.as_str(), object.bytes)).collect();
+    let mut present = Vec::new();
+    for (number, file) in (0..).zip(&known.snapshot.files) {
+        check_directory(file, findings);
+        match sizes.get(file.path.as_str()) {
+            Some(&bytes) if bytes == file.bytes => present.push((number, file)),
+            Some(bytes) => {
+                findings.add(Problem::Size, &file.path, format!("{bytes} bytes"), format!("{} bytes", file.bytes));
+            }
+            // Said by its attempt.
+            None if known.awaited.contains(super::name_of(&file.path)) => {}
+            None => {
+                let expected = format!("a file of {} bytes with {} rows", file.bytes, file.rows);
+                findings.add(Problem::MissingFile, &file.path, "no file", expected);
+            }
+        }
+    }
+    present
+}
+
+fn check_directory(file: &DataFile, findings: &mut Findings) {
+    let found = file.path.strip_suffix(super::name_of(&file.path)).unwrap_or_default();
+    let expected = directory(&file.partition);
+    if expected.as_deref() != Some(found) {
+        let expected = expected.unwrap_or_else(|| "a partition that has a directory".to_owned());
+        findings.add(Problem::Partition, &file.path, format!("the directory `{found}`"), format!("`{expected}`"));
+    }
+}
+
+/// Where a key may be only once: among all rows of a table that runs only replaced and merged into, and among the rows that
+/// one version added where runs have appended, which look at their own rows only.
+///
+/// `history` is the newest version first, back to the last one that replaced the table, or as far as it is kept; what came
+/// before is taken to be what the config says now.
+fn scope(history: &[(Version, Operation)], newest: Version, disposition: WriteDisposition) -> Scope {
+    let oldest = history.last().map_or(newest + 1, |(version, _)| *version);
+    let begins_anew = history.last().is_some_and(|(_, operation)| *operation == Operation::Replace);
+    // The first version of a table appends to nothing.
+    let appends = |(version, operation): &&(Version, Operation)| *operation == Operation::Append && *version > 1;
+    let appended_before = oldest > 1 && !begins_anew && disposition == WriteDisposition::Append;
+    if history.iter().find(appends).is_none() && !appended_before {
+        return Scope::Table;
+    }
+    let one_run = |operation| matches!(operation, Operation::Append | Operation::Replace);
+    Scope::Versions(history.iter().filter(|(_, operation)| one_run(*operation)).map(|(version, _)| *version).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const APPEND: WriteDisposition = WriteDisposition::Append;
+    const MERGE: WriteDisposition = WriteDisposition::Merge;
+
+    fn versions(versions: impl IntoIterator<Item = Version>) -> Scope {
+        Scope::Versions(versions.into_iter().collect())
+    }
+
+    #[test]
+    fn a_key_is_there_once_in_a_table_that_was_replaced_and_merged_into() {
+        assert_eq!(scope(&[(1, Operation::Replace)], 1, APPEND), Scope::Table);
+        assert_eq!(scope(&[(3, Operation::Merge), (2, Operation::Replace)], 3, MERGE), Scope::Table);
+        assert_eq!(scope(&[(2, Operation::Merge), (1, Operation::Append)], 2, MERGE), Scope::Table);
+    }
+
+    #[test]
+    fn where_runs_appended_a_key_is_there_once_among_the_rows_of_each() {
+        assert_eq!(scope(&[(2, Operation::Append), (1, Operation::Append)], 2, APPEND), versions([1, 2]));
+        let history = [(4, Operation::Merge), (3, Operation::Append), (2, Operation::Replace)];
+        assert_eq!(scope(&history, 4, MERGE), versions([2, 3]), "a merge rewrites rows of several runs");
+    }
+
+    #[test]
+    fn what_a_cut_log_does_not_tell_the_config_does() {
+        assert_eq!(scope(&[(60, Operation::Merge)], 60, MERGE), Scope::Table);
+        assert_eq!(scope(&[(60, Operation::Merge)], 60, APPEND), versions([]));
+        assert_eq!(scope(&[], 7, APPEND), versions([]));
+    }
+
+    #[test]
+    fn a_duplicate_is_told_with_every_file_it_is_in() {
+        assert_eq!(duplicate_text("id=1", &["a", "a"]), "id=1 is in it 2 times");
+        assert_eq!(duplicate_text("id=1", &["a", "b", "c"]), "id=1 is also in b and c");
+    }
+
+    #[test]
+    fn a_staged_object_becomes_the_file_of_its_name() {
+        let staged = "_restlake/staging/x/part-0000000001-00000-00000.parquet.staged";
+        assert_eq!(staged_name(staged), "part-0000000001-00000-00000.parquet");
+        let again = "_restlake/staging/x/part-0000000001-00000-00000.parquet.2-1.staged";
+        assert_eq!(staged_name(again), "part-0000000001-00000-00000.parquet");
+        assert_eq!(staged_name("_restlake/staging/x/owner.json"), "");
+    }
+}

@@ -1,0 +1,257 @@
+//! What a merge has to know of the rows that a run brings, gathered while they pass.
+
+use arrow::{
+    array::{Array, ArrayRef, AsArray, BooleanArray},
+    buffer::BooleanBuffer,
+    compute::{filter_record_batch, not},
+    datatypes::{DataType, SchemaRef},
+    record_batch::RecordBatch,
+};
+
+use super::{
+    Incoming, MergeError,
+    content::{ContentHasher, content_columns, digest_schema},
+    incoming::{Contents, Indexed, PrimaryKeys},
+};
+use crate::{
+    keys::{KeyError, KeySet},
+    plan::{MergePlan, MergeStrategy},
+    schema::TableSchema,
+};
+
+/// Sees all rows of a run, in order. See the module above.
+pub struct Collector {
+    schema: TableSchema,
+    plan: MergePlan,
+    /// Filled here only where no deduplication does.
+    primary: Option<Numbered>,
+    has_primary: bool,
+    merge: Option<MergeKeys>,
+    counts_merge_keys: bool,
+    contents: Option<Versions>,
+    /// Ids of the records that delete, ascending.
+    deleting: Vec<u64>,
+    repeated: u64,
+    slots: Vec<u32>,
+}
+
+/// What of a batch is to be written.
+#[derive(Clone, Debug)]
+pub struct Sifted {
+    pub rows: RecordBatch,
+    pub ids: Vec<u64>,
+}
+
+struct MergeKeys {
+    keys: KeySet,
+    /// Rows written, by slot; empty unless they are counted.
+    written: Vec<u64>,
+}
+
+/// Keys, and which row has which.
+struct Numbered {
+    keys: KeySet,
+    rows: Vec<(u32, u64)>,
+    /// Slots of records that delete.
+    deleting: Vec<u32>,
+}
+
+/// Under `scd2`.
+struct Versions {
+    columns: Vec<usize>,
+    hasher: ContentHasher,
+    numbered: Numbered,
+    /// Whether a row whose content came before is a duplicate. Where rows have a key, it tells that.
+    drops_repeats: bool,
+}
+
+impl Collector {
+    /// For rows of `schema`. `deduplicates`: a later call of [`finish`](Self::finish) brings the keys and their winners.
+    ///
+    /// # Errors
+    /// Kind `User` if a column of a key holds values that cannot be compared.
+    pub fn new(
+        schema: &TableSchema,
+        plan: &MergePlan,
+        primary_key: &[usize],
+        deduplicates: bool,
+    ) -> Result<Self, MergeError> {
+        let arrow = schema.to_arrow();
+        let primary = (!deduplicates && !primary_key.is_empty()).then(|| Numbered::new(&arrow, primary_key));
+        let merge = (!plan.merge_key.is_empty()).then(|| KeySet::new(&arrow, &plan.merge_key));
+        let contents = matches!(plan.strategy, MergeStrategy::Scd2(_)).then(|| Versions::new(schema, primary_key));
+        Ok(Self {
+            schema: schema.clone(),
+            primary: primary.transpose()?,
+            has_primary: !primary_key.is_empty(),
+            merge: merge.transpose()?.map(|keys| MergeKeys { keys, written: Vec::new() }),
+            counts_merge_keys: plan.strategy == MergeStrategy::DeleteInsert && primary_key.is_empty(),
+            contents: contents.transpose()?,
+            plan: plan.clone(),
+            deleting: Vec::new(),
+            repeated: 0,
+            slots: Vec::new(),
+        })
+    }
+
+    /// Takes a batch as it came, before anything is left out of it: a record that is a duplicate or deletes names its
+    /// merge key all the same.
+    pub fn arrive(&mut self, rows: &RecordBatch) -> Result<(), MergeError> {
+        if let Some(merge) = &mut self.merge {
+            merge.keys.slots(rows, &mut self.slots)?;
+        }
+        Ok(())
+    }
+
+    /// Takes the rows that deduplication left, and leaves out what is not to be written.
+    pub fn sift(&mut self, rows: RecordBatch, ids: Vec<u64>) -> Result<Sifted, MergeError> {
+        let deletes = self.plan.hard_delete.map(|column| deleting(&rows, column)).transpose()?;
+        let mut sifted = Sifted { rows, ids };
+        if let Some(primary) = &mut self.primary {
+            primary.add(&sifted, deletes.as_ref())?;
+        }
+        if let Some(deletes) = deletes.filter(|deletes| deletes.true_count() > 0) {
+            self.deleting.extend(marked(&sifted.ids, deletes.values()));
+            sifted = sifted.filter(&not(&deletes)?)?;
+        }
+        if let Some(versions) = &mut self.contents {
+            let before = sifted.ids.len();
+            sifted = versions.sift(sifted)?;
+            self.repeated += (before - sifted.ids.len()) as u64;
+        }
+        self.count(&sifted)?;
+        Ok(sifted)
+    }
+
+    /// Rows left out because the same content came before.
+    pub fn repeated(&self) -> u64 {
+        self.repeated
+    }
+
+    fn count(&mut self, sifted: &Sifted) -> Result<(), MergeError> {
+        let Some(merge) = self.merge.as_mut().filter(|_| self.counts_merge_keys) else { return Ok(()) };
+        merge.keys.slots(&sifted.rows, &mut self.slots)?;
+        merge.written.resize(merge.keys.len(), 0);
+        for slot in &self.slots {
+            merge.written.get_mut(*slot as usize).into_iter().for_each(|count| *count += 1);
+        }
+        Ok(())
+    }
+
+    /// What the run brought. `deduplicated` are the primary keys with the id of each one's winner by slot; `superseded` the
+    /// ids, ascending, of the rows that lost after they had been handed on.
+    pub fn finish(
+        self,
+        deduplicated: Option<(KeySet, Vec<u64>)>,
+        superseded: Vec<u64>,
+    ) -> Result<Incoming, MergeError> {
+        let deleting = self.deleting;
+        let survives = |id: &u64| superseded.binary_search(id).is_err();
+        let filtered = deleting.iter().filter(|id| survives(id)).count() as u64;
+        let primary = match (deduplicated, self.primary) {
+            (Some((keys, winners)), _) => Some(PrimaryKeys::of_winners(keys, winners, &deleting)?),
+            (None, Some(numbered)) => Some(numbered.into_primary()?),
+            (None, None) => None,
+        };
+        let contents = self.contents.map(|versions| versions.finish(&superseded)).transpose()?;
+        let (merge, written) = self.merge.map_or((None, Vec::new()), |merge| (Some(merge.keys), merge.written));
+        Ok(Incoming {
+            schema: self.schema,
+            plan: self.plan,
+            has_primary: self.has_primary,
+            primary,
+            merge: merge.map(Indexed::new).transpose()?,
+            written,
+            contents,
+            superseded,
+            filtered,
+        })
+    }
+}
+
+impl Sifted {
+    fn filter(&self, keep: &BooleanArray) -> Result<Self, MergeError> {
+        let ids = marked(&self.ids, keep.values()).collect();
+        Ok(Self { rows: filter_record_batch(&self.rows, keep)?, ids })
+    }
+}
+
+fn marked<'a>(ids: &'a [u64], marks: &'a BooleanBuffer) -> impl Iterator<Item = u64> + 'a {
+    ids.iter().zip(marks.iter()).filter_map(|(id, marked)| marked.then_some(*id))
+}
+
+/// Which records delete: those with true in a bool column, with anything but null in another one.
+fn deleting(rows: &RecordBatch, column: usize) -> Result<BooleanArray, MergeError> {
+    let values: &ArrayRef = rows.columns().get(column).ok_or(KeyError::NoColumn { index: column })?;
+    Ok(match values.data_type() {
+        DataType::Boolean => values.as_boolean().iter().map(|deletes| Some(deletes == Some(true))).collect(),
+        _ => (0..values.len()).map(|row| Some(!values.is_null(row))).collect(),
+    })
+}
+
+impl Numbered {
+    fn new(schema: &SchemaRef, columns: &[usize]) -> Result<Self, KeyError> {
+        Ok(Self { keys: KeySet::new(schema, columns)?, rows: Vec::new(), deleting: Vec::new() })
+    }
+
+    fn add(&mut self, sifted: &Sifted, deletes: Option<&BooleanArray>) -> Result<(), MergeError> {
+        let mut slots = Vec::new();
+        self.keys.slots(&sifted.rows, &mut slots)?;
+        for (row, (slot, id)) in slots.into_iter().zip(&sifted.ids).enumerate() {
+            match deletes.is_some_and(|deletes| deletes.value(row)) {
+                true => self.deleting.push(slot),
+                false => self.rows.push((slot, *id)),
+            }
+        }
+        Ok(())
+    }
+
+    fn into_primary(self) -> Result<PrimaryKeys, MergeError> {
+        let mut deletes = vec![false; self.keys.len()];
+        let mut mark = |slot: u32, value| deletes.get_mut(slot as usize).into_iter().for_each(|mark| *mark = value);
+        self.deleting.iter().for_each(|slot| mark(*slot, true));
+        // A row of the key that stays outweighs one that deletes: the key does not vanish from the table.
+        self.rows.iter().for_each(|(slot, _)| mark(*slot, false));
+        PrimaryKeys::new(self.keys, deletes, self.rows)
+    }
+}
+
+impl Versions {
+    fn new(schema: &TableSchema, primary_key: &[usize]) -> Result<Self, MergeError> {
+        let columns = content_columns(schema);
+        let hasher = ContentHasher::new(schema, &columns)?;
+        let numbered = Numbered::new(&digest_schema(), &[0])?;
+        Ok(Self { columns, hasher, numbered, drops_repeats: primary_key.is_empty() })
+    }
+
+    fn sift(&mut self, sifted: Sifted) -> Result<Sifted, MergeError> {
+        let known = self.numbered.keys.len();
+        let digests = self.hasher.digests(sifted.rows.project(&self.columns)?.columns())?;
+        let mut slots = Vec::new();
+        self.numbered.keys.slots(&digests, &mut slots)?;
+        let keep: BooleanArray = match self.drops_repeats {
+            true => first_of_each(&slots, known),
+            false => vec![true; slots.len()].into(),
+        };
+        let all = slots.into_iter().zip(sifted.ids.iter().copied()).zip(keep.values().iter());
+        self.numbered.rows.extend(all.filter_map(|(row, kept)| kept.then_some(row)));
+        if keep.false_count() == 0 { Ok(sifted) } else { sifted.filter(&keep) }
+    }
+
+    fn finish(self, superseded: &[u64]) -> Result<Contents, MergeError> {
+        let Numbered { keys, mut rows, .. } = self.numbered;
+        rows.retain(|(_, id)| superseded.binary_search(id).is_err());
+        Ok(Contents::new(keys, rows))
+    }
+}
+
+/// True for each slot that is met for the first time; those below `known` were met before.
+fn first_of_each(slots: &[u32], known: usize) -> BooleanArray {
+    let mut next = known;
+    let is_first = |slot: &u32| {
+        let is_new = *slot as usize == next;
+        next += usize::from(is_new);
+        Some(is_new)
+    };
+    slots.iter().map(is_first).collect()
+}

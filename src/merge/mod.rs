@@ -1,0 +1,98 @@
+//! What a run brought against what the table holds: which rows of which files go. Copy-on-write: nothing is changed in place.
+//!
+//! ```text
+//! batches ──► Collector ──► Incoming (keys of the run) ──┐
+//!               └─► the rows that are written            ▼
+//! files of the table ─► ranges, partition values ─► footers, Bloom filters ─► key columns ─► Found: a Change a file,
+//!                       (no I/O)                    (a few KB a file)         (some row groups)   which keys it knew
+//! ```
+//!
+//! Each step rules out files or row groups, and only the last one decides: a hash finds a candidate, the whole key says
+//! whether it is one. A file without a row that goes is not touched, and files are looked for by key alone, never by where the
+//! run's rows go: a row that moves to another partition leaves no copy behind. Held are the keys of the run and the key
+//! columns of a few row groups, never the table. Looking changes nothing: it can be done again with a newer version.
+
+mod bloom;
+mod collect;
+mod content;
+mod footer;
+mod incoming;
+mod judge;
+mod search;
+
+use arrow::error::ArrowError;
+use parquet::errors::ParquetError;
+
+pub use self::{
+    collect::{Collector, Sifted},
+    incoming::{Dropped, Incoming},
+    search::{FileChange, Found, Search},
+};
+use crate::{
+    error::{ErrorKind, Failure},
+    keys::KeyError,
+    store::StoreError,
+    write::WriteError,
+};
+
+/// Why a run could not be compared with the table.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum MergeError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    #[error(transparent)]
+    Write(#[from] WriteError),
+    #[error("the data file {path} belongs to the table and is gone")]
+    Gone { path: String },
+    #[error("the data file {path} is not what its commit says: {reason}")]
+    Changed { path: String, reason: String },
+    #[error("the data file {path} could not be read")]
+    Parquet { path: String, source: ParquetError },
+    #[error("rows of a data file could not be compared")]
+    Arrow(#[from] ArrowError),
+    #[error("a thread that compared rows ended without a result")]
+    Worker,
+}
+
+impl Failure for MergeError {
+    fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Store(error) => error.kind(),
+            Self::Key(error) => error.kind(),
+            Self::Write(error) => error.kind(),
+            // Another run may have replaced the file after we had read which files there are.
+            Self::Gone { .. } => ErrorKind::Transient,
+            Self::Changed { .. } | Self::Parquet { .. } => ErrorKind::User,
+            Self::Arrow(_) | Self::Worker => ErrorKind::Bug,
+        }
+    }
+
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Store(error) => error.code(),
+            Self::Key(error) => error.code(),
+            Self::Write(error) => error.code(),
+            Self::Gone { .. } => "data_file_gone",
+            Self::Changed { .. } | Self::Parquet { .. } => "data_file_damaged",
+            Self::Arrow(_) | Self::Worker => "merge_internal",
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Store(error) => error.hint(),
+            Self::Key(error) => error.hint(),
+            Self::Write(error) => error.hint(),
+            Self::Gone { .. } => Some(
+                "run again; if it stays away, somebody deleted it: restore it, or run with --full-refresh".to_owned(),
+            ),
+            Self::Changed { .. } | Self::Parquet { .. } => {
+                Some("somebody changed it: restore it, or run with --full-refresh to write the table anew".to_owned())
+            }
+            Self::Arrow(_) | Self::Worker => None,
+        }
+    }
+}

@@ -1,0 +1,362 @@
+//! Goes through the files of a table version, several at a time, and finds the rows that go.
+
+use std::{collections::HashMap, ops::Range, sync::Arc};
+
+use arrow::{
+    array::ArrayRef,
+    datatypes::SchemaRef,
+    record_batch::{RecordBatch, RecordBatchOptions},
+};
+use bytes::Bytes;
+use futures::{StreamExt, stream};
+use parquet::{
+    arrow::{ProjectionMask, arrow_reader::ParquetRecordBatchReaderBuilder},
+    errors::ParquetError,
+    file::metadata::RowGroupMetaData,
+};
+use tokio::{sync::Semaphore, task::spawn_blocking};
+
+use super::{
+    Incoming, MergeError, bloom,
+    footer::{Footer, Parts, TAIL, Tail, read_tail},
+    judge::{Findings, Judge},
+};
+use crate::{
+    keys::{KeyError, exact_range},
+    model::{DataFile, KeyRange},
+    plan::{PartitionField, Transform},
+    schema::TableSchema,
+    store::TableStore,
+    write::{Change, file_columns, partition_values},
+};
+
+/// Files that are looked into at the same time.
+const FILES_AT_ONCE: usize = 8;
+
+/// Rows judged at a time.
+const BATCH: usize = 8192;
+
+/// As many permits as a semaphore surely has; in KiB more than any machine's memory.
+const MOST_PERMITS: u32 = 1 << 29;
+
+/// Looks for what a run changes in the files of a table. Reads, and changes nothing.
+pub struct Search {
+    table: TableStore,
+    layout: Arc<Layout>,
+    judge: Arc<Judge>,
+    /// One permit for each KiB that may be held.
+    room: Semaphore,
+    kib: u32,
+}
+
+/// What was found.
+#[derive(Clone, Debug, Default)]
+pub struct Found {
+    /// Files whose keys were read.
+    pub read: u64,
+    /// In the order of the files.
+    pub changes: Vec<FileChange>,
+    /// Slots of the run's rows that the table knows already, ascending; see [`Incoming::dropped`].
+    pub known: Vec<u32>,
+    /// Rows that go without one in their place.
+    pub deleted: u64,
+    /// Rows that go.
+    pub gone: u64,
+}
+
+/// A file that has to be written again, or has no row left.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileChange {
+    /// Which of the files it is.
+    pub file: usize,
+    pub change: Change,
+}
+
+/// How the table's files relate to its columns.
+struct Layout {
+    schema: TableSchema,
+    partition_by: Vec<PartitionField>,
+    /// The schema of the files.
+    files: SchemaRef,
+}
+
+/// Where a column of the judge's comes from.
+enum Origin {
+    /// The position in what is read of the file.
+    File(usize),
+    /// The directory.
+    Partition(usize),
+}
+
+/// What one file comes to.
+struct Looked {
+    was_read: bool,
+    findings: Findings,
+}
+
+impl Search {
+    /// In a table of the run's schema that is partitioned so. `is_whole`: the run brought all there is, and none of it was
+    /// rejected. `memory` is how many bytes of key columns may be held at once.
+    ///
+    /// # Errors
+    /// Columns that cannot be compared.
+    pub fn new(
+        table: TableStore,
+        incoming: Arc<Incoming>,
+        partition_by: &[PartitionField],
+        is_whole: bool,
+        memory: u64,
+    ) -> Result<Self, MergeError> {
+        let schema = incoming.schema.clone();
+        let arrow = schema.to_arrow();
+        let files = Arc::new(arrow.project(&file_columns(&schema, partition_by))?);
+        let layout = Layout { schema, partition_by: partition_by.to_vec(), files };
+        let kib = u32::try_from(memory / 1024).unwrap_or(u32::MAX).clamp(1, MOST_PERMITS);
+        let judge = Arc::new(Judge::new(incoming, is_whole)?);
+        Ok(Self { table, layout: Arc::new(layout), judge, room: Semaphore::new(kib as usize), kib })
+    }
+
+    /// What the run changes in these files.
+    ///
+    /// # Errors
+    /// The store's, a file that is gone or is no longer what its commit says.
+    pub async fn run(&self, files: &[DataFile]) -> Result<Found, MergeError> {
+        let looks = files.iter().map(|file| self.look(file));
+        let mut looked = stream::iter(looks).buffered(FILES_AT_ONCE).enumerate();
+        let mut found = Found::default();
+        let mut removed: HashMap<u32, u64> = HashMap::new();
+        while let Some((file, looked)) = looked.next().await {
+            let Some(Looked { was_read, mut findings }) = looked? else { continue };
+            found.read += u64::from(was_read);
+            found.deleted += findings.deleted;
+            found.gone += findings.gone;
+            found.known.append(&mut findings.known);
+            findings.removed.drain().for_each(|(slot, rows)| *removed.entry(slot).or_default() += rows);
+            found.changes.extend(self.judge.change(&mut findings).map(|change| FileChange { file, change }));
+        }
+        found.known.sort_unstable();
+        found.known.dedup();
+        found.deleted += self.not_replaced(&removed);
+        Ok(found)
+    }
+
+    /// Of the rows that went by merge key alone, how many more there were than came in their place.
+    fn not_replaced(&self, removed: &HashMap<u32, u64>) -> u64 {
+        let written = |slot: &u32| self.judge.incoming.written.get(*slot as usize).copied().unwrap_or(0);
+        removed.iter().map(|(slot, rows)| rows.saturating_sub(written(slot))).sum()
+    }
+
+    /// `None` if the file was ruled out without opening it.
+    async fn look(&self, file: &DataFile) -> Result<Option<Looked>, MergeError> {
+        let mut ranges = file.keys.clone();
+        ranges.extend(self.layout.partition_ranges(file)?);
+        if file.rows == 0 || !self.judge.may_concern(&ranges) {
+            return Ok(None);
+        }
+        let footer = self.footer(file).await?;
+        if footer.rows() as u64 != file.rows {
+            let reason = format!("it has {} rows and not {}", footer.rows(), file.rows);
+            return Err(MergeError::Changed { path: file.path.clone(), reason });
+        }
+        let mut looked = Looked { was_read: false, findings: Findings::new(footer.rows()) };
+        let names: Vec<&str> = self.layout.names(&self.judge.ranged).collect();
+        let exact = self.layout.partition_ranges(file)?;
+        for (group, mut ranges) in footer.ranges(&names).into_iter().enumerate() {
+            ranges.extend(exact.iter().cloned());
+            let Some(metadata) = footer.row_groups().get(group) else { continue };
+            if self.judge.may_concern(&ranges) && self.filters_allow(file, metadata, &ranges).await? {
+                looked.was_read = true;
+                looked.findings = self.judge_group(file, &footer, group, looked.findings).await?;
+            } else {
+                looked.findings.skip(usize::try_from(metadata.num_rows()).unwrap_or(0));
+            }
+        }
+        Ok(Some(looked))
+    }
+
+    async fn footer(&self, file: &DataFile) -> Result<Footer, MergeError> {
+        let damaged = |source| MergeError::Parquet { path: file.path.clone(), source };
+        let mut length = TAIL.min(file.bytes);
+        loop {
+            let tail = self.parts(file, std::iter::once(file.bytes - length..file.bytes).collect()).await?;
+            let tail = tail.into_iter().next().map(|(_, bytes)| bytes).unwrap_or_default();
+            match read_tail(&tail, file.bytes).map_err(damaged)? {
+                Tail::Footer(metadata) => return Footer::new(metadata, &self.layout.files).map_err(damaged),
+                Tail::Needs(needed) => length = needed,
+            }
+        }
+    }
+
+    /// Parts of a file with their offsets.
+    async fn parts(&self, file: &DataFile, ranges: Vec<Range<u64>>) -> Result<Vec<(u64, Bytes)>, MergeError> {
+        if ranges.is_empty() {
+            return Ok(Vec::new());
+        }
+        let parts = self.table.get_ranges(&file.path, &ranges).await?;
+        let parts = parts.ok_or_else(|| MergeError::Gone { path: self.table.shown(&file.path) })?;
+        Ok(ranges.into_iter().map(|range| range.start).zip(parts).collect())
+    }
+
+    /// Whether the Bloom filters leave open that a key is in the row group.
+    async fn filters_allow(
+        &self,
+        file: &DataFile,
+        group: &RowGroupMetaData,
+        ranges: &[KeyRange],
+    ) -> Result<bool, MergeError> {
+        let Some(sets) = self.judge.decisive() else { return Ok(true) };
+        for set in sets {
+            // A set that statistics rule out needs no filter.
+            if set.may_meet(ranges) && self.filters_allow_set(file, group, ranges, set).await? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    async fn filters_allow_set(
+        &self,
+        file: &DataFile,
+        group: &RowGroupMetaData,
+        ranges: &[KeyRange],
+        set: &super::incoming::Indexed,
+    ) -> Result<bool, MergeError> {
+        for probe in bloom::probes(set, ranges) {
+            let chunk =
+                group.columns().iter().find(|chunk| chunk.column_path().parts() == [probe.column.name.as_str()]);
+            let Some((chunk, location)) = chunk.and_then(|chunk| Some((chunk, bloom::location(chunk)?))) else {
+                continue;
+            };
+            let Ok(field) = self.layout.files.field_with_name(&probe.column.name) else { continue };
+            let parts = Parts::new(file.bytes, self.parts(file, std::iter::once(location).collect()).await?);
+            let damaged = |source| MergeError::Parquet { path: file.path.clone(), source };
+            if !bloom::may_hold(&probe, chunk, field.data_type(), &parts).map_err(damaged)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Reads the judge's columns of one row group, and judges its rows.
+    async fn judge_group(
+        &self,
+        file: &DataFile,
+        footer: &Footer,
+        group: usize,
+        mut findings: Findings,
+    ) -> Result<Findings, MergeError> {
+        let roots = self.layout.roots(&self.judge.columns);
+        let (ranges, bytes) = chunks(footer, group, &roots);
+        // The bytes as they are stored, and what they become.
+        let kib = u32::try_from(bytes / 512).unwrap_or(u32::MAX).clamp(1, self.kib);
+        let _held = self.room.acquire_many(kib).await.map_err(|_| MergeError::Worker)?;
+        let parts = Parts::new(file.bytes, self.parts(file, ranges).await?);
+        let reading = Reading { footer: footer.clone(), group, roots, parts };
+        let (layout, judge, file) = (Arc::clone(&self.layout), Arc::clone(&self.judge), file.clone());
+        let judged = spawn_blocking(move || {
+            reading.judge(&layout, &judge, &file, &mut findings)?;
+            Ok(findings)
+        });
+        judged.await.map_err(|_| MergeError::Worker)?
+    }
+}
+
+/// A row group of which some columns have been fetched.
+struct Reading {
+    footer: Footer,
+    group: usize,
+    roots: Vec<usize>,
+    parts: Parts,
+}
+
+impl Reading {
+    fn judge(self, layout: &Layout, judge: &Judge, file: &DataFile, findings: &mut Findings) -> Result<(), MergeError> {
+        let damaged = |source: ParquetError| MergeError::Parquet { path: file.path.clone(), source };
+        let metadata = self.footer.metadata;
+        let mask = ProjectionMask::roots(metadata.parquet_schema(), self.roots.iter().copied());
+        let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(self.parts, metadata);
+        let batches = builder.with_row_groups(vec![self.group]).with_projection(mask).with_batch_size(BATCH);
+        for batch in batches.build().map_err(damaged)? {
+            let rows = batch.map_err(|error| damaged(ParquetError::from(error)))?;
+            judge.judge(&layout.complete(&rows, &judge.columns, file)?, findings)?;
+        }
+        Ok(())
+    }
+}
+
+impl Layout {
+    fn names(&self, columns: &[usize]) -> impl Iterator<Item = &str> {
+        columns.iter().filter_map(|&index| self.schema.columns.get(index)).map(|column| column.name.as_str())
+    }
+
+    /// Positions in the file of those of the columns that it has.
+    fn roots(&self, columns: &[usize]) -> Vec<usize> {
+        self.names(columns).filter_map(|name| self.files.index_of(name).ok()).collect()
+    }
+
+    /// What the directory tells of a column exactly.
+    fn partition_field(&self, column: usize) -> Option<&PartitionField> {
+        self.partition_by.iter().find(|field| field.column == column && field.transform == Transform::Identity)
+    }
+
+    fn partition_value(&self, field: &PartitionField, file: &DataFile, rows: usize) -> Result<ArrayRef, MergeError> {
+        let value = file.partition.iter().find(|(key, _)| *key == field.key).map(|(_, value)| value.as_deref());
+        let missing = || MergeError::Changed {
+            path: file.path.clone(),
+            reason: format!("its commit has no value of the partition key `{}`", field.key),
+        };
+        Ok(partition_values(&self.schema, field, value.ok_or_else(missing)?, rows)?)
+    }
+
+    /// The ranges of the columns that the directory tells: one value each.
+    fn partition_ranges(&self, file: &DataFile) -> Result<Vec<KeyRange>, MergeError> {
+        let mut ranges = Vec::new();
+        // The file without rows lies in no partition.
+        let fields = self.partition_by.iter().filter(|_| file.rows > 0);
+        for field in fields.filter(|field| field.transform == Transform::Identity) {
+            let column = self.schema.columns.get(field.column).ok_or(KeyError::NoColumn { index: field.column })?;
+            ranges.extend(exact_range(&column.name, &self.partition_value(field, file, 1)?));
+        }
+        Ok(ranges)
+    }
+
+    /// Where each of the columns comes from, if those that the file has are read in order.
+    fn origin(&self, column: usize, read: &RecordBatch) -> Result<Origin, KeyError> {
+        let missing = || KeyError::NoColumn { index: column };
+        if self.partition_field(column).is_some() {
+            return Ok(Origin::Partition(column));
+        }
+        let name = &self.schema.columns.get(column).ok_or_else(missing)?.name;
+        read.schema_ref().index_of(name).map(Origin::File).map_err(|_| missing())
+    }
+
+    /// The rows with all of the columns, those that the directory tells included.
+    fn complete(&self, read: &RecordBatch, columns: &[usize], file: &DataFile) -> Result<RecordBatch, MergeError> {
+        let rows = read.num_rows();
+        let column = |&index: &usize| match self.origin(index, read)? {
+            Origin::File(position) => read.columns().get(position).cloned().ok_or(KeyError::NoColumn { index }.into()),
+            Origin::Partition(index) => {
+                let field = self.partition_field(index).ok_or(KeyError::NoColumn { index })?;
+                self.partition_value(field, file, rows)
+            }
+        };
+        let arrays = columns.iter().map(column).collect::<Result<Vec<_>, MergeError>>()?;
+        let schema = Arc::new(self.schema.to_arrow().project(columns)?);
+        let options = RecordBatchOptions::new().with_row_count(Some(rows));
+        Ok(RecordBatch::try_new_with_options(schema, arrays, &options)?)
+    }
+}
+
+/// Where these columns of a row group lie in the file, and how many bytes they come to once they are decompressed.
+fn chunks(footer: &Footer, group: usize, roots: &[usize]) -> (Vec<Range<u64>>, u64) {
+    let descriptor = footer.metadata.parquet_schema();
+    let chunks = footer.row_groups().get(group).into_iter().flat_map(RowGroupMetaData::columns).enumerate();
+    let wanted = chunks.filter(|(leaf, _)| roots.contains(&descriptor.get_column_root_idx(*leaf)));
+    let (mut ranges, mut bytes) = (Vec::new(), 0);
+    for (_, chunk) in wanted {
+        let (start, length) = chunk.byte_range();
+        ranges.push(start..start + length);
+        bytes += u64::try_from(chunk.uncompressed_size()).unwrap_or(0);
+    }
+    (ranges, bytes)
+}

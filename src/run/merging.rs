@@ -1,0 +1,323 @@
+//! Between the pipeline and the commit: what a run merges into a table becomes files to add and files to remove.
+//!
+//! ```text
+//!  table's files ──Search──► Found ─┬─► the table's files without the rows that go   ─┐
+//!                                   └─► the run's own files without unchanged rows   ─┴─► Merged: adds, removes, counts
+//! ```
+//!
+//! Neither the table nor the run's staged files are changed: what has to be written again is staged beside them, under
+//! numbers that follow theirs. So all of it can be done again with a newer version of the table, once the files that the
+//! first try made are [discarded](Merged::discard).
+
+use std::{fmt::Write, sync::Arc};
+
+use aws_lc_rs::digest::{SHA256, digest};
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+use futures::{StreamExt, TryStreamExt, stream};
+use tokio::task::spawn_blocking;
+
+use super::{
+    RunError,
+    outcome::{Counters, Merge},
+    pipeline::Staged,
+};
+use crate::{
+    commit::{Attempt, TableFormat, TableSnapshot},
+    error::Result,
+    merge::{FileChange, Found, Incoming, MergeError, Search},
+    model::{DataFile, EncodedFile, StagedFile},
+    plan::{MergePlan, MergeStrategy, ResourcePlan, WriteDisposition},
+    report::{Event, Reporter},
+    write::{Change, WriteOptions, empty_file, renamed, rewrite_with},
+};
+
+/// Files that are written again at the same time: while one is encoded, the next is read.
+const REWRITES_AT_ONCE: usize = 2;
+
+/// What a merge works with.
+pub(super) struct Merging<'a> {
+    pub(super) resource: &'a ResourcePlan,
+    pub(super) table: &'a dyn TableFormat,
+    pub(super) attempt: &'a Attempt,
+    /// Those of the attempt's version.
+    pub(super) options: Arc<WriteOptions>,
+    /// See [`is_whole`].
+    pub(super) is_whole: bool,
+    /// Bytes of the table's key columns that may be held at once.
+    pub(super) memory: u64,
+}
+
+/// What a run does to one version of its table.
+pub(super) struct Merged {
+    pub(super) adds: Vec<StagedFile>,
+    /// Paths of files of the version.
+    pub(super) removes: Vec<String>,
+    /// Rows of the run itself.
+    pub(super) rows_written: u64,
+    pub(super) counts: Merge,
+    /// Those of the staged files that are not the run's own: they hold for this version only.
+    made: Vec<StagedFile>,
+}
+
+/// A file that is to be written again.
+struct Job {
+    source: Input,
+    change: Change,
+    sequence: u64,
+}
+
+enum Input {
+    Own(StagedFile),
+    Table(DataFile),
+}
+
+/// Refuses what can be known to be wrong before the first request.
+pub(super) fn check(resource: &ResourcePlan, base: &TableSnapshot) -> Result<(), RunError> {
+    let table = resource.table.clone();
+    if resource.merge.delete_missing && resource.max_pages.is_some() && base.rows > 0 {
+        return Err(RunError::PartialDelete { table, rows: base.rows });
+    }
+    let MergeStrategy::Scd2(plan) = &resource.merge.strategy else { return Ok(()) };
+    match resource.partition_by.iter().find(|field| field.column == plan.valid_to) {
+        None => Ok(()),
+        Some(field) => {
+            let column =
+                resource.schema.columns.get(field.column).map_or_else(String::new, |column| column.name.clone());
+            Err(RunError::ValidityPartition { table, column })
+        }
+    }
+}
+
+/// The resource's merge with all that was left to the run: when versions begin and end.
+pub(super) fn plan(resource: &ResourcePlan, began: DateTime<Utc>) -> MergePlan {
+    let mut plan = resource.merge.clone();
+    if let MergeStrategy::Scd2(scd2) = &mut plan.strategy {
+        scd2.boundary.get_or_insert(began.timestamp_micros());
+    }
+    plan
+}
+
+/// Columns that a merge looks for rows by: each data file tells their range.
+pub(super) fn key_columns(resource: &ResourcePlan) -> Vec<usize> {
+    let mut columns: Vec<usize> = resource.primary_key.iter().chain(&resource.merge.merge_key).copied().collect();
+    if let MergeStrategy::Scd2(plan) = &resource.merge.strategy {
+        columns.push(plan.valid_to);
+    }
+    columns.sort_unstable();
+    columns.dedup();
+    columns
+}
+
+/// Whether rows that were written may turn out to be in the table already.
+pub(super) fn drops_rows(resource: &ResourcePlan) -> bool {
+    resource.write_disposition == WriteDisposition::Merge
+        && matches!(resource.merge.strategy, MergeStrategy::InsertOnly | MergeStrategy::Scd2(_))
+}
+
+/// Whether the run brought all that the source has, so that what it did not bring has gone there. Where that matters and is
+/// not so, a warning says what was left undone.
+pub(super) fn is_whole(resource: &ResourcePlan, reporter: &dyn Reporter, counters: &mut Counters) -> bool {
+    let is_whole = counters.rows_rejected == 0 && resource.max_pages.is_none();
+    let undone = match &resource.merge {
+        plan if plan.delete_missing => "no row of the table was deleted for being missing at the source",
+        MergePlan { strategy: MergeStrategy::Scd2(_), merge_key, .. } if merge_key.is_empty() => {
+            "no version of a row that is missing at the source was retired"
+        }
+        _ => return is_whole,
+    };
+    if !is_whole {
+        let why = match counters.rows_rejected {
+            0 => "only the first pages were exported".to_owned(),
+            rejected => format!("{rejected} rows were rejected"),
+        };
+        let message = format!("{why}: {undone}");
+        reporter.on_event(&Event::Warning { resource: &resource.name, message: &message });
+        counters.warnings.push(message);
+    }
+    is_whole
+}
+
+impl Merging<'_> {
+    /// What the staged run does to the table as it is in `base`.
+    ///
+    /// # Errors
+    /// The store's, files of the table that are gone or damaged.
+    pub(super) async fn merge(&self, base: &TableSnapshot, staged: &Staged) -> Result<Merged> {
+        let found = self.find(base, staged).await?;
+        let dropped = staged.incoming.as_deref().map(|incoming| incoming.dropped(&found.known));
+        let (ids, unchanged) = dropped.map_or((Vec::new(), 0), |dropped| (dropped.ids, dropped.unchanged));
+        let mut sequence = staged.next_sequence;
+        let (mut own, jobs) = own_files(staged, &ids, &mut sequence);
+        let mut made = self.rewrite(jobs).await?;
+        own.extend(made.iter().cloned());
+        let rows_written = own.iter().map(|staged| staged.file.rows).sum();
+
+        let rewritten = self.rewrite(table_jobs(base, &found.changes, &mut sequence)).await?;
+        let mut merged = Merged {
+            removes: changed_paths(base, &found.changes),
+            adds: own,
+            rows_written,
+            counts: Merge {
+                rows_unchanged: unchanged,
+                rows_deleted: found.deleted,
+                files_considered: base.files.len() as u64,
+                files_read: found.read,
+                files_rewritten: found.changes.len() as u64,
+            },
+            made: Vec::new(),
+        };
+        merged.adds.extend(rewritten.iter().cloned());
+        made.extend(rewritten);
+        merged.made = made;
+        let rows = base.rows.saturating_sub(found.gone) + rows_written;
+        self.settle_emptiness(base, staged, rows, sequence, &mut merged).await?;
+        Ok(merged)
+    }
+
+    async fn find(&self, base: &TableSnapshot, staged: &Staged) -> Result<Found> {
+        let Some(incoming) = staged.incoming.as_ref().filter(|_| base.rows > 0) else { return Ok(Found::default()) };
+        let table = self.table.workspace().table().clone();
+        let incoming: Arc<Incoming> = Arc::clone(incoming);
+        let search = Search::new(table, incoming, &self.resource.partition_by, self.is_whole, self.memory)?;
+        Ok(search.run(&base.files).await?)
+    }
+
+    /// A table without rows has one file without rows, and a table with rows none.
+    async fn settle_emptiness(
+        &self,
+        base: &TableSnapshot,
+        staged: &Staged,
+        rows: u64,
+        sequence: u64,
+        merged: &mut Merged,
+    ) -> Result<()> {
+        let empty: Vec<&DataFile> = base.files.iter().filter(|file| file.rows == 0).collect();
+        if rows > 0 {
+            if !merged.adds.is_empty() {
+                merged.removes.extend(empty.into_iter().map(|file| file.path.clone()));
+            }
+            return Ok(());
+        }
+        if !empty.is_empty() {
+            return Ok(());
+        }
+        let stands_for_it = staged.files.iter().find(|staged| staged.file.rows == 0).cloned();
+        let file = match stands_for_it {
+            Some(file) => file,
+            None => {
+                let file = self.attempt.stage(empty_file(&self.options, sequence)?).await?;
+                merged.made.push(file.clone());
+                file
+            }
+        };
+        merged.adds.push(file);
+        Ok(())
+    }
+
+    /// Does the jobs, in order; a file of which no row is left is not there any more.
+    async fn rewrite(&self, jobs: Vec<Job>) -> Result<Vec<StagedFile>> {
+        let rewritten = stream::iter(jobs).map(|job| self.rewrite_one(job)).buffered(REWRITES_AT_ONCE);
+        let staged: Vec<Option<StagedFile>> = rewritten.try_collect().await?;
+        Ok(staged.into_iter().flatten().collect())
+    }
+
+    async fn rewrite_one(&self, job: Job) -> Result<Option<StagedFile>> {
+        let Job { source, change, sequence } = job;
+        if change.keep.count_set_bits() == 0 {
+            return Ok(None);
+        }
+        let (file, content) = match source {
+            Input::Own(staged) => {
+                let content = self.attempt.read(&staged).await?;
+                (staged.file, content)
+            }
+            Input::Table(file) => {
+                let content = self.read(&file).await?;
+                (file, content)
+            }
+        };
+        let options = Arc::clone(&self.options);
+        let rewritten = spawn_blocking(move || {
+            let path = renamed(&file.path, &options, sequence);
+            let DataFile { partition, rows, keys, .. } = file;
+            rewrite_with(EncodedFile { path, partition, rows, keys, content }, &change, &options)
+        });
+        match rewritten.await.map_err(|_| self.worker())?? {
+            Some(file) => Ok(Some(self.attempt.stage(file).await?)),
+            None => Ok(None),
+        }
+    }
+
+    /// A file of the table, as its commit has it.
+    async fn read(&self, file: &DataFile) -> Result<Bytes> {
+        let table = self.table.workspace().table();
+        let shown = table.shown(&file.path);
+        let content = table.get(&file.path).await?.ok_or_else(|| MergeError::Gone { path: shown.clone() })?;
+        let (expected, hashed) = (file.sha256.clone(), content.clone());
+        let is_the_same = spawn_blocking(move || expected.is_empty() || sha256(&hashed) == expected);
+        if is_the_same.await.map_err(|_| self.worker())? {
+            return Ok(content);
+        }
+        Err(MergeError::Changed { path: shown, reason: "its SHA-256 is another one".to_owned() }.into())
+    }
+
+    fn worker(&self) -> RunError {
+        RunError::Worker { resource: self.resource.name.clone() }
+    }
+}
+
+impl Merged {
+    /// Deletes the staged files that hold for this version of the table only.
+    #[expect(dead_code, reason = "for whoever merges again after another writer won")]
+    pub(super) async fn discard(self, attempt: &Attempt) -> Result<()> {
+        for staged in &self.made {
+            attempt.discard(staged).await?;
+        }
+        Ok(())
+    }
+}
+
+/// The run's files that stay as they are, and what has to be done to the others.
+fn own_files(staged: &Staged, dropped: &[u64], sequence: &mut u64) -> (Vec<StagedFile>, Vec<Job>) {
+    let mut stale = staged.index.stale(dropped).into_iter().peekable();
+    let (mut whole, mut jobs) = (Vec::new(), Vec::new());
+    for (position, file) in staged.files.iter().enumerate() {
+        match stale.next_if(|stale| stale.position == position) {
+            Some(stale) => {
+                let change = Change { keep: stale.keep, patch: None };
+                jobs.push(Job { source: Input::Own(file.clone()), change, sequence: take(sequence) });
+            }
+            None if file.file.rows > 0 => whole.push(file.clone()),
+            None => {}
+        }
+    }
+    (whole, jobs)
+}
+
+fn table_jobs(base: &TableSnapshot, changes: &[FileChange], sequence: &mut u64) -> Vec<Job> {
+    let job = |FileChange { file, change }: &FileChange| {
+        let file = base.files.get(*file)?.clone();
+        Some(Job { source: Input::Table(file), change: change.clone(), sequence: take(sequence) })
+    };
+    changes.iter().filter_map(job).collect()
+}
+
+fn changed_paths(base: &TableSnapshot, changes: &[FileChange]) -> Vec<String> {
+    changes.iter().filter_map(|change| base.files.get(change.file)).map(|file| file.path.clone()).collect()
+}
+
+fn take(sequence: &mut u64) -> u64 {
+    let taken = *sequence;
+    *sequence += 1;
+    taken
+}
+
+/// Lower-case hex.
+fn sha256(content: &[u8]) -> String {
+    digest(&SHA256, content).as_ref().iter().fold(String::with_capacity(64), |mut hex, byte| {
+        // Writing to a string cannot fail.
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
+}
