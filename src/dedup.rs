@@ -10,12 +10,14 @@
 //! [`Dedup::finish`]. Only the key set grows with the rows: a hash finds the candidate, the whole key decides.
 
 mod ranks;
+mod segment;
 #[cfg(test)]
 mod tests;
 
 use arrow::{array::BooleanArray, compute::filter_record_batch, datatypes::SchemaRef, record_batch::RecordBatch};
 
-use self::ranks::Ranks;
+pub use self::segment::Segment;
+use self::{ranks::Ranks, segment::Saved};
 use crate::{
     keys::{KeyError, KeySet},
     plan::DedupSort,
@@ -50,6 +52,7 @@ pub struct Dedup {
     next_id: u64,
     duplicates: u64,
     superseded: Vec<u64>,
+    saved: Saved,
     /// Key slots of the batch at hand; kept for its allocation.
     slots: Vec<u32>,
 }
@@ -68,6 +71,7 @@ impl Dedup {
             next_id: 0,
             duplicates: 0,
             superseded: Vec::new(),
+            saved: Saved::default(),
             slots: Vec::new(),
         })
     }
@@ -127,6 +131,9 @@ impl Dedup {
             self.duplicates += 1;
             let wins = self.ranks.as_mut().is_none_or(|ranks| ranks.improve(known, rank));
             let loser = if wins { std::mem::replace(winner, id) } else { id };
+            if wins && known < self.saved.slots {
+                self.saved.changed.push(slot);
+            }
             match loser.checked_sub(self.next_id).and_then(|row| kept.get_mut(row as usize)) {
                 Some(kept) => *kept = false,
                 None => self.superseded.push(loser),

@@ -20,7 +20,7 @@ use arrow::{
 pub use self::{
     column::{KeyColumn, Values},
     range::{RangeBuilder, exact_range, range_between},
-    set::KeySet,
+    set::{KeySegment, KeySet},
 };
 use crate::error::{ErrorKind, Failure};
 
@@ -34,6 +34,8 @@ pub enum KeyError {
     NoColumn { index: usize },
     #[error("there are more than {} keys, which is more than one run can tell apart", u32::MAX)]
     TooManyKeys,
+    #[error("what a checkpoint holds of the keys does not fit together")]
+    Segment,
     #[error("the keys of a batch could not be read")]
     Arrow(#[from] ArrowError),
 }
@@ -42,7 +44,7 @@ impl Failure for KeyError {
     fn kind(&self) -> ErrorKind {
         match self {
             Self::Type { .. } | Self::TooManyKeys => ErrorKind::User,
-            Self::NoColumn { .. } | Self::Arrow(_) => ErrorKind::Bug,
+            Self::NoColumn { .. } | Self::Arrow(_) | Self::Segment => ErrorKind::Bug,
         }
     }
 
@@ -50,6 +52,7 @@ impl Failure for KeyError {
         match self {
             Self::Type { .. } => "key_type",
             Self::TooManyKeys => "too_many_keys",
+            Self::Segment => "key_segment",
             Self::NoColumn { .. } | Self::Arrow(_) => "key_internal",
         }
     }
@@ -58,6 +61,7 @@ impl Failure for KeyError {
         match self {
             Self::Type { .. } => Some("name a column that holds one plain value per row".to_owned()),
             Self::TooManyKeys => Some("export the source in parts, or set `dedup: false`".to_owned()),
+            Self::Segment => Some("run again with --no-resume".to_owned()),
             Self::NoColumn { .. } | Self::Arrow(_) => None,
         }
     }

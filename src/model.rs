@@ -6,7 +6,10 @@ use arrow::record_batch::RecordBatch;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use crate::{json::Document, schema::TableSchema};
+use crate::{
+    json::Document,
+    schema::{Inferred, TableSchema},
+};
 
 /// One answered page, in page order: what `fetch` gives to `decode`.
 #[derive(Debug)]
@@ -29,10 +32,20 @@ pub struct Batch {
     pub rows: RecordBatch,
     /// In record order. One that rejects a row stands for a record that `rows` lacks; one that discards a value does not.
     pub rejects: Vec<Reject>,
+    /// Under `schema_contract.columns: evolve`, the fields of `rows` that no column is declared for, in order of appearance.
+    pub undeclared: Vec<UndeclaredField>,
     /// Records of the page: `rows.num_rows()` + `rows_rejected`.
     pub rows_fetched: u64,
     pub rows_rejected: u64,
     pub values_discarded: u64,
+}
+
+/// A top-level field that no column is declared for, and is not null everywhere.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UndeclaredField {
+    pub name: String,
+    /// What its values on the page tell.
+    pub seen: Inferred,
 }
 
 /// A row or a value that did not fit: one line of `_restlake/rejects/<run_id>.jsonl`.

@@ -11,6 +11,7 @@
 //! not stop the others. `pipeline.rs` is the part in brackets.
 
 mod error;
+mod evolving;
 mod load_columns;
 mod merging;
 mod outcome;

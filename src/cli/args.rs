@@ -218,7 +218,7 @@ mod tests {
     #[test]
     fn every_option_of_run_reaches_its_field() {
         let cli = parse(
-            "restlake run - --resource a --resource b --destination s3://b/p --full-refresh --max-pages 3 --dry-run \
+            "restlake run - --resource a --resource b --destination s3://b/p --full-refresh --max-pages 3 --dry-run --wait --no-resume \
              --progress plain --log-format json -q --color never",
         )
         .unwrap();
@@ -230,6 +230,7 @@ mod tests {
         assert_eq!(run.resources, ["a", "b"]);
         assert_eq!(run.destination.as_deref(), Some("s3://b/p"));
         assert_eq!((run.full_refresh, run.max_pages, run.dry_run), (true, Some(3), true));
+        assert!(run.wait && run.no_resume);
     }
 
     #[test]

@@ -11,10 +11,10 @@ use super::{
 };
 use crate::{
     plan::{
-        AuthPlan, ClientPlan, Compression, PaginatorPlan, PartitionField, Plan, RequestPlan, ResourcePlan, Transform,
-        WriteDisposition,
+        AuthPlan, ClientPlan, Compression, MergePlan, MergeStrategy, PaginatorPlan, PartitionField, Plan, RequestPlan,
+        ResourcePlan, Scd2Plan, TableFormatKind, Transform, WriteDisposition,
     },
-    schema::Column,
+    schema::{Column, ColumnsContract, Source},
     secret::{REDACTED, Redactor, is_secret_name},
 };
 
@@ -47,7 +47,7 @@ fn text(plan: &Plan) -> String {
     let mut text = lines("", &client_lines(plan));
     for resource in &plan.resources {
         text += &format!("\n{} -> {}/{}\n", resource.name, plan.destination.url.trim_end_matches('/'), resource.table);
-        text += &lines("  ", &resource_lines(resource));
+        text += &lines("  ", &resource_lines(resource, plan.resume));
         text += "  columns\n";
         for column in &resource.schema.columns {
             text += &format!("    {}\n", column_line(column));
@@ -86,11 +86,21 @@ fn client_lines(plan: &Plan) -> Vec<Line> {
         ("limits", limits),
         ("timeouts", timeouts),
         ("destination", plan.destination.url.clone()),
+        ("tables", tables(plan)),
     ];
     if !headers.is_empty() {
         lines.insert(3, ("headers", headers.join(", ")));
     }
     lines
+}
+
+fn tables(plan: &Plan) -> String {
+    let format = match plan.table_format {
+        TableFormatKind::Parquet => "parquet",
+        TableFormatKind::Delta => "delta",
+    };
+    let busy = if plan.wait { "waited for" } else { "left alone" };
+    format!("{format}, earlier versions kept for {}, {busy} while another run writes them", duration(plan.retain))
 }
 
 fn auth(auth: &AuthPlan) -> String {
@@ -104,21 +114,25 @@ fn auth(auth: &AuthPlan) -> String {
     }
 }
 
-fn resource_lines(resource: &ResourcePlan) -> Vec<Line> {
+fn resource_lines(resource: &ResourcePlan, resumes: bool) -> Vec<Line> {
     let names =
         |columns: &[usize]| columns.iter().map(|index| column_name(resource, *index)).collect::<Vec<_>>().join(", ");
     let mut lines = vec![
         ("request", request(&resource.request)),
         ("pages", pages(&resource.paginator, resource.max_pages)),
         ("records", resource.data_selector.to_string()),
-        ("writes", disposition(resource.write_disposition).into()),
+        ("writes", disposition(resource)),
         ("files", files(resource)),
+        ("checkpoints", checkpoints(resource, resumes)),
+        ("schema", schema_changes(resource)),
     ];
     let optional = [
         ("primary key", names(&resource.primary_key)),
+        ("merge key", names(&resource.merge.merge_key)),
         ("partitions", partitions(resource)),
         ("sorted by", names(&resource.parquet.sort_by)),
         ("bloom", names(&resource.parquet.bloom_filter)),
+        ("compacts", resource.compact_above.map_or_else(String::new, compaction)),
     ];
     lines.extend(optional.into_iter().filter(|(_, value)| !value.is_empty()));
     lines
@@ -144,13 +158,58 @@ fn pages(paginator: &PaginatorPlan, max_pages: Option<u64>) -> String {
     text
 }
 
-fn disposition(disposition: WriteDisposition) -> &'static str {
-    match disposition {
-        WriteDisposition::Append => "append",
-        WriteDisposition::Replace => "replace",
-        WriteDisposition::Merge => "merge",
-        WriteDisposition::Skip => "skip",
+fn disposition(resource: &ResourcePlan) -> String {
+    match resource.write_disposition {
+        WriteDisposition::Append => "append".to_owned(),
+        WriteDisposition::Replace => "replace".to_owned(),
+        WriteDisposition::Merge => merge(resource),
+        WriteDisposition::Skip => "skip: nothing is requested, nothing is written".to_owned(),
     }
+}
+
+fn merge(resource: &ResourcePlan) -> String {
+    let MergePlan { strategy, hard_delete, delete_missing, .. } = &resource.merge;
+    let mut text = format!("merge by {}", strategy.word());
+    if let MergeStrategy::Scd2(Scd2Plan { active, boundary, .. }) = strategy {
+        let moment = |moment: Option<i64>, otherwise: &str| moment.map_or_else(|| otherwise.to_owned(), moment_text);
+        text += &format!(", until {} as long as a version holds", moment(*active, "null"));
+        text += &format!(", versions change at {}", moment(*boundary, "the start of the run"));
+    }
+    if let Some(column) = hard_delete {
+        text += &format!(", `{}` deletes", column_name(resource, *column));
+    }
+    if *delete_missing {
+        text += ", rows that are missing go";
+    }
+    text
+}
+
+/// Microseconds since 1970 as ISO 8601.
+fn moment_text(micros: i64) -> String {
+    chrono::DateTime::from_timestamp_micros(micros)
+        .map_or_else(|| micros.to_string(), |moment| moment.to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true))
+}
+
+fn checkpoints(resource: &ResourcePlan, resumes: bool) -> String {
+    let used = match resumes {
+        true => format!("gone on with for {}", duration(resource.checkpoint.resume_within)),
+        false => "those that are there are not used".to_owned(),
+    };
+    format!("every {}, {used}", duration(resource.checkpoint.interval))
+}
+
+fn schema_changes(resource: &ResourcePlan) -> String {
+    let undeclared = match resource.contract.columns {
+        ColumnsContract::DiscardValue => "ignored",
+        ColumnsContract::DiscardRow => "reject their row",
+        ColumnsContract::Freeze => "end the run",
+        ColumnsContract::Evolve => "become columns",
+    };
+    format!("undeclared fields {undeclared}; a change rewrites at most {}", DecimalBytes(resource.rewrite_limit))
+}
+
+fn compaction(small_files: u64) -> String {
+    format!("a partition with more than {} small files", HumanCount(small_files))
 }
 
 fn files(resource: &ResourcePlan) -> String {
@@ -191,9 +250,10 @@ fn column_line(column: &Column) -> String {
     if !column.nullable {
         text += " not null";
     }
-    let source = column.source.to_path();
-    if source != column.name {
-        text += &format!(" <- {source}");
+    match &column.source {
+        Source::Load(load) => text += &format!(" <- the run's {}", load.name()),
+        source if source.to_path() != column.name => text += &format!(" <- {}", source.to_path()),
+        _ => {}
     }
     text
 }
@@ -310,6 +370,7 @@ mod tests {
             resume: true,
             partial_replace_allowed: false,
             memory_limit: 1 << 28,
+            retain: Duration::from_secs(7 * 86_400),
             secrets: vec![Secret::new("hunter2".into()), Secret::new("very-secret".into())],
         }
     }
@@ -326,13 +387,16 @@ mod tests {
         limits       at most 16 requests at once, 10 per 1s
         timeouts     1m an attempt (1500ms to connect), 5 attempts within 30m
         destination  ./lake
+        tables       parquet, earlier versions kept for 7d, left alone while another run writes them
 
         test_cases -> ./lake/test_cases
           request      GET https://api.example.com/v1/test_cases?archived=false&token=***&q=***
           pages        offset `offset` from 0, 1,000 records a page, at most 3 pages
           records      data
-          writes       merge
+          writes       merge by upsert
           files        parquet, zstd(3), about 256.00 MB, row groups of 250,000 rows
+          checkpoints  every 30s, gone on with for 1h
+          schema       undeclared fields ignored; a change rewrites at most 10.00 GB
           primary key  test_case_id
           partitions   month(created_at), bucket[4](test_case_id)
           sorted by    created_at
@@ -344,6 +408,45 @@ mod tests {
 
         nothing was requested, nothing was created
         ");
+    }
+
+    #[test]
+    fn a_merge_in_words_tells_its_strategy_its_keys_and_what_goes() {
+        let mut plan = plan();
+        let resource = &mut plan.resources[0];
+        let load = Column {
+            source: Source::Load(crate::schema::LoadColumn::Page),
+            ..column("p", "", ColumnType::Int64, true)
+        };
+        resource.schema.columns.push(load);
+        resource.merge = MergePlan {
+            strategy: MergeStrategy::DeleteInsert,
+            merge_key: vec![1],
+            hard_delete: Some(1),
+            delete_missing: true,
+        };
+        resource.compact_above = Some(20);
+        (plan.resume, plan.wait, plan.table_format) = (false, true, TableFormatKind::Delta);
+        let text = text(&plan);
+        for line in [
+            "tables       delta, earlier versions kept for 7d, waited for while another run writes them",
+            "writes       merge by delete-insert, `created_at` deletes, rows that are missing go",
+            "merge key    created_at",
+            "checkpoints  every 30s, those that are there are not used",
+            "compacts     a partition with more than 20 small files",
+            "int64 <- the run's page",
+        ] {
+            assert!(text.contains(line), "{line} in {text}");
+        }
+    }
+
+    #[test]
+    fn scd2_in_words_tells_when_versions_hold() {
+        let mut plan = plan();
+        let scd2 = Scd2Plan { valid_from: 0, valid_to: 1, active: None, boundary: Some(1_795_330_800_000_000) };
+        plan.resources[0].merge.strategy = MergeStrategy::Scd2(scd2);
+        let line = "merge by scd2, until null as long as a version holds, versions change at 2026-11-22T07:00:00Z";
+        assert!(text(&plan).contains(line), "{}", text(&plan));
     }
 
     #[test]

@@ -38,6 +38,12 @@ pub struct RunArgs {
     /// Stop each resource after so many pages
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub max_pages: Option<u64>,
+    /// Wait for another run of the same table to end, in place of exit code 5
+    #[arg(long)]
+    pub wait: bool,
+    /// Start over, even where a run that died could be gone on with
+    #[arg(long)]
+    pub no_resume: bool,
     /// Print what would happen; no request is sent, nothing is created
     #[arg(long)]
     pub dry_run: bool,
@@ -65,7 +71,8 @@ fn prepare(args: &RunArgs, global: &Global, console: &Console) -> Result<Plan, R
         destination: args.destination.clone(),
         full_refresh: args.full_refresh,
         max_pages: args.max_pages,
-        ..Overrides::default()
+        wait: args.wait,
+        no_resume: args.no_resume,
     };
     Ok(plan::resolve(&loaded, &overrides)?)
 }

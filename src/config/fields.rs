@@ -9,6 +9,7 @@ mod paginator;
 mod resource;
 mod root;
 mod schema;
+mod write_disposition;
 
 pub use root::ROOT;
 pub use schema::SCHEMA;

@@ -1,4 +1,6 @@
-//! Words with a number: `zstd(3)`, `bucket[16]`.
+//! Forms of text: words with a number (`zstd(3)`, `bucket[16]`), and moments.
+
+use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime};
 
 /// The number of `word(n)`, where it is within bounds, or the one that the bare word stands for.
 struct Form {
@@ -41,6 +43,22 @@ pub fn transform(text: &str) -> Option<(&'static str, u32)> {
     form(text, &TRANSFORMS, ['[', ']'])
 }
 
+/// A date or timestamp of ISO 8601, exact to the microsecond, of the years 0 to 9999, in microseconds since 1970. Without a zone
+/// it is UTC.
+pub fn moment(text: &str) -> Option<i64> {
+    // `chrono` alone would take signs and years of any length.
+    if !text.get(..4)?.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let naive = |pattern: &str| NaiveDateTime::parse_from_str(text, pattern).ok();
+    let date = || Some(NaiveDate::parse_from_str(text, "%Y-%m-%d").ok()?.and_time(NaiveTime::MIN));
+    let moment = match DateTime::parse_from_rfc3339(text) {
+        Ok(moment) => moment.to_utc(),
+        Err(_) => naive("%Y-%m-%dT%H:%M:%S%.f").or_else(|| naive("%Y-%m-%d %H:%M:%S%.f")).or_else(date)?.and_utc(),
+    };
+    (moment.timestamp_subsec_nanos() % 1000 == 0).then(|| moment.timestamp_micros())
+}
+
 fn form(text: &str, forms: &'static [Form], [open, close]: [char; 2]) -> Option<(&'static str, u32)> {
     let Some((word, rest)) = text.split_once(open) else {
         let form = forms.iter().find(|form| form.word == text)?;
@@ -76,6 +94,25 @@ mod tests {
         assert_eq!(transform("month"), Some(("month", 0)));
         for wrong in ["bucket", "bucket[0]", "truncate[2147483648]", "month[1]", "bucket(16)", "week", "Month"] {
             assert_eq!(transform(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_moment_is_a_date_or_a_timestamp_and_without_a_zone_utc() {
+        for (text, seconds) in [
+            ("1970-01-02", 86_400),
+            ("1970-01-01T01:00:00+01:00", 0),
+            ("1970-01-01T00:00:01", 1),
+            ("1970-01-01 00:00:01.000000Z", 1),
+            ("1969-12-31T23:59:59Z", -1),
+        ] {
+            assert_eq!(moment(text), Some(seconds * 1_000_000), "{text}");
+        }
+        assert_eq!(moment("1970-01-01T00:00:00.000001"), Some(1));
+        for wrong in
+            ["", "1970", "1970-13-01", "1970-01-01T00:00:00.0000001Z", "+1970-01-01", "01.01.1970", "12970-01-01"]
+        {
+            assert_eq!(moment(wrong), None, "{wrong}");
         }
     }
 }

@@ -17,6 +17,8 @@
 //! - A path through null is missing; through a text, number or array it is a mismatch.
 //! - A record that is no object, and a mismatch in a key or in a column that is not nullable, can't become null: under
 //!   `discard_value` their row is rejected.
+//! - Under `evolve` an undeclared field is no finding: the batch tells it, and whoever owns the schema decodes the page again
+//!   with a decoder that has [`grown`](Decoder::grown) a column for it.
 //! - A row that is rejected gives one reject, whatever else did not fit in it. Of a row with very many discarded values
 //!   only the first rejects carry the record itself.
 
@@ -30,8 +32,12 @@ mod page;
 mod source;
 #[cfg(test)]
 mod tests;
+mod undeclared;
 
-use arrow::datatypes::SchemaRef;
+use arrow::{
+    array::{ArrayRef, RecordBatch, new_null_array},
+    datatypes::SchemaRef,
+};
 
 pub use error::DecodeError;
 
@@ -89,6 +95,42 @@ impl Decoder {
     /// The schema of all batches: `TableSchema::to_arrow`.
     pub fn schema(&self) -> SchemaRef {
         SchemaRef::clone(&self.schema)
+    }
+
+    /// A decoder with these columns behind its own.
+    ///
+    /// Fails as [`Decoder::new`] does.
+    pub fn grown(&self, added: &[Column]) -> Result<Self, DecodeError> {
+        let layouts = added.iter().map(|column| layout(&self.resource, column)).collect::<Result<Vec<_>, _>>()?;
+        let schema = TableSchema { columns: [&self.columns[..], added].concat() };
+        Ok(Self {
+            resource: self.resource.clone(),
+            layouts: self.layouts.iter().cloned().chain(layouts).collect(),
+            required: self.required.iter().copied().chain(added.iter().map(|column| !column.nullable)).collect(),
+            filled: self.filled.iter().copied().chain(added.iter().map(|_| false)).collect(),
+            contract: self.contract,
+            schema: schema.to_arrow(),
+            columns: schema.columns,
+        })
+    }
+
+    /// A batch of a decoder that this one has [`grown`](Self::grown) out of, with nulls in the columns that it lacks.
+    ///
+    /// Fails if it is of another decoder.
+    pub fn padded(&self, batch: Batch) -> Result<Batch, DecodeError> {
+        if batch.rows.schema_ref().fields().len() == self.schema.fields().len() {
+            return Ok(batch);
+        }
+        let rows = batch.rows.num_rows();
+        let lacking = self.schema.fields().iter().skip(batch.rows.num_columns());
+        let nulls = lacking.map(|field| new_null_array(field.data_type(), rows));
+        let columns: Vec<ArrayRef> = batch.rows.columns().iter().cloned().chain(nulls).collect();
+        let padded = RecordBatch::try_new(self.schema(), columns).map_err(|source| DecodeError::Batch {
+            resource: self.resource.clone(),
+            page: batch.page,
+            source,
+        })?;
+        Ok(Batch { rows: padded, ..batch })
     }
 
     /// The rows of one page. Fails at the first value that does not fit, where the contract says `freeze`.

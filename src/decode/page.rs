@@ -12,6 +12,7 @@ use super::{
     convert::json::survives_doubles,
     finding::{Expected, Finding, Findings, Misfit, Step, Subject, path, shown},
     source::{Slot, Sources},
+    undeclared::Undeclared,
 };
 use crate::{
     json::{Kind, Node},
@@ -43,6 +44,7 @@ struct PageDecoder<'a> {
     findings: Findings<'a>,
     /// Of each record, whether its row stays.
     kept: BooleanBufferBuilder,
+    undeclared: Undeclared<'a>,
     rejects: Vec<Reject>,
     rows_rejected: u64,
     values_discarded: u64,
@@ -73,6 +75,7 @@ impl<'a> PageDecoder<'a> {
             builders: columns.map(|(column, layout)| build(&column.data_type, layout, rows)).collect(),
             findings: Findings::default(),
             kept: BooleanBufferBuilder::new(rows),
+            undeclared: Undeclared::default(),
             rejects: Vec::new(),
             rows_rejected: 0,
             values_discarded: 0,
@@ -84,19 +87,20 @@ impl<'a> PageDecoder<'a> {
             Kind::Object => self.append(record),
             _ => self.append_nothing(record),
         }
-        if self.findings.len() == 0 {
-            self.kept.append(true);
-            return Ok(());
-        }
-        let kept = self.judge(record)?;
+        let kept = self.findings.len() == 0 || self.judge(record)?;
+        self.undeclared.end_record(kept);
         self.kept.append(kept);
         Ok(())
     }
 
     fn append(&mut self, record: Node<'a>) {
-        let (findings, judged) = (&mut self.findings, self.decoder.contract.columns != ColumnsContract::DiscardValue);
-        self.sources.fill(record, &mut self.slots, |key, value| {
-            if judged && value.kind() != Kind::Null {
+        let contract = self.decoder.contract.columns;
+        let (findings, undeclared) = (&mut self.findings, &mut self.undeclared);
+        self.sources.fill(record, &mut self.slots, |key, value| match contract {
+            ColumnsContract::DiscardValue => {}
+            ColumnsContract::Evolve => undeclared.push(key, value),
+            ColumnsContract::DiscardRow | ColumnsContract::Freeze if value.kind() == Kind::Null => {}
+            ColumnsContract::DiscardRow | ColumnsContract::Freeze => {
                 let name = String::from_utf8_lossy(key.raw());
                 let name = key.text().unwrap_or(name);
                 findings.push(finding(Subject::Undeclared, vec![Step::Key(name)], Some(value), Misfit::Undeclared));
@@ -235,6 +239,7 @@ impl<'a> PageDecoder<'a> {
         };
         let keys = match source {
             Some(Source::Path(keys)) => keys.as_slice(),
+            Some(Source::Evolved(key)) => std::slice::from_ref(key),
             _ => &[],
         };
         path(keys.iter().map(String::as_str).take(finding.depth), &finding.steps)
@@ -259,6 +264,7 @@ impl<'a> PageDecoder<'a> {
             page: self.page,
             rows,
             rejects: self.rejects,
+            undeclared: self.undeclared.finish(),
             rows_fetched: fetched as u64,
             rows_rejected,
             values_discarded: self.values_discarded,

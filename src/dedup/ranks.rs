@@ -65,6 +65,18 @@ impl Ranks {
         true
     }
 
+    /// The rank of a slot, empty if it has none.
+    pub(super) fn get(&self, slot: usize) -> &[u8] {
+        let span = self.spans.get(slot).map(|span| span.start..span.start + span.length as usize);
+        span.and_then(|span| self.values.get(span)).unwrap_or_default()
+    }
+
+    /// Gives a slot that there is another rank, whatever the one before.
+    pub(super) fn set(&mut self, slot: usize, rank: &[u8]) {
+        let stored = self.store(rank);
+        self.spans.get_mut(slot).into_iter().for_each(|span| *span = stored);
+    }
+
     pub(super) fn memory(&self) -> usize {
         self.values.capacity() + self.spans.capacity() * size_of::<Span>()
     }

@@ -215,4 +215,44 @@ proptest! {
         // However the rows are cut into batches, the same ones stay.
         prop_assert_eq!(run(&[all], &key, sort).0, expected);
     }
+    #[test]
+    fn written_down_after_every_batch_and_read_back_it_goes_on_as_if_nothing_had_happened(
+        batches in rows(),
+        key in prop::sample::select(vec![vec![0], vec![1, 0]]),
+        sort in prop::option::of(any::<bool>()),
+    ) {
+        let sort = sort.map(|descending| DedupSort { column: 2, descending });
+        let mut kept = Vec::new();
+        let mut current = dedup(&key, sort);
+        let mut stored: Vec<Vec<u8>> = Vec::new();
+        for rows in &batches {
+            kept.extend(current.push(&batch(rows)).unwrap().ids);
+            stored.push(postcard::to_stdvec(&current.segment()).unwrap());
+            // Another process takes over at every second one.
+            if stored.len() % 2 == 0 {
+                current = dedup(&key, sort);
+                for segment in &stored {
+                    current.restore(postcard::from_bytes(segment).unwrap()).unwrap();
+                }
+            }
+        }
+        let duplicates = current.duplicates();
+        let superseded = current.finish().superseded;
+        kept.retain(|id| superseded.binary_search(id).is_err());
+        prop_assert_eq!((kept, duplicates), run(&batches, &key, sort));
+    }
+}
+
+#[test]
+fn a_segment_that_is_not_the_next_one_is_refused() {
+    let mut first = dedup(&[0], None);
+    first.push(&batch(&[row(1, "a", 0)])).unwrap();
+    let stored = postcard::to_stdvec(&first.segment()).unwrap();
+    let segment = || postcard::from_bytes(&stored).unwrap();
+    let mut second = dedup(&[0], None);
+    second.restore(segment()).unwrap();
+    assert_eq!(second.restore(segment()).unwrap_err().code(), "key_segment");
+    assert_eq!(dedup(&[1], None).restore(segment()).unwrap_err().code(), "key_segment");
+    let sorted = dedup(&[0], Some(DedupSort { column: 2, descending: true })).restore(segment());
+    assert_eq!(sorted.unwrap_err().code(), "key_segment");
 }

@@ -17,6 +17,8 @@ mod source;
 
 use std::{sync::Arc, time::Duration};
 
+use serde::{Deserialize, Serialize};
+
 use self::{
     line::Line,
     size::PageSize,
@@ -52,6 +54,17 @@ pub struct FetchCounters {
     pub pages: u64,
     /// Of decoded bodies.
     pub bytes_received: u64,
+}
+
+/// How far a list was handed on: enough to go on behind it, in another process too.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Position {
+    /// `None`: the list is over.
+    next: Option<PageToken>,
+    pages: u64,
+    received: u64,
+    known: Extent,
+    size: PageSize,
 }
 
 /// The pages of one resource, in page order. Requests under way are aborted on drop.
@@ -102,6 +115,26 @@ impl Pages {
             guard: Guard::default(),
             warnings: Vec::new(),
         })
+    }
+
+    /// Goes on behind `position` in place of at the beginning. What the guard knew of the page before is not known again.
+    #[must_use]
+    pub fn resume(mut self, position: Position) -> Self {
+        let Position { next, pages, received, known, size } = position;
+        self.next = next.filter(|_| self.max_pages.is_none_or(|max| pages < max));
+        (self.number, self.received, self.known, self.size) = (pages, received, known, size);
+        self
+    }
+
+    /// How far pages have been handed on.
+    pub fn position(&self) -> Position {
+        Position {
+            next: self.next.clone(),
+            pages: self.number,
+            received: self.received,
+            known: self.known,
+            size: self.size.clone(),
+        }
     }
 
     /// The next page; `None` at the end of the list, and after an error. Safe to cancel: no page is lost.

@@ -13,6 +13,7 @@ use arrow::{
     row::{RowConverter, Rows, SortField},
 };
 use hashbrown::{DefaultHashBuilder, HashTable, hash_table::Entry};
+use serde::{Deserialize, Serialize};
 
 use super::{KeyColumn, KeyError, column::Gatherer, comparable};
 
@@ -119,6 +120,38 @@ impl KeySet {
         Ok(gatherers.into_iter().map(Gatherer::finish).collect())
     }
 
+    /// The keys of the slots from `first` on.
+    pub fn segment(&self, first: usize) -> KeySegment {
+        match &self.keys {
+            Keys::Integer(keys) => {
+                let null = keys.null.filter(|&slot| slot as usize >= first);
+                KeySegment::Integers { values: keys.values.get(first..).unwrap_or_default().to_vec(), null }
+            }
+            Keys::Bytes(keys) => {
+                let stored = (first..keys.ends.len()).map(|slot| stored(&keys.values, &keys.ends, slot).to_vec());
+                KeySegment::Bytes(stored.collect())
+            }
+        }
+    }
+
+    /// Gives the keys of a segment the slots that follow.
+    ///
+    /// # Errors
+    /// [`KeyError::Segment`] if they are not new, or of other columns.
+    pub fn restore(&mut self, segment: KeySegment) -> Result<(), KeyError> {
+        let expected = self.len() + segment.len();
+        match (&mut self.keys, segment) {
+            (Keys::Integer(keys), KeySegment::Integers { values, null }) => keys.restore(&values, null)?,
+            (Keys::Bytes(keys), KeySegment::Bytes(values)) => {
+                for key in values {
+                    byte_slot(&mut keys.slots, &mut keys.values, &mut keys.ends, &key)?;
+                }
+            }
+            _ => return Err(KeyError::Segment),
+        }
+        if self.len() == expected { Ok(()) } else { Err(KeyError::Segment) }
+    }
+
     /// Bytes held.
     pub fn memory(&self) -> usize {
         match &self.keys {
@@ -126,6 +159,24 @@ impl KeySet {
             Keys::Bytes(keys) => {
                 keys.slots.memory() + keys.values.capacity() + keys.ends.capacity() * size_of::<usize>()
             }
+        }
+    }
+}
+
+/// Keys in the order of their slots.
+#[derive(Debug, Serialize, Deserialize)]
+pub enum KeySegment {
+    /// The null key, whose slot is told here, has a value that means nothing.
+    Integers { values: Vec<i64>, null: Option<u32> },
+    /// As arrow's row format has them, which is that of one version of arrow.
+    Bytes(Vec<Vec<u8>>),
+}
+
+impl KeySegment {
+    fn len(&self) -> usize {
+        match self {
+            Self::Integers { values, .. } => values.len(),
+            Self::Bytes(keys) => keys.len(),
         }
     }
 }
@@ -195,6 +246,18 @@ impl IntegerKeys {
                 Ok(slot)
             }
         }
+    }
+
+    fn restore(&mut self, values: &[i64], null: Option<u32>) -> Result<(), KeyError> {
+        for &key in values {
+            let is_null = null.is_some_and(|null| null as usize == self.slots.count);
+            if is_null {
+                self.null_slot()?
+            } else {
+                self.slot(key)?
+            };
+        }
+        Ok(())
     }
 
     fn null_slot(&mut self) -> Result<u32, KeyError> {

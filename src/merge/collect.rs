@@ -4,7 +4,7 @@ use arrow::{
     array::{Array, ArrayRef, AsArray, BooleanArray},
     buffer::BooleanBuffer,
     compute::{filter_record_batch, not},
-    datatypes::{DataType, SchemaRef},
+    datatypes::DataType,
     record_batch::RecordBatch,
 };
 
@@ -23,9 +23,6 @@ use crate::{
 pub struct Collector {
     schema: TableSchema,
     plan: MergePlan,
-    /// Filled here only where no deduplication does.
-    primary: Option<Numbered>,
-    has_primary: bool,
     merge: Option<MergeKeys>,
     counts_merge_keys: bool,
     contents: Option<Versions>,
@@ -48,42 +45,29 @@ struct MergeKeys {
     written: Vec<u64>,
 }
 
-/// Keys, and which row has which.
-struct Numbered {
-    keys: KeySet,
-    rows: Vec<(u32, u64)>,
-    /// Slots of records that delete.
-    deleting: Vec<u32>,
-}
-
-/// Under `scd2`.
+/// Contents of rows, and which row has which: under `scd2`.
 struct Versions {
     columns: Vec<usize>,
     hasher: ContentHasher,
-    numbered: Numbered,
+    /// Of digests.
+    keys: KeySet,
+    /// Slot and id of each row that is written.
+    rows: Vec<(u32, u64)>,
     /// Whether a row whose content came before is a duplicate. Where rows have a key, it tells that.
     drops_repeats: bool,
 }
 
 impl Collector {
-    /// For rows of `schema`. `deduplicates`: a later call of [`finish`](Self::finish) brings the keys and their winners.
+    /// For rows of `schema`, deduplicated by the primary key if there is one.
     ///
     /// # Errors
     /// Kind `User` if a column of a key holds values that cannot be compared.
-    pub fn new(
-        schema: &TableSchema,
-        plan: &MergePlan,
-        primary_key: &[usize],
-        deduplicates: bool,
-    ) -> Result<Self, MergeError> {
+    pub fn new(schema: &TableSchema, plan: &MergePlan, primary_key: &[usize]) -> Result<Self, MergeError> {
         let arrow = schema.to_arrow();
-        let primary = (!deduplicates && !primary_key.is_empty()).then(|| Numbered::new(&arrow, primary_key));
         let merge = (!plan.merge_key.is_empty()).then(|| KeySet::new(&arrow, &plan.merge_key));
         let contents = matches!(plan.strategy, MergeStrategy::Scd2(_)).then(|| Versions::new(schema, primary_key));
         Ok(Self {
             schema: schema.clone(),
-            primary: primary.transpose()?,
-            has_primary: !primary_key.is_empty(),
             merge: merge.transpose()?.map(|keys| MergeKeys { keys, written: Vec::new() }),
             counts_merge_keys: plan.strategy == MergeStrategy::DeleteInsert && primary_key.is_empty(),
             contents: contents.transpose()?,
@@ -107,9 +91,6 @@ impl Collector {
     pub fn sift(&mut self, rows: RecordBatch, ids: Vec<u64>) -> Result<Sifted, MergeError> {
         let deletes = self.plan.hard_delete.map(|column| deleting(&rows, column)).transpose()?;
         let mut sifted = Sifted { rows, ids };
-        if let Some(primary) = &mut self.primary {
-            primary.add(&sifted, deletes.as_ref())?;
-        }
         if let Some(deletes) = deletes.filter(|deletes| deletes.true_count() > 0) {
             self.deleting.extend(marked(&sifted.ids, deletes.values()));
             sifted = sifted.filter(&not(&deletes)?)?;
@@ -148,17 +129,12 @@ impl Collector {
         let deleting = self.deleting;
         let survives = |id: &u64| superseded.binary_search(id).is_err();
         let filtered = deleting.iter().filter(|id| survives(id)).count() as u64;
-        let primary = match (deduplicated, self.primary) {
-            (Some((keys, winners)), _) => Some(PrimaryKeys::of_winners(keys, winners, &deleting)?),
-            (None, Some(numbered)) => Some(numbered.into_primary()?),
-            (None, None) => None,
-        };
-        let contents = self.contents.map(|versions| versions.finish(&superseded)).transpose()?;
+        let primary = deduplicated.map(|(keys, winners)| PrimaryKeys::new(keys, winners, &deleting)).transpose()?;
+        let contents = self.contents.map(|versions| versions.finish(&superseded));
         let (merge, written) = self.merge.map_or((None, Vec::new()), |merge| (Some(merge.keys), merge.written));
         Ok(Incoming {
             schema: self.schema,
             plan: self.plan,
-            has_primary: self.has_primary,
             primary,
             merge: merge.map(Indexed::new).transpose()?,
             written,
@@ -189,59 +165,31 @@ fn deleting(rows: &RecordBatch, column: usize) -> Result<BooleanArray, MergeErro
     })
 }
 
-impl Numbered {
-    fn new(schema: &SchemaRef, columns: &[usize]) -> Result<Self, KeyError> {
-        Ok(Self { keys: KeySet::new(schema, columns)?, rows: Vec::new(), deleting: Vec::new() })
-    }
-
-    fn add(&mut self, sifted: &Sifted, deletes: Option<&BooleanArray>) -> Result<(), MergeError> {
-        let mut slots = Vec::new();
-        self.keys.slots(&sifted.rows, &mut slots)?;
-        for (row, (slot, id)) in slots.into_iter().zip(&sifted.ids).enumerate() {
-            match deletes.is_some_and(|deletes| deletes.value(row)) {
-                true => self.deleting.push(slot),
-                false => self.rows.push((slot, *id)),
-            }
-        }
-        Ok(())
-    }
-
-    fn into_primary(self) -> Result<PrimaryKeys, MergeError> {
-        let mut deletes = vec![false; self.keys.len()];
-        let mut mark = |slot: u32, value| deletes.get_mut(slot as usize).into_iter().for_each(|mark| *mark = value);
-        self.deleting.iter().for_each(|slot| mark(*slot, true));
-        // A row of the key that stays outweighs one that deletes: the key does not vanish from the table.
-        self.rows.iter().for_each(|(slot, _)| mark(*slot, false));
-        PrimaryKeys::new(self.keys, deletes, self.rows)
-    }
-}
-
 impl Versions {
     fn new(schema: &TableSchema, primary_key: &[usize]) -> Result<Self, MergeError> {
         let columns = content_columns(schema);
         let hasher = ContentHasher::new(schema, &columns)?;
-        let numbered = Numbered::new(&digest_schema(), &[0])?;
-        Ok(Self { columns, hasher, numbered, drops_repeats: primary_key.is_empty() })
+        let keys = KeySet::new(&digest_schema(), &[0])?;
+        Ok(Self { columns, hasher, keys, rows: Vec::new(), drops_repeats: primary_key.is_empty() })
     }
 
     fn sift(&mut self, sifted: Sifted) -> Result<Sifted, MergeError> {
-        let known = self.numbered.keys.len();
+        let known = self.keys.len();
         let digests = self.hasher.digests(sifted.rows.project(&self.columns)?.columns())?;
         let mut slots = Vec::new();
-        self.numbered.keys.slots(&digests, &mut slots)?;
+        self.keys.slots(&digests, &mut slots)?;
         let keep: BooleanArray = match self.drops_repeats {
             true => first_of_each(&slots, known),
             false => vec![true; slots.len()].into(),
         };
         let all = slots.into_iter().zip(sifted.ids.iter().copied()).zip(keep.values().iter());
-        self.numbered.rows.extend(all.filter_map(|(row, kept)| kept.then_some(row)));
+        self.rows.extend(all.filter_map(|(row, kept)| kept.then_some(row)));
         if keep.false_count() == 0 { Ok(sifted) } else { sifted.filter(&keep) }
     }
 
-    fn finish(self, superseded: &[u64]) -> Result<Contents, MergeError> {
-        let Numbered { keys, mut rows, .. } = self.numbered;
-        rows.retain(|(_, id)| superseded.binary_search(id).is_err());
-        Ok(Contents::new(keys, rows))
+    fn finish(mut self, superseded: &[u64]) -> Contents {
+        self.rows.retain(|(_, id)| superseded.binary_search(id).is_err());
+        Contents::new(self.keys, self.rows)
     }
 }
 

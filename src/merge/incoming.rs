@@ -13,8 +13,6 @@ use super::MergeError;
 pub struct Incoming {
     pub(super) schema: TableSchema,
     pub(super) plan: MergePlan,
-    /// Whether rows have a primary key at all.
-    pub(super) has_primary: bool,
     pub(super) primary: Option<PrimaryKeys>,
     pub(super) merge: Option<Indexed>,
     /// Rows written by merge key, by slot; empty unless they are counted.
@@ -102,16 +100,12 @@ impl Indexed {
 }
 
 impl PrimaryKeys {
-    pub(super) fn new(keys: KeySet, deletes: Vec<bool>, rows: Vec<(u32, u64)>) -> Result<Self, MergeError> {
-        Ok(Self { indexed: Indexed::new(keys)?, deletes, rows })
-    }
-
-    /// One row a key; `deleting` are the ids of those that delete, ascending.
-    pub(super) fn of_winners(keys: KeySet, winners: Vec<u64>, deleting: &[u64]) -> Result<Self, MergeError> {
+    /// `winners` are the ids of the rows by slot, `deleting` those of the ones that delete, ascending.
+    pub(super) fn new(keys: KeySet, winners: Vec<u64>, deleting: &[u64]) -> Result<Self, MergeError> {
         let deletes: Vec<bool> = winners.iter().map(|id| deleting.binary_search(id).is_ok()).collect();
         let written = (0_u32..).zip(winners).zip(&deletes).filter_map(|(row, deletes)| (!deletes).then_some(row));
         let rows = written.collect();
-        Self::new(keys, deletes, rows)
+        Ok(Self { indexed: Indexed::new(keys)?, deletes, rows })
     }
 
     pub(super) fn deletes(&self, slot: u32) -> bool {

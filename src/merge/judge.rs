@@ -178,7 +178,7 @@ impl Judge {
             (MergeStrategy::InsertOnly, Some(slot), _) => Verdict::Known(slot),
             (_, Some(slot), _) if deletes(slot) => Verdict::Deleted,
             (_, Some(_), _) => Verdict::Replaced,
-            (MergeStrategy::DeleteInsert, None, Some(_)) if incoming.has_primary => Verdict::Deleted,
+            (MergeStrategy::DeleteInsert, None, Some(_)) if incoming.primary.is_some() => Verdict::Deleted,
             (MergeStrategy::DeleteInsert, None, Some(slot)) => Verdict::Removed(slot),
             (_, None, _) if self.deletes_missing() => Verdict::Deleted,
             (_, None, _) => Verdict::Keep,

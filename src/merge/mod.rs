@@ -19,6 +19,8 @@ mod footer;
 mod incoming;
 mod judge;
 mod search;
+#[cfg(test)]
+mod tests;
 
 use arrow::error::ArrowError;
 use parquet::errors::ParquetError;

@@ -3,7 +3,7 @@
 use std::{collections::HashMap, ops::Range, sync::Arc};
 
 use arrow::{
-    array::ArrayRef,
+    array::{ArrayRef, new_null_array},
     datatypes::SchemaRef,
     record_batch::{RecordBatch, RecordBatchOptions},
 };
@@ -27,7 +27,7 @@ use crate::{
     plan::{PartitionField, Transform},
     schema::TableSchema,
     store::TableStore,
-    write::{Change, file_columns, partition_values},
+    write::{Change, file_columns, partition_values, widen},
 };
 
 /// Files that are looked into at the same time.
@@ -76,7 +76,9 @@ pub struct FileChange {
 struct Layout {
     schema: TableSchema,
     partition_by: Vec<PartitionField>,
-    /// The schema of the files.
+    /// The table's columns when its files were written.
+    written: TableSchema,
+    /// Those of them that the files have.
     files: SchemaRef,
 }
 
@@ -86,6 +88,8 @@ enum Origin {
     File(usize),
     /// The directory.
     Partition(usize),
+    /// Nowhere: the file was written before the column came.
+    Nowhere,
 }
 
 /// What one file comes to.
@@ -110,10 +114,28 @@ impl Search {
         let schema = incoming.schema.clone();
         let arrow = schema.to_arrow();
         let files = Arc::new(arrow.project(&file_columns(&schema, partition_by))?);
-        let layout = Layout { schema, partition_by: partition_by.to_vec(), files };
+        let layout = Layout { written: schema.clone(), schema, partition_by: partition_by.to_vec(), files };
         let kib = u32::try_from(memory / 1024).unwrap_or(u32::MAX).clamp(1, MOST_PERMITS);
         let judge = Arc::new(Judge::new(incoming, is_whole)?);
         Ok(Self { table, layout: Arc::new(layout), judge, room: Semaphore::new(kib as usize), kib })
+    }
+
+    /// In files that were written with an older schema: columns that they lack are null, narrower ones are widened.
+    ///
+    /// # Errors
+    /// A schema that cannot be projected, which none is known to be.
+    pub fn in_older(self, older: &TableSchema) -> Result<Self, MergeError> {
+        let Layout { schema, partition_by, .. } = self.layout.as_ref();
+        let in_files = |name: &str| match schema.index_of(name) {
+            Some(index) => file_columns(schema, partition_by).contains(&index),
+            None => true,
+        };
+        let written = older.columns.iter().enumerate().filter(|(_, column)| in_files(&column.name));
+        let written: Vec<usize> = written.map(|(index, _)| index).collect();
+        let files = Arc::new(older.to_arrow().project(&written)?);
+        let (schema, partition_by) = (schema.clone(), partition_by.clone());
+        let layout = Layout { schema, partition_by, written: older.clone(), files };
+        Ok(Self { layout: Arc::new(layout), ..self })
     }
 
     /// What the run changes in these files.
@@ -327,14 +349,28 @@ impl Layout {
             return Ok(Origin::Partition(column));
         }
         let name = &self.schema.columns.get(column).ok_or_else(missing)?.name;
-        read.schema_ref().index_of(name).map(Origin::File).map_err(|_| missing())
+        Ok(read.schema_ref().index_of(name).map_or(Origin::Nowhere, Origin::File))
+    }
+
+    fn widened(&self, index: usize, values: &ArrayRef) -> Result<ArrayRef, MergeError> {
+        let missing = || KeyError::NoColumn { index };
+        let now = self.schema.columns.get(index).ok_or_else(missing)?;
+        let before = self.written.index_of(&now.name).and_then(|index| self.written.columns.get(index));
+        Ok(widen(values, &before.ok_or_else(missing)?.data_type, &now.data_type)?)
     }
 
     /// The rows with all of the columns, those that the directory tells included.
     fn complete(&self, read: &RecordBatch, columns: &[usize], file: &DataFile) -> Result<RecordBatch, MergeError> {
         let rows = read.num_rows();
         let column = |&index: &usize| match self.origin(index, read)? {
-            Origin::File(position) => read.columns().get(position).cloned().ok_or(KeyError::NoColumn { index }.into()),
+            Origin::File(position) => {
+                let values = read.columns().get(position).ok_or(KeyError::NoColumn { index })?;
+                self.widened(index, values)
+            }
+            Origin::Nowhere => {
+                let column = self.schema.columns.get(index).ok_or(KeyError::NoColumn { index })?;
+                Ok(new_null_array(&column.data_type.to_arrow(), rows))
+            }
             Origin::Partition(index) => {
                 let field = self.partition_field(index).ok_or(KeyError::NoColumn { index })?;
                 self.partition_value(field, file, rows)

@@ -19,7 +19,7 @@ use crate::{
     store::Destination,
 };
 
-pub use resolve::{Overrides, resolve};
+pub use resolve::{Overrides, name_of_delta, resolve};
 
 /// Everything one `restlake run` does.
 #[derive(Clone, Debug, Serialize)]
@@ -37,6 +37,8 @@ pub struct Plan {
     pub resume: bool,
     /// Bytes of pages and rows that a resource may hold between the network and its files.
     pub memory_limit: u64,
+    /// How long the files of earlier versions are kept for those who read them.
+    pub retain: Duration,
     /// Whether the first pages alone ([`ResourcePlan::max_pages`]) may replace a table that has rows. Only where the command
     /// line names the destination: it is a try-out then. Elsewhere a run refuses it, since the rest of the rows would be
     /// lost; a table without rows loses nothing, and only the run knows whether it has some.
@@ -286,6 +288,18 @@ pub enum Transform {
     Hour,
     Bucket(u32),
     Truncate(u32),
+}
+
+impl MergeStrategy {
+    /// As the config calls it.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Upsert => "upsert",
+            Self::DeleteInsert => "delete-insert",
+            Self::InsertOnly => "insert-only",
+            Self::Scd2(_) => "scd2",
+        }
+    }
 }
 
 impl PartitionField {

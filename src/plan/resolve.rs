@@ -10,19 +10,26 @@
 
 mod client;
 mod columns;
+mod delta;
 mod destination;
+mod disposition;
 mod format;
+mod load_columns;
+mod merge;
 mod partition;
 mod request;
 mod resource;
 mod schema;
 #[cfg(test)]
 mod tests;
+mod upkeep;
 
 use std::collections::HashMap;
 
-use super::{Plan, ResourcePlan, TableFormatKind};
+use super::{MergeStrategy, Plan, ResourcePlan, WriteDisposition};
 use crate::config::{Findings, Loaded, Place, Problem, Problems, Section, suggestion};
+
+pub use delta::is_name as name_of_delta;
 
 /// What the command line says in place of the config.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -57,9 +64,13 @@ fn plan(loaded: &Loaded, overrides: &Overrides, findings: &mut Findings) -> Opti
     let mut secrets = loaded.config.secrets.clone();
     let client = client::resolve(&root.section("client"), &mut secrets, findings);
     let destination = destination::resolve(&root.section("destination"), overrides, &mut secrets, findings);
+    let table_format = destination::table_format(&root.section("destination"), findings);
     let context = resource::Context {
+        root: &root,
+        table_format: table_format.unwrap_or_default(),
         base_url: client.as_ref().map(|client| &client.base_url),
         client: &root.section("client"),
+        destination: &root.section("destination"),
         parquet: &root.section("destination").section("parquet"),
         overrides,
     };
@@ -69,6 +80,7 @@ fn plan(loaded: &Loaded, overrides: &Overrides, findings: &mut Findings) -> Opti
     destination::columns_exist_somewhere(context.parquet, &resources, findings);
     check_overrides(&sections, overrides, findings);
     let mut resources = select(&sections, resources, overrides)?;
+    whole_tables(&resources, overrides, findings);
     if let Some(warning) = destination.as_ref().and_then(destination::idle_options) {
         resources.iter_mut().for_each(|resource| resource.warnings.push(warning.clone()));
     }
@@ -81,9 +93,10 @@ fn plan(loaded: &Loaded, overrides: &Overrides, findings: &mut Findings) -> Opti
         client: client?,
         resources,
         destination: destination?,
-        table_format: TableFormatKind::Parquet,
+        table_format: table_format?,
         wait: overrides.wait,
         resume: !overrides.no_resume,
+        retain: root.section("destination").duration("retain")?,
         memory_limit: root.size("memory_limit")?,
         partial_replace_allowed: overrides.destination.is_some(),
         secrets,
@@ -134,6 +147,27 @@ fn check_overrides(sections: &[Section<'_>], overrides: &Overrides, findings: &m
     }
     if overrides.max_pages == Some(0) {
         findings.problems.push(Problem::usage("--max-pages", "at least one page is needed", None));
+    }
+}
+
+/// A merge that takes what a run did not bring for gone needs all that there is. With a destination of the command line's own, it
+/// is a try-out.
+fn whole_tables(resources: &[ResourcePlan], overrides: &Overrides, findings: &mut Findings) {
+    if overrides.max_pages.is_none() {
+        return;
+    }
+    for resource in resources.iter().filter(|resource| resource.write_disposition == WriteDisposition::Merge) {
+        let merge = &resource.merge;
+        let gone = match merge.strategy {
+            _ if merge.delete_missing => "`on_missing: delete`",
+            _ if overrides.destination.is_some() => continue,
+            MergeStrategy::Scd2(_) => "`scd2`",
+            MergeStrategy::DeleteInsert if !merge.merge_key.is_empty() => "`merge_key`",
+            _ => continue,
+        };
+        let message = format!("`{}` has {gone}: rows on later pages would be taken for gone", resource.name);
+        let help = "leave `--max-pages` out".to_owned();
+        findings.problems.push(Problem::usage("--max-pages", message, Some(help)));
     }
 }
 

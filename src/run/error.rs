@@ -18,10 +18,17 @@ pub enum RunError {
     )]
     ValidityPartition { table: String, column: String },
 
+    #[error("{table}: the table's {what} cannot become that of the config: {reasons}\n{shapes}")]
+    ShapeChanged { table: String, what: &'static str, reasons: String, shapes: String },
+
     #[error(
-        "{table}: {what} is not that of the table's earlier files, and changing it is not supported yet\n  table:  {before}\n  config: {now}"
+        "{table}: the schema changes, and the {} of files that the table has would have to be written again, where `rewrite_limit` allows {}; nothing was changed",
+        size(*bytes), size(*limit)
     )]
-    ShapeChanged { table: String, what: &'static str, before: String, now: String },
+    RewriteLimit { table: String, bytes: u64, limit: u64 },
+
+    #[error("{resource}, page {page}: the field `{field}` cannot become a column: {reason}")]
+    UnfitField { resource: String, page: u64, field: String, reason: String },
 
     #[error(
         "{resource}: {rejected} rows rejected or values discarded of {fetched} rows, and max_rejects allows {allowed}; nothing was committed"
@@ -56,6 +63,7 @@ impl Failure for RunError {
         match self {
             Self::PartialReplace { .. } | Self::PartialDelete { .. } => ErrorKind::User,
             Self::ValidityPartition { .. } | Self::ShapeChanged { .. } => ErrorKind::User,
+            Self::RewriteLimit { .. } | Self::UnfitField { .. } => ErrorKind::User,
             Self::TooManyRejects { .. } => ErrorKind::TooManyRejects,
             Self::Conflict { .. } => ErrorKind::Conflict,
             Self::Numbers { .. } | Self::LoadColumns { .. } | Self::Worker { .. } => ErrorKind::Bug,
@@ -68,6 +76,8 @@ impl Failure for RunError {
             Self::PartialDelete { .. } => "partial_delete",
             Self::ValidityPartition { .. } => "validity_partition",
             Self::ShapeChanged { .. } => "schema_changed",
+            Self::RewriteLimit { .. } => "rewrite_limit",
+            Self::UnfitField { .. } => "unfit_field",
             Self::TooManyRejects { .. } => "too_many_rejects",
             Self::Conflict { .. } => "commit_conflict",
             Self::Numbers { .. } => "numbers",
@@ -86,6 +96,14 @@ impl Failure for RunError {
             Self::ShapeChanged { .. } => Some(
                 "run with --full-refresh to write the table anew, or give the resource another `table_name`".into(),
             ),
+            Self::RewriteLimit { .. } => Some(
+                "run `restlake compact --rewrite-schema` with this config, which takes its time, or raise `rewrite_limit`"
+                    .into(),
+            ),
+            Self::UnfitField { .. } => Some(
+                "declare a column of another name for it, with the field as `source`, or set `schema_contract: {columns: discard_value}`"
+                    .into(),
+            ),
             Self::TooManyRejects { rejects, .. } => rejects
                 .as_ref()
                 .map(|path| format!("the rejects are in {path}; mend the schema or raise `max_rejects`")),
@@ -94,5 +112,15 @@ impl Failure for RunError {
                 Some("this is a bug in restlake: please report it".into())
             }
         }
+    }
+}
+
+/// Bytes as a config writes them, in the largest unit of which there is one: `10GB`, `1.234MB`.
+fn size(bytes: u64) -> String {
+    let units = [(1_000_000_000_000, "TB"), (1_000_000_000, "GB"), (1_000_000, "MB"), (1_000, "KB")];
+    match units.into_iter().find(|(unit, _)| bytes >= *unit) {
+        Some((unit, name)) if bytes.is_multiple_of(unit) => format!("{}{name}", bytes / unit),
+        Some((unit, name)) => format!("{:.3}{name}", bytes as f64 / unit as f64),
+        None => format!("{bytes}B"),
     }
 }

@@ -11,6 +11,7 @@
 
 use std::{fmt::Write, sync::Arc};
 
+use arrow::buffer::BooleanBuffer;
 use aws_lc_rs::digest::{SHA256, digest};
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
@@ -29,7 +30,8 @@ use crate::{
     model::{DataFile, EncodedFile, StagedFile},
     plan::{MergePlan, MergeStrategy, ResourcePlan, WriteDisposition},
     report::{Event, Reporter},
-    write::{Change, WriteOptions, empty_file, renamed, rewrite_with},
+    schema::TableSchema,
+    write::{Change, WriteOptions, adapt_with, empty_file, renamed, rewrite_with},
 };
 
 /// Files that are written again at the same time: while one is encoded, the next is read.
@@ -44,6 +46,8 @@ pub(super) struct Merging<'a> {
     pub(super) options: Arc<WriteOptions>,
     /// See [`is_whole`].
     pub(super) is_whole: bool,
+    /// The schema of the table's files, if it is not that of `options`: then all of them are written again.
+    pub(super) older: Option<Arc<TableSchema>>,
     /// Bytes of the table's key columns that may be held at once.
     pub(super) memory: u64,
 }
@@ -153,9 +157,10 @@ impl Merging<'_> {
         own.extend(made.iter().cloned());
         let rows_written = own.iter().map(|staged| staged.file.rows).sum();
 
-        let rewritten = self.rewrite(table_jobs(base, &found.changes, &mut sequence)).await?;
+        let changes = self.changes(base, &found.changes);
+        let rewritten = self.rewrite(table_jobs(base, &changes, &mut sequence)).await?;
         let mut merged = Merged {
-            removes: changed_paths(base, &found.changes),
+            removes: changed_paths(base, &changes),
             adds: own,
             rows_written,
             counts: Merge {
@@ -175,11 +180,40 @@ impl Merging<'_> {
         Ok(merged)
     }
 
+    /// The table's files for another schema, and the paths of those in whose place they come: what an append has to do.
+    pub(super) async fn adapt_older(
+        &self,
+        base: &TableSnapshot,
+        mut sequence: u64,
+    ) -> Result<(Vec<StagedFile>, Vec<String>)> {
+        let changes = self.changes(base, &[]);
+        let adapted = self.rewrite(table_jobs(base, &changes, &mut sequence)).await?;
+        Ok((adapted, changed_paths(base, &changes)))
+    }
+
+    /// What has to be done to the table's files: what was found, and for another schema to every one with rows.
+    fn changes(&self, base: &TableSnapshot, found: &[FileChange]) -> Vec<FileChange> {
+        if self.older.is_none() {
+            return found.to_vec();
+        }
+        let with_rows = base.files.iter().enumerate().filter(|(_, file)| file.rows > 0);
+        let change = |(index, file): (usize, &DataFile)| {
+            let keep = BooleanBuffer::new_set(usize::try_from(file.rows).unwrap_or(usize::MAX));
+            let unchanged = || FileChange { file: index, change: Change { keep, patch: None } };
+            found.iter().find(|change| change.file == index).cloned().unwrap_or_else(unchanged)
+        };
+        with_rows.map(change).collect()
+    }
+
     async fn find(&self, base: &TableSnapshot, staged: &Staged) -> Result<Found> {
         let Some(incoming) = staged.incoming.as_ref().filter(|_| base.rows > 0) else { return Ok(Found::default()) };
         let table = self.table.workspace().table().clone();
         let incoming: Arc<Incoming> = Arc::clone(incoming);
         let search = Search::new(table, incoming, &self.resource.partition_by, self.is_whole, self.memory)?;
+        let search = match &self.older {
+            Some(older) => search.in_older(older)?,
+            None => search,
+        };
         Ok(search.run(&base.files).await?)
     }
 
@@ -227,21 +261,25 @@ impl Merging<'_> {
         if change.keep.count_set_bits() == 0 {
             return Ok(None);
         }
-        let (file, content) = match source {
+        let (file, content, older) = match source {
             Input::Own(staged) => {
                 let content = self.attempt.read(&staged).await?;
-                (staged.file, content)
+                (staged.file, content, None)
             }
             Input::Table(file) => {
                 let content = self.read(&file).await?;
-                (file, content)
+                (file, content, self.older.clone())
             }
         };
         let options = Arc::clone(&self.options);
         let rewritten = spawn_blocking(move || {
             let path = renamed(&file.path, &options, sequence);
             let DataFile { partition, rows, keys, .. } = file;
-            rewrite_with(EncodedFile { path, partition, rows, keys, content }, &change, &options)
+            let file = EncodedFile { path, partition, rows, keys, content };
+            match older {
+                Some(from) => adapt_with(file, &from, &change, &options),
+                None => rewrite_with(file, &change, &options),
+            }
         });
         match rewritten.await.map_err(|_| self.worker())?? {
             Some(file) => Ok(Some(self.attempt.stage(file).await?)),
@@ -269,7 +307,7 @@ impl Merging<'_> {
 
 impl Merged {
     /// Deletes the staged files that hold for this version of the table only.
-    #[expect(dead_code, reason = "for whoever merges again after another writer won")]
+    #[cfg_attr(not(test), expect(dead_code, reason = "for whoever merges again after another writer won"))]
     pub(super) async fn discard(self, attempt: &Attempt) -> Result<()> {
         for staged in &self.made {
             attempt.discard(staged).await?;
@@ -320,4 +358,150 @@ fn sha256(content: &[u8]) -> String {
         let _ = write!(hex, "{byte:02x}");
         hex
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow::array::{ArrayRef, Int64Array, RecordBatch};
+    use object_store::{memory::InMemory, path::Path};
+
+    use super::*;
+    use crate::{
+        commit,
+        environment::Environment,
+        keys::KeySet,
+        merge::Collector,
+        model::{Commit, Operation, State, TableIdentity},
+        plan::{Compression, ParquetPlan, TableFormatKind},
+        schema::{Column, Source, TableSchema},
+        store::Store,
+        write::TableWriter,
+    };
+
+    fn schema() -> TableSchema {
+        let source = Source::Path(vec!["id".to_owned()]);
+        let data_type = "int64".parse().unwrap();
+        TableSchema { columns: vec![Column { name: "id".to_owned(), source, data_type, nullable: true, format: None }] }
+    }
+
+    fn resource() -> ResourcePlan {
+        let source = r#"{"name": "p", "client": {"base_url": "http://127.0.0.1/", "paginator": "single_page"},
+            "resources": [{"name": "t", "primary_key": "id", "write_disposition": "merge",
+                           "schema": {"columns": [{"name": "id", "type": "int64"}]}}]}"#;
+        let loaded = crate::config::load(crate::config::Source::Stdin { text: source.to_owned() }, &|_| None).unwrap();
+        let plan = crate::plan::resolve(&loaded, &crate::plan::Overrides::default()).unwrap();
+        let mut resource = plan.resources.into_iter().next().unwrap();
+        resource.merge.strategy = MergeStrategy::InsertOnly;
+        resource
+    }
+
+    fn options(version: u64) -> WriteOptions {
+        WriteOptions {
+            schema: schema(),
+            partition_by: Vec::new(),
+            parquet: ParquetPlan {
+                compression: Compression::Snappy,
+                target_file_size: 1 << 20,
+                row_group_rows: 1000,
+                bloom_filter: Vec::new(),
+                sort_by: Vec::new(),
+            },
+            version,
+            position: 0,
+            memory: 1 << 24,
+            index: true,
+            keys: vec![0],
+            pipeline: "p".to_owned(),
+            resource: "t".to_owned(),
+        }
+    }
+
+    async fn staged(attempt: &Attempt, resource: &ResourcePlan, ids: &[i64]) -> Staged {
+        let column: ArrayRef = Arc::new(Int64Array::from(ids.to_vec()));
+        let rows = RecordBatch::try_new(schema().to_arrow(), vec![column]).unwrap();
+        let mut keys = KeySet::new(&schema().to_arrow(), &[0]).unwrap();
+        keys.slots(&rows, &mut Vec::new()).unwrap();
+        let row_ids: Vec<u64> = (0..ids.len() as u64).collect();
+        let mut writer = TableWriter::new(options(attempt.version())).unwrap();
+        let mut encoded = writer.write(&rows, &row_ids).unwrap();
+        let finished = writer.finish().unwrap();
+        encoded.extend(finished.files);
+        let mut files = Vec::new();
+        for file in encoded {
+            files.push(attempt.stage(file).await.unwrap());
+        }
+        let collector = Collector::new(&schema(), &resource.merge, &[0]).unwrap();
+        let incoming = collector.finish(Some((keys, row_ids)), Vec::new()).unwrap();
+        let (index, next_sequence) = (finished.index, finished.next_sequence);
+        Staged { files, index, superseded: Vec::new(), incoming: Some(Arc::new(incoming)), next_sequence }
+    }
+
+    async fn open() -> Box<dyn TableFormat> {
+        let store = Store::new(Arc::new(InMemory::new()), Path::default(), "memory");
+        let identity = TableIdentity { pipeline: "p".to_owned(), resource: "t".to_owned() };
+        commit::open(&store, "t", identity, Environment::real(), TableFormatKind::Parquet).await.unwrap()
+    }
+
+    async fn commit(table: &dyn TableFormat, adds: Vec<StagedFile>, removes: Vec<String>) -> TableSnapshot {
+        let base = table.snapshot().await.unwrap();
+        let commit = Commit {
+            identity: base.identity.clone().unwrap_or(TableIdentity { pipeline: "p".into(), resource: "t".into() }),
+            run_id: "r".to_owned(),
+            operation: Operation::Merge,
+            schema: schema(),
+            partition_by: Vec::new(),
+            adds,
+            removes,
+            state: State::default(),
+        };
+        let _ = table.commit(base.version, commit).await.unwrap();
+        table.snapshot().await.unwrap()
+    }
+
+    fn merging<'a>(resource: &'a ResourcePlan, table: &'a dyn TableFormat, attempt: &'a Attempt) -> Merging<'a> {
+        let options = Arc::new(options(attempt.version()));
+        Merging { resource, table, attempt, options, is_whole: true, memory: 1 << 20 }
+    }
+
+    #[tokio::test]
+    async fn a_merge_is_done_again_with_another_version_of_the_table() {
+        let (resource, table) = (resource(), open().await);
+        let attempt = table.attempt(0).await.unwrap();
+        let first = staged(&attempt, &resource, &[1, 2]).await;
+        let base = commit(table.as_ref(), first.files, Vec::new()).await;
+
+        let attempt = table.attempt(base.version).await.unwrap();
+        let run = staged(&attempt, &resource, &[2, 3]).await;
+        let merging = merging(&resource, table.as_ref(), &attempt);
+        let merged = merging.merge(&base, &run).await.unwrap();
+        assert_eq!((merged.rows_written, merged.counts.rows_unchanged), (1, 1));
+        let names: Vec<String> = merged.adds.iter().map(|add| add.file.path.clone()).collect();
+        merged.discard(&attempt).await.unwrap();
+
+        // A version in which another key is known: what the first try dropped is there again.
+        let emptied = TableSnapshot { files: Vec::new(), rows: 0, ..base.clone() };
+        let merged = merging.merge(&emptied, &run).await.unwrap();
+        assert_eq!((merged.rows_written, merged.counts.rows_unchanged), (2, 0));
+        merged.discard(&attempt).await.unwrap();
+        let merged = merging.merge(&base, &run).await.unwrap();
+        assert_eq!(
+            merged.adds.iter().map(|add| add.file.path.clone()).collect::<Vec<_>>(),
+            names,
+            "the same as at first"
+        );
+
+        let snapshot = commit(table.as_ref(), merged.adds, merged.removes).await;
+        assert_eq!(snapshot.rows, 3);
+        let left = table.workspace().table().list("_restlake/staging").unwrap();
+        assert_eq!(left.try_collect::<Vec<_>>().await.unwrap().len(), 0, "the run's first files are cleared away");
+    }
+
+    #[test]
+    fn ranges_are_kept_of_all_columns_that_a_merge_looks_at() {
+        let mut resource = resource();
+        assert_eq!(key_columns(&resource), [0]);
+        resource.merge.merge_key = vec![2, 0];
+        resource.merge.strategy = MergeStrategy::Scd2(crate::plan::Scd2Plan { valid_to: 5, ..Default::default() });
+        assert_eq!(key_columns(&resource), [0, 2, 5]);
+    }
 }

@@ -23,20 +23,25 @@ use tokio::{
         OwnedSemaphorePermit, Semaphore,
         mpsc::{Receiver, Sender, channel},
     },
-    task::{JoinError, JoinHandle, spawn_blocking},
+    task::{JoinError, spawn_blocking},
 };
 
-use super::{RunError, load_columns::LoadColumns, outcome::Counters};
+use super::{
+    RunError,
+    evolving::{Eras, Evolving, Reading, Settled},
+    load_columns::LoadColumns,
+    outcome::Counters,
+};
 use crate::{
     commit::{Attempt, RejectWriter},
-    decode::{DecodeError, Decoder},
     dedup::{Dedup, Deduplicated},
     error::{Error, Result},
     fetch::Pages,
     merge::{Collector, Incoming, Sifted},
-    model::{Batch, DataFile, EncodedFile, Page, StagedFile},
+    model::{DataFile, EncodedFile, StagedFile},
     plan::ResourcePlan,
     report::{Event, Reporter},
+    schema::TableSchema,
     write::{FileIndex, TableWriter},
 };
 
@@ -54,7 +59,7 @@ pub(super) struct Pipeline<'a> {
     pub(super) resource: &'a ResourcePlan,
     pub(super) reporter: &'a dyn Reporter,
     pub(super) pages: &'a mut Pages,
-    pub(super) decoder: Arc<Decoder>,
+    pub(super) evolving: Evolving,
     pub(super) rejects: &'a mut RejectWriter,
     pub(super) attempt: &'a Attempt,
     pub(super) load_columns: LoadColumns,
@@ -73,6 +78,8 @@ pub(super) struct Staged {
     pub(super) incoming: Option<Arc<Incoming>>,
     /// What the next file of this version would be numbered.
     pub(super) next_sequence: u64,
+    /// Which of the files have which schema.
+    pub(super) eras: Eras,
 }
 
 /// What the writing thread leaves behind.
@@ -81,11 +88,14 @@ struct Written {
     superseded: Vec<u64>,
     incoming: Option<Incoming>,
     next_sequence: u64,
+    eras: Eras,
     duplicates: u64,
 }
 
 enum Input {
     Rows(RecordBatch),
+    /// That of all rows from now on.
+    Schema(TableSchema),
     /// All pages are in.
     End,
 }
@@ -113,15 +123,15 @@ impl Pipeline<'_> {
         let table = self.table;
         let writing = spawn_blocking(move || table.run(rows_in, &files));
         let staging = stage(self.attempt, self.resource, self.reporter, files_in);
-        let reading = read(self.pages, self.decoder, self.load_columns, self.rejects, counters, rows);
+        let reading = read(self.pages, self.evolving, self.load_columns, self.rejects, counters, rows);
         let (read, staged, written) = tokio::join!(reading, staging, writing);
         let written = written.unwrap_or(Err(Stop::Elsewhere));
         match (read, written, staged) {
             (Ok(()), Ok(written), Ok(files)) => {
                 counters.rows_duplicate = written.duplicates;
                 counters.rows_filtered = written.incoming.as_ref().map_or(0, Incoming::filtered);
-                let Written { index, superseded, incoming, next_sequence, .. } = written;
-                Ok(Staged { files, index, superseded, incoming: incoming.map(Arc::new), next_sequence })
+                let Written { index, superseded, incoming, next_sequence, eras, .. } = written;
+                Ok(Staged { files, index, superseded, incoming: incoming.map(Arc::new), next_sequence, eras })
             }
             (read, written, staged) => {
                 let stops = [read.err(), written.err(), staged.err()];
@@ -145,7 +155,7 @@ fn first_failure(stops: [Option<Stop>; 3]) -> Option<Error> {
 /// What fails first in page order is the failure: the pages before one that cannot be had are still judged.
 async fn read(
     pages: &mut Pages,
-    decoder: Arc<Decoder>,
+    mut evolving: Evolving,
     load_columns: LoadColumns,
     rejects: &mut RejectWriter,
     counters: &mut Counters,
@@ -157,42 +167,39 @@ async fn read(
         tokio::select! {
             biased;
             () = rows.closed() => return Err(Stop::Elsewhere),
-            Some(batch) = decoding.next() => hand_on(batch, &load_columns, rejects, counters, &rows).await?,
+            Some(read) = decoding.next() => hand_on(read, &mut evolving, &load_columns, rejects, counters, &rows).await?,
             page = pages.next(), if decoding.len() < side_by_side => match page {
-                Some(Ok(page)) => decoding.push_back(spawn_decode(&decoder, page)),
+                Some(Ok(page)) => decoding.push_back(evolving.spawn(page)),
                 Some(Err(error)) => break Err(error),
                 None => break Ok(()),
             },
         }
     };
-    while let Some(batch) = decoding.next().await {
-        hand_on(batch, &load_columns, rejects, counters, &rows).await?;
+    while let Some(read) = decoding.next().await {
+        hand_on(read, &mut evolving, &load_columns, rejects, counters, &rows).await?;
     }
     ended?;
     rows.send(Input::End).await.map_err(|_| Stop::Elsewhere)
 }
 
-type Decoded = Result<Result<Batch, DecodeError>, JoinError>;
-
-fn spawn_decode(decoder: &Arc<Decoder>, page: Page) -> JoinHandle<Result<Batch, DecodeError>> {
-    let decoder = Arc::clone(decoder);
-    spawn_blocking(move || decoder.decode(&page))
-}
-
 /// One page's rejects are written, its rows handed on.
 async fn hand_on(
-    decoded: Decoded,
+    read: Result<Reading, JoinError>,
+    evolving: &mut Evolving,
     load_columns: &LoadColumns,
     rejects: &mut RejectWriter,
     counters: &mut Counters,
     rows: &Sender<Input>,
 ) -> Result<(), Stop> {
-    let batch = decoded.map_err(|_| Stop::Elsewhere)??;
+    let Settled { batch, grown } = evolving.settle(read.map_err(|_| Stop::Elsewhere)?).await?;
     counters.rows_fetched += batch.rows_fetched;
     counters.rows_rejected += batch.rows_rejected;
     counters.values_discarded += batch.values_discarded;
     for reject in &batch.rejects {
         rejects.write(reject).await?;
+    }
+    if let Some(schema) = grown {
+        rows.send(Input::Schema(schema)).await.map_err(|_| Stop::Elsewhere)?;
     }
     let filled = load_columns.fill(batch.rows, batch.page)?;
     rows.send(Input::Rows(filled)).await.map_err(|_| Stop::Elsewhere)
@@ -254,13 +261,20 @@ pub(super) struct TableStage {
     /// Gathers what a merge has to know.
     collector: Option<Collector>,
     writer: TableWriter,
+    eras: Eras,
     /// Rows seen so far: the id of the next one, where dedup does not number them.
     rows: u64,
 }
 
 impl TableStage {
-    pub(super) fn new(dedup: Option<Dedup>, collector: Option<Collector>, writer: TableWriter) -> Self {
-        Self { dedup, collector, writer, rows: 0 }
+    /// `schema` is that of the first rows.
+    pub(super) fn new(
+        dedup: Option<Dedup>,
+        collector: Option<Collector>,
+        writer: TableWriter,
+        schema: TableSchema,
+    ) -> Self {
+        Self { dedup, collector, writer, eras: Eras::new(schema), rows: 0 }
     }
 
     fn run(mut self, mut input: Receiver<Input>, files: &Outlet) -> Result<Written, Stop> {
@@ -268,6 +282,7 @@ impl TableStage {
             match input.blocking_recv() {
                 None => return Err(Stop::Elsewhere),
                 Some(Input::Rows(rows)) => files.send(self.write(rows)?)?,
+                Some(Input::Schema(schema)) => files.send(self.evolve(schema)?)?,
                 Some(Input::End) => break,
             }
         }
@@ -281,7 +296,14 @@ impl TableStage {
         };
         let incoming = self.collector.map(|collector| collector.finish(keys, superseded.clone())).transpose()?;
         let (index, next_sequence) = (finished.index, finished.next_sequence);
-        Ok(Written { index, superseded, incoming, next_sequence, duplicates })
+        Ok(Written { index, superseded, incoming, next_sequence, eras: self.eras, duplicates })
+    }
+
+    /// Key columns keep their places in a schema that grows: dedup and merge need not know of it.
+    fn evolve(&mut self, schema: TableSchema) -> Result<Vec<EncodedFile>> {
+        let (files, first) = self.writer.evolve(schema.clone())?;
+        self.eras.begin(first, schema);
+        Ok(files)
     }
 
     fn write(&mut self, rows: RecordBatch) -> Result<Vec<EncodedFile>> {

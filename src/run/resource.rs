@@ -6,8 +6,9 @@ use chrono::{DateTime, Utc};
 
 use super::{
     RunError,
+    evolving::{self, Evolving},
     load_columns::LoadColumns,
-    merging::{self, Merging},
+    merging::{self, Merged, Merging},
     outcome::{Committed, Counters, Ended},
     pipeline::{Pipeline, Staged, TableStage},
     superseded::drop_superseded,
@@ -17,7 +18,7 @@ use crate::{
     decode::Decoder,
     dedup::Dedup,
     environment::Environment,
-    error::{Error, Result, chain},
+    error::{Result, chain},
     fetch::{Client, Pages},
     merge::Collector,
     model::{Commit, DataFile, Operation, StagedFile, State, TableIdentity},
@@ -35,6 +36,7 @@ const PAGES_PART: u64 = 4;
 const FILES_PART: u64 = 4;
 
 /// What an export of one resource needs.
+#[derive(Clone, Copy)]
 pub(super) struct Export<'a> {
     pub(super) pipeline: &'a str,
     pub(super) run_id: &'a str,
@@ -54,6 +56,7 @@ pub(super) struct Export<'a> {
 
 /// What a run does to its table.
 struct Change {
+    schema: TableSchema,
     adds: Vec<StagedFile>,
     removes: Vec<String>,
     /// Rows of the run itself, without those of files that are written again.
@@ -75,8 +78,10 @@ impl Export<'_> {
         let table = self.open().await?;
         let base = table.snapshot().await?;
         self.check_fits(&base)?;
+        let resource = evolving::in_table(self.resource, self.table_format, &base)?;
         let attempt = table.attempt(base.version).await?;
-        let committed = self.stage_and_commit(table.as_ref(), &attempt, &base, counters).await;
+        let committed =
+            Export { resource: &resource, ..*self }.stage_and_commit(table.as_ref(), &attempt, &base, counters).await;
         if committed.is_err() {
             // The failure is what the user must hear of; what it leaves behind, the next run takes away. Nothing is deleted
             // that a commit may name.
@@ -116,25 +121,6 @@ impl Export<'_> {
         if disposition == WriteDisposition::Merge {
             merging::check(self.resource, base)?;
         }
-        let adds = matches!(disposition, WriteDisposition::Append | WriteDisposition::Merge);
-        if adds && base.rows > 0 { self.check_shape(base) } else { Ok(()) }
-    }
-
-    fn check_shape(&self, base: &TableSnapshot) -> Result<()> {
-        let changed = |what, before: String, now: String| {
-            Error::from(RunError::ShapeChanged { table: self.resource.table.clone(), what, before, now })
-        };
-        let now = &self.resource.schema;
-        match &base.schema {
-            Some(before) if before.to_arrow() != now.to_arrow() => {
-                return Err(changed("the schema", columns_apart(before, now), columns_apart(now, before)));
-            }
-            _ => {}
-        }
-        let spec = partition_spec(self.resource);
-        if base.partition_by != spec {
-            return Err(changed("the partition spec", base.partition_by.join(", "), spec.join(", ")));
-        }
         Ok(())
     }
 
@@ -152,7 +138,8 @@ impl Export<'_> {
         let written = rejects.finish().await;
         let staged = staged?;
         self.check_rejects(counters, written?)?;
-        self.change(table, attempt, base, staged, counters).await
+        let resource = ResourcePlan { schema: staged.eras.schema().clone(), ..self.resource.clone() };
+        Export { resource: &resource, ..*self }.change(table, attempt, base, staged, counters).await
     }
 
     /// What the staged files do to the table.
@@ -165,18 +152,29 @@ impl Export<'_> {
         counters: &mut Counters,
     ) -> Result<Change> {
         let options = Arc::new(self.write_options(attempt.version()));
+        let staged = evolving::level(self.resource, attempt, staged, &options).await?;
+        let older = evolving::older_schema(self.resource, base).map(Arc::new);
+        let memory = self.memory / FILES_PART;
         if self.resource.write_disposition == WriteDisposition::Merge {
             let is_whole = merging::is_whole(self.resource, self.reporter, counters);
-            let memory = self.memory / FILES_PART;
-            let merging = Merging { resource: self.resource, table, attempt, options, is_whole, memory };
+            let merging = Merging { resource: self.resource, table, attempt, options, is_whole, older, memory };
             let merged = merging.merge(base, &staged).await?;
             counters.merged = merged.counts;
-            return Ok(Change { adds: merged.adds, removes: merged.removes, rows_written: merged.rows_written });
+            let Merged { adds, removes, rows_written, .. } = merged;
+            return Ok(Change { schema: self.resource.schema.clone(), adds, removes, rows_written });
         }
+        let next_sequence = staged.next_sequence;
         let files = drop_superseded(self.resource, attempt, staged, &options).await?;
-        let adds = self.without_needless(attempt, base, files).await?;
+        let mut adds = self.without_needless(attempt, base, files).await?;
         let rows_written = adds.iter().map(|staged| staged.file.rows).sum();
-        Ok(Change { removes: self.removes(base, &adds), adds, rows_written })
+        let mut removes = self.removes(base, &adds);
+        if older.is_some() {
+            let merging = Merging { resource: self.resource, table, attempt, options, is_whole: false, older, memory };
+            let (adapted, replaced) = merging.adapt_older(base, next_sequence).await?;
+            adds.extend(adapted);
+            removes.extend(replaced);
+        }
+        Ok(Change { schema: self.resource.schema.clone(), adds, removes, rows_written })
     }
 
     /// What leaves the table where nothing is merged.
@@ -196,15 +194,20 @@ impl Export<'_> {
     ) -> Result<Staged> {
         let options = self.write_options(base.version + 1);
         let merge = merging::plan(self.resource, self.began);
-        let table = TableStage::new(self.dedup()?, self.collector(&merge)?, TableWriter::new(options)?);
+        let table = TableStage::new(
+            self.dedup()?,
+            self.collector(&merge)?,
+            TableWriter::new(options)?,
+            self.resource.schema.clone(),
+        );
         let mut pages = Pages::new(Arc::clone(self.client), self.resource, self.memory / PAGES_PART)?;
-        let decoder = Arc::new(self.decoder()?);
+        let evolving = Evolving::new(self.resource, self.table_format, base, self.decoder()?);
         let clock = Arc::clone(&self.environment.clock);
         let pipeline = Pipeline {
             resource: self.resource,
             reporter: self.reporter,
             pages: &mut pages,
-            decoder,
+            evolving,
             rejects,
             attempt,
             load_columns: LoadColumns::new(self.resource, &merge, self.run_id, clock),
@@ -242,7 +245,7 @@ impl Export<'_> {
             position: 0,
             memory: usize::try_from(self.memory - self.memory / PAGES_PART - self.memory / FILES_PART)
                 .unwrap_or(usize::MAX),
-            index: self.resource.dedup || merging::drops_rows(self.resource),
+            index: self.deduplicates() || merging::drops_rows(self.resource),
             keys: merging::key_columns(self.resource),
             pipeline: self.pipeline.to_owned(),
             resource: self.resource.name.clone(),
@@ -251,15 +254,21 @@ impl Export<'_> {
 
     fn decoder(&self) -> Result<Decoder> {
         let resource = self.resource;
-        let required: &[usize] = if resource.dedup { &resource.primary_key } else { &[] };
+        let required: &[usize] = if self.deduplicates() { &resource.primary_key } else { &[] };
         let decoder = Decoder::new(&resource.name, &resource.schema, resource.contract, required)?;
         let named = |field: &&PartitionField| matches!(field.transform, Transform::Identity | Transform::Truncate(_));
         let filled: Vec<usize> = resource.partition_by.iter().filter(named).map(|field| field.column).collect();
         Ok(decoder.with_filled(&filled))
     }
 
+    /// A merge has one row of each key, whatever else is wished for.
+    fn deduplicates(&self) -> bool {
+        let merges = self.resource.write_disposition == WriteDisposition::Merge;
+        self.resource.dedup || merges && !self.resource.primary_key.is_empty()
+    }
+
     fn dedup(&self) -> Result<Option<Dedup>> {
-        if !self.resource.dedup {
+        if !self.deduplicates() {
             return Ok(None);
         }
         let schema = self.resource.schema.to_arrow();
@@ -269,7 +278,7 @@ impl Export<'_> {
     fn collector(&self, merge: &MergePlan) -> Result<Option<Collector>> {
         let resource = self.resource;
         let merges = resource.write_disposition == WriteDisposition::Merge;
-        let collector = merges.then(|| Collector::new(&resource.schema, merge, &resource.primary_key, resource.dedup));
+        let collector = merges.then(|| Collector::new(&resource.schema, merge, &resource.primary_key));
         Ok(collector.transpose()?)
     }
 
@@ -332,7 +341,7 @@ impl Export<'_> {
             identity: self.identity(),
             run_id: self.run_id.to_owned(),
             operation,
-            schema: self.resource.schema.clone(),
+            schema: change.schema,
             partition_by: partition_spec(self.resource),
             adds: change.adds,
             removes: change.removes,
@@ -353,15 +362,4 @@ fn percent(share: f64) -> String {
 /// The partition spec as a user writes it.
 fn partition_spec(resource: &ResourcePlan) -> Vec<String> {
     resource.partition_by.iter().map(|field| field.spec(&resource.schema)).collect()
-}
-
-/// The columns in which two schemas differ, as a user declares them.
-fn columns_apart(schema: &TableSchema, other: &TableSchema) -> String {
-    let (fields, others) = (schema.to_arrow(), other.to_arrow());
-    let apart = schema.columns.iter().enumerate().filter(|(index, _)| {
-        let field = fields.fields().get(*index);
-        field != others.fields().get(*index)
-    });
-    let columns = apart.map(|(_, column)| format!("{}: {}", column.name, column.data_type)).collect::<Vec<_>>();
-    if columns.is_empty() { "(no such columns)".to_owned() } else { columns.join(", ") }
 }

@@ -1,9 +1,14 @@
 //! The declared schema of a table: columns, where they come from, what they hold, what happens to a value that does not fit.
 //!
+//! [`change`] says what becomes of a table whose columns are to be others, [`infer`] what type undeclared values have.
 //! [`types`] is the type grammar (`list<struct<position: int32>>`) and its Arrow types, [`model`] the table.
 
+pub mod change;
+pub mod infer;
 pub mod model;
 pub mod types;
 
+pub use change::SchemaChange;
+pub use infer::Inferred;
 pub use model::{Column, ColumnsContract, Contract, DataTypeContract, Format, LoadColumn, Source, TableSchema};
 pub use types::{ColumnType, Field, TypeError};

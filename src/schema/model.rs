@@ -34,6 +34,8 @@ pub enum Source {
     Path(Vec<String>),
     /// The whole record (`$`).
     Record,
+    /// A field of the record that nobody declared: the column came by `schema_contract.columns: evolve`.
+    Evolved(String),
     /// Not of the record: filled in by the run.
     Load(LoadColumn),
 }
@@ -85,6 +87,8 @@ pub enum ColumnsContract {
     DiscardRow,
     /// The run fails.
     Freeze,
+    /// The field becomes a column, of a type that its values tell.
+    Evolve,
 }
 
 /// A value that does not fit its column's type, or a null where none may be.
@@ -144,6 +148,7 @@ impl Source {
     pub fn to_path(&self) -> String {
         match self {
             Self::Path(keys) => keys.join("."),
+            Self::Evolved(key) => key.clone(),
             Self::Record => "$".to_owned(),
             Self::Load(column) => column.name().to_owned(),
         }

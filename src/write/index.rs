@@ -3,9 +3,10 @@
 use std::cmp::Ordering;
 
 use arrow::buffer::BooleanBuffer;
+use serde::{Deserialize, Serialize};
 
 /// The rows of all files of a table writer, by row id.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FileIndex {
     files: Vec<(String, PackedIds)>,
 }
@@ -24,6 +25,25 @@ pub struct Stale {
 impl FileIndex {
     pub(super) fn add(&mut self, path: String, ids: PackedIds) {
         self.files.push((path, ids));
+    }
+
+    /// How many files there are.
+    pub fn len(&self) -> usize {
+        self.files.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.files.is_empty()
+    }
+
+    /// All but the first `files`.
+    pub(super) fn since(&self, files: usize) -> Self {
+        Self { files: self.files.get(files..).unwrap_or_default().to_vec() }
+    }
+
+    /// Adds the files of another index, which were closed after these.
+    pub fn append(&mut self, mut other: Self) {
+        self.files.append(&mut other.files);
     }
 
     /// The files that hold any of these rows, in the order in which they were closed. `superseded` ascends.
@@ -46,7 +66,7 @@ impl FileIndex {
 }
 
 /// Row ids in file order, each as the zigzag varint of its distance to the one before.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct PackedIds {
     bytes: Vec<u8>,
     last: u64,

@@ -3,13 +3,15 @@
 //! ```text
 //! rows, ids ─► strides ─► partition ─► backlog ─► encoders ─► EncodedFile, FileIndex
 //!              cut by     grouped by   until it   one per       │
-//!              row count  directory    is enough  partition     └─► rewrite: a file without superseded rows
+//!              row count  directory    is enough  partition     ├─► rewrite: a file without superseded rows
+//!                                                                └─► adapt: a file with a newer schema's columns
 //! ```
 //!
 //! Invariants: the files depend on the rows and their order alone, not on the batches they come in nor on time; what is held
 //! is bounded by [`WriteOptions::memory`], however many partitions there are; a name that comes from data is one escaped
 //! directory level.
 
+mod adapt;
 mod backlog;
 mod encode;
 mod hive;
@@ -29,12 +31,13 @@ use arrow::error::ArrowError;
 use parquet::errors::ParquetError;
 
 pub use self::{
+    adapt::{adapt, adapt_with, widen},
     index::{FileIndex, Stale},
     join::Joiner,
     partition::{file_columns, partition_values},
     rewrite::{Change, Patch, rewrite, rewrite_with},
     shape::{FileShape, Misplaced, directory},
-    table::{Finished, TableWriter, empty_file, renamed},
+    table::{Finished, Flushed, TableWriter, empty_file, renamed},
 };
 use crate::{
     error::{ErrorKind, Failure},

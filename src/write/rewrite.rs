@@ -13,6 +13,7 @@ use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, Parq
 
 use super::{
     WriteError, WriteOptions,
+    adapt::Adapter,
     encode::{Encoded, Encoding, FileEncoder},
     partition, stride,
 };
@@ -59,14 +60,26 @@ pub fn rewrite_with(
     options: &WriteOptions,
 ) -> Result<Option<EncodedFile>, WriteError> {
     let encoding = Encoding::new(options, &partition::file_columns(&options.schema, &options.partition_by))?;
-    let reading = ArrowReaderOptions::new().with_schema(Arc::clone(encoding.schema()));
+    changed(file, change, options, &encoding, None)
+}
+
+/// The changed file; what was written with other columns goes through the adapter first.
+pub(super) fn changed(
+    file: EncodedFile,
+    change: &Change,
+    options: &WriteOptions,
+    encoding: &Encoding,
+    adapter: Option<&Adapter<'_>>,
+) -> Result<Option<EncodedFile>, WriteError> {
+    let written = adapter.map_or_else(|| encoding.schema(), |adapter| adapter.written());
+    let reading = ArrowReaderOptions::new().with_schema(Arc::clone(written));
     let metadata = ArrowReaderMetadata::load(&file.content, reading)?;
     let rows = usize::try_from(metadata.metadata().file_metadata().num_rows()).unwrap_or(usize::MAX);
     let masks = [Some(change.keep.len()), change.patch.as_ref().map(|patch| patch.rows.len())];
     if let Some(mask) = masks.into_iter().flatten().find(|mask| *mask != rows) {
         return Err(WriteError::Mask { path: file.path, rows, mask });
     }
-    let mut changing = Changing { encoding: &encoding, change, column: patched_column(change, options, &encoding)? };
+    let mut changing = Changing { encoding, change, adapter, column: patched_column(change, options, encoding)? };
     let mut encoder = encoding.start()?;
     let mut start = 0;
     for group in 0..metadata.metadata().num_row_groups() {
@@ -81,6 +94,7 @@ pub fn rewrite_with(
 struct Changing<'a> {
     encoding: &'a Encoding,
     change: &'a Change,
+    adapter: Option<&'a Adapter<'a>>,
     /// The patched column's position in the file.
     column: Option<usize>,
 }
@@ -93,10 +107,12 @@ impl Changing<'_> {
         start: &mut usize,
         encoder: &mut FileEncoder,
     ) -> Result<(), WriteError> {
-        let sorts_anew = self.column.is_some() && self.encoding.sorts();
+        // What rows are sorted by may have changed with their columns.
+        let sorts_anew = (self.column.is_some() || self.adapter.is_some()) && self.encoding.sorts();
         let mut unsorted = Vec::new();
         for batch in batches {
             let batch = batch?;
+            let batch = self.adapter.map_or(Ok(batch.clone()), |adapter| adapter.adapt(&batch))?;
             let changed = self.apply(&batch, *start)?;
             *start += batch.num_rows();
             if sorts_anew { unsorted.push(changed) } else { encoder.copy(&changed)? }

@@ -12,7 +12,7 @@ use super::{
     partition::{self, PartitionId, Partitioner},
     stride::{self, Stride, Strides},
 };
-use crate::model::EncodedFile;
+use crate::{model::EncodedFile, schema::TableSchema};
 
 /// Arrow's offsets are 32 bits: what is gathered at once stays well below.
 const MAX_BACKLOG: usize = 1 << 30;
@@ -30,6 +30,8 @@ pub struct TableWriter {
     held: usize,
     sequence: u64,
     index: FileIndex,
+    /// Files of the index that the last flush told of.
+    flushed: usize,
 }
 
 /// A file that is being written.
@@ -46,6 +48,17 @@ pub struct Finished {
     /// Of all files of this writer; empty unless [`WriteOptions::index`] asks for it.
     pub index: FileIndex,
     /// What the next file of this version and position would be numbered.
+    pub next_sequence: u64,
+}
+
+/// What a flush leaves.
+#[derive(Debug)]
+pub struct Flushed {
+    /// The files that were still open, by directory.
+    pub files: Vec<EncodedFile>,
+    /// Of all files that were closed since the flush before.
+    pub index: FileIndex,
+    /// The number of the next file in its name.
     pub next_sequence: u64,
 }
 
@@ -69,6 +82,7 @@ impl TableWriter {
             held: 0,
             sequence: 0,
             index: FileIndex::default(),
+            flushed: 0,
             options,
         })
     }
@@ -97,6 +111,46 @@ impl TableWriter {
 
     /// Closes all files. A table without rows gets one file without rows, in its root, with all columns.
     pub fn finish(mut self) -> Result<Finished, WriteError> {
+        let mut files = self.close_all()?;
+        if self.sequence == 0 {
+            files.push(empty_file(&self.options, 0)?);
+            self.sequence += 1;
+        }
+        Ok(Finished { files, index: self.index, next_sequence: self.sequence })
+    }
+
+    /// Closes all files, so that every row so far is in one, and goes on with new ones. What was closed since the last call
+    /// is in the index that comes along; the files are those that [`write`](Self::write) has not returned.
+    pub fn flush(&mut self) -> Result<Flushed, WriteError> {
+        let files = self.close_all()?;
+        let index = self.index.since(self.flushed);
+        self.flushed = self.index.len();
+        Ok(Flushed { files, index, next_sequence: self.sequence })
+    }
+
+    /// Goes on behind a flush of another writer: `index` is of all files until then.
+    #[must_use]
+    pub fn resume(mut self, index: FileIndex, next_sequence: u64) -> Self {
+        self.flushed = index.len();
+        (self.index, self.sequence) = (index, next_sequence);
+        self
+    }
+
+    /// Closes all files, and goes on with rows of this schema; the plan's columns keep their places in it. Returns the files
+    /// that [`write`](Self::write) has not returned, and the number of the first file of the new schema.
+    ///
+    /// # Errors
+    /// As [`TableWriter::new`].
+    pub fn evolve(&mut self, schema: TableSchema) -> Result<(Vec<EncodedFile>, u64), WriteError> {
+        let files = self.close_all()?;
+        let mut next = Self::new(WriteOptions { schema, ..self.options.clone() })?;
+        next.index = std::mem::take(&mut self.index);
+        (next.sequence, next.flushed) = (self.sequence, self.flushed);
+        *self = next;
+        Ok((files, self.sequence))
+    }
+
+    fn close_all(&mut self) -> Result<Vec<EncodedFile>, WriteError> {
         let mut files = Vec::new();
         if let Some(stride) = self.strides.finish()? {
             self.add(stride, &mut files)?;
@@ -112,11 +166,7 @@ impl TableWriter {
             self.drain(partition, &mut files)?;
             self.close(partition, &mut files)?;
         }
-        if self.sequence == 0 {
-            files.push(empty_file(&self.options, 0)?);
-            self.sequence += 1;
-        }
-        Ok(Finished { files, index: self.index, next_sequence: self.sequence })
+        Ok(files)
     }
 
     /// Bytes held between calls, about.

@@ -1,5 +1,7 @@
 //! Whole files: what a table writer makes, read back with the Parquet reader.
 
+mod changes;
+
 use std::{
     collections::{BTreeMap, HashSet},
     sync::Arc,
@@ -219,7 +221,7 @@ fn an_empty_table_is_one_file_in_the_root_with_all_columns() {
     assert_eq!(paths(&files), ["part-0000000007-00000-00000.parquet"]);
     assert!(files[0].partition.is_empty() && files[0].rows == 0);
     assert_eq!(read(&files[0].content).num_columns(), schema().columns.len());
-    assert_eq!(files[0].content, empty_file(&by_status()).unwrap().content);
+    assert_eq!(files[0].content, empty_file(&by_status(), 0).unwrap().content);
 }
 
 #[test]
@@ -242,7 +244,7 @@ fn parquet_types_are_those_that_readers_agree_on() {
 fn maps_have_the_formats_own_names() {
     let mut options = options();
     options.schema.columns[NAME].data_type = "map<string, int64>".parse().unwrap();
-    let file = empty_file(&options).unwrap();
+    let file = empty_file(&options, 0).unwrap();
     let metadata = metadata(&file);
     let value = parquet_field(metadata.file_metadata().schema(), &["name", "key_value", "value"]);
     assert_eq!(value.get_physical_type(), PhysicalType::INT64);
@@ -323,7 +325,7 @@ fn sorting_columns_are_counted_among_the_files_leaves() {
     // A struct of two leaves stands before it, the partition column is gone.
     options.schema.columns[NAME].data_type = "struct<a: int64, b: int64>".parse().unwrap();
     options.parquet.sort_by = vec![STATUS, CREATED];
-    let columns = partition::file_columns(&options.schema, &options.partition_by);
+    let columns = file_columns(&options.schema, &options.partition_by);
     let encoding = encode::Encoding::new(&options, &columns).unwrap();
     let mut encoder = encoding.start().unwrap();
     let rows = RecordBatch::try_new(
@@ -339,7 +341,7 @@ fn sorting_columns_are_counted_among_the_files_leaves() {
             .collect(),
     );
     encoder.write(&encoding, &rows.unwrap(), &[]).unwrap();
-    let content = encoder.finish().unwrap().0;
+    let content = encoder.finish().unwrap().content;
     let file = EncodedFile { path: String::new(), partition: Vec::new(), rows: 1, keys: Vec::new(), content };
     let metadata = metadata(&file);
     let sorting = metadata.row_group(0).sorting_columns().unwrap();
@@ -548,6 +550,57 @@ fn busy_options() -> impl Strategy<Value = WriteOptions> {
             options
         },
     )
+}
+
+/// What a writer returned, in order, and its index.
+fn written_with_a_flush_after(strides: usize, options: &WriteOptions, batches: &[RecordBatch]) -> Vec<EncodedFile> {
+    let mut writer = TableWriter::new(options.clone()).unwrap();
+    let mut files = Vec::new();
+    let mut first = 0;
+    let mut push = |writer: &mut TableWriter, batch: &RecordBatch, files: &mut Vec<EncodedFile>| {
+        let ids: Vec<u64> = (first..first + batch.num_rows() as u64).collect();
+        first += ids.len() as u64;
+        files.extend(writer.write(batch, &ids).unwrap());
+    };
+    batches.iter().take(strides).for_each(|batch| push(&mut writer, batch, &mut files));
+    let flushed = writer.flush().unwrap();
+    files.extend(flushed.files);
+    assert_eq!(flushed.index.len(), files.len());
+    let stored = postcard::to_stdvec(&flushed.index).unwrap();
+    let mut writer = TableWriter::new(options.clone())
+        .unwrap()
+        .resume(postcard::from_bytes(&stored).unwrap(), flushed.next_sequence);
+    batches.iter().skip(strides).for_each(|batch| push(&mut writer, batch, &mut files));
+    let finished = writer.finish().unwrap();
+    files.extend(finished.files);
+    assert_eq!(finished.index.len(), files.len());
+    assert_eq!(finished.index.stale(&[0]).len(), 1, "the index reaches back behind the flush");
+    files
+}
+
+#[test]
+fn a_writer_that_goes_on_behind_a_flush_loses_no_row_and_repeats_no_name() {
+    let batches: Vec<_> =
+        (0..6).map(|batch| rows_with((0..500).map(|row| ["a", "b", "c"].get((row + batch) % 4).copied()))).collect();
+    for strides in [1, 3, 6] {
+        let files = written_with_a_flush_after(strides, &by_status(), &batches);
+        assert_eq!(files.iter().map(|file| file.rows).sum::<u64>(), 3_000);
+        let names: HashSet<_> = files.iter().map(|file| &file.path).collect();
+        assert_eq!(names.len(), files.len());
+    }
+}
+
+#[test]
+fn a_flush_without_rows_makes_no_file() {
+    let mut writer = TableWriter::new(options()).unwrap();
+    let flushed = writer.flush().unwrap();
+    assert!(flushed.files.is_empty() && flushed.index.is_empty());
+    let finished = writer.finish().unwrap();
+    assert_eq!(
+        finished.files.iter().map(|file| file.rows).collect::<Vec<_>>(),
+        [0],
+        "the table's one file without rows"
+    );
 }
 
 proptest! {

@@ -1,6 +1,6 @@
 //! Merging into a table that has rows, over loopback: what the table holds afterwards, what was counted, what was touched.
 
-use std::{collections::BTreeMap, path::Path};
+use std::{collections::BTreeMap, sync::Arc};
 
 use bytes::Bytes;
 use restlake::{
@@ -129,4 +129,310 @@ async fn a_row_that_moves_to_another_partition_leaves_no_copy_behind() {
     lake.run(vec![item(1, "a", "x"), item(2, "b", "x"), item(3, "c", "y")]).await;
     lake.run(vec![item(1, "a", "y"), item(3, "c", "z")]).await;
     assert_eq!(lake.lines(&ALL), ["1 a y", "2 b x", "3 c z"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_same_run_again_changes_no_row_under_any_strategy() {
+    let strategies: [fn(&mut Plan); 4] = [
+        |_| {},
+        |plan| plan.resources[0].merge.strategy = MergeStrategy::DeleteInsert,
+        |plan| plan.resources[0].merge.strategy = MergeStrategy::InsertOnly,
+        with_versions,
+    ];
+    let records = || (0..10).map(|id| item(id, "a", ["x", "y"][id as usize % 2])).collect::<Vec<_>>();
+    for adjust in strategies {
+        let lake = Lake::new(json!({"partition_by": ["part"]})).adjusted(adjust);
+        lake.run(records()).await;
+        let (rows, files) = (lake.lines(&ALL), lake.files());
+        let again = lake.run(records()).await;
+        assert_eq!((lake.lines(&ALL), again.table_version), (rows, 2));
+        if again.rows_unchanged > 0 {
+            assert_eq!((again.rows_written, again.rows_unchanged, again.files_rewritten), (0, 10, 0));
+            assert_eq!(lake.files(), files, "nothing was touched");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_empty_run_makes_a_version_and_touches_nothing() {
+    let lake = Lake::new(json!({}));
+    lake.run(vec![item(1, "a", "x")]).await;
+    let files = lake.files();
+    let summary = lake.run(Vec::new()).await;
+    assert_eq!((summary.table_version, summary.table_rows, summary.files.len()), (2, 1, 0));
+    assert_eq!((summary.files_considered, summary.files_read), (1, 0));
+    assert_eq!(lake.files(), files);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_comes_on_several_pages_is_merged_once() {
+    let lake = Lake::new(json!({"partition_by": ["part"]}));
+    lake.run(vec![item(1, "a", "x"), item(2, "b", "y")]).await;
+    let records =
+        vec![item(1, "old", "x"), item(5, "e", "x"), item(6, "f", "x"), item(1, "new", "y"), item(7, "g", "y")];
+    let summary = lake.run(records).await;
+    assert_eq!(lake.lines(&ALL), ["1 new y", "2 b y", "5 e x", "6 f x", "7 g y"]);
+    assert_eq!((summary.rows_written, summary.rows_duplicate), (4, 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn insert_only_leaves_known_keys_as_they_are() {
+    let insert_only = |plan: &mut Plan| plan.resources[0].merge.strategy = MergeStrategy::InsertOnly;
+    let lake = Lake::new(json!({"partition_by": ["part"]})).adjusted(insert_only);
+    lake.run(vec![item(1, "a", "x"), item(2, "b", "y")]).await;
+    let before = lake.files();
+    let summary = lake.run(vec![item(1, "A", "x"), item(3, "c", "x"), item(3, "C", "x"), item(2, "B", "z")]).await;
+    assert_eq!(lake.lines(&ALL), ["1 a x", "2 b y", "3 C x"]);
+    assert_eq!((summary.rows_written, summary.rows_duplicate, summary.rows_unchanged), (1, 1, 2));
+    assert_eq!((summary.files_rewritten, summary.files.len()), (0, 1));
+    let after = lake.files();
+    assert!(before.iter().all(|(path, content)| after.get(path) == Some(content)), "known rows are not written again");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn delete_insert_replaces_all_rows_of_a_merge_key() {
+    let by_part = |plan: &mut Plan| {
+        let resource = &mut plan.resources[0];
+        resource.merge.strategy = MergeStrategy::DeleteInsert;
+        resource.merge.merge_key = vec![2];
+    };
+    let lake = Lake::new(json!({})).adjusted(by_part);
+    lake.run(vec![item(1, "a", "x"), item(2, "b", "x"), item(3, "c", "y"), item(4, "d", "z")]).await;
+    let summary = lake.run(vec![item(1, "A", "x"), item(3, "C", "z")]).await;
+    assert_eq!(lake.lines(&ALL), ["1 A x", "3 C z"], "by key 3, by merge key 2 and 4");
+    assert_eq!((summary.rows_written, summary.rows_deleted), (2, 2));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_a_merge_key_alone_rows_need_no_key_of_their_own() {
+    let keyless = |plan: &mut Plan| {
+        let resource = &mut plan.resources[0];
+        resource.merge.strategy = MergeStrategy::DeleteInsert;
+        (resource.merge.merge_key, resource.primary_key, resource.dedup) = (vec![2], Vec::new(), false);
+    };
+    let lake = Lake::new(json!({"partition_by": ["part"]})).adjusted(keyless);
+    lake.run(vec![item(1, "a", "x"), item(1, "a", "x"), item(1, "b", "x"), item(2, "c", "y")]).await;
+    let summary = lake.run(vec![item(9, "i", "x"), item(9, "i", "x")]).await;
+    assert_eq!(lake.lines(&ALL), ["2 c y", "9 i x", "9 i x"]);
+    assert_eq!((summary.rows_written, summary.rows_duplicate, summary.rows_deleted), (2, 0, 1));
+    assert_eq!((summary.files_read, summary.files_rewritten), (1, 1), "the partition tells which file it is");
+}
+
+/// Records whose part is `gone` delete.
+fn with_hard_delete(plan: &mut Plan) {
+    plan.resources[0].merge.hard_delete = Some(2);
+}
+
+fn kept(id: i64, name: &str) -> Value {
+    json!({"id": id, "name": name, "part": null})
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hard_deleted_record_takes_its_row_away_and_is_never_written() {
+    let lake = Lake::new(json!({})).adjusted(with_hard_delete);
+    lake.run(vec![kept(1, "a"), kept(2, "b"), kept(3, "c")]).await;
+    let records = vec![
+        item(1, "a", "gone"),
+        item(2, "b", "gone"),
+        kept(2, "back"),
+        kept(4, "d"),
+        item(4, "d", "gone"),
+        item(9, "", "gone"),
+    ];
+    let summary = lake.run(records).await;
+    assert_eq!(lake.lines(&ALL), ["2 back -", "3 c -"]);
+    assert_eq!((summary.rows_written, summary.rows_duplicate, summary.rows_filtered), (1, 2, 3));
+    assert_eq!(summary.rows_deleted, 1, "4 and 9 were not in the table");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn which_record_of_a_key_deletes_is_for_dedup_sort_to_say() {
+    let sorted = json!({"columns": {"name": {"dedup_sort": "desc"}}});
+    let lake = Lake::new(sorted).adjusted(with_hard_delete);
+    lake.run(vec![kept(1, "a"), kept(2, "a")]).await;
+    lake.run(vec![item(1, "9", "gone"), kept(1, "5"), kept(2, "9"), item(2, "5", "gone")]).await;
+    assert_eq!(lake.lines(&ALL), ["2 9 -"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_that_loses_all_rows_keeps_one_file_without_rows_until_some_come() {
+    let lake = Lake::new(json!({"partition_by": ["name"]})).adjusted(with_hard_delete);
+    lake.run(vec![kept(1, "a"), kept(2, "b")]).await;
+    let gone = || vec![item(1, "a", "gone"), item(2, "b", "gone")];
+    let summary = lake.run(gone()).await;
+    assert_eq!((summary.table_rows, summary.rows_deleted, summary.files_rewritten), (0, 2, 2));
+    let empty: Vec<String> = lake.files().into_keys().collect();
+    assert!(empty.len() == 1 && !empty[0].contains('/'), "{empty:?}");
+    lake.run(gone()).await;
+    assert_eq!(lake.files().into_keys().collect::<Vec<_>>(), empty, "still empty: the same file");
+    lake.run(vec![kept(3, "c")]).await;
+    assert_eq!(lake.files().into_keys().filter(|path| empty.contains(path)).count(), 0);
+    assert_eq!(lake.lines(&["id"]), ["3"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_whole_export_does_not_bring_is_deleted_if_missing_rows_are_to_go() {
+    let lake =
+        Lake::new(json!({"partition_by": ["part"]})).adjusted(|plan| plan.resources[0].merge.delete_missing = true);
+    lake.run(vec![item(1, "a", "x"), item(2, "b", "x"), item(3, "c", "y")]).await;
+    let summary = lake.run(vec![item(1, "A", "x")]).await;
+    assert_eq!(lake.lines(&ALL), ["1 A x"]);
+    assert_eq!((summary.rows_deleted, summary.files_read, summary.files_rewritten), (2, 2, 2));
+    assert!(summary.warnings.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_taken_for_missing_where_rows_were_rejected() {
+    let lake = Lake::new(json!({"schema_contract": {"data_type": "discard_row"}}))
+        .adjusted(|plan| plan.resources[0].merge.delete_missing = true);
+    lake.run(vec![item(1, "a", "x"), item(2, "b", "x")]).await;
+    let summary = lake.run(vec![item(1, "A", "x"), json!({"id": "two"})]).await;
+    assert_eq!(lake.lines(&ALL), ["1 A x", "2 b x"]);
+    assert_eq!((summary.rows_deleted, summary.rows_rejected), (0, 1));
+    assert!(summary.warnings.iter().any(|warning| warning.contains("1 rows were rejected")), "{:?}", summary.warnings);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn missing_rows_are_never_deleted_by_the_first_pages() {
+    let lake = Lake::new(json!({})).adjusted(|plan| plan.resources[0].merge.delete_missing = true);
+    lake.run(vec![item(1, "a", "x")]).await;
+    let server = Server::start(list_by_offset(vec![item(1, "A", "x")], 3, true)).await;
+    let mut plan = lake.plan(&server);
+    plan.resources[0].max_pages = Some(1);
+    let outcome = run_plan(plan).await;
+    assert_eq!(outcome.kinds, [ErrorKind::User]);
+    assert_eq!(outcome.summary.resources[0].error.as_ref().unwrap().code, "partial_delete");
+    assert!(server.requests().is_empty(), "refused before the first request");
+}
+
+/// Adds the columns of `scd2`.
+fn with_versions(plan: &mut Plan) {
+    let resource = &mut plan.resources[0];
+    for load in [LoadColumn::ValidFrom, LoadColumn::ValidTo] {
+        resource.schema.columns.push(load_column(load, "timestamp"));
+    }
+    let (valid_from, valid_to) = (resource.schema.columns.len() - 2, resource.schema.columns.len() - 1);
+    resource.merge.strategy = MergeStrategy::Scd2(Scd2Plan { valid_from, valid_to, active: None, boundary: None });
+}
+
+fn load_column(load: LoadColumn, data_type: &str) -> Column {
+    let (name, source) = (load.name().to_owned(), Source::Load(load));
+    Column { name, source, data_type: data_type.parse().unwrap(), nullable: true, format: None }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn scd2_ends_the_version_of_what_changed_or_went_and_begins_a_new_one() {
+    let lake = Lake::new(json!({"partition_by": ["part"]})).adjusted(|plan| {
+        with_versions(plan);
+        if let MergeStrategy::Scd2(scd2) = &mut plan.resources[0].merge.strategy {
+            (scd2.boundary, scd2.active) = (Some(1_000_000), Some(253_402_300_799_000_000));
+        }
+    });
+    lake.run(vec![item(1, "a", "x"), item(2, "b", "x"), item(3, "c", "y")]).await;
+    let columns = ["id", "name", "_dlt_valid_from", "_dlt_valid_to"];
+    let active = "9999-12-31T23:59:59Z";
+    let (one, two) = ("1970-01-01T00:00:01Z", "1970-01-01T00:00:02Z");
+    assert_eq!(lake.lines(&columns)[0], format!("1 a {one} {active}"));
+
+    let server = Server::start(list_by_offset(vec![item(1, "a", "x"), item(2, "B", "x")], 3, true)).await;
+    let mut plan = lake.plan(&server);
+    if let MergeStrategy::Scd2(scd2) = &mut plan.resources[0].merge.strategy {
+        scd2.boundary = Some(2_000_000);
+    }
+    let summary = only(run_plan(plan).await);
+    let expected = [
+        format!("1 a {one} {active}"),
+        format!("2 B {two} {active}"),
+        format!("2 b {one} {two}"),
+        format!("3 c {one} {two}"),
+    ];
+    assert_eq!(lake.lines(&columns), expected);
+    assert_eq!((summary.rows_written, summary.rows_unchanged, summary.rows_deleted), (1, 1, 0));
+    assert_eq!(summary.files_rewritten, 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_version_begins_when_the_run_began_unless_the_plan_says_when() {
+    let lake = Lake::new(json!({})).adjusted(with_versions);
+    let server = Server::start(list_by_offset(vec![item(1, "a", "x")], 3, true)).await;
+    let outcome = run(lake.plan(&server), TestEnvironment::new().environment(), Arc::new(Recorder::default())).await;
+    only(outcome);
+    assert_eq!(lake.lines(&["_dlt_valid_from", "_dlt_valid_to"]), ["2026-01-01T00:00:00Z -"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_moment_a_version_ends_cannot_partition_the_table() {
+    let lake = Lake::new(json!({"partition_by": ["part"]})).adjusted(|plan| {
+        with_versions(plan);
+        plan.resources[0].partition_by[0].column = 4;
+    });
+    let server = Server::start(list_by_offset(vec![item(1, "a", "x")], 3, true)).await;
+    let outcome = run_plan(lake.plan(&server)).await;
+    assert_eq!(outcome.summary.resources[0].error.as_ref().unwrap().code, "validity_partition");
+    assert!(server.requests().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn load_columns_tell_run_moment_and_page_of_a_row() {
+    let lake = Lake::new(json!({})).adjusted(|plan| {
+        let columns = &mut plan.resources[0].schema.columns;
+        columns.push(load_column(LoadColumn::RunId, "string"));
+        columns.push(load_column(LoadColumn::ExtractedAt, "timestamp"));
+        columns.push(load_column(LoadColumn::Page, "int64"));
+    });
+    let server = Server::start(list_by_offset((0..4).map(|id| item(id, "a", "x")).collect(), 3, true)).await;
+    let outcome = run(lake.plan(&server), TestEnvironment::new().environment(), Arc::new(Recorder::default())).await;
+    let run_id = outcome.summary.run_id.clone();
+    only(outcome);
+    let line = |id: u64, page: u64| format!("{id} {run_id} {page}");
+    assert_eq!(lake.lines(&["id", "run_id", "page"]), [line(0, 1), line(1, 1), line(2, 1), line(3, 2)]);
+    // The clock of the test moves on with everybody who waits.
+    assert!(lake.lines(&["extracted_at"]).iter().all(|moment| moment.starts_with("2026-01-01T")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_same_merges_make_the_same_files_at_any_concurrency() {
+    let mut tables = Vec::new();
+    for concurrency in [1, 16] {
+        let lake = Lake::new(json!({"partition_by": ["part"]}));
+        let first: Vec<_> = (0..60).map(|id| item(id, "a", ["x", "y", "z"][id as usize % 3])).collect();
+        let second: Vec<_> = (0..60).step_by(4).map(|id| item(id, "b", ["y", "z"][id as usize / 4 % 2])).collect();
+        for records in [first, second] {
+            let server = Server::start(list_by_offset(records, 3, true)).await;
+            let mut plan = lake.plan(&server);
+            plan.client.max_concurrency = concurrency;
+            only(run_plan(plan).await);
+        }
+        tables.push(lake.files());
+    }
+    assert_eq!(tables[0].len(), 5);
+    assert!(tables[0] == tables[1], "{:?} and {:?}", tables[0].keys(), tables[1].keys());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_of_another_schema_is_not_merged_into() {
+    let lake = Lake::new(json!({}));
+    lake.run(vec![item(1, "a", "x")]).await;
+    let other =
+        Lake { adjust: |plan| plan.resources[0].schema.columns[2].data_type = "int64".parse().unwrap(), ..lake };
+    let server = Server::start(list_by_offset(vec![json!({"id": 1, "part": 1})], 3, true)).await;
+    let outcome = run_plan(other.plan(&server)).await;
+    assert_eq!(outcome.summary.resources[0].error.as_ref().unwrap().code, "schema_changed");
+    assert_eq!(other.lines(&ALL), ["1 a x"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_data_file_that_somebody_changed_is_not_merged_from() {
+    let lake = Lake::new(json!({}));
+    lake.run(vec![item(1, "a", "x"), item(2, "b", "x")]).await;
+    let (path, content) = lake.files().pop_first().unwrap();
+    let mut changed = content.to_vec();
+    // Within the first page: the footer is as it was.
+    changed[8] ^= 0xff;
+    std::fs::write(lake.table().join(&path), changed).unwrap();
+    let server = Server::start(list_by_offset(vec![item(3, "c", "x"), item(2, "B", "x")], 3, true)).await;
+    let outcome = run_plan(lake.plan(&server)).await;
+    assert_eq!(outcome.kinds, [ErrorKind::User]);
+    assert_eq!(outcome.summary.resources[0].error.as_ref().unwrap().code, "data_file_damaged");
+    assert_eq!(lake.files().len(), 1, "nothing was committed");
 }

@@ -1,4 +1,5 @@
 """Spark, in local mode, opens the partitioned table: partition discovery, types, nulls, every value."""
+import contextlib
 import json
 
 from pyspark.sql import SparkSession
@@ -9,7 +10,9 @@ import lab as labs
 import table
 
 
-def check_spark(lab):
+@contextlib.contextmanager
+def session(directory):
+    """A local Spark, stopped in the end."""
     session = (
         SparkSession.builder.master("local[2]")
         .appName("restlake")
@@ -22,16 +25,21 @@ def check_spark(lab):
         .config("spark.driver.memory", "3g")
         .config("spark.sql.session.timeZone", "UTC")
         .config("spark.sql.shuffle.partitions", "4")
-        .config("spark.sql.warehouse.dir", str(lab.directory / "warehouse"))
+        .config("spark.sql.warehouse.dir", str(directory / "warehouse"))
         .config("spark.log.level", "ERROR")
         .getOrCreate()
     )
     try:
-        frame = session.read.parquet(str(lab.partitioned))
-        check_partitions(frame)
-        compare.check("Spark", Spark(frame), lab.database, compare.served(lab.count))
+        yield session
     finally:
         session.stop()
+
+
+def check_spark(lab):
+    with session(lab.directory) as spark:
+        frame = spark.read.parquet(str(lab.partitioned))
+        check_partitions(frame)
+        compare.check("Spark", Spark(frame), lab.database, compare.served(lab.count))
 
 
 def check_partitions(frame):

@@ -291,13 +291,11 @@ impl Change {
         snapshot: &SnapshotRef,
         lines: &Captured,
     ) -> KernelResult<BTreeMap<String, Completion>> {
-        let (operation, mode) = match self.operation {
-            Operation::Append => (UpdateTableOperation::Write, "Append"),
-            Operation::Replace => (UpdateTableOperation::Write, "Overwrite"),
-            Operation::Merge => (UpdateTableOperation::Merge, "Upsert"),
-        };
-        let builder = Arc::clone(snapshot).update_table(operation, ENGINE, true);
-        let builder = builder.with_operation_parameters([("mode", Some(mode))]);
+        let (operation, mode) = operation(self.operation);
+        // The same rows in other files are no change to whoever follows the log for its rows.
+        let data_change = !matches!(self.operation, Operation::Compact);
+        let builder = Arc::clone(snapshot).update_table(operation, ENGINE, data_change);
+        let builder = builder.with_operation_parameters(mode.map(|mode| ("mode", Some(mode))));
         let added = self.added_columns.iter().cloned();
         let builder = added.fold(builder, |builder, field| builder.add_column(field));
         let transaction = builder.build(engine, Box::new(lines.clone()))?;
@@ -368,6 +366,17 @@ impl Change {
         }
         let values = partition_values(&file.partition, columns, schema)?;
         builder.with_partition_values(HashMap::from_iter(values)).build()
+    }
+}
+
+/// What the log calls an operation, and its mode.
+fn operation(operation: Operation) -> (UpdateTableOperation, Option<&'static str>) {
+    match operation {
+        Operation::Append => (UpdateTableOperation::Write, Some("Append")),
+        Operation::Replace => (UpdateTableOperation::Write, Some("Overwrite")),
+        Operation::Merge => (UpdateTableOperation::Merge, None),
+        Operation::Compact => (UpdateTableOperation::Optimize, None),
+        Operation::Import => (UpdateTableOperation::Custom("IMPORT STATE".to_owned()), None),
     }
 }
 

@@ -1,7 +1,9 @@
 //! `destination`: the lake.
 
 use super::{
-    Field, Grammar, POSITIVE, SIZE, Shape, Table, field, known, later_word, resource::COLUMN_NAMES, table, word,
+    DURATION, Field, Grammar, POSITIVE, SIZE, Shape, Table, field, known,
+    resource::{COLUMN_NAMES, COMPACT, COMPACT_DOC, REWRITE_LIMIT},
+    table, word,
 };
 use crate::config::notation;
 
@@ -15,8 +17,11 @@ const FIELDS: &[Field] = &[
     )
     .or("./lake"),
     field("options", Shape::Map(&Shape::Scalar), "The store's own options, such as `endpoint` and `region`."),
-    field("table_format", Shape::Choice(&[word("parquet"), later_word("delta")]), "How a table keeps its versions.")
+    field("table_format", Shape::Choice(&[word("parquet"), word("delta")]), "How a table keeps its versions.")
         .or("parquet"),
+    field("rewrite_limit", SIZE, REWRITE_LIMIT),
+    field("compact", COMPACT, COMPACT_DOC),
+    field("retain", DURATION, "How long the files of earlier versions are kept for their readers.").or("7d"),
     field("parquet", Shape::Object(&PARQUET), "How data files are written."),
 ];
 

@@ -1,10 +1,11 @@
 //! `resources[…]` and `resource_defaults`.
 
 use super::{
-    COUNT, Field, Grammar, SELECTOR, Shape, Table, field, ignored, known, later, later_word,
+    COUNT, DURATION, Field, Grammar, POSITIVE, SELECTOR, SIZE, Shape, Table, field, ignored, known, later, later_word,
     paginator::PAGINATOR,
     schema::{CONTRACT, SCHEMA, TYPE_NAME},
     table, word,
+    write_disposition::{ON_MISSING, ON_MISSING_DOC, WRITE_DISPOSITION},
 };
 use crate::config::{notation, quantity};
 
@@ -13,16 +14,10 @@ pub static RESOURCE: Table = table("resource", "One resource of the API, into on
 const FIELDS: &[Field] = &[
     field("name", Shape::Text, "Of the resource; its table's too, unless `table_name` says otherwise."),
     field("table_name", Shape::Text, "A directory of the destination."),
-    field(
-        "write_disposition",
-        Shape::Either(&[
-            Shape::Choice(&[word("append"), word("replace"), word("merge"), later_word("skip")]),
-            Shape::LaterObject("a write disposition with a strategy"),
-        ]),
-        "What happens to the rows that the table has already.",
-    )
-    .or("append"),
+    field("write_disposition", WRITE_DISPOSITION, "What happens to the rows that the table has already.").or("append"),
+    field("on_missing", ON_MISSING, ON_MISSING_DOC).or("keep"),
     field("primary_key", COLUMN_NAMES, "Columns that tell rows apart."),
+    field("merge_key", COLUMN_NAMES, "Columns whose values name the rows that a `delete-insert` or `scd2` is about."),
     field("columns", Shape::Keyed(&A_HINT), "dlt's hints, by column, or as a list of columns with a `name` each."),
     field("endpoint", Shape::Either(&PATH_OR_ENDPOINT), "What to request. A text is the path."),
     field(
@@ -40,7 +35,15 @@ const FIELDS: &[Field] = &[
     field("dedup", Shape::Bool, "Whether duplicates by primary_key within a run are removed.").or("true"),
     field("selected", Shape::Bool, "Whether the resource is exported unless it is named on the command line.")
         .or("true"),
-    later("merge_key", "replacing the rows of a range"),
+    field(
+        "metadata_columns",
+        Shape::Either(&NAMES_OR_METADATA),
+        "Columns that the run fills in: a list of them, or an object of the names that they get.",
+    ),
+    field("checkpoint_interval", DURATION, CHECKPOINT_INTERVAL),
+    field("resume_within", DURATION, RESUME_WITHIN),
+    field("rewrite_limit", SIZE, REWRITE_LIMIT),
+    field("compact", COMPACT, COMPACT_DOC),
     later("processing_steps", "filtering and changing records"),
     later("include_from_parent", "fields of a parent's record"),
     later("incremental", "loading only what is new"),
@@ -126,6 +129,36 @@ static PARTITION: Table = table(
     ],
 );
 
+static NAMES_OR_METADATA: [Shape; 2] =
+    [Shape::OneOrMany(&Shape::Choice(&[word("run_id"), word("extracted_at"), word("page")])), Shape::Object(&METADATA)];
+
+static METADATA: Table = table(
+    "metadata_columns",
+    "What the run knows of a row, and the columns it stands in.",
+    &[
+        field("run_id", Shape::Text, "A string: the run that wrote the row."),
+        field("extracted_at", Shape::Text, "A timestamp: when the row's page was handed on."),
+        field("page", Shape::Text, "An int64: the row's page, 1 for the first."),
+    ],
+);
+
+pub const CHECKPOINT_INTERVAL: &str = "The least time between two checkpoints. Default: `30s`.";
+pub const RESUME_WITHIN: &str = "How long after its last checkpoint a run that died is gone on with. Default: `1h`.";
+pub const REWRITE_LIMIT: &str = "Bytes of older files that a change of the schema may rewrite within a run; the \
+    resource's goes before the destination's, and that before the top level's. Default: `10GB`.";
+pub const COMPACT_DOC: &str = "Whether small files are joined after a commit; `auto` is more than 20 of them in a \
+    partition. The resource's goes before the destination's. Default: `off`.";
+
+pub const COMPACT: Shape = Shape::Either(&WORD_OR_COMPACT);
+
+static WORD_OR_COMPACT: [Shape; 2] = [Shape::Choice(&[word("auto"), word("off")]), Shape::Object(&COMPACT_TABLE)];
+
+static COMPACT_TABLE: Table = table(
+    "compact",
+    "When small files are joined.",
+    &[field("small_files", POSITIVE, "A partition with more small files than this is compacted.").required()],
+);
+
 /// dlt takes lengths of texts and bits of integers for a precision, too.
 const SMALL: Shape = Shape::Count { min: 0, max: u32::MAX as u64 };
 
@@ -140,14 +173,14 @@ static HINT: Table = Table {
             field("scale", SMALL, "Digits of a decimal after the point; no effect on other types."),
             field("nullable", Shape::Bool, "Whether the column may be null, in place of what the schema says."),
             field("primary_key", Shape::Bool, "Whether the column is part of the key."),
+            field("merge_key", Shape::Bool, "Whether the column is part of the merge key."),
+            field("hard_delete", Shape::Bool, "Whether the column says that a record deletes the row of its key."),
             field("partition", Shape::Bool, "Whether the table is partitioned by the column's value."),
             field(
                 "dedup_sort",
                 Shape::Choice(&[word("asc"), word("desc")]),
                 "Which row of a key stays: `desc` keeps the highest value, `asc` the lowest.",
             ),
-            later("merge_key", "replacing the rows of a range"),
-            later("hard_delete", "deleting the rows of a key"),
             ignored("name", "the key it stands under is the column's name"),
             ignored("description", NO_PLACE),
             ignored("unique", NO_PLACE),

@@ -1,7 +1,12 @@
 //! The top level.
 
 use super::{
-    Field, SIZE, Shape, Table, client::CLIENT, destination::DESTINATION, field, ignored, resource::RESOURCE, table,
+    DURATION, Field, SIZE, Shape, Table,
+    client::CLIENT,
+    destination::DESTINATION,
+    field, ignored,
+    resource::{CHECKPOINT_INTERVAL, RESOURCE, RESUME_WITHIN, REWRITE_LIMIT},
+    table,
 };
 
 /// The whole config file.
@@ -20,6 +25,9 @@ const FIELDS: &[Field] = &[
     field("destination", Shape::Object(&DESTINATION), "Where the tables go."),
     field("memory_limit", SIZE, "Bytes of pages and rows that a resource may hold between the network and its files.")
         .or("2GB"),
+    field("checkpoint_interval", DURATION, CHECKPOINT_INTERVAL),
+    field("resume_within", DURATION, RESUME_WITHIN),
+    field("rewrite_limit", SIZE, REWRITE_LIMIT),
     ignored("parallelized", "`max_concurrency` of the client says how many requests are in flight"),
     ignored("max_table_nesting", "nested data stays nested, or is declared as columns"),
     ignored("root_key", "there are no child tables"),

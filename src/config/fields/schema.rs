@@ -35,22 +35,24 @@ pub const TYPE_NAME: Shape = Shape::Parsed(&Grammar {
     },
 });
 
-/// One word for both, or each by itself.
+/// One word for both (`evolve`: for columns), or each by itself.
 pub const CONTRACT: Shape = Shape::Either(&WORD_OR_CONTRACT);
 
-static WORD_OR_CONTRACT: [Shape; 2] = [Shape::Choice(CONTRACT_WORDS), Shape::Object(&CONTRACT_TABLE)];
+static WORD_OR_CONTRACT: [Shape; 2] = [Shape::Choice(COLUMNS_WORDS), Shape::Object(&CONTRACT_TABLE)];
 static A_COLUMN: Shape = Shape::Object(&COLUMN);
 
-const CONTRACT_WORDS: &[super::Word] =
+const COLUMNS_WORDS: &[super::Word] = &[word("freeze"), word("discard_row"), word("discard_value"), word("evolve")];
+
+const DATA_TYPE_WORDS: &[super::Word] =
     &[word("freeze"), word("discard_row"), word("discard_value"), later_word("evolve")];
 
 static CONTRACT_TABLE: Table = table(
     "schema_contract",
     "What happens to data that the schema does not expect.",
     &[
-        field("columns", Shape::Choice(CONTRACT_WORDS), "To a field that the schema does not declare.")
+        field("columns", Shape::Choice(COLUMNS_WORDS), "To a field that the schema does not declare.")
             .or("discard_value"),
-        field("data_type", Shape::Choice(CONTRACT_WORDS), "To a value that does not fit its column.").or("freeze"),
+        field("data_type", Shape::Choice(DATA_TYPE_WORDS), "To a value that does not fit its column.").or("freeze"),
         ignored("tables", "a resource has one table, which is there or is made"),
     ],
 );

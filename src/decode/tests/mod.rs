@@ -3,6 +3,7 @@
 mod agreement;
 mod columns;
 mod contract;
+mod evolve;
 
 use std::sync::Arc;
 

@@ -1,10 +1,12 @@
 //! How many records a page holds in fact, learnt from the pages: a server may give fewer than were asked for.
 
+use serde::{Deserialize, Serialize};
+
 /// Wrong guesses in a row after which guessing stops until pages are alike again.
 const PATIENCE: u32 = 3;
 
 /// A guess at the next page's size. One short page does not change it: a filter on the server may have taken some records.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct PageSize {
     expected: Option<u64>,
     last: u64,

@@ -314,6 +314,50 @@ proptest! {
     }
 }
 
+/// Reads `most` pages and stops there: what came, and the position as it is stored.
+fn read_some(api: &Api, resource: &ResourcePlan, from: Option<String>, most: usize) -> (Vec<u64>, String) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let mut pages = Pages::over(Memory::new(api.clone()), resource, u64::MAX).unwrap();
+    if let Some(position) = from {
+        pages = pages.resume(serde_json::from_str(&position).unwrap());
+    }
+    let mut ids = Vec::new();
+    runtime.block_on(async {
+        for _ in 0..most {
+            let Some(page) = pages.next().await else { break };
+            let page = page.unwrap();
+            ids.extend(page.records.into_iter().flat_map(|index| ids_of(&page.document, index)));
+        }
+    });
+    (ids, serde_json::to_string(&pages.position()).unwrap())
+}
+
+proptest! {
+    #[test]
+    fn a_list_that_is_gone_on_with_behind_any_page_is_read_once(api in apis(), limit in 1u64..20, most in 0usize..20) {
+        let resource = resource(offset(limit));
+        let (mut ids, position) = read_some(&api, &resource, None, most);
+        let (rest, _) = read_some(&api, &resource, Some(position), usize::MAX);
+        ids.extend(rest);
+        prop_assert_eq!(ids, all(api.records));
+    }
+}
+
+#[test]
+fn going_on_asks_for_no_page_twice_and_counts_on() {
+    let api = Api { records: 450, tells_total: true, ..Api::default() };
+    let (_, position) = read_some(&api, &resource(offset(100)), None, 3);
+    let memory = Memory::new(api);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let pages = Pages::over(memory.clone(), &resource(offset(100)), u64::MAX).unwrap();
+    let mut pages = pages.resume(serde_json::from_str(&position).unwrap());
+    let page = runtime.block_on(pages.next()).unwrap().unwrap();
+    assert_eq!((page.number, pages.counters().pages), (4, 4));
+    runtime.block_on(pages.next()).unwrap().unwrap();
+    assert!(runtime.block_on(pages.next()).is_none());
+    assert_eq!(memory.asked(), ["offset=300&limit=100", "offset=400&limit=100"]);
+}
+
 #[test]
 fn the_first_page_comes_alone_and_then_exactly_the_rest_is_asked_for() {
     let api = Api { records: 450, tells_total: true, ..Api::default() };

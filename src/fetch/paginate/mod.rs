@@ -37,7 +37,7 @@ pub enum PageToken {
 }
 
 /// What is known of the length of a list, from its start token on.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Extent {
     pub records: Option<u64>,
     pub pages: Option<u64>,

@@ -2,7 +2,7 @@
 
 use crate::{
     config::{Findings, Located, suggestion},
-    schema::{Column, TableSchema},
+    schema::{Column, Source, TableSchema},
 };
 
 /// The columns of one table, for looking names up.
@@ -69,7 +69,10 @@ impl<'a> Columns<'a> {
             .collect();
         let mut found = Vec::new();
         for column in named.iter().chain(hinted) {
-            if self.scalar(column, what, findings) && !found.contains(&column.value) {
+            if self.of_the_record(column, what, findings)
+                && self.scalar(column, what, findings)
+                && !found.contains(&column.value)
+            {
                 found.push(column.value);
             }
         }
@@ -86,9 +89,21 @@ impl<'a> Columns<'a> {
         nested.is_none()
     }
 
+    /// Whether a column comes with the records; one that the run fills in is reported.
+    fn of_the_record(&self, column: &Located<usize>, what: &str, findings: &mut Findings) -> bool {
+        let filled_in = self.get(column.value).filter(|column| matches!(column.source, Source::Load(_)));
+        if let Some(column_of_run) = filled_in {
+            let message = format!("`{}` is filled in by the run, and cannot be {what}", column_of_run.name);
+            findings.error(&column.place, message, None);
+        }
+        filled_in.is_none()
+    }
+
     fn meaning(&self, name: &str) -> Meaning {
         let named = self.schema.index_of(name);
-        let is_source = |(index, column): &(usize, &Column)| Some(*index) != named && column.source.to_path() == name;
+        let is_source = |(index, column): &(usize, &Column)| {
+            Some(*index) != named && !matches!(column.source, Source::Load(_)) && column.source.to_path() == name
+        };
         let mut sourced = self.schema.columns.iter().enumerate().filter(is_source).map(|(index, _)| index);
         match (named, sourced.next(), sourced.next()) {
             // Named as its own field is: then the others are copies of it, and the name means this one.

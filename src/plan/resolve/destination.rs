@@ -4,7 +4,7 @@ use super::{Overrides, columns::Columns};
 use crate::{
     config::{Findings, Located, Place, Problem, Section, notation, suggestion},
     error::Failure,
-    plan::{Compression, ParquetPlan, PartitionField, ResourcePlan, Transform},
+    plan::{Compression, ParquetPlan, PartitionField, ResourcePlan, TableFormatKind, Transform},
     schema::ColumnType,
     secret::{Secret, is_secret_name},
     store::{self, Destination, StoreError},
@@ -29,13 +29,26 @@ pub fn resolve(
         }
         options.push((entry.key.clone(), Secret::new(value)));
     }
-    destination.text("table_format")?;
     let plan = Destination { url: overrides.destination.clone().unwrap_or(url.value), options };
     if let Err(error) = store::check(&plan) {
         refuse(&error, destination, &url.place, overrides, findings);
         return None;
     }
     Some(plan)
+}
+
+/// `None` if it is wrong, or if this build does not know the format.
+pub fn table_format(destination: &Section<'_>, findings: &mut Findings) -> Option<TableFormatKind> {
+    let format = destination.text("table_format")?;
+    match format.value.as_str() {
+        "delta" if cfg!(feature = "delta") => Some(TableFormatKind::Delta),
+        "delta" => {
+            let help = "use `parquet`, or a restlake that was built with the cargo feature `delta`".to_owned();
+            findings.error(&format.place, "this restlake was built without Delta tables", Some(help));
+            None
+        }
+        _ => Some(TableFormatKind::Parquet),
+    }
 }
 
 /// A problem of the option's, the URL's or the command line's, whichever said it.

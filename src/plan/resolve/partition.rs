@@ -4,7 +4,7 @@ use super::columns::Columns;
 use crate::{
     config::{Findings, Located, Place, Section, notation, tree::Value},
     plan::{PartitionField, Transform},
-    schema::{Column, ColumnType, TableSchema},
+    schema::{Column, ColumnType, LoadColumn, Source, TableSchema},
 };
 
 /// The partition spec: what `partition_by` says, then the columns that dlt's hints name. `None` if any of it is wrong.
@@ -55,6 +55,11 @@ fn checked(
     findings: &mut Findings,
 ) -> Option<Located<PartitionField>> {
     let column = columns.get(index)?;
+    if column.source == Source::Load(LoadColumn::ValidTo) {
+        let message = format!("`{}` changes when a version of a row ends, and cannot tell its directory", column.name);
+        findings.error(&at.place, message, None);
+        return None;
+    }
     if !suits(transform, &column.data_type) {
         let message = format!("a column of the type {} cannot be partitioned by {}", column.data_type, word(transform));
         findings.error(&at.place, message, Some(help(&column.data_type)));

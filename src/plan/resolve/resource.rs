@@ -2,12 +2,20 @@
 
 use url::Url;
 
-use super::{Overrides, columns::Columns, destination, partition, request, schema};
+use super::{
+    Overrides,
+    columns::Columns,
+    delta, destination, disposition, load_columns,
+    merge::{self, Merge},
+    partition, request,
+    schema::{self, Declared},
+    upkeep::Places,
+};
 use crate::{
     config::{Findings, Located, Section, quantity, tree::Kind},
     json::Selector,
     plan::{
-        CheckpointPlan, DedupSort, MaxRejects, MergePlan, ParquetPlan, PartitionField, ResourcePlan, WriteDisposition,
+        DedupSort, MaxRejects, MergePlan, ParquetPlan, PartitionField, ResourcePlan, TableFormatKind, WriteDisposition,
     },
     schema::{ColumnType, TableSchema},
 };
@@ -17,7 +25,10 @@ pub struct Context<'a> {
     /// `None` if it is wrong.
     pub base_url: Option<&'a Url>,
     pub client: &'a Section<'a>,
+    pub root: &'a Section<'a>,
+    pub destination: &'a Section<'a>,
     pub parquet: &'a Section<'a>,
+    pub table_format: TableFormatKind,
     pub overrides: &'a Overrides,
 }
 
@@ -36,6 +47,7 @@ pub fn resolve(resource: &Section<'_>, context: &Context<'_>, findings: &mut Fin
     let data_selector = endpoint.text("data_selector").and_then(|text| text.value.parse::<Selector>().ok());
     let rows = rows(resource, context, findings);
     let contract = schema::contract(resource);
+    let upkeep = Places { resource, destination: context.destination, root: context.root };
     let (name, rows) = (name?, rows?);
     Some(ResourcePlan {
         name: name.value,
@@ -48,10 +60,10 @@ pub fn resolve(resource: &Section<'_>, context: &Context<'_>, findings: &mut Fin
         max_rejects: max_rejects(resource),
         schema: rows.schema,
         write_disposition: rows.write_disposition,
-        merge: MergePlan::default(),
-        checkpoint: CheckpointPlan::default(),
-        rewrite_limit: 10_000_000_000,
-        compact_above: None,
+        merge: rows.merge,
+        checkpoint: upkeep.checkpoint()?,
+        rewrite_limit: upkeep.rewrite_limit()?,
+        compact_above: upkeep.compact_above()?,
         primary_key: rows.primary_key,
         dedup: rows.dedup,
         dedup_sort: rows.dedup_sort,
@@ -65,6 +77,7 @@ pub fn resolve(resource: &Section<'_>, context: &Context<'_>, findings: &mut Fin
 struct Rows {
     schema: TableSchema,
     write_disposition: WriteDisposition,
+    merge: MergePlan,
     primary_key: Vec<usize>,
     dedup: bool,
     dedup_sort: Option<DedupSort>,
@@ -74,20 +87,33 @@ struct Rows {
 }
 
 fn rows(resource: &Section<'_>, context: &Context<'_>, findings: &mut Findings) -> Option<Rows> {
-    let disposition = disposition(resource, context.overrides);
-    key_for_merge(resource, disposition, findings);
-    let (schema, hints) = schema::resolve(resource, findings)?;
+    let disposition = disposition::resolve(resource, context.overrides);
+    if let Some(disposition) = &disposition {
+        merge::check_key(resource, disposition, findings);
+    }
+    let mut declared = schema::resolve(resource, findings)?;
+    load_columns::append_metadata(resource, &mut declared, findings);
+    let scd2 = disposition.as_ref().filter(|disposition| disposition.is_scd2());
+    let validity = scd2.and_then(|disposition| load_columns::append_validity(disposition, &mut declared, findings));
+    if context.table_format == TableFormatKind::Delta {
+        delta::check(&declared, findings);
+    }
+    let Declared { schema, hints, .. } = declared;
     let columns = Columns::new(&schema);
     let primary_key = columns.all(resource.texts("primary_key"), &hints.primary_key, "a key", findings);
-    let partition_by = partition::resolve(resource, &hints.partition, &columns, findings)?;
-    let mut warnings = partition::warnings(&schema, &partition_by);
-    warnings.extend(time_warnings(&schema));
-    warnings.extend(hints.warnings);
-    let parquet = destination::parquet(context.parquet, &columns, &partition_by, &mut warnings, findings)?;
+    let mut warnings = time_warnings(&schema).into_iter().chain(hints.warnings.clone()).collect::<Vec<_>>();
+    let merge = disposition.as_ref().and_then(|disposition| {
+        let merge = Merge { resource, disposition, columns: &columns, hints: &hints, primary_key: &primary_key };
+        merge.resolve(validity, &mut warnings, findings)
+    });
     let dedup_sort = dedup_sort(&hints.dedup_sort, &primary_key, &schema, findings);
+    let partition_by = partition::resolve(resource, &hints.partition, &columns, findings)?;
+    warnings.splice(0..0, partition::warnings(&schema, &partition_by));
+    let parquet = destination::parquet(context.parquet, &columns, &partition_by, &mut warnings, findings)?;
     let dedup = resource.flag("dedup")? && !primary_key.is_empty();
     Some(Rows {
-        write_disposition: disposition?,
+        write_disposition: disposition?.effective,
+        merge: merge?,
         primary_key,
         dedup,
         dedup_sort,
@@ -130,39 +156,6 @@ fn table(resource: &Section<'_>, name: &Located<String>, findings: &mut Findings
     };
     findings.error(&table.place, wrong, Some("set `table_name`".into()));
     None
-}
-
-fn disposition(resource: &Section<'_>, overrides: &Overrides) -> Option<WriteDisposition> {
-    let written = resource.text("write_disposition")?.value;
-    match written.as_str() {
-        _ if overrides.full_refresh => Some(WriteDisposition::Replace),
-        "append" => Some(WriteDisposition::Append),
-        "replace" => Some(WriteDisposition::Replace),
-        "merge" => Some(WriteDisposition::Merge),
-        _ => None,
-    }
-}
-
-/// A merge needs a key, and one row of each.
-fn key_for_merge(resource: &Section<'_>, disposition: Option<WriteDisposition>, findings: &mut Findings) {
-    if disposition != Some(WriteDisposition::Merge) {
-        return;
-    }
-    let hinted = resource.mapped("columns").iter().any(|(_, hint)| hint.flag("primary_key") == Some(true));
-    let listed = resource.is_written("primary_key")
-        && !resource.get("primary_key").is_some_and(|value| matches!(&value.kind, Kind::List(keys) if keys.is_empty()));
-    if !hinted && !listed {
-        let help = "set `primary_key`, or append".to_owned();
-        findings.error(resource.place_of("write_disposition"), "merge needs a key", Some(help));
-    }
-    if resource.flag("dedup") == Some(false) {
-        let help = "remove it, or append".to_owned();
-        findings.error(
-            resource.place_of("dedup"),
-            "merge keeps one row of each key, `dedup: false` all of them",
-            Some(help),
-        );
-    }
 }
 
 fn dedup_sort(

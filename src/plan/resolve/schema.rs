@@ -2,7 +2,7 @@
 
 use super::{columns::Columns, format};
 use crate::{
-    config::{Findings, Located, Section},
+    config::{Findings, Located, Place, Section},
     json::Selector,
     schema::{
         Column, ColumnType, ColumnsContract, Contract, DataTypeContract, Format, Source, TableSchema,
@@ -14,14 +14,26 @@ use crate::{
 #[derive(Default)]
 pub struct Hints {
     pub primary_key: Vec<Located<usize>>,
+    pub merge_key: Vec<Located<usize>>,
+    pub hard_delete: Vec<Located<usize>>,
     pub partition: Vec<Located<usize>>,
     /// The column, and whether the highest value stays.
     pub dedup_sort: Vec<Located<(usize, bool)>>,
+    /// Columns whose type a hint gives.
+    data_type: Vec<Located<usize>>,
     /// Hints that mean nothing for their column's type.
     pub warnings: Vec<String>,
 }
 
-pub fn resolve(resource: &Section<'_>, findings: &mut Findings) -> Option<(TableSchema, Hints)> {
+/// A table's columns as far as they are declared.
+pub struct Declared {
+    pub schema: TableSchema,
+    /// Where each column's type stands; of a column of the run's own, its name.
+    pub places: Vec<Place>,
+    pub hints: Hints,
+}
+
+pub fn resolve(resource: &Section<'_>, findings: &mut Findings) -> Option<Declared> {
     if !resource.is_written("schema") {
         let help = "declare its columns: `schema: schemas/NAME.yaml`, or inline `schema: {columns: [{name: id, type: int64}]}`";
         let message = "a resource without a schema is not supported yet";
@@ -47,7 +59,13 @@ pub fn resolve(resource: &Section<'_>, findings: &mut Findings) -> Option<(Table
     for (column, section) in schema.columns.iter().zip(&sections) {
         check_format(column, section, findings);
     }
-    Some((schema, hints))
+    let mut places: Vec<_> = sections.iter().map(|section| section.place_of("type").clone()).collect();
+    for hint in &hints.data_type {
+        if let Some(place) = places.get_mut(hint.value) {
+            *place = hint.place.clone();
+        }
+    }
+    Some(Declared { schema, places, hints })
 }
 
 fn column(section: &Section<'_>, findings: &mut Findings) -> Option<Column> {
@@ -140,11 +158,17 @@ fn hints(resource: &Section<'_>, schema: &mut TableSchema, findings: &mut Findin
             column.nullable = hint.flag("nullable").unwrap_or(column.nullable);
         }
         let at = |key: &str| Located { value: index, place: hint.place_of(key).clone() };
-        if hint.flag("primary_key") == Some(true) {
-            hints.primary_key.push(at("primary_key"));
+        let flags = [
+            ("primary_key", &mut hints.primary_key),
+            ("merge_key", &mut hints.merge_key),
+            ("hard_delete", &mut hints.hard_delete),
+            ("partition", &mut hints.partition),
+        ];
+        for (key, columns) in flags.into_iter().filter(|(key, _)| hint.flag(key) == Some(true)) {
+            columns.push(at(key));
         }
-        if hint.flag("partition") == Some(true) {
-            hints.partition.push(at("partition"));
+        if hint.is_written("data_type") {
+            hints.data_type.push(at("data_type"));
         }
         if let Some(order) = hint.text("dedup_sort") {
             hints.dedup_sort.push(Located { value: (index, order.value == "desc"), place: order.place });
@@ -198,7 +222,8 @@ fn decimal(hint: &Section<'_>, precision: u8, scale: u8, findings: &mut Findings
     None
 }
 
-/// The schema's contract, with the resource's over it, key by key. One word stands for both keys.
+/// The schema's contract, with the resource's over it, key by key. One word stands for both keys;
+/// `evolve` alone for columns, whose types it leaves as they are.
 pub fn contract(resource: &Section<'_>) -> Option<Contract> {
     let mut contract = Contract::default();
     for holder in [&resource.section("schema"), resource] {
@@ -222,6 +247,7 @@ fn columns_contract(word: &str) -> Option<ColumnsContract> {
         "discard_value" => Some(ColumnsContract::DiscardValue),
         "discard_row" => Some(ColumnsContract::DiscardRow),
         "freeze" => Some(ColumnsContract::Freeze),
+        "evolve" => Some(ColumnsContract::Evolve),
         _ => None,
     }
 }

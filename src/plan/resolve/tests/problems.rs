@@ -172,8 +172,6 @@ fn what_depends_on_other_resources_is_not_supported_yet() {
     for value in [json!({"type": "incremental", "cursor_path": "x"}), json!("{incremental.start_value}")] {
         assert!(only("/resources/0/endpoint/params", json!({"since": value})).contains("not supported yet"));
     }
-    assert!(only("/resources/0/write_disposition", json!({"disposition": "merge"})).contains("not supported yet"));
-    assert!(only("/resources/0/schema_contract", json!("evolve")).contains("not supported yet"));
 }
 
 #[test]

@@ -1,0 +1,52 @@
+//! Fields that no column is declared for, where the contract says `evolve`: which there are, and what their values tell.
+
+use hashbrown::HashMap;
+
+use crate::{
+    json::{Key, Kind, Node},
+    model::UndeclaredField,
+    schema::Inferred,
+};
+
+/// Of one page.
+#[derive(Default)]
+pub(super) struct Undeclared<'a> {
+    /// Of the record at hand: whether it counts is known only when it is judged.
+    record: Vec<(Key<'a>, Node<'a>)>,
+    fields: Vec<UndeclaredField>,
+    /// By name, which of the fields.
+    known: HashMap<String, usize>,
+}
+
+impl<'a> Undeclared<'a> {
+    /// A field of the record at hand. A field that is null is as good as none.
+    pub fn push(&mut self, key: Key<'a>, value: Node<'a>) {
+        if value.kind() != Kind::Null {
+            self.record.push((key, value));
+        }
+    }
+
+    /// Ends a record; what is rejected tells nothing.
+    pub fn end_record(&mut self, is_kept: bool) {
+        let record = std::mem::take(&mut self.record);
+        for (key, value) in record.iter().filter(|_| is_kept) {
+            // A name that is no text can be no column's.
+            let Ok(name) = key.text() else { continue };
+            let index = *self.known.entry_ref(name.as_ref()).or_insert_with(|| {
+                self.fields.push(UndeclaredField { name: name.clone().into_owned(), seen: Inferred::default() });
+                self.fields.len() - 1
+            });
+            if let Some(field) = self.fields.get_mut(index) {
+                field.seen = std::mem::take(&mut field.seen).and(Inferred::of(*value));
+            }
+        }
+        // Kept for its allocation.
+        self.record = record;
+        self.record.clear();
+    }
+
+    /// In order of appearance.
+    pub fn finish(self) -> Vec<UndeclaredField> {
+        self.fields
+    }
+}

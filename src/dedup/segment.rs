@@ -1,0 +1,98 @@
+//! What deduplication knows, written down in pieces: each holds what is new since the one before, and all of them in order
+//! make a [`Dedup`] that goes on where the first one stopped.
+
+use serde::{Deserialize, Serialize};
+
+use super::Dedup;
+use crate::keys::{KeyError, KeySegment};
+
+/// One piece. Serialises; readable by the same version of restlake only.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Segment {
+    keys: KeySegment,
+    /// Of the new keys, by slot.
+    winners: Vec<u64>,
+    /// Of the new keys, by slot; empty without `dedup_sort`.
+    ranks: Vec<Vec<u8>>,
+    /// Older keys that another row won since.
+    changed: Vec<Changed>,
+    superseded: Vec<u64>,
+    next_id: u64,
+    duplicates: u64,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Changed {
+    slot: u32,
+    winner: u64,
+    rank: Vec<u8>,
+}
+
+/// How much of a `Dedup` has been written down.
+#[derive(Debug, Default)]
+pub(super) struct Saved {
+    pub(super) slots: usize,
+    superseded: usize,
+    /// Slots below `slots` that were won again since; may repeat.
+    pub(super) changed: Vec<u32>,
+}
+
+impl Dedup {
+    /// What is new since the last segment.
+    pub fn segment(&mut self) -> Segment {
+        let first = self.saved.slots;
+        let rank = |slot: usize| self.ranks.as_ref().map(|ranks| ranks.get(slot).to_vec()).unwrap_or_default();
+        let mut slots = std::mem::take(&mut self.saved.changed);
+        slots.sort_unstable();
+        slots.dedup();
+        let changed = slots.into_iter().filter_map(|slot| {
+            let winner = *self.winners.get(slot as usize)?;
+            Some(Changed { slot, winner, rank: rank(slot as usize) })
+        });
+        let ranked = if self.ranks.is_some() { first..self.winners.len() } else { 0..0 };
+        let segment = Segment {
+            keys: self.keys.segment(first),
+            winners: self.winners.get(first..).unwrap_or_default().to_vec(),
+            ranks: ranked.map(rank).collect(),
+            changed: changed.collect(),
+            superseded: self.superseded.get(self.saved.superseded..).unwrap_or_default().to_vec(),
+            next_id: self.next_id,
+            duplicates: self.duplicates,
+        };
+        self.saved = Saved::of(self);
+        segment
+    }
+
+    /// Goes on behind a segment; the first one is taken in by a new `Dedup` of the same schema, key and sort, the others by
+    /// what that made of it.
+    ///
+    /// # Errors
+    /// [`KeyError::Segment`] if it is not the next one of the same deduplication.
+    pub fn restore(&mut self, segment: Segment) -> Result<(), KeyError> {
+        let is_ranked = self.ranks.is_some();
+        let fits = !is_ranked && segment.ranks.is_empty() || is_ranked && segment.ranks.len() == segment.winners.len();
+        if !fits {
+            return Err(KeyError::Segment);
+        }
+        self.keys.restore(segment.keys)?;
+        self.winners.extend(segment.winners);
+        for Changed { slot, winner, rank } in segment.changed {
+            let known = self.winners.get_mut(slot as usize).ok_or(KeyError::Segment)?;
+            *known = winner;
+            self.ranks.iter_mut().for_each(|ranks| ranks.set(slot as usize, &rank));
+        }
+        for rank in segment.ranks {
+            self.ranks.iter_mut().for_each(|ranks| ranks.push(&rank));
+        }
+        self.superseded.extend(segment.superseded);
+        (self.next_id, self.duplicates) = (segment.next_id, segment.duplicates);
+        self.saved = Saved::of(self);
+        if self.winners.len() == self.keys.len() { Ok(()) } else { Err(KeyError::Segment) }
+    }
+}
+
+impl Saved {
+    fn of(dedup: &Dedup) -> Self {
+        Self { slots: dedup.winners.len(), superseded: dedup.superseded.len(), changed: Vec::new() }
+    }
+}

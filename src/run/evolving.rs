@@ -1,0 +1,294 @@
+//! A table's schema over time: what a run may change about it, and how it grows while pages come.
+//!
+//! ```text
+//! table's schema ┐                                    page decoded with the schema of its time
+//! declared one ──┴─► in_table ─► schema of the run ─►  │ its turn, in page order
+//!                    (or refused)                      ▼
+//!                                        undeclared field? ─► grow ─► decode again ─► rows, and the new schema before them
+//! ```
+//!
+//! Pages are decoded side by side, and the schema grows in page order alone: a page that was decoded too early is decoded
+//! again at its turn if a column that came since, or may come now, is in it. So what comes out does not depend on timing.
+//! Files that were closed before the schema had grown are written again at the end: a table has one schema.
+
+use std::sync::Arc;
+
+use futures::{StreamExt, TryStreamExt, stream};
+use tokio::task::{JoinHandle, spawn_blocking};
+
+use super::{RunError, pipeline::Staged};
+use crate::{
+    commit::{Attempt, TableSnapshot},
+    decode::{DecodeError, Decoder},
+    error::Result,
+    model::{Batch, DataFile, EncodedFile, Page, StagedFile, UndeclaredField},
+    plan::{ResourcePlan, TableFormatKind, WriteDisposition, name_of_delta},
+    schema::{
+        Column, ColumnsContract, SchemaChange, Source, TableSchema,
+        change::{self, side_by_side},
+    },
+    write::{WriteOptions, adapt},
+};
+
+/// Files that are written again at the same time: while one is encoded, the next is read.
+const REWRITES_AT_ONCE: usize = 2;
+
+/// The resource with the schema that its table has from now on: the declared one, and what the table got by `evolve`.
+///
+/// # Errors
+/// [`RunError::ShapeChanged`] if the table's files do not allow it, [`RunError::RewriteLimit`] if there are too many of them.
+pub(super) fn in_table(
+    resource: &ResourcePlan,
+    format: TableFormatKind,
+    base: &TableSnapshot,
+) -> Result<ResourcePlan, RunError> {
+    let mut resource = resource.clone();
+    let Some(table) = kept_schema(&resource, base) else { return Ok(resource) };
+    resource.schema = change::wanted(Some(table), &resource.schema);
+    same_partitions(&resource, base)?;
+    let partition_by: Vec<usize> = resource.partition_by.iter().map(|field| field.column).collect();
+    let reasons = match change::compare(table, &resource.schema, &partition_by) {
+        SchemaChange::Same => return Ok(resource),
+        SchemaChange::Compatible => match format {
+            TableFormatKind::Delta => widened(table, &resource.schema),
+            TableFormatKind::Parquet => Vec::new(),
+        },
+        SchemaChange::Refused(reasons) => reasons,
+    };
+    if reasons.is_empty() {
+        within_limit(&resource, base)?;
+        return Ok(resource);
+    }
+    Err(RunError::ShapeChanged {
+        table: resource.table.clone(),
+        what: "schema",
+        reasons: reasons.join("; "),
+        shapes: side_by_side(table, &resource.schema),
+    })
+}
+
+/// The schema of the files that stay in the table; `None` where none with rows does.
+fn kept_schema<'a>(resource: &ResourcePlan, base: &'a TableSnapshot) -> Option<&'a TableSchema> {
+    let stays = base.rows > 0 && resource.write_disposition != WriteDisposition::Replace;
+    base.schema.as_ref().filter(|_| stays)
+}
+
+/// The schema of the table's files, if it is not the resource's: they are written again then.
+pub(super) fn older_schema(resource: &ResourcePlan, base: &TableSnapshot) -> Option<TableSchema> {
+    kept_schema(resource, base).filter(|table| table.to_arrow() != resource.schema.to_arrow()).cloned()
+}
+
+fn same_partitions(resource: &ResourcePlan, base: &TableSnapshot) -> Result<(), RunError> {
+    let spec: Vec<_> = resource.partition_by.iter().map(|field| field.spec(&resource.schema)).collect();
+    if base.partition_by == spec {
+        return Ok(());
+    }
+    Err(RunError::ShapeChanged {
+        table: resource.table.clone(),
+        what: "partition spec",
+        reasons: "the rows that are there lie in the directories of the old one".to_owned(),
+        shapes: format!("  table:  {}\n  config: {}", base.partition_by.join(", "), spec.join(", ")),
+    })
+}
+
+/// Delta's log has no place for it, as far as its kernel goes.
+fn widened(table: &TableSchema, wanted: &TableSchema) -> Vec<String> {
+    let differs = |column: &&Column| {
+        let now = wanted.index_of(&column.name).and_then(|index| wanted.columns.get(index));
+        now.is_some_and(|now| now.to_arrow() != column.to_arrow())
+    };
+    let columns = table.columns.iter().filter(differs);
+    columns
+        .map(|column| format!("`{}` is {}, and Delta tables cannot widen it", column.name, column.data_type))
+        .collect()
+}
+
+/// Whether the table's files may be rewritten for another schema within a run.
+fn within_limit(resource: &ResourcePlan, base: &TableSnapshot) -> Result<(), RunError> {
+    let bytes = base.files.iter().map(|file| file.bytes).sum();
+    let limit = resource.rewrite_limit;
+    if bytes > limit { Err(RunError::RewriteLimit { table: resource.table.clone(), bytes, limit }) } else { Ok(()) }
+}
+
+/// The schema of a run while pages come, and the decoder for it.
+pub(super) struct Evolving {
+    resource: ResourcePlan,
+    format: TableFormatKind,
+    decoder: Arc<Decoder>,
+    /// What growing would cost; `None` if nothing has to be rewritten for it.
+    refused: Option<RunError>,
+}
+
+/// A page that was decoded, maybe too early.
+pub(super) struct Reading {
+    /// Kept where it may have to be decoded again.
+    page: Option<Arc<Page>>,
+    /// How many columns the decoder had.
+    columns: usize,
+    decoded: Result<Batch, DecodeError>,
+}
+
+/// A page whose turn has come.
+pub(super) struct Settled {
+    pub(super) batch: Batch,
+    /// The schema from this page on, if it has grown.
+    pub(super) grown: Option<TableSchema>,
+}
+
+impl Evolving {
+    pub(super) fn new(
+        resource: &ResourcePlan,
+        format: TableFormatKind,
+        base: &TableSnapshot,
+        decoder: Decoder,
+    ) -> Self {
+        let refused = kept_schema(resource, base).and_then(|_| within_limit(resource, base).err());
+        Self { resource: resource.clone(), format, decoder: Arc::new(decoder), refused }
+    }
+
+    /// Decodes a page on a thread of the pool, with the schema of this moment.
+    pub(super) fn spawn(&self, page: Page) -> JoinHandle<Reading> {
+        let decoder = Arc::clone(&self.decoder);
+        let (evolves, columns) = (self.evolves(), self.resource.schema.columns.len());
+        spawn_blocking(move || {
+            let decoded = decoder.decode(&page);
+            Reading { page: evolves.then(|| Arc::new(page)), columns, decoded }
+        })
+    }
+
+    /// The page as the schema has it now; to be called in page order.
+    ///
+    /// # Errors
+    /// What the contract says of the page, a field that cannot become a column, and [`RunError::RewriteLimit`].
+    pub(super) async fn settle(&mut self, reading: Reading) -> Result<Settled> {
+        let Some(page) = reading.page.clone() else { return Ok(Settled { batch: reading.decoded?, grown: None }) };
+        let mut batch = if self.is_outdated(&reading) { self.decode(&page).await? } else { reading.decoded? };
+        let added = self.columns_for(&batch)?;
+        let grown = !added.is_empty();
+        if grown {
+            self.grow(&added)?;
+            batch = self.decode(&page).await?;
+        }
+        let schema = grown.then(|| self.resource.schema.clone());
+        Ok(Settled { batch: self.decoder.padded(batch)?, grown: schema })
+    }
+
+    fn evolves(&self) -> bool {
+        self.resource.contract.columns == ColumnsContract::Evolve
+    }
+
+    /// A page without undeclared fields is the same under every schema, apart from columns that it has not.
+    fn is_outdated(&self, reading: &Reading) -> bool {
+        let has_undeclared = reading.decoded.as_ref().map_or(true, |batch| !batch.undeclared.is_empty());
+        reading.columns != self.resource.schema.columns.len() && has_undeclared
+    }
+
+    async fn decode(&self, page: &Arc<Page>) -> Result<Batch> {
+        let (decoder, page) = (Arc::clone(&self.decoder), Arc::clone(page));
+        let decoded = spawn_blocking(move || decoder.decode(&page)).await;
+        Ok(decoded.map_err(|_| RunError::Worker { resource: self.resource.name.clone() })??)
+    }
+
+    fn grow(&mut self, added: &[Column]) -> Result<()> {
+        if let Some(refused) = self.refused.take() {
+            return Err(refused.into());
+        }
+        self.decoder = Arc::new(self.decoder.grown(added)?);
+        self.resource.schema.columns.extend_from_slice(added);
+        Ok(())
+    }
+
+    /// Columns for the batch's undeclared fields, as far as their values tell a type.
+    fn columns_for(&self, batch: &Batch) -> Result<Vec<Column>, RunError> {
+        let mut added: Vec<Column> = Vec::new();
+        for UndeclaredField { name, seen } in &batch.undeclared {
+            let Some(data_type) = seen.column_type() else { continue };
+            if let Some(reason) = self.no_name(name, &added) {
+                let resource = self.resource.name.clone();
+                return Err(RunError::UnfitField { resource, page: batch.page, field: name.clone(), reason });
+            }
+            let source = Source::Evolved(name.clone());
+            added.push(Column { name: name.clone(), source, data_type, nullable: true, format: None });
+        }
+        Ok(added)
+    }
+
+    /// Why a field's name can be no column's.
+    fn no_name(&self, name: &str, added: &[Column]) -> Option<String> {
+        let is_taken = |other: &str| other.to_lowercase() == name.to_lowercase();
+        let mut columns = self.resource.schema.columns.iter().chain(added);
+        if let Some(other) = columns.find(|column| is_taken(&column.name)) {
+            return Some(format!("the column `{}` is there already", other.name));
+        }
+        if self.resource.partition_by.iter().any(|field| is_taken(&field.key)) {
+            return Some("a partition key has that name".to_owned());
+        }
+        if name.is_empty() || name.chars().any(char::is_control) {
+            return Some("a column's name is a line of text".to_owned());
+        }
+        let refused = self.format == TableFormatKind::Delta && !name_of_delta(name);
+        refused.then(|| "Delta tables cannot have that name".to_owned())
+    }
+}
+
+/// Which of a run's files have which schema.
+#[derive(Clone, Debug)]
+pub(super) struct Eras {
+    first: TableSchema,
+    /// Each later schema, with the number of the first file that has it.
+    later: Vec<(u64, TableSchema)>,
+}
+
+impl Eras {
+    pub(super) fn new(first: TableSchema) -> Self {
+        Self { first, later: Vec::new() }
+    }
+
+    pub(super) fn begin(&mut self, first_file: u64, schema: TableSchema) {
+        self.later.push((first_file, schema));
+    }
+
+    /// What the schema has become.
+    pub(super) fn schema(&self) -> &TableSchema {
+        self.later.last().map_or(&self.first, |(_, schema)| schema)
+    }
+
+    /// The schema of a file, if it is not that of the last ones.
+    fn older(&self, file: u64) -> Option<&TableSchema> {
+        let (last, _) = self.later.last()?;
+        let before = self.later.iter().rev().find(|(first, _)| *first <= file);
+        (file < *last).then(|| before.map_or(&self.first, |(_, schema)| schema))
+    }
+}
+
+/// The run with all its files in the schema that came out at the end, under the same names.
+pub(super) async fn level(
+    resource: &ResourcePlan,
+    attempt: &Attempt,
+    mut staged: Staged,
+    options: &Arc<WriteOptions>,
+) -> Result<Staged> {
+    let eras = staged.eras.clone();
+    let files = stream::iter(staged.files.into_iter().zip(0..)).map(async |(file, number)| match eras.older(number) {
+        Some(from) if file.file.rows > 0 => relevel(resource, attempt, file, from, options).await,
+        _ => Ok(file),
+    });
+    staged.files = files.buffered(REWRITES_AT_ONCE).try_collect().await?;
+    Ok(staged)
+}
+
+async fn relevel(
+    resource: &ResourcePlan,
+    attempt: &Attempt,
+    old: StagedFile,
+    from: &TableSchema,
+    options: &Arc<WriteOptions>,
+) -> Result<StagedFile> {
+    let DataFile { path, partition, rows, keys, .. } = old.file.clone();
+    let file = EncodedFile { path, partition, rows, keys, content: attempt.read(&old).await? };
+    let (from, options) = (from.clone(), Arc::clone(options));
+    let adapted = spawn_blocking(move || adapt(file, &from, &options)).await;
+    let adapted = adapted.map_err(|_| RunError::Worker { resource: resource.name.clone() })??;
+    attempt.discard(&old).await?;
+    attempt.stage(adapted).await
+}

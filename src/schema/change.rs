@@ -1,0 +1,273 @@
+//! What becomes of a table whose columns are to be others from now on.
+//!
+//! ```text
+//! the table's schema ─┐
+//!                     ├─ wanted ─► the schema from now on ─ compare ─► Same | Compatible | Refused, with the reasons
+//! the declared one ───┘
+//! ```
+//!
+//! Compatible is what rewrites older files without a guess: a column more, a wider type, null where there was none before.
+
+use std::fmt::Write;
+
+use super::{
+    model::{Column, Source, TableSchema},
+    types::{ColumnType, Field},
+};
+
+/// What a change of a table's schema means for the files that are there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum SchemaChange {
+    /// Nothing.
+    Same,
+    /// They are written anew: columns are added or widened.
+    Compatible,
+    /// Their rows do not fit; why, column by column.
+    Refused(Vec<String>),
+}
+
+/// The columns that a table has from now on: those that are declared, then those that it got by `evolve` and nobody declares.
+pub fn wanted(table: Option<&TableSchema>, declared: &TableSchema) -> TableSchema {
+    let evolved = table.into_iter().flat_map(|table| &table.columns).filter(|column| {
+        let name = column.name.to_lowercase();
+        let is_declared = declared.columns.iter().any(|declared| declared.name.to_lowercase() == name);
+        matches!(column.source, Source::Evolved(_)) && !is_declared
+    });
+    TableSchema { columns: declared.columns.iter().chain(evolved).cloned().collect() }
+}
+
+/// Compares a table's schema with the one that it is to have. `partition_by` are indexes of the new one's columns whose values
+/// stand in directory names.
+pub fn compare(table: &TableSchema, wanted: &TableSchema, partition_by: &[usize]) -> SchemaChange {
+    if table.to_arrow() == wanted.to_arrow() {
+        return SchemaChange::Same;
+    }
+    let mut reasons = Vec::new();
+    for column in &table.columns {
+        let index = wanted.index_of(&column.name);
+        match index.and_then(|index| wanted.columns.get(index)) {
+            None => reasons.push(format!("the column `{}` is gone", column.name)),
+            Some(now) => {
+                let in_directory = index.is_some_and(|index| partition_by.contains(&index));
+                reasons.extend(column_refused(column, now, in_directory));
+            }
+        }
+    }
+    for column in wanted.columns.iter().filter(|column| table.index_of(&column.name).is_none()) {
+        if !column.nullable {
+            reasons.push(format!("the new column `{}` cannot be null, and older rows have nothing else", column.name));
+        }
+    }
+    if reasons.is_empty() { SchemaChange::Compatible } else { SchemaChange::Refused(reasons) }
+}
+
+fn column_refused(before: &Column, now: &Column, in_directory: bool) -> Option<String> {
+    let name = &before.name;
+    if before.nullable && !now.nullable {
+        return Some(format!("`{name}` may be null in the table, and not any more"));
+    }
+    if !widens(&before.data_type, &now.data_type) {
+        return Some(format!("`{name}` is {} in the table, which {} cannot hold", before.data_type, now.data_type));
+    }
+    // 1.5 is written `1.50` with two digits and `1.500` with three: the rows would belong into other directories.
+    let scale = |data_type: &ColumnType| match data_type {
+        ColumnType::Decimal { scale, .. } => Some(*scale),
+        _ => None,
+    };
+    let moves = in_directory && scale(&before.data_type) != scale(&now.data_type);
+    moves.then(|| format!("`{name}` partitions the table, and its directories have {}", before.data_type))
+}
+
+/// Whether every value of `before` is one of `now`, exactly, and needs no more than room.
+pub fn widens(before: &ColumnType, now: &ColumnType) -> bool {
+    use ColumnType as T;
+    let width = |data_type: &T| match data_type {
+        T::Int8 => Some((0, 8)),
+        T::Int16 => Some((0, 16)),
+        T::Int32 => Some((0, 32)),
+        T::Int64 => Some((0, 64)),
+        T::UInt8 => Some((1, 8)),
+        T::UInt16 => Some((1, 16)),
+        T::UInt32 => Some((1, 32)),
+        T::UInt64 => Some((1, 64)),
+        T::Float32 => Some((2, 32)),
+        T::Float64 => Some((2, 64)),
+        _ => None,
+    };
+    match (before, now) {
+        (T::Decimal { precision, scale }, T::Decimal { precision: wider, scale: finer }) => {
+            scale <= finer && precision - scale <= wider - finer
+        }
+        (T::List(before), T::List(now)) | (T::Map(before), T::Map(now)) => widens(before, now),
+        (T::Struct(before), T::Struct(now)) => before.iter().all(|field| {
+            let now: Option<&Field> = now.iter().find(|candidate| candidate.name == field.name);
+            now.is_some_and(|now| widens(&field.data_type, &now.data_type))
+        }),
+        // Texts of different meaning are stored alike.
+        (T::String | T::Json | T::Uuid, T::String | T::Json | T::Uuid) => true,
+        _ => match (width(before), width(now)) {
+            (Some((kind, bits)), Some((other, more))) => kind == other && bits <= more,
+            _ => before == now,
+        },
+    }
+}
+
+/// Both schemas, a line for each column, the ones that differ marked; ends without a line break.
+pub fn side_by_side(table: &TableSchema, config: &TableSchema) -> String {
+    let mut names: Vec<&str> = table.columns.iter().map(|column| column.name.as_str()).collect();
+    let added = config.columns.iter().map(|column| column.name.as_str());
+    names.extend(added.filter(|name| table.index_of(name).is_none()));
+    let cell = |schema: &TableSchema, name: &str| {
+        let column = schema.index_of(name).and_then(|index| schema.columns.get(index));
+        column.map_or_else(|| "-".to_owned(), shown)
+    };
+    let rows: Vec<_> = names.iter().map(|name| ((*name).to_owned(), cell(table, name), cell(config, name))).collect();
+    let width = |text: fn(&(String, String, String)) -> &String, title: &str| {
+        rows.iter().map(|row| text(row).chars().count()).chain([title.len()]).max().unwrap_or_default()
+    };
+    let (first, second) = (width(|row| &row.0, "column"), width(|row| &row.1, "table"));
+    let mut text = format!("    {:first$}  {:second$}  config", "column", "table");
+    for (name, before, now) in &rows {
+        let mark = if before == now { ' ' } else { '*' };
+        // Writing to a string cannot fail.
+        let _ = write!(text, "\n  {mark} {name:first$}  {before:second$}  {now}");
+    }
+    text
+}
+
+fn shown(column: &Column) -> String {
+    let null = if column.nullable { "" } else { " not null" };
+    format!("{}{null}", column.data_type)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Columns from `name: type` lines; a `!` behind the type is not null, a `+` in front of the name came by `evolve`.
+    fn schema(columns: &[&str]) -> TableSchema {
+        let column = |text: &&str| {
+            let (name, data_type) = text.split_once(": ").unwrap();
+            let data_type_text = data_type.trim_end_matches('!');
+            let (name, source) = match name.strip_prefix('+') {
+                Some(name) => (name, Source::Evolved(name.to_owned())),
+                None => (name, Source::Path(vec![name.to_owned()])),
+            };
+            Column {
+                name: name.to_owned(),
+                source,
+                data_type: data_type_text.parse().unwrap(),
+                nullable: data_type == data_type_text,
+                format: None,
+            }
+        };
+        TableSchema { columns: columns.iter().map(column).collect() }
+    }
+
+    fn change(table: &[&str], config: &[&str]) -> SchemaChange {
+        let (table, config) = (schema(table), schema(config));
+        compare(&table, &wanted(Some(&table), &config), &[])
+    }
+
+    #[test]
+    fn every_safe_widening_is_compatible_and_its_inverse_refused() {
+        for (before, now) in [
+            ("int8", "int16"),
+            ("int8", "int64"),
+            ("int32", "int64"),
+            ("uint8", "uint64"),
+            ("uint16", "uint32"),
+            ("float32", "float64"),
+            ("decimal(10,2)", "decimal(12,2)"),
+            ("decimal(10,2)", "decimal(12,4)"),
+            ("list<int32>", "list<int64>"),
+            ("map<string, float32>", "map<string, float64>"),
+            ("struct<a: int32>", "struct<a: int64>"),
+            ("struct<a: int32>", "struct<b: string, a: int32>"),
+            ("list<struct<a: list<int8>>>", "list<struct<a: list<int16>, b: bool>>"),
+            ("string!", "string"),
+        ] {
+            let (before, now) = (format!("x: {before}"), format!("x: {now}"));
+            assert_eq!(change(&[&before], &[&now]), SchemaChange::Compatible, "{before} {now}");
+            assert!(matches!(change(&[&now], &[&before]), SchemaChange::Refused(_)), "{now} {before}");
+        }
+    }
+
+    #[test]
+    fn other_types_are_refused_in_both_directions() {
+        for (before, now) in [
+            ("int32", "uint32"),
+            ("uint8", "int16"),
+            ("int32", "float64"),
+            ("int64", "decimal(38,0)"),
+            ("decimal(10,2)", "decimal(11,4)"),
+            ("date", "timestamp"),
+            ("timestamp", "timestamp_naive"),
+            ("int64", "string"),
+            ("list<int32>", "int32"),
+            ("list<int32>", "list<string>"),
+            ("struct<a: int32>", "struct<b: int32>"),
+            ("struct<a: int32>", "map<string, int32>"),
+        ] {
+            let (before, now) = (format!("x: {before}"), format!("x: {now}"));
+            for (table, config) in [(&before, &now), (&now, &before)] {
+                assert!(matches!(change(&[table], &[config]), SchemaChange::Refused(_)), "{table} {config}");
+            }
+        }
+    }
+
+    #[test]
+    fn columns_may_come_and_change_places_and_never_go() {
+        assert_eq!(change(&["a: int64"], &["a: int64"]), SchemaChange::Same);
+        assert_eq!(change(&["a: json"], &["a: string"]), SchemaChange::Same, "both are text");
+        assert_eq!(change(&["a: int64"], &["b: string", "a: int64"]), SchemaChange::Compatible);
+        assert_eq!(change(&["a: int64", "b: string"], &["b: string", "a: int64"]), SchemaChange::Compatible);
+        let gone = change(&["a: int64", "b: string"], &["a: int64"]);
+        assert_eq!(gone, SchemaChange::Refused(vec!["the column `b` is gone".into()]));
+        let SchemaChange::Refused(reasons) = change(&["a: int64"], &["a: int64!", "b: string!"]) else { panic!() };
+        assert_eq!(reasons.len(), 2, "{reasons:?}");
+        assert!(
+            reasons[0].contains("may be null in the table") && reasons[1].contains("new column `b`"),
+            "{reasons:?}"
+        );
+    }
+
+    #[test]
+    fn a_column_that_evolved_stays_until_it_is_declared() {
+        let table = schema(&["id: int64", "+extra: string"]);
+        let kept = wanted(Some(&table), &schema(&["id: int64", "new: bool"]));
+        let names: Vec<_> = kept.columns.iter().map(|column| column.name.as_str()).collect();
+        assert_eq!(names, ["id", "new", "extra"]);
+        assert_eq!(kept.columns[2].source, Source::Evolved("extra".into()));
+        let declared = wanted(Some(&table), &schema(&["id: int64", "extra: string"]));
+        assert_eq!(declared.columns[1].source, Source::Path(vec!["extra".into()]));
+        assert_eq!(compare(&table, &declared, &[]), SchemaChange::Same);
+        assert!(matches!(change(&["+extra: string"], &["Extra: string"]), SchemaChange::Refused(_)));
+        assert_eq!(wanted(None, &table), table);
+    }
+
+    #[test]
+    fn a_partition_column_keeps_the_text_of_its_values() {
+        let compare = |before: &str, now: &str| compare(&schema(&[before]), &schema(&[now]), &[0]);
+        assert_eq!(compare("x: int32", "x: int64"), SchemaChange::Compatible);
+        assert_eq!(compare("x: decimal(5,2)", "x: decimal(9,2)"), SchemaChange::Compatible);
+        let SchemaChange::Refused(reasons) = compare("x: decimal(5,2)", "x: decimal(9,3)") else { panic!() };
+        assert!(reasons[0].contains("its directories have decimal(5,2)"), "{reasons:?}");
+    }
+
+    #[test]
+    fn two_schemas_are_shown_side_by_side_with_marks_where_they_differ() {
+        let text = side_by_side(
+            &schema(&["id: int64!", "n: int32", "old: date"]),
+            &schema(&["id: int64!", "n: int8", "neu: json"]),
+        );
+        insta::assert_snapshot!(text, @r"
+            column  table           config
+            id      int64 not null  int64 not null
+          * n       int32           int8
+          * old     date            -
+          * neu     -               json
+        ");
+    }
+}

@@ -1,0 +1,352 @@
+//! A table's schema over time, from config to files: columns that are added, declared or not, types that widen, and what is
+//! refused.
+
+use std::{collections::BTreeSet, path::Path};
+
+use arrow::datatypes::SchemaRef;
+use parquet::arrow::arrow_reader::ArrowReaderMetadata;
+use restlake::{
+    error::ErrorKind,
+    plan::{Overrides, Plan},
+    report::ResourceSummary,
+};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::support::{
+    pipeline::{only, plan_with, run_plan},
+    server::{Server, list_by_offset},
+    tables::{all_rows, data_files, read_table, sorted_texts},
+};
+
+/// A lake, and an API whose rows the test sets.
+struct Project {
+    lake: TempDir,
+    server: Server,
+}
+
+impl Project {
+    async fn new(rows: Vec<Value>) -> Self {
+        Self { lake: TempDir::new().unwrap(), server: serve(rows).await }
+    }
+
+    /// The API has these rows from now on.
+    async fn has(&mut self, rows: Vec<Value>) {
+        self.server = serve(rows).await;
+    }
+
+    fn config(&self, resource: &Value) -> Value {
+        let mut config = json!({
+            "name": "p",
+            "client": {"base_url": self.server.url(), "paginator": {"type": "offset", "limit": 3}},
+            "resources": [{"name": "items", "endpoint": {"path": "items", "data_selector": "data"}}],
+            "destination": {"url": self.lake.path()},
+        });
+        for (key, value) in resource.as_object().unwrap() {
+            config["resources"][0][key] = value.clone();
+        }
+        config
+    }
+
+    fn plan(&self, resource: &Value) -> Plan {
+        plan_with(&self.config(resource).to_string(), &Overrides::default())
+    }
+
+    async fn run(&self, resource: &Value) -> ResourceSummary {
+        only(run_plan(self.plan(resource)).await)
+    }
+
+    /// The error of a run that fails: its code and its message. The table stays as it was.
+    async fn refused(&self, resource: &Value) -> (String, String) {
+        let before = data_files(&self.table());
+        let outcome = run_plan(self.plan(resource)).await;
+        assert_eq!(outcome.kinds, [ErrorKind::User], "{outcome:#?}");
+        assert_eq!(data_files(&self.table()), before);
+        let error = outcome.summary.resources[0].error.clone().unwrap();
+        (error.code, error.message)
+    }
+
+    fn table(&self) -> std::path::PathBuf {
+        self.lake.path().join("items")
+    }
+
+    fn rows(&self, columns: &[&str]) -> Vec<String> {
+        let rows = sorted_texts(&all_rows(&read_table(&self.table())), columns);
+        let cell = |cell: Option<String>| cell.unwrap_or_else(|| "-".to_owned());
+        rows.into_iter().map(|row| row.into_iter().map(cell).collect::<Vec<_>>().join(" ")).collect()
+    }
+
+    /// The one schema of the table's files, as `name: type` of each column.
+    fn schema(&self) -> Vec<String> {
+        let schemas = schemas(&self.table());
+        assert_eq!(schemas.len(), 1, "{schemas:#?}");
+        schemas.into_iter().next().unwrap()
+    }
+}
+
+async fn serve(rows: Vec<Value>) -> Server {
+    Server::start(list_by_offset(rows, 3, true)).await
+}
+
+/// The schemas in all footers of a table.
+fn schemas(table: &Path) -> BTreeSet<Vec<String>> {
+    let shown = |schema: &SchemaRef| {
+        let column = |field: &arrow::datatypes::FieldRef| format!("{}: {}", field.name(), field.data_type());
+        schema.fields().iter().map(column).collect()
+    };
+    let files = data_files(table);
+    assert!(!files.is_empty());
+    let footer = |content| ArrowReaderMetadata::load(content, Default::default()).unwrap();
+    files.values().map(|content| shown(footer(content).schema())).collect()
+}
+
+fn columns(columns: &[(&str, &str)]) -> Value {
+    let column = |(name, data_type): &(&str, &str)| json!({"name": name, "type": data_type});
+    json!({"columns": columns.iter().map(column).collect::<Vec<_>>()})
+}
+
+fn numbered(ids: std::ops::RangeInclusive<u64>, row: impl Fn(u64) -> Value) -> Vec<Value> {
+    let with_id = |id: u64| {
+        let mut row = row(id);
+        row["id"] = json!(id);
+        row
+    };
+    ids.map(with_id).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_column_that_the_config_adds_is_null_in_older_rows_and_in_all_files() {
+    let mut project = Project::new(numbered(1..=4, |id| json!({"n": id * 10, "p": id % 2}))).await;
+    let before = json!({"schema": columns(&[("id", "int64"), ("n", "int64"), ("p", "int64")]), "partition_by": "p"});
+    project.run(&before).await;
+    let mut after = before.clone();
+    after["schema"] = columns(&[("id", "int64"), ("extra", "list<string>"), ("n", "int64"), ("p", "int64")]);
+    project.has(numbered(5..=5, |_| json!({"n": 50, "p": 1, "extra": ["x"]}))).await;
+    let summary = project.run(&after).await;
+    assert_eq!((summary.rows_written, summary.table_rows, summary.table_version), (1, 5, 2));
+    assert_eq!(project.rows(&["id", "n", "p"]), ["1 10 1", "2 20 0", "3 30 1", "4 40 0", "5 50 1"]);
+    assert_eq!(project.rows(&["extra"]).iter().filter(|extra| *extra == "-").count(), 4);
+    assert_eq!(project.schema().len(), 3, "{:?}", project.schema());
+    assert!(data_files(&project.table()).keys().all(|path| path.contains("part-0000000002-")), "new names");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn columns_widen_and_keep_their_values() {
+    let mut project = Project::new(numbered(
+        1..=4,
+        |id| json!({"f": 0.5, "d": "1.25", "s": {"a": id}, "l": [id], "m": {"k": id}, "part": id % 2}),
+    ))
+    .await;
+    let narrow = columns(&[
+        ("id", "int32"),
+        ("f", "float32"),
+        ("d", "decimal(5,2)"),
+        ("s", "struct<a: int8>"),
+        ("l", "list<uint8>"),
+        ("m", "map<string, int16>"),
+        ("part", "int16"),
+    ]);
+    let wide = columns(&[
+        ("id", "int64"),
+        ("f", "float64"),
+        ("d", "decimal(9,3)"),
+        ("s", "struct<b: string, a: int64>"),
+        ("l", "list<uint32>"),
+        ("m", "map<string, int64>"),
+        ("part", "int64"),
+    ]);
+    project.run(&json!({"schema": narrow, "partition_by": "part"})).await;
+    project.has(numbered(5..=5, |_| json!({"f": 1.5, "s": {"a": 1000, "b": "x"}, "l": [70000], "part": 0}))).await;
+    project.run(&json!({"schema": wide, "partition_by": "part"})).await;
+    assert_eq!(
+        project.rows(&["id", "f", "d", "s", "l", "m", "part"]),
+        [
+            "1 0.5 1.250 {b: , a: 1} [1] {k: 1} 1",
+            "2 0.5 1.250 {b: , a: 2} [2] {k: 2} 0",
+            "3 0.5 1.250 {b: , a: 3} [3] {k: 3} 1",
+            "4 0.5 1.250 {b: , a: 4} [4] {k: 4} 0",
+            "5 1.5 - {b: x, a: 1000} [70000] - 0",
+        ]
+    );
+    assert!(project.schema()[0].starts_with("id: Int64"), "{:?}", project.schema());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_merge_finds_its_keys_in_files_of_an_older_schema() {
+    let mut project = Project::new(numbered(1..=9, |id| json!({"v": format!("old {id}")}))).await;
+    let resource = |columns: Value| json!({"schema": columns, "primary_key": "id", "write_disposition": "merge"});
+    let bloom = |project: &Project, resource: &Value| {
+        let mut config = project.config(resource);
+        config["destination"]["parquet"] = json!({"bloom_filter": ["id"], "sort_by": ["v"]});
+        plan_with(&config.to_string(), &Overrides::default())
+    };
+    let narrow = resource(columns(&[("id", "int32"), ("v", "string")]));
+    only(run_plan(bloom(&project, &narrow)).await);
+    project.has(numbered(8..=10, |id| json!({"v": format!("new {id}"), "w": true}))).await;
+    let wide = resource(columns(&[("id", "int64"), ("v", "string"), ("w", "bool")]));
+    let summary = only(run_plan(bloom(&project, &wide)).await);
+    assert_eq!((summary.rows_written, summary.table_rows, summary.rows_duplicate), (3, 10, 0));
+    let rows = project.rows(&["id", "v", "w"]);
+    assert_eq!(rows.len(), 10, "{rows:?}");
+    assert!(rows.contains(&"8 new 8 true".to_owned()) && rows.contains(&"7 old 7 -".to_owned()), "{rows:?}");
+    assert_eq!(project.schema().len(), 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn versions_of_rows_survive_a_column_more() {
+    let mut project = Project::new(numbered(1..=3, |_| json!({"v": 1}))).await;
+    let scd2 = |columns: Value| {
+        let disposition = json!({"disposition": "merge", "strategy": "scd2"});
+        json!({"schema": columns, "write_disposition": disposition, "primary_key": "id"})
+    };
+    project.run(&scd2(columns(&[("id", "int64"), ("v", "int32")]))).await;
+    project.has(numbered(1..=3, |id| if id == 1 { json!({"v": 1, "w": "x"}) } else { json!({"v": 1}) })).await;
+    let summary = project.run(&scd2(columns(&[("id", "int64"), ("v", "int64"), ("w", "string")]))).await;
+    assert_eq!((summary.rows_unchanged, summary.rows_written, summary.table_rows), (2, 1, 4));
+    assert_eq!(project.rows(&["id", "v", "w"]), ["1 1 -", "1 1 x", "2 1 -", "3 1 -"]);
+    assert_eq!(project.schema().len(), 5);
+}
+
+const EVOLVE: &str = "evolve";
+
+/// Fifteen rows on five pages: one more field on the third page, another on the fourth, a list that is empty at first.
+fn drifting(offset: u64) -> Vec<Value> {
+    numbered(offset + 1..=offset + 15, |id| {
+        let mut row = json!({"n": id, "nothing": null, "tags": []});
+        if id - offset > 6 {
+            row["score"] = if id % 2 == 0 { json!(1) } else { json!(0.5) };
+        }
+        if id - offset > 10 {
+            row["tags"] = json!(["a"]);
+            row["at"] = json!("2026-11-22T07:00:00Z");
+        }
+        row
+    })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn fields_that_appear_midway_become_columns_of_all_files_whatever_the_concurrency() {
+    let mut tables = Vec::new();
+    for concurrency in [1, 16] {
+        let project = Project::new(drifting(0)).await;
+        let mut config = project.config(&json!({
+            "schema": columns(&[("id", "int64"), ("n", "int64")]),
+            "schema_contract": EVOLVE,
+            "primary_key": "id",
+            "partition_by": {"column": "id", "transform": "bucket[2]"},
+        }));
+        config["client"]["max_concurrency"] = json!(concurrency);
+        config["destination"]["parquet"] = json!({"target_file_size": "1KB", "row_group_rows": 2});
+        let summary = only(run_plan(plan_with(&config.to_string(), &Overrides::default())).await);
+        assert_eq!((summary.rows_written, summary.rows_rejected), (15, 0));
+        let names: Vec<_> =
+            project.schema().iter().map(|column| column.split(':').next().unwrap().to_owned()).collect();
+        assert_eq!(names, ["id", "n", "score", "tags", "at"]);
+        let rows = project.rows(&["id", "score", "tags"]);
+        assert_eq!((rows[0].as_str(), rows.len()), ("1 - -", 15));
+        assert!(rows.contains(&"7 0.5 []".to_owned()) || rows.contains(&"7 0.5 -".to_owned()), "{rows:?}");
+        assert!(rows.contains(&"11 0.5 [a]".to_owned()), "{rows:?}");
+        tables.push(data_files(&project.table()));
+    }
+    assert!(tables[0].len() > 4, "{:?}", tables[0].keys());
+    assert_eq!(tables[0], tables[1]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_column_that_evolved_is_filled_kept_and_may_be_declared_later() {
+    let mut project = Project::new(numbered(1..=2, |_| json!({"x": 1.5}))).await;
+    let evolving = json!({"schema": columns(&[("id", "int64")]), "schema_contract": EVOLVE});
+    project.run(&evolving).await;
+    project.has(numbered(3..=4, |_| json!({"x": 2, "y": "new"}))).await;
+    project.run(&evolving).await;
+    assert_eq!(project.rows(&["id", "x", "y"]), ["1 1.5 -", "2 1.5 -", "3 2.0 new", "4 2.0 new"]);
+    // Without evolve the columns stay, and are filled.
+    project.has(numbered(5..=5, |_| json!({"x": 3, "z": 1}))).await;
+    project.run(&json!({"schema": columns(&[("id", "int64")])})).await;
+    assert_eq!(project.rows(&["id", "x", "y"])[4], "5 3.0 -");
+    project.has(numbered(6..=6, |_| json!({"x": 4}))).await;
+    let declared = columns(&[("id", "int64"), ("x", "float64"), ("y", "string")]);
+    let summary = project.run(&json!({"schema": declared})).await;
+    assert_eq!(summary.files.len(), 1, "nothing has to be rewritten");
+    assert_eq!(project.schema().len(), 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_does_not_fit_a_type_that_was_inferred_is_the_contracts() {
+    let rows = || numbered(1..=6, |id| if id < 4 { json!({"x": id}) } else { json!({"x": "text"}) });
+    let project = Project::new(rows()).await;
+    let frozen = json!({"schema": columns(&[("id", "int64")]), "schema_contract": EVOLVE});
+    let outcome = run_plan(project.plan(&frozen)).await;
+    let error = outcome.summary.resources[0].error.clone().unwrap();
+    assert!(error.message.contains("page 2, record 1, column `x`"), "{}", error.message);
+    let discarding = json!({
+        "schema": columns(&[("id", "int64")]),
+        "schema_contract": {"columns": EVOLVE, "data_type": "discard_value"},
+    });
+    let summary = project.run(&discarding).await;
+    assert_eq!((summary.rows_written, summary.values_discarded), (6, 3));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_field_whose_name_is_taken_is_named_and_nothing_is_committed() {
+    let project = Project::new(numbered(1..=1, |_| json!({"ID": 7}))).await;
+    let (code, message) = {
+        let resource = json!({"schema": columns(&[("id", "int64")]), "schema_contract": EVOLVE});
+        let outcome = run_plan(project.plan(&resource)).await;
+        let error = outcome.summary.resources[0].error.clone().unwrap();
+        (error.code, error.message)
+    };
+    assert_eq!(code, "unfit_field");
+    assert!(message.contains("page 1: the field `ID` cannot become a column: the column `id` is there"), "{message}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn changes_that_lose_something_are_refused_with_both_schemas() {
+    let project = Project::new(numbered(1..=2, |_| json!({"n": 1, "gone": true}))).await;
+    let before = json!({"schema": columns(&[("id", "int64"), ("n", "int64"), ("gone", "bool")])});
+    project.run(&before).await;
+    for (schema, reason) in [
+        (columns(&[("id", "int64"), ("n", "int64")]), "the column `gone` is gone"),
+        (columns(&[("id", "int64"), ("n", "int32"), ("gone", "bool")]), "`n` is int64 in the table"),
+        (columns(&[("id", "string"), ("n", "int64"), ("gone", "bool")]), "`id` is int64 in the table, which string"),
+    ] {
+        let (code, message) = project.refused(&json!({"schema": schema})).await;
+        assert_eq!(code, "schema_changed");
+        assert!(message.contains(reason), "{message}");
+        assert!(message.contains("column  table  config") && message.contains("\n  * "), "{message}");
+    }
+    let mut partitioned = before.clone();
+    partitioned["partition_by"] = json!("n");
+    let (_, message) = project.refused(&partitioned).await;
+    assert!(message.contains("partition spec") && message.contains("config: n"), "{message}");
+    assert!(project.server.requests().len() <= 1, "only the first run asked for pages");
+    let summary = project.run(&json!({"schema": columns(&[("id", "string")]), "write_disposition": "replace"})).await;
+    assert_eq!((summary.table_rows, project.schema().len()), (2, 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn above_the_rewrite_limit_a_run_stops_and_names_the_command() {
+    let mut project = Project::new(numbered(1..=2, |_| json!({}))).await;
+    project.run(&json!({"schema": columns(&[("id", "int32")])})).await;
+    project.has(numbered(3..=3, |_| json!({"x": 1}))).await;
+    let declared = json!({"schema": columns(&[("id", "int64")]), "rewrite_limit": "1B"});
+    let (code, message) = project.refused(&declared).await;
+    assert_eq!(code, "rewrite_limit");
+    assert!(message.contains("`rewrite_limit` allows 1B"), "{message}");
+    assert!(project.server.requests().is_empty(), "what is known before the first request costs none");
+    let evolving = json!({"schema": columns(&[("id", "int32")]), "rewrite_limit": "1B", "schema_contract": EVOLVE});
+    assert_eq!(project.refused(&evolving).await.0, "rewrite_limit");
+    let replacing =
+        json!({"schema": columns(&[("id", "int64")]), "rewrite_limit": "1B", "write_disposition": "replace"});
+    project.run(&replacing).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_without_rows_changes_the_schema_too() {
+    let mut project = Project::new(numbered(1..=2, |_| json!({}))).await;
+    project.run(&json!({"schema": columns(&[("id", "int32")])})).await;
+    project.has(Vec::new()).await;
+    let summary = project.run(&json!({"schema": columns(&[("id", "int64"), ("x", "bool")])})).await;
+    assert_eq!((summary.rows_written, summary.table_rows), (0, 2));
+    assert_eq!(project.schema().len(), 2);
+}
