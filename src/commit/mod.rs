@@ -100,6 +100,9 @@ pub fn look(
 ) -> Result<Box<dyn TableFormat>> {
     match format {
         TableFormatKind::Parquet => Ok(Box::new(ParquetTable::look(store, table, identity, environment)?)),
+        #[cfg(feature = "delta")]
+        TableFormatKind::Delta => Ok(Box::new(DeltaTable::look(store, table, identity, environment)?)),
+        #[cfg(not(feature = "delta"))]
         TableFormatKind::Delta => Err(CommitError::NoDelta.into()),
     }
 }

@@ -46,7 +46,9 @@ impl Kernel {
             return Err(DeltaError::Unsupported { table: table.shown(""), reason, hint: None }.into());
         }
         let root = directory(location.as_ref()).map_err(|error| DeltaError::kernel(table, "open", error.into()))?;
-        let executor = Arc::new(Executor { handle: Handle::current() });
+        let handle = Handle::try_current()
+            .map_err(|error| DeltaError::kernel(table, "open", KernelError::Generic(error.to_string())))?;
+        let executor = Arc::new(Executor { handle });
         let builder = DefaultEngineBuilder::new(Arc::clone(table.object_store()));
         let engine = Arc::new(builder.with_task_executor(executor).build());
         Ok(Self { engine, root, table: table.clone() })

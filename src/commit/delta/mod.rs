@@ -32,11 +32,13 @@ mod recover;
 mod schema;
 mod state;
 mod stats;
+mod vacuum;
 
 use std::{collections::BTreeSet, sync::Arc};
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use chrono::{DateTime, Utc};
 use futures::{StreamExt, TryStreamExt, stream};
 
 pub use self::error::DeltaError;
@@ -49,7 +51,8 @@ use self::{
     state::{Added, Base, Change},
 };
 use super::{
-    CommitError, CommitOutcome, CommitRecord, Processes, SystemProcesses, TableFormat, TableSnapshot, Workspace,
+    AttemptRecord, CommitError, CommitOutcome, CommitRecord, Processes, StoredObject, SystemProcesses, TableFormat,
+    TableSnapshot, Workspace,
     attempts::clear_files,
     check::{check_fits, check_staged},
     owner::Lease,
@@ -99,13 +102,31 @@ impl DeltaTable {
         environment: Environment,
         processes: Arc<dyn Processes>,
     ) -> Result<Self> {
-        let workspace = Workspace::new(store, table, identity, environment, processes)?;
-        let kernel = Kernel::new(&workspace.table)?;
-        let opened = Self { workspace, kernel };
+        let opened = Self::bind(store, table, identity, environment, processes)?;
         opened.check_owner().await?;
         opened.recover_all().await?;
         opened.check_foreign_files().await?;
         Ok(opened)
+    }
+
+    /// A table to look at: nothing is created, claimed, finished or deleted. Needs a tokio runtime.
+    ///
+    /// # Errors
+    /// A table name that is no path, or none for the kernel.
+    pub fn look(store: &Store, table: &str, identity: TableIdentity, environment: Environment) -> Result<Self> {
+        Ok(Self::bind(store, table, identity, environment, Arc::new(SystemProcesses))?)
+    }
+
+    fn bind(
+        store: &Store,
+        table: &str,
+        identity: TableIdentity,
+        environment: Environment,
+        processes: Arc<dyn Processes>,
+    ) -> Result<Self, CommitError> {
+        let workspace = Workspace::new(store, table, identity, environment, processes)?;
+        let kernel = Kernel::new(&workspace.table)?;
+        Ok(Self { workspace, kernel })
     }
 
     fn table(&self) -> &TableStore {
@@ -239,7 +260,9 @@ impl DeltaTable {
         if let Some(moves) = moves.filter(|_| !is_ours_perhaps) {
             self.tidy(moves.take_back(self.table())).await;
         }
-        if !is_ours_perhaps {
+        // One who went on in our place may have won: then the attempt is his.
+        let is_successors = matches!(&put, Ok(Put::Lost(winner)) if winner.record.as_ref().is_some_and(|record| record.attempt == lease.name));
+        if !is_ours_perhaps && !is_successors {
             lease.set_in_doubt(false);
         }
         put
@@ -307,6 +330,14 @@ impl TableFormat for DeltaTable {
 
     async fn recover(&self) -> Result<()> {
         Ok(self.recover_all().await?)
+    }
+
+    async fn attempts(&self) -> Result<Vec<AttemptRecord>> {
+        Ok(self.workspace.attempt_records(self.newest_version().await?, Some(self)).await?)
+    }
+
+    async fn expired(&self, before: DateTime<Utc>) -> Result<Vec<StoredObject>> {
+        Ok(self.removed_until(before).await?)
     }
 
     async fn commit(&self, base: Version, commit: Commit) -> Result<CommitOutcome> {

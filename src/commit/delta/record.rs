@@ -224,6 +224,13 @@ impl LoggedCommit {
         Ok(commit)
     }
 
+    /// When it was made.
+    pub fn moment(&self) -> DateTime<Utc> {
+        let ours = self.record.as_ref().and_then(|record| DateTime::parse_from_rfc3339(&record.committed_at).ok());
+        let ours = ours.map(|moment| moment.with_timezone(&Utc));
+        ours.or_else(|| DateTime::from_timestamp_millis(self.timestamp)).unwrap_or(DateTime::<Utc>::MAX_UTC)
+    }
+
     /// Who made it: the run, or the program if it was not restlake.
     pub fn author(&self) -> String {
         let run_id = self.record.as_ref().map(|record| &record.run_id);

@@ -9,7 +9,7 @@ use arrow::{
     array::{Array, ArrayRef, AsArray, Int64Array, MapArray, RecordBatch, StringArray, StructArray},
     datatypes::{DataType, Field, Int64Type},
 };
-use chrono::{DateTime, SecondsFormat};
+use chrono::SecondsFormat;
 use delta_kernel::{
     Engine, FileMeta, FilteredEngineData, KernelError, KernelResult, KernelResultIterator, SnapshotRef,
     committer::{CommitMetadata, CommitResponse, Committer, PublishMetadata},
@@ -133,7 +133,7 @@ pub(super) async fn commit_record(
     version: Version,
     commit: LoggedCommit,
 ) -> Result<CommitRecord, CommitError> {
-    let run_id = commit.author();
+    let (run_id, moment) = (commit.author(), commit.moment());
     let adds = commit.adds.into_iter().map(|add| placed(kernel, add)).collect::<Result<_, _>>();
     let adds = in_order(adds.map_err(|reason| unusable(table, reason))?);
     let mut removes: Vec<_> = commit.removes.iter().filter_map(|path| kernel.path_of(path)).collect();
@@ -143,8 +143,7 @@ pub(super) async fn commit_record(
         Some(record) => record,
         None => {
             let snapshot = kernel.snapshot(log::logged(version)).await?;
-            let committed_at = DateTime::from_timestamp_millis(commit.timestamp).unwrap_or_default();
-            let committed_at = committed_at.to_rfc3339_opts(SecondsFormat::Secs, true);
+            let committed_at = moment.to_rfc3339_opts(SecondsFormat::Secs, true);
             Record { operation: Operation::Merge, committed_at, ..recorded(kernel, table, &snapshot).await? }
         }
     };
