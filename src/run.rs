@@ -10,13 +10,18 @@
 //! commit; whatever fails before it leaves the table as it was and takes its staged files away. One failing resource does
 //! not stop the others. `pipeline.rs` is the part in brackets.
 
+mod begin;
+mod change;
+mod checkpoint;
 mod error;
 mod evolving;
+mod fill;
 mod load_columns;
 mod merging;
 mod outcome;
 mod pipeline;
 mod resource;
+mod shape;
 mod superseded;
 
 use std::sync::Arc;
@@ -25,10 +30,11 @@ use chrono::{DateTime, Utc};
 use futures::{StreamExt, stream};
 
 use crate::{
+    commit::HeldLease,
     environment::Environment,
-    error::Result,
+    error::{Result, chain},
     fetch::Client,
-    plan::{Plan, ResourcePlan},
+    plan::{Plan, ResourcePlan, WriteDisposition},
     report::{Event, Reporter},
     secret::Redactor,
     store::{self, Store},
@@ -46,13 +52,42 @@ const RESOURCES_AT_ONCE: usize = 2;
 
 /// Runs all resources of `plan`. Failures are in the outcome, resource by resource.
 pub async fn run(plan: Plan, environment: Environment, reporter: Arc<dyn Reporter>) -> Outcome {
+    run_held(plan, environment, reporter).await.release().await
+}
+
+/// A run that is over but for its word: other runs of its tables find it alive until it is released.
+///
+/// Whoever tells of the outcome does so before: a process that dies in between has told, and is found to have committed, so
+/// that an `append` that is run again does not append twice. Dropped without [`release`](Self::release) it stays in the
+/// tables as a run that died after its commits.
+#[derive(Debug)]
+#[must_use = "other runs find it alive until it is released"]
+pub struct Held {
+    pub outcome: Outcome,
+    leases: Vec<HeldLease>,
+}
+
+impl Held {
+    pub async fn release(self) -> Outcome {
+        for lease in self.leases {
+            if let Err(error) = lease.release().await {
+                tracing::warn!(error = %chain(&error), "the claim of the run was not deleted");
+            }
+        }
+        self.outcome
+    }
+}
+
+/// [`run`], with the claims on the tables held until the caller releases them.
+pub async fn run_held(plan: Plan, environment: Environment, reporter: Arc<dyn Reporter>) -> Held {
     let run = Run::new(plan, environment, reporter);
     let started = run.environment.clock.elapsed();
     let connections = run.connect();
     let jobs = run.plan.resources.iter().map(|resource| run.resource(resource, &connections));
-    let ended: Vec<Ended> = stream::iter(jobs).buffered(RESOURCES_AT_ONCE).collect().await;
+    let mut ended: Vec<Ended> = stream::iter(jobs).buffered(RESOURCES_AT_ONCE).collect().await;
     let elapsed = run.environment.clock.elapsed().saturating_sub(started);
-    Outcome::new(run.plan.pipeline.clone(), run.run_id.clone(), elapsed, ended)
+    let leases = ended.iter_mut().filter_map(|ended| ended.held.take()).collect();
+    Held { outcome: Outcome::new(run.plan.pipeline.clone(), run.run_id.clone(), elapsed, ended), leases }
 }
 
 /// What all resources of a run share.
@@ -86,6 +121,7 @@ impl Run {
 
     async fn resource(&self, resource: &ResourcePlan, connections: &Result<Connections>) -> Ended {
         let ended = match connections {
+            _ if resource.write_disposition == WriteDisposition::Skip => Ended::left_out(resource),
             Err(error) => Ended::failed(resource, &Counters::default(), error),
             Ok(_) if self.environment.shutdown.is_cancelled() => Ended::skipped(resource),
             Ok(connections) => self.export(resource, connections).run().await,
@@ -103,6 +139,8 @@ impl Run {
             destination: &self.plan.destination,
             table_format: self.plan.table_format,
             partial_replace_allowed: self.plan.partial_replace_allowed,
+            wait: self.plan.wait,
+            resume: self.plan.resume,
             memory: self.plan.memory_limit / RESOURCES_AT_ONCE as u64,
             client: &connections.client,
             store: &connections.store,

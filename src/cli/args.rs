@@ -142,12 +142,12 @@ pub fn refuse(error: &clap::Error, arguments: &[OsString]) -> Exit {
     }
     let text = error.render().ansi().to_string();
     if !error.use_stderr() {
-        return output::print(Answer { exit: Exit::Done, result: text });
+        return output::print(&Answer::new(Exit::Done, text));
     }
     super::Console::stderr().write(&text);
     let wants_json = asked(arguments, "--output").is_some_and(|text| text == "json");
     let result = if wants_json { output::json(&usage_document(error, arguments)) } else { String::new() };
-    output::print(Answer { exit: Exit::Usage, result })
+    output::print(&Answer::new(Exit::Usage, result))
 }
 
 const HINT: &str = "`restlake --help` lists the commands and options";

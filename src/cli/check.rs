@@ -58,7 +58,7 @@ fn accepted(loaded: &Loaded, plan: &Plan, global: &Global) -> Answer {
             output::json(&Document { status: "ok", problems: Vec::new(), notes })
         }
     };
-    Answer { exit: Exit::Done, result }
+    Answer::new(Exit::Done, result)
 }
 
 /// The plan's warnings, which belong to a resource and not to a line (0).
@@ -116,7 +116,7 @@ fn refused(refusal: &Refusal, global: &Global, console: &Console) -> Answer {
         (Refusal::Config(problems), OutputForm::Text) => refused_text(problems),
         (Refusal::Config(problems), OutputForm::Json) => output::json(&refused_document(problems)),
     };
-    Answer { exit: refusal.exit(), result }
+    Answer::new(refusal.exit(), result)
 }
 
 fn refused_text(problems: &Problems) -> String {

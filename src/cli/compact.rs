@@ -21,6 +21,7 @@ const EXAMPLES: &str = "\
 Examples:
   restlake compact export.yaml
   restlake compact export.yaml --resource test_cases --target-size 64MB --min-files 8
+  restlake compact export.yaml --rewrite-schema
 
 All of it is one commit that changes no row; where there is nothing to do there is none. Readers see the old files or the \
 new ones.";
@@ -37,6 +38,9 @@ pub struct CompactArgs {
     /// Leave partitions alone that have fewer small files
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u64).range(2..))]
     pub min_files: u64,
+    /// In place of joining: write all files again with the columns that the config has now
+    #[arg(long, conflicts_with_all = ["target_size", "min_files"])]
+    pub rewrite_schema: bool,
 }
 
 pub async fn execute(args: &CompactArgs, global: &Global, console: &Console) -> Answer {
@@ -49,10 +53,16 @@ pub async fn execute(args: &CompactArgs, global: &Global, console: &Console) -> 
 }
 
 async fn compact(lake: &Lake, args: &CompactArgs, global: &Global) -> Answer {
-    let told =
-        tables::each(lake, async |resource| lake.compact(resource, args.target_size, args.min_files).await).await;
+    let told = tables::each(lake, async |resource| {
+        let mut options = lake.compact_options(resource);
+        options.target_size = args.target_size.unwrap_or(options.target_size);
+        options.min_files = args.min_files;
+        options.rewrite_schema = args.rewrite_schema;
+        lake.compact(resource, &options).await
+    })
+    .await;
     let exit = tables::exit(&told);
-    tables::answer(global, exit, || text(&told), || tables::document(lake, exit, &told))
+    tables::answer(global, exit, || text(&told), || tables::document(lake, exit, &told, None))
 }
 
 fn text(told: &[Told<Compacted>]) -> String {

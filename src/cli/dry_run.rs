@@ -25,7 +25,7 @@ pub fn answer(plan: &Plan, global: &Global) -> Answer {
         OutputForm::Text => redactor.text(&text(&plan)),
         OutputForm::Json => output::json(&plan),
     };
-    Answer { exit: Exit::Done, result }
+    Answer::new(Exit::Done, result)
 }
 
 /// The plan with nothing to hide in its URLs and parameters; whatever is a `Secret` hides itself.

@@ -108,7 +108,7 @@ pub fn answer(refusal: &Refusal, global: &Global, console: &Console) -> Answer {
         OutputForm::Text => String::new(),
         OutputForm::Json => output::json(&document(refusal)),
     };
-    Answer { exit: refusal.exit(), result }
+    Answer::new(refusal.exit(), result)
 }
 
 fn text(refusal: &Refusal) -> String {

@@ -49,25 +49,30 @@ use output::Answer;
 /// Runs the program with these arguments, the first being its own name.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> Exit {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
-    let answer = match Cli::try_parse_from(&arguments) {
+    match Cli::try_parse_from(&arguments) {
         Ok(cli) => execute(cli),
-        Err(error) => return args::refuse(&error, &arguments),
-    };
-    output::print(answer)
+        Err(error) => args::refuse(&error, &arguments),
+    }
 }
 
-fn execute(cli: Cli) -> Answer {
+fn execute(cli: Cli) -> Exit {
     cli.global.color.write_global();
     let console = Console::stderr();
     logging::start(&cli.global, &console);
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
-        Err(source) => return failure::answer(&CliError::Runtime { source }.into(), &cli.global, &console),
+        Err(source) => {
+            return output::print(&failure::answer(&CliError::Runtime { source }.into(), &cli.global, &console));
+        }
     };
-    let answer = runtime.block_on(dispatch(cli, &console));
+    let mut answer = runtime.block_on(dispatch(cli, &console));
+    let exit = output::print(&answer);
+    if let Some(held) = answer.held.take() {
+        runtime.block_on(held.release());
+    }
     // Work that a stopped run left behind, such as a request that is still open, is not waited for.
     runtime.shutdown_background();
-    answer
+    exit
 }
 
 async fn dispatch(cli: Cli, console: &Console) -> Answer {

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use super::{console::Console, exit::Exit};
+use crate::run::Held;
 
 /// What a command comes to.
 #[derive(Debug)]
@@ -13,10 +14,18 @@ pub struct Answer {
     pub exit: Exit,
     /// What goes to stdout, as whole lines; may hold colours.
     pub result: String,
+    /// A run that has to hear that its end was told.
+    pub held: Option<Held>,
+}
+
+impl Answer {
+    pub fn new(exit: Exit, result: String) -> Self {
+        Self { exit, result, held: None }
+    }
 }
 
 /// Writes the result and gives the exit code. A reader that left early (`| head`) is no failure.
-pub fn print(answer: Answer) -> Exit {
+pub fn print(answer: &Answer) -> Exit {
     match write(&mut anstream::AutoStream::auto(io::stdout()).lock(), &answer.result) {
         Ok(()) => answer.exit,
         Err(error) => {

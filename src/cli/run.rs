@@ -18,7 +18,7 @@ use super::{
 use crate::{
     config::Loaded,
     plan::{self, Overrides, Plan},
-    run::{Outcome, run},
+    run::{Held, Outcome, run_held},
 };
 
 /// Exports the resources of a config into its destination
@@ -55,8 +55,9 @@ pub async fn execute(args: RunArgs, global: &Global, console: &Console) -> Answe
         Ok(plan) if args.dry_run => dry_run::answer(&plan, global),
         Ok(plan) => {
             let destination = plan.destination.url.clone();
-            let outcome = export(plan, global, console).await;
-            answer(&outcome, &destination, global)
+            let held = export(plan, global, console).await;
+            let answer = answer(&held.outcome, &destination, global);
+            Answer { held: Some(held), ..answer }
         }
     }
 }
@@ -84,14 +85,14 @@ fn tell_notes(loaded: &Loaded, console: &Console) {
 }
 
 /// Runs a plan with everything that a terminal adds: progress, and signals that stop it.
-pub async fn export(plan: Plan, global: &Global, console: &Console) -> Outcome {
+pub async fn export(plan: Plan, global: &Global, console: &Console) -> Held {
     let environment = faults::environment();
     signals::watch(environment.shutdown.clone(), console.clone());
     let reporter = progress::reporter(global, console, &environment.clock);
-    let outcome = run(plan, environment, Arc::clone(&reporter)).await;
+    let held = run_held(plan, environment, Arc::clone(&reporter)).await;
     // The summary says all that the bars said; where they cannot be cleared, nobody sees them.
     let _ = console.bars().clear();
-    outcome
+    held
 }
 
 /// The outcome in the form that was asked for.
@@ -100,7 +101,7 @@ pub fn answer(outcome: &Outcome, destination: &str, global: &Global) -> Answer {
         OutputForm::Text => summary::text(&outcome.summary, destination),
         OutputForm::Json => output::json(&outcome.summary),
     };
-    Answer { exit: Exit::of(&outcome.kinds), result }
+    Answer::new(Exit::of(&outcome.kinds), result)
 }
 
 #[cfg(test)]

@@ -59,7 +59,7 @@ pub struct ImportStateArgs {
 pub async fn export(args: &ExportStateArgs, global: &Global, console: &Console) -> Answer {
     match exported(args).await {
         Err(refusal) => failure::answer(&refusal, global, console),
-        Ok(state) => Answer { exit: Exit::Done, result: output::json(&state) },
+        Ok(state) => Answer::new(Exit::Done, output::json(&state)),
     }
 }
 
@@ -98,16 +98,8 @@ async fn import_into(lake: &Lake, state: &PipelineState, force: bool, global: &G
     })
     .await;
     let exit = tables::exit(&told);
-    tables::answer(
-        global,
-        exit,
-        || text(&told),
-        || {
-            let mut document = tables::document(lake, exit, &told);
-            document["imported_from"] = json!(state.pipeline);
-            document
-        },
-    )
+    let more = Some(("imported_from", json!(state.pipeline)));
+    tables::answer(global, exit, || text(&told), || tables::document(lake, exit, &told, more))
 }
 
 fn text(told: &[Told<Imported>]) -> String {

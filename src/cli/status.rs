@@ -47,7 +47,7 @@ async fn look(lake: &Lake, global: &Global) -> Answer {
     })
     .await;
     let exit = tables::exit(&told);
-    tables::answer(global, exit, || text(&told), || tables::document(lake, exit, &told))
+    tables::answer(global, exit, || text(&told), || tables::document(lake, exit, &told, None))
 }
 
 fn text(told: &[Told<TableStatus>]) -> String {

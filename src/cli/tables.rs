@@ -93,15 +93,20 @@ pub fn answer(global: &Global, exit: Exit, text: impl FnOnce() -> String, docume
         OutputForm::Text => text(),
         OutputForm::Json => output::json(&document()),
     };
-    Answer { exit, result }
+    Answer::new(exit, result)
 }
 
-/// The document: the pipeline, where, `ok` or `failed`, and each table with what it came to or its `error`.
-pub fn document<T: Serialize>(lake: &Lake, exit: Exit, told: &[Told<T>]) -> Value {
+/// The document: the pipeline, where, `ok` or `failed`, each table with what it came to or its `error`, and what else the
+/// command has to tell.
+pub fn document<T: Serialize>(lake: &Lake, exit: Exit, told: &[Told<T>], more: Option<(&str, Value)>) -> Value {
     let status = if exit == Exit::Done { "ok" } else { "failed" };
     let tables: Vec<Value> = told.iter().map(entry).collect();
-    let plan = lake.plan();
-    json!({"pipeline": plan.pipeline, "destination": plan.destination.url, "status": status, "tables": tables})
+    let pipeline = &lake.plan().pipeline;
+    let mut document = json!({"pipeline": pipeline, "destination": lake.shown(), "status": status, "tables": tables});
+    if let Value::Object(document) = &mut document {
+        document.extend(more.map(|(key, value)| (key.to_owned(), value)));
+    }
+    document
 }
 
 fn entry<T: Serialize>(told: &Told<T>) -> Value {

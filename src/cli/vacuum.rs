@@ -50,16 +50,8 @@ pub async fn execute(args: &VacuumArgs, global: &Global, console: &Console) -> A
 async fn vacuum(lake: &Lake, args: &VacuumArgs, global: &Global) -> Answer {
     let told = tables::each(lake, async |resource| lake.vacuum(resource, args.retain, args.dry_run).await).await;
     let exit = tables::exit(&told);
-    tables::answer(
-        global,
-        exit,
-        || text(&told, args.dry_run),
-        || {
-            let mut document = tables::document(lake, exit, &told);
-            document["dry_run"] = args.dry_run.into();
-            document
-        },
-    )
+    let more = Some(("dry_run", args.dry_run.into()));
+    tables::answer(global, exit, || text(&told, args.dry_run), || tables::document(lake, exit, &told, more))
 }
 
 fn text(told: &[Told<Vacuumed>], dry_run: bool) -> String {

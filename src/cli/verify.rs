@@ -46,25 +46,15 @@ pub async fn execute(args: &VerifyArgs, global: &Global, console: &Console) -> A
 }
 
 async fn verify(lake: &Lake, quick: bool, global: &Global) -> Answer {
-    let options = VerifyOptions { quick, memory: lake.plan().memory_limit };
+    let options = VerifyOptions { quick, memory: lake.plan().memory_limit, format: lake.plan().table_format };
     let told = tables::each(lake, async |resource| {
         let table = lake.look(resource)?;
         maintain::verify(table.as_ref(), &lake.identity(resource), resource, &options).await
     })
     .await;
     let exit = exit(&told);
-    tables::answer(
-        global,
-        exit,
-        || text(&told),
-        || {
-            let mut document = tables::document(lake, exit, &told);
-            if let Some(document) = document.as_object_mut() {
-                document.insert("findings".into(), serde_json::to_value(all(&told)).unwrap_or_default());
-            }
-            document
-        },
-    )
+    let more = Some(("findings", serde_json::json!(all(&told))));
+    tables::answer(global, exit, || text(&told), || tables::document(lake, exit, &told, more))
 }
 
 /// What was found has to be mended by somebody, like what failed for good.

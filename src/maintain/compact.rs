@@ -6,7 +6,9 @@
 //!
 //! A file is read whole, checked against its checksum (damage must not be written on as if it were right), and joined to the
 //! one before; so what is held is one file that is read and one that is written, never the table. A group that would not get
-//! fewer files is left as it is. If a run commits meanwhile, all is done again on its version.
+//! fewer files is left as it is. In place of joining, all files can be written with the columns of the config ([`adapt`]). If a run commits meanwhile, all is done again on its version.
+
+mod adapt;
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -15,6 +17,7 @@ use serde::Serialize;
 use tokio::task::spawn_blocking;
 
 use super::{MaintainError, sha256, spec};
+
 use crate::{
     commit::{Attempt, CommitError, CommitOutcome, TableFormat, TableSnapshot},
     environment::Environment,
@@ -37,6 +40,8 @@ pub struct CompactOptions {
     pub min_files: u64,
     /// Bytes that may be held.
     pub memory: u64,
+    /// In place of joining: write all files again that have not the columns of the config.
+    pub rewrite_schema: bool,
     /// Stands in the commit.
     pub run_id: String,
 }
@@ -61,7 +66,7 @@ pub fn is_fragmented(snapshot: &TableSnapshot, target_size: u64, above: u64) -> 
     groups(&snapshot.files, target_size, above.saturating_add(1)).next().is_some()
 }
 
-/// Joins the small files of a table. Nothing to do is no commit, and no error.
+/// Joins the small files of a table, or writes all of them with newer columns. Nothing to do is no commit, and no error.
 ///
 /// # Errors
 /// Among others, [`MaintainError::Damaged`] for a file that is not what its commit says, and [`MaintainError::Conflict`] if
@@ -78,12 +83,10 @@ pub async fn compact(
         let snapshot = table.snapshot().await?;
         let unchanged = Compacted { version: snapshot.version, ..Compacted::default() };
         let Some(schema) = snapshot.schema.clone() else { return Ok(unchanged) };
-        if groups(&snapshot.files, options.target_size, options.min_files).next().is_none() {
-            return Ok(unchanged);
-        }
+        let Some(aim) = aim(resource, &snapshot, &schema, options)? else { return Ok(unchanged) };
         let attempt = table.attempt(snapshot.version).await?;
         let work = Work { table, identity, resource, environment, options, snapshot: &snapshot, attempt: &attempt };
-        match work.run(&schema).await {
+        match work.run(&aim).await {
             Ok(Done::Committed(compacted)) => return Ok(compacted),
             Ok(Done::Unchanged) => {
                 attempt.abandon().await?;
@@ -101,6 +104,36 @@ pub async fn compact(
         }
     }
     Err(MaintainError::Conflict { table: resource.table.clone(), version: winner, attempts: TRIES }.into())
+}
+
+/// What is to be done.
+enum Aim {
+    /// The table's schema stays.
+    Join(TableSchema),
+    /// From the table's schema to the other.
+    Adapt(TableSchema, TableSchema),
+}
+
+fn aim(
+    resource: &ResourcePlan,
+    snapshot: &TableSnapshot,
+    schema: &TableSchema,
+    options: &CompactOptions,
+) -> Result<Option<Aim>> {
+    if options.rewrite_schema {
+        let wanted = adapt::wanted(resource, snapshot, schema)?;
+        return Ok(wanted.map(|wanted| Aim::Adapt(schema.clone(), wanted)));
+    }
+    let is_needed = groups(&snapshot.files, options.target_size, options.min_files).next().is_some();
+    Ok(is_needed.then(|| Aim::Join(schema.clone())))
+}
+
+/// What goes and what comes in its place.
+#[derive(Default)]
+struct Change<'a> {
+    adds: Vec<StagedFile>,
+    removes: Vec<&'a DataFile>,
+    partitions: u64,
 }
 
 /// Small files of one partition, in the order of the table.
@@ -134,28 +167,36 @@ struct Work<'a> {
 }
 
 impl Work<'_> {
-    async fn run(&self, schema: &TableSchema) -> Result<Done> {
+    async fn run(&self, aim: &Aim) -> Result<Done> {
         if let Some(owner) = self.table.workspace().living(self.attempt).await? {
             return Err(self.table.workspace().busy(owner).into());
         }
-        let write = Arc::new(self.write_options(schema)?);
-        let (mut adds, mut removes, mut partitions, mut sequence) = (Vec::new(), Vec::new(), 0, 0);
+        let (schema, change) = match aim {
+            Aim::Join(schema) => (schema, self.joined(&Arc::new(self.write_options(schema)?)).await?),
+            Aim::Adapt(from, to) => (to, self.adapted(from, &Arc::new(self.write_options(to)?)).await?),
+        };
+        if change.adds.is_empty() {
+            return Ok(Done::Unchanged);
+        }
+        self.commit(schema, change).await
+    }
+
+    /// The small files of each partition, joined.
+    async fn joined(&self, write: &Arc<WriteOptions>) -> Result<Change<'_>> {
+        let (mut change, mut sequence) = (Change::default(), 0);
         for (partition, files) in groups(&self.snapshot.files, write.parquet.target_file_size, self.options.min_files) {
-            let joined = self.join(&write, partition, &files, &mut sequence).await?;
+            let joined = self.join(write, partition, &files, &mut sequence).await?;
             if joined.len() >= files.len() {
                 for staged in &joined {
                     self.attempt.discard(staged).await?;
                 }
                 continue;
             }
-            partitions += 1;
-            adds.extend(joined);
-            removes.extend(files);
+            change.partitions += 1;
+            change.adds.extend(joined);
+            change.removes.extend(files);
         }
-        if adds.is_empty() {
-            return Ok(Done::Unchanged);
-        }
-        self.commit(schema, adds, &removes, partitions).await
+        Ok(change)
     }
 
     /// The files of one partition, joined and staged.
@@ -170,10 +211,7 @@ impl Work<'_> {
         let mut joiner = Joiner::new(Arc::clone(write), partition.clone(), beside, *sequence)?;
         let mut staged = Vec::new();
         for file in files {
-            if self.environment.shutdown.is_cancelled() {
-                let table = self.table.workspace().table().shown("");
-                return Err(CommitError::Interrupted { table }.into());
-            }
+            self.check_stop()?;
             let content = read_checked(self.table, &self.resource.table, file).await?;
             let (returned, whole) = self.apart(file, joiner, move |joiner| joiner.add(&content)).await?;
             joiner = returned;
@@ -186,6 +224,13 @@ impl Work<'_> {
         *sequence = joiner.sequence();
         self.check_rows(files, &staged)?;
         Ok(staged)
+    }
+
+    fn check_stop(&self) -> Result<(), CommitError> {
+        if self.environment.shutdown.is_cancelled() {
+            return Err(CommitError::Interrupted { table: self.table.workspace().table().shown("") });
+        }
+        Ok(())
     }
 
     /// Encodes on a thread that may be busy for long.
@@ -222,13 +267,8 @@ impl Work<'_> {
         Err(MaintainError::Numbers { table: self.resource.table.clone(), before, after })
     }
 
-    async fn commit(
-        &self,
-        schema: &TableSchema,
-        adds: Vec<StagedFile>,
-        removes: &[&DataFile],
-        partitions: u64,
-    ) -> Result<Done> {
+    async fn commit(&self, schema: &TableSchema, change: Change<'_>) -> Result<Done> {
+        let Change { adds, removes, partitions } = change;
         let mut compacted = Compacted {
             partitions,
             files_removed: removes.len() as u64,

@@ -28,6 +28,8 @@ pub enum MaintainError {
     DiedRun { table: String, version: Version, committed_at: String },
     #[error("a run on the table `{table}` that died left {rows} rows which another run can go on with")]
     Resumable { table: String, rows: u64 },
+    #[error("the rows of the table `{table}` cannot have the schema of the config: {reasons}\n{shapes}")]
+    Schema { table: String, reasons: String, shapes: String },
     #[error("{file} is not the state of a pipeline: {reason}")]
     StateFile { file: String, reason: String },
     #[error("{file} was written by a newer restlake (format {format}, this one reads up to {known})")]
@@ -60,6 +62,7 @@ impl Failure for MaintainError {
             Self::Numbers { .. } => "numbers",
             Self::DiedRun { .. } => "run_died_after_commit",
             Self::Resumable { .. } => "run_can_be_resumed",
+            Self::Schema { .. } => "schema_changed",
             Self::StateFile { .. } => "state_file",
             Self::NewerState { .. } => "state_newer_format",
             Self::AnotherPipeline { .. } => "another_pipeline",
@@ -80,6 +83,9 @@ impl Failure for MaintainError {
             Self::Resumable { .. } => {
                 "`restlake run` first, which goes on with them, or `restlake run --no-resume`, which drops them: a new version \
                  would make them useless"
+            }
+            Self::Schema { .. } => {
+                "`restlake run --full-refresh` exports the table anew, with the schema of the config"
             }
             Self::StateFile { .. } => "it has to be what `restlake export-state` printed",
             Self::NewerState { .. } => "use that version of restlake or a newer one",

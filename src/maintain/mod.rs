@@ -71,6 +71,11 @@ impl Lake {
         &self.plan
     }
 
+    /// The destination as it may be shown: without secrets.
+    pub fn shown(&self) -> &str {
+        self.store.shown()
+    }
+
     /// A resource's table, to read only; it need not exist.
     pub fn look(&self, resource: &ResourcePlan) -> Result<Box<dyn TableFormat>> {
         let (environment, format) = (self.environment.clone(), self.plan.table_format);
@@ -83,21 +88,21 @@ impl Lake {
         commit::open(&self.store, &resource.table, self.identity(resource), environment, format).await
     }
 
-    /// [`compact`]s a resource's table, as a run of its own.
-    pub async fn compact(
-        &self,
-        resource: &ResourcePlan,
-        target_size: Option<u64>,
-        min_files: u64,
-    ) -> Result<Compacted> {
-        let table = self.table_without_debts(resource).await?;
-        let options = CompactOptions {
-            target_size: target_size.unwrap_or(resource.parquet.target_file_size),
-            min_files,
+    /// What [`compact`](Self::compact) does if nothing else is said.
+    pub fn compact_options(&self, resource: &ResourcePlan) -> CompactOptions {
+        CompactOptions {
+            target_size: resource.parquet.target_file_size,
+            min_files: 2,
             memory: self.plan.memory_limit,
+            rewrite_schema: false,
             run_id: self.run_id(),
-        };
-        let compacted = compact(table.as_ref(), &self.identity(resource), resource, &self.environment, &options).await;
+        }
+    }
+
+    /// [`compact`]s a resource's table, as a run of its own.
+    pub async fn compact(&self, resource: &ResourcePlan, options: &CompactOptions) -> Result<Compacted> {
+        let table = self.table_without_debts(resource).await?;
+        let compacted = compact(table.as_ref(), &self.identity(resource), resource, &self.environment, options).await;
         finish(table.as_ref(), compacted).await
     }
 

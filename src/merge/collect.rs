@@ -12,6 +12,7 @@ use super::{
     Incoming, MergeError,
     content::{ContentHasher, content_columns, digest_schema},
     incoming::{Contents, Indexed, PrimaryKeys},
+    segment::Saved,
 };
 use crate::{
     keys::{KeyError, KeySet},
@@ -23,13 +24,14 @@ use crate::{
 pub struct Collector {
     schema: TableSchema,
     plan: MergePlan,
-    merge: Option<MergeKeys>,
+    pub(super) merge: Option<MergeKeys>,
     counts_merge_keys: bool,
-    contents: Option<Versions>,
+    pub(super) contents: Option<Versions>,
     /// Ids of the records that delete, ascending.
-    deleting: Vec<u64>,
-    repeated: u64,
+    pub(super) deleting: Vec<u64>,
+    pub(super) repeated: u64,
     slots: Vec<u32>,
+    pub(super) saved: Saved,
 }
 
 /// What of a batch is to be written.
@@ -39,20 +41,20 @@ pub struct Sifted {
     pub ids: Vec<u64>,
 }
 
-struct MergeKeys {
-    keys: KeySet,
+pub(super) struct MergeKeys {
+    pub(super) keys: KeySet,
     /// Rows written, by slot; empty unless they are counted.
-    written: Vec<u64>,
+    pub(super) written: Vec<u64>,
 }
 
 /// Contents of rows, and which row has which: under `scd2`.
-struct Versions {
+pub(super) struct Versions {
     columns: Vec<usize>,
     hasher: ContentHasher,
     /// Of digests.
-    keys: KeySet,
+    pub(super) keys: KeySet,
     /// Slot and id of each row that is written.
-    rows: Vec<(u32, u64)>,
+    pub(super) rows: Vec<(u32, u64)>,
     /// Whether a row whose content came before is a duplicate. Where rows have a key, it tells that.
     drops_repeats: bool,
 }
@@ -75,6 +77,7 @@ impl Collector {
             deleting: Vec::new(),
             repeated: 0,
             slots: Vec::new(),
+            saved: Saved::default(),
         })
     }
 

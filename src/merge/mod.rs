@@ -19,6 +19,7 @@ mod footer;
 mod incoming;
 mod judge;
 mod search;
+mod segment;
 #[cfg(test)]
 mod tests;
 
@@ -29,6 +30,7 @@ pub use self::{
     collect::{Collector, Sifted},
     incoming::{Dropped, Incoming},
     search::{FileChange, Found, Search},
+    segment::Segment,
 };
 use crate::{
     error::{ErrorKind, Failure},

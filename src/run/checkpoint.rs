@@ -12,10 +12,20 @@ use std::{
     time::Duration,
 };
 
+use aws_lc_rs::digest::{SHA256, digest};
+use base64::{Engine, engine::general_purpose::STANDARD};
+use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::outcome::Counters;
-use crate::{environment::Clock, fetch::Position, model::Reject};
+use super::{RunError, outcome::Counters};
+use crate::{
+    commit::{Attempt, Checkpoint, CheckpointedFile},
+    environment::Clock,
+    error::Result,
+    fetch::Position,
+    model::{Reject, StagedFile},
+    plan::ResourcePlan,
+};
 
 /// Between two checkpoints passes at least so many times what the last one cost, so that they stay under 2 % of the run.
 const COST_FACTOR: u32 = 50;
@@ -24,7 +34,7 @@ const COST_FACTOR: u32 = 50;
 const MOST_REJECTS: usize = 10_000;
 
 /// What is known once all rows of a page were handed on.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug)]
 pub(super) struct Mark {
     pub(super) position: Position,
     pub(super) counters: Counters,
@@ -38,6 +48,116 @@ pub(super) struct Passing {
     pub(super) rejects: Vec<Reject>,
     /// What the thread that writes knows, in its own encoding; empty until it has seen the mark.
     pub(super) state: Vec<u8>,
+}
+
+/// A checkpoint's own part of what the commit's staging directory keeps for it.
+#[derive(Serialize, Deserialize)]
+struct Payload {
+    began: DateTime<Utc>,
+    counters: Counters,
+    /// Base64 of [`Passing::state`].
+    state: String,
+}
+
+/// The files staged so far, and the checkpoints that name them.
+#[derive(Debug)]
+pub(super) struct Checkpoints {
+    fingerprint: String,
+    run_id: String,
+    began: DateTime<Utc>,
+    meter: Meter,
+    files: Vec<StagedFile>,
+    /// How many of them the checkpoints name.
+    named: usize,
+}
+
+impl Checkpoints {
+    /// `files` are those that a run that died had named.
+    pub(super) fn new(
+        fingerprint: String,
+        run_id: &str,
+        began: DateTime<Utc>,
+        meter: Meter,
+        files: Vec<StagedFile>,
+    ) -> Self {
+        Self { fingerprint, run_id: run_id.to_owned(), began, meter, named: files.len(), files }
+    }
+
+    pub(super) fn add(&mut self, file: StagedFile) {
+        self.files.push(file);
+    }
+
+    pub(super) fn into_files(self) -> Vec<StagedFile> {
+        self.files
+    }
+
+    /// Writes a checkpoint that names all files that no earlier one does. All rows before the mark are in a file.
+    pub(super) async fn write(&mut self, attempt: &Attempt, passing: Passing) -> Result<()> {
+        let started = self.meter.start();
+        let Passing { mark, rejects, state } = passing;
+        let new = self.files.get(self.named..).unwrap_or_default().iter().cloned();
+        let payload = Payload { began: self.began, counters: mark.counters, state: STANDARD.encode(state) };
+        let checkpoint = Checkpoint {
+            fingerprint: self.fingerprint.clone(),
+            run_id: self.run_id.clone(),
+            written_at: self.meter.clock.now().to_rfc3339_opts(SecondsFormat::Millis, true),
+            position: serde_json::to_value(mark.position).map_err(RunError::Stored)?,
+            files: new.map(|staged| CheckpointedFile { staged, index: Vec::new() }).collect(),
+            rejects,
+            payload: serde_json::to_value(payload).map_err(RunError::Stored)?,
+        };
+        attempt.write_checkpoint(&checkpoint).await?;
+        self.named = self.files.len();
+        self.meter.stop(started);
+        Ok(())
+    }
+}
+
+/// What a run that died left in its checkpoints.
+#[derive(Debug)]
+pub(super) struct Resumed {
+    pub(super) run_id: String,
+    /// When the first run began whose pages these are.
+    pub(super) began: DateTime<Utc>,
+    pub(super) position: Position,
+    pub(super) counters: Counters,
+    pub(super) files: Vec<StagedFile>,
+    pub(super) rejects: Vec<Reject>,
+    /// One for each checkpoint, in order.
+    pub(super) states: Vec<Vec<u8>>,
+}
+
+impl Resumed {
+    /// # Errors
+    /// [`RunError::Stored`] if a checkpoint holds something else than a run of this version writes.
+    pub(super) fn new(checkpoints: &[Checkpoint]) -> Result<Option<Self>, RunError> {
+        let Some(last) = checkpoints.last() else { return Ok(None) };
+        let payload = |checkpoint: &Checkpoint| Payload::deserialize(&checkpoint.payload).map_err(RunError::Stored);
+        let state = |checkpoint: &Checkpoint| {
+            let state = STANDARD.decode(payload(checkpoint)?.state);
+            state.map_err(|error| RunError::Stored(serde::de::Error::custom(error)))
+        };
+        let position = Position::deserialize(&last.position).map_err(RunError::Stored)?;
+        let files = checkpoints.iter().flat_map(|checkpoint| &checkpoint.files);
+        Ok(Some(Self {
+            run_id: last.run_id.clone(),
+            began: payload(last)?.began,
+            position,
+            counters: payload(last)?.counters,
+            files: files.map(|file| file.staged.clone()).collect(),
+            rejects: checkpoints.iter().flat_map(|checkpoint| checkpoint.rejects.iter().cloned()).collect(),
+            states: checkpoints.iter().map(state).collect::<Result<_, _>>()?,
+        }))
+    }
+}
+
+/// What tells whether a checkpoint is of the same plan: everything that decides which rows come and how they are written.
+///
+/// # Errors
+/// [`RunError::Stored`] if the plan cannot be serialised.
+pub(super) fn fingerprint(resource: &ResourcePlan, memory: u64) -> Result<String, RunError> {
+    let plan = serde_json::to_vec(&(env!("CARGO_PKG_VERSION"), resource, memory)).map_err(RunError::Stored)?;
+    Ok(digest(&SHA256, &plan).as_ref().iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 /// When the next checkpoint is due.

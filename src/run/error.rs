@@ -54,6 +54,15 @@ pub enum RunError {
     #[error("{resource}: the columns that the run fills in could not be made")]
     LoadColumns { resource: String, source: arrow::error::ArrowError },
 
+    #[error("a checkpoint could not be encoded or read")]
+    Checkpoint(#[from] postcard::Error),
+
+    #[error("a checkpoint could not be written or read")]
+    Stored(#[source] serde_json::Error),
+
+    #[error("what was staged for an earlier version was lost")]
+    NoAttempt,
+
     #[error("{resource}: a worker thread ended without a result; nothing was committed")]
     Worker { resource: String },
 }
@@ -67,6 +76,7 @@ impl Failure for RunError {
             Self::TooManyRejects { .. } => ErrorKind::TooManyRejects,
             Self::Conflict { .. } => ErrorKind::Conflict,
             Self::Numbers { .. } | Self::LoadColumns { .. } | Self::Worker { .. } => ErrorKind::Bug,
+            Self::Checkpoint(_) | Self::Stored(_) | Self::NoAttempt => ErrorKind::Bug,
         }
     }
 
@@ -83,6 +93,8 @@ impl Failure for RunError {
             Self::Numbers { .. } => "numbers",
             Self::LoadColumns { .. } => "load_columns",
             Self::Worker { .. } => "worker",
+            Self::Checkpoint(_) | Self::Stored(_) => "checkpoint",
+            Self::NoAttempt => "attempt",
         }
     }
 
@@ -108,7 +120,8 @@ impl Failure for RunError {
                 .as_ref()
                 .map(|path| format!("the rejects are in {path}; mend the schema or raise `max_rejects`")),
             Self::Conflict { .. } => Some("run again".into()),
-            Self::Numbers { .. } | Self::LoadColumns { .. } | Self::Worker { .. } => {
+            Self::Checkpoint(_) | Self::Stored(_) => Some("run again with --no-resume".into()),
+            Self::Numbers { .. } | Self::LoadColumns { .. } | Self::Worker { .. } | Self::NoAttempt => {
                 Some("this is a bug in restlake: please report it".into())
             }
         }

@@ -14,9 +14,10 @@
 use std::sync::Arc;
 
 use futures::{StreamExt, TryStreamExt, stream};
+use serde::{Deserialize, Serialize};
 use tokio::task::{JoinHandle, spawn_blocking};
 
-use super::{RunError, pipeline::Staged};
+use super::{RunError, pipeline::Staged, shape::partition_spec};
 use crate::{
     commit::{Attempt, TableSnapshot},
     decode::{DecodeError, Decoder},
@@ -79,7 +80,7 @@ pub(super) fn older_schema(resource: &ResourcePlan, base: &TableSnapshot) -> Opt
 }
 
 fn same_partitions(resource: &ResourcePlan, base: &TableSnapshot) -> Result<(), RunError> {
-    let spec: Vec<_> = resource.partition_by.iter().map(|field| field.spec(&resource.schema)).collect();
+    let spec = partition_spec(resource);
     if base.partition_by == spec {
         return Ok(());
     }
@@ -144,6 +145,19 @@ impl Evolving {
     ) -> Self {
         let refused = kept_schema(resource, base).and_then(|_| within_limit(resource, base).err());
         Self { resource: resource.clone(), format, decoder: Arc::new(decoder), refused }
+    }
+
+    /// Goes on with the schema that a run that died had come to.
+    ///
+    /// # Errors
+    /// As [`Decoder::grown`].
+    pub(super) fn resume(&mut self, schema: &TableSchema) -> Result<(), DecodeError> {
+        let added = schema.columns.get(self.resource.schema.columns.len()..).unwrap_or_default();
+        if !added.is_empty() {
+            self.decoder = Arc::new(self.decoder.grown(added)?);
+            self.resource.schema.columns.extend_from_slice(added);
+        }
+        Ok(())
     }
 
     /// Decodes a page on a thread of the pool, with the schema of this moment.
@@ -232,7 +246,7 @@ impl Evolving {
 }
 
 /// Which of a run's files have which schema.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Eras {
     first: TableSchema,
     /// Each later schema, with the number of the first file that has it.
@@ -291,4 +305,41 @@ async fn relevel(
     let adapted = adapted.map_err(|_| RunError::Worker { resource: resource.name.clone() })??;
     attempt.discard(&old).await?;
     attempt.stage(adapted).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn schema(columns: usize) -> TableSchema {
+        let column = |index: usize| Column {
+            name: format!("c{index}"),
+            source: Source::Evolved(format!("c{index}")),
+            data_type: crate::schema::ColumnType::Int64,
+            nullable: true,
+            format: None,
+        };
+        TableSchema { columns: (0..columns).map(column).collect() }
+    }
+
+    #[test]
+    fn files_have_the_schema_of_the_era_in_which_they_were_closed() {
+        let mut eras = Eras::new(schema(1));
+        assert_eq!((eras.older(0), eras.schema()), (None, &schema(1)));
+        // The schema had grown twice before the third file, and once more before the sixth.
+        eras.begin(2, schema(2));
+        eras.begin(2, schema(3));
+        eras.begin(5, schema(4));
+        let columns = |file| eras.older(file).map(|schema| schema.columns.len());
+        assert_eq!((0..6).map(columns).collect::<Vec<_>>(), [Some(1), Some(1), Some(3), Some(3), Some(3), None]);
+        assert_eq!(eras.schema(), &schema(4));
+    }
+
+    #[test]
+    fn eras_are_read_back_as_they_were_written_down() {
+        let mut eras = Eras::new(schema(1));
+        eras.begin(7, schema(2));
+        let read: Eras = serde_json::from_str(&serde_json::to_string(&eras).unwrap()).unwrap();
+        assert_eq!((read.schema(), read.older(6)), (&schema(2), Some(&schema(1))));
+    }
 }

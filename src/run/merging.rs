@@ -7,7 +7,7 @@
 //!
 //! Neither the table nor the run's staged files are changed: what has to be written again is staged beside them, under
 //! numbers that follow theirs. So all of it can be done again with a newer version of the table, once the files that the
-//! first try made are [discarded](Merged::discard).
+//! first try made are [discarded](discard).
 
 use std::{fmt::Write, sync::Arc};
 
@@ -61,7 +61,7 @@ pub(super) struct Merged {
     pub(super) rows_written: u64,
     pub(super) counts: Merge,
     /// Those of the staged files that are not the run's own: they hold for this version only.
-    made: Vec<StagedFile>,
+    pub(super) made: Vec<StagedFile>,
 }
 
 /// A file that is to be written again.
@@ -305,15 +305,12 @@ impl Merging<'_> {
     }
 }
 
-impl Merged {
-    /// Deletes the staged files that hold for this version of the table only.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for whoever merges again after another writer won"))]
-    pub(super) async fn discard(self, attempt: &Attempt) -> Result<()> {
-        for staged in &self.made {
-            attempt.discard(staged).await?;
-        }
-        Ok(())
+/// Deletes staged files that held for one version of the table only.
+pub(super) async fn discard(made: &[StagedFile], attempt: &Attempt) -> Result<()> {
+    for staged in made {
+        attempt.discard(staged).await?;
     }
+    Ok(())
 }
 
 /// The run's files that stay as they are, and what has to be done to the others.
@@ -433,7 +430,8 @@ mod tests {
         let collector = Collector::new(&schema(), &resource.merge, &[0]).unwrap();
         let incoming = collector.finish(Some((keys, row_ids)), Vec::new()).unwrap();
         let (index, next_sequence) = (finished.index, finished.next_sequence);
-        Staged { files, index, superseded: Vec::new(), incoming: Some(Arc::new(incoming)), next_sequence }
+        let eras = crate::run::evolving::Eras::new(schema());
+        Staged { files, index, superseded: Vec::new(), incoming: Some(Arc::new(incoming)), next_sequence, eras }
     }
 
     async fn open() -> Box<dyn TableFormat> {
@@ -460,7 +458,7 @@ mod tests {
 
     fn merging<'a>(resource: &'a ResourcePlan, table: &'a dyn TableFormat, attempt: &'a Attempt) -> Merging<'a> {
         let options = Arc::new(options(attempt.version()));
-        Merging { resource, table, attempt, options, is_whole: true, memory: 1 << 20 }
+        Merging { resource, table, attempt, options, is_whole: true, older: None, memory: 1 << 20 }
     }
 
     #[tokio::test]
@@ -476,13 +474,13 @@ mod tests {
         let merged = merging.merge(&base, &run).await.unwrap();
         assert_eq!((merged.rows_written, merged.counts.rows_unchanged), (1, 1));
         let names: Vec<String> = merged.adds.iter().map(|add| add.file.path.clone()).collect();
-        merged.discard(&attempt).await.unwrap();
+        discard(&merged.made, &attempt).await.unwrap();
 
         // A version in which another key is known: what the first try dropped is there again.
         let emptied = TableSnapshot { files: Vec::new(), rows: 0, ..base.clone() };
         let merged = merging.merge(&emptied, &run).await.unwrap();
         assert_eq!((merged.rows_written, merged.counts.rows_unchanged), (2, 0));
-        merged.discard(&attempt).await.unwrap();
+        discard(&merged.made, &attempt).await.unwrap();
         let merged = merging.merge(&base, &run).await.unwrap();
         assert_eq!(
             merged.adds.iter().map(|add| add.file.path.clone()).collect::<Vec<_>>(),

@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use serde::{Deserialize, Serialize};
+
 use crate::{
+    commit::HeldLease,
     error::{Error, ErrorKind, chain},
     fetch::Pages,
     model::DataFile,
@@ -24,6 +27,8 @@ pub struct Outcome {
 pub(super) struct Ended {
     pub(super) summary: ResourceSummary,
     pub(super) kind: Option<ErrorKind>,
+    /// Of the commit, until the whole run is over.
+    pub(super) held: Option<HeldLease>,
 }
 
 /// What a merge counted; all zero where nothing is merged.
@@ -37,7 +42,7 @@ pub(super) struct Merge {
 }
 
 /// What was counted while a resource was exported, whether it was committed or not.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Counters {
     pub(super) requests: u64,
     pub(super) retries: u64,
@@ -48,19 +53,57 @@ pub(super) struct Counters {
     pub(super) rows_duplicate: u64,
     pub(super) rows_filtered: u64,
     /// Of what a merge found in the table.
+    #[serde(skip)]
     pub(super) merged: Merge,
     pub(super) values_discarded: u64,
     pub(super) warnings: Vec<String>,
+    /// What a run that died had sent, as it told in the checkpoint that this one goes on from.
+    #[serde(skip)]
+    pub(super) earlier: Sent,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct Sent {
+    requests: u64,
+    retries: u64,
+    bytes_received: u64,
 }
 
 impl Counters {
+    /// Goes on counting where a run that died had come to.
+    pub(super) fn resume(dead: Self, warnings: Vec<String>) -> Self {
+        let earlier = Sent { requests: dead.requests, retries: dead.retries, bytes_received: dead.bytes_received };
+        let warnings = [dead.warnings, warnings].concat();
+        Self { earlier, warnings, ..dead }
+    }
+
     pub(super) fn take(&mut self, pages: &Pages) {
         let counters = pages.counters();
-        self.requests = counters.requests;
-        self.retries = counters.retries;
+        self.requests = self.earlier.requests + counters.requests;
+        self.retries = self.earlier.retries + counters.retries;
         self.pages = counters.pages;
-        self.bytes_received = counters.bytes_received;
+        self.bytes_received = self.earlier.bytes_received + counters.bytes_received;
         self.warnings.extend_from_slice(pages.warnings());
+    }
+
+    /// With what has gone over the wire until now.
+    pub(super) fn with_requests(&self, pages: &Pages) -> Self {
+        let mut counters = self.clone();
+        counters.take(pages);
+        counters
+    }
+
+    /// What a commit tells of the run that made it.
+    pub(super) fn take_named(&mut self, named: &BTreeMap<String, u64>) {
+        let count = |name: &str| named.get(name).copied().unwrap_or_default();
+        self.requests = count("requests");
+        self.retries = count("retries");
+        self.pages = count("pages");
+        self.bytes_received = count("bytes_received");
+        self.rows_fetched = count("rows_fetched");
+        self.rows_rejected = count("rows_rejected");
+        self.rows_duplicate = count("rows_duplicate");
+        self.values_discarded = count("values_discarded");
     }
 
     /// By the names of the summary, for the commit's record of the run that made it.
@@ -120,18 +163,27 @@ impl Ended {
         summary.table_version = committed.version;
         summary.table_rows = committed.table_rows;
         summary.files = committed.files.iter().map(|file| file_summary(&resource.table, file)).collect();
-        Self { summary, kind: None }
+        Self { summary, kind: None, held: None }
     }
 
     pub(super) fn failed(resource: &ResourcePlan, counters: &Counters, error: &Error) -> Self {
         let status = if error.kind() == ErrorKind::Interrupted { Status::Interrupted } else { Status::Failed };
         let mut summary = summary(resource, status, counters);
         summary.error = Some(ErrorSummary { code: error.code().to_owned(), message: chain(error), hint: error.hint() });
-        Self { summary, kind: Some(error.kind()) }
+        Self { summary, kind: Some(error.kind()), held: None }
+    }
+
+    /// As the config wants it.
+    pub(super) fn left_out(resource: &ResourcePlan) -> Self {
+        Self { summary: summary(resource, Status::Skipped, &Counters::default()), kind: None, held: None }
     }
 
     pub(super) fn skipped(resource: &ResourcePlan) -> Self {
-        Self { summary: summary(resource, Status::Skipped, &Counters::default()), kind: Some(ErrorKind::Interrupted) }
+        Self {
+            summary: summary(resource, Status::Skipped, &Counters::default()),
+            kind: Some(ErrorKind::Interrupted),
+            held: None,
+        }
     }
 }
 

@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use arrow::record_batch::RecordBatch;
 use futures::{
-    StreamExt, TryStreamExt,
+    FutureExt, StreamExt, TryStreamExt,
     stream::{self, FuturesOrdered},
 };
 use tokio::{
@@ -26,18 +26,21 @@ use tokio::{
     task::{JoinError, spawn_blocking},
 };
 
+use serde::{Deserialize, Serialize};
+
 use super::{
     RunError,
+    checkpoint::{Checkpoints, Meter, Pace, Passing},
     evolving::{Eras, Evolving, Reading, Settled},
     load_columns::LoadColumns,
     outcome::Counters,
 };
 use crate::{
     commit::{Attempt, RejectWriter},
-    dedup::{Dedup, Deduplicated},
+    dedup::{self, Dedup, Deduplicated},
     error::{Error, Result},
-    fetch::Pages,
-    merge::{Collector, Incoming, Sifted},
+    fetch::{Pages, Position},
+    merge::{self, Collector, Incoming, Sifted},
     model::{DataFile, EncodedFile, StagedFile},
     plan::ResourcePlan,
     report::{Event, Reporter},
@@ -64,6 +67,8 @@ pub(super) struct Pipeline<'a> {
     pub(super) attempt: &'a Attempt,
     pub(super) load_columns: LoadColumns,
     pub(super) table: TableStage,
+    pub(super) pace: Pace,
+    pub(super) checkpoints: Checkpoints,
     /// Bytes of finished files that may wait for the store.
     pub(super) staging_memory: u64,
 }
@@ -96,6 +101,8 @@ enum Input {
     Rows(RecordBatch),
     /// That of all rows from now on.
     Schema(TableSchema),
+    /// All rows up to here are to be in files.
+    Mark(Box<Passing>),
     /// All pages are in.
     End,
 }
@@ -120,10 +127,19 @@ impl Pipeline<'_> {
         let (rows, rows_in) = channel(QUEUE);
         let (files, files_in) = channel(QUEUE);
         let files = Outlet::new(files, self.staging_memory);
-        let table = self.table;
-        let writing = spawn_blocking(move || table.run(rows_in, &files));
-        let staging = stage(self.attempt, self.resource, self.reporter, files_in);
-        let reading = read(self.pages, self.evolving, self.load_columns, self.rejects, counters, rows);
+        let (table, meter) = (self.table, self.pace.meter());
+        let writing = spawn_blocking(move || table.run(rows_in, &files, &meter));
+        let staging = stage(self.attempt, self.resource, self.reporter, self.checkpoints, files_in);
+        let reader = Reader {
+            pages: self.pages,
+            evolving: self.evolving,
+            load_columns: self.load_columns,
+            rejects: self.rejects,
+            counters,
+            pace: self.pace,
+            rows,
+        };
+        let reading = reader.run();
         let (read, staged, written) = tokio::join!(reading, staging, writing);
         let written = written.unwrap_or(Err(Stop::Elsewhere));
         match (read, written, staged) {
@@ -150,76 +166,101 @@ fn first_failure(stops: [Option<Stop>; 3]) -> Option<Error> {
     })
 }
 
-/// Takes pages as they come in order, decodes a few of them side by side, and hands their rows on in page order.
-///
-/// What fails first in page order is the failure: the pages before one that cannot be had are still judged.
-async fn read(
-    pages: &mut Pages,
-    mut evolving: Evolving,
+/// What the task that reads works with.
+struct Reader<'a> {
+    pages: &'a mut Pages,
+    evolving: Evolving,
     load_columns: LoadColumns,
-    rejects: &mut RejectWriter,
-    counters: &mut Counters,
+    rejects: &'a mut RejectWriter,
+    counters: &'a mut Counters,
+    pace: Pace,
     rows: Sender<Input>,
-) -> Result<(), Stop> {
-    let side_by_side = std::thread::available_parallelism().map_or(1, usize::from) + 1;
-    let mut decoding = FuturesOrdered::new();
-    let ended = loop {
-        tokio::select! {
-            biased;
-            () = rows.closed() => return Err(Stop::Elsewhere),
-            Some(read) = decoding.next() => hand_on(read, &mut evolving, &load_columns, rejects, counters, &rows).await?,
-            page = pages.next(), if decoding.len() < side_by_side => match page {
-                Some(Ok(page)) => decoding.push_back(evolving.spawn(page)),
-                Some(Err(error)) => break Err(error),
-                None => break Ok(()),
-            },
+}
+
+impl Reader<'_> {
+    /// Takes pages as they come in order, decodes a few of them side by side, and hands their rows on in page order.
+    ///
+    /// What fails first in page order is the failure: the pages before one that cannot be had are still judged.
+    async fn run(mut self) -> Result<(), Stop> {
+        let side_by_side = std::thread::available_parallelism().map_or(1, usize::from) + 1;
+        let mut decoding = FuturesOrdered::new();
+        let ended = loop {
+            tokio::select! {
+                biased;
+                () = self.rows.closed() => return Err(Stop::Elsewhere),
+                Some((read, position)) = decoding.next() => self.hand_on(read, &position).await?,
+                page = self.pages.next(), if decoding.len() < side_by_side => match page {
+                    Some(Ok(page)) => {
+                        // The one behind the page.
+                        let position = self.pages.position();
+                        decoding.push_back(self.evolving.spawn(page).map(|read| (read, position)));
+                    }
+                    Some(Err(error)) => break Err(error),
+                    None => break Ok(()),
+                },
+            }
+        };
+        while let Some((read, position)) = decoding.next().await {
+            self.hand_on(read, &position).await?;
         }
-    };
-    while let Some(read) = decoding.next().await {
-        hand_on(read, &mut evolving, &load_columns, rejects, counters, &rows).await?;
+        ended?;
+        self.rows.send(Input::End).await.map_err(|_| Stop::Elsewhere)
     }
-    ended?;
-    rows.send(Input::End).await.map_err(|_| Stop::Elsewhere)
+
+    /// One page's rejects are written, its rows handed on; behind them a mark, if it is time for a checkpoint.
+    async fn hand_on(&mut self, read: Result<Reading, JoinError>, position: &Position) -> Result<(), Stop> {
+        let Settled { batch, grown } = self.evolving.settle(read.map_err(|_| Stop::Elsewhere)?).await?;
+        self.counters.rows_fetched += batch.rows_fetched;
+        self.counters.rows_rejected += batch.rows_rejected;
+        self.counters.values_discarded += batch.values_discarded;
+        for reject in &batch.rejects {
+            self.rejects.write(reject).await?;
+        }
+        self.pace.keep(&batch.rejects);
+        if let Some(schema) = grown {
+            self.rows.send(Input::Schema(schema)).await.map_err(|_| Stop::Elsewhere)?;
+        }
+        let filled = self.load_columns.fill(batch.rows, batch.page)?;
+        self.rows.send(Input::Rows(filled)).await.map_err(|_| Stop::Elsewhere)?;
+        match self.pace.mark(position, || self.counters.with_requests(self.pages)) {
+            Some(mark) => self.rows.send(Input::Mark(Box::new(mark))).await.map_err(|_| Stop::Elsewhere),
+            None => Ok(()),
+        }
+    }
 }
 
-/// One page's rejects are written, its rows handed on.
-async fn hand_on(
-    read: Result<Reading, JoinError>,
-    evolving: &mut Evolving,
-    load_columns: &LoadColumns,
-    rejects: &mut RejectWriter,
-    counters: &mut Counters,
-    rows: &Sender<Input>,
-) -> Result<(), Stop> {
-    let Settled { batch, grown } = evolving.settle(read.map_err(|_| Stop::Elsewhere)?).await?;
-    counters.rows_fetched += batch.rows_fetched;
-    counters.rows_rejected += batch.rows_rejected;
-    counters.values_discarded += batch.values_discarded;
-    for reject in &batch.rejects {
-        rejects.write(reject).await?;
-    }
-    if let Some(schema) = grown {
-        rows.send(Input::Schema(schema)).await.map_err(|_| Stop::Elsewhere)?;
-    }
-    let filled = load_columns.fill(batch.rows, batch.page)?;
-    rows.send(Input::Rows(filled)).await.map_err(|_| Stop::Elsewhere)
-}
-
-/// Stages files as they are finished, several at a time, and returns them in the order in which they were finished.
+/// Stages files as they are finished, several at a time, and returns them in the order in which they were finished. A mark
+/// becomes a checkpoint once the files before it are staged.
 async fn stage(
     attempt: &Attempt,
     resource: &ResourcePlan,
     reporter: &dyn Reporter,
-    files: Receiver<Finished>,
+    mut checkpoints: Checkpoints,
+    outputs: Receiver<Output>,
 ) -> Result<Vec<StagedFile>, Stop> {
-    let files = stream::unfold(files, |mut files| async { files.recv().await.map(|file| (file, files)) });
-    let staged = files.map(async |finished| {
-        let staged = attempt.stage(finished.file).await?;
-        let DataFile { path, rows, bytes, .. } = &staged.file;
-        reporter.on_event(&Event::FileStaged { resource: &resource.name, path, rows: *rows, bytes: *bytes });
-        Ok(staged)
+    let outputs = stream::unfold(outputs, |mut outputs| async { outputs.recv().await.map(|output| (output, outputs)) });
+    let staged = outputs.map(async |output| match output {
+        Output::File(finished) => attempt.stage(finished.file).await.map(|file| (Some(file), None)),
+        Output::Mark(mark) => Ok((None, Some(mark))),
     });
-    staged.buffered(STAGED_AT_ONCE).try_collect().await
+    let mut staged = std::pin::pin!(staged.buffered(STAGED_AT_ONCE));
+    while let Some((file, mark)) = staged.try_next().await? {
+        if let Some(file) = file {
+            let DataFile { path, rows, bytes, .. } = &file.file;
+            reporter.on_event(&Event::FileStaged { resource: &resource.name, path, rows: *rows, bytes: *bytes });
+            checkpoints.add(file);
+        }
+        if let Some(mark) = mark {
+            checkpoints.write(attempt, *mark).await?;
+        }
+    }
+    Ok(checkpoints.into_files())
+}
+
+/// What the thread that writes leaves behind.
+enum Output {
+    File(Finished),
+    Mark(Box<Passing>),
 }
 
 /// A finished file, and its part of the bytes that may wait to be staged.
@@ -230,7 +271,7 @@ struct Finished {
 
 /// Where the writing thread leaves finished files: a store that is slower than the encoder holds it up, by bytes.
 struct Outlet {
-    files: Sender<Finished>,
+    outputs: Sender<Output>,
     /// One permit for each KiB.
     room: Arc<Semaphore>,
     kib: u32,
@@ -238,9 +279,9 @@ struct Outlet {
 }
 
 impl Outlet {
-    fn new(files: Sender<Finished>, bytes: u64) -> Self {
+    fn new(outputs: Sender<Output>, bytes: u64) -> Self {
         let kib = u32::try_from(bytes / 1024).unwrap_or(u32::MAX).clamp(1, MOST_PERMITS);
-        Self { files, room: Arc::new(Semaphore::new(kib as usize)), kib, runtime: Handle::current() }
+        Self { outputs, room: Arc::new(Semaphore::new(kib as usize)), kib, runtime: Handle::current() }
     }
 
     /// Must be called on a thread that may block.
@@ -250,9 +291,27 @@ impl Outlet {
             let kib = u32::try_from(file.content.len() / 1024).unwrap_or(u32::MAX).min(self.kib);
             let room = self.runtime.block_on(Arc::clone(&self.room).acquire_many_owned(kib));
             let finished = Finished { file, _held: room.map_err(|_| Stop::Elsewhere)? };
-            self.files.blocking_send(finished).map_err(|_| Stop::Elsewhere)
+            self.outputs.blocking_send(Output::File(finished)).map_err(|_| Stop::Elsewhere)
         })
     }
+
+    /// Behind all files that were sent before.
+    fn mark(&self, mark: Box<Passing>) -> Result<(), Stop> {
+        self.outputs.blocking_send(Output::Mark(mark)).map_err(|_| Stop::Elsewhere)
+    }
+}
+
+/// What one checkpoint holds of the stage below.
+#[derive(Serialize, Deserialize)]
+struct StageState {
+    dedup: Option<dedup::Segment>,
+    collector: Option<merge::Segment>,
+    /// Of the files since the checkpoint before.
+    index: FileIndex,
+    next_sequence: u64,
+    rows: u64,
+    /// As JSON: how columns are written down leaves out what they have not, which this encoding has no way to tell.
+    eras: String,
 }
 
 /// Dedup and write: owned by one thread, so that neither needs a lock.
@@ -277,10 +336,17 @@ impl TableStage {
         Self { dedup, collector, writer, eras: Eras::new(schema), rows: 0 }
     }
 
-    fn run(mut self, mut input: Receiver<Input>, files: &Outlet) -> Result<Written, Stop> {
+    fn run(mut self, mut input: Receiver<Input>, files: &Outlet, meter: &Meter) -> Result<Written, Stop> {
         loop {
             match input.blocking_recv() {
                 None => return Err(Stop::Elsewhere),
+                Some(Input::Mark(mut mark)) => {
+                    let started = meter.start();
+                    let flushed = self.flush(&mut mark)?;
+                    meter.stop(started);
+                    files.send(flushed)?;
+                    files.mark(mark)?;
+                }
                 Some(Input::Rows(rows)) => files.send(self.write(rows)?)?,
                 Some(Input::Schema(schema)) => files.send(self.evolve(schema)?)?,
                 Some(Input::End) => break,
@@ -297,6 +363,47 @@ impl TableStage {
         let incoming = self.collector.map(|collector| collector.finish(keys, superseded.clone())).transpose()?;
         let (index, next_sequence) = (finished.index, finished.next_sequence);
         Ok(Written { index, superseded, incoming, next_sequence, eras: self.eras, duplicates })
+    }
+
+    /// Closes all files, and adds to the mark what a stage that goes on behind it has to know.
+    fn flush(&mut self, mark: &mut Passing) -> Result<Vec<EncodedFile>> {
+        let flushed = self.writer.flush()?;
+        let state = StageState {
+            dedup: self.dedup.as_mut().map(Dedup::segment),
+            collector: self.collector.as_mut().map(Collector::segment),
+            index: flushed.index,
+            next_sequence: flushed.next_sequence,
+            rows: self.rows,
+            eras: serde_json::to_string(&self.eras).map_err(RunError::Stored)?,
+        };
+        mark.state = postcard::to_stdvec(&state).map_err(RunError::from)?;
+        Ok(flushed.files)
+    }
+
+    /// Goes on behind checkpoints of another run, all there are, in their order.
+    pub(super) fn resume<'a>(mut self, states: impl IntoIterator<Item = &'a [u8]>) -> Result<Self> {
+        let mut index = FileIndex::default();
+        let mut next_sequence = 0;
+        for state in states {
+            let state: StageState = postcard::from_bytes(state).map_err(RunError::from)?;
+            if let (Some(dedup), Some(segment)) = (&mut self.dedup, state.dedup) {
+                dedup.restore(segment)?;
+            }
+            if let (Some(collector), Some(segment)) = (&mut self.collector, state.collector) {
+                collector.restore(segment)?;
+            }
+            index.append(state.index);
+            self.eras = serde_json::from_str(&state.eras).map_err(RunError::Stored)?;
+            (next_sequence, self.rows) = (state.next_sequence, state.rows);
+        }
+        self.writer.evolve(self.eras.schema().clone())?;
+        self.writer = self.writer.resume(index, next_sequence);
+        Ok(self)
+    }
+
+    /// What the schema has become.
+    pub(super) fn schema(&self) -> &TableSchema {
+        self.eras.schema()
     }
 
     /// Key columns keep their places in a schema that grows: dedup and merge need not know of it.

@@ -21,13 +21,13 @@ use crate::{
 pub(super) async fn drop_superseded(
     resource: &ResourcePlan,
     attempt: &Attempt,
-    staged: Staged,
+    staged: &mut Staged,
     options: &Arc<WriteOptions>,
 ) -> Result<Vec<StagedFile>> {
     let stale = staged.index.stale(&staged.superseded);
     let mut stale: HashMap<_, _> = stale.into_iter().map(|stale| (stale.path, stale.keep)).collect();
     let mut files = Vec::with_capacity(staged.files.len());
-    for file in staged.files {
+    for file in std::mem::take(&mut staged.files) {
         match stale.remove(&file.file.path) {
             None => files.push(file),
             Some(keep) => files.extend(replace(resource, attempt, file, keep, options).await?),

@@ -133,3 +133,152 @@ pub fn widen(array: &ArrayRef, from: &ColumnType, to: &ColumnType) -> Result<Arr
 fn unlike(what: &str) -> ArrowError {
     ArrowError::SchemaError(format!("the file does not have {what} where its schema says so"))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use arrow::{
+        array::{Int64Array, StringArray},
+        compute::cast,
+    };
+    use bytes::Bytes;
+    use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+
+    use super::*;
+    use crate::{
+        plan::{Compression, ParquetPlan, PartitionField},
+        schema::{Column, Source},
+        write::TableWriter,
+    };
+
+    fn schema(columns: &[(&str, &str)]) -> TableSchema {
+        let column = |(name, data_type): &(&str, &str)| Column {
+            name: (*name).to_owned(),
+            source: Source::Path(vec![(*name).to_owned()]),
+            data_type: data_type.parse().unwrap(),
+            nullable: true,
+            format: None,
+        };
+        TableSchema { columns: columns.iter().map(column).collect() }
+    }
+
+    fn options(schema: TableSchema) -> WriteOptions {
+        WriteOptions {
+            schema,
+            partition_by: Vec::new(),
+            parquet: ParquetPlan {
+                compression: Compression::Snappy,
+                target_file_size: 1 << 30,
+                row_group_rows: 3,
+                bloom_filter: Vec::new(),
+                sort_by: Vec::new(),
+            },
+            version: 1,
+            position: 0,
+            memory: 1 << 24,
+            index: false,
+            keys: vec![0],
+            pipeline: "p".into(),
+            resource: "r".into(),
+        }
+    }
+
+    /// The one file of these rows; columns are `id` and, as text, `s`.
+    fn file(options: &WriteOptions, ids: &[i64]) -> EncodedFile {
+        let mut writer = TableWriter::new(options.clone()).unwrap();
+        let arrow = options.schema.to_arrow();
+        let id: ArrayRef = Arc::new(Int64Array::from(ids.to_vec()));
+        let text: ArrayRef = Arc::new(ids.iter().map(|id| Some(format!("s{id}"))).collect::<StringArray>());
+        let arrays =
+            [id, text].into_iter().zip(arrow.fields()).map(|(array, field)| cast(&array, field.data_type()).unwrap());
+        let rows = RecordBatch::try_new(Arc::clone(&arrow), arrays.collect()).unwrap();
+        writer.write(&rows, &(0..ids.len() as u64).collect::<Vec<_>>()).unwrap();
+        writer.finish().unwrap().files.remove(0)
+    }
+
+    /// Rows of each row group, and all rows as text, column by column.
+    fn read(content: &Bytes) -> (Vec<i64>, HashMap<String, Vec<String>>) {
+        let builder = ParquetRecordBatchReaderBuilder::try_new(content.clone()).unwrap();
+        let groups = builder.metadata().row_groups().iter().map(|group| group.num_rows()).collect();
+        let mut columns: HashMap<String, Vec<String>> = HashMap::new();
+        for batch in builder.build().unwrap() {
+            let batch = batch.unwrap();
+            for (field, array) in batch.schema().fields().iter().zip(batch.columns()) {
+                let texts =
+                    (0..array.len()).map(|row| arrow::util::display::array_value_to_string(array, row).unwrap());
+                columns.entry(field.name().clone()).or_default().extend(texts);
+            }
+        }
+        (groups, columns)
+    }
+
+    #[test]
+    fn values_row_groups_and_names_stay_and_columns_come_and_widen() {
+        let narrow = options(schema(&[("id", "int32"), ("s", "string")]));
+        let wide = options(schema(&[("new", "list<int64>"), ("id", "int64"), ("s", "string")]));
+        let before = file(&narrow, &[3, 1, 2, 5]);
+        let after = adapt(before.clone(), &narrow.schema, &WriteOptions { keys: vec![1], ..wide.clone() }).unwrap();
+        assert_eq!((&after.path, after.rows, &after.keys), (&before.path, 4, &before.keys));
+        let ((old_groups, old), (groups, rows)) = (read(&before.content), read(&after.content));
+        assert_eq!((groups, &rows["id"], &rows["s"]), (old_groups, &old["id"], &old["s"]));
+        assert_eq!(rows["new"], [""; 4]);
+        let reader = ParquetRecordBatchReaderBuilder::try_new(after.content).unwrap();
+        let types: Vec<_> = reader.schema().fields().iter().map(|field| field.data_type().clone()).collect();
+        assert_eq!(types[1], DataType::Int64);
+        let footer = reader.metadata().file_metadata().key_value_metadata().unwrap();
+        let fingerprint = wide.schema.fingerprint().unwrap();
+        assert!(
+            footer.iter().any(|entry| entry.value.as_deref() == Some(&fingerprint)),
+            "the footer tells the new schema"
+        );
+    }
+
+    #[test]
+    fn rows_are_sorted_by_what_they_are_to_be_sorted_by_now() {
+        let narrow = options(schema(&[("id", "int32"), ("s", "string")]));
+        let mut wide = options(schema(&[("id", "int64"), ("s", "string")]));
+        wide.parquet.sort_by = vec![0];
+        let adapted = adapt(file(&narrow, &[3, 1, 2, 5, 4]), &narrow.schema, &wide).unwrap();
+        assert_eq!(read(&adapted.content).1["id"], ["1", "2", "3", "4", "5"]);
+    }
+
+    #[test]
+    fn a_change_is_of_the_rows_as_the_file_has_them() {
+        let narrow = options(schema(&[("id", "int32"), ("s", "string")]));
+        let mut wide = options(schema(&[("id", "int64"), ("s", "string")]));
+        wide.parquet.sort_by = vec![0];
+        let keep = BooleanBuffer::from(vec![false, true, true, false]);
+        let change = Change { keep, patch: None };
+        let adapted = adapt_with(file(&narrow, &[9, 4, 3, 1]), &narrow.schema, &change, &wide).unwrap().unwrap();
+        assert_eq!(
+            (read(&adapted.content).1["id"].as_slice(), adapted.rows),
+            (["3", "4"].map(str::to_owned).as_slice(), 2)
+        );
+    }
+
+    #[test]
+    fn a_partition_column_widens_though_no_file_has_it() {
+        let field = PartitionField { column: 0, transform: Transform::Identity, key: "id".into() };
+        let partitioned = |types: &str| WriteOptions {
+            partition_by: vec![field.clone()],
+            keys: Vec::new(),
+            ..options(schema(&[("id", types), ("s", "string")]))
+        };
+        let (narrow, wide) = (partitioned("int32"), partitioned("int64"));
+        let before = file(&narrow, &[7, 7]);
+        let after = adapt(before.clone(), &narrow.schema, &wide).unwrap();
+        assert_eq!((&after.partition, &after.path), (&before.partition, &before.path));
+        assert_eq!(read(&after.content).1.keys().collect::<Vec<_>>(), ["s"]);
+    }
+
+    #[test]
+    fn a_file_of_another_schema_than_it_says_is_an_error_and_no_panic() {
+        let narrow = options(schema(&[("id", "int32"), ("s", "string")]));
+        let wide = options(schema(&[("id", "int64"), ("s", "string")]));
+        let wrong = schema(&[("id", "string"), ("s", "string")]);
+        assert!(adapt(file(&narrow, &[1]), &wrong, &wide).is_err());
+        let narrowed = adapt(file(&wide, &[1 << 40]), &wide.schema, &narrow);
+        assert!(matches!(narrowed, Err(WriteError::Arrow(_))), "a value that does not fit is no null");
+    }
+}

@@ -117,7 +117,7 @@ impl Kept {
         let lake = self.keeper();
         let resource = &lake.plan().resources[0];
         let table = lake.look(resource).unwrap();
-        let options = VerifyOptions { quick, memory };
+        let options = VerifyOptions { quick, memory, format: lake.plan().table_format };
         maintain::verify(table.as_ref(), &lake.identity(resource), resource, &options).await
     }
 

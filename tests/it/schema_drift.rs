@@ -1,7 +1,14 @@
 //! A table's schema over time, from config to files: columns that are added, declared or not, types that widen, and what is
 //! refused.
 
-use std::{collections::BTreeSet, path::Path};
+use std::{
+    collections::BTreeSet,
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use arrow::datatypes::SchemaRef;
 use parquet::arrow::arrow_reader::ArrowReaderMetadata;
@@ -15,7 +22,7 @@ use tempfile::TempDir;
 
 use crate::support::{
     pipeline::{only, plan_with, run_plan},
-    server::{Server, list_by_offset},
+    server::{Reply, Server, list_by_offset},
     tables::{all_rows, data_files, read_table, sorted_texts},
 };
 
@@ -339,6 +346,33 @@ async fn above_the_rewrite_limit_a_run_stops_and_names_the_command() {
     let replacing =
         json!({"schema": columns(&[("id", "int64")]), "rewrite_limit": "1B", "write_disposition": "replace"});
     project.run(&replacing).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_goes_on_behind_a_checkpoint_knows_the_columns_that_had_come() {
+    let mends = Arc::new(AtomicBool::new(false));
+    let is_mended = Arc::clone(&mends);
+    let pages = list_by_offset(drifting(0), 3, true);
+    let server = Server::start(move |request| match request.number_param("offset") {
+        Some(12) if !is_mended.load(Ordering::SeqCst) => Reply::status(404),
+        _ => pages(request),
+    })
+    .await;
+    let project = Project { lake: TempDir::new().unwrap(), server };
+    let resource = json!({
+        "schema": columns(&[("id", "int64"), ("n", "int64")]),
+        "schema_contract": EVOLVE,
+        "primary_key": "id",
+        "checkpoint_interval": "0ms",
+    });
+    assert_eq!(run_plan(project.plan(&resource)).await.kinds, [ErrorKind::User]);
+    mends.store(true, Ordering::SeqCst);
+    let summary = project.run(&resource).await;
+    assert!(summary.warnings.iter().any(|warning| warning.contains("went on behind page 4")), "{summary:#?}");
+    assert_eq!((summary.rows_written, summary.table_rows), (15, 15));
+    assert_eq!(project.schema().len(), 5);
+    let rows = project.rows(&["id", "score", "tags"]);
+    assert!(rows.contains(&"1 - -".to_owned()) && rows.contains(&"15 0.5 [a]".to_owned()), "{rows:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

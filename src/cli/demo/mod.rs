@@ -47,12 +47,12 @@ pub async fn execute(args: DemoArgs, global: &Global, console: &Console) -> Answ
     match prepare(api.address(), &args.destination) {
         Err(refusal) => failure::answer(&refusal, global, console),
         Ok(plan) => {
-            let outcome = run::export(plan, global, console).await;
-            let mut answer = run::answer(&outcome, &args.destination, global);
+            let held = run::export(plan, global, console).await;
+            let mut answer = run::answer(&held.outcome, &args.destination, global);
             if global.output == OutputForm::Text && answer.exit == Exit::Done {
-                answer.result += &what_next(&outcome.summary);
+                answer.result += &what_next(&held.outcome.summary);
             }
-            answer
+            Answer { held: Some(held), ..answer }
         }
     }
 }

@@ -226,3 +226,86 @@ impl Confirmed {
         self.0.into_values().filter(|duplicate| duplicate.files.len() > 1)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::schema::{Column, ColumnType, Source};
+
+    fn schema() -> TableSchema {
+        let column = |name: &str, data_type| Column {
+            name: name.into(),
+            source: Source::Path(vec![name.into()]),
+            data_type,
+            nullable: true,
+            format: None,
+        };
+        TableSchema { columns: vec![column("id", ColumnType::Int64), column("kind", ColumnType::String)] }
+    }
+
+    fn by_kind() -> Vec<PartitionField> {
+        vec![PartitionField { column: 1, transform: Transform::Identity, key: "kind".into() }]
+    }
+
+    fn keys(names: &[&str], scope: Scope) -> Keys {
+        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+        Keys::new(&names, &schema(), &by_kind(), scope).unwrap()
+    }
+
+    fn file(path: &str, kind: &str) -> DataFile {
+        let partition = vec![("kind".to_owned(), Some(kind.to_owned()))];
+        DataFile { path: path.into(), rows: 1, bytes: 1, sha256: String::new(), partition, keys: Vec::new() }
+    }
+
+    const FIRST: &str = "part-0000000001-00000-00000.parquet";
+    const SECOND: &str = "part-0000000002-00000-00000.parquet";
+
+    #[test]
+    fn hashes_that_occur_twice_are_candidates_with_the_files_they_are_in() {
+        let (hashes, files, more) = candidates(vec![(7, 0), (8, 1), (7, 2), (9, 3), (9, 3)]);
+        assert_eq!((hashes, files, more), ([7, 9].into(), [0, 2, 3].into(), 0));
+    }
+
+    #[test]
+    fn of_a_table_that_is_wrong_throughout_a_thousand_keys_are_named_and_the_rest_counted() {
+        let entries = (0..1500).flat_map(|hash| [(hash, 0), (hash, 1)]).collect();
+        let (hashes, _, more) = candidates(entries);
+        assert_eq!((hashes.len(), more), (MAX_NAMED, 500));
+    }
+
+    #[test]
+    fn two_keys_of_one_hash_are_no_duplicate() {
+        let mut confirmed = Confirmed::default();
+        confirmed.add(0, vec![(vec![1], "id=1".into())]);
+        confirmed.add(1, vec![(vec![2], "id=2".into()), (vec![1], "id=1".into())]);
+        let duplicates: Vec<_> = confirmed.duplicates().collect();
+        assert_eq!(duplicates, [Duplicate { key: "id=1".into(), files: vec![0, 1] }]);
+    }
+
+    #[test]
+    fn what_a_directory_tells_is_part_of_the_key() {
+        let keys = keys(&["id", "kind"], Scope::Table);
+        assert_ne!(keys.hash(&file(FIRST, "a"), b"1"), keys.hash(&file(FIRST, "b"), b"1"));
+        assert_eq!(keys.hash(&file(FIRST, "a"), b"1"), keys.hash(&file(SECOND, "a"), b"1"));
+        assert_ne!(keys.identity(&file(FIRST, "a"), b"1"), keys.identity(&file(FIRST, "b"), b"1"));
+    }
+
+    #[test]
+    fn keys_of_different_runs_are_different_where_each_looked_at_its_own() {
+        let keys = keys(&["id"], Scope::Versions([1, 2].into()));
+        assert_ne!(keys.hash(&file(FIRST, "a"), b"1"), keys.hash(&file(SECOND, "a"), b"1"));
+        assert_eq!(keys.group(&file("part-0000000003-00000-00000.parquet", "a")), None);
+    }
+
+    #[test]
+    fn the_passes_keep_the_keys_within_the_memory() {
+        let passes = |rows, memory| keys(&["id"], Scope::Table).within(rows, memory).passes();
+        assert_eq!((passes(0, 1000), passes(10, 160), passes(11, 160), passes(100, 0)), (1, 1, 2, 100));
+    }
+
+    #[test]
+    fn a_key_of_columns_that_the_table_has_not_is_none() {
+        assert!(Keys::new(&["nope".into()], &schema(), &[], Scope::Table).is_none());
+        assert!(Keys::new(&[], &schema(), &[], Scope::Table).is_none());
+    }
+}

@@ -12,9 +12,10 @@
 mod content;
 mod finding;
 mod keys;
+mod leftovers;
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashSet},
+    collections::{BTreeMap, HashSet},
     sync::Arc,
 };
 
@@ -28,20 +29,19 @@ use self::{
     content::{ReadError, check_footer, check_whole, footer},
     finding::Findings,
     keys::{Confirmed, Entry, Keys, MAX_NAMED, Scope, candidates},
+    leftovers::Pending,
 };
-use super::{HIDDEN, MaintainError, check_identity, objects, spec};
+use super::{MaintainError, check_identity, objects, spec};
 use crate::{
-    commit::{AttemptRecord, AttemptStatus, Flaw, StoredObject, TableFormat, TableSnapshot},
+    commit::{Flaw, StoredObject, TableFormat, TableSnapshot},
     error::Result,
     model::{DataFile, Operation, TableIdentity, Version},
-    plan::{MergeStrategy, ResourcePlan, WriteDisposition},
+    plan::{MergeStrategy, ResourcePlan, TableFormatKind, WriteDisposition},
     write::{FileShape, directory},
 };
 
 /// How often a table that changes meanwhile is looked at again.
 const LOOKS: u32 = 3;
-
-const PARQUET: &str = ".parquet";
 
 /// Files read at a time, where the memory holds them.
 const FILES_AT_ONCE: u64 = 8;
@@ -53,6 +53,8 @@ pub struct VerifyOptions {
     pub quick: bool,
     /// Bytes of files and keys that may be held.
     pub memory: u64,
+    /// Delta keeps the files of old versions where they were, until a vacuum.
+    pub format: TableFormatKind,
 }
 
 /// What was looked at, and what is wrong with it.
@@ -101,8 +103,7 @@ struct Known {
     snapshot: TableSnapshot,
     shape: Arc<FileShape>,
     keys: Option<Arc<Keys>>,
-    /// Files that an unpublished commit will move into place.
-    awaited: BTreeSet<String>,
+    pending: Pending,
 }
 
 /// What became of one file.
@@ -140,9 +141,10 @@ impl Verify<'_> {
     async fn check_table(&self, snapshot: &TableSnapshot, findings: &mut Findings) -> Result<()> {
         let objects = objects(self.table.workspace().table()).await?;
         let attempts = self.table.attempts().await?;
-        attempts.iter().for_each(|attempt| add_attempt(findings, attempt));
-        check_foreign(snapshot, &objects, findings);
-        let Some(known) = self.known(snapshot, &attempts).await? else { return Ok(()) };
+        let pending = leftovers::check_attempts(self.table, snapshot, &attempts, &objects, findings).await;
+        let keeps_old = self.options.format == TableFormatKind::Delta;
+        leftovers::check_foreign(snapshot, &objects, &pending, keeps_old, findings);
+        let Some(known) = self.known(snapshot, pending).await? else { return Ok(()) };
         let present = check_presence(&known, &objects, findings);
         let examined = self.examine(&known, &present).await?;
         let mut entries = Vec::new();
@@ -157,12 +159,9 @@ impl Verify<'_> {
         self.check_keys(&known, &readable, entries, findings).await
     }
 
-    async fn known(&self, snapshot: &TableSnapshot, attempts: &[AttemptRecord]) -> Result<Option<Known>> {
+    async fn known(&self, snapshot: &TableSnapshot, pending: Pending) -> Result<Option<Known>> {
         let Some(schema) = &snapshot.schema else { return Ok(None) };
         let partition_by = spec::parse(&self.resource.table, &snapshot.partition_by, schema)?;
-        let committed = attempts.iter().filter(|attempt| attempt.status == AttemptStatus::Committed);
-        let staged = committed.flat_map(|attempt| &attempt.objects);
-        let awaited = staged.map(|object| staged_name(&object.path).to_owned()).collect();
         let keys = match self.options.quick {
             true => None,
             false => Keys::new(&self.key_columns(), schema, &partition_by, self.scope(snapshot.version).await?),
@@ -170,7 +169,7 @@ impl Verify<'_> {
         // Half for the keys, the other for the files.
         let keys = keys.map(|keys| Arc::new(keys.within(snapshot.rows, self.options.memory / 2)));
         let shape = Arc::new(FileShape::new(schema, &partition_by));
-        Ok(Some(Known { snapshot: snapshot.clone(), shape, keys, awaited }))
+        Ok(Some(Known { snapshot: snapshot.clone(), shape, keys, pending }))
     }
 
     /// The columns whose values together are there once; none if nobody promises that.
@@ -364,46 +363,6 @@ fn add_flaw(findings: &mut Findings, flaw: &Flaw) {
     findings.add(Problem::Commit, &flaw.object, format!("{}: {}", flaw.code, flaw.found), &flaw.expected);
 }
 
-fn add_attempt(findings: &mut Findings, attempt: &AttemptRecord) {
-    let place = format!("_restlake/staging/{}", attempt.name);
-    let objects = attempt.objects.len();
-    let owner = match &attempt.owner {
-        Some(owner) => format!("process {} on {}, since {}", owner.pid, owner.host, owner.since),
-        None => "nobody".to_owned(),
-    };
-    match attempt.status {
-        AttemptStatus::Living | AttemptStatus::Resumable | AttemptStatus::Published => {}
-        AttemptStatus::Dead => {
-            let found = format!("{objects} objects of a run that is gone ({owner})");
-            findings.add(Problem::DeadAttempt, &place, found, "nothing");
-        }
-        AttemptStatus::Committed => {
-            let found = format!("version {} is committed and {objects} objects of it are still here", attempt.version);
-            findings.add(Problem::UnpublishedCommit, &place, found, "all files of the version in place");
-        }
-    }
-}
-
-/// The name of the data file that a staged object becomes, such as `part-….parquet.2-1.staged`.
-fn staged_name(path: &str) -> &str {
-    let name = super::name_of(path).strip_suffix(".staged").unwrap_or_default();
-    let end = name.find(PARQUET).map_or(0, |start| start + PARQUET.len());
-    name.get(..end).unwrap_or_default()
-}
-
-/// What readers that glob would take for data of the table.
-fn check_foreign(snapshot: &TableSnapshot, objects: &[StoredObject], findings: &mut Findings) {
-    let files: BTreeSet<&str> = snapshot.files.iter().map(|file| file.path.as_str()).collect();
-    for object in objects {
-        let path = object.path.as_str();
-        // Some readers open every file of a directory whose name does not begin with `_`, DuckDB's glob every `.parquet`.
-        let is_seen = !path.starts_with(HIDDEN) && !path.starts_with("_delta_log/");
-        if (is_seen || path.starts_with(HIDDEN) && path.ends_with(".parquet")) && !files.contains(path) {
-            findings.add(Problem::ForeignFile, path, format!("{} bytes that no commit names", object.bytes), "no file");
-        }
-    }
-}
-
 /// The files that are there and of the right size, with their numbers.
 fn check_presence<'a>(known: &'a Known, objects: &[StoredObject], findings: &mut Findings) -> Vec<(u32, &'a DataFile)> {
     let sizes: BTreeMap<&str, u64> = objects.iter().map(|object| (object.path.as_str(), object.bytes)).collect();
@@ -416,7 +375,7 @@ fn check_presence<'a>(known: &'a Known, objects: &[StoredObject], findings: &mut
                 findings.add(Problem::Size, &file.path, format!("{bytes} bytes"), format!("{} bytes", file.bytes));
             }
             // Said by its attempt.
-            None if known.awaited.contains(super::name_of(&file.path)) => {}
+            None if known.pending.awaited.contains(super::name_of(&file.path)) => {}
             None => {
                 let expected = format!("a file of {} bytes with {} rows", file.bytes, file.rows);
                 findings.add(Problem::MissingFile, &file.path, "no file", expected);
@@ -489,14 +448,5 @@ mod tests {
     fn a_duplicate_is_told_with_every_file_it_is_in() {
         assert_eq!(duplicate_text("id=1", &["a", "a"]), "id=1 is in it 2 times");
         assert_eq!(duplicate_text("id=1", &["a", "b", "c"]), "id=1 is also in b and c");
-    }
-
-    #[test]
-    fn a_staged_object_becomes_the_file_of_its_name() {
-        let staged = "_restlake/staging/x/part-0000000001-00000-00000.parquet.staged";
-        assert_eq!(staged_name(staged), "part-0000000001-00000-00000.parquet");
-        let again = "_restlake/staging/x/part-0000000001-00000-00000.parquet.2-1.staged";
-        assert_eq!(staged_name(again), "part-0000000001-00000-00000.parquet");
-        assert_eq!(staged_name("_restlake/staging/x/owner.json"), "");
     }
 }

@@ -1,7 +1,16 @@
 //! Small files become large ones, and nothing else changes, wherever it is cut off.
 
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use arrow::array::Array;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
-use restlake::{environment::FaultPoint, maintain::Compacted};
+use restlake::{
+    environment::{FaultPoint, Faults},
+    maintain::{CompactOptions, Compacted},
+};
 
 use super::*;
 use crate::support::{
@@ -27,7 +36,8 @@ async fn fragmented() -> Kept {
 
 async fn compact_in(kept: &Kept, environment: Environment) -> restlake::Result<Compacted> {
     let lake = kept.keeper_in(environment);
-    lake.compact(&lake.plan().resources[0], None, 2).await
+    let resource = &lake.plan().resources[0];
+    lake.compact(resource, &lake.compact_options(resource)).await
 }
 
 async fn compact(kept: &Kept) -> Compacted {
@@ -119,6 +129,23 @@ async fn a_damaged_file_is_never_written_on_as_if_it_were_right() {
     assert_eq!(everything(kept.folder.path()), before, "nothing is changed and nothing left over");
 }
 
+/// From the `nth` time on that `point` is reached, nothing works there any more.
+#[derive(Debug)]
+struct Death {
+    point: FaultPoint,
+    nth: usize,
+    reached: AtomicUsize,
+}
+
+impl Faults for Death {
+    fn reach(&self, point: FaultPoint) -> std::io::Result<()> {
+        if point != self.point || self.reached.fetch_add(1, Ordering::SeqCst) + 1 < self.nth {
+            return Ok(());
+        }
+        Err(std::io::Error::other(format!("dead at {point:?}")))
+    }
+}
+
 #[tokio::test]
 async fn cut_off_anywhere_the_table_is_whole_when_it_is_opened_again() {
     let original = fragmented().await;
@@ -134,10 +161,14 @@ async fn cut_off_anywhere_the_table_is_whole_when_it_is_opened_again() {
         let mut nth = 1;
         loop {
             let kept = fragmented().await;
-            let world = TestEnvironment::new().with_fault(point, nth);
-            if compact_in(&kept, world.environment()).await.is_ok() {
+            let death = Arc::new(Death { point, nth, reached: AtomicUsize::new(0) });
+            let environment = Environment { faults: death, ..TestEnvironment::new().environment() };
+            if compact_in(&kept, environment).await.is_ok() {
                 assert!(nth > 1, "{point:?} was never reached");
                 break;
+            }
+            if point == FaultPoint::AfterCommit {
+                assert_eq!(kept.problems().await, [Problem::UnpublishedCommit], "one finding that explains all");
             }
             // Opening it again finishes or takes back what was begun.
             let lake = kept.keeper();
@@ -157,5 +188,53 @@ async fn a_stop_that_was_asked_for_leaves_the_table_as_it_was() {
     world.shutdown.cancel();
     let error = compact_in(&kept, world.environment()).await.unwrap_err();
     assert_eq!(error.kind(), restlake::ErrorKind::Interrupted);
+    assert_eq!(everything(kept.folder.path()), before);
+}
+
+async fn rewrite_schema(kept: &Kept) -> restlake::Result<Compacted> {
+    let lake = kept.keeper();
+    let resource = &lake.plan().resources[0];
+    let options = CompactOptions { rewrite_schema: true, ..lake.compact_options(resource) };
+    lake.compact(resource, &options).await
+}
+
+fn columns(id: &str, more: Option<Value>) -> Value {
+    let mut columns = vec![
+        json!({"name": "id", "type": id, "nullable": false}),
+        json!({"name": "name", "type": "string"}),
+        json!({"name": "status", "type": "string"}),
+        json!({"name": "created_at", "type": "timestamp"}),
+    ];
+    columns.extend(more);
+    json!({"columns": columns})
+}
+
+#[tokio::test]
+async fn all_files_get_the_columns_that_the_config_has_now() {
+    let mut kept = Kept::partitioned("append");
+    kept.resource["schema"] = columns("int32", None);
+    kept.run(items(1, 40)).await;
+    kept.run(items(41, 60)).await;
+    let before = rows(&kept);
+    assert_eq!(rewrite_schema(&kept).await.unwrap().version, 2, "nothing to do");
+    kept.resource["schema"] = columns("int64", Some(json!({"name": "points", "type": "int64"})));
+    let compacted = rewrite_schema(&kept).await.unwrap();
+    assert_eq!((compacted.version, compacted.files_removed, compacted.files_added, compacted.rows), (3, 8, 8, 60));
+    assert_eq!(rows(&kept), before);
+    let files = read_table(&kept.table());
+    assert!(files.iter().all(|file| file.rows.column_by_name("points").unwrap().null_count() == file.rows.num_rows()));
+    assert_eq!(kept.problems().await, []);
+    assert_eq!(rewrite_schema(&kept).await.unwrap().version, 3, "and nothing more");
+}
+
+#[tokio::test]
+async fn a_schema_that_the_rows_cannot_have_is_refused_and_nothing_changes() {
+    let mut kept = Kept::partitioned("append");
+    kept.run(items(1, 40)).await;
+    let before = everything(kept.folder.path());
+    kept.resource["schema"] = columns("int32", None);
+    let error = rewrite_schema(&kept).await.unwrap_err();
+    assert_eq!(error.code(), "schema_changed");
+    assert!(error.to_string().contains("int64") && error.to_string().contains("int32"), "{error}");
     assert_eq!(everything(kept.folder.path()), before);
 }

@@ -133,7 +133,9 @@ async fn other_names_are_refused_unless_they_are_forced() {
     let mut state = export(&kept).await;
     let lake = kept.keeper();
     let resource = &lake.plan().resources[0];
-    let code = |state: &PipelineState, force| state.for_table("p", resource, true, force).map_err(|error| error.code());
+    let code = |state: &PipelineState, force| {
+        state.for_table("p", resource, true, force).map(|table| table.version).map_err(|error| error.code())
+    };
     state.pipeline = "other".into();
     assert_eq!(code(&state, false).unwrap_err(), "another_pipeline");
     assert!(code(&state, true).is_ok());

@@ -1,0 +1,211 @@
+//! How the export of a resource begins: the table is free and fits, an attempt is claimed or taken over from a run that died.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+
+use super::{
+    checkpoint::{self, Resumed},
+    evolving,
+    outcome::Counters,
+    resource::Export,
+};
+use crate::{
+    commit::{Attempt, DiedAfterCommit, Resumable, TableFormat, TableSnapshot},
+    error::Result,
+    model::Operation,
+    plan::{ResourcePlan, WriteDisposition},
+    report::Event,
+};
+
+/// How many attempts of dead runs are looked at before a new one is begun.
+const MOST_TRIES: usize = 16;
+
+/// What is left to do.
+pub(super) enum Beginning {
+    Work(Begun),
+    /// A run that died had committed what this one is to append.
+    Done(DiedAfterCommit),
+}
+
+pub(super) struct Begun {
+    pub(super) base: TableSnapshot,
+    pub(super) attempt: Attempt,
+    /// With the schema that the table has from now on.
+    pub(super) resource: Box<ResourcePlan>,
+    pub(super) resumed: Option<Resumed>,
+}
+
+impl Export<'_> {
+    /// Claims the table for this run. Nothing has been requested when it fails.
+    pub(super) async fn begin(&self, table: &dyn TableFormat, counters: &mut Counters) -> Result<Beginning> {
+        let base = table.snapshot().await?;
+        self.check_fits(&base)?;
+        let attempt = table.attempt(base.version).await?;
+        let (base, attempt) = self.free(table, base, attempt).await?;
+        if let Some(died) = self.already_appended(table, &base) {
+            attempt.abandon().await?;
+            self.warn(counters, finished_by(&died));
+            return Ok(Beginning::Done(died));
+        }
+        let taken_over = match self.take_over(table, &base, counters).await {
+            Ok(taken_over) => taken_over,
+            Err(error) => {
+                let _ = attempt.abandon().await;
+                return Err(error);
+            }
+        };
+        let (resource, taken_over) = taken_over;
+        let Some((adopted, resumed)) = taken_over else {
+            return Ok(Beginning::Work(Begun { base, attempt, resource, resumed: None }));
+        };
+        attempt.abandon().await?;
+        self.warn(counters, went_on_from(&resumed));
+        *counters = Counters::resume(resumed.counters.clone(), std::mem::take(&mut counters.warnings));
+        Ok(Beginning::Work(Begun { base, attempt: adopted, resource, resumed: Some(resumed) }))
+    }
+
+    /// Makes sure that no other run works on the table, and that it is at the version that the attempt builds on.
+    async fn free(
+        &self,
+        table: &dyn TableFormat,
+        mut base: TableSnapshot,
+        mut attempt: Attempt,
+    ) -> Result<(TableSnapshot, Attempt)> {
+        loop {
+            if let Err(error) = self.wait_or_give_up(table, &attempt).await {
+                let _ = attempt.abandon().await;
+                return Err(error);
+            }
+            let newest = table.snapshot().await?;
+            if newest.version == base.version {
+                return Ok((newest, attempt));
+            }
+            base = newest;
+            if let Err(error) = self.check_fits(&base) {
+                let _ = attempt.abandon().await;
+                return Err(error);
+            }
+            (attempt, _) = table.workspace().rebase(attempt, Vec::new(), base.version).await?;
+        }
+    }
+
+    async fn wait_or_give_up(&self, table: &dyn TableFormat, attempt: &Attempt) -> Result<()> {
+        let workspace = table.workspace();
+        let Some(owner) = workspace.living(attempt).await? else { return Ok(()) };
+        if !self.wait {
+            return Err(workspace.busy(owner).into());
+        }
+        let message =
+            format!("waits for process {} on {}, which has worked since {}", owner.pid, owner.host, owner.since);
+        self.reporter.on_event(&Event::Warning { resource: &self.resource.name, message: &message });
+        workspace.wait_until_free(attempt, &self.environment.shutdown).await?;
+        // Who was waited for may have died.
+        table.recover().await
+    }
+
+    /// Whether a run that died after its commit had appended what this one, the same command again, is about to.
+    ///
+    /// A schedule's next run comes later than `resume_within`, and appends.
+    fn already_appended(&self, table: &dyn TableFormat, base: &TableSnapshot) -> Option<DiedAfterCommit> {
+        let died = table.workspace().died_after_commit()?;
+        let is_append =
+            died.operation == Operation::Append && self.resource.write_disposition == WriteDisposition::Append;
+        let committed = DateTime::parse_from_rfc3339(&died.committed_at).ok()?.with_timezone(&Utc);
+        (self.resume && is_append && died.version == base.version && self.is_recent(committed)).then_some(died)
+    }
+
+    fn is_recent(&self, moment: DateTime<Utc>) -> bool {
+        self.age(moment) <= self.resource.checkpoint.resume_within
+    }
+
+    fn age(&self, moment: DateTime<Utc>) -> Duration {
+        self.environment.clock.now().signed_duration_since(moment).to_std().unwrap_or_default()
+    }
+
+    /// The resource as the table makes it, and what a dead run of the same has left.
+    async fn take_over(
+        &self,
+        table: &dyn TableFormat,
+        base: &TableSnapshot,
+        counters: &mut Counters,
+    ) -> Result<(Box<ResourcePlan>, Option<(Attempt, Resumed)>)> {
+        let resource = Box::new(evolving::in_table(self.resource, self.table_format, base)?);
+        let taken_over = Export { resource: &resource, ..*self }.adopt(table, base, counters).await?;
+        Ok((resource, taken_over))
+    }
+
+    /// Takes over what a dead run left in checkpoints, if this run would have made the same; deletes it otherwise.
+    async fn adopt(
+        &self,
+        table: &dyn TableFormat,
+        base: &TableSnapshot,
+        counters: &mut Counters,
+    ) -> Result<Option<(Attempt, Resumed)>> {
+        let workspace = table.workspace();
+        let fingerprint = checkpoint::fingerprint(self.resource, self.memory)?;
+        for _ in 0..MOST_TRIES {
+            let Some(resumable) = workspace.resumable(base.version).await? else { return Ok(None) };
+            if let Some(objection) = self.objection(&resumable, &fingerprint) {
+                self.warn(counters, objection);
+                workspace.discard(resumable).await?;
+                continue;
+            }
+            let Some(resumed) = Resumed::new(resumable.checkpoints())? else { return Ok(None) };
+            if let Some(attempt) = workspace.adopt(resumable).await? {
+                return Ok(Some((attempt, resumed)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Why a dead run's checkpoints are of no use.
+    fn objection(&self, resumable: &Resumable, fingerprint: &str) -> Option<String> {
+        let last = resumable.checkpoints().last()?;
+        let run = &last.run_id;
+        if !self.resume {
+            return Some(format!("starts over, although the run {run} has left checkpoints: --no-resume"));
+        }
+        if resumable.checkpoints().iter().any(|checkpoint| checkpoint.fingerprint != fingerprint) {
+            let message =
+                format!("starts over: the config or the schema has changed since the run {run} left its checkpoints");
+            return Some(message);
+        }
+        let within = self.resource.checkpoint.resume_within;
+        match resumable.written_at() {
+            Some(moment) if self.is_recent(moment) => None,
+            Some(moment) => {
+                let minutes = self.age(moment).as_secs() / 60;
+                let within = within.as_secs() / 60;
+                Some(format!(
+                    "starts over: the run {run} left its checkpoints {minutes} min ago, and resume_within is {within} min"
+                ))
+            }
+            None => Some(format!("starts over: the checkpoints of the run {run} do not tell their time")),
+        }
+    }
+
+    fn warn(&self, counters: &mut Counters, message: String) {
+        tracing::warn!(resource = self.resource.name, "{message}");
+        self.reporter.on_event(&Event::Warning { resource: &self.resource.name, message: &message });
+        counters.warnings.push(message);
+    }
+}
+
+fn finished_by(died: &DiedAfterCommit) -> String {
+    format!(
+        "the run {} died after it had committed version {}: its rows are in the table, and were not appended again (--no-resume \
+         appends them)",
+        died.run_id, died.version
+    )
+}
+
+fn went_on_from(resumed: &Resumed) -> String {
+    let rows: u64 = resumed.files.iter().map(|file| file.file.rows).sum();
+    let pages = resumed.counters.pages;
+    format!(
+        "went on behind page {pages}, with {rows} rows in {} files, where the run {} died",
+        resumed.files.len(),
+        resumed.run_id
+    )
+}

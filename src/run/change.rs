@@ -1,0 +1,240 @@
+//! What the staged files do to the table, and the commit of it: again on top of a version that another writer made first.
+
+use std::sync::Arc;
+
+use super::{
+    RunError,
+    begin::Begun,
+    checkpoint::Resumed,
+    evolving,
+    fill::FILES_PART,
+    merging::{self, Merging},
+    outcome::{Committed, Counters},
+    pipeline::Staged,
+    resource::Export,
+    shape::partition_spec,
+    superseded::drop_superseded,
+};
+use crate::{
+    commit::{Attempt, CommitOutcome, TableFormat, TableSnapshot},
+    error::Result,
+    model::{Commit, DataFile, Operation, StagedFile, State, Version},
+    plan::{ResourcePlan, WriteDisposition},
+    report::Event,
+};
+
+/// How often an append or a merge is done again because another writer committed first.
+const REDOS: usize = 8;
+
+/// What a run does to its table.
+struct Change {
+    adds: Vec<StagedFile>,
+    removes: Vec<String>,
+    /// Rows of the run itself, without those of files that are written again.
+    rows_written: u64,
+    /// Staged files that hold for one version of the table only.
+    made: Vec<StagedFile>,
+}
+
+/// An attempt at a version, and the version that it builds on.
+pub(super) struct Work {
+    base: TableSnapshot,
+    /// `None` if it was lost on the way to a newer version.
+    attempt: Option<Attempt>,
+}
+
+impl Work {
+    /// And the resource as the table makes it, and what a run that died has left of the pages.
+    pub(super) fn new(begun: Begun) -> (Self, Box<ResourcePlan>, Option<Resumed>) {
+        let Begun { base, attempt, resource, resumed } = begun;
+        (Self { base, attempt: Some(attempt) }, resource, resumed)
+    }
+
+    pub(super) fn into_attempt(self) -> Option<Attempt> {
+        self.attempt
+    }
+
+    fn attempt(&self) -> Result<&Attempt, RunError> {
+        self.attempt.as_ref().ok_or(RunError::NoAttempt)
+    }
+
+    /// Moves what was staged to an attempt at the version behind the new base.
+    async fn rebase(&mut self, table: &dyn TableFormat, files: Vec<StagedFile>) -> Result<Vec<StagedFile>> {
+        let attempt = self.attempt.take().ok_or(RunError::NoAttempt)?;
+        let (attempt, files) = table.workspace().rebase(attempt, files, self.base.version).await?;
+        self.attempt = Some(attempt);
+        Ok(files)
+    }
+}
+
+impl Export<'_> {
+    pub(super) async fn stage_and_commit(
+        &self,
+        table: &dyn TableFormat,
+        work: &mut Work,
+        resumed: Option<Resumed>,
+        counters: &mut Counters,
+    ) -> Result<Committed> {
+        let staged = self.stage(table, work.attempt()?, &work.base, resumed, counters).await?;
+        // From here on the schema is the one that came out of the pages.
+        let resource = ResourcePlan { schema: staged.eras.schema().clone(), ..self.resource.clone() };
+        Export { resource: &resource, ..*self }.commit_staged(table, work, staged, counters).await
+    }
+
+    async fn commit_staged(
+        &self,
+        table: &dyn TableFormat,
+        work: &mut Work,
+        staged: Staged,
+        counters: &mut Counters,
+    ) -> Result<Committed> {
+        let options = Arc::new(self.write_options(work.attempt()?.version()));
+        let mut staged = evolving::level(self.resource, work.attempt()?, staged, &options).await?;
+        let is_merge = self.resource.write_disposition == WriteDisposition::Merge;
+        if !is_merge {
+            staged.files = drop_superseded(self.resource, work.attempt()?, &mut staged, &options).await?;
+        }
+        // Said once, however often the merge is done.
+        let is_whole = is_merge && merging::is_whole(self.resource, self.reporter, counters);
+        self.reporter.on_event(&Event::Committing { resource: &self.resource.name });
+        let mut redos = 0;
+        loop {
+            let change = match is_merge {
+                true => self.merged(table, work, &staged, is_whole, counters).await?,
+                false => self.added(table, work, &mut staged).await?,
+            };
+            let made = change.made.clone();
+            let version = match self.commit(table, &work.base, change, counters).await? {
+                Ok(committed) => return Ok(committed),
+                Err(version) => version,
+            };
+            redos += 1;
+            if redos > REDOS || self.resource.write_disposition == WriteDisposition::Replace {
+                return Err(RunError::Conflict { table: self.resource.table.clone(), version }.into());
+            }
+            tracing::info!(resource = self.resource.name, version, "another writer committed first: once more");
+            merging::discard(&made, work.attempt()?).await?;
+            work.base = table.snapshot().await?;
+            self.check_fits(&work.base)?;
+            self.check_still_fits(&work.base, version)?;
+            staged.files = work.rebase(table, staged.files).await?;
+        }
+    }
+
+    /// Whether the version that another writer made leaves the schema as it is: else the run's files would have to change too.
+    fn check_still_fits(&self, base: &TableSnapshot, version: Version) -> Result<(), RunError> {
+        let wanted = evolving::in_table(self.resource, self.table_format, base)?.schema;
+        if wanted.to_arrow() == self.resource.schema.to_arrow() {
+            return Ok(());
+        }
+        Err(RunError::Conflict { table: self.resource.table.clone(), version })
+    }
+
+    /// What a merge does to the version that it builds on.
+    async fn merged(
+        &self,
+        table: &dyn TableFormat,
+        work: &Work,
+        staged: &Staged,
+        is_whole: bool,
+        counters: &mut Counters,
+    ) -> Result<Change> {
+        let attempt = work.attempt()?;
+        let options = Arc::new(self.write_options(attempt.version()));
+        let memory = self.memory / FILES_PART;
+        let older = evolving::older_schema(self.resource, &work.base).map(Arc::new);
+        let merging = Merging { resource: self.resource, table, attempt, options, is_whole, older, memory };
+        let merged = merging.merge(&work.base, staged).await?;
+        counters.merged = merged.counts;
+        let (adds, removes, rows_written) = (merged.adds, merged.removes, merged.rows_written);
+        Ok(Change { adds, removes, rows_written, made: merged.made })
+    }
+
+    /// What an append or a replace does.
+    async fn added(&self, table: &dyn TableFormat, work: &Work, staged: &mut Staged) -> Result<Change> {
+        let replaces = self.resource.write_disposition == WriteDisposition::Replace;
+        // An export without rows stages the file that stands for an empty table; a table with rows needs none.
+        if work.base.rows > 0 && !replaces {
+            for needless in staged.files.extract_if(.., |staged| staged.file.rows == 0) {
+                work.attempt()?.discard(&needless).await?;
+            }
+        }
+        let mut adds = staged.files.clone();
+        // A file without rows stood for an empty table, and leaves with whatever comes in its place.
+        let leaves = |file: &&DataFile| replaces || (file.rows == 0 && !adds.is_empty());
+        let mut removes: Vec<_> = work.base.files.iter().filter(leaves).map(|file| file.path.clone()).collect();
+        let rows_written = adds.iter().map(|staged| staged.file.rows).sum();
+        let (made, replaced) = self.adapt_older(table, work, staged).await?;
+        adds.extend(made.iter().cloned());
+        removes.extend(replaced);
+        Ok(Change { adds, removes, rows_written, made })
+    }
+
+    /// The table's files in the schema of the run, and those in whose place they come; none if they have it already.
+    async fn adapt_older(
+        &self,
+        table: &dyn TableFormat,
+        work: &Work,
+        staged: &Staged,
+    ) -> Result<(Vec<StagedFile>, Vec<String>)> {
+        let Some(older) = evolving::older_schema(self.resource, &work.base) else { return Ok(Default::default()) };
+        let attempt = work.attempt()?;
+        let merging = Merging {
+            resource: self.resource,
+            table,
+            attempt,
+            options: Arc::new(self.write_options(attempt.version())),
+            is_whole: false,
+            older: Some(Arc::new(older)),
+            memory: self.memory / FILES_PART,
+        };
+        merging.adapt_older(&work.base, staged.next_sequence).await
+    }
+
+    /// One version of what was staged; the inner error is the version that another writer made first.
+    async fn commit(
+        &self,
+        table: &dyn TableFormat,
+        base: &TableSnapshot,
+        change: Change,
+        counters: &Counters,
+    ) -> Result<Result<Committed, Version>> {
+        let files: Vec<DataFile> = change.adds.iter().map(|staged| staged.file.clone()).collect();
+        let rows_written = change.rows_written;
+        self.check_numbers(counters, rows_written)?;
+        Ok(match table.commit(base.version, self.new_commit(change, counters)).await? {
+            CommitOutcome::Committed { version, rows: table_rows } => {
+                Ok(Committed { version, table_rows, rows_written, files })
+            }
+            CommitOutcome::Conflict { version, .. } => Err(version),
+        })
+    }
+
+    fn check_numbers(&self, counters: &Counters, written: u64) -> Result<()> {
+        let Counters { rows_fetched: fetched, rows_duplicate: duplicate, rows_rejected: rejected, .. } = *counters;
+        let (filtered, unchanged) = (counters.rows_filtered, counters.merged.rows_unchanged);
+        if fetched == written + duplicate + rejected + filtered + unchanged {
+            return Ok(());
+        }
+        let resource = self.resource.name.clone();
+        Err(RunError::Numbers { resource, fetched, written, duplicate, rejected, filtered, unchanged }.into())
+    }
+
+    fn new_commit(&self, change: Change, counters: &Counters) -> Commit {
+        let operation = match self.resource.write_disposition {
+            WriteDisposition::Append => Operation::Append,
+            WriteDisposition::Replace => Operation::Replace,
+            WriteDisposition::Merge | WriteDisposition::Skip => Operation::Merge,
+        };
+        Commit {
+            identity: self.identity(),
+            run_id: self.run_id.to_owned(),
+            operation,
+            schema: self.resource.schema.clone(),
+            partition_by: partition_spec(self.resource),
+            adds: change.adds,
+            removes: change.removes,
+            state: State { cursor: None, counters: counters.named() },
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! All pages of a resource become staged files: the stages are made as the plan says, and run.
+
+use std::sync::Arc;
+
+use super::{
+    RunError,
+    checkpoint::{self, Checkpoints, Pace, Resumed},
+    evolving::Evolving,
+    load_columns::LoadColumns,
+    merging,
+    outcome::Counters,
+    pipeline::{Pipeline, Staged, TableStage},
+    resource::Export,
+};
+use crate::{
+    commit::{Attempt, RejectWriter, TableFormat, TableSnapshot},
+    decode::Decoder,
+    dedup::Dedup,
+    error::Result,
+    fetch::Pages,
+    merge::Collector,
+    plan::{MaxRejects, MergePlan, PartitionField, Transform, WriteDisposition},
+    write::{TableWriter, WriteOptions},
+};
+
+/// One part in so many of the memory is for pages.
+const PAGES_PART: u64 = 4;
+
+/// And for finished files that wait to be staged. The rest is for rows and open files: a file is in memory until it is whole.
+pub(super) const FILES_PART: u64 = 4;
+
+impl Export<'_> {
+    /// Everything that depends on the source alone, and not on what the table holds.
+    pub(super) async fn stage(
+        &self,
+        table: &dyn TableFormat,
+        attempt: &Attempt,
+        base: &TableSnapshot,
+        resumed: Option<Resumed>,
+        counters: &mut Counters,
+    ) -> Result<Staged> {
+        let mut rejects = table.workspace().rejects(self.run_id);
+        let staged = self.fill(attempt, base, resumed, &mut rejects, counters).await;
+        // Rejects are kept whatever became of the run: they say why.
+        let written = rejects.finish().await;
+        let staged = staged?;
+        self.check_rejects(counters, written?)?;
+        Ok(staged)
+    }
+
+    async fn fill(
+        &self,
+        attempt: &Attempt,
+        base: &TableSnapshot,
+        resumed: Option<Resumed>,
+        rejects: &mut RejectWriter,
+        counters: &mut Counters,
+    ) -> Result<Staged> {
+        let clock = &self.environment.clock;
+        // Versions of rows begin when the run did that brought the first of them.
+        let began = resumed.as_ref().map_or(self.began, |resumed| resumed.began);
+        let merge = merging::plan(self.resource, began);
+        let writer = TableWriter::new(self.write_options(attempt.version()))?;
+        let schema = self.resource.schema.clone();
+        let mut table = TableStage::new(self.dedup()?, self.collector(&merge)?, writer, schema);
+        let mut evolving = Evolving::new(self.resource, self.table_format, base, self.decoder()?);
+        let mut pages = Pages::new(Arc::clone(self.client), self.resource, self.memory / PAGES_PART)?;
+        let mut files = Vec::new();
+        if let Some(resumed) = resumed {
+            for reject in &resumed.rejects {
+                rejects.write(reject).await?;
+            }
+            table = table.resume(resumed.states.iter().map(Vec::as_slice))?;
+            evolving.resume(table.schema())?;
+            pages = pages.resume(resumed.position);
+            files = resumed.files;
+        }
+        let pace = Pace::new(Arc::clone(clock), self.resource.checkpoint.interval);
+        let fingerprint = checkpoint::fingerprint(self.resource, self.memory)?;
+        let pipeline = Pipeline {
+            resource: self.resource,
+            reporter: self.reporter,
+            pages: &mut pages,
+            evolving,
+            rejects,
+            attempt,
+            load_columns: LoadColumns::new(self.resource, &merge, self.run_id, Arc::clone(clock)),
+            table,
+            checkpoints: Checkpoints::new(fingerprint, self.run_id, began, pace.meter(), files),
+            pace,
+            staging_memory: self.memory / FILES_PART,
+        };
+        let staged = pipeline.run(counters).await;
+        counters.take(&pages);
+        staged
+    }
+
+    pub(super) fn write_options(&self, version: u64) -> WriteOptions {
+        WriteOptions {
+            schema: self.resource.schema.clone(),
+            partition_by: self.resource.partition_by.clone(),
+            parquet: self.resource.parquet.clone(),
+            version,
+            position: 0,
+            memory: usize::try_from(self.memory - self.memory / PAGES_PART - self.memory / FILES_PART)
+                .unwrap_or(usize::MAX),
+            index: self.deduplicates() || merging::drops_rows(self.resource),
+            keys: merging::key_columns(self.resource),
+            pipeline: self.pipeline.to_owned(),
+            resource: self.resource.name.clone(),
+        }
+    }
+
+    fn decoder(&self) -> Result<Decoder> {
+        let resource = self.resource;
+        let required: &[usize] = if self.deduplicates() { &resource.primary_key } else { &[] };
+        let decoder = Decoder::new(&resource.name, &resource.schema, resource.contract, required)?;
+        let named = |field: &&PartitionField| matches!(field.transform, Transform::Identity | Transform::Truncate(_));
+        let filled: Vec<usize> = resource.partition_by.iter().filter(named).map(|field| field.column).collect();
+        Ok(decoder.with_filled(&filled))
+    }
+
+    /// A merge has one row of each key, whatever else is wished for.
+    fn deduplicates(&self) -> bool {
+        let merges = self.resource.write_disposition == WriteDisposition::Merge;
+        self.resource.dedup || merges && !self.resource.primary_key.is_empty()
+    }
+
+    fn dedup(&self) -> Result<Option<Dedup>> {
+        if !self.deduplicates() {
+            return Ok(None);
+        }
+        let schema = self.resource.schema.to_arrow();
+        Ok(Some(Dedup::new(&schema, &self.resource.primary_key, self.resource.dedup_sort)?))
+    }
+
+    fn collector(&self, merge: &MergePlan) -> Result<Option<Collector>> {
+        let resource = self.resource;
+        let merges = resource.write_disposition == WriteDisposition::Merge;
+        let collector = merges.then(|| Collector::new(&resource.schema, merge, &resource.primary_key));
+        Ok(collector.transpose()?)
+    }
+
+    fn check_rejects(&self, counters: &Counters, rejects: Option<String>) -> Result<()> {
+        let Some(max_rejects) = self.resource.max_rejects else { return Ok(()) };
+        let rejected = counters.rows_rejected + counters.values_discarded;
+        let (most, allowed) = match max_rejects {
+            MaxRejects::Rows(rows) => (rows as f64, rows.to_string()),
+            MaxRejects::Share(share) => (share * counters.rows_fetched as f64, percent(share)),
+        };
+        // 29 % of 100 is a little less than 29 in doubles; the margin is far below one row.
+        let too_many = rejected as f64 > most + 1e-6;
+        if !too_many {
+            return Ok(());
+        }
+        let resource = self.resource.name.clone();
+        Err(RunError::TooManyRejects { resource, rejected, fetched: counters.rows_fetched, allowed, rejects }.into())
+    }
+}
+
+/// A share as it was written: `7%`, and not `7.000000000000001%`.
+fn percent(share: f64) -> String {
+    format!("{}%", (share * 1e8).round() / 1e6)
+}
