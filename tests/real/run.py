@@ -17,6 +17,7 @@ INSIDE = "RESTLAKE_REAL_INSIDE"
 
 def parts():
     """Name → check, in the order in which they run. Imported late: they need what the virtual environment holds."""
+    import delta
     import exports
     import s3
     import spark
@@ -28,6 +29,7 @@ def parts():
         "json-server": exports.check_json_server,
         "concurrency": exports.check_concurrency,
         "spark": spark.check_spark,
+        "delta": delta.check_delta,
         "s3": s3.check_s3,
         "conditional-writes": s3.check_conditional_writes,
         "unknown-partition-column": wrong_input.check_unknown_partition_column,

@@ -116,8 +116,8 @@ fn directory(path: &str) -> Result<Url, url::ParseError> {
 /// Does the kernel's I/O on the runtime of the program, whatever its flavour.
 ///
 /// The kernel's own executors want a runtime with several threads, or a thread each. Here the thread that calls the kernel,
-/// which may block, drives the kernel's futures itself. Only a future that calls back into the executor (the writing of a
-/// checkpoint reads the log) has the inner one done by the runtime, while it waits.
+/// which may block, drives the kernel's futures itself. Only where a future calls back into the executor (the writing of a
+/// checkpoint reads the log), another thread that may block drives the inner one.
 #[derive(Debug)]
 struct Executor {
     handle: Handle,
@@ -155,7 +155,11 @@ impl TaskExecutor for Executor {
             return self.handle.block_on(task);
         }
         let (sender, receiver) = mpsc::channel();
-        self.handle.spawn(task.map(move |output| sender.send(output)));
+        let handle = self.handle.clone();
+        self.handle.spawn_blocking(move || {
+            let _driving = Driving::start();
+            sender.send(handle.block_on(task))
+        });
         // Nothing is sent only if the task panicked or its runtime has ended: the kernel's call ends with it.
         receiver.recv().unwrap_or_else(|error| resume_unwind(Box::new(error)))
     }

@@ -279,18 +279,24 @@ async fn an_added_column_is_added_to_the_log_and_a_change_that_the_kernel_cannot
     assert_eq!(names, ["test_case_id", "status", "extra"]);
 }
 
+/// The same lake, taken for one of another format.
+fn as_format(lake: &Lake, format: Format) -> Lake {
+    let mut seen = lake.decorated(|inner| inner);
+    seen.format = format;
+    seen
+}
+
 #[tokio::test]
 async fn a_table_of_another_format_or_program_is_refused() {
     let lake = Lake::memory(PARQUET).await;
     let _ = write(&*lake.open(&World::new()).await, Operation::Append, 1, "run").await.unwrap();
-    let delta = Lake { format: DELTA, ..Lake::memory(DELTA).await };
-    let seen = Lake { store: lake.store.clone(), ..delta };
+    let seen = as_format(&lake, DELTA);
     let error = seen.try_open(&World::new()).await.err().unwrap();
     assert_eq!((error.code(), error.kind()), ("another_format", ErrorKind::User));
 
     let lake = Lake::memory(DELTA).await;
     let _ = write(&*lake.open(&World::new()).await, Operation::Append, 1, "run").await.unwrap();
-    let seen = Lake { store: lake.store.clone(), ..Lake::memory(PARQUET).await };
+    let seen = as_format(&lake, PARQUET);
     assert_eq!(seen.try_open(&World::new()).await.err().unwrap().code(), "foreign_files");
 
     let objects = lake.objects().await;
