@@ -133,7 +133,7 @@ struct Driving;
 
 impl Driving {
     fn start() -> Option<Self> {
-        (!DRIVING.replace(true)).then_some(Self)
+        if DRIVING.replace(true) { None } else { Some(Self) }
     }
 }
 
