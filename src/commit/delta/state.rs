@@ -16,8 +16,9 @@ use delta_kernel::{
     engine::{arrow_data::ArrowEngineData, to_json_bytes},
     scan::StatsOptions,
     schema::{StructField, StructType},
+    table_features::ColumnMappingMode,
     transaction::{
-        CommitResult, Transaction, UpdateTableOperation, WriteState, create_table::create_table,
+        CommitResult, Transaction, TransactionBuilder, UpdateTableOperation, WriteState, create_table::create_table,
         data_layout::DataLayout,
     },
 };
@@ -54,6 +55,10 @@ impl Base {
     pub async fn read(kernel: &Kernel, table: &TableStore, version: Version) -> Result<Self, CommitError> {
         let Some(logged) = log::logged(version) else { return Ok(Self::default()) };
         let snapshot = kernel.snapshot(Some(logged)).await?;
+        let mapping = snapshot.table_properties().column_mapping_mode;
+        if mapping.is_some_and(|mode| mode != ColumnMappingMode::None) {
+            return Err(unusable(table, "its columns are mapped to other names".to_owned()));
+        }
         let record = recorded(kernel, table, &snapshot).await?;
         let files = files(kernel, table, &snapshot).await?;
         let rows = files.iter().map(|file| file.rows).fold(0, u64::saturating_add);
@@ -296,7 +301,7 @@ impl Change {
         let builder = Arc::clone(snapshot).update_table(operation, ENGINE, data_change);
         let builder = builder.with_operation_parameters(mode.map(|mode| ("mode", Some(mode))));
         let added = self.added_columns.iter().cloned();
-        let builder = added.fold(builder, |builder, field| builder.add_column(field));
+        let builder = added.fold(builder, TransactionBuilder::add_column);
         let transaction = builder.build(engine, Box::new(lines.clone()))?;
         let mut transaction = self.signed(transaction)?;
         for (batch, mut selected) in scan(snapshot, engine)? {
