@@ -291,7 +291,7 @@ mod the_checker {
         let forbidden = [
             ("cli", "main"),
             ("run", "cli"),
-            ("run", "maintain"),
+            ("maintain", "run"),
             ("fetch", "run"),
             ("config", "plan"),
             ("schema", "config"),
