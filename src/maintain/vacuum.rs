@@ -105,11 +105,20 @@ async fn expired(
     let listed = objects(table.workspace().table()).await?;
     let snapshot = table.snapshot().await?;
     let live: BTreeSet<&str> = snapshot.files.iter().map(|file| file.path.as_str()).collect();
+    // A name alone does not make a file ours: it may be somebody's copy.
+    let history = table.history(usize::MAX).await?;
+    let named: BTreeSet<&str> = history
+        .iter()
+        .flat_map(|record| {
+            record.adds.iter().map(|file| file.path.as_str()).chain(record.removes.iter().map(String::as_str))
+        })
+        .collect();
     let is_quiet = attempts.iter().all(|attempt| attempt.status != AttemptStatus::Living);
     for object in listed {
         let is_old = run_began(&object.path).is_some_and(|began| began < before);
         let is_orphan = options.format == TableFormatKind::Parquet
             && !live.contains(object.path.as_str())
+            && named.contains(object.path.as_str())
             && is_orphan(&object.path, snapshot.version, is_quiet);
         if is_old || is_orphan {
             expired.push(object);

@@ -2,7 +2,7 @@
 
 use arrow::{
     array::{Array, ArrayRef, AsArray, BooleanArray},
-    buffer::BooleanBuffer,
+    buffer::{BooleanBuffer, NullBuffer},
     compute::{filter_record_batch, not},
     datatypes::DataType,
     record_batch::RecordBatch,
@@ -85,7 +85,7 @@ impl Collector {
     /// merge key all the same.
     pub fn arrive(&mut self, rows: &RecordBatch) -> Result<(), MergeError> {
         if let Some(merge) = &mut self.merge {
-            merge.keys.slots(rows, &mut self.slots)?;
+            merge.keys.slots(&without_null_keys(rows, &self.plan.merge_key)?, &mut self.slots)?;
         }
         Ok(())
     }
@@ -114,7 +114,7 @@ impl Collector {
 
     fn count(&mut self, sifted: &Sifted) -> Result<(), MergeError> {
         let Some(merge) = self.merge.as_mut().filter(|_| self.counts_merge_keys) else { return Ok(()) };
-        merge.keys.slots(&sifted.rows, &mut self.slots)?;
+        merge.keys.slots(&without_null_keys(&sifted.rows, &self.plan.merge_key)?, &mut self.slots)?;
         merge.written.resize(merge.keys.len(), 0);
         for slot in &self.slots {
             merge.written.get_mut(*slot as usize).into_iter().for_each(|count| *count += 1);
@@ -154,6 +154,17 @@ impl Sifted {
     fn filter(&self, keep: &BooleanArray) -> Result<Self, MergeError> {
         let ids = marked(&self.ids, keep.values()).collect();
         Ok(Self { rows: filter_record_batch(&self.rows, keep)?, ids })
+    }
+}
+
+/// A row without a merge key names no rows of the table, as in SQL no null equals another.
+fn without_null_keys(rows: &RecordBatch, columns: &[usize]) -> Result<RecordBatch, MergeError> {
+    let keys = columns.iter().filter_map(|&index| rows.columns().get(index));
+    let nulls =
+        NullBuffer::union_many(keys.map(|key| key.logical_nulls()).collect::<Vec<_>>().iter().map(Option::as_ref));
+    match nulls.filter(|nulls| nulls.null_count() > 0) {
+        Some(nulls) => Ok(filter_record_batch(rows, &BooleanArray::new(nulls.into_inner(), None))?),
+        None => Ok(rows.clone()),
     }
 }
 

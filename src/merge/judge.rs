@@ -138,8 +138,8 @@ impl Judge {
         let Some(range) = ranges.iter().find(|range| Some(&range.column) == name) else { return true };
         match (plan.active, &range.values) {
             (None, _) => range.has_null,
-            (Some(active), Some((low, high))) => (low..=high).contains(&&KeyValue::Integer(active)),
-            (Some(_), None) => false,
+            (Some(active), Some((low, high))) => range.has_null || (low..=high).contains(&&KeyValue::Integer(active)),
+            (Some(_), None) => range.has_null,
         }
     }
 
@@ -218,7 +218,8 @@ impl Judge {
 
     fn active(&self, plan: &Scd2Plan, rows: &RecordBatch) -> Result<Vec<bool>, MergeError> {
         let until = cast(self.column(rows, plan.valid_to)?, &DataType::Int64)?;
-        Ok(until.as_primitive::<Int64Type>().iter().map(|until| until == plan.active).collect())
+        // Null where the table became one of versions after the row was written.
+        Ok(until.as_primitive::<Int64Type>().iter().map(|until| until.is_none() || until == plan.active).collect())
     }
 
     fn contents(&self, rows: &RecordBatch) -> Result<Vec<Option<u32>>, MergeError> {

@@ -335,7 +335,7 @@ impl Model<'_> {
         let hard = self.rules.plan.hard_delete.is_some();
         let (gone, mut new): (Vec<Record>, Vec<Record>) = run.into_iter().partition(|record| hard && record.deleted);
         let counts = Counts { duplicate, filtered: gone.len() as u64, ..Counts::default() };
-        let groups: Vec<_> = records.iter().map(|record| record.group).collect();
+        let groups: Vec<_> = records.iter().map(|record| record.group).filter(Option::is_some).collect();
         let strategy = self.rules.plan.strategy.clone();
         match &strategy {
             MergeStrategy::Scd2(plan) => self.merge_versions(plan, new, &groups, boundary, is_whole, counts),
@@ -362,7 +362,7 @@ impl Model<'_> {
     fn is_missing(&self, records: &[Record], row: &Record, is_whole: bool) -> bool {
         let brings = |record: &Record| match self.key(row) {
             Some(key) => self.key(record) == Some(key),
-            None => record.group == row.group,
+            None => record.group.is_some() && record.group == row.group,
         };
         self.rules.plan.delete_missing && is_whole && !records.iter().any(brings)
     }
@@ -373,7 +373,8 @@ impl Model<'_> {
         let deleted = if self.rules.primary_key.is_empty() {
             let mut groups: BTreeMap<Option<i64>, i64> = BTreeMap::new();
             gone.iter().for_each(|row| *groups.entry(row.0.group).or_default() += 1);
-            new.iter().for_each(|record| *groups.entry(record.group).or_default() -= 1);
+            let keyed = new.iter().filter(|record| record.group.is_some());
+            keyed.for_each(|record| *groups.entry(record.group).or_default() -= 1);
             groups.into_values().filter(|more| *more > 0).sum::<i64>() as u64
         } else {
             gone.iter().filter(|row| !came_back(row)).count() as u64
@@ -595,14 +596,14 @@ async fn files_without_an_active_version_are_not_read() {
 }
 
 #[tokio::test]
-async fn a_null_merge_key_is_a_key_like_any_other() {
+async fn a_null_merge_key_names_no_row() {
     let mut table = Table::new(rules(MergeStrategy::DeleteInsert, &[], &[GROUP]), &Layout::default());
     let null = |id: i64| Record { group: None, ..record(id, 0, "a", 0) };
     table.merge(&[vec![null(1), null(2), record(3, 1, "a", 0)]], true).await;
     let (counts, _) = table.merge(&[vec![null(4)]], true).await;
-    assert_eq!(counts.deleted, 1, "two went and one came");
+    assert_eq!(counts.deleted, 0);
     let left: Vec<i64> = table.rows().await.iter().map(|row| row.0.id).collect();
-    assert_eq!(left, [3, 4]);
+    assert_eq!(left, [1, 2, 3, 4]);
 }
 
 #[test]

@@ -25,7 +25,7 @@ use crate::{
     model::{Batch, DataFile, EncodedFile, Page, StagedFile, UndeclaredField},
     plan::{ResourcePlan, TableFormatKind, WriteDisposition, name_of_delta},
     schema::{
-        Column, ColumnsContract, SchemaChange, Source, TableSchema,
+        Column, ColumnType, ColumnsContract, SchemaChange, Source, TableSchema,
         change::{self, side_by_side},
     },
     write::{WriteOptions, adapt},
@@ -44,8 +44,12 @@ pub(super) fn in_table(
     base: &TableSnapshot,
 ) -> Result<ResourcePlan, RunError> {
     let mut resource = resource.clone();
+    // What came by `evolve` stays known where no row is left; the log of a Delta table can't forget a column at all.
+    let remembers = format == TableFormatKind::Delta || resource.write_disposition != WriteDisposition::Replace;
+    if let Some(table) = base.schema.as_ref().filter(|_| remembers) {
+        resource.schema = change::wanted(Some(table), &resource.schema);
+    }
     let Some(table) = kept_schema(&resource, base) else { return Ok(resource) };
-    resource.schema = change::wanted(Some(table), &resource.schema);
     same_partitions(&resource, base)?;
     let partition_by: Vec<usize> = resource.partition_by.iter().map(|field| field.column).collect();
     let reasons = match change::compare(table, &resource.schema, &partition_by) {
@@ -66,6 +70,14 @@ pub(super) fn in_table(
         reasons: reasons.join("; "),
         shapes: side_by_side(table, &resource.schema),
     })
+}
+
+fn has_struct(data_type: &ColumnType) -> bool {
+    match data_type {
+        ColumnType::Struct(_) => true,
+        ColumnType::List(inner) | ColumnType::Map(inner) => has_struct(inner),
+        _ => false,
+    }
 }
 
 /// The schema of the files that stay in the table; `None` where none with rows does.
@@ -217,6 +229,8 @@ impl Evolving {
         let mut added: Vec<Column> = Vec::new();
         for UndeclaredField { name, seen } in &batch.undeclared {
             let Some(data_type) = seen.column_type() else { continue };
+            // A struct is closed: fields that come into it later would be lost.
+            let data_type = if has_struct(&data_type) { ColumnType::Json } else { data_type };
             if let Some(reason) = self.no_name(name, &added) {
                 let resource = self.resource.name.clone();
                 return Err(RunError::UnfitField { resource, page: batch.page, field: name.clone(), reason });
@@ -315,7 +329,7 @@ mod tests {
         let column = |index: usize| Column {
             name: format!("c{index}"),
             source: Source::Evolved(format!("c{index}")),
-            data_type: crate::schema::ColumnType::Int64,
+            data_type: ColumnType::Int64,
             nullable: true,
             format: None,
         };

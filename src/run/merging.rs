@@ -29,7 +29,7 @@ use crate::{
     error::Result,
     merge::{FileChange, Found, Incoming, MergeError, Search},
     model::{DataFile, EncodedFile, StagedFile},
-    plan::{MergePlan, MergeStrategy, ResourcePlan, WriteDisposition},
+    plan::{MergePlan, MergeStrategy, PaginatorPlan, ResourcePlan, WriteDisposition},
     report::{Event, Reporter},
     schema::TableSchema,
     write::{Change, WriteOptions, adapt_with, empty_file, renamed, rewrite_with},
@@ -125,7 +125,8 @@ pub(super) fn drops_rows(resource: &ResourcePlan) -> bool {
 /// Whether the run brought all that the source has, so that what it did not bring has gone there. Where that matters and is
 /// not so, a warning says what was left undone.
 pub(super) fn is_whole(resource: &ResourcePlan, reporter: &dyn Reporter, counters: &mut Counters) -> bool {
-    let is_whole = counters.rows_rejected == 0 && resource.max_pages.is_none();
+    let is_cut = resource.max_pages.is_some() || has_maximum(&resource.paginator);
+    let is_whole = counters.rows_rejected == 0 && !is_cut;
     let undone = match &resource.merge {
         plan if plan.delete_missing => "no row of the table was deleted for being missing at the source",
         MergePlan { strategy: MergeStrategy::Scd2(_), merge_key, .. } if merge_key.is_empty() => {
@@ -135,7 +136,7 @@ pub(super) fn is_whole(resource: &ResourcePlan, reporter: &dyn Reporter, counter
     };
     if !is_whole {
         let why = match counters.rows_rejected {
-            0 => "only the first pages were exported".to_owned(),
+            0 => "the export may have ended before the source's list did (a maximum number of pages is set)".to_owned(),
             rejected => format!("{rejected} rows were rejected"),
         };
         let message = format!("{why}: {undone}");
@@ -143,6 +144,15 @@ pub(super) fn is_whole(resource: &ResourcePlan, reporter: &dyn Reporter, counter
         counters.warnings.push(message);
     }
     is_whole
+}
+
+/// Whether the paginator ends a list that goes on.
+fn has_maximum(paginator: &PaginatorPlan) -> bool {
+    match paginator {
+        PaginatorPlan::SinglePage => false,
+        PaginatorPlan::Offset { maximum_offset, .. } => maximum_offset.is_some(),
+        PaginatorPlan::PageNumber { maximum_page, .. } => maximum_page.is_some(),
+    }
 }
 
 impl Merging<'_> {
@@ -236,9 +246,12 @@ impl Merging<'_> {
             }
             return Ok(());
         }
-        if !empty.is_empty() {
+        let has_its_columns =
+            base.schema.as_ref().is_some_and(|schema| schema.to_arrow() == self.options.schema.to_arrow());
+        if !empty.is_empty() && has_its_columns {
             return Ok(());
         }
+        merged.removes.extend(empty.into_iter().map(|file| file.path.clone()));
         let stands_for_it = staged.files.iter().find(|staged| staged.file.rows == 0).cloned();
         let file = match stands_for_it {
             Some(file) => file,

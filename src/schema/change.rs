@@ -40,9 +40,6 @@ pub fn wanted(table: Option<&TableSchema>, declared: &TableSchema) -> TableSchem
 /// Compares a table's schema with the one that it is to have. `partition_by` are indexes of the new one's columns whose values
 /// stand in directory names.
 pub fn compare(table: &TableSchema, wanted: &TableSchema, partition_by: &[usize]) -> SchemaChange {
-    if table.to_arrow() == wanted.to_arrow() {
-        return SchemaChange::Same;
-    }
     let mut reasons = Vec::new();
     for column in &table.columns {
         let index = wanted.index_of(&column.name);
@@ -59,7 +56,12 @@ pub fn compare(table: &TableSchema, wanted: &TableSchema, partition_by: &[usize]
             reasons.push(format!("the new column `{}` cannot be null, and older rows have nothing else", column.name));
         }
     }
-    if reasons.is_empty() { SchemaChange::Compatible } else { SchemaChange::Refused(reasons) }
+    match reasons.is_empty() {
+        // Types that are stored alike need no new files.
+        true if table.to_arrow() == wanted.to_arrow() => SchemaChange::Same,
+        true => SchemaChange::Compatible,
+        false => SchemaChange::Refused(reasons),
+    }
 }
 
 fn column_refused(before: &Column, now: &Column, in_directory: bool) -> Option<String> {
@@ -104,8 +106,8 @@ pub fn widens(before: &ColumnType, now: &ColumnType) -> bool {
             let now: Option<&Field> = now.iter().find(|candidate| candidate.name == field.name);
             now.is_some_and(|now| widens(&field.data_type, &now.data_type))
         }),
-        // Texts of different meaning are stored alike.
-        (T::String | T::Json | T::Uuid, T::String | T::Json | T::Uuid) => true,
+        // Texts of different meaning are stored alike; those of a uuid are all in one form.
+        (T::String | T::Json | T::Uuid, T::String | T::Json) | (T::Uuid, T::Uuid) => true,
         _ => match (width(before), width(now)) {
             (Some((kind, bits)), Some((other, more))) => kind == other && bits <= more,
             _ => before == now,

@@ -92,6 +92,11 @@ impl Encoding {
         self.sort.is_some()
     }
 
+    /// What the files say of their order.
+    pub(super) fn sorting_columns(&self) -> Option<&Vec<SortingColumn>> {
+        self.properties.sorting_columns()
+    }
+
     pub(super) fn start(&self) -> Result<FileEncoder, WriteError> {
         let options = ArrowWriterOptions::new()
             .with_properties(self.properties.clone())

@@ -84,7 +84,9 @@ pub(super) fn changed(
     let mut start = 0;
     for group in 0..metadata.metadata().num_row_groups() {
         let batches = row_group(&file.content, &metadata, group)?;
-        changing.row_group(batches, &mut start, &mut encoder)?;
+        // A file that was written before the table was sorted must not claim an order that it does not have.
+        let is_sorted = metadata.metadata().row_group(group).sorting_columns() == encoding.sorting_columns();
+        changing.row_group(batches, is_sorted, &mut start, &mut encoder)?;
     }
     let Encoded { content, rows, keys, .. } = encoder.finish()?;
     let EncodedFile { path, partition, .. } = file;
@@ -104,11 +106,13 @@ impl Changing<'_> {
     fn row_group(
         &mut self,
         batches: impl Iterator<Item = Result<RecordBatch, arrow::error::ArrowError>>,
+        is_sorted: bool,
         start: &mut usize,
         encoder: &mut FileEncoder,
     ) -> Result<(), WriteError> {
         // What rows are sorted by may have changed with their columns.
-        let sorts_anew = (self.column.is_some() || self.adapter.is_some()) && self.encoding.sorts();
+        let has_changed = self.column.is_some() || self.adapter.is_some() || !is_sorted;
+        let sorts_anew = has_changed && self.encoding.sorts();
         let mut unsorted = Vec::new();
         for batch in batches {
             let batch = batch?;

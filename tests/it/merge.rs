@@ -2,10 +2,11 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use arrow::array::AsArray;
 use bytes::Bytes;
 use restlake::{
     error::ErrorKind,
-    plan::{MergeStrategy, Plan, Scd2Plan},
+    plan::{MergeStrategy, Plan, Scd2Plan, WriteDisposition},
     report::ResourceSummary,
     run::run,
     schema::{Column, LoadColumn, Source},
@@ -462,4 +463,51 @@ async fn a_data_file_that_somebody_changed_is_not_merged_from() {
     assert_eq!(outcome.kinds, [ErrorKind::User]);
     assert_eq!(outcome.summary.resources[0].error.as_ref().unwrap().code, "data_file_damaged");
     assert_eq!(lake.files().len(), 1, "nothing was committed");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_row_without_a_merge_key_takes_no_row_of_the_table_away() {
+    let lake = Lake::new(json!({
+        "write_disposition": {"disposition": "merge", "strategy": "delete-insert"}, "merge_key": "part",
+    }));
+    let nameless = |id: i64| json!({"id": id, "name": "a"});
+    lake.run(vec![nameless(1), nameless(2), item(3, "a", "x"), item(4, "a", "x")]).await;
+    let summary = lake.run(vec![nameless(5), item(3, "b", "x")]).await;
+    assert_eq!(lake.lines(&ALL), ["1 a -", "2 a -", "3 b x", "5 a -"]);
+    assert_eq!(summary.rows_deleted, 1, "the other row of the key that was named");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_the_list_may_be_cut_nothing_is_deleted_for_being_missing() {
+    let mut lake = Lake::new(json!({"on_missing": "delete"}));
+    lake.run((0..6).map(|id| item(id, "a", "x")).collect()).await;
+    lake.resource["endpoint"]["paginator"] = json!({"type": "offset", "limit": 3, "maximum_offset": 3});
+    let summary = lake.run((0..6).map(|id| item(id, "b", "x")).collect()).await;
+    assert_eq!((summary.rows_deleted, summary.table_rows), (0, 6));
+    assert!(summary.warnings.iter().any(|warning| warning.contains("a maximum")), "{:?}", summary.warnings);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_without_rows_has_the_columns_of_the_last_merge() {
+    let mut lake = Lake::new(json!({}));
+    lake.run(Vec::new()).await;
+    let columns = ["id", "name", "part", "more"].map(|name| json!({"name": name, "type": "string"}));
+    lake.resource["schema"] = json!({"columns": columns});
+    lake.run(Vec::new()).await;
+    let files = read_table(&lake.table());
+    assert_eq!(files.len(), 1, "the one file that stands for it");
+    assert_eq!(all_rows(&files).num_columns(), 4);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_from_before_the_table_was_sorted_is_sorted_when_it_is_rewritten() {
+    let lake = Lake::new(json!({})).adjusted(|plan| plan.resources[0].write_disposition = WriteDisposition::Merge);
+    lake.run(vec![item(1, "d", "x"), item(2, "c", "x"), item(3, "a", "x"), item(4, "b", "x")]).await;
+    let sorted = lake.adjusted(|plan| plan.resources[0].parquet.sort_by = vec![1]);
+    sorted.run(vec![item(4, "e", "x")]).await;
+    for content in sorted.files().into_values() {
+        let rows = crate::support::tables::read_parquet(&content);
+        let names: Vec<_> = rows.column_by_name("name").unwrap().as_string::<i32>().iter().flatten().collect();
+        assert!(names.is_sorted(), "{names:?}");
+    }
 }

@@ -413,3 +413,36 @@ async fn a_run_without_rows_changes_the_schema_too() {
     assert_eq!((summary.rows_written, summary.table_rows), (0, 2));
     assert_eq!(project.schema().len(), 2);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_object_that_nobody_declared_keeps_the_fields_that_come_into_it_later() {
+    let mut project = Project::new(numbered(1..=1, |_| json!({"o": {"p": 1}}))).await;
+    let resource = json!({"schema": columns(&[("id", "int64")]), "schema_contract": EVOLVE});
+    project.run(&resource).await;
+    project.has(numbered(2..=2, |_| json!({"o": {"p": 1, "q": "not lost"}}))).await;
+    project.run(&resource).await;
+    assert!(project.rows(&["o"]).iter().any(|object| object.contains("not lost")), "{:?}", project.rows(&["o"]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_evolved_is_known_when_no_row_is_left() {
+    let mut project = Project::new(numbered(1..=1, |_| json!({"n": 7, "gone": false}))).await;
+    let resource = json!({
+        "schema": columns(&[("id", "int64"), ("gone", "bool")]), "schema_contract": EVOLVE, "primary_key": "id",
+        "write_disposition": "merge", "columns": {"gone": {"hard_delete": true}},
+    });
+    project.run(&resource).await;
+    project.has(numbered(1..=1, |_| json!({"gone": true}))).await;
+    assert_eq!(project.run(&resource).await.table_rows, 0);
+    project.has(Vec::new()).await;
+    project.run(&resource).await;
+    assert_eq!(project.schema().len(), 3, "{:?}", project.schema());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_text_does_not_become_a_uuid_in_silence() {
+    let mut project = Project::new(vec![json!({"id": "A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11"})]).await;
+    project.run(&json!({"schema": columns(&[("id", "string")])})).await;
+    project.has(Vec::new()).await;
+    assert_eq!(project.refused(&json!({"schema": columns(&[("id", "uuid")])})).await.0, "schema_changed");
+}

@@ -180,9 +180,10 @@ impl Verify<'_> {
         let history = match &self.resource.merge.strategy {
             // A row has a version for each time at which it became another.
             MergeStrategy::Scd2(scd2) if self.resource.write_disposition == WriteDisposition::Merge => {
-                Some(scd2.valid_from)
+                // With a boundary in the config, versions of several runs begin and end in one moment.
+                vec![scd2.valid_from].into_iter().chain(scd2.boundary.map(|_| scd2.valid_to)).collect()
             }
-            _ => None,
+            _ => Vec::new(),
         };
         let columns = self.resource.primary_key.iter().copied().chain(history);
         let name = |index: usize| Some(self.resource.schema.columns.get(index)?.name.clone());
@@ -195,12 +196,14 @@ impl Verify<'_> {
         for version in (1..=newest).rev() {
             // Older commits may be gone; one that cannot be read is the audit's to tell.
             let Some(record) = self.table.commit_at(version).await.unwrap_or_default() else { break };
-            history.push((version, record.operation));
+            // An append that widened older files wrote them again under its version: their rows are those of several runs.
+            let is_mixed = record.operation == Operation::Append && !record.removes.is_empty();
+            history.push((version, record.operation, is_mixed));
             if record.operation == Operation::Replace {
                 break;
             }
         }
-        Ok(scope(&history, newest, self.resource.write_disposition))
+        Ok(scope(&history, newest))
     }
 
     /// Looks into files, several at a time; in their order.
@@ -397,51 +400,59 @@ fn check_directory(file: &DataFile, findings: &mut Findings) {
 /// Where a key may be only once: among all rows of a table that runs only replaced and merged into, and among the rows that
 /// one version added where runs have appended, which look at their own rows only.
 ///
-/// `history` is the newest version first, back to the last one that replaced the table, or as far as it is kept; what came
-/// before is taken to be what the config says now.
-fn scope(history: &[(Version, Operation)], newest: Version, disposition: WriteDisposition) -> Scope {
-    let oldest = history.last().map_or(newest + 1, |(version, _)| *version);
-    let begins_anew = history.last().is_some_and(|(_, operation)| *operation == Operation::Replace);
+/// `history` is the newest version first, back to the last one that replaced the table, or as far as it is kept, and whether
+/// a version's files have rows of earlier runs too. Where it does not reach back to the beginning, runs may have appended.
+fn scope(history: &[(Version, Operation, bool)], newest: Version) -> Scope {
+    let oldest = history.last().map_or(newest + 1, |(version, ..)| *version);
+    let begins_anew = history.last().is_some_and(|(_, operation, _)| *operation == Operation::Replace);
     // The first version of a table appends to nothing.
-    let appends = |(version, operation): &&(Version, Operation)| *operation == Operation::Append && *version > 1;
-    let appended_before = oldest > 1 && !begins_anew && disposition == WriteDisposition::Append;
-    if history.iter().find(appends).is_none() && !appended_before {
+    let appends = history.iter().any(|(version, operation, _)| *operation == Operation::Append && *version > 1);
+    if !appends && (oldest <= 1 || begins_anew) {
         return Scope::Table;
     }
     let one_run = |operation| matches!(operation, Operation::Append | Operation::Replace);
-    Scope::Versions(history.iter().filter(|(_, operation)| one_run(*operation)).map(|(version, _)| *version).collect())
+    let of_one_run = history.iter().filter(|(_, operation, is_mixed)| one_run(*operation) && !is_mixed);
+    Scope::Versions(of_one_run.map(|(version, ..)| *version).collect())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const APPEND: WriteDisposition = WriteDisposition::Append;
-    const MERGE: WriteDisposition = WriteDisposition::Merge;
-
     fn versions(versions: impl IntoIterator<Item = Version>) -> Scope {
         Scope::Versions(versions.into_iter().collect())
     }
 
+    /// Versions whose files have rows of their own runs alone.
+    fn plain(history: &[(Version, Operation)]) -> Vec<(Version, Operation, bool)> {
+        history.iter().map(|(version, operation)| (*version, *operation, false)).collect()
+    }
+
     #[test]
     fn a_key_is_there_once_in_a_table_that_was_replaced_and_merged_into() {
-        assert_eq!(scope(&[(1, Operation::Replace)], 1, APPEND), Scope::Table);
-        assert_eq!(scope(&[(3, Operation::Merge), (2, Operation::Replace)], 3, MERGE), Scope::Table);
-        assert_eq!(scope(&[(2, Operation::Merge), (1, Operation::Append)], 2, MERGE), Scope::Table);
+        assert_eq!(scope(&plain(&[(1, Operation::Replace)]), 1), Scope::Table);
+        assert_eq!(scope(&plain(&[(3, Operation::Merge), (2, Operation::Replace)]), 3), Scope::Table);
+        assert_eq!(scope(&plain(&[(2, Operation::Merge), (1, Operation::Append)]), 2), Scope::Table);
     }
 
     #[test]
     fn where_runs_appended_a_key_is_there_once_among_the_rows_of_each() {
-        assert_eq!(scope(&[(2, Operation::Append), (1, Operation::Append)], 2, APPEND), versions([1, 2]));
-        let history = [(4, Operation::Merge), (3, Operation::Append), (2, Operation::Replace)];
-        assert_eq!(scope(&history, 4, MERGE), versions([2, 3]), "a merge rewrites rows of several runs");
+        assert_eq!(scope(&plain(&[(2, Operation::Append), (1, Operation::Append)]), 2), versions([1, 2]));
+        let history = plain(&[(4, Operation::Merge), (3, Operation::Append), (2, Operation::Replace)]);
+        assert_eq!(scope(&history, 4), versions([2, 3]), "a merge rewrites rows of several runs");
     }
 
     #[test]
-    fn what_a_cut_log_does_not_tell_the_config_does() {
-        assert_eq!(scope(&[(60, Operation::Merge)], 60, MERGE), Scope::Table);
-        assert_eq!(scope(&[(60, Operation::Merge)], 60, APPEND), versions([]));
-        assert_eq!(scope(&[], 7, APPEND), versions([]));
+    fn an_append_that_wrote_older_files_again_has_rows_of_several_runs() {
+        let history = [(3, Operation::Append, true), (2, Operation::Append, false), (1, Operation::Append, false)];
+        assert_eq!(scope(&history, 3), versions([1, 2]));
+    }
+
+    #[test]
+    fn where_the_log_is_cut_runs_may_have_appended() {
+        assert_eq!(scope(&plain(&[(60, Operation::Merge)]), 60), versions([]));
+        assert_eq!(scope(&[], 7), versions([]));
+        assert_eq!(scope(&plain(&[(60, Operation::Merge), (59, Operation::Replace)]), 60), Scope::Table);
     }
 
     #[test]
