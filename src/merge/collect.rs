@@ -85,7 +85,7 @@ impl Collector {
     /// merge key all the same.
     pub fn arrive(&mut self, rows: &RecordBatch) -> Result<(), MergeError> {
         if let Some(merge) = &mut self.merge {
-            merge.keys.slots(&without_null_keys(rows, &self.plan.merge_key)?, &mut self.slots)?;
+            merge.keys.slots(&naming(rows, &self.plan)?, &mut self.slots)?;
         }
         Ok(())
     }
@@ -114,7 +114,7 @@ impl Collector {
 
     fn count(&mut self, sifted: &Sifted) -> Result<(), MergeError> {
         let Some(merge) = self.merge.as_mut().filter(|_| self.counts_merge_keys) else { return Ok(()) };
-        merge.keys.slots(&without_null_keys(&sifted.rows, &self.plan.merge_key)?, &mut self.slots)?;
+        merge.keys.slots(&naming(&sifted.rows, &self.plan)?, &mut self.slots)?;
         merge.written.resize(merge.keys.len(), 0);
         for slot in &self.slots {
             merge.written.get_mut(*slot as usize).into_iter().for_each(|count| *count += 1);
@@ -157,12 +157,15 @@ impl Sifted {
     }
 }
 
-/// A row without a merge key names no rows of the table, as in SQL no null equals another.
-fn without_null_keys(rows: &RecordBatch, columns: &[usize]) -> Result<RecordBatch, MergeError> {
-    let keys = columns.iter().filter_map(|&index| rows.columns().get(index));
-    let nulls =
-        NullBuffer::union_many(keys.map(|key| key.logical_nulls()).collect::<Vec<_>>().iter().map(Option::as_ref));
-    match nulls.filter(|nulls| nulls.null_count() > 0) {
+/// The rows whose merge keys count. Where rows of the same key go, one without a key names none: in SQL no null equals
+/// another. Versions of rows are told apart by their contents, and a null key is one as any other.
+fn naming(rows: &RecordBatch, plan: &MergePlan) -> Result<RecordBatch, MergeError> {
+    if plan.strategy != MergeStrategy::DeleteInsert {
+        return Ok(rows.clone());
+    }
+    let columns = plan.merge_key.iter().filter_map(|&index| rows.columns().get(index));
+    let nulls: Vec<Option<NullBuffer>> = columns.map(|column| column.logical_nulls()).collect();
+    match NullBuffer::union_many(nulls.iter().map(Option::as_ref)).filter(|nulls| nulls.null_count() > 0) {
         Some(nulls) => Ok(filter_record_batch(rows, &BooleanArray::new(nulls.into_inner(), None))?),
         None => Ok(rows.clone()),
     }

@@ -335,7 +335,8 @@ impl Model<'_> {
         let hard = self.rules.plan.hard_delete.is_some();
         let (gone, mut new): (Vec<Record>, Vec<Record>) = run.into_iter().partition(|record| hard && record.deleted);
         let counts = Counts { duplicate, filtered: gone.len() as u64, ..Counts::default() };
-        let groups: Vec<_> = records.iter().map(|record| record.group).filter(Option::is_some).collect();
+        let names = |group: &Option<i64>| group.is_some() || self.rules.plan.strategy != MergeStrategy::DeleteInsert;
+        let groups: Vec<_> = records.iter().map(|record| record.group).filter(names).collect();
         let strategy = self.rules.plan.strategy.clone();
         match &strategy {
             MergeStrategy::Scd2(plan) => self.merge_versions(plan, new, &groups, boundary, is_whole, counts),
