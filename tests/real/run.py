@@ -17,11 +17,13 @@ INSIDE = "RESTLAKE_REAL_INSIDE"
 
 def parts():
     """Name → check, in the order in which they run. Imported late: they need what the virtual environment holds."""
+    import azurite
     import exports
     import kills
     import readers
     import s3
     import spark
+    import store_faults
     import wrong_input
 
     return {
@@ -32,6 +34,8 @@ def parts():
         "spark": spark.check_spark,
         "s3": s3.check_s3,
         "conditional-writes": s3.check_conditional_writes,
+        "azure": azurite.check_azure,
+        "store-faults": store_faults.check_store_faults,
         "kills": kills.check_kills,
         "readers": readers.check_readers,
         "unknown-partition-column": wrong_input.check_unknown_partition_column,
