@@ -14,10 +14,10 @@ import restlake
 TABLE = kills.TABLE
 COLUMNS = kills.COLUMNS
 DISPOSITIONS = kills.DISPOSITIONS
-ROWS = 240
+ROWS = 200
 PAGE = 40
 # A merge meets so many keys that are new, and leaves as many that it does not name.
-NEW = 60
+NEW = 50
 
 
 class History:

@@ -15,6 +15,8 @@ import lakes
 import s3
 
 RUNS = 20
+# So many tables share the runs of a disposition, side by side.
+TABLES = 2
 SHARE = 0.05
 # In turn, the first request of such a kind takes effect and its answer is lost.
 TARGETS = [None, "commit", "copy"]
@@ -39,6 +41,11 @@ class Tally:
         error = outcome.resource["error"]
         self.ends[f"exit {outcome.code}" + (f" {error['code']}" if error else "")] += 1
 
+    def join(self, other):
+        self.faults.update(other.faults)
+        self.requests += other.requests
+        self.ends.update(other.ends)
+
     def told(self):
         kinds = collections.Counter()
         for (kind, _), count in self.faults.items():
@@ -52,22 +59,27 @@ def check_store_faults(lab):
     with contextlib.suppress(s3.client(lab.moto).exceptions.BucketAlreadyOwnedByYou):
         s3.create_bucket(lab.moto, s3.BUCKET)
     print(f"  seed {seed}", flush=True)
+    dispositions = generations.DISPOSITIONS
     # Who waits for a store that is down costs nothing.
-    with concurrent.futures.ThreadPoolExecutor(len(OUTAGES) * 3 + 3) as workers:
-        outages = [
-            workers.submit(during_outage, lab, disposition, number, seed)
-            for disposition in generations.DISPOSITIONS
-            for number in range(len(OUTAGES))
-        ]
-        chains = {name: workers.submit(now_and_then, lab, name, seed) for name in generations.DISPOSITIONS}
-        for name, chain in chains.items():
-            tally = chain.result()
-            print(f"  {name}, {RUNS} runs: {tally.told()}", flush=True)
-            hit = {kind for (kind, fault), _ in tally.faults.items() if fault.takes_effect}
-            assert {"commit", "copy"} <= hit, f"{name}: the answers to these requests were lost: {sorted(hit)}"
+    with concurrent.futures.ThreadPoolExecutor(len(dispositions) * (len(OUTAGES) + TABLES)) as workers:
+        outages = [workers.submit(during_outage, lab, name, outage, seed) for name in dispositions for outage in OUTAGES]
+        chains = {
+            name: [workers.submit(now_and_then, lab, name, number, seed) for number in range(TABLES)] for name in dispositions
+        }
+        for name, started in chains.items():
+            tell(name, started)
         tally = collections.Counter(outage.result() for outage in outages)
     for (outage, end), count in sorted(tally.items()):
         print(f"  outage {outage}: {count} × {end}", flush=True)
+
+
+def tell(disposition, chains):
+    tally = Tally()
+    for chain in chains:
+        tally.join(chain.result())
+    print(f"  {disposition}, {tally.ends.total()} runs: {tally.told()}", flush=True)
+    hit = {kind for (kind, fault), _ in tally.faults.items() if fault.takes_effect}
+    assert {"commit", "copy"} <= hit, f"{disposition}: only the answers to these requests were lost: {sorted(hit)}"
 
 
 @contextlib.contextmanager
@@ -81,12 +93,12 @@ def table(lab, disposition, prefix):
             yield history, proxy
 
 
-def now_and_then(lab, disposition, seed):
+def now_and_then(lab, disposition, number, seed):
     """Run after run on one table while some of the requests fail."""
     tally = Tally()
-    with table(lab, disposition, f"faults/{disposition}") as (history, proxy):
-        for number in range(RUNS):
-            plan = faulty.Plan(f"{seed}-{disposition}-{number}", SHARE, TARGETS[number % len(TARGETS)])
+    with table(lab, disposition, f"faults/{disposition}-{number}") as (history, proxy):
+        for run in range(RUNS // TABLES):
+            plan = faulty.Plan(f"{seed}-{disposition}-{number}-{run}", SHARE, TARGETS[run % len(TARGETS)])
             run_until_done(history, proxy, plan, tally)
         history.known.clear()
         history.check()
@@ -94,19 +106,19 @@ def now_and_then(lab, disposition, seed):
     return tally
 
 
-def during_outage(lab, disposition, number, seed):
+def during_outage(lab, disposition, outage, seed):
     """The store goes away in the middle of a run, and comes back after it; (which outage, how the run ended)."""
-    name = list(OUTAGES)[number]
-    begins, takes_effect = OUTAGES[name]
+    begins, takes_effect = OUTAGES[outage]
     tally = Tally()
-    with table(lab, disposition, f"outages/{disposition}-{number}") as (history, proxy):
-        assert history.run().code == 0
-        plan = faulty.Plan(f"{seed}-{disposition}-{number}", outage=begins, outage_takes_effect=takes_effect)
+    with table(lab, disposition, f"outages/{disposition}-{list(OUTAGES).index(outage)}") as (history, proxy):
+        first = history.run()
+        assert first.code == 0, f"{history.name()}: {first.text()[-2000:]}"
+        plan = faulty.Plan(f"{seed}-{disposition}-{outage}", outage=begins, outage_takes_effect=takes_effect)
         run_until_done(history, proxy, plan, tally)
-        assert plan.is_down, f"{history.name()}: the run ended before the outage {name}"
+        assert plan.is_down, f"{history.name()}: the run ended before the outage {outage}"
         history.verify()
     (end,) = tally.ends
-    return name, end
+    return outage, end
 
 
 def run_until_done(history, proxy, plan, tally):
