@@ -13,6 +13,7 @@
 mod begin;
 mod change;
 mod checkpoint;
+mod compacting;
 mod error;
 mod evolving;
 mod fill;

@@ -47,7 +47,10 @@ fn filter(global: &Global) -> Targets {
         (false, 1) => (LevelFilter::INFO, LevelFilter::WARN),
         (false, _) => (LevelFilter::DEBUG, LevelFilter::INFO),
     };
-    Targets::new().with_default(others).with_target(env!("CARGO_PKG_NAME"), ours)
+    // The Delta kernel reports each error as an event as well; those that matter come back, and are told once.
+    let kernel = if others > LevelFilter::WARN { others } else { LevelFilter::OFF };
+    let targets = Targets::new().with_default(others).with_target("delta_kernel", kernel);
+    targets.with_target(env!("CARGO_PKG_NAME"), ours)
 }
 
 /// Hands each event on to the console in one piece.

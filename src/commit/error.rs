@@ -32,6 +32,9 @@ pub enum CommitError {
     NotConditional { store: String },
     #[error("this restlake was built without Delta tables")]
     NoDelta,
+    #[cfg(feature = "delta")]
+    #[error(transparent)]
+    Delta(#[from] super::DeltaError),
     #[error("it is not known whether version {version} of {table} was committed")]
     Unclear { table: String, version: Version, object: String, operation: Operation, source: StoreError },
     #[error("version {version} of {table} is committed, but its files are not all in place yet")]
@@ -50,6 +53,8 @@ impl Failure for CommitError {
     fn kind(&self) -> ErrorKind {
         match self {
             Self::Store(error) => error.kind(),
+            #[cfg(feature = "delta")]
+            Self::Delta(error) => error.kind(),
             // A second run would append its rows a second time: it takes somebody who looks.
             Self::Unpublished { operation: Operation::Append, .. }
             | Self::Unclear { operation: Operation::Append, .. } => ErrorKind::User,
@@ -65,6 +70,8 @@ impl Failure for CommitError {
     fn code(&self) -> &'static str {
         match self {
             Self::Store(error) => error.code(),
+            #[cfg(feature = "delta")]
+            Self::Delta(error) => error.code(),
             Self::ForeignFiles { .. } => "foreign_files",
             Self::AnotherTable { .. } => "another_table",
             Self::Corrupt { .. } => "commit_corrupt",
@@ -86,6 +93,8 @@ impl Failure for CommitError {
     fn hint(&self) -> Option<String> {
         let hint = match self {
             Self::Store(error) => return error.hint(),
+            #[cfg(feature = "delta")]
+            Self::Delta(error) => return error.hint(),
             Self::ForeignFiles { .. } => {
                 "restlake never mixes with files of others: give the table another name or an empty directory"
             }

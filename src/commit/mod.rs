@@ -19,7 +19,10 @@
 //! checkpoints are of no use, and left alone otherwise.
 
 mod attempts;
+mod check;
 mod checkpoint;
+#[cfg(feature = "delta")]
+mod delta;
 mod error;
 mod held;
 mod inspect;
@@ -49,6 +52,8 @@ use crate::{
     store::Store,
 };
 
+#[cfg(feature = "delta")]
+pub use self::delta::{DeltaError, DeltaTable};
 pub use self::{
     checkpoint::{Checkpoint, CheckpointedFile},
     error::CommitError,
@@ -75,6 +80,9 @@ pub async fn open(
 ) -> Result<Box<dyn TableFormat>> {
     match format {
         TableFormatKind::Parquet => Ok(Box::new(ParquetTable::open(store, table, identity, environment).await?)),
+        #[cfg(feature = "delta")]
+        TableFormatKind::Delta => Ok(Box::new(DeltaTable::open(store, table, identity, environment).await?)),
+        #[cfg(not(feature = "delta"))]
         TableFormatKind::Delta => Err(CommitError::NoDelta.into()),
     }
 }
@@ -92,6 +100,9 @@ pub fn look(
 ) -> Result<Box<dyn TableFormat>> {
     match format {
         TableFormatKind::Parquet => Ok(Box::new(ParquetTable::look(store, table, identity, environment)?)),
+        #[cfg(feature = "delta")]
+        TableFormatKind::Delta => Ok(Box::new(DeltaTable::look(store, table, identity, environment)?)),
+        #[cfg(not(feature = "delta"))]
         TableFormatKind::Delta => Err(CommitError::NoDelta.into()),
     }
 }

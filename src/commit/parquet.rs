@@ -1,9 +1,6 @@
 //! Plain Parquet tables: the files where readers look are the table, the commit log says which they are.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -11,11 +8,13 @@ use futures::TryStreamExt;
 
 use super::{
     AttemptRecord, CommitError, CommitOutcome, CommitRecord, Flaw, Processes, StoredObject, SystemProcesses,
-    TableFormat, TableSnapshot, Workspace, inspect,
+    TableFormat, TableSnapshot, Workspace,
+    check::{check_fits, check_staged},
+    inspect,
     log::{CommitObject, Log, Put},
-    owner::{LEASE, Lease, STAGING, generation_of},
+    owner::LEASE,
     publish::Publisher,
-    staging::{data_file_name, is_staged_in, reach},
+    staging::reach,
     workspace::{CommitLease, PAUSES},
 };
 use crate::{
@@ -109,49 +108,6 @@ impl ParquetTable {
         Ok(None)
     }
 
-    /// Refuses a commit that contradicts itself or its base: these are mistakes of the caller, and would corrupt the table.
-    fn check(&self, base: &TableSnapshot, attempt: &str, commit: &Commit) -> Result<(), CommitError> {
-        let version = base.version + 1;
-        let invalid = |reason: String| CommitError::Invalid { table: self.workspace.table.shown(""), version, reason };
-        if commit.identity != self.workspace.identity {
-            return Err(invalid("it is of another resource".into()));
-        }
-        let mut paths: BTreeSet<&str> = base.files.iter().map(|file| file.path.as_str()).collect();
-        for path in &commit.removes {
-            if !paths.remove(path.as_str()) {
-                return Err(invalid(format!("`{path}` is to be removed and not there")));
-            }
-        }
-        for add in &commit.adds {
-            data_file_name(&self.workspace.table, &add.file.path, version)?;
-            if !is_staged_in(&add.staged, attempt) {
-                return Err(invalid(format!("`{}` is not staged in {attempt}", add.staged)));
-            }
-            if commit.removes.contains(&add.file.path) || !paths.insert(&add.file.path) {
-                return Err(invalid(format!("`{}` is added twice", add.file.path)));
-            }
-        }
-        Ok(())
-    }
-
-    /// Whether all is where the commit will say it is. Somebody who took us for dead may have cleaned up.
-    async fn check_staged(&self, lease: &Lease, commit: &Commit) -> Result<(), CommitError> {
-        lease.renew().await?;
-        let listed: Vec<_> = self.workspace.table.list(&format!("{STAGING}/{}", lease.name))?.try_collect().await?;
-        let sizes: BTreeMap<_, _> = listed
-            .into_iter()
-            .filter_map(|object| Some((self.workspace.table.path_of(&object.location)?, object.size)))
-            .collect();
-        let is_whole = commit.adds.iter().all(|add| sizes.get(&add.staged) == Some(&add.file.bytes));
-        // Whoever took it over has put his record before he looked at ours, which we have just renewed.
-        let names = sizes.keys().filter_map(|path| path.rsplit('/').next());
-        let is_ours = names.filter_map(generation_of).all(|generation| generation <= lease.generation);
-        if is_whole && is_ours {
-            return Ok(());
-        }
-        Err(CommitError::AttemptLost { attempt: self.workspace.table.shown(&format!("{STAGING}/{}", lease.name)) })
-    }
-
     /// Publishes a commit that stands. What fails in passing is tried again: else the user would have to see to it.
     async fn publish(&self, object: &CommitObject, base: &TableSnapshot) -> Result<(), CommitError> {
         reach(&self.workspace.environment, &self.workspace.table, FaultPoint::AfterCommit)?;
@@ -228,8 +184,8 @@ impl ParquetTable {
         commit: Commit,
     ) -> Result<CommitOutcome, CommitError> {
         let base = self.log.snapshot_at(base).await?;
-        self.check(&base, &lease.name, &commit)?;
-        self.check_staged(lease, &commit).await?;
+        check_fits(&self.workspace, &base, &lease.name, &commit)?;
+        check_staged(&self.workspace, lease, &commit).await?;
         reach(&self.workspace.environment, &self.workspace.table, FaultPoint::BeforeCommit)?;
         let object = CommitObject::new(&base, &lease.name, commit, self.workspace.environment.clock.now());
         // From here on only the log knows whether these files are the table's.

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     commit::{Attempt, DiedAfterCommit, Resumable, TableFormat, TableSnapshot},
-    error::Result,
+    error::{Result, chain},
     model::Operation,
     plan::{ResourcePlan, WriteDisposition},
     report::Event,
@@ -21,11 +21,21 @@ use crate::{
 /// How many attempts of dead runs are looked at before a new one is begun.
 const MOST_TRIES: usize = 16;
 
+/// How many commits of one run are looked back at: what it appended, and what it did to the files after that.
+const COMMITS_OF_A_RUN: usize = 8;
+
 /// What is left to do.
 pub(super) enum Beginning {
     Work(Box<Begun>),
     /// A run that died had committed what this one is to append.
     Done(DiedAfterCommit),
+}
+
+/// What a claimed table leads to.
+enum Next {
+    Done(DiedAfterCommit),
+    GoOn(Box<ResourcePlan>, Attempt, Box<Resumed>),
+    Anew(Box<ResourcePlan>),
 }
 
 pub(super) struct Begun {
@@ -43,26 +53,35 @@ impl Export<'_> {
         self.check_fits(&base)?;
         let attempt = table.attempt(base.version).await?;
         let (base, attempt) = self.free(table, base, attempt).await?;
-        if let Some(died) = self.already_appended(table, &base) {
-            attempt.abandon().await?;
-            self.warn(counters, finished_by(&died));
-            return Ok(Beginning::Done(died));
-        }
-        let taken_over = match self.take_over(table, &base, counters).await {
-            Ok(taken_over) => taken_over,
-            Err(error) => {
-                let _ = attempt.abandon().await;
-                return Err(error);
+        let next = match self.next(table, &base, counters).await {
+            Ok(Next::Anew(resource)) => {
+                return Ok(Beginning::Work(Box::new(Begun { base, attempt, resource, resumed: None })));
             }
+            Ok(Next::GoOn(resource, adopted, resumed)) => {
+                self.warn(counters, went_on_from(&resumed));
+                *counters = Counters::resume(resumed.counters.clone(), std::mem::take(&mut counters.warnings));
+                Ok(Beginning::Work(Box::new(Begun { base, attempt: adopted, resource, resumed: Some(*resumed) })))
+            }
+            Ok(Next::Done(died)) => {
+                self.warn(counters, finished_by(&died));
+                Ok(Beginning::Done(died))
+            }
+            Err(error) => Err(error),
         };
-        let (resource, taken_over) = taken_over;
-        let Some((adopted, resumed)) = taken_over else {
-            return Ok(Beginning::Work(Box::new(Begun { base, attempt, resource, resumed: None })));
-        };
-        attempt.abandon().await?;
-        self.warn(counters, went_on_from(&resumed));
-        *counters = Counters::resume(resumed.counters.clone(), std::mem::take(&mut counters.warnings));
-        Ok(Beginning::Work(Box::new(Begun { base, attempt: adopted, resource, resumed: Some(resumed) })))
+        // What was claimed to find this out is not needed; the next run takes away what can't be deleted now.
+        let _ = attempt.abandon().await;
+        next
+    }
+
+    async fn next(&self, table: &dyn TableFormat, base: &TableSnapshot, counters: &mut Counters) -> Result<Next> {
+        if let Some(died) = self.already_appended(table, base).await? {
+            return Ok(Next::Done(died));
+        }
+        let (resource, taken_over) = self.take_over(table, base, counters).await?;
+        Ok(match taken_over {
+            Some((attempt, resumed)) => Next::GoOn(resource, attempt, Box::new(resumed)),
+            None => Next::Anew(resource),
+        })
     }
 
     /// Makes sure that no other run works on the table, and that it is at the version that the attempt builds on.
@@ -107,12 +126,16 @@ impl Export<'_> {
     /// Whether a run that died after its commit had appended what this one, the same command again, is about to.
     ///
     /// A schedule's next run comes later than `resume_within`, and appends.
-    fn already_appended(&self, table: &dyn TableFormat, base: &TableSnapshot) -> Option<DiedAfterCommit> {
-        let died = table.workspace().died_after_commit()?;
-        let is_append =
-            died.operation == Operation::Append && self.resource.write_disposition == WriteDisposition::Append;
-        let committed = DateTime::parse_from_rfc3339(&died.committed_at).ok()?.with_timezone(&Utc);
-        (self.resume && is_append && died.version == base.version && self.is_recent(committed)).then_some(died)
+    async fn already_appended(&self, table: &dyn TableFormat, base: &TableSnapshot) -> Result<Option<DiedAfterCommit>> {
+        let Some(died) = table.workspace().died_after_commit() else { return Ok(None) };
+        let appends = self.resume && self.resource.write_disposition == WriteDisposition::Append;
+        let committed = DateTime::parse_from_rfc3339(&died.committed_at).map(|moment| moment.with_timezone(&Utc));
+        if !appends || died.version != base.version || !committed.is_ok_and(|moment| self.is_recent(moment)) {
+            return Ok(None);
+        }
+        // It may have joined small files after it had appended.
+        let of_the_run = table.history(COMMITS_OF_A_RUN).await?.into_iter().take_while(|it| it.run_id == died.run_id);
+        Ok(of_the_run.into_iter().find(|record| record.operation == Operation::Append).map(DiedAfterCommit::from))
     }
 
     fn is_recent(&self, moment: DateTime<Utc>) -> bool {
@@ -151,7 +174,15 @@ impl Export<'_> {
                 workspace.discard(resumable).await?;
                 continue;
             }
-            let Some(resumed) = Resumed::new(resumable.checkpoints())? else { return Ok(None) };
+            let resumed = match Resumed::new(resumable.checkpoints()) {
+                Ok(Some(resumed)) => resumed,
+                Ok(None) => return Ok(None),
+                Err(error) => {
+                    self.warn(counters, format!("starts over: {}", chain(&error)));
+                    workspace.discard(resumable).await?;
+                    continue;
+                }
+            };
             if let Some(attempt) = workspace.adopt(resumable).await? {
                 return Ok(Some((attempt, resumed)));
             }

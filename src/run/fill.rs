@@ -137,9 +137,14 @@ impl Export<'_> {
 
     fn collector(&self, merge: &MergePlan) -> Result<Option<Collector>> {
         let resource = self.resource;
-        let merges = resource.write_disposition == WriteDisposition::Merge;
-        let collector = merges.then(|| Collector::new(&resource.schema, merge, &resource.primary_key));
-        Ok(collector.transpose()?)
+        // A table that is replaced holds no row that was deleted at the source, as little as one that is merged into.
+        let deletes = MergePlan { hard_delete: merge.hard_delete, ..MergePlan::default() };
+        let plan = match resource.write_disposition {
+            WriteDisposition::Merge => merge,
+            _ if deletes.hard_delete.is_some() => &deletes,
+            _ => return Ok(None),
+        };
+        Ok(Some(Collector::new(&resource.schema, plan, &resource.primary_key)?))
     }
 
     fn check_rejects(&self, counters: &Counters, rejects: Option<String>) -> Result<()> {

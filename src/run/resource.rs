@@ -55,7 +55,10 @@ impl Export<'_> {
         };
         let exported = self.export(table.as_ref(), &mut counters).await;
         let mut ended = match exported {
-            Ok(committed) => Ended::committed(self.resource, &counters, committed, self.destination),
+            Ok(committed) => {
+                let committed = self.compacted(table.as_ref(), committed, &mut counters).await;
+                Ended::committed(self.resource, &counters, committed, self.destination)
+            }
             Err(error) => Ended::failed(self.resource, &counters, &error),
         };
         self.record(table.as_ref(), started, &counters, &ended).await;

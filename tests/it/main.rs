@@ -15,6 +15,7 @@ mod maintain;
 mod merge;
 mod pagination;
 mod pause;
+mod resume;
 mod schema_drift;
 mod stores;
 mod table_formats;

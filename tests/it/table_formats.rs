@@ -100,6 +100,11 @@ mod parquet {
     conformance!(PARQUET);
 }
 
+#[cfg(feature = "delta")]
+mod delta;
+#[cfg(feature = "delta")]
+use delta::DELTA;
+
 /// What follows from the log and the order of a commit's steps.
 mod parquet_log {
     on_every_store! {

@@ -33,7 +33,7 @@ DISPOSITIONS = ["append", "replace", "merge"]
 # How often each point is reached before the process stands still there. The last ones only where files are removed.
 POINTS = [
     ("page_fetched", 1), ("page_fetched", 17), ("file_staged", 1), ("file_staged", 6), ("checkpoint_written", 1),
-    ("checkpoint_written", 2), ("before_commit", 1), ("after_commit", 1), ("between_moves", 1), ("between_moves", 3),
+    ("before_commit", 1), ("after_commit", 1), ("between_moves", 1), ("between_moves", 3),
     ("between_removals", 1), ("between_removals", 2),
 ]
 REMOVING = {"replace", "merge"}

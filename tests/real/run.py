@@ -18,6 +18,7 @@ INSIDE = "RESTLAKE_REAL_INSIDE"
 def parts():
     """Name → check, in the order in which they run. Imported late: they need what the virtual environment holds."""
     import azurite
+    import delta
     import exports
     import kills
     import readers
@@ -32,6 +33,7 @@ def parts():
         "json-server": exports.check_json_server,
         "concurrency": exports.check_concurrency,
         "spark": spark.check_spark,
+        "delta": delta.check_delta,
         "s3": s3.check_s3,
         "conditional-writes": s3.check_conditional_writes,
         "azure": azurite.check_azure,

@@ -26,7 +26,7 @@ def session(directory):
         .config("spark.sql.session.timeZone", "UTC")
         .config("spark.sql.shuffle.partitions", "4")
         .config("spark.sql.warehouse.dir", str(directory / "warehouse"))
-        .config("spark.log.level", "ERROR")
+        .config("spark.log.level", "OFF")
         .getOrCreate()
     )
     try:

@@ -117,7 +117,9 @@ impl fmt::Display for Unclear {
 impl ObjectStore for Unclear {
     async fn put_opts(&self, location: &Path, payload: PutPayload, options: PutOptions) -> Result<PutResult> {
         let first = self.times.load(Ordering::SeqCst) == i64::MAX;
-        if !location.as_ref().contains("/commits/") || self.times.fetch_sub(1, Ordering::SeqCst) <= 0 {
+        if !(location.as_ref().contains("/commits/") || location.as_ref().contains("/_delta_log/"))
+            || self.times.fetch_sub(1, Ordering::SeqCst) <= 0
+        {
             return self.inner.put_opts(location, payload, options).await;
         }
         if matches!(self.lost, Lost::WrittenButError | Lost::WrittenButAlreadyExists) {

@@ -29,7 +29,7 @@ use crate::support::{azure, s3::S3};
 pub const TABLE: &str = "test_cases";
 
 /// Opens a table as a process that sees these others.
-type Open = for<'a> fn(
+pub type Open = for<'a> fn(
     &'a Store,
     TableIdentity,
     Environment,
@@ -39,9 +39,11 @@ type Open = for<'a> fn(
 /// What the suite has to know of a table format.
 #[derive(Clone, Copy)]
 pub struct Format {
-    open: Open,
+    pub open: Open,
     /// Whether readers take whatever lies in the table's directory, so that nothing may lie there that is not the table's.
     pub is_globbed: bool,
+    /// A data file's path as it is where no run died before its commit.
+    pub plain_name: fn(&str) -> String,
 }
 
 /// Plain Parquet.
@@ -53,6 +55,7 @@ pub const PARQUET: Format = Format {
         })
     },
     is_globbed: true,
+    plain_name: str::to_owned,
 };
 
 /// A destination on one kind of store, whose table is of one format.

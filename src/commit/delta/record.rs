@@ -1,0 +1,239 @@
+//! What restlake writes into the Delta log besides Delta's own: a record per commit, and one per file.
+//!
+//! The commit's [`Record`] is the configuration of the domain `restlake.state`; each commit replaces it, checkpoints keep
+//! it, other writers pass it on. A file's [`FileRecord`] is the tag `restlake.file` of its `add`. The kernel writes neither
+//! tags nor, for files that it has not written, statistics: [`complete`] puts both into the lines it makes.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::{
+    model::{Commit, DataFile, KeyRange, Operation, PartitionKey, State, TableIdentity, Version},
+    schema::TableSchema,
+};
+
+/// The domain of our record.
+pub(super) const DOMAIN: &str = "restlake.state";
+
+/// The tag of our record of a file.
+pub(super) const TAG: &str = "restlake.file";
+
+/// The newest format of records that this version of restlake writes and reads.
+pub(super) const FORMAT: u64 = 1;
+
+/// Our part of a commit.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Record {
+    pub format: u64,
+    /// Ours: the log's own counts from 0.
+    pub version: Version,
+    /// The staging directory the files come from.
+    pub attempt: String,
+    pub run_id: String,
+    /// RFC 3339; the log's own time is the kernel's.
+    pub committed_at: String,
+    pub operation: Operation,
+    pub identity: TableIdentity,
+    pub schema: TableSchema,
+    pub partition_by: Vec<String>,
+    pub state: State,
+}
+
+impl Record {
+    pub fn new(version: Version, attempt: &str, commit: &Commit, now: DateTime<Utc>) -> Self {
+        Self {
+            format: FORMAT,
+            version,
+            attempt: attempt.to_owned(),
+            run_id: commit.run_id.clone(),
+            committed_at: now.to_rfc3339_opts(SecondsFormat::Secs, true),
+            operation: commit.operation,
+            identity: commit.identity.clone(),
+            schema: commit.schema.clone(),
+            partition_by: commit.partition_by.clone(),
+            state: commit.state.clone(),
+        }
+    }
+}
+
+/// What of a [`DataFile`] Delta's `add` does not say, or not in our form.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct FileRecord {
+    /// The version that added it, and the file's place among those of that commit: the order of a table's files.
+    pub version: Version,
+    pub index: usize,
+    pub sha256: String,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub partition: PartitionKey,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub keys: Vec<KeyRange>,
+}
+
+impl FileRecord {
+    pub fn new(version: Version, index: usize, file: &DataFile) -> Self {
+        let DataFile { sha256, partition, keys, .. } = file.clone();
+        Self { version, index, sha256, partition, keys }
+    }
+}
+
+/// What is added to the kernel's `add` of a path.
+#[derive(Clone, Debug)]
+pub(super) struct Completion {
+    pub record: FileRecord,
+    /// JSON.
+    pub stats: String,
+}
+
+/// The kernel's lines, with statistics and our tag in each `add`; `adds` is by the path in the log.
+///
+/// # Errors
+/// Lines that are not JSON.
+pub(super) fn complete(lines: &[u8], adds: &BTreeMap<String, Completion>) -> serde_json::Result<Vec<u8>> {
+    let mut completed = Vec::with_capacity(lines.len() * 2);
+    for line in serde_json::Deserializer::from_slice(lines).into_iter::<Value>() {
+        let mut line = line?;
+        if let Some(add) = line.get_mut("add").and_then(Value::as_object_mut) {
+            let path = add.get("path").and_then(Value::as_str).unwrap_or_default();
+            if let Some(completion) = adds.get(path) {
+                add.insert("stats".to_owned(), completion.stats.clone().into());
+                add.insert("tags".to_owned(), json!({ TAG: serde_json::to_string(&completion.record)? }));
+            }
+        }
+        serde_json::to_writer(&mut completed, &line)?;
+        completed.push(b'\n');
+    }
+    Ok(completed)
+}
+
+/// One version's object in the log, as far as restlake looks at it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct LoggedCommit {
+    /// Ours, if the commit is restlake's.
+    pub record: Option<Record>,
+    /// Who says to have made it, such as `Apache-Spark/4.0`.
+    pub engine: Option<String>,
+    /// Milliseconds since 1970.
+    pub timestamp: i64,
+    pub adds: Vec<LoggedFile>,
+    /// Paths as the log has them.
+    pub removes: Vec<String>,
+}
+
+/// An `add` of the log.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct LoggedFile {
+    pub path: String,
+    #[serde(default)]
+    pub partition_values: BTreeMap<String, Option<String>>,
+    pub size: u64,
+    /// JSON.
+    pub stats: Option<String>,
+    #[serde(default)]
+    pub tags: Option<BTreeMap<String, Option<String>>>,
+}
+
+/// A file's place among those of its table: the version that added it, and its number there. Other writers' come last.
+pub(super) type Place = (Version, usize);
+
+impl LoggedFile {
+    /// The file as restlake knows it, at this path of the table.
+    ///
+    /// # Errors
+    /// A file without a number of rows.
+    pub fn into_file(self, path: String) -> Result<(Place, DataFile), String> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Stats {
+            num_records: u64,
+        }
+        let stats = self.stats.and_then(|stats| serde_json::from_str(&stats).ok());
+        let Some(Stats { num_records: rows }) = stats else {
+            return Err(format!("the log does not say how many rows `{path}` has"));
+        };
+        let bytes = self.size;
+        let tag = self.tags.unwrap_or_default().remove(TAG).flatten();
+        Ok(match tag.and_then(|tag| serde_json::from_str(&tag).ok()) {
+            Some(FileRecord { version, index, sha256, partition, keys }) => {
+                ((version, index), DataFile { path, rows, bytes, sha256, partition, keys })
+            }
+            None => {
+                let partition = self.partition_values.into_iter().collect();
+                let (sha256, keys) = (String::new(), Vec::new());
+                ((Version::MAX, 0), DataFile { path, rows, bytes, sha256, partition, keys })
+            }
+        })
+    }
+}
+
+/// In the order of their places.
+pub(super) fn in_order(mut files: Vec<(Place, DataFile)>) -> Vec<DataFile> {
+    files.sort_by(|(a, first), (b, second)| (a, &first.path).cmp(&(b, &second.path)));
+    files.into_iter().map(|(_, file)| file).collect()
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Line {
+    add: Option<LoggedFile>,
+    remove: Option<Removed>,
+    commit_info: Option<CommitInfo>,
+    domain_metadata: Option<DomainMetadata>,
+}
+
+#[derive(Deserialize)]
+struct Removed {
+    path: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct CommitInfo {
+    #[serde(default)]
+    timestamp: i64,
+    engine_info: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct DomainMetadata {
+    domain: String,
+    configuration: String,
+    #[serde(default)]
+    removed: bool,
+}
+
+impl LoggedCommit {
+    /// # Errors
+    /// Lines that are not JSON, and a record of ours that cannot be read.
+    pub fn read(lines: &[u8]) -> serde_json::Result<Self> {
+        let mut commit = Self::default();
+        for line in serde_json::Deserializer::from_slice(lines).into_iter::<Line>() {
+            let Line { add, remove, commit_info, domain_metadata } = line?;
+            commit.adds.extend(add);
+            commit.removes.extend(remove.map(|remove| remove.path));
+            if let Some(info) = commit_info {
+                (commit.timestamp, commit.engine) = (info.timestamp, info.engine_info);
+            }
+            if let Some(ours) = domain_metadata.filter(|domain| domain.domain == DOMAIN && !domain.removed) {
+                commit.record = Some(serde_json::from_str(&ours.configuration)?);
+            }
+        }
+        Ok(commit)
+    }
+
+    /// When it was made.
+    pub fn moment(&self) -> DateTime<Utc> {
+        let ours = self.record.as_ref().and_then(|record| DateTime::parse_from_rfc3339(&record.committed_at).ok());
+        let ours = ours.map(|moment| moment.with_timezone(&Utc));
+        ours.or_else(|| DateTime::from_timestamp_millis(self.timestamp)).unwrap_or(DateTime::<Utc>::MAX_UTC)
+    }
+
+    /// Who made it: the run, or the program if it was not restlake.
+    pub fn author(&self) -> String {
+        let run_id = self.record.as_ref().map(|record| &record.run_id);
+        run_id.or(self.engine.as_ref()).map_or("an unknown writer", String::as_str).to_owned()
+    }
+}
