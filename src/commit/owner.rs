@@ -25,8 +25,9 @@ use tokio_util::sync::CancellationToken;
 use super::{CommitError, Process, Processes};
 use crate::{
     environment::{Clock, Environment},
+    error::{ErrorKind, Failure},
     model::Version,
-    store::{Created, TableStore},
+    store::{Created, StoreError, TableStore},
 };
 
 /// An owner that has not renewed its lease for this long is dead.
@@ -287,11 +288,22 @@ pub(super) fn generation_of(name: &str) -> Option<u32> {
 }
 
 /// Puts the owner's record; `false` if somebody else has. What is there already may be our own, by a request that was sent
-/// twice.
+/// twice or whose answer was lost: no two claims write the same record, so that a look tells. A put that was lost itself is
+/// sent once more, as the store's client does not repeat one that is not idempotent.
 async fn claim(table: &TableStore, name: &str, generation: u32, owner: &Owner) -> Result<bool, CommitError> {
     let (path, record) = (owner_path(name, generation), encode(owner));
-    let is_created = table.put_if_absent(&path, record.clone()).await? == Created::Yes;
-    Ok(is_created || table.get(&path).await? == Some(record))
+    match put_record(table, &path, &record).await {
+        Err(error) if error.kind() == ErrorKind::Transient => match table.get(&path).await? {
+            Some(found) => Ok(found == record),
+            None => Ok(put_record(table, &path, &record).await?),
+        },
+        put => Ok(put?),
+    }
+}
+
+async fn put_record(table: &TableStore, path: &str, record: &Bytes) -> Result<bool, StoreError> {
+    let is_created = table.put_if_absent(path, record.clone()).await? == Created::Yes;
+    Ok(is_created || table.get(path).await?.as_ref() == Some(record))
 }
 
 async fn renew(table: &TableStore, path: &str, owner: &mut Owner, clock: &dyn Clock) -> Result<(), CommitError> {

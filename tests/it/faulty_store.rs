@@ -208,6 +208,31 @@ async fn a_directory_that_may_not_be_written_is_told_and_nothing_changes() {
     assert_whole(&lake, &*lake.open(&world.after_death()).await).await;
 }
 
+/// Nobody but the claim itself can know whether its record was written.
+#[tokio::test]
+async fn a_claim_whose_put_or_its_answer_is_lost_is_made_all_the_same() {
+    for moment in [Moment::Before, Moment::After] {
+        let lake = Lake::memory(PARQUET).await;
+        let lost = AtomicI64::new(1);
+        let deaf = lake.decorated(|inner| Arc::new(Deaf { inner, moment, lost }));
+        let world = World::new();
+        let _ = write(&*deaf.open(&world).await, Operation::Append, 2, "run-0").await.unwrap();
+        let table = lake.open(&world.after_death()).await;
+        assert_each_once(&lake, &*table, 1).await;
+        table.workspace().forget_died().await.unwrap();
+        assert_whole(&lake, &*table).await;
+    }
+}
+
+#[tokio::test]
+async fn a_claim_that_is_lost_again_and_again_is_told() {
+    let lake = Lake::memory(PARQUET).await;
+    let deaf = lake.decorated(|inner| Arc::new(Deaf { inner, moment: Moment::Before, lost: AtomicI64::new(2) }));
+    let error = write(&*deaf.open(&World::new()).await, Operation::Append, 2, "run-0").await.unwrap_err();
+    assert_eq!((error.code(), error.kind()), ("store_failed", ErrorKind::Transient));
+    assert!(lake.objects().await.is_empty());
+}
+
 /// Fails this share of all requests, half of them after they took effect.
 #[derive(Debug)]
 struct Flaky {
@@ -217,7 +242,7 @@ struct Flaky {
 }
 
 /// When a request fails.
-#[derive(Clone, Copy, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 enum Moment {
     Before,
     After,
@@ -349,6 +374,55 @@ impl ObjectStore for Full {
     }
     async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> Result<()> {
         self.take()?;
+        self.inner.copy_opts(from, to, options).await
+    }
+}
+
+/// Loses so many puts of an attempt's first record, or their answers.
+#[derive(Debug)]
+struct Deaf {
+    inner: Arc<dyn ObjectStore>,
+    moment: Moment,
+    lost: AtomicI64,
+}
+
+impl fmt::Display for Deaf {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Deaf")
+    }
+}
+
+#[async_trait]
+impl ObjectStore for Deaf {
+    async fn put_opts(&self, location: &Path, payload: PutPayload, options: PutOptions) -> Result<PutResult> {
+        if !location.as_ref().ends_with("/owner.json") || self.lost.fetch_sub(1, Ordering::SeqCst) <= 0 {
+            return self.inner.put_opts(location, payload, options).await;
+        }
+        if self.moment == Moment::After {
+            self.inner.put_opts(location, payload, options).await?;
+        }
+        Err(reset())
+    }
+    async fn put_multipart_opts(
+        &self,
+        location: &Path,
+        options: PutMultipartOptions,
+    ) -> Result<Box<dyn MultipartUpload>> {
+        self.inner.put_multipart_opts(location, options).await
+    }
+    async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
+        self.inner.get_opts(location, options).await
+    }
+    fn delete_stream(&self, locations: BoxStream<'static, Result<Path>>) -> BoxStream<'static, Result<Path>> {
+        self.inner.delete_stream(locations)
+    }
+    fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
+        self.inner.list(prefix)
+    }
+    async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
+        self.inner.list_with_delimiter(prefix).await
+    }
+    async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> Result<()> {
         self.inner.copy_opts(from, to, options).await
     }
 }

@@ -36,6 +36,10 @@ class Lab:
     def moto(self):
         return self.stack.enter_context(servers.moto(self.caches.python, self.directory))
 
+    @cached_property
+    def azurite(self):
+        return self.stack.enter_context(servers.azurite(self.caches.node_modules, self.directory))
+
     def datasette_config(self, destination, *, limit=servers.DATASETTE_CAP, **changes):
         """A config that exports from datasette, `limit` records asked for at a time."""
         paginator = {"type": "offset", "limit": limit, "total_path": "rows[0].total"}

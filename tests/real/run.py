@@ -17,12 +17,14 @@ INSIDE = "RESTLAKE_REAL_INSIDE"
 
 def parts():
     """Name → check, in the order in which they run. Imported late: they need what the virtual environment holds."""
+    import azurite
     import delta
     import exports
     import kills
     import readers
     import s3
     import spark
+    import store_faults
     import wrong_input
 
     return {
@@ -34,6 +36,8 @@ def parts():
         "delta": delta.check_delta,
         "s3": s3.check_s3,
         "conditional-writes": s3.check_conditional_writes,
+        "azure": azurite.check_azure,
+        "store-faults": store_faults.check_store_faults,
         "kills": kills.check_kills,
         "readers": readers.check_readers,
         "unknown-partition-column": wrong_input.check_unknown_partition_column,

@@ -1,10 +1,7 @@
 """S3, as moto serves it: the same table as on local disk, and commits of which exactly one wins."""
-import os
-import re
-import subprocess
-
 import boto3
 
+import conformance
 import exports
 import restlake
 
@@ -13,7 +10,6 @@ PREFIX = "some/prefix"
 REGION = "us-east-1"
 ACCESS_KEY = "real-access-key"
 SECRET_KEY = "real-secret-key-77aa"
-CARGO_SECONDS = 1200
 
 
 def options(endpoint):
@@ -61,11 +57,5 @@ def check_internal(internal):
 
 
 def check_conditional_writes(lab):
-    """The crate's own test of 32 writers for one version, against moto; `cargo test` leaves it out without a server."""
-    environment = {**os.environ, "RESTLAKE_TEST_S3_ENDPOINT": lab.moto}
-    argv = ["cargo", "test", "--test", "it", "--", "--ignored", "given_s3"]
-    child = subprocess.run(argv, cwd=restlake.ROOT, env=environment, capture_output=True, encoding="utf-8", timeout=CARGO_SECONDS)
-    passed = re.search(r"test result: ok\. (\d+) passed", child.stdout)
-    assert child.returncode == 0 and passed, f"cargo test failed: {child.stdout[-3000:]}{child.stderr[-3000:]}"
-    assert int(passed[1]) >= 1, "no ignored test with `given_s3` in its name ran"
-    print(f"  {passed[1]} tests of conditional writes passed", flush=True)
+    """The crate's own suite, with its 32 writers for one version."""
+    conformance.run("given_s3", "RESTLAKE_TEST_S3_ENDPOINT", lab.moto)

@@ -93,6 +93,16 @@ def moto(python, directory):
         yield f"http://127.0.0.1:{port}"
 
 
+@contextlib.contextmanager
+def azurite(node_modules, directory):
+    """Azure's blob storage, in memory. object_store may speak a newer version of the protocol than azurite knows."""
+    port = free_port()
+    argv = ["node", node_modules / "azurite/dist/src/blob/main.js", "--blobHost", "127.0.0.1", "--blobPort", port]
+    argv += ["--inMemoryPersistence", "--skipApiVersionCheck", "--disableTelemetry"]
+    with running(argv, f"http://127.0.0.1:{port}/", directory / "azurite.log"):
+        yield f"http://127.0.0.1:{port}"
+
+
 class Counting(http.server.BaseHTTPRequestHandler):
     """An API of one empty page that counts what it is asked."""
 
