@@ -5,10 +5,15 @@ use std::{
     sync::{Arc, PoisonError},
 };
 
-use super::{CommitRecord, Workspace, attempts::clear_owners, owner::Lease, workspace::PAUSES};
+use super::{
+    CommitRecord, Workspace,
+    attempts::{Ownership, clear_owners},
+    owner::{Lease, Standing},
+    workspace::PAUSES,
+};
 use crate::{
     environment::Clock,
-    error::{ErrorKind, Failure, Result},
+    error::{ErrorKind, Failure, Result, chain},
     model::{Operation, Version},
     store::TableStore,
 };
@@ -65,10 +70,40 @@ impl From<CommitRecord> for DiedAfterCommit {
 
 impl Workspace {
     /// The newest commit whose run died after it, as it was found when the table was opened. It is found again at each open
-    /// until somebody commits through this workspace or calls [`forget_died`](Self::forget_died).
+    /// until somebody commits through this workspace, takes it for its own ([`take_died`](Self::take_died)) or calls
+    /// [`forget_died`](Self::forget_died).
     pub fn died_after_commit(&self) -> Option<DiedAfterCommit> {
         let died = self.died.lock().unwrap_or_else(PoisonError::into_inner);
         died.iter().map(|(_, died)| died).max_by_key(|died| died.version).cloned()
+    }
+
+    /// Takes the newest commit whose run died after it for this run's own: until [`held`](Self::held) is released, others find
+    /// this run alive, and one that dies as well leaves what it has found. Somebody else may have been faster: then it is
+    /// theirs.
+    pub async fn take_died(&self) -> Result<()> {
+        let Some(attempt) = self.newest_died() else { return Ok(()) };
+        let found = self.attempts().await?.into_iter().find(|found| found.name == attempt);
+        let Some(found) = found else { return Ok(()) };
+        let Ownership::Record(record, _) = found.ownership(&self.table).await? else { return Ok(()) };
+        let mut owner = self.owner().await;
+        owner.standing = Standing::Published;
+        let lease = Lease::adopt(&self.table, &found.predecessor(record), owner, &self.environment).await?;
+        self.died.lock().unwrap_or_else(PoisonError::into_inner).retain(|(known, _)| *known != attempt);
+        *self.held.lock().await = lease.map(Arc::new);
+        self.forget_older().await;
+        Ok(())
+    }
+
+    fn newest_died(&self) -> Option<String> {
+        let died = self.died.lock().unwrap_or_else(PoisonError::into_inner);
+        died.iter().max_by_key(|(_, died)| died.version).map(|(attempt, _)| attempt.clone())
+    }
+
+    /// Once a later commit is this run's, what earlier runs left who died after theirs is no news any more.
+    pub(super) async fn forget_older(&self) {
+        if let Err(error) = self.forget_died().await {
+            tracing::warn!(error = %chain(&error), "the records of runs that died were not deleted");
+        }
     }
 
     /// Deletes the records of runs that died after their commits.

@@ -75,6 +75,8 @@ impl Export<'_> {
 
     async fn next(&self, table: &dyn TableFormat, base: &TableSnapshot, counters: &mut Counters) -> Result<Next> {
         if let Some(died) = self.already_appended(table, base).await? {
+            // The same command may be cut off again before it is over: then it is found once more.
+            table.workspace().take_died().await?;
             return Ok(Next::Done(died));
         }
         let (resource, taken_over) = self.take_over(table, base, counters).await?;

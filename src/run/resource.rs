@@ -55,10 +55,7 @@ impl Export<'_> {
         };
         let exported = self.export(table.as_ref(), &mut counters).await;
         let mut ended = match exported {
-            Ok(committed) => {
-                let committed = self.compacted(table.as_ref(), committed, &mut counters).await;
-                Ended::committed(self.resource, &counters, committed, self.destination)
-            }
+            Ok(committed) => Ended::committed(self.resource, &counters, committed, self.destination),
             Err(error) => Ended::failed(self.resource, &counters, &error),
         };
         self.record(table.as_ref(), started, &counters, &ended).await;
@@ -79,7 +76,8 @@ impl Export<'_> {
             // that a commit may name.
             let _ = if can_be_resumed(error) { attempt.leave().await } else { attempt.abandon().await };
         }
-        committed
+        // Not where a run that died had committed: its commit is to stay the newest, so that it is found.
+        Ok(self.compacted(table, committed?, counters).await)
     }
 
     async fn open(&self) -> Result<Box<dyn TableFormat>> {
@@ -96,7 +94,6 @@ impl Export<'_> {
     ) -> Result<Committed> {
         let snapshot = table.snapshot().await?;
         let record = table.commit_at(died.version).await?;
-        table.workspace().forget_died().await?;
         counters.take_named(&died.counters);
         let files = record.map(|record| record.adds).unwrap_or_default();
         let rows_written = files.iter().map(|file| file.rows).sum();

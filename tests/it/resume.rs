@@ -18,7 +18,7 @@ use restlake::{
     model::TableIdentity,
     plan::Plan,
     report::ResourceSummary,
-    run::{Outcome, run},
+    run::{Held, Outcome, run, run_held},
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -92,6 +92,11 @@ fn still() -> Environment {
 
 fn later(ahead: Duration) -> Environment {
     Environment { clock: Arc::new(StillClock { ahead }), ..Environment::real() }
+}
+
+/// A run that has yet to tell of its end: dropped, it leaves what a process does that dies then.
+async fn run_untold(plan: Plan) -> Held {
+    run_held(plan, still(), Arc::new(Recorder::default())).await
 }
 
 async fn run_still(plan: Plan) -> Outcome {
@@ -400,6 +405,28 @@ async fn a_merge_that_loses_again_and_again_gives_up() {
     assert_eq!(outcome.kinds, [ErrorKind::Conflict]);
     assert_eq!(rows(&lake).len(), 10);
     assert_eq!(left_over(&lake), Vec::<String>::new());
+}
+
+const WAS_APPENDED: &str = "were not appended again";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_append_whose_end_nobody_heard_of_is_not_repeated_however_often_the_run_dies() {
+    let api = Api::start((0..30).map(|id| row(id, "x")).collect()).await;
+    let lake = TempDir::new().unwrap();
+    let append = || plan(&api, &lake, &json!({"write_disposition": "append"}));
+    let died = run_untold(append()).await;
+    assert_eq!(died.outcome.summary.resources[0].rows_written, 30);
+    drop(died);
+    let asked = api.server.requests().len();
+    for _ in 0..2 {
+        let died = run_untold(append()).await;
+        assert!(says(&died.outcome.summary.resources[0], WAS_APPENDED), "{:#?}", died.outcome);
+    }
+    let summary = only(run_still(append()).await);
+    assert!(says(&summary, WAS_APPENDED), "{:?}", summary.warnings);
+    assert_eq!((summary.table_rows, api.server.requests().len()), (30, asked));
+    assert_eq!(left_over(&lake), Vec::<String>::new(), "its end was told");
+    assert_eq!(only(run_still(append()).await).table_rows, 60);
 }
 
 #[tokio::test(flavor = "multi_thread")]
