@@ -137,6 +137,7 @@ impl Run {
             run_id: &self.run_id,
             began: self.began,
             resource,
+            configured: resource,
             destination: &self.plan.destination,
             table_format: self.plan.table_format,
             partial_replace_allowed: self.plan.partial_replace_allowed,

@@ -14,7 +14,7 @@ use super::{
 use crate::{
     environment::Clock,
     error::{ErrorKind, Failure, Result, chain},
-    model::{Operation, Version},
+    model::{Operation, State, Version},
     store::TableStore,
 };
 
@@ -59,12 +59,15 @@ pub struct DiedAfterCommit {
     pub operation: Operation,
     /// By the names of the run's summary.
     pub counters: BTreeMap<String, u64>,
+    /// Of the config that it went by, if it said.
+    pub fingerprint: Option<String>,
 }
 
 impl From<CommitRecord> for DiedAfterCommit {
     fn from(record: CommitRecord) -> Self {
         let CommitRecord { version, run_id, committed_at, operation, state, .. } = record;
-        Self { version, run_id, committed_at, operation, counters: state.counters }
+        let State { counters, fingerprint, .. } = state;
+        Self { version, run_id, committed_at, operation, counters, fingerprint }
     }
 }
 

@@ -127,7 +127,7 @@ impl Export<'_> {
 
     /// Whether a run that died after its commit had appended what this one, the same command again, is about to.
     ///
-    /// A schedule's next run comes later than `resume_within`, and appends.
+    /// A schedule's next run comes later than `resume_within`, and appends; so does one with another config.
     async fn already_appended(&self, table: &dyn TableFormat, base: &TableSnapshot) -> Result<Option<DiedAfterCommit>> {
         let Some(died) = table.workspace().died_after_commit() else { return Ok(None) };
         let appends = self.resume && self.resource.write_disposition == WriteDisposition::Append;
@@ -137,7 +137,9 @@ impl Export<'_> {
         }
         // It may have joined small files after it had appended.
         let of_the_run = table.history(COMMITS_OF_A_RUN).await?.into_iter().take_while(|it| it.run_id == died.run_id);
-        Ok(of_the_run.into_iter().find(|record| record.operation == Operation::Append).map(DiedAfterCommit::from))
+        let appended = of_the_run.into_iter().find(|record| record.operation == Operation::Append);
+        let fingerprint = checkpoint::fingerprint(self.configured, None)?;
+        Ok(appended.map(DiedAfterCommit::from).filter(|died| died.fingerprint.as_ref() == Some(&fingerprint)))
     }
 
     fn is_recent(&self, moment: DateTime<Utc>) -> bool {
@@ -168,7 +170,7 @@ impl Export<'_> {
         counters: &mut Counters,
     ) -> Result<Option<(Attempt, Resumed)>> {
         let workspace = table.workspace();
-        let fingerprint = checkpoint::fingerprint(self.resource, self.memory)?;
+        let fingerprint = checkpoint::fingerprint(self.resource, Some(self.memory))?;
         for _ in 0..MOST_TRIES {
             let Some(resumable) = workspace.resumable(base.version).await? else { return Ok(None) };
             if let Some(objection) = self.objection(&resumable, &fingerprint) {

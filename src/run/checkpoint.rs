@@ -151,11 +151,12 @@ impl Resumed {
     }
 }
 
-/// What tells whether a checkpoint is of the same plan: everything that decides which rows come and how they are written.
+/// What tells whether two runs are of the same plan: everything that decides which rows come and how they are written.
+/// `memory` decides where files end; `None` where only the rows matter.
 ///
 /// # Errors
 /// [`RunError::Stored`] if the plan cannot be serialised.
-pub(super) fn fingerprint(resource: &ResourcePlan, memory: u64) -> Result<String, RunError> {
+pub(super) fn fingerprint(resource: &ResourcePlan, memory: Option<u64>) -> Result<String, RunError> {
     let plan = serde_json::to_vec(&(env!("CARGO_PKG_VERSION"), resource, memory)).map_err(RunError::Stored)?;
     Ok(digest(&SHA256, &plan).as_ref().iter().map(|byte| format!("{byte:02x}")).collect())
 }

@@ -28,6 +28,8 @@ pub(super) struct Export<'a> {
     /// When the run began.
     pub(super) began: DateTime<Utc>,
     pub(super) resource: &'a ResourcePlan,
+    /// The same as the config has it, whatever the table and the pages make of it.
+    pub(super) configured: &'a ResourcePlan,
     pub(super) destination: &'a Destination,
     pub(super) table_format: TableFormatKind,
     pub(super) partial_replace_allowed: bool,

@@ -430,6 +430,20 @@ async fn an_append_whose_end_nobody_heard_of_is_not_repeated_however_often_the_r
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_append_whose_end_nobody_heard_of_is_no_reason_to_skip_another_config() {
+    let api = Api::start((0..30).map(|id| row(id, "x")).collect()).await;
+    let lake = TempDir::new().unwrap();
+    let append = || plan(&api, &lake, &json!({"write_disposition": "append"}));
+    drop(run_untold(append()).await);
+    let mut changed = append();
+    changed.resources[0].request.params.push(("fresh".into(), "1".into()));
+    let summary = only(run_still(changed).await);
+    assert!(!says(&summary, WAS_APPENDED), "{:?}", summary.warnings);
+    assert_eq!(summary.table_rows, 60);
+    assert_eq!(left_over(&lake), Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn small_files_are_joined_after_the_commit_where_that_is_wished() {
     let lake = TempDir::new().unwrap();
     let api = Api::start((0..9).map(|id| row(id, "x")).collect()).await;
