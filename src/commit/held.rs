@@ -18,8 +18,8 @@ use crate::{
     store::TableStore,
 };
 
-/// The lease of a published commit, renewed until it is released. Dropped without [`release`](Self::release) it leaves its
-/// record, as a process does that dies.
+/// The lease of a published commit, renewed until it is released or left. Dropped without either it leaves its record, as a
+/// process does that dies.
 #[derive(Debug)]
 #[must_use = "dropped, it leaves the record of a run that died after its commit"]
 pub struct HeldLease {
@@ -31,6 +31,17 @@ pub struct HeldLease {
 impl HeldLease {
     pub(super) fn new(workspace: &Workspace, lease: Arc<Lease>) -> Self {
         Self { table: workspace.table.clone(), lease, clock: Arc::clone(&workspace.environment.clock) }
+    }
+
+    /// The run is over, and has not done all that it was to do: leaves the owner's record to the same command, run again,
+    /// which finds what this one has done ([`DiedAfterCommit`]).
+    ///
+    /// # Errors
+    /// The store's: the record says then what it does of a process that dies.
+    pub async fn leave(self) -> Result<()> {
+        let left = self.lease.stand(Standing::Unfinished).await;
+        self.lease.release().await;
+        Ok(left?)
     }
 
     /// The run is over: deletes the owner's record, the last that is left of the attempt.
@@ -49,7 +60,8 @@ impl HeldLease {
     }
 }
 
-/// A run whose commit stands and is published, and which died before it was over: somebody may think that it failed.
+/// A run whose commit stands and is published, and which died before it was over or did not end well: somebody may think that
+/// nothing was committed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DiedAfterCommit {
     pub version: Version,

@@ -54,6 +54,9 @@ pub(super) enum Standing {
     Working,
     /// Its commit is published; the record stays until its run is over.
     Published,
+    /// Its commit is published, and its run has ended without all that it was to do: the same command again must not do that
+    /// part twice.
+    Unfinished,
     /// It has given up, and leaves checkpoints to whoever resumes them.
     Left,
     /// It deletes what an earlier owner left.
@@ -90,7 +93,7 @@ impl Owner {
 
     /// Whether nobody will come back to the attempt.
     pub fn is_dead(&self, processes: &dyn Processes, now: DateTime<Utc>) -> bool {
-        if self.standing == Standing::Left {
+        if matches!(self.standing, Standing::Left | Standing::Unfinished) {
             return true;
         }
         if self.process == processes.this() {
@@ -103,6 +106,11 @@ impl Owner {
         let age = renewed.map(|renewed| now.signed_duration_since(renewed).to_std().unwrap_or_default());
         // A time that cannot be read was not written by us; nobody can renew it.
         age.map_or(true, |age| age > LEASE)
+    }
+
+    /// Whether its commit is known to be published.
+    pub fn is_published(&self) -> bool {
+        matches!(self.standing, Standing::Published | Standing::Unfinished)
     }
 
     /// Whether both are one run's.

@@ -27,7 +27,7 @@ const COMMITS_OF_A_RUN: usize = 8;
 /// What is left to do.
 pub(super) enum Beginning {
     Work(Box<Begun>),
-    /// A run that died had committed what this one is to append.
+    /// A run that died, or failed elsewhere, had committed what this one is to append.
     Done(DiedAfterCommit),
 }
 
@@ -125,7 +125,7 @@ impl Export<'_> {
         table.recover().await
     }
 
-    /// Whether a run that died after its commit had appended what this one, the same command again, is about to.
+    /// Whether a run that died after its commit, or failed elsewhere, had appended what this one, the same command again, is about to.
     ///
     /// A schedule's next run comes later than `resume_within`, and appends; so does one with another config.
     async fn already_appended(&self, table: &dyn TableFormat, base: &TableSnapshot) -> Result<Option<DiedAfterCommit>> {
@@ -229,8 +229,8 @@ impl Export<'_> {
 
 fn finished_by(died: &DiedAfterCommit) -> String {
     format!(
-        "the run {} died after it had committed version {}: its rows are in the table, and were not appended again (--no-resume \
-         appends them)",
+        "the run {} did not end well after it had committed version {}: its rows are in the table, and were not appended again \
+         (--no-resume appends them)",
         died.run_id, died.version
     )
 }

@@ -7,7 +7,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use super::{
     begin::Beginning,
     change::Work,
-    outcome::{Committed, Counters, Ended},
+    outcome::{Claim, Committed, Counters, Ended},
 };
 use crate::{
     commit::{self, DiedAfterCommit, RunRecord, TableFormat},
@@ -15,7 +15,7 @@ use crate::{
     error::{Error, ErrorKind, Result, chain},
     fetch::Client,
     model::TableIdentity,
-    plan::{ResourcePlan, TableFormatKind},
+    plan::{ResourcePlan, TableFormatKind, WriteDisposition},
     report::{Event, Reporter},
     store::{Destination, Store},
 };
@@ -62,7 +62,8 @@ impl Export<'_> {
         };
         self.record(table.as_ref(), started, &counters, &ended).await;
         // Until the whole run is over, others find this one alive, also where this table is done.
-        ended.held = table.workspace().held().await;
+        let appends = self.resource.write_disposition == WriteDisposition::Append;
+        ended.held = table.workspace().held().await.map(|lease| Claim { lease, appends });
         ended
     }
 

@@ -252,7 +252,7 @@ async fn the_replacement_of_ranges_is_gone_on_with_behind_every_page() {
 
 /// A run that broke off behind the third page, and what the next one says and asks for.
 async fn next_after(change: impl Fn(&mut Plan), environment: Environment) -> (ResourceSummary, Vec<u64>) {
-    let api = Api::start((0..30).map(|id| row(id, "x")).collect()).await;
+    let api = api_of(30).await;
     let lake = TempDir::new().unwrap();
     let resource = json!({"write_disposition": "replace", "primary_key": "id"});
     api.breaks_at(15);
@@ -303,7 +303,7 @@ async fn checkpoints_older_than_resume_within_are_not_used() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_short_run_leaves_no_checkpoint() {
-    let api = Api::start((0..30).map(|id| row(id, "x")).collect()).await;
+    let api = api_of(30).await;
     let lake = TempDir::new().unwrap();
     api.breaks_at(15);
     let mut plan = plan(&api, &lake, &json!({}));
@@ -411,7 +411,7 @@ const WAS_APPENDED: &str = "were not appended again";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_append_whose_end_nobody_heard_of_is_not_repeated_however_often_the_run_dies() {
-    let api = Api::start((0..30).map(|id| row(id, "x")).collect()).await;
+    let api = api_of(30).await;
     let lake = TempDir::new().unwrap();
     let append = || plan(&api, &lake, &json!({"write_disposition": "append"}));
     let died = run_untold(append()).await;
@@ -431,7 +431,7 @@ async fn an_append_whose_end_nobody_heard_of_is_not_repeated_however_often_the_r
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_append_whose_end_nobody_heard_of_is_no_reason_to_skip_another_config() {
-    let api = Api::start((0..30).map(|id| row(id, "x")).collect()).await;
+    let api = api_of(30).await;
     let lake = TempDir::new().unwrap();
     let append = || plan(&api, &lake, &json!({"write_disposition": "append"}));
     drop(run_untold(append()).await);
@@ -441,6 +441,41 @@ async fn an_append_whose_end_nobody_heard_of_is_no_reason_to_skip_another_config
     assert!(!says(&summary, WAS_APPENDED), "{:?}", summary.warnings);
     assert_eq!(summary.table_rows, 60);
     assert_eq!(left_over(&lake), Vec::<String>::new());
+}
+
+async fn api_of(rows: u64) -> Api {
+    Api::start((0..rows).map(|id| row(id, "x")).collect()).await
+}
+
+/// Two resources, of which the second asks for a path of its own.
+fn two(api: &Api, neighbour: &Api, lake: &TempDir) -> Plan {
+    let mut both = plan(api, lake, &json!({"write_disposition": "append"}));
+    let mut other = plan(neighbour, lake, &json!({"name": "other", "write_disposition": "append"}));
+    both.resources.append(&mut other.resources);
+    both
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_append_is_not_repeated_because_a_neighbour_failed_again_and_again() {
+    let (api, neighbour) = (api_of(30).await, api_of(10).await);
+    let lake = TempDir::new().unwrap();
+    let run = || run_still(two(&api, &neighbour, &lake));
+    neighbour.breaks_at(5);
+    for first in [true, false, false] {
+        let outcome = run().await;
+        assert_eq!(outcome.kinds, [ErrorKind::User], "{outcome:#?}");
+        let summary = &outcome.summary.resources[0];
+        assert_eq!((says(summary, WAS_APPENDED), summary.rows_written, summary.table_rows), (!first, 30, 30));
+    }
+    neighbour.breaks_at(u64::MAX);
+    let outcome = run().await;
+    assert!(outcome.kinds.is_empty(), "{outcome:#?}");
+    let tables: Vec<_> = outcome.summary.resources.iter().map(|summary| summary.table_rows).collect();
+    assert_eq!(tables, [30, 10]);
+    assert_eq!(left_over(&lake), Vec::<String>::new(), "all is done");
+    let outcome = run().await;
+    let tables: Vec<_> = outcome.summary.resources.iter().map(|summary| summary.table_rows).collect();
+    assert_eq!(tables, [60, 20], "the next run is another one");
 }
 
 #[tokio::test(flavor = "multi_thread")]
