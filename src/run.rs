@@ -137,6 +137,7 @@ impl Run {
             began: self.began,
             resource,
             configured: resource,
+            source: &self.plan.client,
             destination: &self.plan.destination,
             table_format: self.plan.table_format,
             partial_replace_allowed: self.plan.partial_replace_allowed,

@@ -138,7 +138,7 @@ impl Export<'_> {
         // It may have joined small files after it had appended.
         let of_the_run = table.history(COMMITS_OF_A_RUN).await?.into_iter().take_while(|it| it.run_id == died.run_id);
         let appended = of_the_run.into_iter().find(|record| record.operation == Operation::Append);
-        let fingerprint = checkpoint::fingerprint(self.configured, None)?;
+        let fingerprint = checkpoint::fingerprint(self.configured, self.source, None)?;
         Ok(appended.map(DiedAfterCommit::from).filter(|died| died.fingerprint.as_ref() == Some(&fingerprint)))
     }
 
@@ -170,7 +170,7 @@ impl Export<'_> {
         counters: &mut Counters,
     ) -> Result<Option<(Attempt, Resumed)>> {
         let workspace = table.workspace();
-        let fingerprint = checkpoint::fingerprint(self.resource, Some(self.memory))?;
+        let fingerprint = checkpoint::fingerprint(self.resource, self.source, Some(self.memory))?;
         for _ in 0..MOST_TRIES {
             let Some(resumable) = workspace.resumable(base.version).await? else { return Ok(None) };
             if let Some(objection) = self.objection(&resumable, &fingerprint) {

@@ -228,7 +228,7 @@ impl Export<'_> {
             WriteDisposition::Replace => Operation::Replace,
             WriteDisposition::Merge | WriteDisposition::Skip => Operation::Merge,
         };
-        let fingerprint = Some(checkpoint::fingerprint(self.configured, None)?);
+        let fingerprint = Some(checkpoint::fingerprint(self.configured, self.source, None)?);
         Ok(Commit {
             identity: self.identity(),
             run_id: self.run_id.to_owned(),

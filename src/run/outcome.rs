@@ -121,7 +121,13 @@ impl Counters {
         self.rows_fetched = count("rows_fetched");
         self.rows_rejected = count("rows_rejected");
         self.rows_duplicate = count("rows_duplicate");
+        self.rows_filtered = count("rows_filtered");
         self.values_discarded = count("values_discarded");
+    }
+
+    /// Rows that an append writes: older files that it adapts to its schema are added too, and are not counted.
+    pub(super) fn rows_appended(&self) -> u64 {
+        self.rows_fetched.saturating_sub(self.rows_duplicate + self.rows_rejected + self.rows_filtered)
     }
 
     /// By the names of the summary, for the commit's record of the run that made it.

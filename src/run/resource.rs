@@ -15,7 +15,7 @@ use crate::{
     error::{Error, ErrorKind, Result, chain},
     fetch::Client,
     model::TableIdentity,
-    plan::{ResourcePlan, TableFormatKind, WriteDisposition},
+    plan::{ClientPlan, ResourcePlan, TableFormatKind, WriteDisposition},
     report::{Event, Reporter},
     store::{Destination, Store},
 };
@@ -30,6 +30,7 @@ pub(super) struct Export<'a> {
     pub(super) resource: &'a ResourcePlan,
     /// The same as the config has it, whatever the table and the pages make of it.
     pub(super) configured: &'a ResourcePlan,
+    pub(super) source: &'a ClientPlan,
     pub(super) destination: &'a Destination,
     pub(super) table_format: TableFormatKind,
     pub(super) partial_replace_allowed: bool,
@@ -98,9 +99,11 @@ impl Export<'_> {
         let snapshot = table.snapshot().await?;
         let record = table.commit_at(died.version).await?;
         counters.take_named(&died.counters);
-        let files = record.map(|record| record.adds).unwrap_or_default();
-        let rows_written = files.iter().map(|file| file.rows).sum();
-        Ok(Committed { version: died.version, table_rows: snapshot.rows, rows_written, files })
+        let mut files = record.map(|record| record.adds).unwrap_or_default();
+        // It may have joined some of them after that.
+        files.retain(|file| snapshot.files.contains(file));
+        let rows_written = counters.rows_appended();
+        Ok(Committed { version: snapshot.version, table_rows: snapshot.rows, rows_written, files })
     }
 
     /// The record of the run is for people: that it can't be written changes nothing.

@@ -16,9 +16,10 @@ use restlake::{
     commit::TableFormat,
     environment::{Clock, Environment, FaultPoint, Faults},
     model::TableIdentity,
-    plan::Plan,
+    plan::{AuthPlan, Plan},
     report::ResourceSummary,
     run::{Held, Outcome, run, run_held},
+    secret::Secret,
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -292,6 +293,20 @@ async fn a_changed_config_starts_over_and_says_so() {
     let (summary, asked) = next_after(changed, still()).await;
     assert_eq!(asked, [0, 5, 10, 15, 20, 25]);
     assert!(says(&summary, "the config or the schema has changed"), "{:?}", summary.warnings);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_header_or_user_starts_over_and_says_so() {
+    let header = |name: &str, value: &str| (name.to_owned(), Secret::new(value.to_owned()));
+    let tenant = |plan: &mut Plan| plan.client.headers.push(header("Tenant", "b"));
+    let user = |plan: &mut Plan| {
+        plan.client.auth = AuthPlan::HttpBasic { username: "b".into(), password: Secret::new("secret".into()) };
+    };
+    for change in [&tenant as &dyn Fn(&mut Plan), &user] {
+        let (summary, asked) = next_after(change, still()).await;
+        assert_eq!(asked, [0, 5, 10, 15, 20, 25]);
+        assert!(says(&summary, "the config or the schema has changed"), "{:?}", summary.warnings);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
