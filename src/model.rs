@@ -140,6 +140,9 @@ pub struct State {
     /// Counters of the run that made the commit, by the names of the run's summary.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub counters: BTreeMap<String, u64>,
+    /// Of the config that the run went by: the same command again is told from another one by it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fingerprint: Option<String>,
 }
 
 /// What a commit does to the files that were there before.

@@ -31,9 +31,8 @@ use chrono::{DateTime, Utc};
 use futures::{StreamExt, stream};
 
 use crate::{
-    commit::HeldLease,
     environment::Environment,
-    error::{Result, chain},
+    error::Result,
     fetch::Client,
     plan::{Plan, ResourcePlan, WriteDisposition},
     report::{Event, Reporter},
@@ -43,7 +42,7 @@ use crate::{
 
 pub use self::{error::RunError, outcome::Outcome};
 use self::{
-    outcome::{Counters, Ended},
+    outcome::{Claim, Counters, Ended},
     resource::Export,
 };
 
@@ -58,22 +57,22 @@ pub async fn run(plan: Plan, environment: Environment, reporter: Arc<dyn Reporte
 
 /// A run that is over but for its word: other runs of its tables find it alive until it is released.
 ///
-/// Whoever tells of the outcome does so before: a process that dies in between has told, and is found to have committed, so
-/// that an `append` that is run again does not append twice. Dropped without [`release`](Self::release) it stays in the
-/// tables as a run that died after its commits.
+/// Whoever tells of the outcome does so before: a process that dies before it has told is found to have committed, so that an
+/// `append` that is run again does not append twice. Of a run some of whose resources failed, the appends that were committed
+/// stay on record beyond its end, as it is run again for the others. Dropped without [`release`](Self::release), all its
+/// commits do.
 #[derive(Debug)]
 #[must_use = "other runs find it alive until it is released"]
 pub struct Held {
     pub outcome: Outcome,
-    leases: Vec<HeldLease>,
+    claims: Vec<Claim>,
 }
 
 impl Held {
     pub async fn release(self) -> Outcome {
-        for lease in self.leases {
-            if let Err(error) = lease.release().await {
-                tracing::warn!(error = %chain(&error), "the claim of the run was not deleted");
-            }
+        let is_ok = self.outcome.kinds.is_empty();
+        for claim in self.claims {
+            claim.end(is_ok).await;
         }
         self.outcome
     }
@@ -87,8 +86,8 @@ pub async fn run_held(plan: Plan, environment: Environment, reporter: Arc<dyn Re
     let jobs = run.plan.resources.iter().map(|resource| run.resource(resource, &connections));
     let mut ended: Vec<Ended> = stream::iter(jobs).buffered(RESOURCES_AT_ONCE).collect().await;
     let elapsed = run.environment.clock.elapsed().saturating_sub(started);
-    let leases = ended.iter_mut().filter_map(|ended| ended.held.take()).collect();
-    Held { outcome: Outcome::new(run.plan.pipeline.clone(), run.run_id.clone(), elapsed, ended), leases }
+    let claims = ended.iter_mut().filter_map(|ended| ended.held.take()).collect();
+    Held { outcome: Outcome::new(run.plan.pipeline.clone(), run.run_id.clone(), elapsed, ended), claims }
 }
 
 /// What all resources of a run share.
@@ -137,6 +136,8 @@ impl Run {
             run_id: &self.run_id,
             began: self.began,
             resource,
+            configured: resource,
+            source: &self.plan.client,
             destination: &self.plan.destination,
             table_format: self.plan.table_format,
             partial_replace_allowed: self.plan.partial_replace_allowed,

@@ -11,7 +11,7 @@ use super::{
     CommitError, LivingOwner, Workspace,
     attempts::{Found, Ownership},
     log::{CommitObject, DIRECTORY, FULL_LIST_EVERY, Log, Totals, apply, path_of, version_of},
-    owner::{STAGING, Standing},
+    owner::STAGING,
     recover::Publication,
 };
 use crate::{
@@ -103,7 +103,7 @@ impl Workspace {
             None => None,
         };
         let is_published = match ownership {
-            Ownership::Record(_, owner) => owner.as_ref().is_some_and(|owner| owner.standing == Standing::Published),
+            Ownership::Record(_, owner) => owner.as_ref().is_some_and(|owner| owner.is_published()),
             Ownership::Gone => true,
             Ownership::None => false,
         };

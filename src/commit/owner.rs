@@ -1,16 +1,17 @@
 //! Who works in a staging directory, and whether they still live.
 //!
 //! A writer claims `_restlake/staging/<attempt>/owner.json` by put-if-absent and writes it again every minute. Its owner is
-//! dead if it ran on this machine and its process is gone, or if it has not been renewed for five minutes. Clocks of
-//! machines that share a table are taken to agree within a minute or two.
+//! dead if it ran on this machine and its process is gone, or if it has not been renewed for five minutes; one of this very
+//! process, if its lease is no longer held. Clocks of machines that share a table are taken to agree within a minute or two.
 //!
 //! What a dead owner left can be taken over: `owner-00002.json`, put if absent, is the record of the second owner, and so
 //! on. The highest number owns the attempt; of several who want it, one wins. A record says, too, how far its owner has come
 //! ([`Standing`]), for those who find it.
 
 use std::{
+    collections::BTreeSet,
     sync::{
-        Arc,
+        Arc, Mutex as StdMutex, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
@@ -54,6 +55,9 @@ pub(super) enum Standing {
     Working,
     /// Its commit is published; the record stays until its run is over.
     Published,
+    /// Its commit is published, and its run has ended without all that it was to do: the same command again must not do that
+    /// part twice.
+    Unfinished,
     /// It has given up, and leaves checkpoints to whoever resumes them.
     Left,
     /// It deletes what an earlier owner left.
@@ -90,8 +94,11 @@ impl Owner {
 
     /// Whether nobody will come back to the attempt.
     pub fn is_dead(&self, processes: &dyn Processes, now: DateTime<Utc>) -> bool {
-        if self.standing == Standing::Left {
+        if matches!(self.standing, Standing::Left | Standing::Unfinished) {
             return true;
+        }
+        if self.process == processes.this() {
+            return !is_held_here(self.serial);
         }
         if let Some(running) = processes.is_running(&self.process) {
             return !running;
@@ -100,6 +107,11 @@ impl Owner {
         let age = renewed.map(|renewed| now.signed_duration_since(renewed).to_std().unwrap_or_default());
         // A time that cannot be read was not written by us; nobody can renew it.
         age.map_or(true, |age| age > LEASE)
+    }
+
+    /// Whether its commit is known to be published.
+    pub fn is_published(&self) -> bool {
+        matches!(self.standing, Standing::Published | Standing::Unfinished)
     }
 
     /// Whether both are one run's.
@@ -128,6 +140,7 @@ pub(super) struct Lease {
     stop: CancellationToken,
     /// Whether a commit of this attempt may stand. Then only the log may say whether its files can go.
     in_doubt: AtomicBool,
+    _held: HeldHere,
 }
 
 impl Lease {
@@ -139,12 +152,12 @@ impl Lease {
         environment: &Environment,
     ) -> Result<Self, CommitError> {
         let seed = seed(environment.random.next());
-        owner.serial = next_serial();
+        let held = HeldHere::begin(&mut owner);
         for number in 0..CLAIMS {
             // Random, so that a name never returns: a cleaner that is late would delete the files of its next owner.
             let name = format!("{version:020}-{:08x}", seed.wrapping_add(number as u32));
             if claim(table, &name, 1, &owner).await? {
-                return Ok(Self::start(table, name, version, 1, owner, environment));
+                return Ok(Self::start(table, name, (version, 1), owner, held, environment));
             }
         }
         Err(CommitError::NotConditional { store: table.shown("") })
@@ -158,17 +171,17 @@ impl Lease {
         environment: &Environment,
     ) -> Result<Option<Self>, CommitError> {
         let Predecessor { name, version, .. } = predecessor;
-        owner.serial = next_serial();
+        let held = HeldHere::begin(&mut owner);
         let Some(generation) = predecessor.succeed(table, &owner).await? else { return Ok(None) };
-        Ok(Some(Self::start(table, name.clone(), *version, generation, owner, environment)))
+        Ok(Some(Self::start(table, name.clone(), (*version, generation), owner, held, environment)))
     }
 
     fn start(
         table: &TableStore,
         name: String,
-        version: Version,
-        generation: u32,
+        (version, generation): (Version, u32),
         owner: Owner,
+        held: HeldHere,
         environment: &Environment,
     ) -> Self {
         let lease = Self {
@@ -180,6 +193,7 @@ impl Lease {
             owner: Arc::new(Mutex::new(Some(owner))),
             stop: CancellationToken::new(),
             in_doubt: AtomicBool::new(false),
+            _held: held,
         };
         let (owner, stop) = (Arc::clone(&lease.owner), lease.stop.clone());
         tokio::spawn(keep(table.clone(), lease.owner_path(), owner, stop, Arc::clone(&lease.clock)));
@@ -344,6 +358,32 @@ fn next_serial() -> u64 {
     SERIAL.fetch_add(1, Ordering::Relaxed)
 }
 
+/// The claims of this process that somebody still holds, by their serials: a process lives on when a run of it is dropped.
+static HELD_HERE: StdMutex<BTreeSet<u64>> = StdMutex::new(BTreeSet::new());
+
+/// A claim of this process, until it is dropped.
+#[derive(Debug)]
+struct HeldHere(u64);
+
+impl HeldHere {
+    /// Before the record is written: whoever reads it finds the claim held.
+    fn begin(owner: &mut Owner) -> Self {
+        owner.serial = next_serial();
+        HELD_HERE.lock().unwrap_or_else(PoisonError::into_inner).insert(owner.serial);
+        Self(owner.serial)
+    }
+}
+
+impl Drop for HeldHere {
+    fn drop(&mut self) {
+        HELD_HERE.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.0);
+    }
+}
+
+fn is_held_here(serial: u64) -> bool {
+    HELD_HERE.lock().unwrap_or_else(PoisonError::into_inner).contains(&serial)
+}
+
 /// 32 bits of a number in `[0, 1)`.
 fn seed(random: f64) -> u32 {
     (random * f64::from(u32::MAX)) as u32
@@ -356,6 +396,20 @@ mod tests {
 
     fn owner(process: Process, renewed_at: &str) -> Owner {
         Owner { renewed_at: renewed_at.to_owned(), ..Owner::new(process, moment("2026-11-22T11:00:00Z"), 0.5) }
+    }
+
+    /// Sees every process, and whether it runs.
+    #[derive(Debug)]
+    struct Seen(bool);
+
+    impl Processes for Seen {
+        fn this(&self) -> Process {
+            SystemProcesses.this()
+        }
+
+        fn is_running(&self, _process: &Process) -> Option<bool> {
+            Some(self.0)
+        }
     }
 
     fn moment(text: &str) -> DateTime<Utc> {
@@ -374,8 +428,19 @@ mod tests {
 
     #[test]
     fn a_process_that_is_seen_alive_needs_no_lease() {
-        let owner = owner(SystemProcesses.this(), "2020-01-01T00:00:00Z");
+        let this = SystemProcesses.this();
+        let owner = owner(Process { pid: this.pid + 1, ..this }, "2020-01-01T00:00:00Z");
+        assert!(!owner.is_dead(&Seen(true), moment("2026-11-22T12:00:00Z")));
+        assert!(owner.is_dead(&Seen(false), moment("2026-11-22T12:00:00Z")));
+    }
+
+    #[test]
+    fn a_claim_of_this_process_lives_until_it_is_dropped() {
+        let mut owner = owner(SystemProcesses.this(), "2026-11-22T12:00:00Z");
+        let held = HeldHere::begin(&mut owner);
         assert!(!owner.is_dead(&SystemProcesses, moment("2026-11-22T12:00:00Z")));
+        drop(held);
+        assert!(owner.is_dead(&SystemProcesses, moment("2026-11-22T12:00:00Z")));
     }
 
     #[test]

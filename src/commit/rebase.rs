@@ -21,7 +21,7 @@ const MOVES: usize = 16;
 impl Workspace {
     /// A new attempt, for version `new_base + 1`, that holds these files of an attempt in whose place another run has
     /// committed. Their names tell the new version, their content is the same; the old attempt is gone, what else it held
-    /// with it. When it fails, both are given up.
+    /// with it, now or when the table is opened next. When it fails, both are given up.
     ///
     /// # Errors
     /// The store's, a file that is gone, an attempt that is another run's by now, and a file whose name does not tell the
@@ -44,7 +44,10 @@ impl Workspace {
         match self.move_files(files, &old, &lease).await {
             Ok(moved) => {
                 old.release().await;
-                clear(&self.table, &old.name).await?;
+                // All that counts has moved: what stays is the next run's to delete.
+                if let Err(error) = clear(&self.table, &old.name).await {
+                    tracing::warn!(attempt = old.name, error = %chain(&error), "the attempt was not deleted");
+                }
                 Ok((self.attempt_with(lease).await.with_files(&moved).await, moved))
             }
             Err(error) => {

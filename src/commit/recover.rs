@@ -13,7 +13,7 @@ use async_trait::async_trait;
 use super::{
     CommitError, CommitRecord, DiedAfterCommit, Workspace,
     attempts::{Found, Ownership, clear, is_staged_by_us},
-    owner::{LEASE, STAGING, Standing},
+    owner::{LEASE, STAGING},
 };
 use crate::model::Version;
 
@@ -75,7 +75,7 @@ impl Workspace {
         publication: &dyn Publication,
     ) -> Result<bool, CommitError> {
         let is_published = match ownership {
-            Ownership::Record(_, owner) => owner.as_ref().is_some_and(|owner| owner.standing == Standing::Published),
+            Ownership::Record(_, owner) => owner.as_ref().is_some_and(|owner| owner.is_published()),
             // The record goes when all else is done.
             Ownership::Gone => true,
             Ownership::None => false,

@@ -34,7 +34,7 @@ pub struct Workspace {
     /// The attempt that the next commit publishes.
     current: Mutex<Option<Arc<Lease>>>,
     /// The attempt that was published, until the run is over.
-    held: Mutex<Option<Arc<Lease>>>,
+    pub(super) held: Mutex<Option<Arc<Lease>>>,
     /// Runs that died after their commit, by their attempts.
     pub(super) died: StdMutex<Vec<(String, DiedAfterCommit)>>,
 }
@@ -163,8 +163,6 @@ impl Workspace {
         {
             tracing::warn!(error = %chain(&error), "the record of the run's earlier commit was not deleted");
         }
-        if let Err(error) = self.forget_died().await {
-            tracing::warn!(error = %chain(&error), "the records of runs that died were not deleted");
-        }
+        self.forget_older().await;
     }
 }

@@ -111,7 +111,8 @@ pub async fn export_state(
         version: snapshot.version,
         schema,
         partition_by: snapshot.partition_by,
-        state: snapshot.state,
+        // What is told of a run stays with its commit.
+        state: State { fingerprint: None, ..snapshot.state },
     }))
 }
 

@@ -27,7 +27,7 @@ const COMMITS_OF_A_RUN: usize = 8;
 /// What is left to do.
 pub(super) enum Beginning {
     Work(Box<Begun>),
-    /// A run that died had committed what this one is to append.
+    /// A run that died, or failed elsewhere, had committed what this one is to append.
     Done(DiedAfterCommit),
 }
 
@@ -75,6 +75,8 @@ impl Export<'_> {
 
     async fn next(&self, table: &dyn TableFormat, base: &TableSnapshot, counters: &mut Counters) -> Result<Next> {
         if let Some(died) = self.already_appended(table, base).await? {
+            // The same command may be cut off again before it is over: then it is found once more.
+            table.workspace().take_died().await?;
             return Ok(Next::Done(died));
         }
         let (resource, taken_over) = self.take_over(table, base, counters).await?;
@@ -123,9 +125,9 @@ impl Export<'_> {
         table.recover().await
     }
 
-    /// Whether a run that died after its commit had appended what this one, the same command again, is about to.
+    /// Whether a run that died after its commit, or failed elsewhere, had appended what this one, the same command again, is about to.
     ///
-    /// A schedule's next run comes later than `resume_within`, and appends.
+    /// A schedule's next run comes later than `resume_within`, and appends; so does one with another config.
     async fn already_appended(&self, table: &dyn TableFormat, base: &TableSnapshot) -> Result<Option<DiedAfterCommit>> {
         let Some(died) = table.workspace().died_after_commit() else { return Ok(None) };
         let appends = self.resume && self.resource.write_disposition == WriteDisposition::Append;
@@ -135,7 +137,9 @@ impl Export<'_> {
         }
         // It may have joined small files after it had appended.
         let of_the_run = table.history(COMMITS_OF_A_RUN).await?.into_iter().take_while(|it| it.run_id == died.run_id);
-        Ok(of_the_run.into_iter().find(|record| record.operation == Operation::Append).map(DiedAfterCommit::from))
+        let appended = of_the_run.into_iter().find(|record| record.operation == Operation::Append);
+        let fingerprint = checkpoint::fingerprint(self.configured, self.source, None)?;
+        Ok(appended.map(DiedAfterCommit::from).filter(|died| died.fingerprint.as_ref() == Some(&fingerprint)))
     }
 
     fn is_recent(&self, moment: DateTime<Utc>) -> bool {
@@ -166,7 +170,7 @@ impl Export<'_> {
         counters: &mut Counters,
     ) -> Result<Option<(Attempt, Resumed)>> {
         let workspace = table.workspace();
-        let fingerprint = checkpoint::fingerprint(self.resource, self.memory)?;
+        let fingerprint = checkpoint::fingerprint(self.resource, self.source, Some(self.memory))?;
         for _ in 0..MOST_TRIES {
             let Some(resumable) = workspace.resumable(base.version).await? else { return Ok(None) };
             if let Some(objection) = self.objection(&resumable, &fingerprint) {
@@ -225,8 +229,8 @@ impl Export<'_> {
 
 fn finished_by(died: &DiedAfterCommit) -> String {
     format!(
-        "the run {} died after it had committed version {}: its rows are in the table, and were not appended again (--no-resume \
-         appends them)",
+        "the run {} did not end well after it had committed version {}: its rows are in the table, and were not appended again \
+         (--no-resume appends them)",
         died.run_id, died.version
     )
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{
     RunError,
     begin::Begun,
-    checkpoint::Resumed,
+    checkpoint::{self, Resumed},
     evolving,
     fill::FILES_PART,
     merging::{self, Merging},
@@ -204,7 +204,7 @@ impl Export<'_> {
         let files: Vec<DataFile> = change.adds.iter().map(|staged| staged.file.clone()).collect();
         let rows_written = change.rows_written;
         self.check_numbers(counters, rows_written)?;
-        Ok(match table.commit(base.version, self.new_commit(change, counters)).await? {
+        Ok(match table.commit(base.version, self.new_commit(change, counters)?).await? {
             CommitOutcome::Committed { version, rows: table_rows } => {
                 Ok(Committed { version, table_rows, rows_written, files })
             }
@@ -222,13 +222,14 @@ impl Export<'_> {
         Err(RunError::Numbers { resource, fetched, written, duplicate, rejected, filtered, unchanged }.into())
     }
 
-    fn new_commit(&self, change: Change, counters: &Counters) -> Commit {
+    fn new_commit(&self, change: Change, counters: &Counters) -> Result<Commit> {
         let operation = match self.resource.write_disposition {
             WriteDisposition::Append => Operation::Append,
             WriteDisposition::Replace => Operation::Replace,
             WriteDisposition::Merge | WriteDisposition::Skip => Operation::Merge,
         };
-        Commit {
+        let fingerprint = Some(checkpoint::fingerprint(self.configured, self.source, None)?);
+        Ok(Commit {
             identity: self.identity(),
             run_id: self.run_id.to_owned(),
             operation,
@@ -236,7 +237,7 @@ impl Export<'_> {
             partition_by: partition_spec(self.resource),
             adds: change.adds,
             removes: change.removes,
-            state: State { cursor: None, counters: counters.named() },
-        }
+            state: State { cursor: None, counters: counters.named(), fingerprint },
+        })
     }
 }

@@ -24,7 +24,8 @@ use crate::{
     error::Result,
     fetch::Position,
     model::{Reject, StagedFile},
-    plan::ResourcePlan,
+    plan::{ClientPlan, ResourcePlan},
+    secret::{Secret, is_secret_name},
 };
 
 /// Between two checkpoints passes at least so many times what the last one cost, so that they stay under 2 % of the run.
@@ -151,12 +152,21 @@ impl Resumed {
     }
 }
 
-/// What tells whether a checkpoint is of the same plan: everything that decides which rows come and how they are written.
+/// What tells whether two runs are of the same plan: everything that decides which rows come and how they are written, but
+/// for credentials, which change and stay the same user's. `memory` decides where files end; `None` where only the rows matter.
 ///
 /// # Errors
 /// [`RunError::Stored`] if the plan cannot be serialised.
-pub(super) fn fingerprint(resource: &ResourcePlan, memory: u64) -> Result<String, RunError> {
-    let plan = serde_json::to_vec(&(env!("CARGO_PKG_VERSION"), resource, memory)).map_err(RunError::Stored)?;
+pub(super) fn fingerprint(
+    resource: &ResourcePlan,
+    source: &ClientPlan,
+    memory: Option<u64>,
+) -> Result<String, RunError> {
+    // Secrets are serialised as a word that says nothing; a header's value is one, whether it is a credential or not.
+    let value = |name: &str, value: &Secret<String>| (!is_secret_name(name)).then(|| value.expose().clone());
+    let headers: Vec<_> = source.headers.iter().map(|(name, secret)| (name, value(name, secret))).collect();
+    let client = (&source.base_url, headers, &source.auth);
+    let plan = serde_json::to_vec(&(env!("CARGO_PKG_VERSION"), resource, client, memory)).map_err(RunError::Stored)?;
     Ok(digest(&SHA256, &plan).as_ref().iter().map(|byte| format!("{byte:02x}")).collect())
 }
 

@@ -76,7 +76,7 @@ impl Export<'_> {
             files = resumed.files;
         }
         let pace = Pace::new(Arc::clone(clock), self.resource.checkpoint.interval);
-        let fingerprint = checkpoint::fingerprint(self.resource, self.memory)?;
+        let fingerprint = checkpoint::fingerprint(self.resource, self.source, Some(self.memory))?;
         let pipeline = Pipeline {
             resource: self.resource,
             reporter: self.reporter,

@@ -28,7 +28,25 @@ pub(super) struct Ended {
     pub(super) summary: ResourceSummary,
     pub(super) kind: Option<ErrorKind>,
     /// Of the commit, until the whole run is over.
-    pub(super) held: Option<HeldLease>,
+    pub(super) held: Option<Claim>,
+}
+
+/// What a run holds of a table that it has committed to.
+#[derive(Debug)]
+pub(super) struct Claim {
+    pub(super) lease: HeldLease,
+    /// Whether the same once more would give another table.
+    pub(super) appends: bool,
+}
+
+impl Claim {
+    /// The run is over. What was appended to one table must not be appended again because another one failed.
+    pub(super) async fn end(self, is_ok: bool) {
+        let ended = if self.appends && !is_ok { self.lease.leave().await } else { self.lease.release().await };
+        if let Err(error) = ended {
+            tracing::warn!(error = %chain(&error), "the claim of the run was not ended");
+        }
+    }
 }
 
 /// What a merge counted; all zero where nothing is merged.
@@ -103,7 +121,13 @@ impl Counters {
         self.rows_fetched = count("rows_fetched");
         self.rows_rejected = count("rows_rejected");
         self.rows_duplicate = count("rows_duplicate");
+        self.rows_filtered = count("rows_filtered");
         self.values_discarded = count("values_discarded");
+    }
+
+    /// Rows that an append writes: older files that it adapts to its schema are added too, and are not counted.
+    pub(super) fn rows_appended(&self) -> u64 {
+        self.rows_fetched.saturating_sub(self.rows_duplicate + self.rows_rejected + self.rows_filtered)
     }
 
     /// By the names of the summary, for the commit's record of the run that made it.

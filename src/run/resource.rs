@@ -7,7 +7,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use super::{
     begin::Beginning,
     change::Work,
-    outcome::{Committed, Counters, Ended},
+    outcome::{Claim, Committed, Counters, Ended},
 };
 use crate::{
     commit::{self, DiedAfterCommit, RunRecord, TableFormat},
@@ -15,7 +15,7 @@ use crate::{
     error::{Error, ErrorKind, Result, chain},
     fetch::Client,
     model::TableIdentity,
-    plan::{ResourcePlan, TableFormatKind},
+    plan::{ClientPlan, ResourcePlan, TableFormatKind, WriteDisposition},
     report::{Event, Reporter},
     store::{Destination, Store},
 };
@@ -28,6 +28,9 @@ pub(super) struct Export<'a> {
     /// When the run began.
     pub(super) began: DateTime<Utc>,
     pub(super) resource: &'a ResourcePlan,
+    /// The same as the config has it, whatever the table and the pages make of it.
+    pub(super) configured: &'a ResourcePlan,
+    pub(super) source: &'a ClientPlan,
     pub(super) destination: &'a Destination,
     pub(super) table_format: TableFormatKind,
     pub(super) partial_replace_allowed: bool,
@@ -55,15 +58,13 @@ impl Export<'_> {
         };
         let exported = self.export(table.as_ref(), &mut counters).await;
         let mut ended = match exported {
-            Ok(committed) => {
-                let committed = self.compacted(table.as_ref(), committed, &mut counters).await;
-                Ended::committed(self.resource, &counters, committed, self.destination)
-            }
+            Ok(committed) => Ended::committed(self.resource, &counters, committed, self.destination),
             Err(error) => Ended::failed(self.resource, &counters, &error),
         };
         self.record(table.as_ref(), started, &counters, &ended).await;
         // Until the whole run is over, others find this one alive, also where this table is done.
-        ended.held = table.workspace().held().await;
+        let appends = self.resource.write_disposition == WriteDisposition::Append;
+        ended.held = table.workspace().held().await.map(|lease| Claim { lease, appends });
         ended
     }
 
@@ -79,7 +80,8 @@ impl Export<'_> {
             // that a commit may name.
             let _ = if can_be_resumed(error) { attempt.leave().await } else { attempt.abandon().await };
         }
-        committed
+        // Not where a run that died had committed: its commit is to stay the newest, so that it is found.
+        Ok(self.compacted(table, committed?, counters).await)
     }
 
     async fn open(&self) -> Result<Box<dyn TableFormat>> {
@@ -96,11 +98,12 @@ impl Export<'_> {
     ) -> Result<Committed> {
         let snapshot = table.snapshot().await?;
         let record = table.commit_at(died.version).await?;
-        table.workspace().forget_died().await?;
         counters.take_named(&died.counters);
-        let files = record.map(|record| record.adds).unwrap_or_default();
-        let rows_written = files.iter().map(|file| file.rows).sum();
-        Ok(Committed { version: died.version, table_rows: snapshot.rows, rows_written, files })
+        let mut files = record.map(|record| record.adds).unwrap_or_default();
+        // It may have joined some of them after that.
+        files.retain(|file| snapshot.files.contains(file));
+        let rows_written = counters.rows_appended();
+        Ok(Committed { version: snapshot.version, table_rows: snapshot.rows, rows_written, files })
     }
 
     /// The record of the run is for people: that it can't be written changes nothing.

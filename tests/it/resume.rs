@@ -16,9 +16,10 @@ use restlake::{
     commit::TableFormat,
     environment::{Clock, Environment, FaultPoint, Faults},
     model::TableIdentity,
-    plan::Plan,
+    plan::{AuthPlan, Plan},
     report::ResourceSummary,
-    run::{Outcome, run},
+    run::{Held, Outcome, run, run_held},
+    secret::Secret,
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -92,6 +93,11 @@ fn still() -> Environment {
 
 fn later(ahead: Duration) -> Environment {
     Environment { clock: Arc::new(StillClock { ahead }), ..Environment::real() }
+}
+
+/// A run that has yet to tell of its end: dropped, it leaves what a process does that dies then.
+async fn run_untold(plan: Plan) -> Held {
+    run_held(plan, still(), Arc::new(Recorder::default())).await
 }
 
 async fn run_still(plan: Plan) -> Outcome {
@@ -247,7 +253,7 @@ async fn the_replacement_of_ranges_is_gone_on_with_behind_every_page() {
 
 /// A run that broke off behind the third page, and what the next one says and asks for.
 async fn next_after(change: impl Fn(&mut Plan), environment: Environment) -> (ResourceSummary, Vec<u64>) {
-    let api = Api::start((0..30).map(|id| row(id, "x")).collect()).await;
+    let api = api_of(30).await;
     let lake = TempDir::new().unwrap();
     let resource = json!({"write_disposition": "replace", "primary_key": "id"});
     api.breaks_at(15);
@@ -290,6 +296,20 @@ async fn a_changed_config_starts_over_and_says_so() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn another_header_or_user_starts_over_and_says_so() {
+    let header = |name: &str, value: &str| (name.to_owned(), Secret::new(value.to_owned()));
+    let tenant = |plan: &mut Plan| plan.client.headers.push(header("Tenant", "b"));
+    let user = |plan: &mut Plan| {
+        plan.client.auth = AuthPlan::HttpBasic { username: "b".into(), password: Secret::new("secret".into()) };
+    };
+    for change in [&tenant as &dyn Fn(&mut Plan), &user] {
+        let (summary, asked) = next_after(change, still()).await;
+        assert_eq!(asked, [0, 5, 10, 15, 20, 25]);
+        assert!(says(&summary, "the config or the schema has changed"), "{:?}", summary.warnings);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn checkpoints_older_than_resume_within_are_not_used() {
     let (summary, asked) = next_after(|_| {}, later(Duration::from_secs(3601))).await;
     assert_eq!(asked, [0, 5, 10, 15, 20, 25]);
@@ -298,7 +318,7 @@ async fn checkpoints_older_than_resume_within_are_not_used() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_short_run_leaves_no_checkpoint() {
-    let api = Api::start((0..30).map(|id| row(id, "x")).collect()).await;
+    let api = api_of(30).await;
     let lake = TempDir::new().unwrap();
     api.breaks_at(15);
     let mut plan = plan(&api, &lake, &json!({}));
@@ -400,6 +420,77 @@ async fn a_merge_that_loses_again_and_again_gives_up() {
     assert_eq!(outcome.kinds, [ErrorKind::Conflict]);
     assert_eq!(rows(&lake).len(), 10);
     assert_eq!(left_over(&lake), Vec::<String>::new());
+}
+
+const WAS_APPENDED: &str = "were not appended again";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_append_whose_end_nobody_heard_of_is_not_repeated_however_often_the_run_dies() {
+    let api = api_of(30).await;
+    let lake = TempDir::new().unwrap();
+    let append = || plan(&api, &lake, &json!({"write_disposition": "append"}));
+    let died = run_untold(append()).await;
+    assert_eq!(died.outcome.summary.resources[0].rows_written, 30);
+    drop(died);
+    let asked = api.server.requests().len();
+    for _ in 0..2 {
+        let died = run_untold(append()).await;
+        assert!(says(&died.outcome.summary.resources[0], WAS_APPENDED), "{:#?}", died.outcome);
+    }
+    let summary = only(run_still(append()).await);
+    assert!(says(&summary, WAS_APPENDED), "{:?}", summary.warnings);
+    assert_eq!((summary.table_rows, api.server.requests().len()), (30, asked));
+    assert_eq!(left_over(&lake), Vec::<String>::new(), "its end was told");
+    assert_eq!(only(run_still(append()).await).table_rows, 60);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_append_whose_end_nobody_heard_of_is_no_reason_to_skip_another_config() {
+    let api = api_of(30).await;
+    let lake = TempDir::new().unwrap();
+    let append = || plan(&api, &lake, &json!({"write_disposition": "append"}));
+    drop(run_untold(append()).await);
+    let mut changed = append();
+    changed.resources[0].request.params.push(("fresh".into(), "1".into()));
+    let summary = only(run_still(changed).await);
+    assert!(!says(&summary, WAS_APPENDED), "{:?}", summary.warnings);
+    assert_eq!(summary.table_rows, 60);
+    assert_eq!(left_over(&lake), Vec::<String>::new());
+}
+
+async fn api_of(rows: u64) -> Api {
+    Api::start((0..rows).map(|id| row(id, "x")).collect()).await
+}
+
+/// Two resources, of which the second asks for a path of its own.
+fn two(api: &Api, neighbour: &Api, lake: &TempDir) -> Plan {
+    let mut both = plan(api, lake, &json!({"write_disposition": "append"}));
+    let mut other = plan(neighbour, lake, &json!({"name": "other", "write_disposition": "append"}));
+    both.resources.append(&mut other.resources);
+    both
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_append_is_not_repeated_because_a_neighbour_failed_again_and_again() {
+    let (api, neighbour) = (api_of(30).await, api_of(10).await);
+    let lake = TempDir::new().unwrap();
+    let run = || run_still(two(&api, &neighbour, &lake));
+    neighbour.breaks_at(5);
+    for first in [true, false, false] {
+        let outcome = run().await;
+        assert_eq!(outcome.kinds, [ErrorKind::User], "{outcome:#?}");
+        let summary = &outcome.summary.resources[0];
+        assert_eq!((says(summary, WAS_APPENDED), summary.rows_written, summary.table_rows), (!first, 30, 30));
+    }
+    neighbour.breaks_at(u64::MAX);
+    let outcome = run().await;
+    assert!(outcome.kinds.is_empty(), "{outcome:#?}");
+    let tables: Vec<_> = outcome.summary.resources.iter().map(|summary| summary.table_rows).collect();
+    assert_eq!(tables, [30, 10]);
+    assert_eq!(left_over(&lake), Vec::<String>::new(), "all is done");
+    let outcome = run().await;
+    let tables: Vec<_> = outcome.summary.resources.iter().map(|summary| summary.table_rows).collect();
+    assert_eq!(tables, [60, 20], "the next run is another one");
 }
 
 #[tokio::test(flavor = "multi_thread")]

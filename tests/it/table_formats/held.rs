@@ -31,6 +31,7 @@ pub async fn a_run_that_died_after_its_commit_is_found_until_the_next_commit(lak
         committed_at: "2023-11-14T22:13:20Z".into(),
         operation: Operation::Append,
         counters: [("rows_fetched".to_owned(), 21)].into(),
+        fingerprint: None,
     };
     for _ in 0..2 {
         let opened = lake.open(&world).await;
