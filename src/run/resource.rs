@@ -57,7 +57,7 @@ impl Export<'_> {
         let mut ended = match exported {
             Ok(committed) => {
                 let committed = self.compacted(table.as_ref(), committed, &mut counters).await;
-                Ended::committed(self.resource, &counters, committed, self.destination)
+                Ended::committed(self.resource, &counters, committed, self.destination, self.table_format)
             }
             Err(error) => Ended::failed(self.resource, &counters, &error),
         };
