@@ -89,7 +89,7 @@ fn accepted_text(loaded: &Loaded, plan: &Plan) -> String {
     }
     text += &labelled(GREEN, "ok", &sizes(plan));
     for resource in &plan.resources {
-        if let Some(line) = plan::reader::duckdb(&plan.destination, resource) {
+        if let Some(line) = plan::reader::duckdb(&plan.destination, plan.table_format, resource) {
             text += &labelled(CYAN, "duckdb", &line);
         }
     }

@@ -13,6 +13,8 @@ pub enum CommitError {
     Store(#[from] StoreError),
     #[error("{table} holds files that no commit of restlake names, such as `{file}`")]
     ForeignFiles { table: String, file: String },
+    #[error("{table} is a Delta table")]
+    DeltaTable { table: String },
     #[error(
         "{table} belongs to the resource `{}` of the pipeline `{}`, not to `{}` of `{}`",
         found.resource, found.pipeline, wanted.resource, wanted.pipeline
@@ -73,6 +75,7 @@ impl Failure for CommitError {
             #[cfg(feature = "delta")]
             Self::Delta(error) => error.code(),
             Self::ForeignFiles { .. } => "foreign_files",
+            Self::DeltaTable { .. } => "another_format",
             Self::AnotherTable { .. } => "another_table",
             Self::Corrupt { .. } => "commit_corrupt",
             Self::NewerFormat { .. } => "commit_newer_format",
@@ -97,6 +100,9 @@ impl Failure for CommitError {
             Self::Delta(error) => return error.hint(),
             Self::ForeignFiles { .. } => {
                 "restlake never mixes with files of others: give the table another name or an empty directory"
+            }
+            Self::DeltaTable { .. } => {
+                "set `table_format: delta` if restlake made it; otherwise give the table another name or an empty directory"
             }
             Self::AnotherTable { .. } => "give this resource another `table_name`, or its pipeline another destination",
             Self::Corrupt { .. } | Self::Gap { .. } | Self::LostFile { .. } => {

@@ -182,6 +182,9 @@ pub enum CommitOutcome {
         version: Version,
         /// Of the whole table at that version.
         rows: u64,
+        /// What the commit added, as the table has it: a format may give a file another name, or do without one that has
+        /// no rows.
+        files: Vec<DataFile>,
     },
     /// Another run made that version; nothing of this one was published. Its attempt is as it was, to be moved onto the new
     /// version ([`Workspace::rebase`]) or given up ([`Attempt::abandon`]).

@@ -27,6 +27,9 @@ use crate::{
 /// All that is not data lies below this directory of the table.
 const HIDDEN: &str = "_restlake/";
 
+/// Where a Delta table has its log.
+const DELTA_LOG: &str = "_delta_log";
+
 /// An opened table.
 #[derive(Debug)]
 pub struct ParquetTable {
@@ -79,6 +82,9 @@ impl ParquetTable {
     async fn check_owner(&self) -> Result<(), CommitError> {
         let mut newest = self.log.read(self.log.newest().await?).await?;
         if newest.is_none() {
+            if self.workspace.table.list(DELTA_LOG)?.try_next().await?.is_some() {
+                return Err(CommitError::DeltaTable { table: self.workspace.table.shown("") });
+            }
             let Some(file) = self.first_file().await? else { return Ok(()) };
             // Another first run may have made it the table's while we listed.
             newest = self.log.read(self.log.newest().await?).await?;
@@ -203,7 +209,8 @@ impl ParquetTable {
                 return Ok(CommitOutcome::Conflict { version: object.version, run_id: winner.commit.run_id });
             }
         }
-        Ok(CommitOutcome::Committed { version: object.version, rows: object.totals.rows })
+        let files = object.commit.adds.into_iter().map(|add| add.file).collect();
+        Ok(CommitOutcome::Committed { version: object.version, rows: object.totals.rows, files })
     }
 
     fn unpublished(&self, object: &CommitObject, error: CommitError) -> CommitError {

@@ -229,7 +229,7 @@ proptest! {
             kept.extend(current.push(&batch(rows)).unwrap().ids);
             stored.push(postcard::to_stdvec(&current.segment()).unwrap());
             // Another process takes over at every second one.
-            if stored.len() % 2 == 0 {
+            if stored.len().is_multiple_of(2) {
                 current = dedup(&key, sort);
                 for segment in &stored {
                     current.restore(postcard::from_bytes(segment).unwrap()).unwrap();

@@ -164,7 +164,7 @@ fn naming(rows: &RecordBatch, plan: &MergePlan) -> Result<RecordBatch, MergeErro
         return Ok(rows.clone());
     }
     let columns = plan.merge_key.iter().filter_map(|&index| rows.columns().get(index));
-    let nulls: Vec<Option<NullBuffer>> = columns.map(|column| column.logical_nulls()).collect();
+    let nulls: Vec<Option<NullBuffer>> = columns.map(Array::logical_nulls).collect();
     match NullBuffer::union_many(nulls.iter().map(Option::as_ref)).filter(|nulls| nulls.null_count() > 0) {
         Some(nulls) => Ok(filter_record_batch(rows, &BooleanArray::new(nulls.into_inner(), None))?),
         None => Ok(rows.clone()),

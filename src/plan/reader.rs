@@ -1,22 +1,32 @@
-//! How DuckDB opens a table: with the types of its partition columns, which a reader would guess from text otherwise.
+//! How DuckDB opens a table: plain Parquet with the types of its partition columns, which a reader would guess from text
+//! otherwise; a Delta table through its log, which has them.
 
-use super::{PartitionField, ResourcePlan, Transform};
+use super::{PartitionField, ResourcePlan, TableFormatKind, Transform};
 use crate::{
     schema::{ColumnType, types::MAX_DECIMAL_PRECISION},
     store::Destination,
 };
 
 /// The query with which DuckDB reads the table; `None` if only this process can (`memory://`).
-pub fn duckdb(destination: &Destination, resource: &ResourcePlan) -> Option<String> {
-    let files = quoted(&format!("{}/{}/**/*.parquet", location(&destination.url)?, resource.table));
+pub fn duckdb(destination: &Destination, format: TableFormatKind, resource: &ResourcePlan) -> Option<String> {
+    let table = format!("{}/{}", location(&destination.url)?, resource.table);
+    Some(match format {
+        TableFormatKind::Parquet => parquet(&table, resource),
+        // The log has the columns' types, those of the partitions too.
+        TableFormatKind::Delta => format!("SELECT * FROM delta_scan({})", quoted(&table)),
+    })
+}
+
+fn parquet(table: &str, resource: &ResourcePlan) -> String {
+    let files = quoted(&format!("{table}/**/*.parquet"));
     let types: Vec<_> = resource.partition_by.iter().map(|field| hive_type(field, resource)).collect();
-    Some(match types.is_empty() {
+    match types.is_empty() {
         true => format!("SELECT * FROM read_parquet({files})"),
         false => {
             let types = types.join(", ");
             format!("SELECT * FROM read_parquet({files}, hive_partitioning = true, hive_types = {{{types}}})")
         }
-    })
+    }
 }
 
 /// The destination as DuckDB writes it: a path without `file://` and without a leading `./`, or a URL of its own.
@@ -101,7 +111,7 @@ mod tests {
 
     #[test]
     fn a_destination_is_written_as_duckdb_wants_it_and_memory_is_nowhere() {
-        let line = |url: &str| duckdb(&destination(url), &resource("[]"));
+        let line = |url: &str| duckdb(&destination(url), TableFormatKind::Parquet, &resource("[]"));
         let read = |path: &str| Some(format!("SELECT * FROM read_parquet('{path}/cases/**/*.parquet')"));
         assert_eq!(line("./lake"), read("lake"));
         assert_eq!(line("s3://bucket/prefix/"), read("s3://bucket/prefix"));
@@ -111,11 +121,21 @@ mod tests {
     }
 
     #[test]
+    fn a_delta_table_is_read_by_its_log_whatever_its_partitions_are() {
+        let line = |url: &str| duckdb(&destination(url), TableFormatKind::Delta, &resource("[zip, day]"));
+        let read = |path: &str| Some(format!("SELECT * FROM delta_scan('{path}/cases')"));
+        assert_eq!(line("./lake"), read("lake"));
+        assert_eq!(line("s3://bucket/prefix/"), read("s3://bucket/prefix"));
+        assert_eq!(line("/srv/it's"), read("/srv/it''s"));
+        assert_eq!(line("memory://"), None);
+    }
+
+    #[test]
     fn partition_columns_get_the_types_that_text_does_not_tell() {
         let fields = "[zip, id, day, {column: at, transform: year}, {column: at, transform: month}, {column: at, transform: \
                       day}, {column: at, transform: hour}, {column: id, transform: 'bucket[4]'}, {column: zip, transform: \
                       'truncate[2]'}]";
-        let line = duckdb(&destination("lake"), &resource(fields)).unwrap();
+        let line = duckdb(&destination("lake"), TableFormatKind::Parquet, &resource(fields)).unwrap();
         assert!(
             line.ends_with(
                 "hive_types = {'zip': VARCHAR, 'id': BIGINT, 'day': DATE, 'at_year': INTEGER, 'at_month': VARCHAR, \
@@ -128,7 +148,7 @@ mod tests {
     #[test]
     fn a_truncated_number_gets_a_type_that_holds_what_lies_below_its_columns_lowest() {
         let fields = "[{column: tiny, transform: 'truncate[10]'}, {column: price, transform: 'truncate[50]'}]";
-        let line = duckdb(&destination("lake"), &resource(fields)).unwrap();
+        let line = duckdb(&destination("lake"), TableFormatKind::Parquet, &resource(fields)).unwrap();
         assert!(line.ends_with("hive_types = {'tiny_truncate': HUGEINT, 'price_truncate': DECIMAL(38,0)})"), "{line}");
     }
 }

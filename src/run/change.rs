@@ -201,11 +201,10 @@ impl Export<'_> {
         change: Change,
         counters: &Counters,
     ) -> Result<Result<Committed, Version>> {
-        let files: Vec<DataFile> = change.adds.iter().map(|staged| staged.file.clone()).collect();
         let rows_written = change.rows_written;
         self.check_numbers(counters, rows_written)?;
         Ok(match table.commit(base.version, self.new_commit(change, counters)?).await? {
-            CommitOutcome::Committed { version, rows: table_rows } => {
+            CommitOutcome::Committed { version, rows: table_rows, files } => {
                 Ok(Committed { version, table_rows, rows_written, files })
             }
             CommitOutcome::Conflict { version, .. } => Err(version),

@@ -9,7 +9,7 @@ use crate::{
     error::{Error, ErrorKind, chain},
     fetch::Pages,
     model::DataFile,
-    plan::{ResourcePlan, reader::duckdb},
+    plan::{ResourcePlan, TableFormatKind, reader::duckdb},
     report::{ErrorSummary, FileSummary, ResourceSummary, Status, Summary},
     store::Destination,
 };
@@ -179,11 +179,12 @@ impl Ended {
         counters: &Counters,
         committed: Committed,
         destination: &Destination,
+        format: TableFormatKind,
     ) -> Self {
         let mut summary = summary(resource, Status::Ok, counters);
         summary.rows_written = committed.rows_written;
         summary.bytes_written = committed.files.iter().map(|file| file.bytes).sum();
-        summary.duckdb = duckdb(destination, resource).unwrap_or_default();
+        summary.duckdb = duckdb(destination, format, resource).unwrap_or_default();
         summary.table_version = committed.version;
         summary.table_rows = committed.table_rows;
         summary.files = committed.files.iter().map(|file| file_summary(&resource.table, file)).collect();

@@ -58,7 +58,7 @@ impl Export<'_> {
         };
         let exported = self.export(table.as_ref(), &mut counters).await;
         let mut ended = match exported {
-            Ok(committed) => Ended::committed(self.resource, &counters, committed, self.destination),
+            Ok(committed) => Ended::committed(self.resource, &counters, committed, self.destination, self.table_format),
             Err(error) => Ended::failed(self.resource, &counters, &error),
         };
         self.record(table.as_ref(), started, &counters, &ended).await;

@@ -13,7 +13,7 @@ use crate::{
 pub enum DeltaError {
     #[error("{table} is a Delta table that restlake did not create")]
     Foreign { table: String },
-    #[error("{table} is there already, as plain Parquet")]
+    #[error("{table} is a table of plain Parquet")]
     PlainParquet { table: String },
     #[error("the Delta log cannot hold this commit of {table}: {reason}")]
     Refused { table: String, reason: String },

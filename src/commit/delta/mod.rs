@@ -367,6 +367,9 @@ impl DeltaTable {
         // A file without rows stands for an empty table where readers look for files; here the log does.
         let adds: Vec<_> = commit.adds.iter().filter(|add| add.file.rows > 0).cloned().collect();
         let moves = self.claim(lease, &commit, &adds).await?;
+        let turn = moves.as_ref().map_or(0, |moves| moves.turn);
+        let files =
+            adds.iter().map(|add| DataFile { path: in_turn(&add.file.path, turn), ..add.file.clone() }).collect();
         let put = match self.lines(lease, base, &commit, adds, moves.as_ref()).await {
             Ok(lines) => self.move_and_put(lease, version, &commit, moves.as_ref(), &lines).await?,
             // The kernel looks whether the version is there, too, and does not say it apart.
@@ -381,7 +384,7 @@ impl DeltaTable {
                 reached.map_err(|source| self.unpublished(version, &commit, source))?;
                 self.tidy(clear_files(self.table(), &lease.name)).await;
                 self.forget(moves).await;
-                Ok(CommitOutcome::Committed { version, rows })
+                Ok(CommitOutcome::Committed { version, rows, files })
             }
             Put::Lost(winner) => {
                 self.forget(moves).await;

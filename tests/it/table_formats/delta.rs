@@ -22,7 +22,8 @@ use super::{
     crash,
     decorators::{Lost, Unclear},
     fixture::{
-        Format, Lake, PARQUET, TABLE, World, assert_readable, assert_whole, commit, end, files, stage_all, write,
+        Format, Lake, PARQUET, TABLE, World, assert_readable, assert_whole, commit, committed, end, files, stage_all,
+        write,
     },
 };
 use crate::support::{
@@ -167,7 +168,7 @@ async fn a_commit_whose_answer_was_lost_is_found_by_reading_it() {
         let store = lake.decorated(|inner| Arc::new(Unclear { inner, lost, times: AtomicI64::new(1) }));
         let table = store.open(&World::new()).await;
         let outcome = write(&*table, Operation::Append, 2, "run").await.unwrap();
-        assert_eq!(outcome, CommitOutcome::Committed { version: 1, rows: 21 }, "{lost:?}");
+        assert_eq!(committed(&outcome), Some((1, 21)), "{lost:?}");
         assert_whole(&lake, &*table).await;
         assert_eq!(Log::read(&lake).await.live.len(), 2);
     }
@@ -189,10 +190,15 @@ async fn a_commit_that_stays_unclear_keeps_its_files_until_the_next_open() {
     lake.open(&world.after_death()).await;
     assert!(lake.data().await.is_empty() && lake.staging().await.is_empty());
     let table = lake.open(&World::new()).await;
-    let _ = write(&*table, Operation::Append, 2, "next").await.unwrap();
+    let outcome = write(&*table, Operation::Append, 2, "next").await.unwrap();
     // That the first turn was taken shows in the names until the version is made.
     let log = Log::read(&lake).await;
     assert!(log.live.keys().all(|path| path.ends_with("-1.parquet")), "{log:?}");
+    let told = |outcome| match outcome {
+        CommitOutcome::Committed { files, .. } => files.into_iter().map(|file| file.path).collect(),
+        CommitOutcome::Conflict { .. } => BTreeSet::new(),
+    };
+    assert_eq!(told(outcome), log.live.into_keys().collect::<BTreeSet<_>>());
     lake.open(&World::new()).await;
     assert!(lake.objects().await.keys().all(|path| !path.starts_with("_restlake/")));
 }
@@ -230,6 +236,9 @@ async fn a_lost_commit_leaves_its_files_staged_and_touches_none_of_the_winners()
     assert_whole(&lake, &*table).await;
 }
 
+/// What a test does to a commit.
+type Change<'a> = &'a dyn Fn(&mut restlake::model::Commit);
+
 #[tokio::test]
 async fn an_added_column_is_added_to_the_log_and_a_change_that_the_kernel_cannot_make_is_refused() {
     let lake = Lake::memory(DELTA).await;
@@ -247,7 +256,7 @@ async fn an_added_column_is_added_to_the_log_and_a_change_that_the_kernel_cannot
         change(&mut commit);
         commit
     };
-    let refused: [(&dyn Fn(&mut restlake::model::Commit), &str); 4] = [
+    let refused: [(Change<'_>, &str); 4] = [
         (
             &|commit| commit.schema.columns[0].data_type = ColumnType::String,
             "`test_case_id` is long, and is to be string",
@@ -269,7 +278,7 @@ async fn an_added_column_is_added_to_the_log_and_a_change_that_the_kernel_cannot
     }
     let grown = with(&|commit| commit.schema.columns.insert(0, column("extra", ColumnType::Date)));
     let outcome = table.commit(1, grown.clone()).await.unwrap();
-    assert_eq!(outcome, CommitOutcome::Committed { version: 2, rows: 10 });
+    assert_eq!(committed(&outcome), Some((2, 10)));
     end(&*table).await.unwrap();
     assert_eq!(table.snapshot().await.unwrap().schema, Some(grown.schema));
     let schema: Value =
@@ -297,7 +306,10 @@ async fn a_table_of_another_format_or_program_is_refused() {
     let lake = Lake::memory(DELTA).await;
     let _ = write(&*lake.open(&World::new()).await, Operation::Append, 1, "run").await.unwrap();
     let seen = as_format(&lake, PARQUET);
-    assert_eq!(seen.try_open(&World::new()).await.err().unwrap().code(), "foreign_files");
+    let error = seen.try_open(&World::new()).await.err().unwrap();
+    assert_eq!((error.code(), error.kind()), ("another_format", ErrorKind::User));
+    assert!(error.to_string().ends_with("is a Delta table"), "{error}");
+    assert!(error.hint().unwrap().starts_with("set `table_format: delta`"), "{error}");
 
     let objects = lake.objects().await;
     let log = std::str::from_utf8(&objects["_delta_log/00000000000000000000.json"]).unwrap();
@@ -333,7 +345,7 @@ async fn a_version_of_another_writer_is_one_of_the_table() {
     assert_eq!(snapshot.files[0].partition, [("status".to_owned(), Some("active".to_owned()))]);
     assert_eq!(table.history(1).await.unwrap()[0].run_id, "Somebody/1");
     let outcome = write(&*table, Operation::Replace, 1, "next").await.unwrap();
-    assert_eq!(outcome, CommitOutcome::Committed { version: 3, rows: 10 });
+    assert_eq!(committed(&outcome), Some((3, 10)));
     assert_readable(&lake, &*table).await;
 }
 
@@ -429,9 +441,6 @@ async fn a_run_into_a_delta_table_writes_every_type_with_statistics_and_partitio
         let resource = only(run_plan(every_type(&server, lake.path(), disposition)).await);
         assert_eq!((resource.table_version, resource.table_rows), (version, 9));
     }
-    if let Ok(kept) = std::env::var("RESTLAKE_TEST_KEEP") {
-        std::process::Command::new("cp").args(["-r", lake.path().to_str().unwrap(), &kept]).status().unwrap();
-    }
     let log = Log::of(crate::support::tables::walk(&lake.path().join("rows")));
     let metadata = log.action(0, "metaData");
     assert_eq!(metadata["partitionColumns"], json!(["c0", "c11_month", "c10_day", "id_truncate"]));
@@ -454,6 +463,8 @@ async fn an_export_without_rows_makes_a_table_without_files() {
     let lake = tempfile::tempdir().unwrap();
     let resource = only(run_plan(every_type(&server, lake.path(), "append")).await);
     assert_eq!((resource.table_version, resource.table_rows), (1, 0));
+    assert!(resource.files.is_empty() && resource.bytes_written == 0, "{:?}", resource.files);
+    assert_eq!(resource.duckdb, format!("SELECT * FROM delta_scan('{}/rows')", lake.path().display()));
     let log = Log::of(crate::support::tables::walk(&lake.path().join("rows")));
     assert!(log.live.is_empty());
     assert_eq!(log.action(0, "metaData")["partitionColumns"][0], "c0");

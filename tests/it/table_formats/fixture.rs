@@ -375,6 +375,14 @@ pub async fn write(
     outcome
 }
 
+/// The version that a commit made and the rows of the table then, `None` if another writer was first.
+pub fn committed(outcome: &CommitOutcome) -> Option<(Version, u64)> {
+    match outcome {
+        CommitOutcome::Committed { version, rows, .. } => Some((*version, *rows)),
+        CommitOutcome::Conflict { .. } => None,
+    }
+}
+
 /// The end of a run.
 pub async fn end(table: &dyn TableFormat) -> restlake::Result<()> {
     match table.workspace().held().await {

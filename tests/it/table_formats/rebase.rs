@@ -13,7 +13,7 @@ use restlake::{
 
 use super::{
     decorators::Mortal,
-    fixture::{Lake, World, assert_whole, commit, end, files, stage_all, write},
+    fixture::{Lake, World, assert_whole, commit, committed, end, files, stage_all, write},
 };
 
 /// An append of two files that has lost against another run's.
@@ -50,7 +50,7 @@ pub async fn a_lost_append_is_redone_on_the_winners_version(lake: Lake) {
     assert_eq!(attempt.stage(taken).await.unwrap_err().code(), "commit_invalid");
     moved.push(attempt.stage(files(2, 3, "loser").remove(2)).await.unwrap());
     let outcome = table.commit(1, commit(Operation::Append, moved, vec![], "loser")).await.unwrap();
-    assert_eq!(outcome, CommitOutcome::Committed { version: 2, rows: 10 + 10 + 11 + 12 });
+    assert_eq!(committed(&outcome), Some((2, 10 + 10 + 11 + 12)));
     end(&*table).await.unwrap();
     assert_whole(&lake, &*table).await;
     let data = lake.data().await;
