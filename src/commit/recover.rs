@@ -67,7 +67,7 @@ impl Workspace {
         }
     }
 
-    /// Returns whether the run of a commit died before it was over.
+    /// Returns whether the run of a commit died before it was over, or left word that it did not end well.
     async fn settle(
         &self,
         found: &Found,
@@ -83,10 +83,12 @@ impl Workspace {
         if !is_published {
             publication.settle(found.version).await?;
         }
-        if matches!(ownership, Ownership::None) {
+        let has_told = matches!(ownership, Ownership::Record(_, Some(owner)) if owner.has_told());
+        let is_dead = self.is_dead(ownership);
+        if matches!(ownership, Ownership::None) || has_told && is_dead {
             clear(&self.table, &found.name).await?;
         }
-        Ok(matches!(ownership, Ownership::Record(..)) && self.is_dead(ownership))
+        Ok(matches!(ownership, Ownership::Record(..)) && is_dead && !has_told)
     }
 
     async fn clear_dead(&self, found: &Found, ownership: Ownership, newest: Version) -> Result<(), CommitError> {

@@ -76,6 +76,8 @@ macro_rules! conformance {
             held => a_run_that_ended_leaves_no_record,
             held => a_run_that_commits_twice_is_found_by_its_last_commit,
             held => a_held_claim_is_renewed_until_it_is_released,
+            held => a_later_commit_left_in_doubt_is_not_one_of_a_run_that_died,
+            held => what_a_run_leaves_that_did_not_end_well_is_found_while_its_process_lives,
             rebase => a_lost_append_is_redone_on_the_winners_version,
             rebase => a_rebase_that_cannot_be_done_gives_both_attempts_up,
             rebase => a_run_that_rebases_is_not_in_its_own_way,
