@@ -114,7 +114,7 @@ mod parquet_log {
         suite => more_commits_than_a_full_list_covers_give_the_same_table,
         suite => a_log_that_cannot_be_read_is_told_with_the_object,
         crash => a_publication_that_fails_in_passing_is_tried_again,
-        crash => an_append_that_is_not_published_asks_for_no_second_run_and_keeps_its_files,
+        crash => an_append_that_is_not_published_says_what_the_same_command_does_and_keeps_its_files,
         crash => a_replace_that_is_not_published_may_run_again,
         crash => every_fault_point_before_the_commit_gives_the_old_table_and_every_other_the_new_one,
         races => an_attempt_that_commits_and_dies_while_it_is_judged_is_published,
