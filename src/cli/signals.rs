@@ -29,10 +29,13 @@ fn start(shutdown: CancellationToken, console: Console) -> io::Result<()> {
 /// Returns when the process is to end at once.
 async fn stop(mut next: impl AsyncFnMut(), shutdown: &CancellationToken, console: &Console) {
     next().await;
-    console.line("stopping cleanly: what is not committed is abandoned; once more ends restlake at once");
+    console.line(
+        "stopping cleanly: what is not committed is left to the next run if there is a checkpoint, and abandoned otherwise; \
+         once more ends restlake at once",
+    );
     shutdown.cancel();
     next().await;
-    console.line("ended at once; the next run clears what this one left");
+    console.line("ended at once; the next run goes on with what this one left, or clears it away");
 }
 
 #[cfg(unix)]

@@ -143,7 +143,7 @@ pub(super) async fn is_held(table: &TableStore, lease: &Lease) -> Result<bool, C
 }
 
 /// What lies in an attempt's directory.
-async fn names(table: &TableStore, attempt: &str) -> Result<Vec<String>, CommitError> {
+pub(super) async fn names(table: &TableStore, attempt: &str) -> Result<Vec<String>, CommitError> {
     let directory = format!("{STAGING}/{attempt}");
     let listed: Vec<_> = table.list(&directory)?.try_collect().await?;
     let paths = listed.into_iter().filter_map(|object| table.path_of(&object.location));

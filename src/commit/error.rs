@@ -57,7 +57,7 @@ impl Failure for CommitError {
             Self::Store(error) => error.kind(),
             #[cfg(feature = "delta")]
             Self::Delta(error) => error.kind(),
-            // A second run would append its rows a second time: it takes somebody who looks.
+            // A schedule's next run would append its rows a second time: it takes somebody who runs it again before.
             Self::Unpublished { operation: Operation::Append, .. }
             | Self::Unclear { operation: Operation::Append, .. } => ErrorKind::User,
             Self::Unpublished { source, .. } => source.kind(),
@@ -116,13 +116,14 @@ impl Failure for CommitError {
             Self::AttemptLost { .. } => "the run stood still for longer than its lease; run again",
             Self::Unclear { operation: Operation::Append, object, .. } => {
                 return Some(format!(
-                    "look for {object}: if it is there and names this run, the rows are committed and a second run would \
-                     append them again; if it is not, run again"
+                    "run the same command again before `resume_within` is over: if {object} is there and names this run, its \
+                     rows are committed and not appended again; if it is not, they are appended"
                 ));
             }
             Self::Unclear { .. } => "run again: the next run finds out, and goes on from there",
             Self::Unpublished { operation: Operation::Append, .. } => {
-                "the rows are committed: do not run again for them; the next run finishes the move"
+                "the rows are committed: the same command, run again before `resume_within` is over, finishes the move and \
+                 appends nothing; a later run appends"
             }
             Self::Unpublished { .. } => "the next run on this table finishes the move before it does anything else",
             Self::Busy { .. } => "wait for it with `--wait`, or run again when it is done",

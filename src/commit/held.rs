@@ -25,12 +25,14 @@ use crate::{
 pub struct HeldLease {
     table: TableStore,
     lease: Arc<Lease>,
+    /// Of a later commit of the run that may stand or not.
+    doubtful: Option<Arc<Lease>>,
     clock: Arc<dyn Clock>,
 }
 
 impl HeldLease {
-    pub(super) fn new(workspace: &Workspace, lease: Arc<Lease>) -> Self {
-        Self { table: workspace.table.clone(), lease, clock: Arc::clone(&workspace.environment.clock) }
+    pub(super) fn new(workspace: &Workspace, lease: Arc<Lease>, doubtful: Option<Arc<Lease>>) -> Self {
+        Self { table: workspace.table.clone(), lease, doubtful, clock: Arc::clone(&workspace.environment.clock) }
     }
 
     /// The run is over, and has not done all that it was to do: leaves the owner's record to the same command, run again,
@@ -47,9 +49,28 @@ impl HeldLease {
     /// The run is over: deletes the owner's record, the last that is left of the attempt.
     ///
     /// # Errors
-    /// The store's, after it was asked several times: the next run then takes this one for one that died after its commit.
+    /// The store's, after it was asked several times. If it does not even take a word of it ([`Standing::Over`]), the next run
+    /// takes this one for one that died after its commit.
     pub async fn release(self) -> Result<()> {
-        self.lease.release().await;
+        self.end_doubtful().await;
+        let owner = self.lease.release().await;
+        let released = self.clear_owners().await;
+        if let (Err(_), Some(owner)) = (&released, owner) {
+            self.lease.end(owner).await?;
+        }
+        released
+    }
+
+    /// A commit that is found to stand when the table is opened next is then not one of a run that died.
+    async fn end_doubtful(&self) {
+        let Some(lease) = &self.doubtful else { return };
+        let Some(owner) = lease.release().await else { return };
+        if let Err(error) = lease.end(owner).await {
+            tracing::warn!(attempt = lease.name, error = %chain(&error), "the end of the run was not noted");
+        }
+    }
+
+    async fn clear_owners(&self) -> Result<()> {
         let mut pauses = PAUSES.iter();
         loop {
             match (clear_owners(&self.table, &self.lease.name).await, pauses.next()) {

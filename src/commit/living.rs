@@ -87,7 +87,7 @@ impl Workspace {
                 continue;
             }
             let Ownership::Record(_, Some(other)) = ownership else { continue };
-            if other.is_same(&ours) || other.standing == Standing::Clearing {
+            if other.is_same(&ours) || matches!(other.standing, Standing::Clearing | Standing::Over) {
                 continue;
             }
             if other.standing != Standing::Claimed || other.is_before(&ours) {

@@ -23,7 +23,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
-use super::{CommitError, Process, Processes};
+use super::{CommitError, Process, Processes, attempts::names};
 use crate::{
     environment::{Clock, Environment},
     error::{ErrorKind, Failure},
@@ -58,6 +58,9 @@ pub(super) enum Standing {
     /// Its commit is published, and its run has ended without all that it was to do: the same command again must not do that
     /// part twice.
     Unfinished,
+    /// Its run has ended and told so; the record is one that could not be deleted, or of a commit that may yet turn out to
+    /// stand.
+    Over,
     /// It has given up, and leaves checkpoints to whoever resumes them.
     Left,
     /// It deletes what an earlier owner left.
@@ -112,6 +115,11 @@ impl Owner {
     /// Whether its commit is known to be published.
     pub fn is_published(&self) -> bool {
         matches!(self.standing, Standing::Published | Standing::Unfinished)
+    }
+
+    /// Whether its run, if its commit stands, owes nobody a word of it.
+    pub fn has_told(&self) -> bool {
+        matches!(self.standing, Standing::Over | Standing::Left | Standing::Clearing)
     }
 
     /// Whether both are one run's.
@@ -196,7 +204,8 @@ impl Lease {
             _held: held,
         };
         let (owner, stop) = (Arc::clone(&lease.owner), lease.stop.clone());
-        tokio::spawn(keep(table.clone(), lease.owner_path(), owner, stop, Arc::clone(&lease.clock)));
+        let attempt = (lease.name.clone(), generation);
+        tokio::spawn(keep(table.clone(), attempt, owner, stop, Arc::clone(&lease.clock)));
         lease
     }
 
@@ -234,10 +243,16 @@ impl Lease {
         self.renew().await
     }
 
-    /// Stops renewing; returns when no renewal is under way any more.
-    pub async fn release(&self) {
+    /// Stops renewing; returns when no renewal is under way any more, with what stands in the record.
+    pub async fn release(&self) -> Option<Owner> {
         self.stop.cancel();
-        self.owner.lock().await.take();
+        self.owner.lock().await.take()
+    }
+
+    /// Tells others that the run has ended, in a record that is not renewed any more.
+    pub async fn end(&self, mut owner: Owner) -> Result<(), CommitError> {
+        owner.standing = Standing::Over;
+        Ok(self.table.put(&self.owner_path(), encode(&owner)).await?)
     }
 
     /// Tries to claim the attempt a second time, which a store with a working put-if-absent refuses.
@@ -325,22 +340,33 @@ async fn renew(table: &TableStore, path: &str, owner: &mut Owner, clock: &dyn Cl
     Ok(table.put(path, encode(owner)).await?)
 }
 
-/// Renews until stopped. A renewal that fails is tried again a minute later: the lease outlives four of them.
+/// Renews until stopped, or until somebody else owns the attempt or has deleted it. A renewal that fails is tried again a minute later: the lease outlives four of them.
 async fn keep(
     table: TableStore,
-    path: String,
+    (name, generation): (String, u32),
     owner: Arc<Mutex<Option<Owner>>>,
     stop: CancellationToken,
     clock: Arc<dyn Clock>,
 ) {
+    let path = owner_path(&name, generation);
     while stop.run_until_cancelled(clock.sleep(RENEWAL)).await.is_some() {
         let mut owner = owner.lock().await;
         // A sleep that ends in the moment of the stop counts as ended.
         let Some(owner) = owner.as_mut().filter(|_| !stop.is_cancelled()) else { return };
+        if is_taken(&table, &name, generation).await {
+            tracing::warn!(path, "another run has taken the attempt");
+            return;
+        }
         if let Err(error) = renew(&table, &path, owner, clock.as_ref()).await {
             tracing::warn!(path, error = %crate::error::chain(&error), "the lease of the attempt was not renewed");
         }
     }
+}
+
+/// Whether an owner's record is gone, or a later owner's there; `false` if nobody can tell.
+async fn is_taken(table: &TableStore, attempt: &str, generation: u32) -> bool {
+    let Ok(names) = names(table, attempt).await else { return false };
+    names.iter().filter_map(|name| generation_of(name)).max() != Some(generation)
 }
 
 fn encode(owner: &Owner) -> Bytes {

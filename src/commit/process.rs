@@ -23,7 +23,7 @@ pub struct Process {
 pub trait Processes: fmt::Debug + Send + Sync {
     fn this(&self) -> Process;
 
-    /// `None`: it runs on another machine, which can't be seen from here.
+    /// `None`: nobody can tell, as it runs on another machine, or may be another process of the same number.
     fn is_running(&self, process: &Process) -> Option<bool>;
 }
 
@@ -41,7 +41,12 @@ impl Processes for SystemProcesses {
         if (process.host.as_str(), process.machine.as_str()) != (host().as_str(), machine().as_str()) {
             return None;
         }
-        Some(exists(process.pid) && started(process.pid).unwrap_or_default() == process.started)
+        if !exists(process.pid) {
+            return Some(false);
+        }
+        // Where it is not known when processes started, another one may have the number by now.
+        let started = started(process.pid).filter(|_| process.started > 0)?;
+        Some(started == process.started)
     }
 }
 
@@ -83,6 +88,12 @@ mod tests {
         assert_eq!(SystemProcesses.is_running(&elsewhere), None);
         let another_boot = Process { machine: "another boot".into(), ..this };
         assert_eq!(SystemProcesses.is_running(&another_boot), None);
+    }
+
+    #[test]
+    fn of_a_process_that_may_have_another_ones_number_nothing_is_said() {
+        let unknown = Process { started: 0, ..SystemProcesses.this() };
+        assert_eq!(SystemProcesses.is_running(&unknown), None);
     }
 
     #[test]

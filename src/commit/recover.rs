@@ -14,6 +14,7 @@ use super::{
     CommitError, CommitRecord, DiedAfterCommit, Workspace,
     attempts::{Found, Ownership, clear, is_staged_by_us},
     owner::{LEASE, STAGING},
+    rejects, runs,
 };
 use crate::model::Version;
 
@@ -31,9 +32,7 @@ impl Workspace {
     /// Finishes what is committed and not published, and deletes attempts of dead owners that nobody can go on with.
     /// `newest` is the table's version.
     pub(super) async fn recover(&self, newest: Version, publication: &dyn Publication) -> Result<(), CommitError> {
-        // Also of attempts that died while they wrote their owner's record, and show in no listing.
-        let before = self.environment.clock.now() - LEASE;
-        self.table.sweep(STAGING, Some(before), is_staged_by_us).await?;
+        self.sweep().await?;
         let mut died = Vec::new();
         for found in self.attempts().await? {
             if let Some(record) = self.recover_one(&found, newest, publication).await? {
@@ -42,6 +41,15 @@ impl Workspace {
         }
         self.set_died(died);
         Ok(())
+    }
+
+    /// Deletes what writes that were cut off left on local disk, and no listing shows.
+    async fn sweep(&self) -> Result<(), CommitError> {
+        let now = self.environment.clock.now();
+        // Also of attempts that died while they wrote their owner's record.
+        self.table.sweep(STAGING, Some(now - LEASE), is_staged_by_us).await?;
+        self.table.sweep(runs::DIRECTORY, Some(now - LEASE), runs::is_record).await?;
+        Ok(self.table.sweep(rejects::DIRECTORY, Some(now - rejects::TAKES), rejects::is_file).await?)
     }
 
     async fn recover_one(
@@ -67,7 +75,7 @@ impl Workspace {
         }
     }
 
-    /// Returns whether the run of a commit died before it was over.
+    /// Returns whether the run of a commit died before it was over, or left word that it did not end well.
     async fn settle(
         &self,
         found: &Found,
@@ -83,10 +91,12 @@ impl Workspace {
         if !is_published {
             publication.settle(found.version).await?;
         }
-        if matches!(ownership, Ownership::None) {
+        let has_told = matches!(ownership, Ownership::Record(_, Some(owner)) if owner.has_told());
+        let is_dead = self.is_dead(ownership);
+        if matches!(ownership, Ownership::None) || has_told && is_dead {
             clear(&self.table, &found.name).await?;
         }
-        Ok(matches!(ownership, Ownership::Record(..)) && self.is_dead(ownership))
+        Ok(matches!(ownership, Ownership::Record(..)) && is_dead && !has_told)
     }
 
     async fn clear_dead(&self, found: &Found, ownership: Ownership, newest: Version) -> Result<(), CommitError> {

@@ -1,17 +1,27 @@
 //! The rejects of a run: one JSON line each, written while the run goes on, kept whether it commits or not.
 
-use std::future::poll_fn;
-use std::pin::Pin;
+use std::{future::poll_fn, pin::Pin, time::Duration};
 
 use bytes::Bytes;
 use object_store::buffered::BufWriter;
 use tokio::io::AsyncWrite;
 
-use super::CommitError;
+use super::{CommitError, runs::is_run_id};
 use crate::{error::Result, model::Reject, store::TableStore};
 
 /// Lines are handed to the store in pieces of about this size; the store buffers up to 10 MB before it sends a part.
 const PIECE: usize = 64 << 10;
+
+/// Where they lie, relative to the table.
+pub(super) const DIRECTORY: &str = "_restlake/rejects";
+
+/// How long a file that was begun may take to be whole. One that rejects little is not written to for as long as its run takes.
+pub(super) const TAKES: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+
+/// Whether a name in the directory is one of a run's file.
+pub(super) fn is_file(name: &str) -> bool {
+    name.strip_suffix(".jsonl").is_some_and(is_run_id)
+}
 
 /// Writes `_restlake/rejects/<run_id>.jsonl`; there is no such file without a reject.
 ///
@@ -26,7 +36,7 @@ pub struct RejectWriter {
 
 impl RejectWriter {
     pub(super) fn new(table: TableStore, run_id: &str) -> Self {
-        Self { table, path: format!("_restlake/rejects/{run_id}.jsonl"), lines: Vec::new(), file: None }
+        Self { table, path: format!("{DIRECTORY}/{run_id}.jsonl"), lines: Vec::new(), file: None }
     }
 
     /// Relative to the table.

@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// Where they lie, relative to the table.
-const DIRECTORY: &str = "_restlake/runs";
+pub(super) const DIRECTORY: &str = "_restlake/runs";
 
 /// How many are kept.
 pub const RUNS_KEPT: usize = 100;
@@ -93,8 +93,13 @@ impl Workspace {
     }
 }
 
+/// Whether a name in the directory is one of a run's record.
+pub(super) fn is_record(name: &str) -> bool {
+    name.strip_suffix(".json").is_some_and(is_run_id)
+}
+
 /// Whether a text is a run's id, and so no path either: `20261122T120000123Z-0badcafe`.
-fn is_run_id(text: &str) -> bool {
+pub(super) fn is_run_id(text: &str) -> bool {
     let is = |digits: &str, length: usize, is_digit: fn(&u8) -> bool| {
         digits.len() == length && digits.as_bytes().iter().all(is_digit)
     };

@@ -166,7 +166,7 @@ impl Attempt {
     /// Gives up, and leaves what the checkpoints name to a run that resumes; without a checkpoint, like
     /// [`abandon`](Self::abandon).
     pub async fn leave(self) -> Result<()> {
-        if self.lease.is_in_doubt() {
+        if self.lease.is_in_doubt() || !is_held(&self.table, &self.lease).await? {
             return Ok(());
         }
         if self.checkpoints.lock().await.written == 0 {

@@ -91,7 +91,8 @@ impl Workspace {
     /// process dies before, the next one finds [`DiedAfterCommit`]. `None` without a commit whose files are in place.
     pub async fn held(&self) -> Option<HeldLease> {
         let lease = self.held.lock().await.take()?;
-        Some(HeldLease::new(self, lease))
+        let doubtful = self.current.lock().await.clone().filter(|lease| lease.is_in_doubt());
+        Some(HeldLease::new(self, lease, doubtful))
     }
 
     /// Makes an attempt's lease that of the next commit.
@@ -159,7 +160,7 @@ impl Workspace {
         // A run that commits several times is found by its last commit.
         let earlier = self.held.lock().await.replace(commit.lease);
         if let Some(earlier) = earlier
-            && let Err(error) = HeldLease::new(self, earlier).release().await
+            && let Err(error) = HeldLease::new(self, earlier, None).release().await
         {
             tracing::warn!(error = %chain(&error), "the record of the run's earlier commit was not deleted");
         }

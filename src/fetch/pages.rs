@@ -67,6 +67,13 @@ pub struct Position {
     size: PageSize,
 }
 
+impl Position {
+    /// Handed on before it.
+    pub fn pages(&self) -> u64 {
+        self.pages
+    }
+}
+
 /// The pages of one resource, in page order. Requests under way are aborted on drop.
 pub struct Pages {
     source: Arc<Source>,

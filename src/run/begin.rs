@@ -237,7 +237,7 @@ fn finished_by(died: &DiedAfterCommit) -> String {
 
 fn went_on_from(resumed: &Resumed) -> String {
     let rows: u64 = resumed.files.iter().map(|file| file.file.rows).sum();
-    let pages = resumed.counters.pages;
+    let pages = resumed.position.pages();
     format!(
         "went on behind page {pages}, with {rows} rows in {} files, where the run {} died",
         resumed.files.len(),

@@ -31,7 +31,7 @@ use crate::{
 /// Between two checkpoints passes at least so many times what the last one cost, so that they stay under 2 % of the run.
 const COST_FACTOR: u32 = 50;
 
-/// Rejects that wait for the next checkpoint; with more there is one before its time.
+/// Rejects that may wait for the next checkpoint; with more there is none any more.
 const MOST_REJECTS: usize = 10_000;
 
 /// What is known once all rows of a page were handed on.
@@ -179,12 +179,14 @@ pub(super) struct Pace {
     /// Nanoseconds that the last one took so far.
     cost: Arc<AtomicU64>,
     rejects: Vec<Reject>,
+    /// There were too many rejects to keep: what comes from here on cannot be gone on with.
+    is_over: bool,
 }
 
 impl Pace {
     pub(super) fn new(clock: Arc<dyn Clock>, interval: Duration) -> Self {
         let last = clock.elapsed();
-        Self { clock, interval, last, cost: Arc::default(), rejects: Vec::new() }
+        Self { clock, interval, last, cost: Arc::default(), rejects: Vec::new(), is_over: false }
     }
 
     /// What the stages behind add their time to.
@@ -194,7 +196,9 @@ impl Pace {
 
     /// Rejects that the next checkpoint has to hold.
     pub(super) fn keep(&mut self, rejects: &[Reject]) {
-        self.rejects.extend_from_slice(rejects);
+        if !self.is_over {
+            self.rejects.extend_from_slice(rejects);
+        }
     }
 
     /// A mark behind this position, if it is time for one.
@@ -202,7 +206,11 @@ impl Pace {
         let cost = Duration::from_nanos(self.cost.load(Ordering::Relaxed));
         let now = self.clock.elapsed();
         let is_due = now.saturating_sub(self.last) >= self.interval.max(cost * COST_FACTOR);
-        if !is_due && self.rejects.len() < MOST_REJECTS {
+        if !self.is_over && !is_due && self.rejects.len() > MOST_REJECTS {
+            (self.rejects, self.is_over) = (Vec::new(), true);
+            tracing::debug!("no further checkpoint: more than {MOST_REJECTS} rejects since the last one");
+        }
+        if self.is_over || !is_due {
             return None;
         }
         self.last = now;
@@ -227,5 +235,57 @@ impl Meter {
     pub(super) fn stop(&self, started: Duration) {
         let nanos = u64::try_from(self.clock.elapsed().saturating_sub(started).as_nanos()).unwrap_or(u64::MAX);
         self.cost.fetch_add(nanos, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::environment::Environment;
+
+    fn rejects(count: usize) -> Vec<Reject> {
+        let reject = json!({
+            "resource": "r", "page": 1, "record": 1, "path": "id", "column": "id", "expected": "int64", "found": "x",
+            "reason": "no number", "row": Value::Null,
+        });
+        vec![serde_json::from_value(reject).unwrap(); count]
+    }
+
+    /// What a mark behind a page holds of rejects, `None` without a mark.
+    fn marked(pace: &mut Pace) -> Option<usize> {
+        let position = json!({
+            "next": null, "pages": 1, "received": 5,
+            "known": {"records": null, "pages": null, "page_size": null},
+            "size": {"expected": null, "last": 5, "misses": 0},
+        });
+        let position = serde_json::from_value(position).unwrap();
+        pace.mark(&position, Counters::default).map(|passing| passing.rejects.len())
+    }
+
+    fn pace(interval: Duration) -> Pace {
+        Pace::new(Environment::real().clock, interval)
+    }
+
+    #[test]
+    fn many_rejects_force_no_checkpoint_and_end_them() {
+        let mut pace = pace(Duration::from_secs(3_600));
+        pace.keep(&rejects(MOST_REJECTS));
+        assert_eq!((marked(&mut pace), pace.rejects.len()), (None, MOST_REJECTS));
+        pace.keep(&rejects(1));
+        assert_eq!((marked(&mut pace), pace.rejects.len()), (None, 0));
+        // What is not kept would be missing in every later one.
+        pace.interval = Duration::ZERO;
+        pace.keep(&rejects(1));
+        assert_eq!((marked(&mut pace), pace.rejects.len()), (None, 0));
+    }
+
+    #[test]
+    fn a_checkpoint_that_is_due_takes_the_rejects_with_it() {
+        let mut pace = pace(Duration::ZERO);
+        pace.keep(&rejects(MOST_REJECTS + 1));
+        assert_eq!(marked(&mut pace), Some(MOST_REJECTS + 1));
+        assert_eq!(marked(&mut pace), Some(0));
     }
 }

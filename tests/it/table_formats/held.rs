@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use restlake::{
     commit::{DiedAfterCommit, LEASE, RENEWAL, TableFormat},
+    environment::FaultPoint,
     model::Operation,
 };
 
-use super::fixture::{Lake, World, assert_readable, assert_whole, commit, end, files, stage_all, write};
+use super::fixture::{Lake, PARQUET, World, assert_readable, assert_whole, commit, end, files, stage_all, write};
 
 /// Commits, and does not end.
 async fn commit_and_hold(table: &dyn TableFormat, run_id: &str) {
@@ -80,6 +81,58 @@ pub async fn a_run_that_commits_twice_is_found_by_its_last_commit(lake: Lake) {
     assert_eq!(opened.workspace().died_after_commit().unwrap().version, 2);
     opened.workspace().forget_died().await.unwrap();
     assert_whole(&lake, &*opened).await;
+}
+
+pub async fn a_later_commit_left_in_doubt_is_not_one_of_a_run_that_died(lake: Lake) {
+    let world = World::new().failing_at(FaultPoint::AfterCommit, 1);
+    let table = lake.open(&world).await;
+    commit_and_hold(&*table, "run").await;
+    let attempt = table.attempt(1).await.unwrap();
+    let adds = stage_all(&attempt, files(2, 2, "run")).await.unwrap();
+    let error = table.commit(1, commit(Operation::Append, adds, vec![], "run")).await.unwrap_err();
+    assert_eq!(error.code(), "commit_unpublished");
+    attempt.abandon().await.unwrap();
+    end(&*table).await.unwrap();
+    let opened = lake.open(&world.after_death()).await;
+    assert_eq!(opened.workspace().died_after_commit(), None, "it has told of its end");
+    assert_eq!(opened.newest().await.unwrap(), 2);
+    assert_whole(&lake, &*opened).await;
+}
+
+pub async fn what_a_run_leaves_that_did_not_end_well_is_found_while_its_process_lives(lake: Lake) {
+    let world = World::new();
+    let table = lake.open(&world).await;
+    commit_and_hold(&*table, "first").await;
+    table.workspace().held().await.unwrap().leave().await.unwrap();
+    for other in [world.another_process(), world.on_host("there")] {
+        let opened = lake.open(&other).await;
+        assert_eq!(opened.workspace().died_after_commit().unwrap().run_id, "first");
+        let attempt = opened.attempt(1).await.unwrap();
+        assert_eq!(opened.workspace().living(&attempt).await.unwrap(), None, "it is in nobody's way");
+        opened.workspace().take_died().await.unwrap();
+        attempt.abandon().await.unwrap();
+        assert_eq!(lake.open(&world).await.workspace().died_after_commit(), None, "somebody has taken it over");
+        opened.workspace().held().await.unwrap().leave().await.unwrap();
+    }
+    let opened = lake.open(&world).await;
+    opened.workspace().take_died().await.unwrap();
+    end(&*opened).await.unwrap();
+    assert_whole(&lake, &*opened).await;
+}
+
+#[tokio::test]
+async fn a_claim_that_was_cleared_away_is_not_put_back() {
+    let lake = Lake::memory(PARQUET).await;
+    let world = World::new();
+    let table = lake.open(&world).await;
+    let _attempt = table.attempt(0).await.unwrap();
+    world.clock.somebody_sleeps().await;
+    lake.clear().await;
+    world.clock.advance(RENEWAL);
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+    assert!(lake.objects().await.is_empty());
 }
 
 pub async fn a_held_claim_is_renewed_until_it_is_released(lake: Lake) {

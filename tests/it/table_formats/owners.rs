@@ -128,20 +128,31 @@ async fn cut_off_writes_that_show_in_no_listing_go_when_they_are_older_than_the_
     let ours = [
         "_restlake/staging/00000000000000000002-0badcafe/owner.json#1",
         "_restlake/commits/00000000000000000002.json#1",
+        "_restlake/runs/20231114T221320000Z-0badcafe.json#1",
     ];
     let theirs = [
         "_restlake/staging/archive/owner.json#1",
         "_restlake/commits/notes#1",
         "_restlake/commits/00000000000000000002.json#x",
+        "_restlake/runs/notes.json#1",
+        "_restlake/rejects/notes.jsonl#1",
     ];
+    // A run that rejects little may be at it still.
+    let rejects = "_restlake/rejects/20231114T221320000Z-0badcafe.jsonl#1";
+    cut_off(&lake, &world, rejects, LEASE);
     for path in ours.iter().chain(&theirs) {
         cut_off(&lake, &world, path, LEASE);
     }
     let left = || ours.iter().chain(&theirs).filter(|path| on_disk(&lake, path).exists()).copied().collect::<Vec<_>>();
     lake.open(&world).await;
-    assert_eq!(left().len(), 5, "somebody may be writing them");
+    assert_eq!(left().len(), 8, "somebody may be writing them");
     world.clock.advance(Duration::from_secs(1));
     lake.open(&world).await;
+    assert_eq!(left(), theirs);
+    assert!(on_disk(&lake, rejects).exists());
+    world.clock.advance(Duration::from_secs(7 * 24 * 60 * 60));
+    lake.open(&world).await;
+    assert!(!on_disk(&lake, rejects).exists());
     assert_eq!(left(), theirs);
     assert!(!on_disk(&lake, "_restlake/staging/00000000000000000002-0badcafe").exists());
     assert_eq!(table.snapshot().await.unwrap().version, 1);
