@@ -196,6 +196,16 @@ fn version_of(path: &str) -> Option<u64> {
     }
 }
 
+/// [`version_of`] a file of a table whose log names its files: there the turn of its attempt may end the name.
+fn version_in_log(path: &str) -> Option<u64> {
+    let without_turn = || {
+        let (stem, turn) = path.strip_suffix(".parquet")?.rsplit_once('-')?;
+        let is_turn = !turn.is_empty() && turn.bytes().all(|byte| byte.is_ascii_digit());
+        is_turn.then(|| version_of(&format!("{stem}.parquet")))?
+    };
+    version_of(path).or_else(without_turn)
+}
+
 /// Lower-case hex, as in [`DataFile::sha256`](crate::model::DataFile::sha256).
 fn sha256(content: &[u8]) -> String {
     let digest = digest::digest(&digest::SHA256, content);
@@ -230,6 +240,17 @@ mod tests {
             "data.parquet",
         ] {
             assert_eq!(version_of(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn a_turn_ends_the_name_of_a_file_only_where_a_log_names_it() {
+        assert_eq!(version_in_log("a=1/part-0000000012-00000-00003-1.parquet"), Some(12));
+        assert_eq!(version_in_log("part-0000000012-00000-00003.parquet"), Some(12));
+        for other in
+            ["part-0000000012-00000-00003-1-1.parquet", "part-0000000012-00000-00003-.parquet", "data-1.parquet"]
+        {
+            assert_eq!(version_in_log(other), None, "{other}");
         }
     }
 }

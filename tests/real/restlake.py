@@ -54,14 +54,21 @@ def run(directory, name, settings, *arguments):
     """Writes `settings` to `<directory>/<name>.json` and runs it there."""
     path = directory / f"{name}.json"
     path.write_text(json.dumps(settings, indent=2))
-    argv = [str(program()), "run", str(path), "--output", "json", "--progress", "none", *arguments]
+    return command(directory, "run", path.name, "--progress", "none", *arguments)
+
+
+def command(directory, name, config, *arguments):
+    """Runs a command on a config that is there."""
+    argv = [str(program()), name, config, "--output", "json", *arguments]
     environment = {**os.environ, "REAL_API_KEY": API_KEY}
     child = subprocess.run(argv, cwd=directory, env=environment, capture_output=True, encoding="utf-8", timeout=RUN_SECONDS)
-    assert API_KEY not in child.stdout + child.stderr, f"{name}: the API's key is in the output"
+    assert API_KEY not in child.stdout + child.stderr, f"{config}, {name}: the API's key is in the output"
     try:
         document = json.loads(child.stdout)
     except ValueError:
-        raise AssertionError(f"{name}: exit {child.returncode}, stdout is no JSON document: {child.stdout[:500]!r}; stderr: {child.stderr[-2000:]}")
+        raise AssertionError(
+            f"{config}, {name}: exit {child.returncode}, stdout is no JSON document: {child.stdout[:500]!r}; stderr: {child.stderr[-2000:]}"
+        )
     return Outcome(child.returncode, document, child.stdout, child.stderr)
 
 

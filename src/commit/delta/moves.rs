@@ -170,3 +170,81 @@ pub(super) fn in_turn(path: &str, turn: u64) -> String {
         None => path.to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use object_store::memory::InMemory;
+
+    use super::*;
+    use crate::{model::DataFile, store::Store};
+
+    const PATH: &str = "a=1/part-0000000002-00000-00000.parquet";
+    const STAGED: &str = "_restlake/staging/x/part-0000000002-00000-00000.parquet.staged";
+
+    fn table() -> TableStore {
+        Store::new(Arc::new(InMemory::new()), "lake".into(), "memory://lake").table("t").unwrap()
+    }
+
+    fn add() -> StagedFile {
+        let (path, sha256) = (PATH.to_owned(), String::new());
+        let file = DataFile { path, rows: 1, bytes: 4, sha256, partition: Vec::new(), keys: Vec::new() };
+        StagedFile { file, staged: STAGED.to_owned() }
+    }
+
+    #[test]
+    fn the_first_turn_has_the_names_of_plain_parquet() {
+        assert_eq!(in_turn(PATH, 0), PATH);
+        assert_eq!(in_turn(PATH, 12), "a=1/part-0000000002-00000-00000-12.parquet");
+        assert_eq!(turn_of("00000000000000000002-12.json"), Some((2, 12)));
+        for other in
+            ["2-12.json", "00000000000000000002-.json", "00000000000000000002-+1.json", "00000000000000000002-1"]
+        {
+            assert!(!is_record(other), "{other}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_turn_is_taken_once_and_is_free_again_when_its_record_is_gone() {
+        let table = table();
+        let claim = async || Moves::claim(&table, 2, "x", "run", &[add()]).await.unwrap();
+        let (first, second) = (claim().await, claim().await);
+        assert_eq!((first.turn, second.turn), (0, 1));
+        assert_eq!(second.files, [(STAGED.to_owned(), in_turn(PATH, 1))]);
+        assert_eq!(Moves::all(&table).await.unwrap(), [first.clone(), second.clone()]);
+        first.forget(&table).await.unwrap();
+        assert_eq!(claim().await.turn, 2, "a turn behind a taken one could be taken by two");
+        assert_eq!(Moves::claim(&table, 3, "x", "run", &[add()]).await.unwrap().turn, 0);
+    }
+
+    #[tokio::test]
+    async fn files_go_to_their_place_and_back_and_a_lost_one_is_told() {
+        let table = table();
+        table.put(STAGED, Bytes::from_static(b"rows")).await.unwrap();
+        let moves = Moves::claim(&table, 2, "x", "run", &[add()]).await.unwrap();
+        moves.carry_out(&table, &Environment::real()).await.unwrap();
+        assert_eq!((table.size(STAGED).await.unwrap(), table.size(PATH).await.unwrap()), (None, Some(4)));
+        for _ in 0..2 {
+            moves.take_back(&table).await.unwrap();
+            assert_eq!((table.size(STAGED).await.unwrap(), table.size(PATH).await.unwrap()), (Some(4), None));
+        }
+        table.delete(STAGED).await.unwrap();
+        let lost = moves.carry_out(&table, &Environment::real()).await;
+        assert!(matches!(lost, Err(CommitError::AttemptLost { .. })), "{lost:?}");
+    }
+
+    #[tokio::test]
+    async fn a_record_that_names_files_of_others_is_corrupt() {
+        let table = table();
+        for (from, to) in
+            [("_restlake/staging/y/a.parquet.staged", PATH), (STAGED, "_delta_log/a.parquet"), (STAGED, "../a.parquet")]
+        {
+            let files = vec![(from.to_owned(), to.to_owned())];
+            let (attempt, run_id) = ("x".to_owned(), "run".to_owned());
+            let moves = Moves { version: 2, turn: 0, attempt, run_id, files };
+            table.put(&moves.path(), serde_json::to_vec(&moves).unwrap().into()).await.unwrap();
+            assert!(Moves::all(&table).await.is_err(), "{from} to {to}");
+        }
+    }
+}

@@ -237,3 +237,63 @@ impl LoggedCommit {
         run_id.or(self.engine.as_ref()).map_or("an unknown writer", String::as_str).to_owned()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PATH: &str = "a=x/part-0000000002-00000-00000.parquet";
+
+    fn file() -> DataFile {
+        let partition = vec![("a".to_owned(), Some("x".to_owned())), ("b".to_owned(), None)];
+        let keys = vec![KeyRange { column: "id".into(), values: None, has_null: true }];
+        DataFile { path: PATH.into(), rows: 3, bytes: 9, sha256: "ab".into(), partition, keys }
+    }
+
+    /// What the kernel writes of a file, without what we know of it.
+    fn kernels_line() -> String {
+        let add = json!({"add": {"path": PATH, "partitionValues": {"a": "x", "b": null}, "size": 9, "modificationTime": 1,
+            "dataChange": true, "stats": "{\"numRecords\":3}"}});
+        format!("{}\n{add}\n", json!({"commitInfo": {"timestamp": 5, "engineInfo": "Somebody/1"}}))
+    }
+
+    #[test]
+    fn a_file_comes_back_from_the_log_as_it_went_in() {
+        let completion = Completion { record: FileRecord::new(2, 7, &file()), stats: r#"{"numRecords":3}"#.to_owned() };
+        let adds = BTreeMap::from([(PATH.to_owned(), completion)]);
+        let lines = complete(kernels_line().as_bytes(), &adds).unwrap();
+        let LoggedCommit { adds, .. } = LoggedCommit::read(&lines).unwrap();
+        let [add] = adds.try_into().unwrap();
+        assert_eq!(LoggedFile::into_file(add, PATH.to_owned()), Ok(((2, 7), file())));
+    }
+
+    #[test]
+    fn a_file_of_another_writer_has_its_partition_and_rows_and_comes_last() {
+        let commit = LoggedCommit::read(kernels_line().as_bytes()).unwrap();
+        assert_eq!((commit.author().as_str(), commit.moment().timestamp_millis()), ("Somebody/1", 5));
+        let [theirs] = commit.adds.try_into().unwrap();
+        let theirs = LoggedFile::into_file(theirs, PATH.to_owned()).unwrap();
+        assert_eq!((theirs.1.rows, &theirs.1.partition), (3, &file().partition));
+        let ours = |version, index| ((version, index), DataFile { path: format!("{version}-{index}"), ..file() });
+        let ordered = in_order(vec![theirs, ours(10, 0), ours(2, 1), ours(2, 0)]);
+        let paths: Vec<_> = ordered.iter().map(|file| file.path.as_str()).collect();
+        assert_eq!(paths, ["2-0", "2-1", "10-0", PATH]);
+    }
+
+    #[test]
+    fn a_file_without_a_number_of_rows_is_refused() {
+        let line = kernels_line().replace("numRecords", "other");
+        let [add] = LoggedCommit::read(line.as_bytes()).unwrap().adds.try_into().unwrap();
+        assert!(LoggedFile::into_file(add, PATH.to_owned()).unwrap_err().contains(PATH));
+    }
+
+    #[test]
+    fn a_record_that_was_taken_away_is_none_and_one_that_cannot_be_read_is_an_error() {
+        let line = |removed: bool| {
+            json!({"domainMetadata": {"domain": DOMAIN, "configuration": "{}", "removed": removed}}).to_string()
+        };
+        assert!(LoggedCommit::read(line(true).as_bytes()).unwrap().record.is_none());
+        assert!(LoggedCommit::read(line(false).as_bytes()).is_err());
+        assert!(LoggedCommit::read(b"not json").is_err());
+    }
+}

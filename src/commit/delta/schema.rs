@@ -160,3 +160,96 @@ fn truncated(column: Option<&ColumnType>) -> Option<DataType> {
         _ => decimal(TRUNCATED_INTEGER, 0),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::schema::Source;
+
+    fn schema(columns: &[(&str, ColumnType, bool)]) -> TableSchema {
+        let column = |(name, data_type, nullable): &(&str, ColumnType, bool)| Column {
+            name: (*name).to_owned(),
+            source: Source::Path(vec![(*name).to_owned()]),
+            data_type: data_type.clone(),
+            nullable: *nullable,
+            format: None,
+        };
+        TableSchema { columns: columns.iter().map(column).collect() }
+    }
+
+    fn layout(columns: &[(&str, ColumnType, bool)], partition_by: &[&str]) -> Result<Layout, String> {
+        let partition_by: Vec<String> = partition_by.iter().map(|spec| (*spec).to_owned()).collect();
+        Layout::new(&schema(columns), &partition_by)
+    }
+
+    fn cases() -> [(&'static str, ColumnType, bool); 4] {
+        let price = ColumnType::Decimal { precision: 10, scale: 2 };
+        [
+            ("id", ColumnType::Int64, false),
+            ("at", ColumnType::Timestamp, true),
+            ("price", price, true),
+            ("name", ColumnType::String, true),
+        ]
+    }
+
+    #[test]
+    fn keys_of_transforms_are_columns_behind_the_others_and_an_identity_is_its_own_column() {
+        let specs =
+            ["name", "year(at)", "month(at)", "day(at)", "bucket[4](id)", "truncate[10](id)", "truncate[1](price)"];
+        let layout = layout(&cases(), &specs).unwrap();
+        let keys: Vec<_> =
+            layout.fields[4..].iter().map(|field| (field.name().as_str(), field.data_type().to_string())).collect();
+        let key = |name: &'static str, data_type: &str| (name, data_type.to_owned());
+        assert_eq!(
+            keys,
+            [
+                key("at_year", "integer"),
+                key("at_month", "string"),
+                key("at_day", "date"),
+                key("id_bucket", "integer"),
+                key("id_truncate", "decimal(20,0)"),
+                key("price_truncate", "decimal(38,2)"),
+            ]
+        );
+        assert_eq!(layout.partition_columns[..2], ["name", "at_year"]);
+        assert!(!layout.fields[0].is_nullable() && layout.fields[1].is_nullable());
+    }
+
+    #[test]
+    fn a_type_or_a_partition_that_delta_lacks_is_told_by_name() {
+        let error = layout(&[("n", ColumnType::UInt8, true)], &[]).unwrap_err();
+        assert!(error.contains("`n` is uint8"), "{error}");
+        let nested = ColumnType::List(Box::new(ColumnType::Time));
+        assert!(layout(&[("n", nested, true)], &[]).is_err());
+        assert!(layout(&cases(), &["week(at)"]).unwrap_err().contains("week(at)"));
+    }
+
+    #[test]
+    fn a_table_takes_new_columns_without_values_and_no_other_change() {
+        let layout = |columns: &[(&str, ColumnType, bool)]| layout(columns, &[]).unwrap();
+        let table = StructType::try_new(layout(&cases()).fields).unwrap();
+        let grown = [&cases()[..], &[("new", ColumnType::Date, false)]].concat();
+        let added = layout(&grown).added_to(&table).unwrap();
+        assert_eq!(added, [StructField::nullable("new", DataType::DATE)]);
+        let refused = |change: &dyn Fn(&mut Vec<(&'static str, ColumnType, bool)>)| {
+            let mut columns = cases().to_vec();
+            change(&mut columns);
+            layout(&columns).added_to(&table).unwrap_err()
+        };
+        assert!(refused(&|columns| drop(columns.remove(1))).contains("`at` is gone"));
+        assert!(refused(&|columns| columns[0].1 = ColumnType::String).contains("`id` is long, and is to be string"));
+        assert!(refused(&|columns| columns[0].2 = true).contains("`id` may not be null"));
+    }
+
+    #[test]
+    fn partition_values_are_of_their_columns_types_and_null_without_a_text() {
+        let layout = layout(&cases(), &["name", "day(at)"]).unwrap();
+        let table = StructType::try_new(layout.fields).unwrap();
+        let key = vec![("name".to_owned(), None), ("at_day".to_owned(), Some("1970-01-02".to_owned()))];
+        let values = partition_values(&key, &layout.partition_columns, &table).unwrap();
+        let value = |name: &str, value: Scalar| (name.to_owned(), value);
+        assert_eq!(values, [value("name", Scalar::Null(DataType::STRING)), value("at_day", Scalar::Date(1))]);
+        let wrong = vec![("at_day".to_owned(), Some("x".to_owned()))];
+        assert!(partition_values(&wrong, &layout.partition_columns, &table).is_err());
+    }
+}

@@ -235,3 +235,110 @@ impl Tree {
         format!("{{{}}}", fields.collect::<Vec<_>>().join(","))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow::array::{
+        ArrayRef, BooleanArray, Date32Array, Decimal128Array, Float64Array, Int64Array, RecordBatch, StringArray,
+    };
+    use delta_kernel::schema::StructField;
+    use parquet::arrow::ArrowWriter;
+    use serde_json::{Value as Json, json};
+
+    use super::*;
+
+    type Row<'a> = (Option<i64>, Option<i128>, f64, Option<&'a str>, i32);
+
+    fn batch(rows: &[Row<'_>]) -> RecordBatch {
+        let ids: ArrayRef = Arc::new(rows.iter().map(|row| row.0).collect::<Int64Array>());
+        let prices = rows.iter().map(|row| row.1).collect::<Decimal128Array>().with_precision_and_scale(20, 2).unwrap();
+        let sizes = rows.iter().map(|row| row.2).collect::<Vec<_>>();
+        let names = rows.iter().map(|row| row.3).collect::<StringArray>();
+        let days = rows.iter().map(|row| row.4).collect::<Vec<_>>();
+        RecordBatch::try_from_iter_with_nullable([
+            ("id", ids, true),
+            ("price", Arc::new(prices), true),
+            ("size", Arc::new(Float64Array::from(sizes)), true),
+            ("name", Arc::new(names), true),
+            ("day", Arc::new(Date32Array::from(days)), true),
+            ("flag", Arc::new(BooleanArray::from(vec![true; rows.len()])), true),
+        ])
+        .unwrap()
+    }
+
+    /// A file with a row group for each batch, and its statistics.
+    fn written(groups: &[RecordBatch]) -> Json {
+        let mut content = Vec::new();
+        let mut writer = ArrowWriter::try_new(&mut content, groups[0].schema(), None).unwrap();
+        for group in groups {
+            writer.write(group).unwrap();
+            writer.flush().unwrap();
+        }
+        writer.close().unwrap();
+        let footer = ParquetMetaDataReader::new().parse_and_finish(&Bytes::from(content)).unwrap();
+        let rows = groups.iter().map(|group| group.num_rows() as u64).sum();
+        serde_json::from_str(&stats(rows, Some(&footer), &columns())).unwrap()
+    }
+
+    fn columns() -> Vec<StatsColumn> {
+        let types = [
+            ("id", DataType::LONG),
+            ("price", DataType::Primitive(PrimitiveType::decimal(20, 2).unwrap())),
+            ("size", DataType::DOUBLE),
+            ("name", DataType::STRING),
+            ("day", DataType::DATE),
+            ("flag", DataType::BOOLEAN),
+        ];
+        let schema =
+            StructType::try_new(types.clone().map(|(name, data_type)| StructField::nullable(name, data_type))).unwrap();
+        StatsColumn::all(&types.map(|(name, _)| ColumnName::new([name])), &schema)
+    }
+
+    #[test]
+    fn bounds_are_those_of_all_row_groups_and_a_group_of_nulls_changes_none() {
+        let stats = written(&[
+            batch(&[(Some(3), Some(-1234), 0.5, Some("b\""), 0), (None, Some(5), 1e300, None, 1)]),
+            batch(&[(None, None, -2.0, None, 20_000)]),
+            batch(&[(Some(-7), Some(99), 0.0, Some("a"), -1)]),
+        ]);
+        assert_eq!(stats["numRecords"], 4);
+        assert_eq!(stats["nullCount"], json!({"id": 2, "price": 1, "size": 0, "name": 2, "day": 0, "flag": 0}));
+        assert_eq!(
+            stats["minValues"].to_string(),
+            r#"{"day":"1969-12-31","id":-7,"name":"a","price":-12.34,"size":-2.0}"#
+        );
+        let (greatest, expected) =
+            (&stats["maxValues"], json!({"id": 3, "price": 0.99, "size": 1e300, "name": "b\"", "day": "2024-10-04"}));
+        assert_eq!(*greatest, expected);
+    }
+
+    #[test]
+    fn a_column_of_nulls_and_an_infinite_bound_have_no_bounds() {
+        let stats = written(&[batch(&[(None, None, f64::INFINITY, None, i32::MAX), (None, None, 1.0, None, 0)])]);
+        assert_eq!(stats["minValues"], json!({"size": 1.0, "day": "1970-01-01"}));
+        assert_eq!(stats["maxValues"], json!({}));
+        assert_eq!(stats["nullCount"]["name"], 2);
+    }
+
+    #[test]
+    fn without_a_footer_the_rows_are_all_that_is_known() {
+        assert_eq!(stats(5, None, &columns()), r#"{"numRecords":5,"tightBounds":true}"#);
+    }
+
+    #[test]
+    fn a_decimal_has_its_point_where_its_scale_says() {
+        let written =
+            [(0, 2), (-5, 2), (-1234, 2), (1234, 0), (i128::MAX, 38)].map(|(value, scale)| unscaled(value, scale));
+        assert_eq!(written, ["0.00", "-0.05", "-12.34", "1234", "1.70141183460469231731687303715884105727"]);
+    }
+
+    #[test]
+    fn moments_before_1970_and_beyond_year_9999_are_dates_or_nothing() {
+        let form = "%Y-%m-%dT%H:%M:%S%.6fZ";
+        assert_eq!(moment(-1, form).as_deref(), Some("1969-12-31T23:59:59.999999Z"));
+        assert_eq!(moment(i128::from(i64::MAX), form), None);
+        assert_eq!(moment(i128::MAX, form), None);
+    }
+}

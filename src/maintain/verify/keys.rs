@@ -160,7 +160,7 @@ impl Keys {
         match &self.scope {
             Scope::Table => Some(0),
             Scope::Versions(versions) => {
-                super::super::version_of(&file.path).filter(|version| versions.contains(version))
+                super::super::version_in_log(&file.path).filter(|version| versions.contains(version))
             }
         }
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{
-    super::{HIDDEN, name_of, version_of},
+    super::{HIDDEN, name_of, version_in_log},
     finding::{Findings, Problem},
 };
 use crate::commit::{AttemptRecord, AttemptStatus, StoredObject, TableFormat, TableSnapshot};
@@ -113,7 +113,7 @@ pub(super) fn check_foreign(
     let files: BTreeSet<&str> = snapshot.files.iter().map(|file| file.path.as_str()).collect();
     for object in objects {
         let path = object.path.as_str();
-        let is_old = keeps_old && version_of(path).is_some_and(|version| version <= snapshot.version);
+        let is_old = keeps_old && version_in_log(path).is_some_and(|version| version <= snapshot.version);
         let is_known = files.contains(path) || pending.leaving.contains(path) || is_old;
         // Some readers open every file of a directory whose name does not begin with `_`, DuckDB's glob every `.parquet`.
         let is_hidden = path.starts_with(HIDDEN) || path.starts_with("_delta_log/");
@@ -140,13 +140,14 @@ mod tests {
     #[test]
     fn old_files_are_foreign_only_where_old_versions_are_not_kept() {
         let snapshot = TableSnapshot { version: 3, ..TableSnapshot::default() };
-        let objects = ["a=1/part-0000000002-00000-00000.parquet", "_delta_log/1.json", "_restlake/x.json"]
+        let old = ["a=1/part-0000000002-00000-00000.parquet", "part-0000000002-00000-00000-1.parquet"];
+        let objects = [old[0], old[1], "_delta_log/1.json", "_restlake/x.json"]
             .map(|path| StoredObject { path: path.into(), bytes: 1 });
         let foreign = |keeps_old| {
             let mut findings = Findings::new("t");
             check_foreign(&snapshot, &objects, &Pending::default(), keeps_old, &mut findings);
             findings.list.len()
         };
-        assert_eq!((foreign(true), foreign(false)), (0, 1));
+        assert_eq!((foreign(true), foreign(false)), (0, 2));
     }
 }
