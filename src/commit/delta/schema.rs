@@ -224,6 +224,9 @@ mod tests {
         assert!(layout(&cases(), &["week(at)"]).unwrap_err().contains("week(at)"));
     }
 
+    /// A column's name and type, and whether it may be null.
+    type Declared = (&'static str, ColumnType, bool);
+
     #[test]
     fn a_table_takes_new_columns_without_values_and_no_other_change() {
         let layout = |columns: &[(&str, ColumnType, bool)]| layout(columns, &[]).unwrap();
@@ -231,7 +234,7 @@ mod tests {
         let grown = [&cases()[..], &[("new", ColumnType::Date, false)]].concat();
         let added = layout(&grown).added_to(&table).unwrap();
         assert_eq!(added, [StructField::nullable("new", DataType::DATE)]);
-        let refused = |change: &dyn Fn(&mut Vec<(&'static str, ColumnType, bool)>)| {
+        let refused = |change: &dyn Fn(&mut Vec<Declared>)| {
             let mut columns = cases().to_vec();
             change(&mut columns);
             layout(&columns).added_to(&table).unwrap_err()
