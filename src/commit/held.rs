@@ -49,7 +49,7 @@ impl HeldLease {
     /// The run is over: deletes the owner's record, the last that is left of the attempt.
     ///
     /// # Errors
-    /// The store's, after it was asked several times. If it does not even take a word of it ([`Standing::Over`]), the next run
+    /// The store's, after it was asked several times. If it does not even take a word of it, the next run
     /// takes this one for one that died after its commit.
     pub async fn release(self) -> Result<()> {
         self.end_doubtful().await;
