@@ -66,6 +66,12 @@ impl Environment {
             faults: Arc::new(NoFaults),
         }
     }
+
+    /// What a run is called: when it began, to the millisecond, and something that two runs of one moment do not share.
+    pub fn run_id(&self, began: DateTime<Utc>) -> String {
+        let salt = (self.random.next() * f64::from(u32::MAX)) as u32;
+        format!("{}-{salt:08x}", began.format("%Y%m%dT%H%M%S%3fZ"))
+    }
 }
 
 impl Default for Environment {

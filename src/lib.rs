@@ -45,8 +45,7 @@
 //! | [`commit`] | staged files and state to one version of the table |
 //! | [`run`](mod@run) | the one module that joins the stages |
 //! | [`maintain`] | keeping tables: status, verify, files, compact, vacuum, moving a pipeline |
-//! | [`schema`], [`json`], [`store`], [`model`] | what stages share: types, documents, object stores, the data between stages |
-//! | [`schema`], [`json`], [`keys`], [`store`], [`model`] | what stages share: types, documents, keys of rows, object stores, the data between stages |
+//! | [`schema`], [`json`], [`keys`], [`digest`], [`store`], [`model`] | what stages share: types, documents, keys of rows, checksums, object stores, the data between stages |
 //! | [`report`], [`environment`], [`secret`], [`error`] | what is told, what is injected, what is hidden, what went wrong |
 //! | [`cli`] | the terminal (feature `cli`): the only module that prints |
 
@@ -56,6 +55,7 @@ pub mod commit;
 pub mod config;
 pub mod decode;
 pub mod dedup;
+pub mod digest;
 pub mod environment;
 pub mod error;
 pub mod fetch;

@@ -108,7 +108,7 @@ struct Connections {
 impl Run {
     fn new(plan: Plan, environment: Environment, reporter: Arc<dyn Reporter>) -> Self {
         let began = environment.clock.now();
-        let run_id = run_id(&environment, began);
+        let run_id = environment.run_id(began);
         Self { plan, run_id, began, environment, reporter }
     }
 
@@ -150,11 +150,4 @@ impl Run {
             reporter: self.reporter.as_ref(),
         }
     }
-}
-
-/// When the run began, to the millisecond, and something that two runs of one moment do not share.
-fn run_id(environment: &Environment, began: DateTime<Utc>) -> String {
-    let began = began.format("%Y%m%dT%H%M%S%3fZ");
-    let salt = (environment.random.next() * f64::from(u32::MAX)) as u32;
-    format!("{began}-{salt:08x}")
 }

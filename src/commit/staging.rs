@@ -3,11 +3,9 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fmt::Write,
     sync::Arc,
 };
 
-use aws_lc_rs::digest;
 use bytes::Bytes;
 use tokio::sync::Mutex;
 
@@ -18,6 +16,7 @@ use super::{
     owner::{Lease, STAGING, Standing},
 };
 use crate::{
+    digest,
     environment::{Environment, FaultPoint},
     error::Result,
     model::{DataFile, EncodedFile, StagedFile, Version},
@@ -89,7 +88,7 @@ impl Attempt {
         let name = data_file_name(&self.table, &file.path, self.version())?;
         let staged = self.claim_name(name).await?;
         let content = file.content.clone();
-        let sha256 = tokio::task::spawn_blocking(move || sha256(&content));
+        let sha256 = tokio::task::spawn_blocking(move || digest::sha256(&content));
         let sha256 = sha256.await.map_err(|error| self.invalid(error.to_string()))?;
         let bytes = file.content.len() as u64;
         self.table.put(&staged, file.content).await.map_err(CommitError::from)?;
@@ -121,7 +120,7 @@ impl Attempt {
     pub async fn read(&self, staged: &StagedFile) -> Result<Bytes> {
         let lost = || CommitError::AttemptLost { attempt: self.table.shown(&staged.staged) };
         let bytes = self.table.get(&staged.staged).await.map_err(CommitError::from)?.ok_or_else(lost)?;
-        if bytes.len() as u64 == staged.file.bytes && sha256(&bytes) == staged.file.sha256 {
+        if bytes.len() as u64 == staged.file.bytes && digest::is_as_committed(&bytes, &staged.file.sha256) {
             Ok(bytes)
         } else {
             Err(lost().into())
@@ -214,13 +213,4 @@ pub(super) fn is_staged_in(path: &str, attempt: &str) -> bool {
     let name =
         path.strip_prefix(STAGING).and_then(|rest| rest.strip_prefix('/')?.strip_prefix(attempt)?.strip_prefix('/'));
     name.and_then(|name| name.strip_suffix(SUFFIX)).is_some_and(|name| !name.is_empty() && !name.contains('/'))
-}
-
-fn sha256(content: &[u8]) -> String {
-    let digest = digest::digest(&digest::SHA256, content);
-    digest.as_ref().iter().fold(String::with_capacity(64), |mut hex, byte| {
-        // Writing to a string cannot fail.
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    })
 }

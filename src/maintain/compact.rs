@@ -16,10 +16,10 @@ use bytes::Bytes;
 use serde::Serialize;
 use tokio::task::spawn_blocking;
 
-use super::{MaintainError, sha256, spec};
-
+use super::{MaintainError, spec};
 use crate::{
     commit::{Attempt, CommitError, CommitOutcome, TableFormat, TableSnapshot},
+    digest,
     environment::Environment,
     error::Result,
     model::{Commit, DataFile, EncodedFile, Operation, PartitionKey, StagedFile, TableIdentity, Version},
@@ -340,9 +340,13 @@ pub(super) async fn read_checked(table: &dyn TableFormat, name: &str, file: &Dat
         reason: reason.to_owned(),
     };
     let content = table.workspace().table().get(&file.path).await?.ok_or_else(|| damaged("there is no such file"))?;
-    let hashed = content.clone();
-    let checksum = spawn_blocking(move || sha256(&hashed)).await.map_err(|_| damaged("its checksum was not made"))?;
-    if checksum == file.sha256 { Ok(content) } else { Err(damaged("its checksum is another").into()) }
+    let (hashed, expected) = (content.clone(), file.sha256.clone());
+    let is_the_same = spawn_blocking(move || digest::is_as_committed(&hashed, &expected));
+    if is_the_same.await.map_err(|_| damaged("its checksum was not made"))? {
+        Ok(content)
+    } else {
+        Err(damaged("its checksum is another").into())
+    }
 }
 
 #[cfg(test)]

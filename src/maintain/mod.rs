@@ -20,7 +20,6 @@ mod verify;
 
 use std::time::Duration;
 
-use aws_lc_rs::digest;
 use futures::TryStreamExt;
 
 pub use self::{
@@ -95,7 +94,7 @@ impl Lake {
             min_files: 2,
             memory: self.plan.memory_limit,
             rewrite_schema: false,
-            run_id: self.run_id(),
+            run_id: self.environment.run_id(self.environment.clock.now()),
         }
     }
 
@@ -121,7 +120,14 @@ impl Lake {
     /// [`import_state`] into a resource's table, as a run of its own.
     pub async fn import(&self, resource: &ResourcePlan, state: &TableState) -> Result<Imported> {
         let table = self.table_without_debts(resource).await?;
-        let imported = import_state(table.as_ref(), &self.identity(resource), resource, &self.run_id(), state).await;
+        let imported = import_state(
+            table.as_ref(),
+            &self.identity(resource),
+            resource,
+            &self.environment.run_id(self.environment.clock.now()),
+            state,
+        )
+        .await;
         finish(table.as_ref(), imported).await
     }
 
@@ -143,13 +149,6 @@ impl Lake {
             return Err(MaintainError::Resumable { table: name, rows }.into());
         }
         Ok(table)
-    }
-
-    /// When it began, to the millisecond, and something that two runs of one moment do not share: as runs are called.
-    fn run_id(&self) -> String {
-        let began = self.environment.clock.now().format("%Y%m%dT%H%M%S%3fZ");
-        let salt = (self.environment.random.next() * f64::from(u32::MAX)) as u32;
-        format!("{began}-{salt:08x}")
     }
 
     pub fn identity(&self, resource: &ResourcePlan) -> TableIdentity {
@@ -204,12 +203,6 @@ fn version_in_log(path: &str) -> Option<u64> {
         is_turn.then(|| version_of(&format!("{stem}.parquet")))?
     };
     version_of(path).or_else(without_turn)
-}
-
-/// Lower-case hex, as in [`DataFile::sha256`](crate::model::DataFile::sha256).
-fn sha256(content: &[u8]) -> String {
-    let digest = digest::digest(&digest::SHA256, content);
-    digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Every object of a table, by path.

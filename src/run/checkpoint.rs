@@ -12,7 +12,6 @@ use std::{
     time::Duration,
 };
 
-use aws_lc_rs::digest::{SHA256, digest};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
@@ -20,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use super::{RunError, outcome::Counters};
 use crate::{
     commit::{Attempt, Checkpoint, CheckpointedFile},
+    digest::sha256,
     environment::Clock,
     error::Result,
     fetch::Position,
@@ -167,7 +167,7 @@ pub(super) fn fingerprint(
     let headers: Vec<_> = source.headers.iter().map(|(name, secret)| (name, value(name, secret))).collect();
     let client = (&source.base_url, headers, &source.auth);
     let plan = serde_json::to_vec(&(env!("CARGO_PKG_VERSION"), resource, client, memory)).map_err(RunError::Stored)?;
-    Ok(digest(&SHA256, &plan).as_ref().iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(sha256(&plan))
 }
 
 /// When the next checkpoint is due.

@@ -9,10 +9,9 @@
 //! numbers that follow theirs. So all of it can be done again with a newer version of the table, once the files that the
 //! first try made are [discarded](discard).
 
-use std::{fmt::Write, sync::Arc};
+use std::sync::Arc;
 
 use arrow::buffer::BooleanBuffer;
-use aws_lc_rs::digest::{SHA256, digest};
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use futures::{StreamExt, TryStreamExt, stream};
@@ -26,6 +25,7 @@ use super::{
 };
 use crate::{
     commit::{Attempt, TableFormat, TableSnapshot},
+    digest,
     error::Result,
     merge::{FileChange, Found, Incoming, MergeError, Search},
     model::{DataFile, EncodedFile, StagedFile},
@@ -312,7 +312,7 @@ impl Merging<'_> {
         let shown = table.shown(&file.path);
         let content = table.get(&file.path).await?.ok_or_else(|| MergeError::Gone { path: shown.clone() })?;
         let (expected, hashed) = (file.sha256.clone(), content.clone());
-        let is_the_same = spawn_blocking(move || expected.is_empty() || sha256(&hashed) == expected);
+        let is_the_same = spawn_blocking(move || digest::is_as_committed(&hashed, &expected));
         if is_the_same.await.map_err(|_| self.worker())? {
             return Ok(content);
         }
@@ -365,15 +365,6 @@ fn take(sequence: &mut u64) -> u64 {
     let taken = *sequence;
     *sequence += 1;
     taken
-}
-
-/// Lower-case hex.
-fn sha256(content: &[u8]) -> String {
-    digest(&SHA256, content).as_ref().iter().fold(String::with_capacity(64), |mut hex, byte| {
-        // Writing to a string cannot fail.
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    })
 }
 
 #[cfg(test)]

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use arrow::datatypes::{Field as ArrowField, Schema, SchemaRef};
-use aws_lc_rs::digest::{SHA256, digest};
 use serde::{Deserialize, Serialize};
 
 use super::types::ColumnType;
+use crate::digest::sha256;
 
 /// The columns of a table, in the order in which they are written.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -115,8 +115,7 @@ impl TableSchema {
     /// # Errors
     /// Only if the schema cannot be serialised, which no schema that was read is known to do.
     pub fn fingerprint(&self) -> serde_json::Result<String> {
-        let digest = digest(&SHA256, &serde_json::to_vec(self)?);
-        Ok(digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect())
+        Ok(sha256(&serde_json::to_vec(self)?))
     }
 
     pub fn index_of(&self, name: &str) -> Option<usize> {

@@ -9,7 +9,7 @@ use std::{
 };
 
 const TABLE: &str = "\
-main → cli → run → maintain → {fetch, decode, dedup, write, merge, commit} → plan → config → {schema, json, keys, store, report, model, environment, secret, error}
+main → cli → run → maintain → {fetch, decode, dedup, write, merge, commit} → plan → config → {digest, schema, json, keys, store, report, model, environment, secret, error}
 Stages never import one another, except that merge may use write, and maintain may use write, merge and commit. No stage reads config.";
 
 /// Upper layers first; a module may import what stands in a lower layer.
@@ -18,7 +18,8 @@ const LAYERS: [&[&str]; 8] = [&["main"], &["cli"], &["run"], &["maintain"], STAG
 const STAGES: &[&str] = &["fetch", "decode", "dedup", "write", "merge", "commit"];
 
 /// The ground, whose modules may use each other: the table gives them no order.
-const FOUNDATION: &[&str] = &["schema", "json", "keys", "store", "report", "model", "environment", "secret", "error"];
+const FOUNDATION: &[&str] =
+    &["digest", "schema", "json", "keys", "store", "report", "model", "environment", "secret", "error"];
 
 /// Names of the crate's root that are re-exported from `error`.
 const ROOT_NAMES: [&str; 3] = ["Error", "ErrorKind", "Result"];
