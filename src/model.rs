@@ -22,6 +22,10 @@ pub struct Page {
     pub records: Option<u32>,
     /// How many records that are.
     pub count: u64,
+    /// Records that were there too, and were taken out since: they count as fetched and as filtered.
+    pub filtered: u64,
+    /// Where records were taken out, the number of each one that is left, 1 for the first of the page as it came.
+    pub numbers: Option<Arc<[u64]>>,
 }
 
 /// The rows of one page: what `decode` gives to `dedup`.
@@ -34,8 +38,10 @@ pub struct Batch {
     pub rejects: Vec<Reject>,
     /// Under `schema_contract.columns: evolve`, the fields of `rows` that no column is declared for, in order of appearance.
     pub undeclared: Vec<UndeclaredField>,
-    /// Records of the page: `rows.num_rows()` + `rows_rejected`.
+    /// Records of the page: `rows.num_rows()` + `rows_rejected` + `rows_filtered`.
     pub rows_fetched: u64,
+    /// Records that were taken out before they were decoded.
+    pub rows_filtered: u64,
     pub rows_rejected: u64,
     pub values_discarded: u64,
 }

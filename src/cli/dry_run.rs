@@ -12,7 +12,7 @@ use super::{
 use crate::{
     plan::{
         AuthPlan, ClientPlan, Compression, MergePlan, MergeStrategy, PaginatorPlan, PartitionField, Plan, RequestPlan,
-        ResourcePlan, Scd2Plan, TableFormatKind, Transform, WriteDisposition,
+        ResourcePlan, Scd2Plan, TableFormatKind, Template, Transform, WriteDisposition,
     },
     schema::{Column, ColumnsContract, Source},
     secret::{REDACTED, Redactor, is_secret_name},
@@ -34,9 +34,10 @@ fn without_secrets(plan: &Plan, redactor: &Redactor) -> Plan {
     let url = |url: &url::Url| redactor.url(url).parse().unwrap_or_else(|_| url.clone());
     plan.client.base_url = url(&plan.client.base_url);
     for resource in &mut plan.resources {
-        resource.request.url = url(&resource.request.url);
+        resource.request.base_url = url(&resource.request.base_url);
         for (name, value) in &mut resource.request.params {
-            *value = if is_secret_name(name) { REDACTED.to_owned() } else { redactor.text(value) };
+            let shown = if is_secret_name(name) { REDACTED.to_owned() } else { redactor.text(&value.to_string()) };
+            *value = Template::literal(shown);
         }
     }
     plan.destination.url = redactor.text(&plan.destination.url);
@@ -141,7 +142,7 @@ fn resource_lines(resource: &ResourcePlan, resumes: bool) -> Vec<Line> {
 fn request(request: &RequestPlan) -> String {
     let params: Vec<_> = request.params.iter().map(|(name, value)| format!("{name}={value}")).collect();
     let separator = if params.is_empty() { "" } else { "?" };
-    format!("GET {}{separator}{}", request.url, params.join("&"))
+    format!("{} {}{separator}{}", request.method.word(), request.address(), params.join("&"))
 }
 
 fn pages(paginator: &PaginatorPlan, max_pages: Option<u64>) -> String {
@@ -306,12 +307,18 @@ mod tests {
     }
 
     fn resource() -> ResourcePlan {
-        let params = vec![("archived".to_owned(), "false".to_owned()), ("token".to_owned(), "s3cret".to_owned())];
+        let params = vec![
+            ("archived".to_owned(), Template::literal("false")),
+            ("token".to_owned(), Template::literal("s3cret")),
+        ];
         let field = |column, transform, key: &str| PartitionField { column, transform, key: key.into() };
         ResourcePlan {
             name: "test_cases".into(),
             table: "test_cases".into(),
-            request: RequestPlan { url: "https://api.example.com/v1/test_cases".parse().unwrap(), params },
+            request: RequestPlan {
+                params,
+                ..RequestPlan::get("https://api.example.com/v1".parse().unwrap(), "test_cases")
+            },
             paginator: PaginatorPlan::Offset {
                 limit: 1000,
                 offset: 0,
@@ -378,7 +385,7 @@ mod tests {
     #[test]
     fn a_plan_in_words_says_what_is_asked_for_and_what_is_written() {
         let mut plan = plan();
-        plan.resources[0].request.params.push(("q".into(), "hunter2".into()));
+        plan.resources[0].request.params.push(("q".into(), Template::literal("hunter2")));
         insta::assert_snapshot!(answer(&plan, &Global::default()).result, @r"
         pipeline     test_management
         api          https://api.example.com/

@@ -36,7 +36,7 @@ enum Verdict {
 
 struct PageDecoder<'a> {
     decoder: &'a Decoder,
-    page: u64,
+    page: &'a Page,
     sources: Sources<'a>,
     slots: Vec<Slot<'a>>,
     builders: Vec<BoxedBuilder<'a>>,
@@ -50,7 +50,7 @@ struct PageDecoder<'a> {
     values_discarded: u64,
 }
 
-pub(super) fn decode(decoder: &Decoder, page: &Page) -> Result<Batch, DecodeError> {
+pub(super) fn decode<'a>(decoder: &'a Decoder, page: &'a Page) -> Result<Batch, DecodeError> {
     let mut rows = PageDecoder::new(decoder, page);
     if let Some(index) = page.records {
         let records = page.document.node(index);
@@ -63,13 +63,13 @@ pub(super) fn decode(decoder: &Decoder, page: &Page) -> Result<Batch, DecodeErro
 }
 
 impl<'a> PageDecoder<'a> {
-    fn new(decoder: &'a Decoder, page: &Page) -> Self {
+    fn new(decoder: &'a Decoder, page: &'a Page) -> Self {
         // A page of very many very small records is no reason to reserve many times its size.
         let rows = usize::try_from(page.count).unwrap_or(0).min(page.document.bytes().len() / 64 + 1);
         let columns = decoder.columns.iter().zip(&decoder.layouts);
         Self {
             decoder,
-            page: page.number,
+            page,
             sources: Sources::new(&decoder.columns),
             slots: vec![Slot::Missing; decoder.columns.len()],
             builders: columns.map(|(column, layout)| build(&column.data_type, layout, rows)).collect(),
@@ -221,8 +221,8 @@ impl<'a> PageDecoder<'a> {
         };
         Reject {
             resource: self.decoder.resource.clone(),
-            page: self.page,
-            record: self.kept.len() as u64 + 1,
+            page: self.page.number,
+            record: self.record_number(),
             column: column.unwrap_or_else(|| path.clone()),
             path,
             expected: finding.expected.to_string(),
@@ -230,6 +230,13 @@ impl<'a> PageDecoder<'a> {
             reason: finding.misfit.to_string(),
             row,
         }
+    }
+
+    /// Of the record at hand, as the page came.
+    fn record_number(&self) -> u64 {
+        let index = self.kept.len();
+        let number = self.page.numbers.as_ref().and_then(|numbers| numbers.get(index)).copied();
+        number.unwrap_or(index as u64 + 1)
     }
 
     fn path(&self, finding: &Finding<'_>) -> String {
@@ -257,15 +264,16 @@ impl<'a> PageDecoder<'a> {
         });
         let rows = rows.map_err(|source| DecodeError::Batch {
             resource: self.decoder.resource.clone(),
-            page: self.page,
+            page: self.page.number,
             source,
         })?;
         Ok(Batch {
-            page: self.page,
+            page: self.page.number,
             rows,
             rejects: self.rejects,
             undeclared: self.undeclared.finish(),
-            rows_fetched: fetched as u64,
+            rows_fetched: fetched as u64 + self.page.filtered,
+            rows_filtered: self.page.filtered,
             rows_rejected,
             values_discarded: self.values_discarded,
         })

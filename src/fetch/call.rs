@@ -154,7 +154,7 @@ mod tests {
     use crate::{
         environment::Environment,
         fetch::auth::Authenticator,
-        plan::{AuthPlan, ClientPlan, RequestPlan, RetryPlan},
+        plan::{AuthPlan, Bindings, ClientPlan, RequestPlan, RetryPlan},
         report::Silent,
         secret::Redactor,
     };
@@ -209,7 +209,8 @@ mod tests {
         let mut client = Client::new(&plan, Redactor::default(), Environment::real(), Arc::new(Silent)).unwrap();
         client.auth = Box::new(Renewing { generation: AtomicUsize::new(0), renewals });
         let scope = Scope { resource: "rows".into(), counters: Arc::default() };
-        let response = client.fetch(Request::new(&RequestPlan { url, params: Vec::new() }), &scope).await;
+        let bound = RequestPlan::get(url, "").bind(&Bindings::default()).unwrap();
+        let response = client.fetch(Request::new(&bound).unwrap(), &scope).await;
         (response, scope.counters.read().0 as usize)
     }
 

@@ -85,8 +85,12 @@ impl Client {
     /// The headers of one hop; to the own origin with all credentials, to any other with none.
     pub(super) async fn prepare(&self, request: &mut Request) -> Result<(), FetchError> {
         request.headers = self.headers.clone();
-        if self.is_own(request) {
+        let is_own = self.is_own(request);
+        if is_own {
             request.headers.extend(self.secret_headers.clone());
+        }
+        request.add_own_headers(is_own);
+        if is_own {
             self.auth.authenticate(request).await?;
         }
         Ok(())

@@ -16,7 +16,7 @@ use super::{
     retry::retry_after,
     transport::{Response, Scope, Transport},
 };
-use crate::{error::chain, json::Document};
+use crate::{error::chain, json::Document, plan::Method};
 
 /// Bytes of an answer that an error text shows.
 const SHOWN: usize = 500;
@@ -95,8 +95,17 @@ impl<'a> Exchange<'a> {
 
     async fn send(&self) -> Result<reqwest::Response, Failed> {
         self.scope.counters.add_request();
-        let (url, headers) = (self.request.url.clone(), self.request.headers.clone());
-        let answer = self.client.http.get(url).headers(headers).send().await.map_err(|error| self.unsent(error))?;
+        let url = self.request.url.clone();
+        let method = match self.request.method {
+            Method::Get => reqwest::Method::GET,
+            Method::Post => reqwest::Method::POST,
+        };
+        let (body, content_type) = self.request.encoded_body().unzip();
+        let mut sending = self.client.http.request(method, url).headers(self.request.sent_headers(content_type));
+        if let Some(body) = body {
+            sending = sending.body(body);
+        }
+        let answer = sending.send().await.map_err(|error| self.unsent(error))?;
         tracing::debug!(resource = %self.scope.resource, url = %self.shown_url(), status = %answer.status(), "answered");
         Ok(answer)
     }
@@ -113,8 +122,16 @@ impl<'a> Exchange<'a> {
         if self.hops > MAX_REDIRECTS {
             return Err(RedirectError::TooMany);
         }
-        self.request.url = to;
+        if redirect::keeps_method(status) {
+            self.request.url = to;
+        } else {
+            self.request.follow(to);
+        }
         if !self.client.is_own(&self.request) {
+            // It was meant for the API alone, and may hold what only the API is to know.
+            if self.request.has_body() {
+                return Err(RedirectError::Elsewhere { origin: self.request.url.origin().ascii_serialization() });
+            }
             // A server may copy our whole query into its `Location`.
             let redactor = &self.client.surroundings().redactor;
             self.request.drop_credentials(self.client.key_param.as_deref(), redactor);

@@ -17,6 +17,7 @@ mod source;
 
 use std::{sync::Arc, time::Duration};
 
+use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
 use self::{
@@ -29,12 +30,13 @@ use super::{
     error::FetchError,
     paginate::{Ahead, Extent, Guard, PageToken, PageView},
     records::{self, Located},
+    request::Request,
     transport::{Surroundings, Transport},
 };
 use crate::{
     environment::FaultPoint,
     model::Page,
-    plan::{PaginatorPlan, ResourcePlan},
+    plan::{BoundRequest, PaginatorPlan, ResourcePlan},
     report::Event,
 };
 
@@ -54,6 +56,21 @@ pub struct FetchCounters {
     pub pages: u64,
     /// Of decoded bodies.
     pub bytes_received: u64,
+}
+
+/// What gives a resource's pages in page order: one list, or several.
+#[async_trait]
+pub trait PageSource: Send {
+    /// The next page; `None` at the end, and after an error. Safe to cancel: no page is lost.
+    async fn next(&mut self) -> Option<Result<Page, FetchError>>;
+
+    /// How far pages have been handed on.
+    fn position(&self) -> Position;
+
+    fn counters(&self) -> FetchCounters;
+
+    /// Things the user should know, found so far.
+    fn warnings(&self) -> &[String];
 }
 
 /// How far a list was handed on: enough to go on behind it, in another process too.
@@ -97,16 +114,29 @@ pub struct Pages {
 
 impl Pages {
     /// `memory_limit`: bytes that pages which came before their turn may hold. Must be used within a tokio runtime.
-    pub fn new(client: Arc<Client>, resource: &ResourcePlan, memory_limit: u64) -> Result<Self, FetchError> {
-        Self::over(client, resource, memory_limit)
+    ///
+    /// # Errors
+    /// [`FetchError`] if the request cannot be sent as it is.
+    pub fn new(
+        client: Arc<Client>,
+        resource: &ResourcePlan,
+        request: &BoundRequest,
+        memory_limit: u64,
+    ) -> Result<Self, FetchError> {
+        Self::over(client, resource, Request::new(request)?, memory_limit)
     }
 
-    fn over(transport: Arc<dyn Transport>, resource: &ResourcePlan, memory_limit: u64) -> Result<Self, FetchError> {
+    fn over(
+        transport: Arc<dyn Transport>,
+        resource: &ResourcePlan,
+        request: Request,
+        memory_limit: u64,
+    ) -> Result<Self, FetchError> {
         if matches!(resource.paginator, PaginatorPlan::Offset { limit: 0, .. }) {
             return Err(FetchError::NothingAsked);
         }
         let surroundings = transport.surroundings().clone();
-        let source = Arc::new(Source::new(transport, resource));
+        let source = Arc::new(Source::new(transport, resource, request));
         Ok(Self {
             next: Some(source.paginator.start()).filter(|_| resource.max_pages != Some(0)),
             source,
@@ -131,39 +161,6 @@ impl Pages {
         self.next = next.filter(|_| self.max_pages.is_none_or(|max| pages < max));
         (self.number, self.received, self.known, self.size) = (pages, received, known, size);
         self
-    }
-
-    /// How far pages have been handed on.
-    pub fn position(&self) -> Position {
-        Position {
-            next: self.next.clone(),
-            pages: self.number,
-            received: self.received,
-            known: self.known,
-            size: self.size.clone(),
-        }
-    }
-
-    /// The next page; `None` at the end of the list, and after an error. Safe to cancel: no page is lost.
-    pub async fn next(&mut self) -> Option<Result<Page, FetchError>> {
-        let token = self.next.clone()?;
-        let fetched = self.head(&token).await;
-        let page = fetched.and_then(|fetched| self.accept(&token, fetched));
-        if page.is_err() {
-            self.next = None;
-            self.line.clear();
-        }
-        Some(page)
-    }
-
-    pub fn counters(&self) -> FetchCounters {
-        let (requests, retries, bytes_received) = self.source.scope.counters.read();
-        FetchCounters { requests, retries, pages: self.number, bytes_received }
-    }
-
-    /// Things the user should know, found so far.
-    pub fn warnings(&self) -> &[String] {
-        &self.warnings
     }
 
     /// Waits for the answer whose turn it is, and keeps the line filled meanwhile.
@@ -250,7 +247,7 @@ impl Pages {
             Located::Records { index, count } => (Some(index), count),
             Located::Missing | Located::Nothing => (None, 0),
         };
-        Ok(Page { number, document: fetched.document.clone(), records, count })
+        Ok(Page { number, document: fetched.document.clone(), records, count, filtered: 0, numbers: None })
     }
 
     /// Whether a page without a place for records is one behind the end of its list, by all that is known: many an API
@@ -324,6 +321,39 @@ impl Pages {
 
     fn report(&self, event: &Event<'_>) {
         self.surroundings.reporter.on_event(event);
+    }
+}
+
+#[async_trait]
+impl PageSource for Pages {
+    async fn next(&mut self) -> Option<Result<Page, FetchError>> {
+        let token = self.next.clone()?;
+        let fetched = self.head(&token).await;
+        let page = fetched.and_then(|fetched| self.accept(&token, fetched));
+        if page.is_err() {
+            self.next = None;
+            self.line.clear();
+        }
+        Some(page)
+    }
+
+    fn position(&self) -> Position {
+        Position {
+            next: self.next.clone(),
+            pages: self.number,
+            received: self.received,
+            known: self.known,
+            size: self.size.clone(),
+        }
+    }
+
+    fn counters(&self) -> FetchCounters {
+        let (requests, retries, bytes_received) = self.source.scope.counters.read();
+        FetchCounters { requests, retries, pages: self.number, bytes_received }
+    }
+
+    fn warnings(&self) -> &[String] {
+        &self.warnings
     }
 }
 

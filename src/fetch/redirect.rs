@@ -15,6 +15,8 @@ pub enum RedirectError {
     NoLocation { status: StatusCode },
     #[error("the server redirected from https to `{scheme}`, which would send the request in the clear")]
     Downgrade { scheme: String },
+    #[error("the server redirected a request with a body to another host, {origin}")]
+    Elsewhere { origin: String },
 }
 
 impl RedirectError {
@@ -22,13 +24,19 @@ impl RedirectError {
         match self {
             Self::TooMany => "often the server wants credentials or a cookie; set `client.base_url` to where it leads",
             Self::NoLocation { .. } => "check `client.base_url` and `endpoint.path`",
+            Self::Elsewhere { .. } => "set `client.base_url` to the address that it leads to, if that is the API's too",
             Self::Downgrade { .. } => "set `client.base_url` to the address that answers over https",
         }
         .to_owned()
     }
 }
 
-/// Where an answer with a 3xx status sends a GET request that went to `from`.
+/// Whether the request goes on as what it is; else as a GET, as browsers and Python's requests have it.
+pub(super) fn keeps_method(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 307 | 308)
+}
+
+/// Where an answer with a 3xx status sends a request that went to `from`.
 pub(super) fn target(from: &Url, status: StatusCode, headers: &HeaderMap) -> Result<Url, RedirectError> {
     let missing = || RedirectError::NoLocation { status };
     if !matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308) {

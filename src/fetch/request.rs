@@ -1,31 +1,112 @@
-//! One GET request as the paginator and the authenticator fill it in.
+//! One request as the paginator and the authenticator fill it in.
 
 use std::fmt;
 
-use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
-use url::Url;
+use bytes::Bytes;
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use serde_json::{Map, Value};
+use url::{Url, form_urlencoded};
 
 use super::error::FetchError;
 use crate::{
-    plan::RequestPlan,
-    secret::{REDACTED, Redactor},
+    plan::{BoundBody, BoundRequest, Method},
+    secret::{REDACTED, Redactor, is_secret_name},
 };
 
-/// Where a request goes, and its headers. `Debug` leaves the query out: it may hold a key.
+/// Where a request goes, and what it carries. `Debug` leaves query and body out: they may hold a key.
 #[derive(Clone)]
 pub struct Request {
+    pub method: Method,
     pub url: Url,
+    /// Of this hop; made anew for each one from the client's and from `own_headers`.
     pub headers: HeaderMap,
+    /// Of the resource, in place of the client's of the same name.
+    pub(super) own_headers: HeaderMap,
+    pub(super) body: BoundBody,
 }
 
 impl Request {
-    /// The plan's URL with the plan's parameters behind its own.
-    pub fn new(plan: &RequestPlan) -> Self {
-        let mut url = plan.url.clone();
-        if !plan.params.is_empty() {
-            url.query_pairs_mut().extend_pairs(&plan.params);
+    /// The bound request's URL with its parameters behind the URL's own.
+    ///
+    /// # Errors
+    /// [`FetchError::Header`] if a header cannot be sent.
+    pub fn new(bound: &BoundRequest) -> Result<Self, FetchError> {
+        let mut url = bound.url.clone();
+        if !bound.params.is_empty() {
+            url.query_pairs_mut().extend_pairs(&bound.params);
         }
-        Self { url, headers: HeaderMap::new() }
+        let mut own_headers = HeaderMap::new();
+        for (name, value) in &bound.headers {
+            let (name, value) = header(name, value.expose(), is_secret_name(name))?;
+            own_headers.append(name, value);
+        }
+        let body = bound.body.clone();
+        Ok(Self { method: bound.method, url, headers: HeaderMap::new(), own_headers, body })
+    }
+
+    /// The resource's headers take the place of the client's; those that are credentials by their name only where they may be
+    /// seen.
+    pub(super) fn add_own_headers(&mut self, with_credentials: bool) {
+        for name in self.own_headers.keys() {
+            self.headers.remove(name);
+        }
+        let seen = self.own_headers.iter().filter(|(name, _)| with_credentials || !is_secret_name(name.as_str()));
+        for (name, value) in seen {
+            self.headers.append(name, value.clone());
+        }
+    }
+
+    /// The same as a GET of `url`, without a body: what a link or most redirects lead to.
+    pub(super) fn follow(&mut self, url: Url) {
+        self.url = url;
+        self.method = Method::Get;
+        self.body = BoundBody::None;
+    }
+
+    /// Puts a value into the JSON of the body, at a path of keys; what lies on the way and is no object becomes one.
+    pub fn set_in_body(&mut self, path: &[String], value: Value) {
+        let mut root = match std::mem::take(&mut self.body) {
+            BoundBody::Json(json) => json,
+            _ => Value::Null,
+        };
+        let mut at = &mut root;
+        for key in path {
+            if !at.is_object() {
+                *at = Value::Object(Map::new());
+            }
+            // An object by now.
+            let Value::Object(object) = at else { break };
+            at = object.entry(key.clone()).or_insert(Value::Null);
+        }
+        *at = value;
+        self.body = BoundBody::Json(root);
+    }
+
+    /// The body's bytes and their type; `None` for a request without a body.
+    pub(super) fn encoded_body(&self) -> Option<(Bytes, HeaderValue)> {
+        let (bytes, content_type) = match &self.body {
+            BoundBody::None => return None,
+            BoundBody::Json(json) => (json.to_string(), "application/json"),
+            BoundBody::Form(fields) => {
+                let encoded = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+                (encoded, "application/x-www-form-urlencoded")
+            }
+            BoundBody::Raw(text) => (text.clone(), "text/plain; charset=utf-8"),
+        };
+        Some((bytes.into(), HeaderValue::from_static(content_type)))
+    }
+
+    pub(super) fn has_body(&self) -> bool {
+        self.body != BoundBody::None
+    }
+
+    /// The headers of this hop with the type of the body, where the config does not name it.
+    pub(super) fn sent_headers(&self, content_type: Option<HeaderValue>) -> HeaderMap {
+        let mut headers = self.headers.clone();
+        if let Some(content_type) = content_type {
+            headers.entry(CONTENT_TYPE).or_insert(content_type);
+        }
+        headers
     }
 
     /// Sets a query parameter; whatever stood under this name before is gone, all else stays as it was written.
@@ -66,13 +147,14 @@ impl Request {
 
 impl fmt::Debug for Request {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Request({}{})", self.url.origin().ascii_serialization(), self.url.path())
+        let (origin, path) = (self.url.origin().ascii_serialization(), self.url.path());
+        write!(f, "Request({} {origin}{path})", self.method.word())
     }
 }
 
 /// The decoded name of one `name=value` of a query.
 fn name_of(pair: &str) -> String {
-    url::form_urlencoded::parse(pair.as_bytes()).next().map(|(name, _)| name.into_owned()).unwrap_or_default()
+    form_urlencoded::parse(pair.as_bytes()).next().map(|(name, _)| name.into_owned()).unwrap_or_default()
 }
 
 /// `name=value` without the value.
@@ -96,7 +178,9 @@ mod tests {
 
     fn request(url: &str, params: &[(&str, &str)]) -> Request {
         let params = params.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect();
-        Request::new(&RequestPlan { url: Url::parse(url).unwrap(), params })
+        let url = Url::parse(url).unwrap();
+        let (headers, body) = (Vec::new(), BoundBody::None);
+        Request::new(&BoundRequest { method: Method::Get, url, params, headers, body }).unwrap()
     }
 
     #[test]
@@ -139,6 +223,30 @@ mod tests {
     fn debug_shows_neither_query_nor_header_values() {
         let mut request = request("http://a/b?api_key=hunter2", &[]);
         request.set_secret_header("X-Key", "hunter3").unwrap();
-        assert_eq!(format!("{request:?}"), "Request(http://a/b)");
+        assert_eq!(format!("{request:?}"), "Request(GET http://a/b)");
+    }
+
+    #[test]
+    fn a_value_in_the_body_makes_its_way_and_leaves_the_rest() {
+        let mut request = request("http://a", &[]);
+        let set = |request: &mut Request, path: &[&str], value: Value| {
+            request.set_in_body(&path.iter().map(|&key| key.to_owned()).collect::<Vec<_>>(), value);
+        };
+        set(&mut request, &["page", "after"], 7.into());
+        set(&mut request, &["page", "size"], 2.into());
+        set(&mut request, &["page", "after"], "x".into());
+        let (body, content_type) = request.encoded_body().unwrap();
+        assert_eq!(body, r#"{"page":{"after":"x","size":2}}"#);
+        assert_eq!(content_type, "application/json");
+    }
+
+    #[test]
+    fn a_form_is_encoded_and_a_link_is_followed_without_it() {
+        let mut request = request("http://a", &[]);
+        request.method = Method::Post;
+        request.body = BoundBody::Form(vec![("a b".to_owned(), "c&d".to_owned())]);
+        assert_eq!(request.encoded_body().unwrap().0, "a+b=c%26d");
+        request.follow(Url::parse("http://b").unwrap());
+        assert!(request.encoded_body().is_none() && request.method == Method::Get);
     }
 }

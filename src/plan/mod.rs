@@ -5,7 +5,9 @@
 //! ```
 
 pub mod reader;
+pub(crate) mod request;
 mod resolve;
+mod template;
 
 use std::{fmt, time::Duration};
 
@@ -19,7 +21,9 @@ use crate::{
     store::Destination,
 };
 
+pub use request::{BindError, Bindings, BodyPlan, BoundBody, BoundRequest, JsonTemplate, Method, RequestPlan};
 pub use resolve::{Overrides, name_of_delta, resolve};
+pub use template::{IncrementalValue, Reference, Template, TemplateError};
 
 /// Everything one `restlake run` does.
 #[derive(Clone, Debug, Serialize)]
@@ -130,15 +134,6 @@ pub struct ResourcePlan {
     pub compact_above: Option<u64>,
     /// Things the user should know, found while resolving.
     pub warnings: Vec<String>,
-}
-
-/// The first page's request, before the paginator adds its part.
-#[derive(Clone, Debug, Serialize)]
-pub struct RequestPlan {
-    /// Absolute, without the parameters below.
-    pub url: Url,
-    /// In the order of the config; a list stands here as repeated names.
-    pub params: Vec<(String, String)>,
 }
 
 #[derive(Clone, Debug, Serialize)]

@@ -1,6 +1,9 @@
 //! What can go wrong between the stages.
 
-use crate::error::{ErrorKind, Failure};
+use crate::{
+    error::{ErrorKind, Failure},
+    plan::BindError,
+};
 
 /// Errors of the run itself; those of a stage are passed on as they are.
 #[derive(Debug, thiserror::Error)]
@@ -51,6 +54,9 @@ pub enum RunError {
         unchanged: u64,
     },
 
+    #[error("{resource}: the request cannot be made")]
+    Request { resource: String, source: BindError },
+
     #[error("{resource}: the columns that the run fills in could not be made")]
     LoadColumns { resource: String, source: arrow::error::ArrowError },
 
@@ -75,7 +81,7 @@ impl Failure for RunError {
         match self {
             Self::PartialReplace { .. } | Self::PartialDelete { .. } => ErrorKind::User,
             Self::ValidityPartition { .. } | Self::ShapeChanged { .. } => ErrorKind::User,
-            Self::RewriteLimit { .. } | Self::UnfitField { .. } => ErrorKind::User,
+            Self::RewriteLimit { .. } | Self::UnfitField { .. } | Self::Request { .. } => ErrorKind::User,
             Self::TooManyRejects { .. } => ErrorKind::TooManyRejects,
             Self::Conflict { .. } => ErrorKind::Conflict,
             Self::Interrupted { .. } => ErrorKind::Interrupted,
@@ -96,6 +102,7 @@ impl Failure for RunError {
             Self::Conflict { .. } => "commit_conflict",
             Self::Interrupted { .. } => "interrupted",
             Self::Numbers { .. } => "numbers",
+            Self::Request { .. } => "request",
             Self::LoadColumns { .. } => "load_columns",
             Self::Worker { .. } => "worker",
             Self::Checkpoint(_) | Self::Stored(_) => "checkpoint",
@@ -126,6 +133,7 @@ impl Failure for RunError {
                 .map(|path| format!("the rejects are in {path}; mend the schema or raise `max_rejects`")),
             Self::Conflict { .. } | Self::Interrupted { .. } => Some("run again".into()),
             Self::Checkpoint(_) | Self::Stored(_) => Some("run again with --no-resume".into()),
+            Self::Request { .. } => Some("mend the places `{…}` of the endpoint, or the values that fill them".into()),
             Self::Numbers { .. } | Self::LoadColumns { .. } | Self::Worker { .. } | Self::NoAttempt => {
                 Some("this is a bug in restlake: please report it".into())
             }

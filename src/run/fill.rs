@@ -19,7 +19,7 @@ use crate::{
     error::Result,
     fetch::Pages,
     merge::Collector,
-    plan::{MaxRejects, MergePlan, PartitionField, Transform, WriteDisposition},
+    plan::{Bindings, BoundRequest, MaxRejects, MergePlan, PartitionField, Transform, WriteDisposition},
     write::{TableWriter, WriteOptions},
 };
 
@@ -64,7 +64,8 @@ impl Export<'_> {
         let schema = self.resource.schema.clone();
         let mut table = TableStage::new(self.dedup()?, self.collector(&merge)?, writer, schema);
         let mut evolving = Evolving::new(self.resource, self.table_format, base, self.decoder()?);
-        let mut pages = Pages::new(Arc::clone(self.client), self.resource, self.memory / PAGES_PART)?;
+        let request = self.request(&Bindings::default())?;
+        let mut pages = Pages::new(Arc::clone(self.client), self.resource, &request, self.memory / PAGES_PART)?;
         let mut files = Vec::new();
         if let Some(resumed) = resumed {
             for reject in &resumed.rejects {
@@ -94,6 +95,12 @@ impl Export<'_> {
         let staged = Box::pin(pipeline.run(counters)).await;
         counters.take(&pages);
         staged
+    }
+
+    /// The resource's request with its places filled.
+    fn request(&self, bindings: &Bindings) -> Result<BoundRequest, RunError> {
+        let bound = self.resource.request.bind(bindings);
+        bound.map_err(|source| RunError::Request { resource: self.resource.name.clone(), source })
     }
 
     pub(super) fn write_options(&self, version: u64) -> WriteOptions {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     commit::HeldLease,
     error::{Error, ErrorKind, chain},
-    fetch::Pages,
+    fetch::PageSource,
     model::DataFile,
     plan::{ResourcePlan, TableFormatKind, reader::duckdb},
     report::{ErrorSummary, FileSummary, ResourceSummary, Status, Summary},
@@ -95,7 +95,7 @@ impl Counters {
         Self { earlier, warnings, ..dead }
     }
 
-    pub(super) fn take(&mut self, pages: &Pages) {
+    pub(super) fn take(&mut self, pages: &dyn PageSource) {
         let counters = pages.counters();
         self.requests = self.earlier.requests + counters.requests;
         self.retries = self.earlier.retries + counters.retries;
@@ -105,7 +105,7 @@ impl Counters {
     }
 
     /// With what has gone over the wire until now.
-    pub(super) fn with_requests(&self, pages: &Pages) -> Self {
+    pub(super) fn with_requests(&self, pages: &dyn PageSource) -> Self {
         let mut counters = self.clone();
         counters.take(pages);
         counters

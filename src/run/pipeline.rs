@@ -39,7 +39,7 @@ use crate::{
     commit::{Attempt, RejectWriter},
     dedup::{self, Dedup, Deduplicated},
     error::{Error, Result},
-    fetch::{Pages, Position},
+    fetch::{PageSource, Position},
     merge::{self, Collector, Incoming, Sifted},
     model::{DataFile, EncodedFile, StagedFile},
     plan::ResourcePlan,
@@ -61,7 +61,7 @@ const STAGED_AT_ONCE: usize = 4;
 pub(super) struct Pipeline<'a> {
     pub(super) resource: &'a ResourcePlan,
     pub(super) reporter: &'a dyn Reporter,
-    pub(super) pages: &'a mut Pages,
+    pub(super) pages: &'a mut dyn PageSource,
     pub(super) evolving: Evolving,
     pub(super) rejects: &'a mut RejectWriter,
     pub(super) attempt: &'a Attempt,
@@ -145,7 +145,7 @@ impl Pipeline<'_> {
         match (read, written, staged) {
             (Ok(()), Ok(written), Ok(files)) => {
                 counters.rows_duplicate = written.duplicates;
-                counters.rows_filtered = written.incoming.as_ref().map_or(0, Incoming::filtered);
+                counters.rows_filtered += written.incoming.as_ref().map_or(0, Incoming::filtered);
                 let Written { index, superseded, incoming, next_sequence, eras, .. } = written;
                 Ok(Staged { files, index, superseded, incoming: incoming.map(Arc::new), next_sequence, eras })
             }
@@ -168,7 +168,7 @@ fn first_failure(stops: [Option<Stop>; 3]) -> Option<Error> {
 
 /// What the task that reads works with.
 struct Reader<'a> {
-    pages: &'a mut Pages,
+    pages: &'a mut dyn PageSource,
     evolving: Evolving,
     load_columns: LoadColumns,
     rejects: &'a mut RejectWriter,
@@ -211,6 +211,7 @@ impl Reader<'_> {
     async fn hand_on(&mut self, read: Result<Reading, JoinError>, position: &Position) -> Result<(), Stop> {
         let Settled { batch, grown } = self.evolving.settle(read.map_err(|_| Stop::Elsewhere)?).await?;
         self.counters.rows_fetched += batch.rows_fetched;
+        self.counters.rows_filtered += batch.rows_filtered;
         self.counters.rows_rejected += batch.rows_rejected;
         self.counters.values_discarded += batch.values_discarded;
         for reject in &batch.rejects {

@@ -11,9 +11,9 @@ use restlake::{
     ErrorKind,
     environment::{Clock, Environment},
     error::Failure,
-    fetch::{Client, FetchError, Pages},
+    fetch::{Client, FetchError, PageSource, Pages},
     model::Page,
-    plan::{ApiKeyLocation, AuthPlan, ClientPlan, PaginatorPlan, RateLimit, ResourcePlan},
+    plan::{ApiKeyLocation, AuthPlan, ClientPlan, PaginatorPlan, RateLimit, RequestPlan, ResourcePlan},
     secret::{Redactor, Secret},
 };
 
@@ -53,7 +53,7 @@ async fn fetch_with(client: ClientPlan, resource: &ResourcePlan, test: &TestEnvi
     let recorder = Arc::new(Recorder::default());
     let redactor = Redactor::new([KEY.to_owned()]);
     let client = Client::new(&client, redactor, test.environment(), recorder.clone()).unwrap();
-    let mut pages = Pages::new(Arc::new(client), resource, 1 << 20).unwrap();
+    let mut pages = Pages::new(Arc::new(client), resource, &plans::bound(resource), 1 << 20).unwrap();
     let page = pages.next().await.expect("a list has a first page");
     let counters = pages.counters();
     Outcome {
@@ -164,7 +164,7 @@ mod credentials {
         let server = Server::scripted([]).await;
         let outcome = fetch(&server, |client, resource| {
             client.auth = api_key(ApiKeyLocation::Header);
-            resource.request.url = other.url().join("rows").unwrap();
+            resource.request = RequestPlan::get(other.url(), "rows");
         })
         .await;
         assert!(other.requests()[0].header("x-key").is_none());
@@ -556,7 +556,7 @@ mod limits {
         let timeout = plan.timeout;
         let client = Client::new(&plan, Redactor::default(), environment, Arc::new(Recorder::default())).unwrap();
         let resource = plans::resource(&server.url(), "v1/rows", PaginatorPlan::SinglePage);
-        let page = Pages::new(Arc::new(client), &resource, 0).unwrap().next().await.unwrap();
+        let page = Pages::new(Arc::new(client), &resource, &plans::bound(&resource), 0).unwrap().next().await.unwrap();
         assert_eq!((page.unwrap().count, server.requests().len()), (2, 2));
         assert!(clock.elapsed() > 2 * timeout);
     }
@@ -578,7 +578,7 @@ mod limits {
         let client = Arc::new(client.unwrap());
         let resource = plans::resource(&server.url(), "v1/rows", PaginatorPlan::SinglePage);
         let read = || {
-            let mut pages = Pages::new(Arc::clone(&client), &resource, 0).unwrap();
+            let mut pages = Pages::new(Arc::clone(&client), &resource, &plans::bound(&resource), 0).unwrap();
             tokio::spawn(async move { pages.next().await.unwrap().unwrap().count })
         };
         let first = read();

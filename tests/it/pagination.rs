@@ -6,8 +6,8 @@ use restlake::{
     ErrorKind,
     environment::FaultPoint,
     error::Failure,
-    fetch::{Client, FetchError, Pages},
-    plan::{ClientPlan, PaginatorPlan, ResourcePlan},
+    fetch::{Client, FetchError, PageSource, Pages},
+    plan::{ClientPlan, PaginatorPlan, ResourcePlan, Template},
     secret::Redactor,
 };
 use serde_json::json;
@@ -29,7 +29,7 @@ struct List {
 async fn read_with(client: ClientPlan, resource: &ResourcePlan, memory_limit: u64, test: &TestEnvironment) -> List {
     let recorder = Arc::new(Recorder::default());
     let client = Client::new(&client, Redactor::default(), test.environment(), recorder.clone()).unwrap();
-    let mut pages = Pages::new(Arc::new(client), resource, memory_limit).unwrap();
+    let mut pages = Pages::new(Arc::new(client), resource, &plans::bound(resource), memory_limit).unwrap();
     let (mut ids, mut error) = (Vec::new(), None);
     while let Some(page) = pages.next().await {
         match page {
@@ -183,7 +183,7 @@ async fn a_single_page_is_one_request_with_the_parameters_of_the_config() {
     let server = Server::start(list_by_offset(numbered_rows(3), 10, false)).await;
     let mut resource = plans::resource(&server.url(), "rows", PaginatorPlan::SinglePage);
     resource.request.params =
-        [("archived", "false"), ("tag", "a"), ("tag", "b c")].map(|(k, v)| (k.to_owned(), v.to_owned())).into();
+        [("archived", "false"), ("tag", "a"), ("tag", "b c")].map(|(k, v)| (k.to_owned(), Template::literal(v))).into();
     let list = read_with(plans::client(&server.url()), &resource, 1 << 20, &TestEnvironment::new()).await;
     assert_eq!((list.ids, server.targets()), (ids(3), vec!["/rows?archived=false&tag=a&tag=b+c".to_owned()]));
 }

@@ -5,8 +5,8 @@ use std::time::Duration;
 use restlake::{
     json::Selector,
     plan::{
-        AuthPlan, CheckpointPlan, ClientPlan, Compression, MergePlan, PaginatorPlan, ParquetPlan, RequestPlan,
-        ResourcePlan, RetryPlan, WriteDisposition,
+        AuthPlan, Bindings, BoundRequest, CheckpointPlan, ClientPlan, Compression, MergePlan, PaginatorPlan,
+        ParquetPlan, RequestPlan, ResourcePlan, RetryPlan, WriteDisposition,
     },
     schema::{Contract, TableSchema},
 };
@@ -32,12 +32,17 @@ pub fn client(base_url: &Url) -> ClientPlan {
     }
 }
 
+/// A resource's request that has no places.
+pub fn bound(resource: &ResourcePlan) -> BoundRequest {
+    resource.request.bind(&Bindings::default()).expect("there are no places")
+}
+
 /// Reads `path` below `base_url`, records at `data`, into a table without columns.
 pub fn resource(base_url: &Url, path: &str, paginator: PaginatorPlan) -> ResourcePlan {
     ResourcePlan {
         name: "rows".to_owned(),
         table: "rows".to_owned(),
-        request: RequestPlan { url: base_url.join(path).expect("a path joins"), params: Vec::new() },
+        request: RequestPlan::get(base_url.clone(), path),
         paginator,
         data_selector: selector("data"),
         max_pages: None,

@@ -56,6 +56,15 @@ fn discard_value_makes_the_innermost_value_null_and_tells_each() {
 }
 
 #[test]
+fn records_that_were_taken_out_count_as_filtered_and_leave_the_others_their_numbers() {
+    let numbers = Some([2, 5].into());
+    let sifted = Page { filtered: 3, numbers, ..page(r#"[{"a":1},{"a":"x"}]"#) };
+    let batch = decoder([column("a: int8")], DISCARD_ROW).decode(&sifted).unwrap();
+    assert_eq!((batch.rows_fetched, batch.rows_filtered, batch.rows_rejected), (5, 3, 1));
+    assert_eq!(paths(&batch), [("a", 5)]);
+}
+
+#[test]
 fn a_null_in_a_required_column_is_a_mismatch_of_the_row() {
     for contract in [DISCARD_ROW, DISCARD_VALUE] {
         let decoder = decoder([required("id: int64"), column("n: int8")], contract);
@@ -180,7 +189,8 @@ fn a_page_without_records_has_no_rows_and_an_object_is_one_record() {
 fn records_below_the_page_root_are_found_by_their_index() {
     let document = Document::parse(br#"{"data":{"items":[{"a":1},{"a":2}]},"total":2}"#.to_vec()).unwrap();
     let items = "data.items".parse::<Selector>().unwrap().find(document.root()).unwrap().index();
-    let page = Page { number: 1, document: Arc::new(document), records: Some(items), count: 2 };
+    let records = Some(items);
+    let page = Page { number: 1, document: Arc::new(document), records, count: 2, filtered: 0, numbers: None };
     let batch = decoder([column("a: int8")], Contract::default()).decode(&page).unwrap();
     assert_eq!(rows(&batch.rows), json!([{"a": 1}, {"a": 2}]));
 }

@@ -42,13 +42,13 @@ pub(super) struct Fetched {
 }
 
 impl Source {
-    pub(super) fn new(transport: Arc<dyn Transport>, resource: &ResourcePlan) -> Self {
+    pub(super) fn new(transport: Arc<dyn Transport>, resource: &ResourcePlan, request: Request) -> Self {
         Self {
             transport,
             paginator: paginate::from_plan(&resource.paginator),
             selector: resource.data_selector.clone(),
             scope: Scope { resource: resource.name.as_str().into(), counters: Arc::default() },
-            request: Request::new(&resource.request),
+            request,
             is_paginated: !matches!(resource.paginator, PaginatorPlan::SinglePage),
             hasher: DefaultHashBuilder::default(),
         }

@@ -20,7 +20,7 @@ use crate::{
         transport::{Response, Scope},
     },
     json::{Document, Kind, Selector},
-    plan::{CheckpointPlan, Compression, MergePlan, ParquetPlan, RequestPlan, WriteDisposition},
+    plan::{Bindings, CheckpointPlan, Compression, MergePlan, ParquetPlan, RequestPlan, WriteDisposition},
     report::Silent,
     schema::{Contract, TableSchema},
     secret::Redactor,
@@ -201,7 +201,7 @@ fn resource(paginator: PaginatorPlan) -> ResourcePlan {
     ResourcePlan {
         name: "rows".into(),
         table: "rows".into(),
-        request: RequestPlan { url: Url::parse("http://api/rows").unwrap(), params: Vec::new() },
+        request: RequestPlan::get(Url::parse("http://api").unwrap(), "rows"),
         paginator,
         data_selector: selector("data"),
         max_pages: None,
@@ -228,6 +228,14 @@ fn resource(paginator: PaginatorPlan) -> ResourcePlan {
     }
 }
 
+fn request(resource: &ResourcePlan) -> Request {
+    Request::new(&resource.request.bind(&Bindings::default()).unwrap()).unwrap()
+}
+
+fn over(transport: Arc<dyn Transport>, resource: &ResourcePlan, memory_limit: u64) -> Result<Pages, FetchError> {
+    Pages::over(transport, resource, request(resource), memory_limit)
+}
+
 /// All that comes, in the order in which it comes.
 struct Run {
     ids: Vec<u64>,
@@ -240,7 +248,7 @@ struct Run {
 fn run_resource(api: Api, resource: &ResourcePlan, memory_limit: u64) -> Run {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     let memory = Memory::new(api);
-    let mut pages = Pages::over(memory.clone(), resource, memory_limit).unwrap();
+    let mut pages = over(memory.clone(), resource, memory_limit).unwrap();
     let (mut ids, mut error, mut number) = (Vec::new(), None, 0);
     runtime.block_on(async {
         while let Some(page) = pages.next().await {
@@ -317,7 +325,7 @@ proptest! {
 /// Reads `most` pages and stops there: what came, and the position as it is stored.
 fn read_some(api: &Api, resource: &ResourcePlan, from: Option<String>, most: usize) -> (Vec<u64>, String) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
-    let mut pages = Pages::over(Memory::new(api.clone()), resource, u64::MAX).unwrap();
+    let mut pages = over(Memory::new(api.clone()), resource, u64::MAX).unwrap();
     if let Some(position) = from {
         pages = pages.resume(serde_json::from_str(&position).unwrap());
     }
@@ -349,7 +357,7 @@ fn going_on_asks_for_no_page_twice_and_counts_on() {
     let (_, position) = read_some(&api, &resource(offset(100)), None, 3);
     let memory = Memory::new(api);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
-    let pages = Pages::over(memory.clone(), &resource(offset(100)), u64::MAX).unwrap();
+    let pages = over(memory.clone(), &resource(offset(100)), u64::MAX).unwrap();
     let mut pages = pages.resume(serde_json::from_str(&position).unwrap());
     let page = runtime.block_on(pages.next()).unwrap().unwrap();
     assert_eq!((page.number, pages.counters().pages), (4, 4));
@@ -399,14 +407,14 @@ fn an_error_asked_for_ahead_is_dropped_if_the_list_ends_before_its_turn() {
 #[test]
 fn late_pages_are_held_within_the_memory_limit() {
     // Page 2 answers last: only when nothing else moves any more.
-    let page = Memory::new(Api::default()).answer(&Request::new(&resource(offset(100)).request)).unwrap();
+    let page = Memory::new(Api::default()).answer(&request(&resource(offset(100)))).unwrap();
     let size = page.document.memory() as u64;
     for pages_held in [1, 3, 6] {
         let mut delays = vec![0; 12];
         delays[1] = 10_000;
         let api = Api { tells_total: true, window: 5, delays, ..Api::default() };
         let memory = Memory::new(api);
-        let mut pages = Pages::over(memory.clone(), &resource(offset(100)), size * pages_held + size / 2).unwrap();
+        let mut pages = over(memory.clone(), &resource(offset(100)), size * pages_held + size / 2).unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         runtime.block_on(async {
             pages.next().await.unwrap().unwrap();
@@ -460,20 +468,20 @@ fn a_list_that_ends_short_of_its_total_is_warned_about() {
     }
     let memory = Memory::new(Api { records: 960, tells_total: true, ..Api::default() });
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
-    let mut pages = Pages::over(Arc::new(Short(memory)), &resource(offset(100)), u64::MAX).unwrap();
+    let mut pages = over(Arc::new(Short(memory)), &resource(offset(100)), u64::MAX).unwrap();
     runtime.block_on(async { while pages.next().await.is_some() {} });
     assert_eq!(pages.warnings(), ["the API tells of 1000 records, and its list ended after 960"]);
 }
 
 #[test]
 fn a_limit_of_zero_is_refused() {
-    let error = Pages::over(Memory::new(Api::default()), &resource(offset(0)), 0).err().unwrap();
+    let error = over(Memory::new(Api::default()), &resource(offset(0)), 0).err().unwrap();
     assert_eq!(error.code(), "pagination_limit");
 }
 
 #[tokio::test]
 async fn pages_can_be_read_by_a_task_on_another_thread() {
-    let mut pages = Pages::over(Memory::new(Api::default()), &resource(offset(100)), u64::MAX).unwrap();
+    let mut pages = over(Memory::new(Api::default()), &resource(offset(100)), u64::MAX).unwrap();
     let first = tokio::spawn(async move { pages.next().await.unwrap().unwrap().count });
     assert_eq!(first.await.unwrap(), 100);
 }
@@ -482,7 +490,7 @@ async fn pages_can_be_read_by_a_task_on_another_thread() {
 async fn uneven_pages_are_followed_by_what_came_and_asked_for_one_by_one_after_some_wrong_guesses() {
     let api = Api { records: 400, cap: 20, uneven: (0..19).collect(), tells_total: true, ..Api::default() };
     let memory = Memory::new(api);
-    let mut pages = Pages::over(memory.clone(), &resource(offset(20)), u64::MAX).unwrap();
+    let mut pages = over(memory.clone(), &resource(offset(20)), u64::MAX).unwrap();
     let (mut records, mut count) = (0, 0);
     while let Some(page) = pages.next().await {
         records += page.unwrap().count;
@@ -496,7 +504,7 @@ async fn uneven_pages_are_followed_by_what_came_and_asked_for_one_by_one_after_s
 #[tokio::test]
 async fn a_stop_comes_before_the_next_page() {
     let memory = Memory::new(Api::default());
-    let mut pages = Pages::over(memory.clone(), &resource(offset(100)), u64::MAX).unwrap();
+    let mut pages = over(memory.clone(), &resource(offset(100)), u64::MAX).unwrap();
     pages.next().await.unwrap().unwrap();
     memory.surroundings.environment.shutdown.cancel();
     assert!(matches!(pages.next().await, Some(Err(FetchError::Interrupted))));

@@ -5,7 +5,10 @@ use serde_json::{Value, json};
 use url::Url;
 
 use super::*;
-use crate::{json::Document, plan::RequestPlan};
+use crate::{
+    json::Document,
+    plan::{Bindings, RequestPlan},
+};
 
 fn selector(text: &str) -> Selector {
     text.parse().unwrap()
@@ -59,8 +62,8 @@ fn number_after(paginator: &PageNumber, at: u64, count: u64, received: u64, body
 }
 
 fn sent(paginator: &dyn Paginator, token: PageToken) -> String {
-    let plan = RequestPlan { url: Url::parse("http://a/?q=1").unwrap(), params: Vec::new() };
-    let mut request = Request::new(&plan);
+    let plan = RequestPlan::get(Url::parse("http://a/").unwrap(), "?q=1");
+    let mut request = Request::new(&plan.bind(&Bindings::default()).unwrap()).unwrap();
     paginator.apply(&token, &mut request);
     request.url.query().unwrap_or_default().to_owned()
 }

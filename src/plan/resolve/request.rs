@@ -5,7 +5,7 @@ use url::Url;
 use crate::{
     config::{Findings, Located, Section, tree::Kind},
     json::Selector,
-    plan::{PaginatorPlan, RequestPlan},
+    plan::{PaginatorPlan, RequestPlan, Template, request},
 };
 
 /// The request of a resource whose endpoint this is. `name` stands in for a path that is left out, as in dlt.
@@ -21,11 +21,12 @@ pub fn resolve(
     } else {
         Located { value: name.to_owned(), place: endpoint.place().clone() }
     };
-    let url = join(base_url, &path, findings)?;
-    Some(RequestPlan { url, params })
+    join(base_url, &path, findings)?;
+    let path = Template::literal(path.value);
+    Some(RequestPlan { path, params, ..RequestPlan::get(base_url?.clone(), "") })
 }
 
-/// `base_url` + `/` + path, however many slashes stand there, as dlt joins them.
+/// What a path comes to below `base_url`.
 fn join(base_url: Option<&Url>, path: &Located<String>, findings: &mut Findings) -> Option<Url> {
     if let Some(placeholder) = placeholder(&path.value) {
         let message = format!("the placeholder `{placeholder}` is not supported yet");
@@ -37,15 +38,10 @@ fn join(base_url: Option<&Url>, path: &Located<String>, findings: &mut Findings)
         findings.error(&path.place, "an absolute URL as a path is not supported yet", Some(help));
         return None;
     }
-    let mut base = base_url?.clone();
-    if !base.path().ends_with('/') {
-        base.set_path(&format!("{}/", base.path()));
-    }
-    // `./` keeps a first segment with a colon in it from being read as a scheme.
-    match base.join(&format!("./{}", path.value.trim_start_matches('/'))) {
+    match request::join(base_url?, &path.value) {
         Ok(url) => Some(url),
         Err(error) => {
-            findings.error(&path.place, format!("this is no path of a URL: {error}"), None);
+            findings.error(&path.place, error.to_string(), None);
             None
         }
     }
@@ -58,7 +54,7 @@ fn placeholder(text: &str) -> Option<&str> {
     text.get(start..=start + end)
 }
 
-fn params(endpoint: &Section<'_>, findings: &mut Findings) -> Vec<(String, String)> {
+fn params(endpoint: &Section<'_>, findings: &mut Findings) -> Vec<(String, Template)> {
     let mut params = Vec::new();
     for entry in endpoint.map("params") {
         let values = match &entry.value.kind {
@@ -73,7 +69,7 @@ fn params(endpoint: &Section<'_>, findings: &mut Findings) -> Vec<(String, Strin
                 Some(found) => {
                     findings.error(&value.place, format!("the placeholder `{found}` is not supported yet"), None);
                 }
-                None => params.push((entry.key.clone(), text)),
+                None => params.push((entry.key.clone(), Template::literal(text))),
             }
         }
     }

@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use super::{base, plan, plan_with, with};
 use crate::{
     plan::{
-        ApiKeyLocation, AuthPlan, Compression, DedupSort, MaxRejects, PaginatorPlan, Plan, ResourcePlan, Transform,
-        WriteDisposition, resolve::Overrides,
+        ApiKeyLocation, AuthPlan, Bindings, Compression, DedupSort, MaxRejects, PaginatorPlan, Plan, ResourcePlan,
+        Transform, WriteDisposition, resolve::Overrides,
     },
     schema::{ColumnType, ColumnsContract, DataTypeContract, Format, Source},
 };
@@ -32,7 +32,7 @@ fn the_defaults_are_those_of_the_interface() {
     assert_eq!(plan.destination.url, "./lake");
     let resource = &plan.resources[0];
     assert_eq!((resource.table.as_str(), resource.write_disposition), ("t", WriteDisposition::Append));
-    assert_eq!(resource.request.url.as_str(), "https://api.example.com/v1/t");
+    assert_eq!(resource.request.bind(&Bindings::default()).unwrap().url.as_str(), "https://api.example.com/v1/t");
     assert!(resource.data_selector.is_root() && resource.dedup);
     assert_eq!(resource.parquet.compression, Compression::Zstd(3));
     assert_eq!((resource.parquet.row_group_rows, resource.parquet.target_file_size), (250_000, 256_000_000));
@@ -129,7 +129,11 @@ fn paths_are_joined_as_dlt_joins_them() {
         ("https://a.example/api", "t?fixed=1", "https://a.example/api/t?fixed=1"),
     ] {
         let changes = [("/client/base_url", json!(base)), ("/resources/0/endpoint", json!(path))];
-        assert_eq!(resource_with(&changes).request.url.as_str(), joined, "{base} {path}");
+        assert_eq!(
+            resource_with(&changes).request.bind(&Bindings::default()).unwrap().url.as_str(),
+            joined,
+            "{base} {path}"
+        );
     }
 }
 
@@ -138,7 +142,7 @@ fn a_bare_text_is_a_resource_of_that_name_and_path() {
     let schema = base()["resources"][0]["schema"].clone();
     let plan = plan(&with(&[("/resources", json!(["posts"])), ("/resource_defaults/schema", schema)])).unwrap();
     assert_eq!(plan.resources[0].name, "posts");
-    assert_eq!(plan.resources[0].request.url.path(), "/v1/posts");
+    assert_eq!(plan.resources[0].request.bind(&Bindings::default()).unwrap().url.path(), "/v1/posts");
 }
 
 #[test]
