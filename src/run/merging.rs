@@ -29,7 +29,7 @@ use crate::{
     error::Result,
     merge::{FileChange, Found, Incoming, MergeError, Search},
     model::{DataFile, EncodedFile, StagedFile},
-    plan::{MergePlan, MergeStrategy, PaginatorPlan, ResourcePlan, WriteDisposition},
+    plan::{MergePlan, MergeStrategy, ResourcePlan, WriteDisposition},
     report::{Event, Reporter},
     schema::TableSchema,
     write::{Change, WriteOptions, adapt_with, empty_file, renamed, rewrite_with},
@@ -125,7 +125,7 @@ pub(super) fn drops_rows(resource: &ResourcePlan) -> bool {
 /// Whether the run brought all that the source has, so that what it did not bring has gone there. Where that matters and is
 /// not so, a warning says what was left undone.
 pub(super) fn is_whole(resource: &ResourcePlan, reporter: &dyn Reporter, counters: &mut Counters) -> bool {
-    let is_cut = resource.max_pages.is_some() || has_maximum(&resource.paginator);
+    let is_cut = resource.max_pages.is_some() || resource.paginator.has_maximum();
     let is_whole = counters.rows_rejected == 0 && !is_cut;
     let undone = match &resource.merge {
         plan if plan.delete_missing => "no row of the table was deleted for being missing at the source",
@@ -144,15 +144,6 @@ pub(super) fn is_whole(resource: &ResourcePlan, reporter: &dyn Reporter, counter
         counters.warnings.push(message);
     }
     is_whole
-}
-
-/// Whether the paginator ends a list that goes on.
-fn has_maximum(paginator: &PaginatorPlan) -> bool {
-    match paginator {
-        PaginatorPlan::SinglePage => false,
-        PaginatorPlan::Offset { maximum_offset, .. } => maximum_offset.is_some(),
-        PaginatorPlan::PageNumber { maximum_page, .. } => maximum_page.is_some(),
-    }
 }
 
 impl Merging<'_> {
