@@ -17,6 +17,7 @@ mod detect;
 mod drift;
 mod end;
 mod line;
+mod shortfall;
 mod size;
 mod source;
 
@@ -79,6 +80,9 @@ pub trait PageSource: Send {
 
     /// Things the user should know, found so far.
     fn warnings(&self) -> &[String];
+
+    /// Why what was handed on may not be all that the source has, as far as can be told; to be asked at the end.
+    fn shortfall(&self) -> Option<&str>;
 }
 
 /// How far a list was handed on: enough to go on behind it, in another process too.
@@ -97,6 +101,8 @@ pub struct Position {
     /// Pages of passes before this one.
     #[serde(default)]
     before: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    shortfall: Option<String>,
 }
 
 impl Position {
@@ -128,9 +134,10 @@ pub struct Pages {
     guard: Guard,
     found: FoundOut,
     drift: Drift,
-    /// Why what came is not all of the list, once the list is over.
-    short: Option<String>,
     warnings: Vec<String>,
+    shortfall: Option<String>,
+    /// What of that the config is the reason of.
+    cut: Option<String>,
 }
 
 impl Pages {
@@ -158,6 +165,7 @@ impl Pages {
         }
         let surroundings = transport.surroundings().clone();
         let source = Arc::new(Source::new(transport, resource, request));
+        let cut = shortfall::by_config(resource);
         let drift = Drift::new(resource.on_drift, !source.key.is_empty());
         Ok(Self {
             next: Some(source.paginator.start()).filter(|_| resource.max_pages != Some(0)),
@@ -175,15 +183,17 @@ impl Pages {
             guard: Guard::default(),
             found: FoundOut::new(&resource.paginator),
             drift,
-            short: end::cut_by_config(resource),
             warnings: Vec::new(),
+            shortfall: cut.clone(),
+            cut,
         })
     }
 
     /// Goes on behind `position` in place of at the beginning. What the guard knew of the page before is not known again.
     #[must_use]
     pub fn resume(mut self, position: Position) -> Self {
-        let Position { next, pages, received, known, size, found, drift, before } = position;
+        let Position { next, pages, received, known, size, found, drift, before, shortfall } = position;
+        self.shortfall = self.shortfall.or(shortfall);
         self.next = next.filter(|_| self.max_pages.is_none_or(|max| pages < max));
         (self.number, self.received, self.known, self.size, self.before) = (pages, received, known, size, before);
         self.drift.resume(drift);
@@ -325,13 +335,17 @@ impl Pages {
         let url = || fetched.url.clone();
         let next = next.map_err(|problem| FetchError::Paginate { page: self.number, url: url(), problem })?;
         let silent = self.source.paginator.silent(&view).map(ToString::to_string);
-        let says_more = self.source.paginator.says_more(&view);
+        let promises_more = self.source.paginator.promises_more(&view);
         self.learn(known, token);
         match next {
-            None => Ok(self.end(says_more)),
+            None => Ok(self.end(promises_more)),
             Some(next) => {
                 silent.into_iter().for_each(|path| self.warn_of_silence(&path));
-                Ok(Some(next).filter(|_| !self.is_cut()))
+                if self.is_cut() {
+                    self.tell_drift();
+                    return Ok(None);
+                }
+                Ok(Some(next))
             }
         }
     }
@@ -390,6 +404,7 @@ impl PageSource for Pages {
             found: self.found.clone(),
             drift: self.drift.state(self.next.as_ref().map_or(0, |next| self.source.paginator.lead(next))),
             before: self.before,
+            shortfall: self.shortfall.clone(),
         }
     }
 
@@ -400,6 +415,10 @@ impl PageSource for Pages {
 
     fn warnings(&self) -> &[String] {
         &self.warnings
+    }
+
+    fn shortfall(&self) -> Option<&str> {
+        self.shortfall.as_deref()
     }
 }
 

@@ -158,24 +158,6 @@ impl PaginatorPlan {
         }
     }
 
-    /// Whether the config ends a list that goes on.
-    pub fn has_maximum(&self) -> bool {
-        match self {
-            Self::Offset(plan) => plan.maximum_offset.is_some(),
-            Self::PageNumber(plan) => plan.maximum_page.is_some(),
-            _ => false,
-        }
-    }
-
-    /// Whether the config begins in the middle of the list.
-    pub fn starts_late(&self) -> bool {
-        match self {
-            Self::Offset(plan) => plan.offset > 0,
-            Self::PageNumber(plan) => plan.page > plan.base_page,
-            _ => false,
-        }
-    }
-
     /// The paginator as a config that says the same, in YAML's flow style: what pins one that was found out.
     pub fn to_config(&self) -> String {
         let entries: Vec<(&str, Value)> = match self {

@@ -100,7 +100,7 @@ impl Paginator for Cursor {
         }
     }
 
-    fn says_more(&self, page: &PageView<'_>) -> bool {
+    fn promises_more(&self, page: &PageView<'_>) -> bool {
         self.end.has_more(page) == Some(true)
     }
 

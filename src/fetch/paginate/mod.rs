@@ -121,11 +121,6 @@ pub trait Paginator: Send + Sync {
         0
     }
 
-    /// Whether the page says that another one follows; false where it says nothing.
-    fn says_more(&self, _page: &PageView<'_>) -> bool {
-        false
-    }
-
     /// Where the config says that a page tells of the list's end and this one does not; nothing by default.
     fn silent(&self, _page: &PageView<'_>) -> Option<&Selector> {
         None
@@ -133,6 +128,11 @@ pub trait Paginator: Send + Sync {
 
     /// The position behind `page`, which came for `token`; `None` at the end of the list.
     fn advance(&self, token: &PageToken, page: &PageView<'_>) -> Result<Option<PageToken>, PaginateError>;
+
+    /// Whether the page says that others follow it, whatever [`advance`](Self::advance) makes of that; never by default.
+    fn promises_more(&self, _page: &PageView<'_>) -> bool {
+        false
+    }
 
     /// The position behind `token`'s page before that page has come.
     fn ahead(&self, token: &PageToken, known: &Extent) -> Ahead;

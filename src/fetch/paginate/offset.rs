@@ -83,10 +83,6 @@ impl Paginator for Offset {
         self.end.silent(page)
     }
 
-    fn says_more(&self, page: &PageView<'_>) -> bool {
-        self.end.has_more(page) == Some(true)
-    }
-
     fn advance(&self, token: &PageToken, page: &PageView<'_>) -> Result<Option<PageToken>, PaginateError> {
         let lead = self.lead(token);
         let fresh = page.count.saturating_sub(lead);
@@ -101,6 +97,10 @@ impl Paginator for Offset {
         let step = if fresh == 0 { self.limit - self.overlap } else { fresh };
         let next = Self::offset(token)?.saturating_add(step);
         Ok((!self.is_beyond(next, &page.known)).then_some(PageToken::Offset(next)))
+    }
+
+    fn promises_more(&self, page: &PageView<'_>) -> bool {
+        self.end.has_more(page) == Some(true)
     }
 
     fn ahead(&self, token: &PageToken, known: &Extent) -> Ahead {

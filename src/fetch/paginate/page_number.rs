@@ -71,10 +71,6 @@ impl Paginator for PageNumber {
         self.end.silent(page)
     }
 
-    fn says_more(&self, page: &PageView<'_>) -> bool {
-        self.end.has_more(page) == Some(true)
-    }
-
     fn advance(&self, token: &PageToken, page: &PageView<'_>) -> Result<Option<PageToken>, PaginateError> {
         if self.end.is_last(page, page.count) || page.known.records.is_some_and(|records| page.received >= records) {
             return Ok(None);
@@ -82,6 +78,10 @@ impl Paginator for PageNumber {
         self.end.must_end(page, self.maximum)?;
         let next = Self::number(token)?.saturating_add(1);
         Ok((!self.is_beyond(next, &page.known)).then_some(PageToken::Page(next)))
+    }
+
+    fn promises_more(&self, page: &PageView<'_>) -> bool {
+        self.end.has_more(page) == Some(true)
     }
 
     fn ahead(&self, token: &PageToken, known: &Extent) -> Ahead {
