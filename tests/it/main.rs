@@ -14,6 +14,7 @@ mod layers;
 mod maintain;
 mod merge;
 mod pagination;
+mod paginators;
 mod pause;
 mod resume;
 mod schema_drift;
