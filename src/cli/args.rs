@@ -11,6 +11,7 @@ use super::{
     demo::DemoArgs,
     exit::Exit,
     files::FilesArgs,
+    infer::InferArgs,
     output::{self, Answer},
     run::RunArgs,
     state::{ExportStateArgs, ImportStateArgs},
@@ -39,6 +40,7 @@ Exit codes: 0 done; 1 somebody has to mend something (config, credentials, a 4xx
 pub enum Command {
     Run(RunArgs),
     Check(CheckArgs),
+    Infer(InferArgs),
     Status(StatusArgs),
     Verify(VerifyArgs),
     Files(FilesArgs),

@@ -12,6 +12,7 @@
 //! So a wrong guess, an error beyond the end of the list and the order of the answers never show in what is handed on.
 
 mod line;
+mod put_back;
 mod size;
 mod source;
 
@@ -20,6 +21,7 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
+pub use self::put_back::PutBack;
 use self::{
     line::Line,
     size::PageSize,

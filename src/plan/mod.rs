@@ -4,6 +4,7 @@
 //! Config (what the user wrote, with places) ──resolve──► Plan ──► stages (each reads its own part, none reads the config)
 //! ```
 
+pub mod inference;
 pub mod reader;
 pub(crate) mod request;
 mod resolve;
@@ -16,13 +17,14 @@ use url::Url;
 
 use crate::{
     json::Selector,
-    schema::{Contract, TableSchema},
+    schema::{Contract, Naming, TableSchema},
     secret::Secret,
     store::Destination,
 };
 
+pub use inference::Inference;
 pub use request::{BindError, Bindings, BodyPlan, BoundBody, BoundRequest, JsonTemplate, Method, RequestPlan};
-pub use resolve::{Overrides, name_of_delta, resolve};
+pub use resolve::{Overrides, resolve};
 pub use template::{IncrementalValue, Reference, Template, TemplateError};
 
 /// Everything one `restlake run` does.
@@ -114,7 +116,12 @@ pub struct ResourcePlan {
     pub data_selector: Selector,
     /// No more pages are asked for. With `replace`, see [`Plan::partial_replace_allowed`].
     pub max_pages: Option<u64>,
+    /// Empty as long as it is open, see `inference`.
     pub schema: TableSchema,
+    /// How the columns are found; `None` where they are known.
+    pub inference: Option<Inference>,
+    /// What columns are called that nobody names.
+    pub naming: Naming,
     pub contract: Contract,
     pub max_rejects: Option<MaxRejects>,
     pub write_disposition: WriteDisposition,

@@ -8,7 +8,7 @@ use restlake::{
         AuthPlan, Bindings, BoundRequest, CheckpointPlan, ClientPlan, Compression, MergePlan, PaginatorPlan,
         ParquetPlan, RequestPlan, ResourcePlan, RetryPlan, WriteDisposition,
     },
-    schema::{Contract, TableSchema},
+    schema::{Contract, Naming, TableSchema},
 };
 use url::Url;
 
@@ -47,6 +47,8 @@ pub fn resource(base_url: &Url, path: &str, paginator: PaginatorPlan) -> Resourc
         data_selector: selector("data"),
         max_pages: None,
         schema: TableSchema { columns: Vec::new() },
+        inference: None,
+        naming: Naming::Direct,
         contract: Contract::default(),
         max_rejects: None,
         write_disposition: WriteDisposition::Append,

@@ -22,7 +22,7 @@ use crate::{
     json::{Document, Kind, Selector},
     plan::{Bindings, CheckpointPlan, Compression, MergePlan, ParquetPlan, RequestPlan, WriteDisposition},
     report::Silent,
-    schema::{Contract, TableSchema},
+    schema::{Contract, Naming, TableSchema},
     secret::Redactor,
 };
 
@@ -206,6 +206,8 @@ fn resource(paginator: PaginatorPlan) -> ResourcePlan {
         data_selector: selector("data"),
         max_pages: None,
         schema: TableSchema { columns: Vec::new() },
+        inference: None,
+        naming: Naming::Direct,
         contract: Contract::default(),
         max_rejects: None,
         write_disposition: WriteDisposition::Append,

@@ -175,13 +175,11 @@ fn what_depends_on_other_resources_is_not_supported_yet() {
 }
 
 #[test]
-fn a_resource_without_a_schema_or_a_paginator_is_told_what_to_declare() {
+fn a_resource_without_a_paginator_is_told_what_to_declare() {
     let mut config = base();
-    config["resources"][0]["schema"] = Value::Null;
     config["client"]["paginator"] = Value::Null;
     let found = problems(&config);
-    assert_eq!(found.len(), 2, "{found:?}");
-    assert!(found.iter().any(|problem| problem.contains("without a schema is not supported yet")));
+    assert_eq!(found.len(), 1, "{found:?}");
     assert!(found.iter().any(|problem| problem.contains("there is no paginator") && problem.contains("`single_page`")));
 }
 
