@@ -82,6 +82,9 @@ pub(super) struct Owner {
     serial: u64,
     #[serde(default)]
     pub standing: Standing,
+    /// The run whose claim this is, as long as it waits for another table.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waiting: Option<String>,
 }
 
 impl Owner {
@@ -92,7 +95,7 @@ impl Owner {
         let renewed_at = timestamp(now);
         let serial = next_serial();
         let claim = format!("{:08x}-{serial}", seed(random));
-        Self { process, started_at, renewed_at, claim, serial, standing: Standing::Claimed }
+        Self { process, started_at, renewed_at, claim, serial, standing: Standing::Claimed, waiting: None }
     }
 
     /// Whether nobody will come back to the attempt.
@@ -239,6 +242,14 @@ impl Lease {
     pub async fn stand(&self, standing: Standing) -> Result<(), CommitError> {
         if let Some(owner) = self.owner.lock().await.as_mut() {
             owner.standing = standing;
+        }
+        self.renew().await
+    }
+
+    /// Tells others that the run of this claim waits for another table, or does no more.
+    pub async fn wait(&self, run: Option<String>) -> Result<(), CommitError> {
+        if let Some(owner) = self.owner.lock().await.as_mut() {
+            owner.waiting = run;
         }
         self.renew().await
     }

@@ -11,7 +11,7 @@ use super::{
     resource::Export,
 };
 use crate::{
-    commit::{Attempt, DiedAfterCommit, Resumable, TableFormat, TableSnapshot},
+    commit::{Attempt, DiedAfterCommit, LivingOwner, Resumable, TableFormat, TableSnapshot},
     error::{Result, chain},
     model::Operation,
     plan::{ResourcePlan, WriteDisposition},
@@ -120,7 +120,13 @@ impl Export<'_> {
         let message =
             format!("waits for process {} on {}, which has worked since {}", owner.pid, owner.host, owner.since);
         self.reporter.on_event(&Event::Warning { resource: &self.resource.name, message: &message });
-        workspace.wait_until_free(attempt, &self.environment.shutdown).await?;
+        self.claims.begin_to_wait().await;
+        let gives_up = |owner: &LivingOwner| self.claims.are_in_the_way_of(owner);
+        let waited = workspace.wait_until_free(attempt, &self.environment.shutdown, &gives_up).await;
+        self.claims.end_to_wait().await;
+        if let Some(owner) = waited? {
+            return Err(workspace.busy(owner).into());
+        }
         // Who was waited for may have died.
         table.recover().await
     }
