@@ -80,7 +80,7 @@ impl CommitObject {
         let files = apply(base.files.clone(), &commit);
         let totals = Totals::of(&files);
         let files = version.is_multiple_of(FULL_LIST_EVERY).then_some(files);
-        let committed_at = now.to_rfc3339_opts(SecondsFormat::Secs, true);
+        let committed_at = now.to_rfc3339_opts(SecondsFormat::Millis, true);
         Self { format: FORMAT, version, attempt: attempt.to_owned(), committed_at, commit, totals, files }
     }
 }

@@ -138,7 +138,9 @@ impl Export<'_> {
         let Some(died) = table.workspace().died_after_commit() else { return Ok(None) };
         let appends = self.resume && self.resource.write_disposition == WriteDisposition::Append;
         let committed = DateTime::parse_from_rfc3339(&died.committed_at).map(|moment| moment.with_timezone(&Utc));
-        if !appends || died.version != base.version || !committed.is_ok_and(|moment| self.is_recent(moment)) {
+        // A run that had begun before the commit is no repetition of the one that made it.
+        let is_repeated = committed.is_ok_and(|moment| self.began > moment && self.is_recent(moment));
+        if !appends || died.version != base.version || !is_repeated {
             return Ok(None);
         }
         // It may have joined small files after it had appended.
