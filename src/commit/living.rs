@@ -90,7 +90,7 @@ impl Workspace {
 
     async fn look(&self, attempt: &Attempt) -> Result<Sight, CommitError> {
         let lost = || CommitError::AttemptLost { attempt: self.table.shown(&attempt.lease.name) };
-        let ours = attempt.lease.owner().await.ok_or_else(lost)?;
+        let ours = attempt.lease.owner().ok_or_else(lost)?;
         let (mut sight, mut taken) = (Sight::Alone, None);
         for found in self.attempts().await? {
             let ownership = found.ownership(&self.table).await?;

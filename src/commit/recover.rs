@@ -3,7 +3,7 @@
 //! ```text
 //! attempt ─► named by a commit? ─yes─► published? ─no─► settle ─► owner dead? ─yes─► died after its commit: remembered
 //!                └─no─► owner dead? ─yes─► checkpoints at the next version? ─yes─► kept for who resumes
-//!                                                  └─no─► deleted
+//!                                                  └─no─► its commit on its way? ─no─► deleted
 //! ```
 //!
 //! What lives is left alone. Every step may be done twice, by two processes at once, and be cut off anywhere.
@@ -100,14 +100,15 @@ impl Workspace {
     }
 
     async fn clear_dead(&self, found: &Found, ownership: Ownership, newest: Version) -> Result<(), CommitError> {
+        if self.may_still_commit(found, &ownership, newest) {
+            return Ok(());
+        }
         if found.version == newest + 1 && self.is_resumable(found).await? {
             return Ok(());
         }
         match ownership {
-            // Somebody may be about to resume it.
-            Ownership::Record(record, _) if found.has_checkpoints() => {
-                self.take_and_clear(&found.predecessor(record)).await
-            }
+            // Somebody may be about to resume it, or its owner only have been slow: then that one sees that it has lost it.
+            Ownership::Record(record, _) => self.take_and_clear(&found.predecessor(record)).await,
             _ => clear(&self.table, &found.name).await,
         }
     }

@@ -131,7 +131,7 @@ impl Workspace {
     pub(super) async fn lease_for(&self, base: Version) -> Result<CommitLease, CommitError> {
         let current = self.current.lock().await.clone();
         if let Some(lease) = current.filter(|lease| lease.version == base + 1)
-            && lease.owner().await.is_some()
+            && lease.owner().is_some()
         {
             return Ok(CommitLease { lease, is_own: false });
         }

@@ -65,6 +65,11 @@ impl TableStore {
         Some(rest.to_owned())
     }
 
+    /// Whether a request that is on its way when its sender dies can still arrive: not on this machine.
+    pub fn is_behind_a_network(&self) -> bool {
+        self.context.kind == Kind::Cloud
+    }
+
     /// How messages call a path of the table.
     pub fn shown(&self, path: &str) -> String {
         let table = self.root.filename().unwrap_or_default();
