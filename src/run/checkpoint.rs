@@ -25,7 +25,7 @@ use crate::{
     fetch::Position,
     model::{Reject, StagedFile},
     plan::{ClientPlan, ResourcePlan},
-    secret::{Secret, is_secret_name},
+    secret::is_secret_name,
 };
 
 /// Between two checkpoints passes at least so many times what the last one cost, so that they stay under 2 % of the run.
@@ -162,12 +162,46 @@ pub(super) fn fingerprint(
     source: &ClientPlan,
     memory: Option<u64>,
 ) -> Result<String, RunError> {
-    // Secrets are serialised as a word that says nothing; a header's value is one, whether it is a credential or not.
-    let value = |name: &str, value: &Secret<String>| (!is_secret_name(name)).then(|| value.expose().clone());
-    let headers: Vec<_> = source.headers.iter().map(|(name, secret)| (name, value(name, secret))).collect();
-    let client = (&source.base_url, headers, &source.auth);
-    let plan = serde_json::to_vec(&(env!("CARGO_PKG_VERSION"), resource, client, memory)).map_err(RunError::Stored)?;
-    Ok(sha256(&plan))
+    // All fields by name: one that is added must be put on one side or the other.
+    let ResourcePlan {
+        name,
+        table,
+        request,
+        paginator,
+        data_selector,
+        max_pages,
+        schema,
+        contract,
+        write_disposition,
+        merge,
+        primary_key,
+        dedup,
+        dedup_sort,
+        partition_by,
+        parquet,
+        // How far a run may go, what it does beside its rows, and what it says.
+        max_rejects: _,
+        checkpoint: _,
+        rewrite_limit: _,
+        compact_above: _,
+        warnings: _,
+    } = resource;
+    let shared = source.headers.iter().map(|(name, value)| (name.clone(), value.expose().clone()));
+    let own = request.headers.iter().map(|(name, value)| (name.to_string(), value.expose().to_string()));
+    let headers = (shared.map(told).collect::<Vec<_>>(), own.map(told).collect::<Vec<_>>());
+    let client = (&source.base_url, &source.auth, headers);
+    let rows = (request, paginator, data_selector, max_pages, schema, contract);
+    let keys = (write_disposition, merge, primary_key, dedup, dedup_sort);
+    let files = (name, table, partition_by, parquet, memory);
+    let plan = serde_json::to_vec(&(env!("CARGO_PKG_VERSION"), client, rows, keys, files));
+    Ok(sha256(&plan.map_err(RunError::Stored)?))
+}
+
+/// A header as it tells runs apart. Secrets are serialised as a word that says nothing; a header's value is one, whether it
+/// is a credential or not.
+fn told((name, value): (String, String)) -> (String, Option<String>) {
+    let value = (!is_secret_name(&name)).then_some(value);
+    (name, value)
 }
 
 /// When the next checkpoint is due.
