@@ -207,6 +207,16 @@ impl TableStore {
         }
     }
 
+    /// Makes sure that what was deleted at these paths stays so when the power goes out, on local disk: deletions alone are
+    /// not synced there. Elsewhere what the store has confirmed is done.
+    pub async fn sync_deleted(&self, paths: Vec<String>) -> Result<(), StoreError> {
+        let Some(disk) = self.context.disk.clone() else { return Ok(()) };
+        let locations = paths.iter().map(|path| Ok(disk.join(self.location(path)?.as_ref())));
+        let deleted: Vec<_> = locations.collect::<Result<_, StoreError>>()?;
+        let synced = spawn_blocking(move || local::sync_deleted(&deleted)).await;
+        synced.map_err(io::Error::from).flatten().map_err(|error| self.error("delete", "", &error))
+    }
+
     /// Deletes what writes that were cut off left below a directory of the table, on local disk; other stores keep nothing
     /// of such a write under a name.
     ///
