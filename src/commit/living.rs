@@ -11,9 +11,9 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Attempt, CommitError, Workspace,
     attempts::Ownership,
-    owner::{Owner, Standing},
+    owner::{LEASE, Owner, Standing},
 };
-use crate::error::Result;
+use crate::error::{ErrorKind, Failure, Result, chain};
 
 /// How long a younger run may take to find out that it is not the first, and how often it is looked at.
 const LOOKS: usize = 10;
@@ -46,6 +46,10 @@ impl Workspace {
     ///
     /// An owner on another machine counts as living as long as its lease is fresh.
     pub async fn living(&self, attempt: &Attempt) -> Result<Option<LivingOwner>> {
+        Ok(self.find_living(attempt).await?)
+    }
+
+    async fn find_living(&self, attempt: &Attempt) -> Result<Option<LivingOwner>, CommitError> {
         for _ in 0..LOOKS {
             match self.look(attempt).await? {
                 Sight::Taken(owner) => return Ok(Some(owner)),
@@ -63,23 +67,31 @@ impl Workspace {
     /// may have died: [`recover`](super::TableFormat::recover) it, look at it anew and [`rebase`](Self::rebase).
     ///
     /// # Errors
-    /// The store's, and [`CommitError::Interrupted`] when `shutdown` is cancelled.
+    /// The store's, if it does not pass before our own lease runs out, and [`CommitError::Interrupted`] when `shutdown` is cancelled.
     pub async fn wait_until_free(
         &self,
         attempt: &Attempt,
         shutdown: &CancellationToken,
         gives_up: &(dyn Fn(&LivingOwner) -> bool + Sync),
     ) -> Result<Option<LivingOwner>> {
-        while let Some(owner) = self.living(attempt).await? {
-            if gives_up(&owner) {
-                return Ok(Some(owner));
+        loop {
+            match self.find_living(attempt).await {
+                Ok(None) => return Ok(None),
+                Ok(Some(owner)) if gives_up(&owner) => return Ok(Some(owner)),
+                Ok(Some(_)) => {}
+                // Who waits for hours is not sent home by a store that fails for a minute.
+                Err(CommitError::Store(error))
+                    if error.kind() == ErrorKind::Transient && attempt.lease.age() < LEASE =>
+                {
+                    tracing::warn!(error = %chain(&error), "the table could not be looked at, and is looked at again");
+                }
+                Err(error) => return Err(error.into()),
             }
             let pause = shutdown.run_until_cancelled(self.environment.clock.sleep(WAIT)).await;
             if pause.is_none() || shutdown.is_cancelled() {
                 return Err(CommitError::Interrupted { table: self.table.shown("") }.into());
             }
         }
-        Ok(None)
     }
 
     /// The error for a run that does not wait.

@@ -8,12 +8,14 @@
 //!
 //! What lives is left alone. Every step may be done twice, by two processes at once, and be cut off anywhere.
 
+use std::sync::atomic::Ordering;
+
 use async_trait::async_trait;
 
 use super::{
     CommitError, CommitRecord, DiedAfterCommit, Workspace,
     attempts::{Found, Ownership, clear, is_staged_by_us},
-    owner::{LEASE, STAGING},
+    owner::{LEASE, Lease, STAGING, Standing},
     rejects, runs,
 };
 use crate::model::Version;
@@ -99,8 +101,31 @@ impl Workspace {
         Ok(matches!(ownership, Ownership::Record(..)) && is_dead && !has_told)
     }
 
+    /// Deletes what was kept for commits that could still arrive, once another one has their version.
+    pub(super) async fn clear_late(&self, committed: &Lease) -> Result<(), CommitError> {
+        if !self.late.swap(false, Ordering::Relaxed) {
+            return Ok(());
+        }
+        for found in self.attempts().await? {
+            if found.version != committed.version || found.name == committed.name {
+                continue;
+            }
+            let ownership = found.ownership(&self.table).await?;
+            match &ownership {
+                Ownership::Record(record, Some(owner))
+                    if owner.standing == Standing::Committing && self.is_dead(&ownership) =>
+                {
+                    self.take_and_clear(&found.predecessor(record.clone())).await?;
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
     async fn clear_dead(&self, found: &Found, ownership: Ownership, newest: Version) -> Result<(), CommitError> {
         if self.may_still_commit(found, &ownership, newest) {
+            self.late.store(true, Ordering::Relaxed);
             return Ok(());
         }
         if found.version == newest + 1 && self.is_resumable(found).await? {

@@ -98,7 +98,13 @@ impl Export<'_> {
                 let _ = attempt.abandon().await;
                 return Err(error);
             }
-            let newest = table.snapshot().await?;
+            let newest = match table.snapshot().await {
+                Ok(newest) => newest,
+                Err(error) => {
+                    let _ = attempt.abandon().await;
+                    return Err(error);
+                }
+            };
             if newest.version == base.version {
                 return Ok((newest, attempt));
             }

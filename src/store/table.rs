@@ -1,6 +1,14 @@
 //! One table's part of a store: paths are relative to the table, errors name store and path.
 
-use std::{io, ops::Range, sync::Arc, time::SystemTime};
+use std::{
+    io,
+    ops::Range,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::SystemTime,
+};
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
@@ -35,6 +43,7 @@ pub struct TableStore {
     store: Arc<dyn ObjectStore>,
     root: Path,
     context: Arc<Context>,
+    conditional: Arc<AtomicBool>,
 }
 
 impl TableStore {
@@ -43,7 +52,8 @@ impl TableStore {
         if root == store.root {
             return Err(StoreError::Name { name: table.to_owned(), reason: "it is empty".into() });
         }
-        Ok(Self { store: Arc::clone(&store.store), root, context: Arc::clone(&store.context) })
+        let (context, conditional) = (Arc::clone(&store.context), Arc::clone(&store.conditional));
+        Ok(Self { store: Arc::clone(&store.store), root, context, conditional })
     }
 
     /// The object store itself, for what needs a reader of its own.
@@ -68,6 +78,15 @@ impl TableStore {
     /// Whether a request that is on its way when its sender dies can still arrive: not on this machine.
     pub fn is_behind_a_network(&self) -> bool {
         self.context.kind == Kind::Cloud
+    }
+
+    /// Whether the store's put-if-absent was found to be one since it was opened.
+    pub fn is_conditional(&self) -> bool {
+        self.conditional.load(Ordering::Relaxed)
+    }
+
+    pub fn set_conditional(&self) {
+        self.conditional.store(true, Ordering::Relaxed);
     }
 
     /// How messages call a path of the table.

@@ -9,6 +9,7 @@ mod history;
 mod landing;
 mod living;
 mod owners;
+mod quirks;
 mod races;
 mod rebase;
 mod suite;
@@ -69,6 +70,8 @@ macro_rules! conformance {
             landing => a_commit_that_is_never_answered_is_given_up,
             landing => a_renewal_that_hangs_holds_no_commit_up,
             landing => a_renewal_that_hangs_is_given_up_and_tried_again,
+            quirks => a_store_that_overwrites_is_refused_before_anything_is_staged,
+            quirks => a_run_that_waits_is_not_sent_home_by_a_store_that_fails_for_a_while,
             races => an_attempt_whose_record_comes_back_is_left_alone,
             races => an_attempt_without_a_record_is_cleaned_up,
             living => a_run_finds_who_works_on_the_table_and_since_when,
