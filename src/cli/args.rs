@@ -11,6 +11,7 @@ use super::{
     demo::DemoArgs,
     exit::Exit,
     files::FilesArgs,
+    import::ImportArgs,
     output::{self, Answer},
     run::RunArgs,
     state::{ExportStateArgs, ImportStateArgs},
@@ -46,6 +47,7 @@ pub enum Command {
     Vacuum(VacuumArgs),
     ExportState(ExportStateArgs),
     ImportState(ImportStateArgs),
+    Import(ImportArgs),
     Demo(DemoArgs),
 }
 

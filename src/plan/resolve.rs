@@ -16,6 +16,7 @@ mod disposition;
 mod format;
 mod load_columns;
 mod merge;
+mod paginator;
 mod partition;
 mod request;
 mod resource;
