@@ -5,6 +5,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 
 use super::{
+    RunError,
     checkpoint::{self, Resumed},
     evolving,
     outcome::Counters,
@@ -130,8 +131,8 @@ impl Export<'_> {
         let gives_up = |owner: &LivingOwner| self.claims.are_in_the_way_of(owner);
         let waited = workspace.wait_until_free(attempt, &self.environment.shutdown, &gives_up).await;
         self.claims.end_to_wait().await;
-        if let Some(owner) = waited? {
-            return Err(workspace.busy(owner).into());
+        if let Some(LivingOwner { host, pid, .. }) = waited? {
+            return Err(RunError::Circle { table: workspace.table().shown(""), host, pid }.into());
         }
         // Who was waited for may have died.
         table.recover().await

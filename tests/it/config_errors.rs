@@ -207,7 +207,7 @@ schema = {columns = [{name = \"id\", type = \"list<intt>\"}]}
 fn a_data_file_that_s3_could_not_copy_is_refused_where_its_size_stands() {
     let config = |size: &str| {
         format!(
-            "client: {{base_url: \"https://a.example\"}}
+            "client: {{base_url: \"https://a.example\", paginator: single_page}}
 resources: [{{name: t, schema: {{columns: [{{name: id, type: int64}}]}}}}]
 destination:
   url: ./lake
@@ -216,7 +216,7 @@ destination:
         )
     };
     let directory = directory(&[("large.yaml", &config("6GB")), ("largest.yaml", &config("5GB"))]);
-    assert_snapshot!(problems(&directory, "large.yaml"), @"large.yaml:5:32: destination.parquet.target_file_size: expected a size of at most 5GB, such as `256MB` or `1GiB`, found `6GB`");
+    assert_snapshot!(problems(&directory, "large.yaml"), @"large.yaml:5:31: destination.parquet.target_file_size: expected a size of at most 5GB, such as `256MB` or `1GiB`, found `6GB`");
     assert!(loaded(&directory, "largest.yaml").is_ok());
 }
 
