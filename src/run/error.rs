@@ -48,6 +48,11 @@ pub enum RunError {
     Conflict { table: String, version: u64 },
 
     #[error(
+        "{table} is held by the process {pid} on {host}, which began earlier and waits for another table, perhaps for one that this run has appended to: this run does not wait for it"
+    )]
+    Circle { table: String, host: String, pid: u32 },
+
+    #[error(
         "{resource}: the numbers do not add up: {fetched} rows fetched, but {written} written, {duplicate} duplicate, {rejected} rejected, {filtered} filtered and {unchanged} unchanged; nothing was committed"
     )]
     Numbers {
@@ -110,7 +115,7 @@ impl Failure for RunError {
             Self::Columns { .. } | Self::Clash { .. } => ErrorKind::User,
             Self::NoFields { .. } | Self::NoRecords { .. } => ErrorKind::User,
             Self::TooManyRejects { .. } => ErrorKind::TooManyRejects,
-            Self::Conflict { .. } => ErrorKind::Conflict,
+            Self::Conflict { .. } | Self::Circle { .. } => ErrorKind::Conflict,
             Self::Interrupted { .. } => ErrorKind::Interrupted,
             Self::Numbers { .. } | Self::LoadColumns { .. } | Self::Worker { .. } => ErrorKind::Bug,
             Self::Checkpoint(_) | Self::Stored(_) | Self::NoAttempt | Self::Observing => ErrorKind::Bug,
@@ -132,6 +137,7 @@ impl Failure for RunError {
             Self::NoRecords { .. } => "no_records",
             Self::TooManyRejects { .. } => "too_many_rejects",
             Self::Conflict { .. } => "commit_conflict",
+            Self::Circle { .. } => "table_busy",
             Self::Interrupted { .. } => "interrupted",
             Self::Numbers { .. } => "numbers",
             Self::Request { .. } => "request",
@@ -178,6 +184,9 @@ impl Failure for RunError {
             )),
             Self::NoFields { .. } | Self::NoRecords { .. } => Some("`data_selector` names the array of records, which are objects".into()),
             Self::Conflict { .. } | Self::Interrupted { .. } => Some("run again".into()),
+            Self::Circle { .. } => {
+                Some("run again when it is done; runs that start one after another do not wait for each other".into())
+            }
             Self::Checkpoint(_) | Self::Stored(_) => Some("run again with --no-resume".into()),
             Self::Request { .. } => Some("mend the places `{…}` of the endpoint, or the values that fill them".into()),
             Self::Numbers { .. }

@@ -21,4 +21,5 @@ mod resume;
 mod schema_drift;
 mod stores;
 mod table_formats;
+mod two_runs;
 mod write;
