@@ -327,6 +327,13 @@ pub(super) struct TableStage {
     rows: u64,
 }
 
+/// The schema of the first rows, from what a checkpoint holds.
+pub(super) fn first_schema(state: &[u8]) -> Result<TableSchema, RunError> {
+    let state: StageState = postcard::from_bytes(state)?;
+    let eras: Eras = serde_json::from_str(&state.eras).map_err(RunError::Stored)?;
+    Ok(eras.first().clone())
+}
+
 impl TableStage {
     /// `schema` is that of the first rows.
     pub(super) fn new(
@@ -343,9 +350,8 @@ impl TableStage {
             match input.blocking_recv() {
                 None => return Err(Stop::Elsewhere),
                 Some(Input::Mark(mut mark)) => {
-                    let started = meter.start();
+                    mark.taken = meter.now();
                     let flushed = self.flush(&mut mark)?;
-                    meter.stop(started);
                     files.send(flushed)?;
                     files.mark(mark)?;
                 }
