@@ -91,7 +91,7 @@ impl Pages {
             self.settle_guess();
         }
         if is_stuck {
-            self.warn(
+            self.falls_short(
                 "the first page says that there is more, and nothing in it tells where: set `paginator`".to_owned(),
             );
         }
