@@ -47,7 +47,11 @@ impl<'a> Call<'a> {
             self.check_time()?;
             let mut exchange = Exchange::new(self.client, self.scope, self.request.clone());
             self.attempts += 1;
-            let (trouble, asked) = match exchange.run().await {
+            let outcome = exchange.run().await;
+            if let Some(quota) = exchange.quota() {
+                permit.learn(quota);
+            }
+            let (trouble, asked) = match outcome {
                 Ok(response) => {
                     permit.succeeded();
                     return Ok(response);

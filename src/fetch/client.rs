@@ -57,7 +57,7 @@ impl Client {
     ) -> Result<Self, FetchError> {
         let (headers, secret_headers) = split_headers(&plan.headers)?;
         let auth = Static::new(&plan.auth);
-        let redactor = redactor.with(derived_secrets(&plan.auth));
+        redactor.learn(derived_secrets(&plan.auth));
         Ok(Self {
             http: http_client(plan)?,
             key_param: auth.param().map(str::to_owned),
@@ -66,7 +66,12 @@ impl Client {
             origin: plan.base_url.origin(),
             headers,
             secret_headers,
-            limiter: Limiter::new(plan.max_concurrency, plan.rate_limit, environment.clock.clone()),
+            limiter: Limiter::new(
+                plan.max_concurrency,
+                plan.rate_limit,
+                plan.retry.max_elapsed,
+                environment.clock.clone(),
+            ),
             retry: plan.retry,
             timeout: plan.timeout,
             max_body: plan.max_body.min(MAX_BODY as u64),

@@ -11,6 +11,7 @@ use tokio::time::{Instant, timeout};
 use super::{
     client::Client,
     error::{FetchError, Trouble},
+    quota::{self, Quota},
     redirect::{self, MAX_REDIRECTS, RedirectError},
     request::Request,
     retry::retry_after,
@@ -37,6 +38,8 @@ pub(super) struct Exchange<'a> {
     hops: u32,
     /// Of `timeout`.
     left: Duration,
+    /// What the last answer of the API's own said of its quota.
+    quota: Option<Quota>,
 }
 
 /// Why an attempt did not give a document.
@@ -58,7 +61,7 @@ impl From<Trouble> for Failed {
 
 impl<'a> Exchange<'a> {
     pub(super) fn new(client: &'a Client, scope: &'a Scope, request: Request) -> Self {
-        Self { client, scope, request, hops: 0, left: client.timeout }
+        Self { client, scope, request, hops: 0, left: client.timeout, quota: None }
     }
 
     /// Where the last hop went, redacted.
@@ -79,6 +82,7 @@ impl<'a> Exchange<'a> {
             let started = Instant::now();
             let answer = self.in_time(self.send()).await?;
             self.left = self.left.saturating_sub(started.elapsed());
+            self.quota = self.quota_of(answer.headers());
             if !answer.status().is_redirection() {
                 return self.read(answer).await;
             }
@@ -86,6 +90,17 @@ impl<'a> Exchange<'a> {
             // A hop is a request as well, and takes a token of the bucket.
             self.client.limiter.clear().await;
         }
+    }
+
+    /// Another host's quota is none of ours.
+    fn quota_of(&self, headers: &HeaderMap) -> Option<Quota> {
+        let now = self.client.surroundings().environment.clock.now();
+        quota::read(headers, now).filter(|_| self.client.is_own(&self.request))
+    }
+
+    /// What the last answer said of the quota that is left.
+    pub(super) fn quota(&self) -> Option<&Quota> {
+        self.quota.as_ref()
     }
 
     async fn in_time<T>(&self, work: impl Future<Output = Result<T, Failed>>) -> Result<T, Failed> {
@@ -199,7 +214,15 @@ impl<'a> Exchange<'a> {
         tracing::debug!(resource = %self.scope.resource, %status, bytes = body.len(), is_whole, "refused");
         let trouble = Trouble::Status { status, body: self.excerpt(&body) };
         let now = self.client.surroundings().environment.clock.now();
-        Failed::Attempt { trouble, retry_after: retry_after(&headers, now) }
+        let retry_after = retry_after(&headers, now).or_else(|| self.reset_after(status));
+        Failed::Attempt { trouble, retry_after }
+    }
+
+    /// A server that refuses for the rate and does not say `Retry-After` may tell when its quota is reset. Not taken at its word
+    /// beyond what a request may take: what many a server writes there is no time.
+    fn reset_after(&self, status: StatusCode) -> Option<Duration> {
+        let reset = self.quota.filter(|_| status == StatusCode::TOO_MANY_REQUESTS)?.reset?;
+        (!reset.is_zero() && reset <= self.client.retry.max_elapsed).then_some(reset)
     }
 
     /// The first bytes of what a server sent: redacted, and without characters that would move a terminal's cursor.
