@@ -85,6 +85,9 @@ pub async fn run_held(plan: Plan, environment: Environment, reporter: Arc<dyn Re
     let connections = run.connect();
     let jobs = run.plan.resources.iter().map(|resource| run.resource(resource, &connections));
     let mut ended: Vec<Ended> = stream::iter(jobs).buffered(RESOURCES_AT_ONCE).collect().await;
+    if let Ok(connections) = &connections {
+        connections.client.settle().await;
+    }
     let elapsed = run.environment.clock.elapsed().saturating_sub(started);
     let claims = ended.iter_mut().filter_map(|ended| ended.held.take()).collect();
     Held { outcome: Outcome::new(run.plan.pipeline.clone(), run.run_id.clone(), elapsed, ended), claims }

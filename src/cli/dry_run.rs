@@ -12,7 +12,7 @@ use super::{
 use crate::{
     plan::{
         AuthPlan, ClientPlan, Compression, MergePlan, MergeStrategy, PaginatorPlan, PartitionField, Plan, RequestPlan,
-        ResourcePlan, Scd2Plan, TableFormatKind, Template, Transform, WriteDisposition,
+        ResourcePlan, Scd2Plan, TableFormatKind, Template, TlsPlan, TokenClient, Transform, WriteDisposition,
     },
     schema::{Column, ColumnsContract, Source},
     secret::{REDACTED, Redactor, is_secret_name},
@@ -92,6 +92,7 @@ fn client_lines(plan: &Plan) -> Vec<Line> {
     if !headers.is_empty() {
         lines.insert(3, ("headers", headers.join(", ")));
     }
+    lines.splice(3..3, trust(&plan.client));
     lines
 }
 
@@ -112,7 +113,31 @@ fn auth(auth: &AuthPlan) -> String {
         }
         AuthPlan::Bearer { .. } => "bearer".into(),
         AuthPlan::HttpBasic { username, .. } => format!("http_basic as {username}"),
+        AuthPlan::ClientCredentials(plan) => format!("oauth2_client_credentials by {}", token_url(&plan.client)),
+        AuthPlan::RefreshToken(plan) => match &plan.token_file {
+            Some(path) => format!("oauth2_refresh_token by {}, kept in {}", token_url(&plan.client), path.display()),
+            None => format!("oauth2_refresh_token by {}", token_url(&plan.client)),
+        },
+        AuthPlan::JwtBearer(plan) => {
+            format!("jwt_bearer by {} as {}, {}", token_url(&plan.client), plan.issuer, plan.key.algorithm())
+        }
+        AuthPlan::Session(plan) => {
+            format!("session by {} {}", plan.method.word(), Redactor::default().url(&plan.url))
+        }
     }
+}
+
+fn token_url(client: &TokenClient) -> String {
+    Redactor::default().url(&client.access_token_url)
+}
+
+fn trust(client: &ClientPlan) -> Vec<Line> {
+    let hosts: Vec<_> = client.allowed_hosts.iter().map(ToString::to_string).collect();
+    let TlsPlan { authorities, identity } = &client.tls;
+    let tls = [(authorities.is_some(), "private authorities"), (identity.is_some(), "a certificate of ours")];
+    let tls: Vec<_> = tls.into_iter().filter(|(is_there, _)| *is_there).map(|(_, what)| what).collect();
+    let lines = [("allowed", hosts.join(", ")), ("tls", tls.join(", "))];
+    lines.into_iter().filter(|(_, value)| !value.is_empty()).collect()
 }
 
 fn resource_lines(resource: &ResourcePlan, resumes: bool) -> Vec<Line> {
@@ -292,6 +317,8 @@ mod tests {
                 api_key: Secret::new("hunter2".into()),
                 location: ApiKeyLocation::Query,
             },
+            allowed_hosts: Vec::new(),
+            tls: TlsPlan::default(),
             max_concurrency: 16,
             rate_limit: Some(RateLimit { requests: 10, per: Duration::from_secs(1) }),
             timeout: Duration::from_secs(60),

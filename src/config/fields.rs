@@ -3,6 +3,7 @@
 //! Written by hand and read by three: the check of what the user wrote ([`super::check`]), the defaults that the typed view
 //! falls back to ([`super::view`]), and the JSON Schema ([`super::json_schema`]).
 
+mod auth;
 mod client;
 mod destination;
 mod paginator;
@@ -53,6 +54,8 @@ pub enum Shape {
     Text,
     /// Text that is never shown.
     Secret,
+    /// The path of a file, which is read: its content takes the path's place.
+    File,
     Bool,
     /// A whole number within these bounds.
     Count {

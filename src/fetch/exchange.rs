@@ -9,6 +9,7 @@ use reqwest::{
 use tokio::time::{Instant, timeout};
 
 use super::{
+    auth::Generation,
     client::Client,
     error::{FetchError, Trouble},
     quota::{self, Quota},
@@ -40,6 +41,8 @@ pub(super) struct Exchange<'a> {
     left: Duration,
     /// What the last answer of the API's own said of its quota.
     quota: Option<Quota>,
+    /// The credentials that the last hop carried.
+    signed: Option<Generation>,
 }
 
 /// Why an attempt did not give a document.
@@ -61,24 +64,29 @@ impl From<Trouble> for Failed {
 
 impl<'a> Exchange<'a> {
     pub(super) fn new(client: &'a Client, scope: &'a Scope, request: Request) -> Self {
-        Self { client, scope, request, hops: 0, left: client.timeout, quota: None }
+        Self { client, scope, request, hops: 0, left: client.timeout, quota: None, signed: None }
     }
 
     /// Where the last hop went, redacted.
     pub(super) fn shown_url(&self) -> String {
-        self.request.shown_url(self.client.key_param.as_deref(), &self.client.surroundings().redactor)
+        self.request.shown_url(self.client.key_param(self.scope), &self.client.surroundings().redactor)
     }
 
     /// Whether the last hop went to the origin that sees credentials, and there are some.
     pub(super) fn sent_credentials(&self) -> bool {
-        self.client.is_own(&self.request) && self.client.has_credentials()
+        self.client.is_own(&self.request) && self.client.has_credentials(self.scope)
+    }
+
+    /// The credentials that the last hop carried.
+    pub(super) fn signed(&self) -> Option<Generation> {
+        self.signed
     }
 
     /// Follows redirects to a document. Sending and reading, of all hops together, take `timeout` at most, in real time: a
     /// network does not follow a test's clock. What the limits hold a hop back for is no part of that.
     pub(super) async fn run(&mut self) -> Result<Response, Failed> {
         loop {
-            self.client.prepare(&mut self.request).await.map_err(Failed::Fatal)?;
+            self.signed = self.client.prepare(&mut self.request, self.scope).await.map_err(Failed::Fatal)?;
             let started = Instant::now();
             let answer = self.in_time(self.send()).await?;
             self.left = self.left.saturating_sub(started.elapsed());
@@ -116,7 +124,8 @@ impl<'a> Exchange<'a> {
             Method::Post => reqwest::Method::POST,
         };
         let (body, content_type) = self.request.encoded_body().unzip();
-        let mut sending = self.client.http.request(method, url).headers(self.request.sent_headers(content_type));
+        let mut sending =
+            self.client.http(&self.request).request(method, url).headers(self.request.sent_headers(content_type));
         if let Some(body) = body {
             sending = sending.body(body);
         }
@@ -138,18 +147,13 @@ impl<'a> Exchange<'a> {
             return Err(RedirectError::TooMany);
         }
         if redirect::keeps_method(status) {
-            self.request.url = to;
+            self.request.lead(to);
         } else {
             self.request.follow(to);
         }
-        if !self.client.is_own(&self.request) {
-            // It was meant for the API alone, and may hold what only the API is to know.
-            if self.request.has_body() {
-                return Err(RedirectError::Elsewhere { origin: self.request.url.origin().ascii_serialization() });
-            }
-            // A server may copy our whole query into its `Location`.
-            let redactor = &self.client.surroundings().redactor;
-            self.request.drop_credentials(self.client.key_param.as_deref(), redactor);
+        // It was meant for the API alone, and may hold what only the API is to know.
+        if !self.client.is_own(&self.request) && self.request.has_body() {
+            return Err(RedirectError::Elsewhere { origin: self.request.url.origin().ascii_serialization() });
         }
         Ok(())
     }

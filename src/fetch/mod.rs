@@ -26,7 +26,7 @@ mod request;
 mod retry;
 mod transport;
 
-pub use auth::Authenticator;
+pub use auth::{AuthError, Authenticator, Generation};
 pub use client::Client;
 pub use error::{FetchError, RequestError, Trouble};
 pub use pages::{FetchCounters, PageSource, Pages, Position};

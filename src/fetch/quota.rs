@@ -43,7 +43,8 @@ impl Quota {
 
 /// The quota that an answer tells of; of several the tightest. `None` if it tells of none.
 pub(super) fn read(headers: &HeaderMap, now: DateTime<Utc>) -> Option<Quota> {
-    let quotas = structured(headers, now).into_iter().chain(PREFIXES.iter().filter_map(|name| split(headers, name, now)));
+    let quotas =
+        structured(headers, now).into_iter().chain(PREFIXES.iter().filter_map(|name| split(headers, name, now)));
     quotas.max_by(|a, b| a.tightness().total_cmp(&b.tightness()))
 }
 
@@ -180,7 +181,8 @@ mod tests {
 
     #[test]
     fn of_several_quotas_the_tightest_counts() {
-        let found = quota(&[("RateLimit", r#""hour";r=1000;t=1800, "second";r=0;t=1"#), ("X-RateLimit-Remaining", "5")]);
+        let found =
+            quota(&[("RateLimit", r#""hour";r=1000;t=1800, "second";r=0;t=1"#), ("X-RateLimit-Remaining", "5")]);
         assert_eq!(found, told(1000, 1800, None));
         let found = quota(&[("RateLimit", r#""hour";r=5000;t=1800, "second";r=0;t=1"#)]);
         assert_eq!(found, told(0, 1, None));
