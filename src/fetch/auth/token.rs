@@ -219,3 +219,128 @@ impl Authenticator for Renewing {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    use futures::future::join_all;
+    use url::Url;
+
+    use super::*;
+    use crate::{
+        environment::Environment,
+        fetch::{
+            limit::Limiter,
+            transport::{Notices, Surroundings},
+        },
+        plan::{BoundBody, BoundRequest, Method, RetryPlan},
+        report::Silent,
+        secret::Redactor,
+    };
+
+    /// Gives `token-1`, `token-2`, … after a while; fails where it is to.
+    #[derive(Default)]
+    struct Numbered {
+        asked: Arc<AtomicU64>,
+        fails: bool,
+        lifetime: Option<Duration>,
+    }
+
+    #[async_trait]
+    impl Grant for Numbered {
+        async fn obtain(&self, _: &Wire) -> Result<Granted, AuthError> {
+            let number = self.asked.fetch_add(1, Ordering::SeqCst) + 1;
+            for _ in 0..10 {
+                tokio::task::yield_now().await;
+            }
+            if self.fails {
+                return Err(AuthError::Sign("no".to_owned()));
+            }
+            Ok(Granted { token: Secret::new(format!("token-{number}")), lifetime: self.lifetime })
+        }
+
+        fn placement(&self) -> &Placement {
+            &Placement::Bearer
+        }
+
+        fn secrets(&self) -> Vec<String> {
+            Vec::new()
+        }
+    }
+
+    fn wire() -> Wire {
+        let (second, environment) = (Duration::from_secs(1), Environment::real());
+        let limiter = Limiter::new(1, None, second, environment.clock.clone());
+        Wire {
+            http: reqwest::Client::new(),
+            limiter: Arc::new(limiter),
+            origin: Url::parse("https://a.example").unwrap().origin(),
+            timeout: second,
+            retry: RetryPlan { max_attempts: 1, initial_backoff: second, max_backoff: second, max_elapsed: second },
+            surroundings: Surroundings { redactor: Redactor::default(), environment, reporter: Arc::new(Silent) },
+            notices: Notices::default(),
+        }
+    }
+
+    async fn sign(renewing: &Renewing) -> Result<(String, Generation), FetchError> {
+        let url = Url::parse("https://a.example").unwrap();
+        let (params, headers, body) = (Vec::new(), Vec::new(), BoundBody::None);
+        let mut request = Request::new(&BoundRequest { method: Method::Get, url, params, headers, body })?;
+        let generation = renewing.authenticate(&mut request).await?;
+        Ok((request.headers["authorization"].to_str().unwrap().to_owned(), generation))
+    }
+
+    #[tokio::test]
+    async fn sixteen_workers_ask_for_one_token_and_for_one_more_when_it_is_refused() {
+        let grant = Numbered::default();
+        let asked = Arc::clone(&grant.asked);
+        let renewing = Renewing::new(grant, &wire());
+        let signed = join_all((0..16).map(|_| sign(&renewing))).await;
+        assert!(signed.iter().all(|signed| *signed.as_ref().unwrap() == ("Bearer token-1".to_owned(), 1)));
+        let renewed = join_all((0..16).map(|_| renewing.refresh(1))).await;
+        assert!(renewed.into_iter().all(Result::unwrap));
+        assert_eq!((sign(&renewing).await.unwrap().1, asked.load(Ordering::SeqCst)), (2, 2));
+        assert!(renewing.refresh(1).await.unwrap());
+        assert_eq!(asked.load(Ordering::SeqCst), 2);
+    }
+
+    #[tokio::test]
+    async fn a_failure_is_that_of_all_who_waited_and_of_nobody_who_comes_later() {
+        let grant = Numbered { fails: true, ..Numbered::default() };
+        let asked = Arc::clone(&grant.asked);
+        let renewing = Renewing::new(grant, &wire());
+        let signed = join_all((0..16).map(|_| sign(&renewing))).await;
+        assert!(signed.iter().all(Result::is_err) && asked.load(Ordering::SeqCst) == 1);
+        assert!(sign(&renewing).await.is_err() && asked.load(Ordering::SeqCst) == 2);
+    }
+
+    #[tokio::test]
+    async fn a_worker_that_is_no_longer_needed_leaves_the_token_to_the_others() {
+        let grant = Numbered::default();
+        let asked = Arc::clone(&grant.asked);
+        let renewing = Renewing::new(grant, &wire());
+        tokio::select! {
+            biased;
+            _ = sign(&renewing) => panic!("the token takes a while"),
+            () = tokio::task::yield_now() => {}
+        }
+        assert_eq!(sign(&renewing).await.unwrap().0, "Bearer token-1");
+        assert_eq!(asked.load(Ordering::SeqCst), 1);
+    }
+
+    #[tokio::test]
+    async fn a_token_without_a_life_serves_those_who_asked_for_it_and_is_known_to_the_redactor() {
+        let wire = wire();
+        let renewing = Renewing::new(Numbered { lifetime: Some(Duration::ZERO), ..Numbered::default() }, &wire);
+        assert_eq!(sign(&renewing).await.unwrap().0, "Bearer token-1");
+        assert_eq!(sign(&renewing).await.unwrap().0, "Bearer token-2");
+        assert_eq!(wire.redactor().text("token-1 token-2"), "*** ***");
+    }
+
+    #[test]
+    fn a_tenth_of_a_life_is_left_unused_and_a_minute_at_most() {
+        let margins = [0, 10, 600, 86_400].map(|seconds| margin(Duration::from_secs(seconds)).as_secs());
+        assert_eq!(margins, [0, 1, 60, 60]);
+    }
+}
