@@ -1,5 +1,7 @@
 //! `restlake run --dry-run`: a plan in words, or as its JSON. Secrets appear in neither.
 
+mod identity;
+
 use std::time::Duration;
 
 use indicatif::{DecimalBytes, HumanCount};
@@ -11,8 +13,8 @@ use super::{
 };
 use crate::{
     plan::{
-        AuthPlan, ClientPlan, Compression, MergePlan, MergeStrategy, PaginatorPlan, PartitionField, Plan, RequestPlan,
-        ResourcePlan, Scd2Plan, TableFormatKind, Template, TlsPlan, TokenClient, Transform, WriteDisposition,
+        ClientPlan, Compression, MergePlan, MergeStrategy, PaginatorPlan, PartitionField, Plan, RequestPlan,
+        ResourcePlan, Scd2Plan, TableFormatKind, Template, Transform, WriteDisposition,
     },
     schema::{Column, ColumnsContract, Source},
     secret::{REDACTED, Redactor, is_secret_name},
@@ -83,7 +85,7 @@ fn client_lines(plan: &Plan) -> Vec<Line> {
     let mut lines = vec![
         ("pipeline", plan.pipeline.clone()),
         ("api", base_url.to_string()),
-        ("auth", auth(&plan.client.auth)),
+        ("auth", identity::auth(&plan.client.auth)),
         ("limits", limits),
         ("timeouts", timeouts),
         ("destination", plan.destination.url.clone()),
@@ -92,7 +94,7 @@ fn client_lines(plan: &Plan) -> Vec<Line> {
     if !headers.is_empty() {
         lines.insert(3, ("headers", headers.join(", ")));
     }
-    lines.splice(3..3, trust(&plan.client));
+    lines.splice(3..3, identity::trust(&plan.client));
     lines
 }
 
@@ -103,41 +105,6 @@ fn tables(plan: &Plan) -> String {
     };
     let busy = if plan.wait { "waited for" } else { "left alone" };
     format!("{format}, earlier versions kept for {}, {busy} while another run writes them", duration(plan.retain))
-}
-
-fn auth(auth: &AuthPlan) -> String {
-    match auth {
-        AuthPlan::None => "none".into(),
-        AuthPlan::ApiKey { name, location, .. } => {
-            format!("api_key `{name}` in the {}", format!("{location:?}").to_lowercase())
-        }
-        AuthPlan::Bearer { .. } => "bearer".into(),
-        AuthPlan::HttpBasic { username, .. } => format!("http_basic as {username}"),
-        AuthPlan::ClientCredentials(plan) => format!("oauth2_client_credentials by {}", token_url(&plan.client)),
-        AuthPlan::RefreshToken(plan) => match &plan.token_file {
-            Some(path) => format!("oauth2_refresh_token by {}, kept in {}", token_url(&plan.client), path.display()),
-            None => format!("oauth2_refresh_token by {}", token_url(&plan.client)),
-        },
-        AuthPlan::JwtBearer(plan) => {
-            format!("jwt_bearer by {} as {}, {}", token_url(&plan.client), plan.issuer, plan.key.algorithm())
-        }
-        AuthPlan::Session(plan) => {
-            format!("session by {} {}", plan.method.word(), Redactor::default().url(&plan.url))
-        }
-    }
-}
-
-fn token_url(client: &TokenClient) -> String {
-    Redactor::default().url(&client.access_token_url)
-}
-
-fn trust(client: &ClientPlan) -> Vec<Line> {
-    let hosts: Vec<_> = client.allowed_hosts.iter().map(ToString::to_string).collect();
-    let TlsPlan { authorities, identity } = &client.tls;
-    let tls = [(authorities.is_some(), "private authorities"), (identity.is_some(), "a certificate of ours")];
-    let tls: Vec<_> = tls.into_iter().filter(|(is_there, _)| *is_there).map(|(_, what)| what).collect();
-    let lines = [("allowed", hosts.join(", ")), ("tls", tls.join(", "))];
-    lines.into_iter().filter(|(_, value)| !value.is_empty()).collect()
 }
 
 fn resource_lines(resource: &ResourcePlan, resumes: bool) -> Vec<Line> {
@@ -297,7 +264,10 @@ mod tests {
     use super::*;
     use crate::{
         json::Selector,
-        plan::{ApiKeyLocation, CheckpointPlan, MergePlan, ParquetPlan, RateLimit, RetryPlan, TableFormatKind},
+        plan::{
+            ApiKeyLocation, AuthPlan, CheckpointPlan, MergePlan, ParquetPlan, RateLimit, RetryPlan, TableFormatKind,
+            TlsPlan,
+        },
         schema::{ColumnType, Contract, Source, TableSchema},
         secret::Secret,
         store::Destination,

@@ -50,7 +50,12 @@ static RETRY: Table = table(
         field("max_attempts", POSITIVE, "The first one counts.").or("5"),
         field("initial_backoff", DURATION, "The wait before the second attempt; each later wait is longer.").or("1s"),
         field("max_backoff", DURATION, "No wait is longer.").or("300s"),
-        field("max_elapsed", DURATION, "No attempt begins later than this after the first.").or("30m"),
+        field(
+            "max_elapsed",
+            DURATION,
+            "No attempt begins later than this after the first; no quota's reset is waited for that is farther away.",
+        )
+        .or("30m"),
     ],
 );
 
