@@ -86,6 +86,9 @@ pub async fn run_held(plan: Plan, environment: Environment, reporter: Arc<dyn Re
     let connections = run.connect();
     let jobs = run.plan.resources.iter().map(|resource| run.resource(resource, &connections));
     let ended: Vec<Ended> = stream::iter(jobs).buffered(RESOURCES_AT_ONCE).collect().await;
+    if let Ok(connections) = &connections {
+        connections.client.settle().await;
+    }
     let elapsed = run.environment.clock.elapsed().saturating_sub(started);
     Held { outcome: Outcome::new(run.plan.pipeline.clone(), run.run_id.clone(), elapsed, ended), claims: run.claims }
 }
