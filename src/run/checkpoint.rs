@@ -168,6 +168,8 @@ pub(super) fn fingerprint(
         request,
         paginator,
         data_selector,
+        allow_missing_data,
+        on_drift,
         max_pages,
         schema,
         contract,
@@ -189,10 +191,11 @@ pub(super) fn fingerprint(
     let own = request.headers.iter().map(|(name, value)| (name.to_string(), value.expose().to_string()));
     let headers = (shared.map(told).collect::<Vec<_>>(), own.map(told).collect::<Vec<_>>());
     let client = (&source.base_url, &source.auth, headers);
-    let rows = (request, paginator, data_selector, max_pages, schema, contract);
+    let pages = (request, paginator, data_selector, allow_missing_data, on_drift, max_pages);
+    let rows = (schema, contract);
     let keys = (write_disposition, merge, primary_key, dedup, dedup_sort);
     let files = (name, table, partition_by, parquet, memory);
-    let plan = serde_json::to_vec(&(env!("CARGO_PKG_VERSION"), client, rows, keys, files));
+    let plan = serde_json::to_vec(&(env!("CARGO_PKG_VERSION"), client, pages, rows, keys, files));
     Ok(sha256(&plan.map_err(RunError::Stored)?))
 }
 
