@@ -18,6 +18,7 @@ mod compacting;
 mod error;
 mod evolving;
 mod fill;
+mod inferring;
 mod load_columns;
 mod merging;
 mod outcome;
@@ -38,7 +39,7 @@ use crate::{
     plan::{Plan, ResourcePlan, WriteDisposition},
     report::{Event, Reporter},
     secret::Redactor,
-    store::{self, Store},
+    store::{self, Destination, Store},
 };
 
 use self::{
@@ -46,7 +47,7 @@ use self::{
     outcome::{Counters, Ended},
     resource::Export,
 };
-pub use self::{error::RunError, outcome::Outcome};
+pub use self::{error::RunError, inferring::Inferred, outcome::Outcome};
 
 /// Resources that are exported at the same time. Each has this part of the memory, also where it is alone: where a file ends
 /// depends on the memory that its writer has, and must not depend on what else is exported.
@@ -59,11 +60,11 @@ pub async fn run(plan: Plan, environment: Environment, reporter: Arc<dyn Reporte
 
 /// A run that is over but for its word: other runs of its tables find it alive until it is released.
 ///
-/// That goes for tables it has appended to alone: to merge or to replace once more changes nothing, so that the others are free
-/// as soon as they are done. Whoever tells of the outcome does so before the release: a process that dies before it has told is found to have committed, so that an
-/// `append` that is run again does not append twice. Of a run some of whose resources failed, the appends that were committed
-/// stay on record beyond its end, as it is run again for the others. Dropped without [`release`](Self::release), all its
-/// commits do.
+/// That goes for tables it has appended to alone: to merge or to replace once more changes nothing, so that the others are
+/// free as soon as they are done. Whoever tells of the outcome does so before the release: a process that dies before it has
+/// told is found to have committed, so that an `append` that is run again does not append twice. Of a run some of whose
+/// resources failed, the appends that were committed stay on record beyond its end, as it is run again for the others.
+/// Dropped without [`release`](Self::release), all its commits do.
 #[derive(Debug)]
 #[must_use = "other runs find it alive until it is released"]
 pub struct Held {
@@ -87,6 +88,20 @@ pub async fn run_held(plan: Plan, environment: Environment, reporter: Arc<dyn Re
     let ended: Vec<Ended> = stream::iter(jobs).buffered(RESOURCES_AT_ONCE).collect().await;
     let elapsed = run.environment.clock.elapsed().saturating_sub(started);
     Held { outcome: Outcome::new(run.plan.pipeline.clone(), run.run_id.clone(), elapsed, ended), claims: run.claims }
+}
+
+/// What a run would take for the columns of each resource that declares none: from its first pages, whatever its table has.
+/// Nothing is written, and the destination is not looked at.
+///
+/// # Errors
+/// A client that cannot be made. Whatever else fails is in the result, resource by resource.
+pub async fn infer(mut plan: Plan, environment: Environment, reporter: Arc<dyn Reporter>) -> Result<Vec<Inferred>> {
+    plan.destination = Destination { url: "memory://".to_owned(), options: Vec::new() };
+    let run = Run::new(plan, environment, reporter);
+    let connections = run.connect()?;
+    let open = run.plan.resources.iter().filter(|resource| resource.inference.is_some());
+    let jobs = open.map(async |resource| run.export(resource, &connections).infer_alone().await);
+    Ok(stream::iter(jobs).buffered(RESOURCES_AT_ONCE).collect().await)
 }
 
 /// What all resources of a run share.

@@ -12,6 +12,7 @@ use super::{
     exit::Exit,
     files::FilesArgs,
     import::ImportArgs,
+    infer::InferArgs,
     output::{self, Answer},
     run::RunArgs,
     state::{ExportStateArgs, ImportStateArgs},
@@ -40,6 +41,7 @@ Exit codes: 0 done; 1 somebody has to mend something (config, credentials, a 4xx
 pub enum Command {
     Run(RunArgs),
     Check(CheckArgs),
+    Infer(InferArgs),
     Status(StatusArgs),
     Verify(VerifyArgs),
     Files(FilesArgs),

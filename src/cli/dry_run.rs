@@ -51,15 +51,29 @@ fn text(plan: &Plan) -> String {
     for resource in &plan.resources {
         text += &format!("\n{} -> {}/{}\n", resource.name, plan.destination.url.trim_end_matches('/'), resource.table);
         text += &lines("  ", &resource_lines(resource, plan.resume));
-        text += "  columns\n";
-        for column in &resource.schema.columns {
-            text += &format!("    {}\n", column_line(column));
-        }
+        text += &columns(resource);
         for warning in &resource.warnings {
             text += &format!("  warning: {warning}\n");
         }
     }
     text + "\nnothing was requested, nothing was created\n"
+}
+
+fn columns(resource: &ResourcePlan) -> String {
+    let Some(inference) = &resource.inference else {
+        let lines = resource.schema.columns.iter().map(|column| format!("    {}\n", column_line(column)));
+        return "  columns\n".to_owned() + &lines.collect::<String>();
+    };
+    let from = format!("the first pages, until {} records were seen", HumanCount(inference.rows));
+    let recorded = if inference.anew { "anew" } else { "unless the table has recorded its columns" };
+    let mut text = format!("  columns      inferred from {from}, {recorded}\n");
+    // What names columns stands as it is written: it is resolved once they are known.
+    for (key, value) in
+        inference.written.as_object().into_iter().flatten().filter(|(key, _)| *key != "write_disposition")
+    {
+        text += &format!("    {key:<22} {value}\n");
+    }
+    text
 }
 
 type Line = (&'static str, String);
@@ -303,7 +317,7 @@ mod tests {
     use super::*;
     use crate::{
         plan::{ApiKeyLocation, CheckpointPlan, MergePlan, ParquetPlan, RateLimit, RetryPlan, TableFormatKind},
-        schema::{ColumnType, Contract, Source, TableSchema},
+        schema::{ColumnType, Contract, Naming, Source, TableSchema},
         secret::Secret,
         store::Destination,
     };
@@ -360,6 +374,8 @@ mod tests {
                     column("created_at", "created_at", ColumnType::Timestamp, true),
                 ],
             },
+            inference: None,
+            naming: Naming::Direct,
             contract: Contract::default(),
             max_rejects: None,
             write_disposition: WriteDisposition::Merge,

@@ -27,12 +27,14 @@ mod faults;
 mod files;
 mod grid;
 mod import;
+mod infer;
 mod load;
 mod logging;
 mod mask;
 mod output;
 mod progress;
 mod run;
+mod schema_files;
 mod signals;
 mod state;
 mod status;
@@ -81,6 +83,7 @@ async fn dispatch(cli: Cli, console: &Console) -> Answer {
     match cli.command {
         Command::Run(args) => run::execute(args, global, console).await,
         Command::Check(args) => check::execute(&args, global, console),
+        Command::Infer(args) => infer::execute(&args, global, console).await,
         Command::Status(args) => status::execute(&args, global, console).await,
         Command::Verify(args) => verify::execute(&args, global, console).await,
         Command::Files(args) => files::execute(&args, global, console).await,

@@ -17,6 +17,7 @@ mod detect;
 mod drift;
 mod end;
 mod line;
+mod put_back;
 mod shortfall;
 mod size;
 mod source;
@@ -26,6 +27,7 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
+pub use self::put_back::PutBack;
 use self::{
     detect::FoundOut,
     drift::{Drift, DriftState, Seam},

@@ -4,6 +4,7 @@
 //! Config (what the user wrote, with places) ──resolve──► Plan ──► stages (each reads its own part, none reads the config)
 //! ```
 
+pub mod inference;
 mod paginator;
 pub mod reader;
 pub(crate) mod request;
@@ -17,14 +18,15 @@ use url::Url;
 
 use crate::{
     json::Selector,
-    schema::{Contract, TableSchema},
+    schema::{Contract, Naming, TableSchema},
     secret::Secret,
     store::Destination,
 };
 
+pub use inference::Inference;
 pub use paginator::{CursorPlan, OffsetPlan, OnDrift, PageNumberPlan, PaginatorPlan, Slot};
 pub use request::{BindError, Bindings, BodyPlan, BoundBody, BoundRequest, JsonTemplate, Method, RequestPlan};
-pub use resolve::{Overrides, name_of_delta, resolve};
+pub use resolve::{Overrides, resolve};
 pub use template::{IncrementalValue, Reference, Template, TemplateError};
 
 /// Everything one `restlake run` does.
@@ -120,7 +122,12 @@ pub struct ResourcePlan {
     pub on_drift: OnDrift,
     /// No more pages are asked for. With `replace`, see [`Plan::partial_replace_allowed`].
     pub max_pages: Option<u64>,
+    /// Empty as long as it is open, see `inference`.
     pub schema: TableSchema,
+    /// How the columns are found; `None` where they are known.
+    pub inference: Option<Inference>,
+    /// What columns are called that nobody names.
+    pub naming: Naming,
     pub contract: Contract,
     pub max_rejects: Option<MaxRejects>,
     pub write_disposition: WriteDisposition,

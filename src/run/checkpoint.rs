@@ -14,7 +14,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{RunError, outcome::Counters};
+use super::{RunError, outcome::Counters, pipeline, resource::Export};
 use crate::{
     commit::{Attempt, Checkpoint, CheckpointedFile},
     digest::sha256,
@@ -23,6 +23,7 @@ use crate::{
     fetch::Position,
     model::{Reject, StagedFile},
     plan::{ClientPlan, ResourcePlan},
+    schema::TableSchema,
     secret::is_secret_name,
 };
 
@@ -125,6 +126,8 @@ pub(super) struct Resumed {
     pub(super) rejects: Vec<Reject>,
     /// One for each checkpoint, in order.
     pub(super) states: Vec<Vec<u8>>,
+    /// That of the first run's first rows.
+    pub(super) schema: TableSchema,
 }
 
 impl Resumed {
@@ -147,7 +150,16 @@ impl Resumed {
             files: files.map(|file| file.staged.clone()).collect(),
             rejects: checkpoints.iter().flat_map(|checkpoint| checkpoint.rejects.iter().cloned()).collect(),
             states: checkpoints.iter().map(state).collect::<Result<_, _>>()?,
+            schema: pipeline::first_schema(&state(last)?)?,
         }))
+    }
+}
+
+impl Export<'_> {
+    /// [`fingerprint`] of the plan that the config makes together with the table. Columns that are inferred follow from it.
+    pub(super) fn fingerprint(&self, memory: Option<u64>) -> Result<String, RunError> {
+        let follows = self.configured.inference.is_some() || memory.is_none();
+        fingerprint(if follows { self.configured } else { self.resource }, self.source, memory)
     }
 }
 
@@ -156,11 +168,7 @@ impl Resumed {
 ///
 /// # Errors
 /// [`RunError::Stored`] if the plan cannot be serialised.
-pub(super) fn fingerprint(
-    resource: &ResourcePlan,
-    source: &ClientPlan,
-    memory: Option<u64>,
-) -> Result<String, RunError> {
+fn fingerprint(resource: &ResourcePlan, source: &ClientPlan, memory: Option<u64>) -> Result<String, RunError> {
     // All fields by name: one that is added must be put on one side or the other.
     let ResourcePlan {
         name,
@@ -172,6 +180,8 @@ pub(super) fn fingerprint(
         on_drift,
         max_pages,
         schema,
+        inference,
+        naming,
         contract,
         write_disposition,
         merge,
@@ -192,7 +202,7 @@ pub(super) fn fingerprint(
     let headers = (shared.map(told).collect::<Vec<_>>(), own.map(told).collect::<Vec<_>>());
     let client = (&source.base_url, &source.auth, headers);
     let pages = (request, paginator, data_selector, allow_missing_data, on_drift, max_pages);
-    let rows = (schema, contract);
+    let rows = (schema, inference, naming, contract);
     let keys = (write_disposition, merge, primary_key, dedup, dedup_sort);
     let files = (name, table, partition_by, parquet, memory);
     let plan = serde_json::to_vec(&(env!("CARGO_PKG_VERSION"), client, pages, rows, keys, files));

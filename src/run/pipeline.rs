@@ -327,6 +327,13 @@ pub(super) struct TableStage {
     rows: u64,
 }
 
+/// The schema of the first rows, from what a checkpoint holds.
+pub(super) fn first_schema(state: &[u8]) -> Result<TableSchema, RunError> {
+    let state: StageState = postcard::from_bytes(state)?;
+    let eras: Eras = serde_json::from_str(&state.eras).map_err(RunError::Stored)?;
+    Ok(eras.first().clone())
+}
+
 impl TableStage {
     /// `schema` is that of the first rows.
     pub(super) fn new(

@@ -11,6 +11,7 @@ mod export;
 mod faulty_store;
 mod http;
 mod import;
+mod inferred;
 mod layers;
 mod maintain;
 mod merge;

@@ -8,7 +8,7 @@ use restlake::{
         AuthPlan, Bindings, BoundRequest, CheckpointPlan, ClientPlan, Compression, MergePlan, OffsetPlan, OnDrift,
         PageNumberPlan, PaginatorPlan, ParquetPlan, RequestPlan, ResourcePlan, RetryPlan, WriteDisposition,
     },
-    schema::{Contract, TableSchema},
+    schema::{Contract, Naming, TableSchema},
 };
 use url::Url;
 
@@ -49,6 +49,8 @@ pub fn resource(base_url: &Url, path: &str, paginator: PaginatorPlan) -> Resourc
         on_drift: OnDrift::Warn,
         max_pages: None,
         schema: TableSchema { columns: Vec::new() },
+        inference: None,
+        naming: Naming::Direct,
         contract: Contract::default(),
         max_rejects: None,
         write_disposition: WriteDisposition::Append,

@@ -25,6 +25,9 @@ const FIELDS: &[Field] = &[
         Shape::Either(&PATH_OR_SCHEMA),
         "The table's columns; a text is the path of a schema file, relative to this file.",
     ),
+    field("infer_rows", POSITIVE, "Without a schema: so many records are looked at, to infer the table's columns.")
+        .or("1000"),
+    field("naming", NAMING, NAMING_DOC),
     field("schema_contract", CONTRACT, "What happens to data that the schema does not expect."),
     field(
         "max_rejects",
@@ -148,6 +151,9 @@ static METADATA: Table = table(
 const ALLOW_MISSING_DATA: &str = "Whether a page in which `data_selector` finds nothing is one without records; else it is \
     an error. The endpoint's goes before the resource's. Default: `false`.";
 
+pub const NAMING: Shape = Shape::Choice(&[word("direct"), word("snake_case")]);
+pub const NAMING_DOC: &str = "What columns are called that no schema names: `direct` is as in the API, `snake_case` as dlt \
+    would call them. The resource's goes before the top level's. Default: `direct`.";
 pub const CHECKPOINT_INTERVAL: &str = "The least time between two checkpoints. Default: `30s`.";
 pub const RESUME_WITHIN: &str = "How long after its last checkpoint a run that died is gone on with. Default: `1h`.";
 pub const REWRITE_LIMIT: &str = "Bytes of older files that a change of the schema may rewrite within a run; the \

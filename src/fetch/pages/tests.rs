@@ -25,7 +25,7 @@ use crate::{
         RequestPlan, WriteDisposition,
     },
     report::Silent,
-    schema::{Contract, TableSchema},
+    schema::{Contract, Naming, TableSchema},
     secret::Redactor,
 };
 
@@ -193,6 +193,8 @@ fn resource(paginator: PaginatorPlan) -> ResourcePlan {
         on_drift: OnDrift::Warn,
         max_pages: None,
         schema: TableSchema { columns: Vec::new() },
+        inference: None,
+        naming: Naming::Direct,
         contract: Contract::default(),
         max_rejects: None,
         write_disposition: WriteDisposition::Append,

@@ -58,6 +58,7 @@ fn cases(table: &str) -> Vec<(&'static str, Value, Value)> {
             ("checkpoint_interval", json!("1s"), Value::Null),
             ("resume_within", json!("1s"), Value::Null),
             ("rewrite_limit", json!("1MB"), Value::Null),
+            ("naming", json!("snake_case"), Value::Null),
         ],
         "client" => vec![
             ("base_url", json!("https://a.example"), json!("https://b.example")),
@@ -138,6 +139,8 @@ fn table_cases(table: &str) -> Vec<(&'static str, Value, Value)> {
             ("merge_key", json!("at"), json!(["at", "s"])),
             ("on_missing", json!("delete"), Value::Null),
             ("metadata_columns", json!(["page"]), json!({"page": "_page"})),
+            ("infer_rows", json!(10), Value::Null),
+            ("naming", json!("snake_case"), Value::Null),
             ("checkpoint_interval", json!("1s"), Value::Null),
             ("resume_within", json!("1s"), Value::Null),
             ("rewrite_limit", json!("1MB"), Value::Null),

@@ -175,15 +175,6 @@ fn what_depends_on_other_resources_is_not_supported_yet() {
 }
 
 #[test]
-fn a_resource_without_a_schema_is_told_what_to_declare() {
-    let mut config = base();
-    config["resources"][0]["schema"] = Value::Null;
-    let found = problems(&config);
-    assert_eq!(found.len(), 1, "{found:?}");
-    assert!(found.iter().any(|problem| problem.contains("without a schema is not supported yet")));
-}
-
-#[test]
 fn a_list_of_pages_has_to_end() {
     let paginator = json!({"type": "offset", "limit": 1, "total_path": null, "stop_after_empty_page": false});
     assert!(only("/client/paginator", paginator).contains("nothing would ever end"));
