@@ -11,6 +11,7 @@ use super::{
     demo::DemoArgs,
     exit::Exit,
     files::FilesArgs,
+    import::ImportArgs,
     infer::InferArgs,
     output::{self, Answer},
     run::RunArgs,
@@ -48,6 +49,7 @@ pub enum Command {
     Vacuum(VacuumArgs),
     ExportState(ExportStateArgs),
     ImportState(ImportStateArgs),
+    Import(ImportArgs),
     Demo(DemoArgs),
 }
 

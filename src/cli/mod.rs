@@ -26,6 +26,7 @@ mod failure;
 mod faults;
 mod files;
 mod grid;
+mod import;
 mod infer;
 mod load;
 mod logging;
@@ -90,6 +91,7 @@ async fn dispatch(cli: Cli, console: &Console) -> Answer {
         Command::Vacuum(args) => vacuum::execute(&args, global, console).await,
         Command::ExportState(args) => state::export(&args, global, console).await,
         Command::ImportState(args) => state::import(&args, global, console).await,
+        Command::Import(args) => import::execute(&args, global, console),
         Command::Demo(args) => demo::execute(args, global, console).await,
     }
 }

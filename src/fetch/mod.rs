@@ -13,6 +13,7 @@
 mod auth;
 mod call;
 mod client;
+mod envelope;
 mod error;
 mod exchange;
 mod limit;

@@ -17,6 +17,7 @@ mod format;
 mod inferred;
 mod load_columns;
 mod merge;
+mod paginator;
 mod partition;
 mod request;
 mod resource;

@@ -124,7 +124,11 @@ fn widened(table: &TableSchema, wanted: &TableSchema) -> Vec<String> {
 fn within_limit(resource: &ResourcePlan, base: &TableSnapshot) -> Result<(), RunError> {
     let bytes = base.files.iter().map(|file| file.bytes).sum();
     let limit = resource.rewrite_limit;
-    if bytes > limit { Err(RunError::RewriteLimit { table: resource.table.clone(), bytes, limit }) } else { Ok(()) }
+    if bytes > limit {
+        Err(RunError::RewriteLimit { table: resource.table.clone(), bytes, limit, added: Vec::new() })
+    } else {
+        Ok(())
+    }
 }
 
 /// The schema of a run while pages come, and the decoder for it.
@@ -224,7 +228,11 @@ impl Evolving {
     }
 
     fn grow(&mut self, schema: &TableSchema) -> Result<()> {
-        if let Some(refused) = self.refused.take() {
+        if let Some(mut refused) = self.refused.take() {
+            if let RunError::RewriteLimit { added, .. } = &mut refused {
+                let known = &self.resource.schema.columns;
+                added.extend(schema.columns.iter().filter(|column| !known.contains(column)).cloned());
+            }
             return Err(refused.into());
         }
         self.decoder = Arc::new(self.decoder.grown(&schema.columns)?);

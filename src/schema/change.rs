@@ -273,9 +273,9 @@ mod tests {
 
     #[test]
     fn a_struct_takes_on_fields_that_readers_can_tell_apart() {
-        let extended = |before: &str, seen: &str| {
+        let with = |before: &str, seen: &str| {
             let (before, seen) = (before.parse().unwrap(), seen.parse().unwrap());
-            super::extended(&before, &seen).map(|now| now.to_string())
+            extended(&before, &seen).map(|now| now.to_string())
         };
         for (before, seen, now) in [
             ("struct<a: int64>", "struct<b: bool, a: string>", "struct<a: int64, b: bool>"),
@@ -287,9 +287,9 @@ mod tests {
             ("int64", "string", "int64"),
             ("struct<a: json>", "json", "struct<a: json>"),
         ] {
-            assert_eq!(extended(before, seen).as_deref(), Some(now), "{before} {seen}");
+            assert_eq!(with(before, seen).as_deref(), Some(now), "{before} {seen}");
         }
-        assert_eq!(extended("struct<a: int64>", "struct<A: int64>"), None);
+        assert_eq!(with("struct<a: int64>", "struct<A: int64>"), None);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::{
     COUNT, DURATION, Field, Grammar, POSITIVE, SELECTOR, SIZE, Shape, Table, field, ignored, known, later, later_word,
-    paginator::PAGINATOR,
+    paginator::{ON_DRIFT, ON_DRIFT_DOC, PAGINATOR},
     schema::{CONTRACT, SCHEMA, TYPE_NAME},
     table, word,
     write_disposition::{ON_MISSING, ON_MISSING_DOC, WRITE_DISPOSITION},
@@ -47,6 +47,7 @@ const FIELDS: &[Field] = &[
     field("resume_within", DURATION, RESUME_WITHIN),
     field("rewrite_limit", SIZE, REWRITE_LIMIT),
     field("compact", COMPACT, COMPACT_DOC),
+    field("allow_missing_data", Shape::Bool, ALLOW_MISSING_DATA).or("false"),
     later("processing_steps", "filtering and changing records"),
     later("include_from_parent", "fields of a parent's record"),
     later("incremental", "loading only what is new"),
@@ -88,8 +89,10 @@ static ENDPOINT: Table = table(
             ])),
             "Query parameters; a list is repeated, null is left out.",
         ),
-        field("data_selector", SELECTOR, "Where in a page the records stand.").or("$"),
-        field("paginator", Shape::Tagged(&PAGINATOR), "How the resource is paged."),
+        field("data_selector", SELECTOR, "Where in a page the records stand. Default: found out from the first page."),
+        field("paginator", Shape::Tagged(&PAGINATOR), "How the resource is paged. Default: the client's, or `auto`."),
+        field("allow_missing_data", Shape::Bool, ALLOW_MISSING_DATA),
+        field("on_drift", ON_DRIFT, ON_DRIFT_DOC),
         later("json", "the body of a POST"),
         later("data", "the body of a POST"),
         later("headers", "headers of one resource"),
@@ -144,6 +147,9 @@ static METADATA: Table = table(
         field("page", Shape::Text, "An int64: the row's page, 1 for the first."),
     ],
 );
+
+const ALLOW_MISSING_DATA: &str = "Whether a page in which `data_selector` finds nothing is one without records; else it is \
+    an error. The endpoint's goes before the resource's. Default: `false`.";
 
 pub const NAMING: Shape = Shape::Choice(&[word("direct"), word("snake_case")]);
 pub const NAMING_DOC: &str = "What columns are called that no schema names: `direct` is as in the API, `snake_case` as dlt \

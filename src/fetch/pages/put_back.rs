@@ -62,4 +62,8 @@ impl PageSource for PutBack {
     fn warnings(&self) -> &[String] {
         self.rest.warnings()
     }
+
+    fn shortfall(&self) -> Option<&str> {
+        self.rest.shortfall()
+    }
 }

@@ -9,13 +9,12 @@ use super::{
     columns::Columns,
     delta, destination, disposition, inferred, load_columns,
     merge::{self, Merge},
-    partition, request,
+    paginator, partition, request,
     schema::{self, Declared},
     upkeep::Places,
 };
 use crate::{
     config::{Findings, Loaded, Located, Section, quantity, tree::Kind},
-    json::Selector,
     plan::{
         DedupSort, MaxRejects, MergePlan, ParquetPlan, PartitionField, ResourcePlan, TableFormatKind, WriteDisposition,
     },
@@ -44,11 +43,7 @@ pub fn resolve(resource: &Section<'_>, context: &Context<'_>, findings: &mut Fin
         Some(name) if !endpoint.is_broken() => request::resolve(&endpoint, &name.value, context.base_url, findings),
         _ => None,
     };
-    let paginator = match endpoint.is_broken() {
-        true => None,
-        false => request::paginator(&endpoint, context.client, resource, findings),
-    };
-    let data_selector = endpoint.text("data_selector").and_then(|text| text.value.parse::<Selector>().ok());
+    let paging = paginator::resolve(resource, &endpoint, context.client, request.as_ref(), findings);
     let inference = match resource.is_written("schema") {
         true => None,
         false => Some(inferred::inference(resource, context)?),
@@ -59,13 +54,15 @@ pub fn resolve(resource: &Section<'_>, context: &Context<'_>, findings: &mut Fin
     };
     let contract = schema::contract(resource);
     let upkeep = Places { resource, destination: context.destination, root: context.root };
-    let (name, rows) = (name?, rows?);
+    let (name, rows, paging) = (name?, rows?, paging?);
     Some(ResourcePlan {
         name: name.value,
         table: table?,
         request: request?,
-        paginator: paginator?,
-        data_selector: data_selector?,
+        paginator: paging.paginator,
+        data_selector: paging.data_selector,
+        allow_missing_data: paging.allow_missing_data,
+        on_drift: paging.on_drift,
         max_pages: context.overrides.max_pages,
         contract: contract?,
         max_rejects: max_rejects(resource),
