@@ -17,6 +17,7 @@ mod layers;
 mod maintain;
 mod merge;
 mod pagination;
+mod paginators;
 mod pause;
 mod resume;
 mod schema_drift;
