@@ -160,6 +160,15 @@ pub trait TableFormat: Send + Sync {
         Ok(Vec::new())
     }
 
+    /// Whether the table at a version can take on these columns and this partition spec: told before the work that a commit
+    /// ends. A format whose record takes whatever its files have refuses nothing.
+    ///
+    /// # Errors
+    /// What [`commit`](Self::commit) would say of them.
+    async fn check_shape(&self, _base: Version, _schema: &TableSchema, _partition_by: &[String]) -> Result<()> {
+        Ok(())
+    }
+
     /// What neither the newest version needs nor any that was made after `before`: objects of the format's own record, and
     /// data files of old versions where the format keeps those. None of them is a living writer's.
     async fn expired(&self, _before: DateTime<Utc>) -> Result<Vec<StoredObject>> {

@@ -84,6 +84,9 @@ pub async fn compact(
         let unchanged = Compacted { version: snapshot.version, ..Compacted::default() };
         let Some(schema) = snapshot.schema.clone() else { return Ok(unchanged) };
         let Some(aim) = aim(resource, &snapshot, &schema, options)? else { return Ok(unchanged) };
+        if let Aim::Adapt(_, wanted) = &aim {
+            table.check_shape(snapshot.version, wanted, &snapshot.partition_by).await?;
+        }
         let attempt = table.attempt(snapshot.version).await?;
         let work = Work { table, identity, resource, environment, options, snapshot: &snapshot, attempt: &attempt };
         match work.run(&aim).await {

@@ -9,6 +9,7 @@ use super::{
     evolving,
     outcome::Counters,
     resource::Export,
+    shape::partition_spec,
 };
 use crate::{
     commit::{Attempt, DiedAfterCommit, Resumable, TableFormat, TableSnapshot},
@@ -158,6 +159,7 @@ impl Export<'_> {
         counters: &mut Counters,
     ) -> Result<(Box<ResourcePlan>, Option<(Attempt, Resumed)>)> {
         let resource = Box::new(evolving::in_table(self.resource, self.table_format, base)?);
+        table.check_shape(base.version, &resource.schema, &partition_spec(&resource)).await?;
         let taken_over = Export { resource: &resource, ..*self }.adopt(table, base, counters).await?;
         Ok((resource, taken_over))
     }

@@ -2,7 +2,7 @@
 
 use crate::{
     error::{ErrorKind, Failure},
-    plan::BindError,
+    plan::{BindError, TableFormatKind},
 };
 
 /// Errors of the run itself; those of a stage are passed on as they are.
@@ -22,7 +22,7 @@ pub enum RunError {
     ValidityPartition { table: String, column: String },
 
     #[error("{table}: the table's {what} cannot become that of the config: {reasons}\n{shapes}")]
-    ShapeChanged { table: String, what: &'static str, reasons: String, shapes: String },
+    ShapeChanged { table: String, format: TableFormatKind, what: &'static str, reasons: String, shapes: String },
 
     #[error(
         "{table}: the schema changes, and the {} of files that the table has would have to be written again, where `rewrite_limit` allows {}; nothing was changed",
@@ -117,6 +117,11 @@ impl Failure for RunError {
                 Some("leave --max-pages out, or try it out with another --destination".into())
             }
             Self::ValidityPartition { .. } => Some("take it out of `partition_by`".into()),
+            Self::ShapeChanged { format: TableFormatKind::Delta, .. } => Some(
+                "give the resource another `table_name`, or delete the table's directory and export it anew; no run changes this \
+                 about a Delta table, one with --full-refresh neither"
+                    .into(),
+            ),
             Self::ShapeChanged { .. } => Some(
                 "run with --full-refresh to write the table anew, or give the resource another `table_name`".into(),
             ),

@@ -18,6 +18,8 @@ use crate::support::{
 
 mod cli;
 mod compact;
+#[cfg(feature = "delta")]
+mod delta;
 mod status;
 mod vacuum;
 mod verify;

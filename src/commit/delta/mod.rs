@@ -47,7 +47,7 @@ use self::{
     log::Put,
     moves::{Moves, in_turn},
     record::Record,
-    schema::Layout,
+    schema::{ColumnChange, Layout},
     state::{Added, Base, Change},
 };
 use super::{
@@ -62,6 +62,7 @@ use crate::{
     environment::{Environment, FaultPoint},
     error::{Result, chain},
     model::{Commit, DataFile, StagedFile, TableIdentity, Version},
+    schema::TableSchema,
     store::{Store, TableStore},
 };
 
@@ -181,23 +182,24 @@ impl DeltaTable {
         Ok(paths.find(|path| is_data(path) && !named.contains(path.as_str())))
     }
 
-    /// What the table's columns must become for this commit.
+    /// What the table's columns must become for these.
     fn layout(
         &self,
         base: &Base,
-        commit: &Commit,
-    ) -> Result<(Layout, Vec<delta_kernel::schema::StructField>), CommitError> {
+        schema: &TableSchema,
+        now: &[String],
+    ) -> Result<(Layout, Vec<ColumnChange>), CommitError> {
         let refused =
             |reason: String| CommitError::Delta(DeltaError::Refused { table: self.table().shown(""), reason });
-        let layout = Layout::new(&commit.schema, &commit.partition_by).map_err(refused)?;
+        let layout = Layout::new(schema, now).map_err(refused)?;
         let Some(columns) = base.columns() else { return Ok((layout, Vec::new())) };
-        let (before, now) = (&base.snapshot.partition_by, &commit.partition_by);
+        let before = &base.snapshot.partition_by;
         if before != now {
             let name = |spec: &[String]| if spec.is_empty() { "nothing".to_owned() } else { spec.join(", ") };
             return Err(refused(format!("it is partitioned by {}, and is to be by {}", name(before), name(now))));
         }
-        let added = layout.added_to(&columns).map_err(refused)?;
-        Ok((layout, added))
+        let changes = layout.changes_to(&columns).map_err(refused)?;
+        Ok((layout, changes))
     }
 
     /// Files where they will lie, and their footers.
@@ -221,12 +223,12 @@ impl DeltaTable {
         adds: Vec<StagedFile>,
         moves: Option<&Moves>,
     ) -> Result<Bytes, CommitError> {
-        let (layout, added_columns) = self.layout(&base, commit)?;
+        let (layout, columns) = self.layout(&base, &commit.schema, &commit.partition_by)?;
         let now = self.workspace.environment.clock.now();
         let change = Change {
             operation: commit.operation,
             layout,
-            added_columns,
+            columns,
             record: Record::new(base.snapshot.version + 1, &lease.name, commit, now),
             adds: self.added(adds, moves.map_or(0, |moves| moves.turn)).await?,
             removes: commit.removes.iter().cloned().collect(),
@@ -334,6 +336,12 @@ impl TableFormat for DeltaTable {
 
     async fn attempts(&self) -> Result<Vec<AttemptRecord>> {
         Ok(self.workspace.attempt_records(self.newest_version().await?, Some(self)).await?)
+    }
+
+    async fn check_shape(&self, base: Version, schema: &TableSchema, partition_by: &[String]) -> Result<()> {
+        let base = self.base(base).await?;
+        let (_, columns) = self.layout(&base, schema, partition_by)?;
+        Ok(base.check_changes(&self.kernel, columns).await?)
     }
 
     async fn expired(&self, before: DateTime<Utc>) -> Result<Vec<StoredObject>> {

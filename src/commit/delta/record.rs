@@ -87,7 +87,12 @@ pub(super) struct Completion {
     pub stats: String,
 }
 
-/// The kernel's lines, with statistics and our tag in each `add`; `adds` is by the path in the log.
+/// The feature of a table with columns of the type `timestamp_naive`. The kernel names it for a table that is made with one,
+/// and adds it to none that is there.
+const TIMESTAMP_NAIVE: &str = "timestampNtz";
+
+/// The kernel's lines, with statistics and our tag in each `add`; `adds` is by the path in the log. A new table can get
+/// columns of any type of ours later.
 ///
 /// # Errors
 /// Lines that are not JSON.
@@ -102,10 +107,22 @@ pub(super) fn complete(lines: &[u8], adds: &BTreeMap<String, Completion>) -> ser
                 add.insert("tags".to_owned(), json!({ TAG: serde_json::to_string(&completion.record)? }));
             }
         }
+        if let Some(protocol) = line.get_mut("protocol") {
+            for features in ["readerFeatures", "writerFeatures"] {
+                add_feature(protocol, features);
+            }
+        }
         serde_json::to_writer(&mut completed, &line)?;
         completed.push(b'\n');
     }
     Ok(completed)
+}
+
+fn add_feature(protocol: &mut Value, list: &str) {
+    let features = protocol.get_mut(list).and_then(Value::as_array_mut);
+    if let Some(features) = features.filter(|features| !features.iter().any(|feature| feature == TIMESTAMP_NAIVE)) {
+        features.push(TIMESTAMP_NAIVE.into());
+    }
 }
 
 /// One version's object in the log, as far as restlake looks at it.

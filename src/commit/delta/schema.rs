@@ -42,12 +42,13 @@ impl Layout {
         Ok(Self { fields, partition_columns })
     }
 
-    /// The columns to be added to a table of this schema so that it can hold ours.
+    /// What is to be done to a table of this schema so that it can hold ours.
     ///
     /// # Errors
     /// A change that the kernel cannot make, told as a sentence.
-    pub fn added_to(&self, table: &StructType) -> Result<Vec<StructField>, String> {
+    pub fn changes_to(&self, table: &StructType) -> Result<Vec<ColumnChange>, String> {
         let added = self.fields.iter().filter(|field| !table.contains(field.name()));
+        let mut changes = Vec::new();
         for field in table.fields() {
             let Some(ours) = self.fields.iter().find(|ours| ours.name() == field.name()) else {
                 return Err(format!("the column `{}` is gone from the schema", field.name()));
@@ -57,12 +58,22 @@ impl Layout {
                 return Err(format!("the column `{}` is {before}, and is to be {now}", field.name()));
             }
             if ours.is_nullable() && !field.is_nullable() {
-                return Err(format!("the column `{}` may not be null, and is to be", field.name()));
+                changes.push(ColumnChange::MayBeNull(field.name().clone()));
             }
         }
         // The rows that are there have no value.
-        Ok(added.map(|field| StructField::nullable(field.name(), field.data_type().clone())).collect())
+        let added = added.map(|field| StructField::nullable(field.name(), field.data_type().clone()));
+        changes.extend(added.map(ColumnChange::Add));
+        Ok(changes)
     }
+}
+
+/// What the kernel can do to a table's columns.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum ColumnChange {
+    Add(StructField),
+    /// A column that was never null.
+    MayBeNull(String),
 }
 
 /// The partition values of a file as the kernel takes them.
@@ -228,20 +239,22 @@ mod tests {
     type Declared = (&'static str, ColumnType, bool);
 
     #[test]
-    fn a_table_takes_new_columns_without_values_and_no_other_change() {
+    fn a_table_takes_new_columns_and_null_where_there_was_none_and_no_other_change() {
         let layout = |columns: &[(&str, ColumnType, bool)]| layout(columns, &[]).unwrap();
         let table = StructType::try_new(layout(&cases()).fields).unwrap();
         let grown = [&cases()[..], &[("new", ColumnType::Date, false)]].concat();
-        let added = layout(&grown).added_to(&table).unwrap();
-        assert_eq!(added, [StructField::nullable("new", DataType::DATE)]);
+        let changes = layout(&grown).changes_to(&table).unwrap();
+        assert_eq!(changes, [ColumnChange::Add(StructField::nullable("new", DataType::DATE))]);
         let refused = |change: &dyn Fn(&mut Vec<Declared>)| {
             let mut columns = cases().to_vec();
             change(&mut columns);
-            layout(&columns).added_to(&table).unwrap_err()
+            layout(&columns).changes_to(&table).unwrap_err()
         };
         assert!(refused(&|columns| drop(columns.remove(1))).contains("`at` is gone"));
         assert!(refused(&|columns| columns[0].1 = ColumnType::String).contains("`id` is long, and is to be string"));
-        assert!(refused(&|columns| columns[0].2 = true).contains("`id` may not be null"));
+        let mut relaxed = cases();
+        relaxed[0].2 = true;
+        assert_eq!(layout(&relaxed).changes_to(&table).unwrap(), [ColumnChange::MayBeNull("id".to_owned())]);
     }
 
     #[test]

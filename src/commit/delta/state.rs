@@ -14,12 +14,13 @@ use delta_kernel::{
     Engine, FileMeta, FilteredEngineData, KernelError, KernelResult, KernelResultIterator, SnapshotRef,
     committer::{CommitMetadata, CommitResponse, Committer, PublishMetadata},
     engine::{arrow_data::ArrowEngineData, to_json_bytes},
+    expressions::ColumnName,
     scan::StatsOptions,
-    schema::{StructField, StructType},
+    schema::StructType,
     table_features::ColumnMappingMode,
     transaction::{
-        CommitResult, Transaction, TransactionBuilder, UpdateTableOperation, WriteState, create_table::create_table,
-        data_layout::DataLayout,
+        CommitResult, Transaction, UpdateTableOperation, UpdateTableTransactionBuilder, WriteState,
+        create_table::create_table, data_layout::DataLayout,
     },
 };
 use delta_kernel_default_engine::{build_add_file_metadata, parquet::DataFileMetadata};
@@ -30,7 +31,7 @@ use super::{
     engine::Kernel,
     log,
     record::{Completion, DOMAIN, FORMAT, FileRecord, LoggedCommit, LoggedFile, Place, Record, complete, in_order},
-    schema::{Layout, partition_values},
+    schema::{ColumnChange, Layout, partition_values},
     stats::{StatsColumn, stats},
 };
 use crate::{
@@ -77,6 +78,16 @@ impl Base {
     /// The columns as the table has them, if it is there.
     pub fn columns(&self) -> Option<Arc<StructType>> {
         self.kernel.as_ref().map(|snapshot| snapshot.schema())
+    }
+
+    /// Whether the kernel would make these changes of the columns, by its own judgement of the table's features.
+    pub async fn check_changes(self, kernel: &Kernel, columns: Vec<ColumnChange>) -> Result<(), CommitError> {
+        let Some(snapshot) = self.kernel.filter(|_| !columns.is_empty()) else { return Ok(()) };
+        let build = move |engine: &dyn Engine| {
+            let builder = snapshot.update_table(UpdateTableOperation::Write, ENGINE, true);
+            changed(builder, &columns).build(engine, Box::new(Captured::default())).map(drop)
+        };
+        kernel.call("write", build).await
     }
 }
 
@@ -243,8 +254,8 @@ pub(super) type Added = (DataFile, Option<ParquetMetaData>);
 pub(super) struct Change {
     pub operation: Operation,
     pub layout: Layout,
-    /// The columns that the table lacks.
-    pub added_columns: Vec<StructField>,
+    /// What the table's columns need.
+    pub columns: Vec<ColumnChange>,
     pub record: Record,
     pub adds: Vec<Added>,
     /// Relative to the table.
@@ -300,8 +311,7 @@ impl Change {
         let data_change = !matches!(self.operation, Operation::Compact);
         let builder = Arc::clone(snapshot).update_table(operation, ENGINE, data_change);
         let builder = builder.with_operation_parameters(mode.map(|mode| ("mode", Some(mode))));
-        let added = self.added_columns.iter().cloned();
-        let builder = added.fold(builder, TransactionBuilder::add_column);
+        let builder = changed(builder, &self.columns);
         let transaction = builder.build(engine, Box::new(lines.clone()))?;
         let mut transaction = self.signed(transaction)?;
         for (batch, mut selected) in scan(snapshot, engine)? {
@@ -371,6 +381,13 @@ impl Change {
         let values = partition_values(&file.partition, columns, schema)?;
         builder.with_partition_values(HashMap::from_iter(values)).build()
     }
+}
+
+fn changed(builder: UpdateTableTransactionBuilder, columns: &[ColumnChange]) -> UpdateTableTransactionBuilder {
+    columns.iter().fold(builder, |builder, change| match change {
+        ColumnChange::Add(field) => builder.add_column(field.clone()),
+        ColumnChange::MayBeNull(name) => builder.set_nullable(ColumnName::new([name.as_str()])),
+    })
 }
 
 /// What the log calls an operation, and its mode.
