@@ -135,11 +135,12 @@ pub(super) async fn delete_all(table: &TableStore, paths: impl IntoIterator<Item
     deletes.buffer_unordered(DELETES).try_collect().await
 }
 
-/// Whether a lease's owner is still the attempt's: renews it, and looks for a successor. One who comes later finds it living.
+/// Whether a lease's owner is still the attempt's: renews it, and looks for a successor, or for one who has cleared all away
+/// since. One who comes later finds it living.
 pub(super) async fn is_held(table: &TableStore, lease: &Lease) -> Result<bool, CommitError> {
     lease.renew().await?;
     let names = names(table, &lease.name).await?;
-    Ok(names.iter().filter_map(|name| generation_of(name)).all(|generation| generation <= lease.generation))
+    Ok(names.iter().filter_map(|name| generation_of(name)).max() == Some(lease.generation))
 }
 
 /// What lies in an attempt's directory.

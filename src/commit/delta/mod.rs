@@ -23,6 +23,7 @@
 //! Invariant: a file that the log names is never deleted nor replaced by an attempt, neither its own nor another one, dead
 //! or alive; what an attempt moved and the log does not name goes away, by its own hand or at the next open.
 
+mod audit;
 mod engine;
 mod error;
 mod log;
@@ -39,7 +40,7 @@ use std::{collections::BTreeSet, sync::Arc};
 use async_trait::async_trait;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
-use futures::{StreamExt, TryStreamExt, stream};
+use futures::{FutureExt, StreamExt, TryStreamExt, stream};
 
 pub use self::error::DeltaError;
 use self::{
@@ -51,9 +52,9 @@ use self::{
     state::{Added, Base, Change},
 };
 use super::{
-    AttemptRecord, CommitError, CommitOutcome, CommitRecord, Processes, StoredObject, SystemProcesses, TableFormat,
-    TableSnapshot, Workspace,
-    attempts::clear_files,
+    AttemptRecord, CommitError, CommitOutcome, CommitRecord, Flaw, Processes, StoredObject, SystemProcesses,
+    TableFormat, TableSnapshot, Workspace,
+    attempts::{clear_files, is_held},
     check::{check_fits, check_staged},
     owner::Lease,
     staging::reach,
@@ -144,9 +145,7 @@ impl DeltaTable {
 
     /// A table belongs to one resource of one pipeline, and has one format.
     async fn check_owner(&self) -> Result<(), CommitError> {
-        if self.table().list(PLAIN_LOG)?.try_next().await?.is_some() {
-            return Err(DeltaError::PlainParquet { table: self.table().shown("") }.into());
-        }
+        self.check_not_plain().await?;
         let found = self.base(self.newest_version().await?).await?.snapshot.identity;
         match found.filter(|found| *found != self.workspace.identity) {
             None => Ok(()),
@@ -155,6 +154,13 @@ impl DeltaTable {
                 found: Box::new(found),
                 wanted: Box::new(self.workspace.identity.clone()),
             }),
+        }
+    }
+
+    async fn check_not_plain(&self) -> Result<(), CommitError> {
+        match self.table().list(PLAIN_LOG)?.try_next().await? {
+            Some(_) => Err(DeltaError::PlainParquet { table: self.table().shown("") }.into()),
+            None => Ok(()),
         }
     }
 
@@ -241,7 +247,6 @@ impl DeltaTable {
     async fn move_and_put(
         &self,
         lease: &Lease,
-        version: Version,
         commit: &Commit,
         moves: Option<&Moves>,
         lines: &Bytes,
@@ -251,16 +256,16 @@ impl DeltaTable {
                 moves.carry_out(self.table(), &self.workspace.environment).await?;
             }
             reach(&self.workspace.environment, self.table(), FaultPoint::BeforeCommit)?;
-            lease.renew().await?;
             // From here on only the log knows whether these files are the table's.
             lease.set_in_doubt(true);
-            log::put(self.table(), version, commit.operation, lines).await
+            let check = || self.check_ours(lease, moves).boxed();
+            log::put(self.table(), lease.version, commit.operation, lines, &check).await
         };
         let put = put.await;
         let is_ours_perhaps =
             matches!(put, Ok(Put::Done) | Err(CommitError::Unclear { .. } | CommitError::NotConditional { .. }));
         if let Some(moves) = moves.filter(|_| !is_ours_perhaps) {
-            self.tidy(moves.take_back(self.table())).await;
+            self.tidy(self.undo(moves, matches!(put, Ok(Put::Lost(_))))).await;
         }
         // One who went on in our place may have won: then the attempt is his.
         let is_successors = matches!(&put, Ok(Put::Lost(winner)) if winner.record.as_ref().is_some_and(|record| record.attempt == lease.name));
@@ -270,8 +275,30 @@ impl DeltaTable {
         put
     }
 
+    /// Makes sure that nobody has taken the attempt over: who does takes its files away, and may even be done with it, so
+    /// that no record is left of it.
+    async fn check_ours(&self, lease: &Lease, moves: Option<&Moves>) -> Result<(), CommitError> {
+        let is_ours = is_held(self.table(), lease).await?
+            && match moves {
+                Some(moves) => moves.are_in_place(self.table()).await?,
+                None => true,
+            };
+        if is_ours {
+            Ok(())
+        } else {
+            Err(CommitError::AttemptLost { attempt: self.table().shown(&lease.owner_path()) })
+        }
+    }
+
+    /// Takes moves back. The record goes with them only if its version is made, by whomever: until then its turn is taken,
+    /// and a file that could not be moved is in it for the next open.
+    async fn undo(&self, moves: &Moves, is_made: bool) -> Result<(), CommitError> {
+        moves.take_back(self.table()).await?;
+        if is_made { moves.forget(self.table()).await } else { Ok(()) }
+    }
+
     /// Deletes the record of moves of a version that is made.
-    async fn forget(&self, moves: Option<Moves>) {
+    async fn forget(&self, moves: Option<&Moves>) {
         if let Some(moves) = moves {
             self.tidy(moves.forget(self.table())).await;
         }
@@ -335,7 +362,21 @@ impl TableFormat for DeltaTable {
     }
 
     async fn attempts(&self) -> Result<Vec<AttemptRecord>> {
-        Ok(self.workspace.attempt_records(self.newest_version().await?, Some(self)).await?)
+        let mut attempts = self.workspace.attempt_records(self.newest_version().await?, Some(self)).await?;
+        self.add_moved(&mut attempts).await?;
+        Ok(attempts)
+    }
+
+    async fn audit(&self) -> Result<Vec<Flaw>> {
+        Ok(self.flaws().await?)
+    }
+
+    async fn removed(&self) -> Result<BTreeSet<String>> {
+        Ok(self.removed_ever().await?)
+    }
+
+    async fn check_format(&self) -> Result<()> {
+        Ok(self.check_not_plain().await?)
     }
 
     async fn check_shape(&self, base: Version, schema: &TableSchema, partition_by: &[String]) -> Result<()> {
@@ -379,10 +420,14 @@ impl DeltaTable {
         let files =
             adds.iter().map(|add| DataFile { path: in_turn(&add.file.path, turn), ..add.file.clone() }).collect();
         let put = match self.lines(lease, base, &commit, adds, moves.as_ref()).await {
-            Ok(lines) => self.move_and_put(lease, version, &commit, moves.as_ref(), &lines).await?,
+            Ok(lines) => self.move_and_put(lease, &commit, moves.as_ref(), &lines).await?,
             // The kernel looks whether the version is there, too, and does not say it apart.
             Err(error) => match log::read(self.table(), version).await? {
-                Some(winner) => Put::Lost(Box::new(winner)),
+                // Nothing has been moved yet.
+                Some(winner) => {
+                    self.forget(moves.as_ref()).await;
+                    Put::Lost(Box::new(winner))
+                }
                 None => return Err(error),
             },
         };
@@ -391,13 +436,10 @@ impl DeltaTable {
                 let reached = reach(&self.workspace.environment, self.table(), FaultPoint::AfterCommit);
                 reached.map_err(|source| self.unpublished(version, &commit, source))?;
                 self.tidy(clear_files(self.table(), &lease.name)).await;
-                self.forget(moves).await;
+                self.forget(moves.as_ref()).await;
                 Ok(CommitOutcome::Committed { version, rows, files })
             }
-            Put::Lost(winner) => {
-                self.forget(moves).await;
-                Ok(CommitOutcome::Conflict { version, run_id: winner.author() })
-            }
+            Put::Lost(winner) => Ok(CommitOutcome::Conflict { version, run_id: winner.author() }),
         }
     }
 

@@ -42,6 +42,17 @@ impl Layout {
         Ok(Self { fields, partition_columns })
     }
 
+    /// The partition columns, in the order of the spec.
+    pub fn keys(&self) -> Vec<KeyColumn> {
+        let is_timestamp = |name: &str| {
+            let field = self.fields.iter().find(|field| field.name() == name);
+            let data_type = field.map(StructField::data_type);
+            data_type.is_some_and(|found| [DataType::TIMESTAMP, DataType::TIMESTAMP_NTZ].contains(found))
+        };
+        let key = |name: &String| KeyColumn { name: name.clone(), is_timestamp: is_timestamp(name) };
+        self.partition_columns.iter().map(key).collect()
+    }
+
     /// What is to be done to a table of this schema so that it can hold ours.
     ///
     /// # Errors
@@ -66,6 +77,34 @@ impl Layout {
         changes.extend(added.map(ColumnChange::Add));
         Ok(changes)
     }
+}
+
+/// A partition column, as far as the texts of its values go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct KeyColumn {
+    pub name: String,
+    pub is_timestamp: bool,
+}
+
+impl KeyColumn {
+    /// A value as another writer may have written it, in the form in which restlake does.
+    pub fn literal(&self, text: String) -> String {
+        if self.is_timestamp { timestamp_literal(&text).unwrap_or(text) } else { text }
+    }
+}
+
+/// `2026-11-22T10:00:00.000000Z`, and what else the protocol allows, as `2026-11-22 10:00:00`; the fraction only where there
+/// is one.
+fn timestamp_literal(text: &str) -> Option<String> {
+    let (date, time) = text.split_once(['T', ' '])?;
+    let time = time.strip_suffix('Z').unwrap_or(time);
+    let (whole, fraction) = time.split_once('.').unwrap_or((time, ""));
+    let is_zone = |character: char| !character.is_ascii_digit();
+    if fraction.contains(is_zone) || fraction.len() > 6 || whole.contains(['+', '-']) {
+        return None;
+    }
+    let fraction = fraction.trim_end_matches('0');
+    Some(if fraction.is_empty() { format!("{date} {whole}") } else { format!("{date} {whole}.{fraction:0<6}") })
 }
 
 /// What the kernel can do to a table's columns.
@@ -267,5 +306,21 @@ mod tests {
         assert_eq!(values, [value("name", Scalar::Null(DataType::STRING)), value("at_day", Scalar::Date(1))]);
         let wrong = vec![("at_day".to_owned(), Some("x".to_owned()))];
         assert!(partition_values(&wrong, &layout.partition_columns, &table).is_err());
+    }
+
+    #[test]
+    fn timestamps_of_other_writers_are_read_in_every_form_that_the_protocol_has() {
+        let keys = layout(&cases(), &["at", "name"]).unwrap().keys();
+        let literals = |text: &str| (keys[0].literal(text.to_owned()), keys[1].literal(text.to_owned()));
+        let whole = "2026-11-22 10:00:00".to_owned();
+        for text in
+            ["2026-11-22T10:00:00.000000Z", "2026-11-22T10:00:00Z", "2026-11-22 10:00:00", "2026-11-22 10:00:00.0"]
+        {
+            assert_eq!(literals(text), (whole.clone(), text.to_owned()));
+        }
+        assert_eq!(literals("2026-11-22T10:00:00.12Z").0, "2026-11-22 10:00:00.120000");
+        for other in ["soon", "2026-11-22T10:00:00+01:00", "2026-11-22T10:00:00.1+01:00"] {
+            assert_eq!(literals(other).0, other);
+        }
     }
 }

@@ -30,8 +30,8 @@ use super::{
     CommitError, DeltaError,
     engine::Kernel,
     log,
-    record::{Completion, DOMAIN, FORMAT, FileRecord, LoggedCommit, LoggedFile, Place, Record, complete, in_order},
-    schema::{ColumnChange, Layout, partition_values},
+    record::{Completion, DOMAIN, FileRecord, LoggedCommit, LoggedFile, Place, Record, complete, in_order},
+    schema::{ColumnChange, KeyColumn, Layout, partition_values},
     stats::{StatsColumn, stats},
 };
 use crate::{
@@ -61,7 +61,7 @@ impl Base {
             return Err(unusable(table, "its columns are mapped to other names".to_owned()));
         }
         let record = recorded(kernel, table, &snapshot).await?;
-        let files = files(kernel, table, &snapshot).await?;
+        let files = files(kernel, table, &snapshot, &keys_of(&record)).await?;
         let rows = files.iter().map(|file| file.rows).fold(0, u64::saturating_add);
         let snapshot_of = TableSnapshot {
             version,
@@ -97,39 +97,38 @@ async fn recorded(kernel: &Kernel, table: &TableStore, snapshot: &SnapshotRef) -
     let version = snapshot.version() + 1;
     let found = kernel.call("read", move |engine| snapshot.get_domain_metadata(DOMAIN, engine)).await?;
     let text = found.ok_or_else(|| DeltaError::Foreign { table: table.shown("") })?;
-    let object = || table.shown(&log::path_of(version));
-    let corrupt = |error: serde_json::Error| CommitError::Corrupt { object: object(), reason: error.to_string() };
-    let head: Head = serde_json::from_str(&text).map_err(corrupt)?;
-    if head.format > FORMAT {
-        return Err(CommitError::NewerFormat { object: object(), format: head.format, known: FORMAT });
-    }
-    serde_json::from_str(&text).map_err(corrupt)
-}
-
-/// Just enough to tell whether the rest can be read.
-#[derive(serde::Deserialize)]
-struct Head {
-    format: u64,
+    Record::read(&text).map_err(|unread| log::unreadable(table, version, unread))
 }
 
 /// The data files of a version, in the order in which they were added; those of other writers last.
-async fn files(kernel: &Kernel, table: &TableStore, snapshot: &SnapshotRef) -> Result<Vec<DataFile>, CommitError> {
+async fn files(
+    kernel: &Kernel,
+    table: &TableStore,
+    snapshot: &SnapshotRef,
+    keys: &[KeyColumn],
+) -> Result<Vec<DataFile>, CommitError> {
     let snapshot = Arc::clone(snapshot);
     let batches = kernel.call("read", move |engine| scan(&snapshot, engine)).await?;
     let mut files = Vec::new();
     for (batch, selected) in batches {
         let rows = ScanRows::new(&batch).ok_or_else(|| unreadable(table))?;
         for row in (0..batch.num_rows()).filter(|row| selected.get(*row).is_none_or(|selected| *selected)) {
-            let file = rows.file(row).and_then(|file| placed(kernel, file));
+            let file = rows.file(row).and_then(|file| placed(kernel, file, keys));
             files.push(file.map_err(|reason| unusable(table, reason))?);
         }
     }
     Ok(in_order(files))
 }
 
-fn placed(kernel: &Kernel, file: LoggedFile) -> Result<(Place, DataFile), String> {
+/// The partition columns of a version.
+fn keys_of(record: &Record) -> Vec<KeyColumn> {
+    // A version is there: its layout is one that Delta has.
+    Layout::new(&record.schema, &record.partition_by).map(|layout| layout.keys()).unwrap_or_default()
+}
+
+fn placed(kernel: &Kernel, file: LoggedFile, keys: &[KeyColumn]) -> Result<(Place, DataFile), String> {
     let path = kernel.path_of(&file.path).ok_or_else(|| format!("`{}` lies outside of it", file.path))?;
-    file.into_file(path)
+    file.into_file(path, keys)
 }
 
 fn unreadable(table: &TableStore) -> CommitError {
@@ -150,19 +149,20 @@ pub(super) async fn commit_record(
     commit: LoggedCommit,
 ) -> Result<CommitRecord, CommitError> {
     let (run_id, moment) = (commit.author(), commit.moment());
-    let adds = commit.adds.into_iter().map(|add| placed(kernel, add)).collect::<Result<_, _>>();
-    let adds = in_order(adds.map_err(|reason| unusable(table, reason))?);
-    let mut removes: Vec<_> = commit.removes.iter().filter_map(|path| kernel.path_of(path)).collect();
+    let mut removes: Vec<_> = commit.removes.iter().filter_map(|removed| kernel.path_of(&removed.path)).collect();
     // Their names tell when they were added; the log has them in no order.
     removes.sort_by(|a, b| name_of(a).cmp(name_of(b)));
     let record = match commit.record {
         Some(record) => record,
         None => {
             let snapshot = kernel.snapshot(log::logged(version)).await?;
-            let committed_at = moment.to_rfc3339_opts(SecondsFormat::Secs, true);
+            let committed_at = moment.unwrap_or_default().to_rfc3339_opts(SecondsFormat::Secs, true);
             Record { operation: Operation::Merge, committed_at, ..recorded(kernel, table, &snapshot).await? }
         }
     };
+    let keys = keys_of(&record);
+    let adds = commit.adds.into_iter().map(|add| placed(kernel, add, &keys)).collect::<Result<_, _>>();
+    let adds = in_order(adds.map_err(|reason| unusable(table, reason))?);
     Ok(CommitRecord {
         version,
         committed_at: record.committed_at,

@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 
 use super::{
     crash,
-    decorators::{Lost, Unclear},
+    decorators::{Lost, Unclear, meanwhile_again},
     fixture::{
         Format, Lake, PARQUET, TABLE, World, assert_readable, assert_whole, commit, committed, end, files, stage_all,
         write,
@@ -234,6 +234,29 @@ async fn a_lost_commit_leaves_its_files_staged_and_touches_none_of_the_winners()
     attempt.abandon().await.unwrap();
     assert!(lake.data().await.values().all(|content| content.starts_with(b"winner")));
     assert_whole(&lake, &*table).await;
+}
+
+#[tokio::test]
+async fn who_is_taken_for_dead_between_its_moves_and_its_put_commits_nothing() {
+    let lake = Lake::memory(DELTA).await;
+    let world = World::new();
+    let (thought_dead, seen) = (world.clone(), as_format(&lake, DELTA));
+    // Its files are in place, and it is about to look whether the attempt is still its own.
+    let store = meanwhile_again(&lake, "/_restlake/staging/", async move {
+        assert_eq!(seen.data().await.len(), 2);
+        seen.open(&thought_dead.after_death()).await;
+        assert!(seen.data().await.is_empty());
+    });
+    let table = store.open(&world).await;
+    let attempt = table.attempt(0).await.unwrap();
+    let adds = stage_all(&attempt, files(1, 2, "slow")).await.unwrap();
+    let error = table.commit(0, commit(Operation::Append, adds, vec![], "slow")).await.unwrap_err();
+    assert_eq!(error.code(), "attempt_lost");
+    attempt.abandon().await.unwrap();
+    assert!(Log::read(&lake).await.commits.is_empty() && lake.data().await.is_empty());
+    let next = lake.open(&World::new()).await;
+    let _ = write(&*next, Operation::Append, 2, "next").await.unwrap();
+    assert_whole(&lake, &*next).await;
 }
 
 /// What a test does to a commit.
