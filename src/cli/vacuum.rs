@@ -11,6 +11,7 @@ use super::{
     diagnostics::{GREEN, labelled},
     failure,
     output::Answer,
+    signals,
     summary::counted,
     tables::{self, TableArgs, Told},
 };
@@ -42,7 +43,9 @@ pub struct VacuumArgs {
 }
 
 pub async fn execute(args: &VacuumArgs, global: &Global, console: &Console) -> Answer {
-    match args.tables.open(Environment::real()) {
+    let environment = Environment::real();
+    signals::watch(environment.shutdown.clone(), console.clone());
+    match args.tables.open(environment) {
         Err(refusal) => failure::answer(&refusal, global, console),
         Ok(lake) => vacuum(&lake, args, global).await,
     }

@@ -114,7 +114,7 @@ impl Lake {
         if dry_run {
             return Ok(planned);
         }
-        vacuum(self.table(resource).await?.as_ref(), &planned, &options).await
+        vacuum(self.table(resource).await?.as_ref(), &planned, &options, &self.environment.shutdown).await
     }
 
     /// [`import_state`] into a resource's table, as a run of its own.

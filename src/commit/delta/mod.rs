@@ -73,7 +73,8 @@ const PLAIN_LOG: &str = "_restlake/commits";
 /// All that is not data lies below these directories of the table.
 const HIDDEN: [&str; 2] = ["_restlake/", "_delta_log/"];
 
-/// Every version of the log whose number is a multiple of this gets a checkpoint, unless the table says otherwise.
+/// Every version of the log whose number is a multiple of this gets a checkpoint, unless `delta.checkpointInterval` of the
+/// table says otherwise.
 const CHECKPOINT_EVERY: u64 = 10;
 
 /// Footers read at a time.
@@ -312,11 +313,10 @@ impl DeltaTable {
     }
 
     /// Writes a checkpoint of a version if one is due. Readers do without, so that a failure is only told.
-    async fn checkpoint(&self, version: Version) {
+    async fn checkpoint(&self, version: Version, every: u64) {
         let Some(logged) = log::logged(version).filter(|logged| *logged > 0) else { return };
         let written = async {
-            // Cheap to decide for most versions, and without a read of the log.
-            if !logged.is_multiple_of(CHECKPOINT_EVERY) {
+            if !logged.is_multiple_of(every) {
                 return Ok(());
             }
             let snapshot = self.kernel.snapshot(Some(logged)).await?;
@@ -391,11 +391,12 @@ impl TableFormat for DeltaTable {
 
     async fn commit(&self, base: Version, commit: Commit) -> Result<CommitOutcome> {
         let lease = self.workspace.lease_for(base).await?;
-        let outcome = self.commit_with(&lease.lease, base, commit).await;
+        let mut checkpoints = CHECKPOINT_EVERY;
+        let outcome = self.commit_with(&lease.lease, base, commit, &mut checkpoints).await;
         match &outcome {
             Ok(CommitOutcome::Committed { version, .. }) => {
                 self.workspace.keep(lease).await;
-                self.checkpoint(*version).await;
+                self.checkpoint(*version, checkpoints).await;
             }
             _ => self.workspace.give_up(&lease).await,
         }
@@ -404,12 +405,20 @@ impl TableFormat for DeltaTable {
 }
 
 impl DeltaTable {
-    async fn commit_with(&self, lease: &Lease, base: Version, commit: Commit) -> Result<CommitOutcome, CommitError> {
+    /// `checkpoints` becomes what the table says of them.
+    async fn commit_with(
+        &self,
+        lease: &Lease,
+        base: Version,
+        commit: Commit,
+        checkpoints: &mut u64,
+    ) -> Result<CommitOutcome, CommitError> {
         let version = base + 1;
         if let Some(winner) = log::read(self.table(), version).await? {
             return Ok(CommitOutcome::Conflict { version, run_id: winner.author() });
         }
         let base = self.base(base).await?;
+        *checkpoints = base.checkpoint_every().unwrap_or(*checkpoints);
         check_fits(&self.workspace, &base.snapshot, &lease.name, &commit)?;
         check_staged(&self.workspace, lease, &commit).await?;
         let rows = rows_after(&base.snapshot, &commit);

@@ -80,6 +80,11 @@ impl Base {
         self.kernel.as_ref().map(|snapshot| snapshot.schema())
     }
 
+    /// Every how many versions the table is to have a checkpoint, if it says.
+    pub fn checkpoint_every(&self) -> Option<u64> {
+        self.kernel.as_ref()?.table_properties().checkpoint_interval.map(std::num::NonZero::get)
+    }
+
     /// Whether the kernel would make these changes of the columns, by its own judgement of the table's features.
     pub async fn check_changes(self, kernel: &Kernel, columns: Vec<ColumnChange>) -> Result<(), CommitError> {
         let Some(snapshot) = self.kernel.filter(|_| !columns.is_empty()) else { return Ok(()) };

@@ -399,6 +399,22 @@ async fn checkpoints(lake: &Lake) {
     assert_eq!(before.files.len(), 12);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_has_checkpoints_as_often_as_it_says() {
+    let lake = Lake::memory(DELTA).await;
+    let table = lake.open(&World::new()).await;
+    let _ = write(&*table, Operation::Append, 1, "first").await.unwrap();
+    let first = "_delta_log/00000000000000000000.json";
+    let log = String::from_utf8(lake.objects().await[first].to_vec()).unwrap();
+    assert!(log.contains(r#""configuration":{}"#), "{log}");
+    lake.put(first, &log.replace(r#""configuration":{}"#, r#""configuration":{"delta.checkpointInterval":"2"}"#)).await;
+    for version in 2..=5 {
+        let _ = write(&*table, Operation::Append, 1, &format!("run {version}")).await.unwrap();
+    }
+    let checkpoints: Vec<_> = lake.objects().await.into_keys().filter(|path| path.contains(".checkpoint.")).collect();
+    assert_eq!(checkpoints, [2, 4].map(|logged| format!("_delta_log/{logged:020}.checkpoint.parquet")));
+}
+
 /// A config of one resource, `rows`, of every type that Delta has.
 fn every_type(server: &Server, lake: &Path, disposition: &str) -> Plan {
     let types = [
