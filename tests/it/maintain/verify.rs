@@ -354,8 +354,8 @@ impl TableFormat for Changing<'_> {
     async fn attempts(&self) -> restlake::Result<Vec<AttemptRecord>> {
         self.inner.attempts().await
     }
-    async fn commit(&self, _base: u64, _commit: restlake::model::Commit) -> restlake::Result<CommitOutcome> {
-        unreachable!("it is only looked at")
+    async fn commit(&self, base: u64, commit: restlake::model::Commit) -> restlake::Result<CommitOutcome> {
+        self.inner.commit(base, commit).await
     }
 }
 
