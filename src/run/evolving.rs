@@ -53,27 +53,45 @@ pub(super) fn in_table(
     if let Some(table) = base.schema.as_ref().filter(|_| remembers) {
         resource.schema = change::wanted(Some(table), &resource.schema);
     }
-    let Some(table) = kept_schema(&resource, base) else { return Ok(resource) };
-    same_partitions(&resource, base)?;
-    let partition_by: Vec<usize> = resource.partition_by.iter().map(|field| field.column).collect();
-    let reasons = match change::compare(table, &resource.schema, &partition_by) {
-        SchemaChange::Same => return Ok(resource),
-        SchemaChange::Compatible => match format {
-            TableFormatKind::Delta => widened(table, &resource.schema),
-            TableFormatKind::Parquet => Vec::new(),
-        },
-        SchemaChange::Refused(reasons) => reasons,
-    };
-    if reasons.is_empty() {
-        within_limit(&resource, base)?;
-        return Ok(resource);
+    if format == TableFormatKind::Delta {
+        fits_log(&resource, base)?;
     }
-    Err(RunError::ShapeChanged {
+    let Some(table) = kept_schema(&resource, base) else { return Ok(resource) };
+    same_partitions(&resource, base, format)?;
+    let partition_by: Vec<usize> = resource.partition_by.iter().map(|field| field.column).collect();
+    match change::compare(table, &resource.schema, &partition_by) {
+        SchemaChange::Same => {}
+        SchemaChange::Compatible => within_limit(&resource, base)?,
+        SchemaChange::Refused(reasons) => return Err(columns_changed(&resource, table, &reasons, format)),
+    }
+    Ok(resource)
+}
+
+fn columns_changed(
+    resource: &ResourcePlan,
+    table: &TableSchema,
+    reasons: &[String],
+    format: TableFormatKind,
+) -> RunError {
+    RunError::ShapeChanged {
         table: resource.table.clone(),
+        format,
         what: "schema",
         reasons: reasons.join("; "),
         shapes: side_by_side(table, &resource.schema),
-    })
+    }
+}
+
+/// Delta's log keeps a table's columns and its partition spec, whatever becomes of the rows: what it cannot take on must show
+/// before the first request, and not at the commit.
+fn fits_log(resource: &ResourcePlan, base: &TableSnapshot) -> Result<(), RunError> {
+    let Some(table) = &base.schema else { return Ok(()) };
+    same_partitions(resource, base, TableFormatKind::Delta)?;
+    let reasons = unfit_for_log(table, &resource.schema);
+    if reasons.is_empty() {
+        return Ok(());
+    }
+    Err(columns_changed(resource, table, &reasons, TableFormatKind::Delta))
 }
 
 fn has_struct(data_type: &ColumnType) -> bool {
@@ -95,29 +113,36 @@ pub(super) fn older_schema(resource: &ResourcePlan, base: &TableSnapshot) -> Opt
     kept_schema(resource, base).filter(|table| table.to_arrow() != resource.schema.to_arrow()).cloned()
 }
 
-fn same_partitions(resource: &ResourcePlan, base: &TableSnapshot) -> Result<(), RunError> {
+fn same_partitions(resource: &ResourcePlan, base: &TableSnapshot, format: TableFormatKind) -> Result<(), RunError> {
     let spec = partition_spec(resource);
     if base.partition_by == spec {
         return Ok(());
     }
+    let reasons = match format {
+        TableFormatKind::Parquet => "the rows that are there lie in the directories of the old one",
+        TableFormatKind::Delta => "a Delta table keeps the one that it was made with",
+    };
     Err(RunError::ShapeChanged {
         table: resource.table.clone(),
+        format,
         what: "partition spec",
-        reasons: "the rows that are there lie in the directories of the old one".to_owned(),
+        reasons: reasons.to_owned(),
         shapes: format!("  table:  {}\n  config: {}", base.partition_by.join(", "), spec.join(", ")),
     })
 }
 
-/// Delta's log has no place for it, as far as its kernel goes.
-fn widened(table: &TableSchema, wanted: &TableSchema) -> Vec<String> {
-    let differs = |column: &&Column| {
+/// Columns that are gone or of another type: the log has no place for that, as far as its kernel goes.
+fn unfit_for_log(table: &TableSchema, wanted: &TableSchema) -> Vec<String> {
+    let unfit = |column: &Column| {
         let now = wanted.index_of(&column.name).and_then(|index| wanted.columns.get(index));
-        now.is_some_and(|now| now.to_arrow() != column.to_arrow())
+        let Some(now) = now else { return Some(format!("the column `{}` is gone", column.name)) };
+        if now.to_arrow().data_type() == column.to_arrow().data_type() {
+            return None;
+        }
+        let (name, before, now) = (&column.name, &column.data_type, &now.data_type);
+        Some(format!("`{name}` is {before}, and a Delta table cannot make it {now}"))
     };
-    let columns = table.columns.iter().filter(differs);
-    columns
-        .map(|column| format!("`{}` is {}, and Delta tables cannot widen it", column.name, column.data_type))
-        .collect()
+    table.columns.iter().filter_map(unfit).collect()
 }
 
 /// Whether the table's files may be rewritten for another schema within a run.
