@@ -1,5 +1,7 @@
 //! `restlake run --dry-run`: a plan in words, or as its JSON. Secrets appear in neither.
 
+mod identity;
+
 use std::time::Duration;
 
 use indicatif::{DecimalBytes, HumanCount};
@@ -12,9 +14,8 @@ use super::{
 use crate::{
     json::Selector,
     plan::{
-        AuthPlan, ClientPlan, Compression, MergePlan, MergeStrategy, OffsetPlan, OnDrift, PaginatorPlan,
-        PartitionField, Plan, RequestPlan, ResourcePlan, Scd2Plan, TableFormatKind, Template, Transform,
-        WriteDisposition,
+        ClientPlan, Compression, MergePlan, MergeStrategy, OffsetPlan, OnDrift, PaginatorPlan, PartitionField, Plan,
+        RequestPlan, ResourcePlan, Scd2Plan, TableFormatKind, Template, Transform, WriteDisposition,
     },
     schema::{Column, ColumnsContract, Source},
     secret::{REDACTED, Redactor, is_secret_name},
@@ -99,7 +100,7 @@ fn client_lines(plan: &Plan) -> Vec<Line> {
     let mut lines = vec![
         ("pipeline", plan.pipeline.clone()),
         ("api", base_url.to_string()),
-        ("auth", auth(&plan.client.auth)),
+        ("auth", identity::auth(&plan.client.auth)),
         ("limits", limits),
         ("timeouts", timeouts),
         ("destination", plan.destination.url.clone()),
@@ -108,6 +109,7 @@ fn client_lines(plan: &Plan) -> Vec<Line> {
     if !headers.is_empty() {
         lines.insert(3, ("headers", headers.join(", ")));
     }
+    lines.splice(3..3, identity::trust(&plan.client));
     lines
 }
 
@@ -117,18 +119,12 @@ fn tables(plan: &Plan) -> String {
         TableFormatKind::Delta => "delta",
     };
     let busy = if plan.wait { "waited for" } else { "left alone" };
-    format!("{format}, earlier versions kept for {}, {busy} while another run writes them", duration(plan.retain))
-}
-
-fn auth(auth: &AuthPlan) -> String {
-    match auth {
-        AuthPlan::None => "none".into(),
-        AuthPlan::ApiKey { name, location, .. } => {
-            format!("api_key `{name}` in the {}", format!("{location:?}").to_lowercase())
-        }
-        AuthPlan::Bearer { .. } => "bearer".into(),
-        AuthPlan::HttpBasic { username, .. } => format!("http_basic as {username}"),
-    }
+    let kept = match plan.table_format {
+        TableFormatKind::Parquet => "files that leave a table deleted at once, old commits",
+        TableFormatKind::Delta => "files of earlier versions",
+    };
+    let retain = duration(plan.retain);
+    format!("{format}, {busy} while another run writes them; {kept} kept for {retain} (`restlake vacuum`)")
 }
 
 fn resource_lines(resource: &ResourcePlan, resumes: bool) -> Vec<Line> {
@@ -316,7 +312,10 @@ fn duration(duration: Duration) -> String {
 mod tests {
     use super::*;
     use crate::{
-        plan::{ApiKeyLocation, CheckpointPlan, MergePlan, ParquetPlan, RateLimit, RetryPlan, TableFormatKind},
+        plan::{
+            ApiKeyLocation, AuthPlan, CheckpointPlan, MergePlan, ParquetPlan, RateLimit, RetryPlan, TableFormatKind,
+            TlsPlan,
+        },
         schema::{ColumnType, Contract, Naming, Source, TableSchema},
         secret::Secret,
         store::Destination,
@@ -336,6 +335,8 @@ mod tests {
                 api_key: Secret::new("hunter2".into()),
                 location: ApiKeyLocation::Query,
             },
+            allowed_hosts: Vec::new(),
+            tls: TlsPlan::default(),
             max_concurrency: 16,
             rate_limit: Some(RateLimit { requests: 10, per: Duration::from_secs(1) }),
             timeout: Duration::from_secs(60),
@@ -432,7 +433,7 @@ mod tests {
         limits       at most 16 requests at once, 10 per 1s
         timeouts     1m an attempt (1500ms to connect), 5 attempts within 30m
         destination  ./lake
-        tables       parquet, earlier versions kept for 7d, left alone while another run writes them
+        tables       parquet, left alone while another run writes them; files that leave a table deleted at once, old commits kept for 7d (`restlake vacuum`)
 
         test_cases -> ./lake/test_cases
           request      GET https://api.example.com/v1/test_cases?archived=false&token=***&q=***
@@ -474,7 +475,7 @@ mod tests {
         (plan.resume, plan.wait, plan.table_format) = (false, true, TableFormatKind::Delta);
         let text = text(&plan);
         for line in [
-            "tables       delta, earlier versions kept for 7d, waited for while another run writes them",
+            "tables       delta, waited for while another run writes them; files of earlier versions kept for 7d (`restlake vacuum`)",
             "writes       merge by delete-insert, `created_at` deletes, rows that are missing go",
             "merge key    created_at",
             "checkpoints  every 30s, those that are there are not used",

@@ -83,9 +83,7 @@ impl ParquetTable {
     async fn check_owner(&self) -> Result<(), CommitError> {
         let mut newest = self.log.read(self.log.newest().await?).await?;
         if newest.is_none() {
-            if self.workspace.table.list(DELTA_LOG)?.try_next().await?.is_some() {
-                return Err(CommitError::DeltaTable { table: self.workspace.table.shown("") });
-            }
+            self.check_no_delta().await?;
             let Some(file) = self.first_file().await? else { return Ok(()) };
             // Another first run may have made it the table's while we listed.
             newest = self.log.read(self.log.newest().await?).await?;
@@ -100,6 +98,13 @@ impl ParquetTable {
                 found: Box::new(found),
                 wanted: Box::new(self.workspace.identity.clone()),
             }),
+        }
+    }
+
+    async fn check_no_delta(&self) -> Result<(), CommitError> {
+        match self.workspace.table.list(DELTA_LOG)?.try_next().await? {
+            Some(_) => Err(CommitError::DeltaTable { table: self.workspace.table.shown("") }),
+            None => Ok(()),
         }
     }
 
@@ -162,6 +167,10 @@ impl TableFormat for ParquetTable {
     async fn attempts(&self) -> Result<Vec<AttemptRecord>> {
         let newest = self.log.newest().await?;
         Ok(self.workspace.attempt_records(newest, Some(&self.publisher())).await?)
+    }
+
+    async fn check_format(&self) -> Result<()> {
+        Ok(self.check_no_delta().await?)
     }
 
     async fn audit(&self) -> Result<Vec<Flaw>> {

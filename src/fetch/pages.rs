@@ -393,6 +393,7 @@ impl PageSource for Pages {
         loop {
             let token = self.next.clone()?;
             let fetched = self.head(&token).await;
+            self.source.transport.take_notices().into_iter().for_each(|notice| self.warn(notice));
             let page = fetched.and_then(|fetched| self.accept(&token, fetched));
             if page.is_err() {
                 self.next = None;

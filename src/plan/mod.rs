@@ -4,12 +4,15 @@
 //! Config (what the user wrote, with places) ──resolve──► Plan ──► stages (each reads its own part, none reads the config)
 //! ```
 
+mod auth;
 pub mod inference;
 mod paginator;
 pub mod reader;
 pub(crate) mod request;
 mod resolve;
+mod signing;
 mod template;
+mod trust;
 
 use std::{fmt, time::Duration};
 
@@ -23,11 +26,17 @@ use crate::{
     store::Destination,
 };
 
+pub use auth::{
+    ApiKeyLocation, AuthPlan, ClientAuth, ClientCredentialsPlan, JwtBearerPlan, LoginBody, Placement, RefreshTokenPlan,
+    SessionPlan, TokenClient, TokenSource,
+};
 pub use inference::Inference;
 pub use paginator::{CursorPlan, OffsetPlan, OnDrift, PageNumberPlan, PaginatorPlan, Slot};
 pub use request::{BindError, Bindings, BodyPlan, BoundBody, BoundRequest, JsonTemplate, Method, RequestPlan};
 pub use resolve::{Overrides, resolve};
+pub use signing::{KeyError, SigningAlgorithm, SigningKey};
 pub use template::{IncrementalValue, Reference, Template, TemplateError};
+pub use trust::{AllowedHost, TlsPlan};
 
 /// Everything one `restlake run` does.
 #[derive(Clone, Debug, Serialize)]
@@ -45,7 +54,7 @@ pub struct Plan {
     pub resume: bool,
     /// Bytes of pages and rows that a resource may hold between the network and its files.
     pub memory_limit: u64,
-    /// How long the files of earlier versions are kept for those who read them.
+    /// How long a vacuum keeps what no run needs, such as the files of a Delta table's earlier versions.
     pub retain: Duration,
     /// Whether the first pages alone ([`ResourcePlan::max_pages`]) may replace a table that has rows. Only where the command
     /// line names the destination: it is a try-out then. Elsewhere a run refuses it, since the rest of the rows would be
@@ -63,6 +72,9 @@ pub struct ClientPlan {
     pub base_url: Url,
     pub headers: Vec<(String, Secret<String>)>,
     pub auth: AuthPlan,
+    /// Who may see the credentials besides the origin of `base_url`.
+    pub allowed_hosts: Vec<AllowedHost>,
+    pub tls: TlsPlan,
     /// Upper bound of the adaptive limit; at least 1.
     pub max_concurrency: usize,
     pub rate_limit: Option<RateLimit>,
@@ -72,23 +84,6 @@ pub struct ClientPlan {
     pub retry: RetryPlan,
     /// The largest decoded body, in bytes.
     pub max_body: u64,
-}
-
-#[derive(Clone, Debug, Serialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
-pub enum AuthPlan {
-    None,
-    ApiKey { name: String, api_key: Secret<String>, location: ApiKeyLocation },
-    Bearer { token: Secret<String> },
-    HttpBasic { username: String, password: Secret<String> },
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ApiKeyLocation {
-    Header,
-    Query,
-    Cookie,
 }
 
 /// A token bucket: `requests` at once at first, then so many per `per`.

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-use super::{RunError, checkpoint::Resumed, evolving, inferring, outcome::Counters, resource::Export};
+use super::{
+    RunError, checkpoint::Resumed, evolving, inferring, outcome::Counters, resource::Export, shape::partition_spec,
+};
 use crate::{
     commit::{Attempt, DiedAfterCommit, LivingOwner, Resumable, TableFormat, TableSnapshot},
     error::{Result, chain},
@@ -170,6 +172,7 @@ impl Export<'_> {
         counters: &mut Counters,
     ) -> Result<(Box<ResourcePlan>, Option<(Attempt, Resumed)>)> {
         let resource = Box::new(evolving::in_table(self.resource, self.table_format, base)?);
+        table.check_shape(base.version, &resource.schema, &partition_spec(&resource)).await?;
         let taken_over = Export { resource: &resource, ..*self }.adopt(table, base, counters).await?;
         Ok((resource, taken_over))
     }

@@ -2,7 +2,7 @@
 
 use crate::{
     error::{ErrorKind, Failure},
-    plan::BindError,
+    plan::{BindError, TableFormatKind},
     schema::Column,
 };
 
@@ -28,7 +28,7 @@ pub enum RunError {
     ActiveTimestamp { table: String, was: String, is: String },
 
     #[error("{table}: the table's {what} cannot become that of the config: {reasons}\n{shapes}")]
-    ShapeChanged { table: String, what: &'static str, reasons: String, shapes: String },
+    ShapeChanged { table: String, format: TableFormatKind, what: &'static str, reasons: String, shapes: String },
 
     #[error(
         "{table}: the schema changes, and the {} of files that the table has would have to be written again, where `rewrite_limit` allows {}; nothing was changed",
@@ -155,6 +155,11 @@ impl Failure for RunError {
                 Some("leave --max-pages out, or try it out with another --destination".into())
             }
             Self::ValidityPartition { .. } => Some("take it out of `partition_by`".into()),
+            Self::ShapeChanged { format: TableFormatKind::Delta, .. } => Some(
+                "give the resource another `table_name`, or delete the table's directory and export it anew; no run changes this \
+                 about a Delta table, one with --full-refresh neither"
+                    .into(),
+            ),
             Self::ActiveTimestamp { was, .. } => Some(format!(
                 "set `active_record_timestamp: {was}` again, or write the table anew with --full-refresh, which forgets earlier versions"
             )),

@@ -113,7 +113,7 @@ mod parquet {
 #[cfg(feature = "delta")]
 mod delta;
 #[cfg(feature = "delta")]
-use delta::DELTA;
+pub use delta::DELTA;
 
 /// What follows from the log and the order of a commit's steps.
 mod parquet_log {

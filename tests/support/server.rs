@@ -71,6 +71,11 @@ impl Received {
         self.headers.get(name)?.to_str().ok()
     }
 
+    /// The fields of a body that is a form, decoded.
+    pub fn form(&self) -> Vec<(String, String)> {
+        url::form_urlencoded::parse(&self.body).into_owned().collect()
+    }
+
     /// Path and query.
     pub fn target(&self) -> String {
         if self.query.is_empty() { self.path.clone() } else { format!("{}?{}", self.path, self.query) }

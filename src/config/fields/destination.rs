@@ -21,9 +21,12 @@ const FIELDS: &[Field] = &[
         .or("parquet"),
     field("rewrite_limit", SIZE, REWRITE_LIMIT),
     field("compact", COMPACT, COMPACT_DOC),
-    field("retain", DURATION, "How long the files of earlier versions are kept for their readers.").or("7d"),
+    field("retain", DURATION, RETAIN_DOC).or("7d"),
     field("parquet", Shape::Object(&PARQUET), "How data files are written."),
 ];
+
+const RETAIN_DOC: &str = "How long `restlake vacuum` keeps what no run needs: old commits, rejects and records of runs; of Delta \
+     tables also the files of earlier versions, which plain Parquet deletes as soon as a newer version is published.";
 
 /// S3 copies no larger object in one request, and a file is copied where it cannot be renamed. It may become a row group
 /// larger than this, for which 5 GiB leave room.

@@ -114,7 +114,7 @@ impl Source {
             // It was meant for the API alone, and may hold what only the API is to know.
             return Err(PaginateError::Elsewhere { origin: link.origin().ascii_serialization() });
         }
-        Ok(PageToken::Link(self.transport.without_credentials(link)))
+        Ok(PageToken::Link(self.transport.without_credentials(link, &self.scope)))
     }
 }
 
