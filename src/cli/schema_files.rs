@@ -45,7 +45,7 @@ impl SchemaFiles {
             ));
         }
         let files: Vec<_> = plan.resources.iter().map(|resource| SchemaFile::of(resource, name)).collect();
-        files.iter().try_for_each(|file| file.check())?;
+        files.iter().try_for_each(SchemaFile::check)?;
         Ok(Self { files })
     }
 
@@ -58,7 +58,8 @@ impl SchemaFiles {
             match file.write(schema) {
                 Ok(()) if quiet => {}
                 Ok(()) => {
-                    console.write(&labelled(CYAN, "note", &format!("the schema of {} is in {shown}", file.resource)))
+                    let said = format!("the schema of {} is in {shown}", file.resource);
+                    console.write(&labelled(CYAN, "note", &said));
                 }
                 Err(source) => {
                     let error = Error::from(CliError::Schema { file: shown, source });
