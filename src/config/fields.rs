@@ -214,12 +214,6 @@ const fn variant(word: &'static str, table: &'static Table) -> Variant {
     Variant { word, status: Status::Supported, table }
 }
 
-const fn later_variant(word: &'static str) -> Variant {
-    Variant { word, status: Status::NotYet, table: &NOTHING }
-}
-
-static NOTHING: Table = table("nothing", "", &[]);
-
 /// The key by which a [`Union`] tells its objects apart.
 pub const TYPE: &str = "type";
 

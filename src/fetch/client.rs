@@ -8,14 +8,14 @@ use reqwest::{
     header::{ACCEPT, HeaderMap, HeaderValue},
     redirect::Policy,
 };
-use url::Origin;
+use url::{Origin, Url};
 
 use super::{
     auth::{self, Authenticator, Generation, Wire},
     call::Call,
     error::FetchError,
     limit::Limiter,
-    request::{Request, header},
+    request::{self, Request, header},
     transport::{Notices, Response, Scope, Surroundings, Transport},
 };
 use crate::{
@@ -138,9 +138,6 @@ impl Client {
         let is_own = self.is_own(request);
         if is_own {
             request.headers.extend(self.secret_headers.clone());
-        } else if request.is_led {
-            // A server may copy our whole query into its link or its `Location`.
-            request.drop_credentials(self.key_param(scope), &self.surroundings.redactor);
         }
         request.add_own_headers(is_own);
         match self.auth(scope).filter(|_| is_own) {
@@ -166,6 +163,11 @@ impl Transport for Client {
 
     fn take_notices(&self) -> Vec<String> {
         self.notices.take()
+    }
+
+    fn without_credentials(&self, mut link: Url, scope: &Scope) -> Url {
+        request::drop_credentials(&mut link, self.key_param(scope), &self.surroundings.redactor);
+        link
     }
 }
 
