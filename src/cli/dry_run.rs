@@ -119,7 +119,12 @@ fn tables(plan: &Plan) -> String {
         TableFormatKind::Delta => "delta",
     };
     let busy = if plan.wait { "waited for" } else { "left alone" };
-    format!("{format}, earlier versions kept for {}, {busy} while another run writes them", duration(plan.retain))
+    let kept = match plan.table_format {
+        TableFormatKind::Parquet => "files that leave a table deleted at once, old commits",
+        TableFormatKind::Delta => "files of earlier versions",
+    };
+    let retain = duration(plan.retain);
+    format!("{format}, {busy} while another run writes them; {kept} kept for {retain} (`restlake vacuum`)")
 }
 
 fn resource_lines(resource: &ResourcePlan, resumes: bool) -> Vec<Line> {
@@ -428,7 +433,7 @@ mod tests {
         limits       at most 16 requests at once, 10 per 1s
         timeouts     1m an attempt (1500ms to connect), 5 attempts within 30m
         destination  ./lake
-        tables       parquet, earlier versions kept for 7d, left alone while another run writes them
+        tables       parquet, left alone while another run writes them; files that leave a table deleted at once, old commits kept for 7d (`restlake vacuum`)
 
         test_cases -> ./lake/test_cases
           request      GET https://api.example.com/v1/test_cases?archived=false&token=***&q=***
@@ -470,7 +475,7 @@ mod tests {
         (plan.resume, plan.wait, plan.table_format) = (false, true, TableFormatKind::Delta);
         let text = text(&plan);
         for line in [
-            "tables       delta, earlier versions kept for 7d, waited for while another run writes them",
+            "tables       delta, waited for while another run writes them; files of earlier versions kept for 7d (`restlake vacuum`)",
             "writes       merge by delete-insert, `created_at` deletes, rows that are missing go",
             "merge key    created_at",
             "checkpoints  every 30s, those that are there are not used",

@@ -11,6 +11,7 @@ use super::{
     diagnostics::{GREEN, labelled},
     failure,
     output::Answer,
+    signals,
     summary::counted,
     tables::{self, TableArgs, Told},
 };
@@ -32,23 +33,27 @@ Only what restlake named itself goes, and nothing that a living run has or the n
 pub struct VacuumArgs {
     #[command(flatten)]
     pub tables: TableArgs,
-    /// Keep old commits, rejects and records of runs for so long
-    #[arg(long, value_name = "DURATION", default_value = "7d", value_parser = duration)]
-    pub retain: Duration,
+    /// Keep old commits, files of old versions of Delta tables, rejects and records of runs for so long [default: the
+    /// config's `destination.retain`]
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub retain: Option<Duration>,
     /// Tell what would go; nothing is deleted
     #[arg(long)]
     pub dry_run: bool,
 }
 
 pub async fn execute(args: &VacuumArgs, global: &Global, console: &Console) -> Answer {
-    match args.tables.open(Environment::real()) {
+    let environment = Environment::real();
+    signals::watch(environment.shutdown.clone(), console.clone());
+    match args.tables.open(environment) {
         Err(refusal) => failure::answer(&refusal, global, console),
         Ok(lake) => vacuum(&lake, args, global).await,
     }
 }
 
 async fn vacuum(lake: &Lake, args: &VacuumArgs, global: &Global) -> Answer {
-    let told = tables::each(lake, async |resource| lake.vacuum(resource, args.retain, args.dry_run).await).await;
+    let retain = args.retain.unwrap_or(lake.plan().retain);
+    let told = tables::each(lake, async |resource| lake.vacuum(resource, retain, args.dry_run).await).await;
     let exit = tables::exit(&told);
     let more = Some(("dry_run", args.dry_run.into()));
     tables::answer(global, exit, || text(&told, args.dry_run), || tables::document(lake, exit, &told, more))

@@ -35,9 +35,11 @@ pub struct AttemptRecord {
     /// The version that it is to make, or has made.
     pub version: Version,
     pub status: AttemptStatus,
+    /// Whether its owner is still at it, be it only to bring a commit's files into place.
+    pub is_living: bool,
     /// `None` if it has no owner's record that can be read.
     pub owner: Option<LivingOwner>,
-    /// The owner's record and the staged files, by path.
+    /// The owner's record and the staged files, by path; and what has been moved to where data lies and no version names.
     pub objects: Vec<StoredObject>,
 }
 
@@ -78,6 +80,7 @@ impl Workspace {
         for found in self.attempts().await? {
             let ownership = found.ownership(&self.table).await?;
             let status = self.attempt_status(&found, &ownership, newest, publication).await?;
+            let is_living = !self.is_dead(&ownership);
             let path = |name: &String| format!("{STAGING}/{}/{name}", found.name);
             let object = |(name, &bytes): (&String, &u64)| StoredObject { path: path(name), bytes };
             let objects = found.objects.iter().map(object).collect();
@@ -85,7 +88,8 @@ impl Workspace {
                 Ownership::Record(_, Some(owner)) => Some(LivingOwner::from(*owner)),
                 _ => None,
             };
-            records.push(AttemptRecord { name: found.name, version: found.version, status, owner, objects });
+            let Found { name, version, .. } = found;
+            records.push(AttemptRecord { name, version, status, is_living, owner, objects });
         }
         Ok(records)
     }

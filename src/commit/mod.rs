@@ -26,6 +26,7 @@ mod delta;
 mod error;
 mod held;
 mod inspect;
+mod landing;
 mod living;
 mod log;
 mod owner;
@@ -35,10 +36,13 @@ mod publish;
 mod rebase;
 mod recover;
 mod rejects;
+mod renewal;
 mod resume;
 mod runs;
 mod staging;
 mod workspace;
+
+use std::collections::BTreeSet;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -152,12 +156,33 @@ pub trait TableFormat: Send + Sync {
         Ok(self.workspace().attempt_records(self.newest().await?, None).await?)
     }
 
+    /// Whether a table without versions of this format is none of another one: it would look as if there were no table.
+    ///
+    /// # Errors
+    /// The store's, and a table of another format.
+    async fn check_format(&self) -> Result<()>;
+
     /// What is wrong with the record of the versions; a format whose record checks itself has nothing to tell.
     ///
     /// # Errors
     /// The store's. A record that cannot be read is a flaw, and no error.
     async fn audit(&self) -> Result<Vec<Flaw>> {
         Ok(Vec::new())
+    }
+
+    /// Whether the table at a version can take on these columns and this partition spec: told before the work that a commit
+    /// ends. A format whose record takes whatever its files have refuses nothing.
+    ///
+    /// # Errors
+    /// What [`commit`](Self::commit) would say of them.
+    async fn check_shape(&self, _base: Version, _schema: &TableSchema, _partition_by: &[String]) -> Result<()> {
+        Ok(())
+    }
+
+    /// Files of earlier versions that may lie where they were, as far back as the record goes; none where a format deletes them
+    /// with the commit that removes them.
+    async fn removed(&self) -> Result<BTreeSet<String>> {
+        Ok(BTreeSet::new())
     }
 
     /// What neither the newest version needs nor any that was made after `before`: objects of the format's own record, and

@@ -11,6 +11,7 @@ use super::{
     TableFormat, TableSnapshot, Workspace,
     check::{check_fits, check_staged},
     inspect,
+    landing::Landing,
     log::{CommitObject, Log, Put},
     owner::LEASE,
     publish::Publisher,
@@ -82,9 +83,7 @@ impl ParquetTable {
     async fn check_owner(&self) -> Result<(), CommitError> {
         let mut newest = self.log.read(self.log.newest().await?).await?;
         if newest.is_none() {
-            if self.workspace.table.list(DELTA_LOG)?.try_next().await?.is_some() {
-                return Err(CommitError::DeltaTable { table: self.workspace.table.shown("") });
-            }
+            self.check_no_delta().await?;
             let Some(file) = self.first_file().await? else { return Ok(()) };
             // Another first run may have made it the table's while we listed.
             newest = self.log.read(self.log.newest().await?).await?;
@@ -99,6 +98,13 @@ impl ParquetTable {
                 found: Box::new(found),
                 wanted: Box::new(self.workspace.identity.clone()),
             }),
+        }
+    }
+
+    async fn check_no_delta(&self) -> Result<(), CommitError> {
+        match self.workspace.table.list(DELTA_LOG)?.try_next().await? {
+            Some(_) => Err(CommitError::DeltaTable { table: self.workspace.table.shown("") }),
+            None => Ok(()),
         }
     }
 
@@ -163,6 +169,10 @@ impl TableFormat for ParquetTable {
         Ok(self.workspace.attempt_records(newest, Some(&self.publisher())).await?)
     }
 
+    async fn check_format(&self) -> Result<()> {
+        Ok(self.check_no_delta().await?)
+    }
+
     async fn audit(&self) -> Result<Vec<Flaw>> {
         Ok(inspect::audit(&self.log).await?)
     }
@@ -191,12 +201,14 @@ impl ParquetTable {
     ) -> Result<CommitOutcome, CommitError> {
         let base = self.log.snapshot_at(base).await?;
         check_fits(&self.workspace, &base, &lease.name, &commit)?;
-        check_staged(&self.workspace, lease, &commit).await?;
+        check_staged(&self.workspace, lease, &commit.adds).await?;
         reach(&self.workspace.environment, &self.workspace.table, FaultPoint::BeforeCommit)?;
         let object = CommitObject::new(&base, &lease.name, commit, self.workspace.environment.clock.now());
+        let landing = Landing::new(&self.workspace, lease, &object.commit.adds);
+        landing.announce().await?;
         // From here on only the log knows whether these files are the table's.
         lease.set_in_doubt(true);
-        let put = self.log.put(&object).await;
+        let put = self.log.put(&object, &landing).await;
         let is_refused = matches!(put, Err(CommitError::Store(_) | CommitError::Invalid { .. }));
         // One who went on in our place may have won: then the table names these files.
         let is_lost = matches!(&put, Ok(Put::Lost(winner)) if winner.attempt != lease.name);

@@ -161,13 +161,13 @@ impl Transport for Client {
         &self.surroundings
     }
 
-    fn take_notices(&self) -> Vec<String> {
-        self.notices.take()
-    }
-
     fn without_credentials(&self, mut link: Url, scope: &Scope) -> Url {
         request::drop_credentials(&mut link, self.key_param(scope), &self.surroundings.redactor);
         link
+    }
+
+    fn take_notices(&self) -> Vec<String> {
+        self.notices.take()
     }
 }
 

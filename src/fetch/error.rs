@@ -219,9 +219,9 @@ impl Failure for FetchError {
     fn kind(&self) -> ErrorKind {
         match self {
             Self::Request(error) if error.trouble.is_passing() => ErrorKind::Transient,
-            Self::Auth(error) => error.kind(),
             // The same command may find the list at rest.
             Self::Fault { .. } | Self::Drift { .. } => ErrorKind::Transient,
+            Self::Auth(error) => error.kind(),
             Self::Interrupted => ErrorKind::Interrupted,
             _ => ErrorKind::User,
         }

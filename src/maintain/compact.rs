@@ -10,7 +10,10 @@
 
 mod adapt;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use bytes::Bytes;
 use serde::Serialize;
@@ -85,6 +88,9 @@ pub async fn compact(
         let Some(schema) = snapshot.schema.clone() else { return Ok(unchanged) };
         let resource = &resource.complete(&schema)?;
         let Some(aim) = aim(resource, &snapshot, &schema, options)? else { return Ok(unchanged) };
+        if let Aim::Adapt(_, wanted) = &aim {
+            table.check_shape(snapshot.version, wanted, &snapshot.partition_by).await?;
+        }
         let attempt = table.attempt(snapshot.version).await?;
         let work = Work { table, identity, resource, environment, options, snapshot: &snapshot, attempt: &attempt };
         match work.run(&aim).await {
@@ -137,16 +143,22 @@ struct Change<'a> {
     partitions: u64,
 }
 
-/// Small files of one partition, in the order of the table.
+/// Small files of one partition that follow one another in the order of the table: no row may get past one of a larger file
+/// between them.
 type Group<'a> = (&'a PartitionKey, Vec<&'a DataFile>);
 
 fn groups(files: &[DataFile], target_size: u64, min_files: u64) -> impl Iterator<Item = Group<'_>> {
-    let mut small: BTreeMap<&PartitionKey, Vec<&DataFile>> = BTreeMap::new();
+    let mut neighbours: BTreeMap<&PartitionKey, Vec<Vec<&DataFile>>> = BTreeMap::new();
     // The file that stands for an empty table has no rows to join.
-    for file in files.iter().filter(|file| file.bytes < target_size / 2 && file.rows > 0) {
-        small.entry(&file.partition).or_default().push(file);
+    for file in files.iter().filter(|file| file.rows > 0) {
+        let groups = neighbours.entry(&file.partition).or_insert_with(|| vec![Vec::new()]);
+        match groups.last_mut() {
+            Some(group) if file.bytes < target_size / 2 => group.push(file),
+            _ => groups.push(Vec::new()),
+        }
     }
-    small.into_iter().filter(move |(_, files)| files.len() as u64 >= min_files.max(2))
+    let groups = neighbours.into_iter().flat_map(|(key, groups)| groups.into_iter().map(move |group| (key, group)));
+    groups.filter(move |(_, files)| files.len() as u64 >= min_files.max(2))
 }
 
 enum Done {
@@ -182,7 +194,7 @@ impl Work<'_> {
         self.commit(schema, change).await
     }
 
-    /// The small files of each partition, joined.
+    /// The small files of each partition that follow one another, joined.
     async fn joined(&self, write: &Arc<WriteOptions>) -> Result<Change<'_>> {
         let (mut change, mut sequence) = (Change::default(), 0);
         for (partition, files) in groups(&self.snapshot.files, write.parquet.target_file_size, self.options.min_files) {
@@ -193,10 +205,10 @@ impl Work<'_> {
                 }
                 continue;
             }
-            change.partitions += 1;
             change.adds.extend(joined);
             change.removes.extend(files);
         }
+        change.partitions = change.removes.iter().map(|file| &file.partition).collect::<BTreeSet<_>>().len() as u64;
         Ok(change)
     }
 
@@ -368,8 +380,15 @@ mod tests {
 
     #[test]
     fn files_of_less_than_half_the_target_are_small_and_grouped_by_partition_in_their_order() {
-        let files = [file("x", 49, 1), file("y", 10, 1), file("x", 50, 1), file("x", 3, 1), file("y", 9, 1)];
+        let files = [file("x", 49, 1), file("y", 10, 1), file("x", 3, 1), file("x", 50, 1), file("y", 9, 1)];
         assert_eq!(grouped(&files, 2), [("x".into(), vec![49, 3]), ("y".into(), vec![10, 9])]);
+    }
+
+    #[test]
+    fn rows_do_not_get_past_those_of_a_larger_file_between_them() {
+        assert!(grouped(&[file("x", 1, 1), file("x", 70, 1), file("x", 2, 1)], 2).is_empty());
+        let files = [1, 2, 70, 3, 80, 4, 5].map(|bytes| file("x", bytes, 1));
+        assert_eq!(grouped(&files, 2), [("x".into(), vec![1, 2]), ("x".into(), vec![4, 5])]);
     }
 
     #[test]

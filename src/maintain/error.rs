@@ -38,6 +38,8 @@ pub enum MaintainError {
     AnotherPipeline { found: String, wanted: String },
     #[error("there is no state of the resource `{resource}` in it (there is of: {known})")]
     NoState { resource: String, known: String },
+    #[error("the table `{table}` keeps changing while it is looked at")]
+    Changing { table: String },
     #[error("another run made version {version} of the table `{table}` meanwhile, {attempts} times in a row")]
     Conflict { table: String, version: Version, attempts: u32 },
 }
@@ -46,6 +48,7 @@ impl Failure for MaintainError {
     fn kind(&self) -> ErrorKind {
         match self {
             Self::Conflict { .. } => ErrorKind::Conflict,
+            Self::Changing { .. } => ErrorKind::Transient,
             Self::Worker { .. } | Self::Numbers { .. } => ErrorKind::Bug,
             _ => ErrorKind::User,
         }
@@ -67,6 +70,7 @@ impl Failure for MaintainError {
             Self::NewerState { .. } => "state_newer_format",
             Self::AnotherPipeline { .. } => "another_pipeline",
             Self::NoState { .. } => "no_state",
+            Self::Changing { .. } => "table_changing",
             Self::Conflict { .. } => "commit_conflict",
         }
     }
@@ -76,7 +80,7 @@ impl Failure for MaintainError {
             Self::NoTable { .. } => "`restlake run` makes it",
             Self::VersionGone { readable, .. } => return Some(format!("versions that can be read: {readable}")),
             Self::Damaged { .. } => "`restlake verify` lists everything that is damaged",
-            Self::Conflict { .. } => "try again when no run is at work on the table",
+            Self::Conflict { .. } | Self::Changing { .. } => "try again when no run is at work on the table",
             Self::DiedRun { .. } => {
                 "`restlake run` first: it tells what became of that run, which a new version would hide"
             }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::{MaintainError, check_identity, objects};
+use super::{MaintainError, check_found, objects};
 use crate::{
     commit::{TableFormat, TableSnapshot},
     error::Result,
@@ -47,7 +47,7 @@ pub async fn files(
 ) -> Result<TableFiles> {
     let store = table.workspace().table();
     let newest = table.snapshot().await?;
-    check_identity(store, &newest, identity)?;
+    check_found(table, &newest, identity).await?;
     if newest.version == 0 {
         return Err(MaintainError::NoTable { table: resource.table.clone() }.into());
     }

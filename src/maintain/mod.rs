@@ -109,12 +109,12 @@ impl Lake {
     pub async fn vacuum(&self, resource: &ResourcePlan, retain: Duration, dry_run: bool) -> Result<Vacuumed> {
         let options = VacuumOptions { retain, now: self.environment.clock.now(), format: self.plan.table_format };
         let looked_at = self.look(resource)?;
-        check_identity(looked_at.workspace().table(), &looked_at.snapshot().await?, &self.identity(resource))?;
+        check_found(looked_at.as_ref(), &looked_at.snapshot().await?, &self.identity(resource)).await?;
         let planned = vacuum_plan(looked_at.as_ref(), &options).await?;
         if dry_run {
             return Ok(planned);
         }
-        vacuum(self.table(resource).await?.as_ref(), &planned, &options).await
+        vacuum(self.table(resource).await?.as_ref(), &planned, &options, &self.environment.shutdown).await
     }
 
     /// [`import_state`] into a resource's table, as a run of its own.
@@ -164,12 +164,16 @@ async fn finish<T>(table: &dyn TableFormat, done: Result<T>) -> Result<T> {
     done
 }
 
-/// A version that was only looked at may be somebody else's table; opening one for writing checks this itself.
-fn check_identity(table: &TableStore, snapshot: &TableSnapshot, wanted: &TableIdentity) -> Result<()> {
+/// What was only looked at may be somebody else's table, or one of another format, which has no version of this one;
+/// opening a table for writing checks this itself.
+async fn check_found(table: &dyn TableFormat, snapshot: &TableSnapshot, wanted: &TableIdentity) -> Result<()> {
+    if snapshot.version == 0 {
+        table.check_format().await?;
+    }
     match snapshot.identity.as_ref().filter(|found| *found != wanted) {
         None => Ok(()),
         Some(found) => Err(CommitError::AnotherTable {
-            table: table.shown(""),
+            table: table.workspace().table().shown(""),
             found: Box::new(found.clone()),
             wanted: Box::new(wanted.clone()),
         }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, FixedOffset};
 use serde::Serialize;
 
-use super::check_identity;
+use super::check_found;
 use crate::{
     commit::{RunRecord, TableFormat, TableSnapshot},
     error::Result,
@@ -78,7 +78,7 @@ pub async fn status(
     format: TableFormatKind,
 ) -> Result<TableStatus> {
     let snapshot = table.snapshot().await?;
-    check_identity(table.workspace().table(), &snapshot, identity)?;
+    check_found(table, &snapshot, identity).await?;
     let commit = if snapshot.version > 0 { table.commit_at(snapshot.version).await? } else { None };
     let runs = table.workspace().runs(RUNS).await?.into_iter().map(RunStatus::from).collect();
     let committed_at = commit.map(|commit| commit.committed_at);

@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{MaintainError, check_identity, spec};
+use super::{MaintainError, check_found, spec};
 use crate::{
     commit::{Attempt, CommitOutcome, TableFormat, TableSnapshot},
     error::Result,
@@ -103,7 +103,7 @@ pub async fn export_state(
     resource: &ResourcePlan,
 ) -> Result<Option<TableState>> {
     let snapshot = table.snapshot().await?;
-    check_identity(table.workspace().table(), &snapshot, identity)?;
+    check_found(table, &snapshot, identity).await?;
     let Some(schema) = snapshot.schema else { return Ok(None) };
     Ok(Some(TableState {
         resource: resource.name.clone(),

@@ -5,7 +5,7 @@
 //! | staging of runs that are gone | at once; checkpoints that a run may go on with when they are older than `retain` |
 //! | data files that no commit has any more | at once; their versions cannot be read without the others that went before |
 //! | commits before the last full list, but never the newest 50 | when they are older than `retain` |
-//! | rejects and records of runs | when their run began before `retain` |
+//! | rejects and records of runs | when their run began before `retain`; rejects only where no run is at work |
 //!
 //! Delta keeps the files of old versions until `retain` has passed: its table format tells which.
 
@@ -14,16 +14,22 @@ use std::{collections::BTreeSet, time::Duration};
 use chrono::{DateTime, NaiveDateTime, Utc};
 use futures::{StreamExt, TryStreamExt, stream};
 use serde::Serialize;
+use tokio_util::sync::CancellationToken;
 
 use super::{HIDDEN, name_of, objects, version_of};
 use crate::{
-    commit::{AttemptRecord, AttemptStatus, StoredObject, TableFormat},
-    error::Result,
+    commit::{AttemptRecord, AttemptStatus, CommitError, StoredObject, TableFormat},
+    error::{Error, Result},
     plan::TableFormatKind,
 };
 
 /// Objects deleted at a time.
 const DELETES: usize = 16;
+
+/// Where the commits of plain Parquet lie, named so that they sort by version.
+const COMMITS: &str = "_restlake/commits/";
+
+const REJECTS: &str = "_restlake/rejects/";
 
 /// What to keep.
 #[derive(Clone, Copy, Debug)]
@@ -58,14 +64,32 @@ pub async fn vacuum_plan(table: &dyn TableFormat, options: &VacuumOptions) -> Re
 }
 
 /// Deletes it. `before` is what [`vacuum_plan`] told before the table was opened: opening deletes attempts of dead runs.
-pub async fn vacuum(table: &dyn TableFormat, before: &Vacuumed, options: &VacuumOptions) -> Result<Vacuumed> {
+///
+/// # Errors
+/// Among others [`CommitError::Interrupted`]: what had gone by then is gone, and the table is whole.
+pub async fn vacuum(
+    table: &dyn TableFormat,
+    before: &Vacuumed,
+    options: &VacuumOptions,
+    shutdown: &CancellationToken,
+) -> Result<Vacuumed> {
     let newest = table.newest().await?;
     table.workspace().discard_stale(newest, options.retain).await?;
     let attempts = table.attempts().await?;
     let expired = expired(table, &attempts, options).await?;
     let store = table.workspace().table();
-    let deletes = stream::iter(&expired).map(|object| store.delete(&object.path));
-    deletes.buffer_unordered(DELETES).try_collect::<()>().await?;
+    let (commits, others): (Vec<_>, Vec<_>) = expired.iter().partition(|object| object.path.starts_with(COMMITS));
+    let delete = async |object: &&StoredObject| {
+        if shutdown.is_cancelled() {
+            return Err(Error::from(CommitError::Interrupted { table: store.shown("") }));
+        }
+        Ok(store.delete(&object.path).await?)
+    };
+    // The oldest first, one after another: wherever it ends, the log is without a hole.
+    for commit in &commits {
+        delete(commit).await?;
+    }
+    stream::iter(&others).map(delete).buffer_unordered(DELETES).try_collect::<()>().await?;
     let left: BTreeSet<String> = objects(store).await?.into_iter().map(|object| object.path).collect();
     let gone = before.objects.iter().chain(&expired).filter(|object| !left.contains(&object.path)).cloned();
     Ok(Vacuumed::new(gone.collect()))
@@ -105,19 +129,14 @@ async fn expired(
     let listed = objects(table.workspace().table()).await?;
     let snapshot = table.snapshot().await?;
     let live: BTreeSet<&str> = snapshot.files.iter().map(|file| file.path.as_str()).collect();
-    // A name alone does not make a file ours: it may be somebody's copy.
-    let history = table.history(usize::MAX).await?;
-    let named: BTreeSet<&str> = history
-        .iter()
-        .flat_map(|record| {
-            record.adds.iter().map(|file| file.path.as_str()).chain(record.removes.iter().map(String::as_str))
-        })
-        .collect();
+    let named = named(table, options).await?;
     let is_quiet = attempts.iter().all(|attempt| attempt.status != AttemptStatus::Living);
+    // A run may be long, and writes its rejects while it goes on.
+    let is_over = attempts.iter().all(|attempt| !attempt.is_living);
     for object in listed {
-        let is_old = run_began(&object.path).is_some_and(|began| began < before);
-        let is_orphan = options.format == TableFormatKind::Parquet
-            && !live.contains(object.path.as_str())
+        let may_go = is_over || !object.path.starts_with(REJECTS);
+        let is_old = may_go && run_began(&object.path).is_some_and(|began| began < before);
+        let is_orphan = !live.contains(object.path.as_str())
             && named.contains(object.path.as_str())
             && is_orphan(&object.path, snapshot.version, is_quiet);
         if is_old || is_orphan {
@@ -125,6 +144,16 @@ async fn expired(
         }
     }
     Ok(expired)
+}
+
+/// The files that commits name. A name alone does not make a file ours: it may be somebody's copy. None where the format
+/// itself tells which of them go.
+async fn named(table: &dyn TableFormat, options: &VacuumOptions) -> Result<BTreeSet<String>> {
+    if options.format != TableFormatKind::Parquet {
+        return Ok(BTreeSet::new());
+    }
+    let history = table.history(usize::MAX).await?.into_iter();
+    Ok(history.flat_map(|record| record.adds.into_iter().map(|file| file.path).chain(record.removes)).collect())
 }
 
 /// Whether a file that the newest version does not have is one that an earlier version had, or that a run left that is gone.
@@ -135,7 +164,7 @@ fn is_orphan(path: &str, newest: u64, is_quiet: bool) -> bool {
 
 /// When the run began whose rejects or record this is, by its id `20261122T120000123Z-0badcafe`; `None` for anything else.
 fn run_began(path: &str) -> Option<DateTime<Utc>> {
-    let rejects = path.strip_prefix("_restlake/rejects/").and_then(|name| name.strip_suffix(".jsonl"));
+    let rejects = path.strip_prefix(REJECTS).and_then(|name| name.strip_suffix(".jsonl"));
     let record = path.strip_prefix("_restlake/runs/").and_then(|name| name.strip_suffix(".json"));
     let (moment, salt) = rejects.or(record)?.split_once('-')?;
     let is_salt = salt.len() == 8 && salt.bytes().all(|byte| byte.is_ascii_hexdigit());

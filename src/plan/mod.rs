@@ -54,7 +54,7 @@ pub struct Plan {
     pub resume: bool,
     /// Bytes of pages and rows that a resource may hold between the network and its files.
     pub memory_limit: u64,
-    /// How long the files of earlier versions are kept for those who read them.
+    /// How long a vacuum keeps what no run needs, such as the files of a Delta table's earlier versions.
     pub retain: Duration,
     /// Whether the first pages alone ([`ResourcePlan::max_pages`]) may replace a table that has rows. Only where the command
     /// line names the destination: it is a try-out then. Elsewhere a run refuses it, since the rest of the rows would be

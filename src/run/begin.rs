@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-use super::{checkpoint::Resumed, evolving, inferring, outcome::Counters, resource::Export};
+use super::{
+    RunError, checkpoint::Resumed, evolving, inferring, outcome::Counters, resource::Export, shape::partition_spec,
+};
 use crate::{
-    commit::{Attempt, DiedAfterCommit, Resumable, TableFormat, TableSnapshot},
+    commit::{Attempt, DiedAfterCommit, LivingOwner, Resumable, TableFormat, TableSnapshot},
     error::{Result, chain},
     model::Operation,
     plan::{ResourcePlan, WriteDisposition},
@@ -96,7 +98,13 @@ impl Export<'_> {
                 let _ = attempt.abandon().await;
                 return Err(error);
             }
-            let newest = table.snapshot().await?;
+            let newest = match table.snapshot().await {
+                Ok(newest) => newest,
+                Err(error) => {
+                    let _ = attempt.abandon().await;
+                    return Err(error);
+                }
+            };
             if newest.version == base.version {
                 return Ok((newest, attempt));
             }
@@ -118,7 +126,13 @@ impl Export<'_> {
         let message =
             format!("waits for process {} on {}, which has worked since {}", owner.pid, owner.host, owner.since);
         self.reporter.on_event(&Event::Warning { resource: &self.resource.name, message: &message });
-        workspace.wait_until_free(attempt, &self.environment.shutdown).await?;
+        self.claims.begin_to_wait().await;
+        let gives_up = |owner: &LivingOwner| self.claims.are_in_the_way_of(owner);
+        let waited = workspace.wait_until_free(attempt, &self.environment.shutdown, &gives_up).await;
+        self.claims.end_to_wait().await;
+        if let Some(LivingOwner { host, pid, .. }) = waited? {
+            return Err(RunError::Circle { table: workspace.table().shown(""), host, pid }.into());
+        }
         // Who was waited for may have died.
         table.recover().await
     }
@@ -130,7 +144,9 @@ impl Export<'_> {
         let Some(died) = table.workspace().died_after_commit() else { return Ok(None) };
         let appends = self.resume && self.resource.write_disposition == WriteDisposition::Append;
         let committed = DateTime::parse_from_rfc3339(&died.committed_at).map(|moment| moment.with_timezone(&Utc));
-        if !appends || died.version != base.version || !committed.is_ok_and(|moment| self.is_recent(moment)) {
+        // A run that had begun before the commit is no repetition of the one that made it.
+        let is_repeated = committed.is_ok_and(|moment| self.began > moment && self.is_recent(moment));
+        if !appends || died.version != base.version || !is_repeated {
             return Ok(None);
         }
         // It may have joined small files after it had appended.
@@ -156,6 +172,7 @@ impl Export<'_> {
         counters: &mut Counters,
     ) -> Result<(Box<ResourcePlan>, Option<(Attempt, Resumed)>)> {
         let resource = Box::new(evolving::in_table(self.resource, self.table_format, base)?);
+        table.check_shape(base.version, &resource.schema, &partition_spec(&resource)).await?;
         let taken_over = Export { resource: &resource, ..*self }.adopt(table, base, counters).await?;
         Ok((resource, taken_over))
     }

@@ -5,10 +5,8 @@
 //! both down once all files before the mark are in the store. A run that takes over has what the dead one had at the mark.
 
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+    collections::VecDeque,
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -26,10 +24,10 @@ use crate::{
     model::{Reject, StagedFile},
     plan::{ClientPlan, ResourcePlan},
     schema::TableSchema,
-    secret::{Secret, is_secret_name},
+    secret::is_secret_name,
 };
 
-/// Between two checkpoints passes at least so many times what the last one cost, so that they stay under 2 % of the run.
+/// All checkpoints together may cost one part in so many of the run: 2 %.
 const COST_FACTOR: u32 = 50;
 
 /// Rejects that may wait for the next checkpoint; with more there is none any more.
@@ -50,6 +48,8 @@ pub(super) struct Passing {
     pub(super) rejects: Vec<Reject>,
     /// What the thread that writes knows, in its own encoding; empty until it has seen the mark.
     pub(super) state: Vec<u8>,
+    /// When the thread that writes took it, on the meter's clock.
+    pub(super) taken: Duration,
 }
 
 /// A checkpoint's own part of what the commit's staging directory keeps for it.
@@ -95,8 +95,7 @@ impl Checkpoints {
 
     /// Writes a checkpoint that names all files that no earlier one does. All rows before the mark are in a file.
     pub(super) async fn write(&mut self, attempt: &Attempt, passing: Passing) -> Result<()> {
-        let started = self.meter.start();
-        let Passing { mark, rejects, state } = passing;
+        let Passing { mark, rejects, state, taken } = passing;
         let new = self.files.get(self.named..).unwrap_or_default().iter().cloned();
         let payload = Payload { began: self.began, counters: mark.counters, state: STANDARD.encode(state) };
         let checkpoint = Checkpoint {
@@ -110,7 +109,7 @@ impl Checkpoints {
         };
         attempt.write_checkpoint(&checkpoint).await?;
         self.named = self.files.len();
-        self.meter.stop(started);
+        self.meter.written(taken);
         Ok(())
     }
 }
@@ -170,12 +169,51 @@ impl Export<'_> {
 /// # Errors
 /// [`RunError::Stored`] if the plan cannot be serialised.
 fn fingerprint(resource: &ResourcePlan, source: &ClientPlan, memory: Option<u64>) -> Result<String, RunError> {
-    // Secrets are serialised as a word that says nothing; a header's value is one, whether it is a credential or not.
-    let value = |name: &str, value: &Secret<String>| (!is_secret_name(name)).then(|| value.expose().clone());
-    let headers: Vec<_> = source.headers.iter().map(|(name, secret)| (name, value(name, secret))).collect();
-    let client = (&source.base_url, headers, &source.auth);
-    let plan = serde_json::to_vec(&(env!("CARGO_PKG_VERSION"), resource, client, memory)).map_err(RunError::Stored)?;
-    Ok(sha256(&plan))
+    // All fields by name: one that is added must be put on one side or the other.
+    let ResourcePlan {
+        name,
+        table,
+        request,
+        paginator,
+        data_selector,
+        allow_missing_data,
+        on_drift,
+        max_pages,
+        schema,
+        inference,
+        naming,
+        contract,
+        write_disposition,
+        merge,
+        primary_key,
+        dedup,
+        dedup_sort,
+        partition_by,
+        parquet,
+        // How far a run may go, what it does beside its rows, and what it says.
+        max_rejects: _,
+        checkpoint: _,
+        rewrite_limit: _,
+        compact_above: _,
+        warnings: _,
+    } = resource;
+    let shared = source.headers.iter().map(|(name, value)| (name.clone(), value.expose().clone()));
+    let own = request.headers.iter().map(|(name, value)| (name.to_string(), value.expose().to_string()));
+    let headers = (shared.map(told).collect::<Vec<_>>(), own.map(told).collect::<Vec<_>>());
+    let client = (&source.base_url, &source.auth, headers);
+    let pages = (request, paginator, data_selector, allow_missing_data, on_drift, max_pages);
+    let rows = (schema, inference, naming, contract);
+    let keys = (write_disposition, merge, primary_key, dedup, dedup_sort);
+    let files = (name, table, partition_by, parquet, memory);
+    let plan = serde_json::to_vec(&(env!("CARGO_PKG_VERSION"), client, pages, rows, keys, files));
+    Ok(sha256(&plan.map_err(RunError::Stored)?))
+}
+
+/// A header as it tells runs apart. Secrets are serialised as a word that says nothing; a header's value is one, whether it
+/// is a credential or not.
+fn told((name, value): (String, String)) -> (String, Option<String>) {
+    let value = (!is_secret_name(&name)).then_some(value);
+    (name, value)
 }
 
 /// When the next checkpoint is due.
@@ -183,23 +221,42 @@ fn fingerprint(resource: &ResourcePlan, source: &ClientPlan, memory: Option<u64>
 pub(super) struct Pace {
     clock: Arc<dyn Clock>,
     interval: Duration,
+    began: Duration,
     last: Duration,
-    /// Nanoseconds that the last one took so far.
-    cost: Arc<AtomicU64>,
+    costs: Arc<Mutex<Costs>>,
     rejects: Vec<Reject>,
     /// There were too many rejects to keep: what comes from here on cannot be gone on with.
     is_over: bool,
 }
 
+/// What checkpoints cost: the time from the moment in which the thread that writes takes a mark until the checkpoint is
+/// written. The files that the mark closes are encoded and staged in it. Stages that go on meanwhile make it less, never more.
+#[derive(Debug, Default)]
+struct Costs {
+    spent: Duration,
+    /// Of the last one.
+    last: Duration,
+    /// When the marks were set whose checkpoints are not written yet.
+    open: VecDeque<Duration>,
+}
+
+impl Costs {
+    /// Whether the next one, if it costs what the last one did or what one under way has cost by now, stays within bounds.
+    fn allow_another(&self, began: Duration, now: Duration) -> bool {
+        let under_way = self.open.front().map_or(Duration::ZERO, |since| now.saturating_sub(*since));
+        (self.spent + self.last.max(under_way)) * COST_FACTOR <= now.saturating_sub(began)
+    }
+}
+
 impl Pace {
     pub(super) fn new(clock: Arc<dyn Clock>, interval: Duration) -> Self {
-        let last = clock.elapsed();
-        Self { clock, interval, last, cost: Arc::default(), rejects: Vec::new(), is_over: false }
+        let began = clock.elapsed();
+        Self { clock, interval, began, last: began, costs: Arc::default(), rejects: Vec::new(), is_over: false }
     }
 
     /// What the stages behind add their time to.
     pub(super) fn meter(&self) -> Meter {
-        Meter { clock: Arc::clone(&self.clock), cost: Arc::clone(&self.cost) }
+        Meter { clock: Arc::clone(&self.clock), costs: Arc::clone(&self.costs) }
     }
 
     /// Rejects that the next checkpoint has to hold.
@@ -211,9 +268,9 @@ impl Pace {
 
     /// A mark behind this position, if it is time for one.
     pub(super) fn mark(&mut self, position: &Position, counters: impl FnOnce() -> Counters) -> Option<Passing> {
-        let cost = Duration::from_nanos(self.cost.load(Ordering::Relaxed));
         let now = self.clock.elapsed();
-        let is_due = now.saturating_sub(self.last) >= self.interval.max(cost * COST_FACTOR);
+        let mut costs = self.costs.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_due = now.saturating_sub(self.last) >= self.interval && costs.allow_another(self.began, now);
         if !self.is_over && !is_due && self.rejects.len() > MOST_REJECTS {
             (self.rejects, self.is_over) = (Vec::new(), true);
             tracing::debug!("no further checkpoint: more than {MOST_REJECTS} rejects since the last one");
@@ -222,9 +279,10 @@ impl Pace {
             return None;
         }
         self.last = now;
-        self.cost.store(0, Ordering::Relaxed);
+        costs.open.push_back(now);
+        drop(costs);
         let mark = Mark { position: position.clone(), counters: counters() };
-        Some(Passing { mark, rejects: std::mem::take(&mut self.rejects), state: Vec::new() })
+        Some(Passing { mark, rejects: std::mem::take(&mut self.rejects), state: Vec::new(), taken: now })
     }
 }
 
@@ -232,17 +290,20 @@ impl Pace {
 #[derive(Clone, Debug)]
 pub(super) struct Meter {
     clock: Arc<dyn Clock>,
-    cost: Arc<AtomicU64>,
+    costs: Arc<Mutex<Costs>>,
 }
 
 impl Meter {
-    pub(super) fn start(&self) -> Duration {
+    pub(super) fn now(&self) -> Duration {
         self.clock.elapsed()
     }
 
-    pub(super) fn stop(&self, started: Duration) {
-        let nanos = u64::try_from(self.clock.elapsed().saturating_sub(started).as_nanos()).unwrap_or(u64::MAX);
-        self.cost.fetch_add(nanos, Ordering::Relaxed);
+    /// The checkpoint is written whose mark was taken then.
+    fn written(&self, taken: Duration) {
+        let cost = self.now().saturating_sub(taken);
+        let mut costs = self.costs.lock().unwrap_or_else(PoisonError::into_inner);
+        costs.open.pop_front();
+        (costs.spent, costs.last) = (costs.spent + cost, cost);
     }
 }
 
@@ -250,8 +311,32 @@ impl Meter {
 mod tests {
     use serde_json::{Value, json};
 
+    use async_trait::async_trait;
+
     use super::*;
-    use crate::environment::Environment;
+
+    /// Stands where it is set.
+    #[derive(Debug, Default)]
+    struct Hand(Mutex<Duration>);
+
+    impl Hand {
+        fn set(&self, seconds: u64) {
+            *self.0.lock().unwrap() = Duration::from_secs(seconds);
+        }
+    }
+
+    #[async_trait]
+    impl Clock for Hand {
+        fn now(&self) -> DateTime<Utc> {
+            DateTime::UNIX_EPOCH + self.elapsed()
+        }
+
+        fn elapsed(&self) -> Duration {
+            *self.0.lock().unwrap()
+        }
+
+        async fn sleep(&self, _: Duration) {}
+    }
 
     fn rejects(count: usize) -> Vec<Reject> {
         let reject = json!({
@@ -273,7 +358,28 @@ mod tests {
     }
 
     fn pace(interval: Duration) -> Pace {
-        Pace::new(Environment::real().clock, interval)
+        Pace::new(Arc::new(Hand::default()), interval)
+    }
+
+    #[test]
+    fn a_checkpoint_is_due_once_all_of_them_and_the_next_stay_under_two_percent_of_the_run() {
+        let clock = Arc::new(Hand::default());
+        let mut pace = Pace::new(Arc::clone(&clock) as Arc<dyn Clock>, Duration::from_secs(30));
+        let meter = pace.meter();
+        let mut is_due_at = |seconds| {
+            clock.set(seconds);
+            marked(&mut pace).is_some()
+        };
+        assert!(!is_due_at(29) && is_due_at(30), "the first one, whose cost nobody knows");
+        clock.set(40);
+        meter.written(Duration::from_secs(30));
+        // 10 s were spent, and as much is to be.
+        assert!(!is_due_at(999) && is_due_at(1_000));
+        assert!(!is_due_at(1_100), "one is under way, and has cost 100 s by now");
+        clock.set(1_101);
+        meter.written(Duration::from_secs(1_100));
+        // 11 s were spent, and one more is to be.
+        assert!(is_due_at(1_130));
     }
 
     #[test]

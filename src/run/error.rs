@@ -2,7 +2,7 @@
 
 use crate::{
     error::{ErrorKind, Failure},
-    plan::BindError,
+    plan::{BindError, TableFormatKind},
     schema::Column,
 };
 
@@ -28,7 +28,7 @@ pub enum RunError {
     ActiveTimestamp { table: String, was: String, is: String },
 
     #[error("{table}: the table's {what} cannot become that of the config: {reasons}\n{shapes}")]
-    ShapeChanged { table: String, what: &'static str, reasons: String, shapes: String },
+    ShapeChanged { table: String, format: TableFormatKind, what: &'static str, reasons: String, shapes: String },
 
     #[error(
         "{table}: the schema changes, and the {} of files that the table has would have to be written again, where `rewrite_limit` allows {}; nothing was changed",
@@ -46,6 +46,11 @@ pub enum RunError {
 
     #[error("{table}: another writer committed version {version} first; nothing of this run was committed")]
     Conflict { table: String, version: u64 },
+
+    #[error(
+        "{table} is held by the process {pid} on {host}, which began earlier and waits for another table, perhaps for one that this run has appended to: this run does not wait for it"
+    )]
+    Circle { table: String, host: String, pid: u32 },
 
     #[error(
         "{resource}: the numbers do not add up: {fetched} rows fetched, but {written} written, {duplicate} duplicate, {rejected} rejected, {filtered} filtered and {unchanged} unchanged; nothing was committed"
@@ -110,7 +115,7 @@ impl Failure for RunError {
             Self::Columns { .. } | Self::Clash { .. } => ErrorKind::User,
             Self::NoFields { .. } | Self::NoRecords { .. } => ErrorKind::User,
             Self::TooManyRejects { .. } => ErrorKind::TooManyRejects,
-            Self::Conflict { .. } => ErrorKind::Conflict,
+            Self::Conflict { .. } | Self::Circle { .. } => ErrorKind::Conflict,
             Self::Interrupted { .. } => ErrorKind::Interrupted,
             Self::Numbers { .. } | Self::LoadColumns { .. } | Self::Worker { .. } => ErrorKind::Bug,
             Self::Checkpoint(_) | Self::Stored(_) | Self::NoAttempt | Self::Observing => ErrorKind::Bug,
@@ -132,6 +137,7 @@ impl Failure for RunError {
             Self::NoRecords { .. } => "no_records",
             Self::TooManyRejects { .. } => "too_many_rejects",
             Self::Conflict { .. } => "commit_conflict",
+            Self::Circle { .. } => "table_busy",
             Self::Interrupted { .. } => "interrupted",
             Self::Numbers { .. } => "numbers",
             Self::Request { .. } => "request",
@@ -149,6 +155,11 @@ impl Failure for RunError {
                 Some("leave --max-pages out, or try it out with another --destination".into())
             }
             Self::ValidityPartition { .. } => Some("take it out of `partition_by`".into()),
+            Self::ShapeChanged { format: TableFormatKind::Delta, .. } => Some(
+                "give the resource another `table_name`, or delete the table's directory and export it anew; no run changes this \
+                 about a Delta table, one with --full-refresh neither"
+                    .into(),
+            ),
             Self::ActiveTimestamp { was, .. } => Some(format!(
                 "set `active_record_timestamp: {was}` again, or write the table anew with --full-refresh, which forgets earlier versions"
             )),
@@ -178,6 +189,9 @@ impl Failure for RunError {
             )),
             Self::NoFields { .. } | Self::NoRecords { .. } => Some("`data_selector` names the array of records, which are objects".into()),
             Self::Conflict { .. } | Self::Interrupted { .. } => Some("run again".into()),
+            Self::Circle { .. } => {
+                Some("run again when it is done; runs that start one after another do not wait for each other".into())
+            }
             Self::Checkpoint(_) | Self::Stored(_) => Some("run again with --no-resume".into()),
             Self::Request { .. } => Some("mend the places `{…}` of the endpoint, or the values that fill them".into()),
             Self::Numbers { .. }

@@ -53,27 +53,45 @@ pub(super) fn in_table(
     if let Some(table) = base.schema.as_ref().filter(|_| remembers) {
         resource.schema = change::wanted(Some(table), &resource.schema);
     }
-    let Some(table) = kept_schema(&resource, base) else { return Ok(resource) };
-    same_partitions(&resource, base)?;
-    let partition_by: Vec<usize> = resource.partition_by.iter().map(|field| field.column).collect();
-    let reasons = match change::compare(table, &resource.schema, &partition_by) {
-        SchemaChange::Same => return Ok(resource),
-        SchemaChange::Compatible => match format {
-            TableFormatKind::Delta => widened(table, &resource.schema),
-            TableFormatKind::Parquet => Vec::new(),
-        },
-        SchemaChange::Refused(reasons) => reasons,
-    };
-    if reasons.is_empty() {
-        within_limit(&resource, base)?;
-        return Ok(resource);
+    if format == TableFormatKind::Delta {
+        fits_log(&resource, base)?;
     }
-    Err(RunError::ShapeChanged {
+    let Some(table) = kept_schema(&resource, base) else { return Ok(resource) };
+    same_partitions(&resource, base, format)?;
+    let partition_by: Vec<usize> = resource.partition_by.iter().map(|field| field.column).collect();
+    match change::compare(table, &resource.schema, &partition_by) {
+        SchemaChange::Same => {}
+        SchemaChange::Compatible => within_limit(&resource, base)?,
+        SchemaChange::Refused(reasons) => return Err(columns_changed(&resource, table, &reasons, format)),
+    }
+    Ok(resource)
+}
+
+fn columns_changed(
+    resource: &ResourcePlan,
+    table: &TableSchema,
+    reasons: &[String],
+    format: TableFormatKind,
+) -> RunError {
+    RunError::ShapeChanged {
         table: resource.table.clone(),
+        format,
         what: "schema",
         reasons: reasons.join("; "),
         shapes: side_by_side(table, &resource.schema),
-    })
+    }
+}
+
+/// Delta's log keeps a table's columns and its partition spec, whatever becomes of the rows: what it cannot take on must show
+/// before the first request, and not at the commit.
+fn fits_log(resource: &ResourcePlan, base: &TableSnapshot) -> Result<(), RunError> {
+    let Some(table) = &base.schema else { return Ok(()) };
+    same_partitions(resource, base, TableFormatKind::Delta)?;
+    let reasons = unfit_for_log(table, &resource.schema);
+    if reasons.is_empty() {
+        return Ok(());
+    }
+    Err(columns_changed(resource, table, &reasons, TableFormatKind::Delta))
 }
 
 fn has_struct(data_type: &ColumnType) -> bool {
@@ -95,29 +113,36 @@ pub(super) fn older_schema(resource: &ResourcePlan, base: &TableSnapshot) -> Opt
     kept_schema(resource, base).filter(|table| table.to_arrow() != resource.schema.to_arrow()).cloned()
 }
 
-fn same_partitions(resource: &ResourcePlan, base: &TableSnapshot) -> Result<(), RunError> {
+fn same_partitions(resource: &ResourcePlan, base: &TableSnapshot, format: TableFormatKind) -> Result<(), RunError> {
     let spec = partition_spec(resource);
     if base.partition_by == spec {
         return Ok(());
     }
+    let reasons = match format {
+        TableFormatKind::Parquet => "the rows that are there lie in the directories of the old one",
+        TableFormatKind::Delta => "a Delta table keeps the one that it was made with",
+    };
     Err(RunError::ShapeChanged {
         table: resource.table.clone(),
+        format,
         what: "partition spec",
-        reasons: "the rows that are there lie in the directories of the old one".to_owned(),
+        reasons: reasons.to_owned(),
         shapes: format!("  table:  {}\n  config: {}", base.partition_by.join(", "), spec.join(", ")),
     })
 }
 
-/// Delta's log has no place for it, as far as its kernel goes.
-fn widened(table: &TableSchema, wanted: &TableSchema) -> Vec<String> {
-    let differs = |column: &&Column| {
+/// Columns that are gone or of another type: the log has no place for that, as far as its kernel goes.
+fn unfit_for_log(table: &TableSchema, wanted: &TableSchema) -> Vec<String> {
+    let unfit = |column: &Column| {
         let now = wanted.index_of(&column.name).and_then(|index| wanted.columns.get(index));
-        now.is_some_and(|now| now.to_arrow() != column.to_arrow())
+        let Some(now) = now else { return Some(format!("the column `{}` is gone", column.name)) };
+        if now.to_arrow().data_type() == column.to_arrow().data_type() {
+            return None;
+        }
+        let (name, before, now) = (&column.name, &column.data_type, &now.data_type);
+        Some(format!("`{name}` is {before}, and a Delta table cannot make it {now}"))
     };
-    let columns = table.columns.iter().filter(differs);
-    columns
-        .map(|column| format!("`{}` is {}, and Delta tables cannot widen it", column.name, column.data_type))
-        .collect()
+    table.columns.iter().filter_map(unfit).collect()
 }
 
 /// Whether the table's files may be rewritten for another schema within a run.
@@ -138,14 +163,19 @@ pub(super) struct Evolving {
     decoder: Arc<Decoder>,
     /// What growing would cost; `None` if nothing has to be rewritten for it.
     refused: Option<RunError>,
+    /// Whether columns that are there have to stay as they are.
+    is_fixed: bool,
+    /// How often columns have become wider: what was decoded before has other types.
+    shapes: usize,
 }
 
 /// A page that was decoded, maybe too early.
 pub(super) struct Reading {
     /// Kept where it may have to be decoded again.
     page: Option<Arc<Page>>,
-    /// How many columns the decoder had.
+    /// How many columns the decoder had, and how often they had become wider.
     columns: usize,
+    shapes: usize,
     decoded: Result<Batch, DecodeError>,
 }
 
@@ -164,7 +194,9 @@ impl Evolving {
         decoder: Decoder,
     ) -> Self {
         let refused = kept_schema(resource, base).and_then(|_| within_limit(resource, base).err());
-        Self { resource: Box::new(resource.clone()), format, decoder: Arc::new(decoder), refused }
+        let is_fixed = format == TableFormatKind::Delta && base.version > 0;
+        let resource = Box::new(resource.clone());
+        Self { resource, format, decoder: Arc::new(decoder), refused, is_fixed, shapes: 0 }
     }
 
     /// Goes on with the schema that a run that died had come to.
@@ -172,10 +204,9 @@ impl Evolving {
     /// # Errors
     /// As [`Decoder::grown`].
     pub(super) fn resume(&mut self, schema: &TableSchema) -> Result<(), DecodeError> {
-        let added = schema.columns.get(self.resource.schema.columns.len()..).unwrap_or_default();
-        if !added.is_empty() {
-            self.decoder = Arc::new(self.decoder.grown(added)?);
-            self.resource.schema.columns.extend_from_slice(added);
+        if *schema != self.resource.schema {
+            self.decoder = Arc::new(self.decoder.grown(&schema.columns)?);
+            self.resource.schema = schema.clone();
         }
         Ok(())
     }
@@ -183,10 +214,10 @@ impl Evolving {
     /// Decodes a page on a thread of the pool, with the schema of this moment.
     pub(super) fn spawn(&self, page: Page) -> JoinHandle<Reading> {
         let decoder = Arc::clone(&self.decoder);
-        let (evolves, columns) = (self.evolves(), self.resource.schema.columns.len());
+        let (evolves, columns, shapes) = (self.evolves(), self.resource.schema.columns.len(), self.shapes);
         spawn_blocking(move || {
             let decoded = decoder.decode(&page);
-            Reading { page: evolves.then(|| Arc::new(page)), columns, decoded }
+            Reading { page: evolves.then(|| Arc::new(page)), columns, shapes, decoded }
         })
     }
 
@@ -197,14 +228,12 @@ impl Evolving {
     pub(super) async fn settle(&mut self, reading: Reading) -> Result<Settled> {
         let Some(page) = reading.page.clone() else { return Ok(Settled { batch: reading.decoded?, grown: None }) };
         let mut batch = if self.is_outdated(&reading) { self.decode(&page).await? } else { reading.decoded? };
-        let added = self.columns_for(&batch)?;
-        let grown = !added.is_empty();
-        if grown {
-            self.grow(&added)?;
+        let grown = self.schema_for(&batch)?;
+        if let Some(schema) = &grown {
+            self.grow(schema)?;
             batch = self.decode(&page).await?;
         }
-        let schema = grown.then(|| self.resource.schema.clone());
-        Ok(Settled { batch: self.decoder.padded(batch)?, grown: schema })
+        Ok(Settled { batch: self.decoder.padded(batch)?, grown })
     }
 
     fn evolves(&self) -> bool {
@@ -214,7 +243,7 @@ impl Evolving {
     /// A page without undeclared fields is the same under every schema, apart from columns that it has not.
     fn is_outdated(&self, reading: &Reading) -> bool {
         let has_undeclared = reading.decoded.as_ref().map_or(true, |batch| !batch.undeclared.is_empty());
-        reading.columns != self.resource.schema.columns.len() && has_undeclared
+        reading.shapes != self.shapes || reading.columns != self.resource.schema.columns.len() && has_undeclared
     }
 
     async fn decode(&self, page: &Arc<Page>) -> Result<Batch> {
@@ -223,42 +252,81 @@ impl Evolving {
         Ok(decoded.map_err(|_| RunError::Worker { resource: self.resource.name.clone() })??)
     }
 
-    fn grow(&mut self, added: &[Column]) -> Result<()> {
+    fn grow(&mut self, schema: &TableSchema) -> Result<()> {
         if let Some(mut refused) = self.refused.take() {
-            if let RunError::RewriteLimit { added: columns, .. } = &mut refused {
-                columns.extend_from_slice(added);
+            if let RunError::RewriteLimit { added, .. } = &mut refused {
+                let known = &self.resource.schema.columns;
+                added.extend(schema.columns.iter().filter(|column| !known.contains(column)).cloned());
             }
             return Err(refused.into());
         }
-        self.decoder = Arc::new(self.decoder.grown(added)?);
-        self.resource.schema.columns.extend_from_slice(added);
+        self.decoder = Arc::new(self.decoder.grown(&schema.columns)?);
+        let is_wider = !schema.columns.starts_with(&self.resource.schema.columns);
+        self.shapes += usize::from(is_wider);
+        self.resource.schema = schema.clone();
         Ok(())
     }
 
-    /// Columns for the batch's undeclared fields, as far as their values tell a type.
-    fn columns_for(&self, batch: &Batch) -> Result<Vec<Column>, RunError> {
-        let limits = limits(self.resource.naming, self.format);
-        let mut added: Vec<Column> = Vec::new();
-        for UndeclaredField { name: field, seen } in &batch.undeclared {
-            let Some(data_type) = seen.column_type() else { continue };
-            // A struct is closed: fields that come into it later would be lost.
-            let data_type = if has_struct(&data_type) { ColumnType::Json } else { data_type };
-            let name = limits.naming.column(field, limits.is_allowed);
-            if let Some(reason) = self.no_name(&name, &added) {
-                let resource = self.resource.name.clone();
-                return Err(RunError::UnfitField { resource, page: batch.page, field: field.clone(), reason });
-            }
-            let source = Source::Evolved(field.clone());
-            added.push(Column { name, source, data_type, nullable: true, format: None });
+    /// The schema with the batch's undeclared fields, as far as their values tell a type; `None` if that is the same.
+    fn schema_for(&self, batch: &Batch) -> Result<Option<TableSchema>, RunError> {
+        let mut schema = self.resource.schema.clone();
+        for field in &batch.undeclared {
+            self.admit(field, &mut schema).map_err(|reason| RunError::UnfitField {
+                resource: self.resource.name.clone(),
+                page: batch.page,
+                field: field.name.clone(),
+                reason,
+            })?;
         }
-        Ok(added)
+        Ok(Some(schema).filter(|schema| *schema != self.resource.schema))
+    }
+
+    /// Adds a column for the field, or widens the one that it has. Fails with why that cannot be.
+    fn admit(&self, field: &UndeclaredField, schema: &mut TableSchema) -> Result<(), String> {
+        let Some(data_type) = field.seen.column_type() else { return Ok(()) };
+        let source = Source::Evolved(field.name.clone());
+        if let Some(column) = schema.columns.iter_mut().find(|column| column.source == source) {
+            return self.widen(column, &data_type);
+        }
+        let limits = limits(self.resource.naming, self.format);
+        // One page tells little of an object's fields.
+        let data_type = if has_struct(&data_type) { ColumnType::Json } else { data_type };
+        let name = limits.naming.column(&field.name, limits.is_allowed);
+        if let Some(reason) = self.no_name(&name, schema) {
+            return Err(reason);
+        }
+        schema.columns.push(Column { name, source, data_type, nullable: true, format: None });
+        Ok(())
+    }
+
+    /// Gives the structs in a column the fields that came with a value of it.
+    fn widen(&self, column: &mut Column, seen: &ColumnType) -> Result<(), String> {
+        let limits = limits(self.resource.naming, self.format);
+        let wider = change::extended(&column.data_type, seen).filter(|wider| {
+            // What is left as it was would lose the fields.
+            *wider != column.data_type && limits.allow(wider)
+        });
+        let pin =
+            format!("give it the type json, by `columns: {{{}: {{data_type: json}}}}` and --full-refresh", column.name);
+        match wider {
+            None => Err(format!(
+                "its column is {}, and not all fields within it can be told apart; {pin}",
+                column.data_type
+            )),
+            Some(_) if self.is_fixed => {
+                Err(format!("its column is {}, and Delta tables cannot widen it; {pin}", column.data_type))
+            }
+            Some(wider) => {
+                column.data_type = wider;
+                Ok(())
+            }
+        }
     }
 
     /// Why a column cannot be called so.
-    fn no_name(&self, name: &str, added: &[Column]) -> Option<String> {
+    fn no_name(&self, name: &str, schema: &TableSchema) -> Option<String> {
         let is_taken = |other: &str| other.to_lowercase() == name.to_lowercase();
-        let mut columns = self.resource.schema.columns.iter().chain(added);
-        if let Some(other) = columns.find(|column| is_taken(&column.name)) {
+        if let Some(other) = schema.columns.iter().find(|column| is_taken(&column.name)) {
             return Some(format!("the column `{}` is there already", other.name));
         }
         let is_key = self.resource.partition_by.iter().any(|field| is_taken(&field.key));

@@ -5,7 +5,6 @@ use std::{collections::BTreeMap, time::Duration};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    commit::HeldLease,
     error::{Error, ErrorKind, chain},
     fetch::PageSource,
     model::DataFile,
@@ -32,26 +31,6 @@ pub(super) struct Ended {
     /// That of the table, if something was committed.
     pub(super) schema: Option<TableSchema>,
     pub(super) kind: Option<ErrorKind>,
-    /// Of the commit, until the whole run is over.
-    pub(super) held: Option<Claim>,
-}
-
-/// What a run holds of a table that it has committed to.
-#[derive(Debug)]
-pub(super) struct Claim {
-    pub(super) lease: HeldLease,
-    /// Whether the same once more would give another table.
-    pub(super) appends: bool,
-}
-
-impl Claim {
-    /// The run is over. What was appended to one table must not be appended again because another one failed.
-    pub(super) async fn end(self, is_ok: bool) {
-        let ended = if self.appends && !is_ok { self.lease.leave().await } else { self.lease.release().await };
-        if let Err(error) = ended {
-            tracing::warn!(error = %chain(&error), "the claim of the run was not ended");
-        }
-    }
 }
 
 /// What a merge counted; all zero where nothing is merged.
@@ -203,28 +182,24 @@ impl Ended {
         summary.table_rows = committed.table_rows;
         summary.files = committed.files.iter().map(|file| file_summary(&resource.table, file)).collect();
         let schema = Some(resource.schema.clone()).filter(|schema| !schema.columns.is_empty());
-        Self { summary, schema, kind: None, held: None }
+        Self { summary, schema, kind: None }
     }
 
     pub(super) fn failed(resource: &ResourcePlan, counters: &Counters, error: &Error) -> Self {
         let status = if error.kind() == ErrorKind::Interrupted { Status::Interrupted } else { Status::Failed };
         let mut summary = summary(resource, status, counters);
         summary.error = Some(ErrorSummary { code: error.code().to_owned(), message: chain(error), hint: error.hint() });
-        Self { summary, schema: None, kind: Some(error.kind()), held: None }
+        Self { summary, schema: None, kind: Some(error.kind()) }
     }
 
     /// As the config wants it.
     pub(super) fn left_out(resource: &ResourcePlan) -> Self {
-        Self { summary: summary(resource, Status::Skipped, &Counters::default()), schema: None, kind: None, held: None }
+        Self { summary: summary(resource, Status::Skipped, &Counters::default()), schema: None, kind: None }
     }
 
     pub(super) fn skipped(resource: &ResourcePlan) -> Self {
-        Self {
-            summary: summary(resource, Status::Skipped, &Counters::default()),
-            schema: None,
-            kind: Some(ErrorKind::Interrupted),
-            held: None,
-        }
+        let summary = summary(resource, Status::Skipped, &Counters::default());
+        Self { summary, schema: None, kind: Some(ErrorKind::Interrupted) }
     }
 }
 

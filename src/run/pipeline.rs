@@ -350,9 +350,8 @@ impl TableStage {
             match input.blocking_recv() {
                 None => return Err(Stop::Elsewhere),
                 Some(Input::Mark(mut mark)) => {
-                    let started = meter.start();
+                    mark.taken = meter.now();
                     let flushed = self.flush(&mut mark)?;
-                    meter.stop(started);
                     files.send(flushed)?;
                     files.mark(mark)?;
                 }

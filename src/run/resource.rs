@@ -7,8 +7,9 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use super::{
     begin::Beginning,
     change::Work,
+    claims::{self, Claims},
     evolving,
-    outcome::{Claim, Committed, Counters, Ended},
+    outcome::{Committed, Counters, Ended},
 };
 use crate::{
     commit::{self, DiedAfterCommit, RunRecord, TableFormat},
@@ -39,6 +40,8 @@ pub(super) struct Export<'a> {
     pub(super) wait: bool,
     /// Whether what a dead run left may be gone on with.
     pub(super) resume: bool,
+    /// What the run holds of the tables that it is done with.
+    pub(super) claims: &'a Claims,
     /// Bytes that this resource may hold.
     pub(super) memory: u64,
     pub(super) client: &'a Arc<Client>,
@@ -58,14 +61,15 @@ impl Export<'_> {
             Err(error) => return Ended::failed(self.resource, &counters, &error),
         };
         let exported = self.export(table.as_ref(), &mut counters).await;
-        let mut ended = match exported {
+        let ended = match exported {
             Ok(committed) => Ended::committed(self.resource, &counters, committed, self.destination, self.table_format),
             Err(error) => Ended::failed(self.resource, &counters, &error),
         };
         self.record(table.as_ref(), started, &counters, &ended).await;
-        // Until the whole run is over, others find this one alive, also where this table is done.
-        let appends = self.resource.write_disposition == WriteDisposition::Append;
-        ended.held = table.workspace().held().await.map(|lease| Claim { lease, appends });
+        if let Some(lease) = table.workspace().held().await {
+            let appends = self.resource.write_disposition == WriteDisposition::Append;
+            if appends { self.claims.hold(lease).await } else { claims::best_effort(lease.release()).await }
+        }
         ended
     }
 
@@ -137,6 +141,9 @@ impl Export<'_> {
 }
 
 /// Whether the same command, run again, can go on from the checkpoints; after the last page there is nothing to go on with.
+///
+/// A list that moved is read from its beginning: behind a checkpoint it would be the moved one for good.
 fn can_be_resumed(error: &Error) -> bool {
-    matches!(error.kind(), ErrorKind::Transient | ErrorKind::Interrupted | ErrorKind::User)
+    error.code() != "list_moved"
+        && matches!(error.kind(), ErrorKind::Transient | ErrorKind::Interrupted | ErrorKind::User)
 }

@@ -18,6 +18,8 @@ use crate::support::{
 
 mod cli;
 mod compact;
+#[cfg(feature = "delta")]
+mod delta;
 mod status;
 mod vacuum;
 mod verify;
@@ -44,12 +46,14 @@ pub struct Kept {
     pub resource: Value,
     /// Keys of the destination's `parquet`.
     pub parquet: Value,
+    /// Other keys of the destination.
+    pub destination: Value,
 }
 
 impl Kept {
     /// A table `items` that `resource` says more about.
     pub fn new(resource: Value) -> Self {
-        Self { folder: TempDir::new().unwrap(), resource, parquet: json!({}) }
+        Self { folder: TempDir::new().unwrap(), resource, parquet: json!({}), destination: json!({}) }
     }
 
     /// One that is partitioned, with a key.
@@ -79,6 +83,9 @@ impl Kept {
         });
         for (key, value) in self.resource.as_object().unwrap() {
             config["resources"][0][key] = value.clone();
+        }
+        for (key, value) in self.destination.as_object().unwrap() {
+            config["destination"][key] = value.clone();
         }
         config
     }

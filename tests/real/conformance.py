@@ -6,8 +6,9 @@ import subprocess
 import restlake
 
 CARGO_SECONDS = 1200
-# The suite has about fifty tests; fewer mean that the filter no longer fits their names.
-FEWEST = 40
+# The suite has about fifty tests for plain Parquet and nearly as many for Delta; fewer mean that the filter no longer fits
+# their names, or that one of the formats has dropped out.
+FEWEST = 90
 
 
 def run(name, variable, endpoint):

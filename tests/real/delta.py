@@ -2,6 +2,7 @@
 import json
 
 import compare
+import delta_history
 import duckdb_extensions
 import lab as labs
 import restlake
@@ -14,13 +15,14 @@ FIRST_PAGES = 20
 
 def check_delta(lab):
     """An append, a replace of some rows by all, and a merge of all into some; partitions with nulls among their values.
-    Then the table that was merged is looked over, and one of many small files joined and vacuumed."""
+    Then the table that was merged is looked over, one of many small files joined and vacuumed, and one of many versions read."""
     for disposition in ("append", "replace", "merge"):
         lake = lab.directory / f"delta-{disposition}"
         if disposition != "append":
             run(lab, f"delta-{disposition}-before", config(lab, lake, "append"), "--max-pages", str(FIRST_PAGES))
         check_table(lab, disposition, lake, run(lab, f"delta-{disposition}", config(lab, lake, disposition)))
     check_maintenance(lab)
+    delta_history.check(lab)
 
 
 def check_maintenance(lab):

@@ -1,5 +1,8 @@
 """DuckDB, Polars, pyarrow and Spark glob the table's directory again and again, while runs change it and between a kill and
-the next run: what each of them may see, and what none of them ever does."""
+the next run: what each of them may see, and what none of them ever does.
+
+`RESTLAKE_READERS` says how many runs there are of each disposition (6 without it).
+"""
 import contextlib
 import json
 import os
@@ -20,8 +23,8 @@ import spark
 
 TABLE = "rows"
 ROWS = 1200
-RUNS = 6
-VANISHED = ("No such file", "does not exist", "FileNotFound", "not found", "Cannot open file", "cannot open", "FILE_NOT_EXIST")
+RUNS = int(os.environ.get("RESTLAKE_READERS", 6))
+VANISHED = ("No such file", "NoSuchFile", "does not exist", "FileNotFound", "not found", "Cannot open file", "cannot open", "FILE_NOT_EXIST")
 
 
 class DuckDb:
@@ -72,38 +75,42 @@ def values(records):
 
 
 class Watch:
-    """What the readers compare with: how many runs are over, how many have begun."""
+    """What the readers compare with: how many runs are over, and how many have committed, each of them once."""
 
-    def __init__(self, disposition):
-        self.disposition, self.begun, self.over, self.is_done = disposition, 0, 0, False
+    def __init__(self, disposition, directory):
+        self.disposition, self.directory = disposition, directory
+        self.begun, self.over, self.is_done = 0, 0, False
         self.reads, self.vanished, self.problems = {}, {}, []
 
-    def read(self, name, reader, directory):
+    def committed(self):
+        return sum(1 for _ in (self.directory / "_restlake/commits").glob("*.json"))
+
+    def read(self, name, reader):
         while not self.is_done and not self.problems:
             over = self.over
             try:
-                rows = reader.rows(directory)
+                rows = reader.rows(self.directory)
             except Exception as problem:
                 self.judge_failure(name, problem)
                 continue
-            begun = self.begun
+            committed = self.committed()
             self.reads[name] = self.reads.get(name, 0) + 1
-            self.judge(name, rows, over, begun)
+            self.judge(name, rows, over, committed)
 
-    def judge(self, name, rows, over, begun):
-        """`over` runs were over before the read began, `begun` had begun when it ended."""
-        possible = set().union(*(values(generation(self.disposition, number)) for number in range(max(over - 1, 0), begun)))
+    def judge(self, name, rows, over, committed):
+        """`over` runs were over before the read began, `committed` had committed when it ended; no other may be seen."""
+        possible = set().union(*(values(generation(self.disposition, number)) for number in range(max(over - 1, 0), committed)))
         certain = set()
         if self.disposition == "append":
-            possible = set().union(*(values(generation("append", number)) for number in range(begun)))
+            possible = set().union(*(values(generation("append", number)) for number in range(committed)))
             certain = set().union(*(values(generation("append", number)) for number in range(over)))
             if len(rows) != len(set(rows)):
                 self.problems.append(f"{name}: a row twice")
-        elif over == begun:
-            certain = possible
+        elif over == committed:
+            certain = possible = values(generation(self.disposition, over - 1))
         if not certain <= set(rows) <= possible:
             strange = list(set(rows) - possible)[:3]
-            self.problems.append(f"{name}: {len(rows)} rows with {over} runs over and {begun} begun: strange {strange}")
+            self.problems.append(f"{name}: {len(rows)} rows with {over} runs over and {committed} committed: strange {strange}")
 
     def judge_failure(self, name, problem):
         """A file may go between a reader's listing and its opening, where files are removed; nothing else may fail."""
@@ -111,12 +118,13 @@ class Watch:
         if self.disposition != "append" and any(word in text for word in VANISHED):
             self.vanished[name] = self.vanished.get(name, 0) + 1
         else:
-            self.problems.append(f"{name}: {text[:600]}")
+            causes = [line for line in text.splitlines() if line.startswith("Caused by")]
+            self.problems.append(f"{name}: {text[:600]} {causes}")
 
 
 def check_during_runs(lab, readers, disposition):
     lake = lakes.Local(lab.directory / f"readers-{disposition}")
-    watch = Watch(disposition)
+    watch = Watch(disposition, lake.directory / TABLE)
     with contextlib.ExitStack() as stack:
         server = stack.enter_context(paged.Server(("127.0.0.1", 0), paged.Paged))
         server.delay = 0.004
@@ -125,7 +133,7 @@ def check_during_runs(lab, readers, disposition):
         url = f"http://127.0.0.1:{server.server_port}"
         export(lab, lake, url, server, watch)
         threads = [
-            threading.Thread(target=watch.read, args=(name, reader, lake.directory / TABLE)) for name, reader in readers.items()
+            threading.Thread(target=watch.read, args=(name, reader)) for name, reader in readers.items()
         ]
         [thread.start() for thread in threads]
         try:
@@ -161,22 +169,54 @@ def settings(url, disposition, lake):
             "destination": {"url": lake.url, "parquet": {"target_file_size": "4KB", "row_group_rows": 100}}}
 
 
+# Where runs of a disposition stand still and are killed; only where files are removed there is a moment between removals.
+CUTS = {
+    "replace": ("page_fetched:5", "file_staged:2", "before_commit:1", "after_commit:1", "between_moves:2", "between_removals:2"),
+    "append": ("file_staged:2", "before_commit:1", "after_commit:1", "between_moves:2"),
+    "merge": ("file_staged:2", "before_commit:1", "after_commit:1", "between_moves:2", "between_removals:2"),
+}
+
+
 def check_between_kill_and_run(lab, readers):
-    """A run of `replace` stands still at a point, is killed there, and is run again; the readers look three times."""
-    old, new = generation("replace", 0), generation("replace", 1)
-    for point in ("page_fetched:5", "file_staged:2", "before_commit:1", "after_commit:1", "between_moves:2", "between_removals:2"):
-        lake = lakes.Local(lab.directory / f"cut-off-{point.split(':')[0]}")
-        with paged.serving(old) as before, paged.serving(new) as after:
-            outcome = restlake.run(lab.directory, "cut-off", settings(before, "replace", lake))
-            assert outcome.code == 0, outcome.text()[-2000:]
-            stop_at(lab, settings(after, "replace", lake), point, lambda: look(readers, lake, point, old, new))
-            look(readers, lake, point, old, new)
-            outcome = restlake.run(lab.directory, "cut-off", settings(after, "replace", lake))
-            assert outcome.code == 0, outcome.text()[-2000:]
-        for name, reader in readers.items():
-            rows = reader.rows(lake.directory / TABLE)
-            assert len(rows) == len(new) and set(rows) == values(new), f"{point}: {name} reads {len(rows)} rows after the next run"
-        print(f"  cut off at {point}: {', '.join(readers)} see what they may", flush=True)
+    """A run stands still at a point, is killed there, and is run again; the readers look three times."""
+    for disposition, points in CUTS.items():
+        for point in points:
+            check_cut(lab, readers, disposition, point)
+
+
+def check_cut(lab, readers, disposition, point):
+    first, second = generation(disposition, 0), second_generation(disposition)
+    old, new = values(first), after(disposition, first, second)
+    lake = lakes.Local(lab.directory / f"cut-off-{disposition}-{point.split(':')[0]}")
+    with paged.serving(first) as before, paged.serving(second) as later:
+        outcome = restlake.run(lab.directory, "cut-off", settings(before, disposition, lake))
+        assert outcome.code == 0, outcome.text()[-2000:]
+        stop_at(lab, settings(later, disposition, lake), point, lambda: look(readers, lake, point, old, new))
+        look(readers, lake, point, old, new)
+        outcome = restlake.run(lab.directory, "cut-off", settings(later, disposition, lake))
+        assert outcome.code == 0, outcome.text()[-2000:]
+    for name, reader in readers.items():
+        rows = reader.rows(lake.directory / TABLE)
+        assert len(rows) == len(new) and set(rows) == new, f"{disposition}, {point}: {name} reads {len(rows)} rows after the next run"
+    print(f"  {disposition} cut off at {point}: {', '.join(readers)} see what they may", flush=True)
+
+
+def second_generation(disposition):
+    """What the run that is cut off gets; a merge meets keys that are new as well, and leaves others as they are."""
+    if disposition != "merge":
+        return generation(disposition, 1)
+    return [kills.record(row, 1) for row in range(ROWS // 2, ROWS + ROWS // 2)]
+
+
+def after(disposition, first, second):
+    """The table's rows when the second run is over."""
+    match disposition:
+        case "append":
+            return values(first + second)
+        case "replace":
+            return values(second)
+        case "merge":
+            return values({record["id"]: record for record in first + second}.values())
 
 
 def stop_at(lab, config, point, meanwhile):
@@ -197,7 +237,6 @@ def stop_at(lab, config, point, meanwhile):
 
 def look(readers, lake, point, old, new):
     """Before the first move all see the old version alone; after that both versions, and no row of neither."""
-    old, new = values(old), values(new)
     for name, reader in readers.items():
         rows = set(reader.rows(lake.directory / TABLE))
         match point.split(":")[0]:

@@ -1,7 +1,8 @@
 """The store fails while the program runs: each run ends well or with an error that says so, the same command again on a
 store that is well gives the table that was to be, and a table is never wrong.
 
-`RESTLAKE_FAULTS_SEED` repeats the choice of faults; which request meets which one also depends on the order of requests.
+`RESTLAKE_STORE_FAULTS` says how many runs there are of each disposition (20 without it). `RESTLAKE_FAULTS_SEED` repeats the
+choice of faults; which request meets which one also depends on the order of requests.
 """
 import collections
 import concurrent.futures
@@ -14,7 +15,7 @@ import generations
 import lakes
 import s3
 
-RUNS = 20
+RUNS = int(os.environ.get("RESTLAKE_STORE_FAULTS", 20))
 # So many tables share the runs of a disposition, side by side.
 TABLES = 2
 SHARE = 0.05

@@ -4,10 +4,15 @@
 //! not come, or comes for a request that was sent twice, is resolved by reading it.
 
 use bytes::Bytes;
-use futures::TryStreamExt;
+use futures::{TryStreamExt, future::BoxFuture};
 
-use super::{CommitError, error::LOG, record::LoggedCommit};
+use super::{
+    CommitError,
+    error::LOG,
+    record::{FORMAT, LoggedCommit, Unread},
+};
 use crate::{
+    commit::landing::Landing,
     model::{Operation, Version},
     store::{Created, TableStore},
 };
@@ -61,29 +66,52 @@ pub(super) async fn read(table: &TableStore, version: Version) -> Result<Option<
 }
 
 fn parse(table: &TableStore, version: Version, content: &[u8]) -> Result<LoggedCommit, CommitError> {
-    let corrupt = |error: serde_json::Error| CommitError::Corrupt {
-        object: table.shown(&path_of(version)),
-        reason: error.to_string(),
-    };
-    LoggedCommit::read(content).map_err(corrupt)
+    LoggedCommit::read(content).map_err(|unread| unreadable(table, version, unread))
 }
 
-/// Writes a version if there is none yet, and finds out what an unclear answer meant: our own lines are ours (they hold
-/// an id that no other commit has), others are lost, and none are to be written again.
+/// The error for a record of ours, or a whole object, that cannot be read.
+pub(super) fn unreadable(table: &TableStore, version: Version, unread: Unread) -> CommitError {
+    let object = table.shown(&path_of(version));
+    match unread {
+        Unread::Newer(format) => CommitError::NewerFormat { object, format, known: FORMAT },
+        Unread::Corrupt(error) => CommitError::Corrupt { object, reason: error.to_string() },
+    }
+}
+
+/// Writes a version if there is none yet, and finds out what an unclear answer meant: our own lines are ours
+/// (they hold an id that no other commit has), others are lost, and none are to be written again.
+///
+/// `check` says before each put whether the lines still hold: that of a moment ago may be long ago.
 ///
 /// # Errors
-/// [`CommitError::Store`] if the version was certainly not written, [`CommitError::Unclear`] if nobody can tell.
-pub(super) async fn put(
+/// [`CommitError::Store`], and what `check` says, if the version was certainly not written, [`CommitError::Unclear`] if
+/// nobody can tell.
+pub(super) async fn put<'a>(
     table: &TableStore,
     version: Version,
     operation: Operation,
     content: &Bytes,
+    landing: &Landing<'_>,
+    check: &(dyn Fn() -> BoxFuture<'a, Result<(), CommitError>> + Sync),
 ) -> Result<Put, CommitError> {
     let path = path_of(version);
     let mut unanswered = None;
-    for _ in 0..PUTS {
+    for turn in 0..PUTS {
+        if turn > 0 && !landing.may_be_tried_again().await {
+            break;
+        }
+        match check().await {
+            Ok(()) => {}
+            Err(error) if unanswered.is_none() => return Err(error),
+            Err(CommitError::Store(error)) => {
+                unanswered = Some(error);
+                continue;
+            }
+            // An earlier put may yet arrive; another one would be wrong.
+            Err(_) => break,
+        }
         let mut refusal = None;
-        match table.put_if_absent(&path, content.clone()).await {
+        match landing.put(&path, content.clone()).await {
             Ok(Created::Yes) => return Ok(Put::Done),
             Ok(Created::AlreadyThere) => {}
             Err(error) if error.is_refusal() => refusal = Some(error),

@@ -23,6 +23,7 @@
 //! Invariant: a file that the log names is never deleted nor replaced by an attempt, neither its own nor another one, dead
 //! or alive; what an attempt moved and the log does not name goes away, by its own hand or at the next open.
 
+mod audit;
 mod engine;
 mod error;
 mod log;
@@ -39,7 +40,7 @@ use std::{collections::BTreeSet, sync::Arc};
 use async_trait::async_trait;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
-use futures::{StreamExt, TryStreamExt, stream};
+use futures::{FutureExt, StreamExt, TryStreamExt, stream};
 
 pub use self::error::DeltaError;
 use self::{
@@ -47,21 +48,23 @@ use self::{
     log::Put,
     moves::{Moves, in_turn},
     record::Record,
-    schema::Layout,
+    schema::{ColumnChange, Layout},
     state::{Added, Base, Change},
 };
 use super::{
-    AttemptRecord, CommitError, CommitOutcome, CommitRecord, Processes, StoredObject, SystemProcesses, TableFormat,
-    TableSnapshot, Workspace,
-    attempts::clear_files,
+    AttemptRecord, CommitError, CommitOutcome, CommitRecord, Flaw, Processes, StoredObject, SystemProcesses,
+    TableFormat, TableSnapshot, Workspace,
+    attempts::{clear_files, newest_owner},
     check::{check_fits, check_staged},
-    owner::Lease,
+    landing::Landing,
+    owner::{Lease, owner_path},
     staging::reach,
 };
 use crate::{
     environment::{Environment, FaultPoint},
     error::{Result, chain},
     model::{Commit, DataFile, StagedFile, TableIdentity, Version},
+    schema::TableSchema,
     store::{Store, TableStore},
 };
 
@@ -71,7 +74,8 @@ const PLAIN_LOG: &str = "_restlake/commits";
 /// All that is not data lies below these directories of the table.
 const HIDDEN: [&str; 2] = ["_restlake/", "_delta_log/"];
 
-/// Every version of the log whose number is a multiple of this gets a checkpoint, unless the table says otherwise.
+/// Every version of the log whose number is a multiple of this gets a checkpoint, unless `delta.checkpointInterval` of the
+/// table says otherwise.
 const CHECKPOINT_EVERY: u64 = 10;
 
 /// Footers read at a time.
@@ -143,9 +147,7 @@ impl DeltaTable {
 
     /// A table belongs to one resource of one pipeline, and has one format.
     async fn check_owner(&self) -> Result<(), CommitError> {
-        if self.table().list(PLAIN_LOG)?.try_next().await?.is_some() {
-            return Err(DeltaError::PlainParquet { table: self.table().shown("") }.into());
-        }
+        self.check_not_plain().await?;
         let found = self.base(self.newest_version().await?).await?.snapshot.identity;
         match found.filter(|found| *found != self.workspace.identity) {
             None => Ok(()),
@@ -154,6 +156,13 @@ impl DeltaTable {
                 found: Box::new(found),
                 wanted: Box::new(self.workspace.identity.clone()),
             }),
+        }
+    }
+
+    async fn check_not_plain(&self) -> Result<(), CommitError> {
+        match self.table().list(PLAIN_LOG)?.try_next().await? {
+            Some(_) => Err(DeltaError::PlainParquet { table: self.table().shown("") }.into()),
+            None => Ok(()),
         }
     }
 
@@ -181,23 +190,24 @@ impl DeltaTable {
         Ok(paths.find(|path| is_data(path) && !named.contains(path.as_str())))
     }
 
-    /// What the table's columns must become for this commit.
+    /// What the table's columns must become for these.
     fn layout(
         &self,
         base: &Base,
-        commit: &Commit,
-    ) -> Result<(Layout, Vec<delta_kernel::schema::StructField>), CommitError> {
+        schema: &TableSchema,
+        now: &[String],
+    ) -> Result<(Layout, Vec<ColumnChange>), CommitError> {
         let refused =
             |reason: String| CommitError::Delta(DeltaError::Refused { table: self.table().shown(""), reason });
-        let layout = Layout::new(&commit.schema, &commit.partition_by).map_err(refused)?;
+        let layout = Layout::new(schema, now).map_err(refused)?;
         let Some(columns) = base.columns() else { return Ok((layout, Vec::new())) };
-        let (before, now) = (&base.snapshot.partition_by, &commit.partition_by);
+        let before = &base.snapshot.partition_by;
         if before != now {
             let name = |spec: &[String]| if spec.is_empty() { "nothing".to_owned() } else { spec.join(", ") };
             return Err(refused(format!("it is partitioned by {}, and is to be by {}", name(before), name(now))));
         }
-        let added = layout.added_to(&columns).map_err(refused)?;
-        Ok((layout, added))
+        let changes = layout.changes_to(&columns).map_err(refused)?;
+        Ok((layout, changes))
     }
 
     /// Files where they will lie, and their footers.
@@ -221,12 +231,12 @@ impl DeltaTable {
         adds: Vec<StagedFile>,
         moves: Option<&Moves>,
     ) -> Result<Bytes, CommitError> {
-        let (layout, added_columns) = self.layout(&base, commit)?;
+        let (layout, columns) = self.layout(&base, &commit.schema, &commit.partition_by)?;
         let now = self.workspace.environment.clock.now();
         let change = Change {
             operation: commit.operation,
             layout,
-            added_columns,
+            columns,
             record: Record::new(base.snapshot.version + 1, &lease.name, commit, now),
             adds: self.added(adds, moves.map_or(0, |moves| moves.turn)).await?,
             removes: commit.removes.iter().cloned().collect(),
@@ -239,7 +249,6 @@ impl DeltaTable {
     async fn move_and_put(
         &self,
         lease: &Lease,
-        version: Version,
         commit: &Commit,
         moves: Option<&Moves>,
         lines: &Bytes,
@@ -249,16 +258,18 @@ impl DeltaTable {
                 moves.carry_out(self.table(), &self.workspace.environment).await?;
             }
             reach(&self.workspace.environment, self.table(), FaultPoint::BeforeCommit)?;
-            lease.renew().await?;
+            let landing = Landing::new(&self.workspace, lease, &[]);
+            landing.announce().await?;
             // From here on only the log knows whether these files are the table's.
             lease.set_in_doubt(true);
-            log::put(self.table(), version, commit.operation, lines).await
+            let check = || self.check_ours(lease, moves).boxed();
+            log::put(self.table(), lease.version, commit.operation, lines, &landing, &check).await
         };
         let put = put.await;
         let is_ours_perhaps =
             matches!(put, Ok(Put::Done) | Err(CommitError::Unclear { .. } | CommitError::NotConditional { .. }));
         if let Some(moves) = moves.filter(|_| !is_ours_perhaps) {
-            self.tidy(moves.take_back(self.table())).await;
+            self.tidy(self.undo(moves, matches!(put, Ok(Put::Lost(_))))).await;
         }
         // One who went on in our place may have won: then the attempt is his.
         let is_successors = matches!(&put, Ok(Put::Lost(winner)) if winner.record.as_ref().is_some_and(|record| record.attempt == lease.name));
@@ -268,8 +279,31 @@ impl DeltaTable {
         put
     }
 
+    /// Makes sure that nobody has taken the attempt over: who does takes its files away, and may even be done with it, so
+    /// that no record is left of it.
+    async fn check_ours(&self, lease: &Lease, moves: Option<&Moves>) -> Result<(), CommitError> {
+        lease.renew_at_once().await?;
+        let is_ours = newest_owner(self.table(), &lease.name).await? == Some(lease.generation)
+            && match moves {
+                Some(moves) => moves.are_in_place(self.table()).await?,
+                None => true,
+            };
+        if is_ours {
+            Ok(())
+        } else {
+            Err(CommitError::AttemptLost { attempt: self.table().shown(&owner_path(&lease.name, lease.generation)) })
+        }
+    }
+
+    /// Takes moves back. The record goes with them only if its version is made, by whomever: until then its turn is taken,
+    /// and a file that could not be moved is in it for the next open.
+    async fn undo(&self, moves: &Moves, is_made: bool) -> Result<(), CommitError> {
+        moves.take_back(self.table()).await?;
+        if is_made { moves.forget(self.table()).await } else { Ok(()) }
+    }
+
     /// Deletes the record of moves of a version that is made.
-    async fn forget(&self, moves: Option<Moves>) {
+    async fn forget(&self, moves: Option<&Moves>) {
         if let Some(moves) = moves {
             self.tidy(moves.forget(self.table())).await;
         }
@@ -283,11 +317,10 @@ impl DeltaTable {
     }
 
     /// Writes a checkpoint of a version if one is due. Readers do without, so that a failure is only told.
-    async fn checkpoint(&self, version: Version) {
+    async fn checkpoint(&self, version: Version, every: u64) {
         let Some(logged) = log::logged(version).filter(|logged| *logged > 0) else { return };
         let written = async {
-            // Cheap to decide for most versions, and without a read of the log.
-            if !logged.is_multiple_of(CHECKPOINT_EVERY) {
+            if !logged.is_multiple_of(every) {
                 return Ok(());
             }
             let snapshot = self.kernel.snapshot(Some(logged)).await?;
@@ -333,7 +366,27 @@ impl TableFormat for DeltaTable {
     }
 
     async fn attempts(&self) -> Result<Vec<AttemptRecord>> {
-        Ok(self.workspace.attempt_records(self.newest_version().await?, Some(self)).await?)
+        let mut attempts = self.workspace.attempt_records(self.newest_version().await?, Some(self)).await?;
+        self.add_moved(&mut attempts).await?;
+        Ok(attempts)
+    }
+
+    async fn audit(&self) -> Result<Vec<Flaw>> {
+        Ok(self.flaws().await?)
+    }
+
+    async fn removed(&self) -> Result<BTreeSet<String>> {
+        Ok(self.removed_ever().await?)
+    }
+
+    async fn check_format(&self) -> Result<()> {
+        Ok(self.check_not_plain().await?)
+    }
+
+    async fn check_shape(&self, base: Version, schema: &TableSchema, partition_by: &[String]) -> Result<()> {
+        let base = self.base(base).await?;
+        let (_, columns) = self.layout(&base, schema, partition_by)?;
+        Ok(base.check_changes(&self.kernel, columns).await?)
     }
 
     async fn expired(&self, before: DateTime<Utc>) -> Result<Vec<StoredObject>> {
@@ -342,11 +395,12 @@ impl TableFormat for DeltaTable {
 
     async fn commit(&self, base: Version, commit: Commit) -> Result<CommitOutcome> {
         let lease = self.workspace.lease_for(base).await?;
-        let outcome = self.commit_with(&lease.lease, base, commit).await;
+        let mut checkpoints = CHECKPOINT_EVERY;
+        let outcome = self.commit_with(&lease.lease, base, commit, &mut checkpoints).await;
         match &outcome {
             Ok(CommitOutcome::Committed { version, .. }) => {
                 self.workspace.keep(lease).await;
-                self.checkpoint(*version).await;
+                self.checkpoint(*version, checkpoints).await;
             }
             _ => self.workspace.give_up(&lease).await,
         }
@@ -355,14 +409,22 @@ impl TableFormat for DeltaTable {
 }
 
 impl DeltaTable {
-    async fn commit_with(&self, lease: &Lease, base: Version, commit: Commit) -> Result<CommitOutcome, CommitError> {
+    /// `checkpoints` becomes what the table says of them.
+    async fn commit_with(
+        &self,
+        lease: &Lease,
+        base: Version,
+        commit: Commit,
+        checkpoints: &mut u64,
+    ) -> Result<CommitOutcome, CommitError> {
         let version = base + 1;
         if let Some(winner) = log::read(self.table(), version).await? {
             return Ok(CommitOutcome::Conflict { version, run_id: winner.author() });
         }
         let base = self.base(base).await?;
+        *checkpoints = base.checkpoint_every().unwrap_or(*checkpoints);
         check_fits(&self.workspace, &base.snapshot, &lease.name, &commit)?;
-        check_staged(&self.workspace, lease, &commit).await?;
+        check_staged(&self.workspace, lease, &commit.adds).await?;
         let rows = rows_after(&base.snapshot, &commit);
         // A file without rows stands for an empty table where readers look for files; here the log does.
         let adds: Vec<_> = commit.adds.iter().filter(|add| add.file.rows > 0).cloned().collect();
@@ -371,10 +433,14 @@ impl DeltaTable {
         let files =
             adds.iter().map(|add| DataFile { path: in_turn(&add.file.path, turn), ..add.file.clone() }).collect();
         let put = match self.lines(lease, base, &commit, adds, moves.as_ref()).await {
-            Ok(lines) => self.move_and_put(lease, version, &commit, moves.as_ref(), &lines).await?,
+            Ok(lines) => self.move_and_put(lease, &commit, moves.as_ref(), &lines).await?,
             // The kernel looks whether the version is there, too, and does not say it apart.
             Err(error) => match log::read(self.table(), version).await? {
-                Some(winner) => Put::Lost(Box::new(winner)),
+                // Nothing has been moved yet.
+                Some(winner) => {
+                    self.forget(moves.as_ref()).await;
+                    Put::Lost(Box::new(winner))
+                }
                 None => return Err(error),
             },
         };
@@ -383,13 +449,10 @@ impl DeltaTable {
                 let reached = reach(&self.workspace.environment, self.table(), FaultPoint::AfterCommit);
                 reached.map_err(|source| self.unpublished(version, &commit, source))?;
                 self.tidy(clear_files(self.table(), &lease.name)).await;
-                self.forget(moves).await;
+                self.forget(moves.as_ref()).await;
                 Ok(CommitOutcome::Committed { version, rows, files })
             }
-            Put::Lost(winner) => {
-                self.forget(moves).await;
-                Ok(CommitOutcome::Conflict { version, run_id: winner.author() })
-            }
+            Put::Lost(winner) => Ok(CommitOutcome::Conflict { version, run_id: winner.author() }),
         }
     }
 

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::CommitError;
 use crate::{
     commit::{
+        StoredObject,
         attempts::delete_all,
         staging::{data_file_name, is_staged_in, reach},
     },
@@ -119,6 +120,22 @@ impl Moves {
             Err(CommitError::AttemptLost { attempt: table.shown(&from) })
         });
         moves.buffer_unordered(MOVES).try_collect().await
+    }
+
+    /// Whether all files are where they were to go.
+    pub async fn are_in_place(&self, table: &TableStore) -> Result<bool, CommitError> {
+        Ok(self.moved(table).await?.len() == self.files.len())
+    }
+
+    /// The files that are where they were to go.
+    pub async fn moved(&self, table: &TableStore) -> Result<Vec<StoredObject>, CommitError> {
+        let places = self.files.iter().map(|(_, to)| to.clone()).collect::<Vec<_>>();
+        let looks = stream::iter(places).map(|path| async move {
+            let size = table.size(&path).await?;
+            Ok::<_, CommitError>(size.map(|bytes| StoredObject { path, bytes }))
+        });
+        let moved: Vec<_> = looks.buffered(MOVES).try_collect().await?;
+        Ok(moved.into_iter().flatten().collect())
     }
 
     /// Brings the files back to where they were staged; those that are gone stay gone. The record stays.

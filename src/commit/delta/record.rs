@@ -10,6 +10,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::schema::KeyColumn;
 use crate::{
     model::{Commit, DataFile, KeyRange, Operation, PartitionKey, State, TableIdentity, Version},
     schema::TableSchema,
@@ -42,14 +43,30 @@ pub(super) struct Record {
     pub state: State,
 }
 
+/// Just enough to tell whether the rest can be read.
+#[derive(Deserialize)]
+struct Head {
+    format: u64,
+}
+
 impl Record {
+    /// # Errors
+    /// One of a later format, and what is none.
+    pub fn read(text: &str) -> Result<Self, Unread> {
+        let head: Head = serde_json::from_str(text)?;
+        if head.format > FORMAT {
+            return Err(Unread::Newer(head.format));
+        }
+        Ok(serde_json::from_str(text)?)
+    }
+
     pub fn new(version: Version, attempt: &str, commit: &Commit, now: DateTime<Utc>) -> Self {
         Self {
             format: FORMAT,
             version,
             attempt: attempt.to_owned(),
             run_id: commit.run_id.clone(),
-            committed_at: now.to_rfc3339_opts(SecondsFormat::Secs, true),
+            committed_at: now.to_rfc3339_opts(SecondsFormat::Millis, true),
             operation: commit.operation,
             identity: commit.identity.clone(),
             schema: commit.schema.clone(),
@@ -87,7 +104,12 @@ pub(super) struct Completion {
     pub stats: String,
 }
 
-/// The kernel's lines, with statistics and our tag in each `add`; `adds` is by the path in the log.
+/// The feature of a table with columns of the type `timestamp_naive`. The kernel names it for a table that is made with one,
+/// and adds it to none that is there.
+const TIMESTAMP_NAIVE: &str = "timestampNtz";
+
+/// The kernel's lines, with statistics and our tag in each `add`; `adds` is by the path in the log. A new table can get
+/// columns of any type of ours later.
 ///
 /// # Errors
 /// Lines that are not JSON.
@@ -102,10 +124,22 @@ pub(super) fn complete(lines: &[u8], adds: &BTreeMap<String, Completion>) -> ser
                 add.insert("tags".to_owned(), json!({ TAG: serde_json::to_string(&completion.record)? }));
             }
         }
+        if let Some(protocol) = line.get_mut("protocol") {
+            for features in ["readerFeatures", "writerFeatures"] {
+                add_feature(protocol, features);
+            }
+        }
         serde_json::to_writer(&mut completed, &line)?;
         completed.push(b'\n');
     }
     Ok(completed)
+}
+
+fn add_feature(protocol: &mut Value, list: &str) {
+    let features = protocol.get_mut(list).and_then(Value::as_array_mut);
+    if let Some(features) = features.filter(|features| !features.iter().any(|feature| feature == TIMESTAMP_NAIVE)) {
+        features.push(TIMESTAMP_NAIVE.into());
+    }
 }
 
 /// One version's object in the log, as far as restlake looks at it.
@@ -115,11 +149,33 @@ pub(super) struct LoggedCommit {
     pub record: Option<Record>,
     /// Who says to have made it, such as `Apache-Spark/4.0`.
     pub engine: Option<String>,
-    /// Milliseconds since 1970.
-    pub timestamp: i64,
+    /// Milliseconds since 1970, if it says.
+    pub timestamp: Option<i64>,
     pub adds: Vec<LoggedFile>,
-    /// Paths as the log has them.
-    pub removes: Vec<String>,
+    pub removes: Vec<Removed>,
+}
+
+/// A `remove` of the log.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Removed {
+    pub path: String,
+    /// Milliseconds since 1970.
+    pub deletion_timestamp: Option<i64>,
+}
+
+/// Why a version's object cannot be read.
+#[derive(Debug)]
+pub(super) enum Unread {
+    /// A record of ours, of a later format.
+    Newer(u64),
+    Corrupt(serde_json::Error),
+}
+
+impl From<serde_json::Error> for Unread {
+    fn from(error: serde_json::Error) -> Self {
+        Self::Corrupt(error)
+    }
 }
 
 /// An `add` of the log.
@@ -142,9 +198,11 @@ pub(super) type Place = (Version, usize);
 impl LoggedFile {
     /// The file as restlake knows it, at this path of the table.
     ///
+    /// `keys` are the table's partition columns, in the order of its spec.
+    ///
     /// # Errors
     /// A file without a number of rows.
-    pub fn into_file(self, path: String) -> Result<(Place, DataFile), String> {
+    pub fn into_file(mut self, path: String, keys: &[KeyColumn]) -> Result<(Place, DataFile), String> {
         #[derive(Deserialize)]
         #[serde(rename_all = "camelCase")]
         struct Stats {
@@ -161,7 +219,11 @@ impl LoggedFile {
                 ((version, index), DataFile { path, rows, bytes, sha256, partition, keys })
             }
             None => {
-                let partition = self.partition_values.into_iter().collect();
+                let mut value = |key: &KeyColumn| {
+                    let value = self.partition_values.remove(&key.name).flatten();
+                    (key.name.clone(), value.map(|value| key.literal(value)))
+                };
+                let partition = keys.iter().map(&mut value).collect();
                 let (sha256, keys) = (String::new(), Vec::new());
                 ((Version::MAX, 0), DataFile { path, rows, bytes, sha256, partition, keys })
             }
@@ -185,15 +247,9 @@ struct Line {
 }
 
 #[derive(Deserialize)]
-struct Removed {
-    path: String,
-}
-
-#[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct CommitInfo {
-    #[serde(default)]
-    timestamp: i64,
+    timestamp: Option<i64>,
     engine_info: Option<String>,
 }
 
@@ -208,27 +264,34 @@ struct DomainMetadata {
 impl LoggedCommit {
     /// # Errors
     /// Lines that are not JSON, and a record of ours that cannot be read.
-    pub fn read(lines: &[u8]) -> serde_json::Result<Self> {
+    pub fn read(lines: &[u8]) -> Result<Self, Unread> {
         let mut commit = Self::default();
         for line in serde_json::Deserializer::from_slice(lines).into_iter::<Line>() {
             let Line { add, remove, commit_info, domain_metadata } = line?;
             commit.adds.extend(add);
-            commit.removes.extend(remove.map(|remove| remove.path));
+            commit.removes.extend(remove);
             if let Some(info) = commit_info {
                 (commit.timestamp, commit.engine) = (info.timestamp, info.engine_info);
             }
             if let Some(ours) = domain_metadata.filter(|domain| domain.domain == DOMAIN && !domain.removed) {
-                commit.record = Some(serde_json::from_str(&ours.configuration)?);
+                commit.record = Some(Record::read(&ours.configuration)?);
             }
         }
         Ok(commit)
     }
 
-    /// When it was made.
-    pub fn moment(&self) -> DateTime<Utc> {
+    /// When it was made, if it says.
+    pub fn moment(&self) -> Option<DateTime<Utc>> {
         let ours = self.record.as_ref().and_then(|record| DateTime::parse_from_rfc3339(&record.committed_at).ok());
         let ours = ours.map(|moment| moment.with_timezone(&Utc));
-        ours.or_else(|| DateTime::from_timestamp_millis(self.timestamp)).unwrap_or(DateTime::<Utc>::MAX_UTC)
+        ours.or_else(|| DateTime::from_timestamp_millis(self.timestamp?))
+    }
+
+    /// When it removed a file, by our own clock where the commit is ours; `None` if nothing says.
+    pub fn moment_of(&self, removed: &Removed) -> Option<DateTime<Utc>> {
+        let told = removed.deletion_timestamp.and_then(DateTime::from_timestamp_millis);
+        let ours = self.record.as_ref().and_then(|_| self.moment());
+        ours.or(told).or_else(|| self.moment())
     }
 
     /// Who made it: the run, or the program if it was not restlake.
@@ -264,16 +327,18 @@ mod tests {
         let lines = complete(kernels_line().as_bytes(), &adds).unwrap();
         let LoggedCommit { adds, .. } = LoggedCommit::read(&lines).unwrap();
         let [add] = adds.try_into().unwrap();
-        assert_eq!(LoggedFile::into_file(add, PATH.to_owned()), Ok(((2, 7), file())));
+        assert_eq!(LoggedFile::into_file(add, PATH.to_owned(), &[]), Ok(((2, 7), file())));
     }
 
     #[test]
     fn a_file_of_another_writer_has_its_partition_and_rows_and_comes_last() {
         let commit = LoggedCommit::read(kernels_line().as_bytes()).unwrap();
-        assert_eq!((commit.author().as_str(), commit.moment().timestamp_millis()), ("Somebody/1", 5));
+        assert_eq!((commit.author().as_str(), commit.moment().unwrap().timestamp_millis()), ("Somebody/1", 5));
         let [theirs] = commit.adds.try_into().unwrap();
-        let theirs = LoggedFile::into_file(theirs, PATH.to_owned()).unwrap();
-        assert_eq!((theirs.1.rows, &theirs.1.partition), (3, &file().partition));
+        let key = |name: &str| KeyColumn { name: name.to_owned(), is_timestamp: false };
+        let theirs = LoggedFile::into_file(theirs, PATH.to_owned(), &[key("b"), key("a")]).unwrap();
+        let partition = vec![("b".to_owned(), None), ("a".to_owned(), Some("x".to_owned()))];
+        assert_eq!((theirs.1.rows, &theirs.1.partition), (3, &partition), "in the order of the spec");
         let ours = |version, index| ((version, index), DataFile { path: format!("{version}-{index}"), ..file() });
         let ordered = in_order(vec![theirs, ours(10, 0), ours(2, 1), ours(2, 0)]);
         let paths: Vec<_> = ordered.iter().map(|file| file.path.as_str()).collect();
@@ -284,7 +349,7 @@ mod tests {
     fn a_file_without_a_number_of_rows_is_refused() {
         let line = kernels_line().replace("numRecords", "other");
         let [add] = LoggedCommit::read(line.as_bytes()).unwrap().adds.try_into().unwrap();
-        assert!(LoggedFile::into_file(add, PATH.to_owned()).unwrap_err().contains(PATH));
+        assert!(LoggedFile::into_file(add, PATH.to_owned(), &[]).unwrap_err().contains(PATH));
     }
 
     #[test]
@@ -295,5 +360,20 @@ mod tests {
         assert!(LoggedCommit::read(line(true).as_bytes()).unwrap().record.is_none());
         assert!(LoggedCommit::read(line(false).as_bytes()).is_err());
         assert!(LoggedCommit::read(b"not json").is_err());
+        let newer = line(false).replace("{}", r#"{\"format\": 9, \"more\": 1}"#);
+        assert!(matches!(LoggedCommit::read(newer.as_bytes()), Err(Unread::Newer(9))));
+    }
+
+    #[test]
+    fn a_removal_was_when_its_own_action_says_or_the_commit_and_never_at_a_guess() {
+        let moments = |info: Value, remove: Value| {
+            let lines = format!("{}\n{}", json!({"commitInfo": info}), json!({"remove": remove}));
+            let commit = LoggedCommit::read(lines.as_bytes()).unwrap();
+            commit.moment_of(&commit.removes[0]).map(|moment| moment.timestamp_millis())
+        };
+        assert_eq!(moments(json!({}), json!({"path": "a", "deletionTimestamp": 7})), Some(7));
+        assert_eq!(moments(json!({"timestamp": 5}), json!({"path": "a", "deletionTimestamp": 7})), Some(7));
+        assert_eq!(moments(json!({"timestamp": 5}), json!({"path": "a"})), Some(5));
+        assert_eq!(moments(json!({}), json!({"path": "a"})), None);
     }
 }

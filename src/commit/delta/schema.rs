@@ -42,12 +42,24 @@ impl Layout {
         Ok(Self { fields, partition_columns })
     }
 
-    /// The columns to be added to a table of this schema so that it can hold ours.
+    /// The partition columns, in the order of the spec.
+    pub fn keys(&self) -> Vec<KeyColumn> {
+        let is_timestamp = |name: &str| {
+            let field = self.fields.iter().find(|field| field.name() == name);
+            let data_type = field.map(StructField::data_type);
+            data_type.is_some_and(|found| [DataType::TIMESTAMP, DataType::TIMESTAMP_NTZ].contains(found))
+        };
+        let key = |name: &String| KeyColumn { name: name.clone(), is_timestamp: is_timestamp(name) };
+        self.partition_columns.iter().map(key).collect()
+    }
+
+    /// What is to be done to a table of this schema so that it can hold ours.
     ///
     /// # Errors
     /// A change that the kernel cannot make, told as a sentence.
-    pub fn added_to(&self, table: &StructType) -> Result<Vec<StructField>, String> {
+    pub fn changes_to(&self, table: &StructType) -> Result<Vec<ColumnChange>, String> {
         let added = self.fields.iter().filter(|field| !table.contains(field.name()));
+        let mut changes = Vec::new();
         for field in table.fields() {
             let Some(ours) = self.fields.iter().find(|ours| ours.name() == field.name()) else {
                 return Err(format!("the column `{}` is gone from the schema", field.name()));
@@ -57,12 +69,50 @@ impl Layout {
                 return Err(format!("the column `{}` is {before}, and is to be {now}", field.name()));
             }
             if ours.is_nullable() && !field.is_nullable() {
-                return Err(format!("the column `{}` may not be null, and is to be", field.name()));
+                changes.push(ColumnChange::MayBeNull(field.name().clone()));
             }
         }
         // The rows that are there have no value.
-        Ok(added.map(|field| StructField::nullable(field.name(), field.data_type().clone())).collect())
+        let added = added.map(|field| StructField::nullable(field.name(), field.data_type().clone()));
+        changes.extend(added.map(ColumnChange::Add));
+        Ok(changes)
     }
+}
+
+/// A partition column, as far as the texts of its values go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct KeyColumn {
+    pub name: String,
+    pub is_timestamp: bool,
+}
+
+impl KeyColumn {
+    /// A value as another writer may have written it, in the form in which restlake does.
+    pub fn literal(&self, text: String) -> String {
+        if self.is_timestamp { timestamp_literal(&text).unwrap_or(text) } else { text }
+    }
+}
+
+/// `2026-11-22T10:00:00.000000Z`, and what else the protocol allows, as `2026-11-22 10:00:00`; the fraction only where there
+/// is one.
+fn timestamp_literal(text: &str) -> Option<String> {
+    let (date, time) = text.split_once(['T', ' '])?;
+    let time = time.strip_suffix('Z').unwrap_or(time);
+    let (whole, fraction) = time.split_once('.').unwrap_or((time, ""));
+    let is_zone = |character: char| !character.is_ascii_digit();
+    if fraction.contains(is_zone) || fraction.len() > 6 || whole.contains(['+', '-']) {
+        return None;
+    }
+    let fraction = fraction.trim_end_matches('0');
+    Some(if fraction.is_empty() { format!("{date} {whole}") } else { format!("{date} {whole}.{fraction:0<6}") })
+}
+
+/// What the kernel can do to a table's columns.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum ColumnChange {
+    Add(StructField),
+    /// A column that was never null.
+    MayBeNull(String),
 }
 
 /// The partition values of a file as the kernel takes them.
@@ -228,20 +278,22 @@ mod tests {
     type Declared = (&'static str, ColumnType, bool);
 
     #[test]
-    fn a_table_takes_new_columns_without_values_and_no_other_change() {
+    fn a_table_takes_new_columns_and_null_where_there_was_none_and_no_other_change() {
         let layout = |columns: &[(&str, ColumnType, bool)]| layout(columns, &[]).unwrap();
         let table = StructType::try_new(layout(&cases()).fields).unwrap();
         let grown = [&cases()[..], &[("new", ColumnType::Date, false)]].concat();
-        let added = layout(&grown).added_to(&table).unwrap();
-        assert_eq!(added, [StructField::nullable("new", DataType::DATE)]);
+        let changes = layout(&grown).changes_to(&table).unwrap();
+        assert_eq!(changes, [ColumnChange::Add(StructField::nullable("new", DataType::DATE))]);
         let refused = |change: &dyn Fn(&mut Vec<Declared>)| {
             let mut columns = cases().to_vec();
             change(&mut columns);
-            layout(&columns).added_to(&table).unwrap_err()
+            layout(&columns).changes_to(&table).unwrap_err()
         };
         assert!(refused(&|columns| drop(columns.remove(1))).contains("`at` is gone"));
         assert!(refused(&|columns| columns[0].1 = ColumnType::String).contains("`id` is long, and is to be string"));
-        assert!(refused(&|columns| columns[0].2 = true).contains("`id` may not be null"));
+        let mut relaxed = cases();
+        relaxed[0].2 = true;
+        assert_eq!(layout(&relaxed).changes_to(&table).unwrap(), [ColumnChange::MayBeNull("id".to_owned())]);
     }
 
     #[test]
@@ -254,5 +306,21 @@ mod tests {
         assert_eq!(values, [value("name", Scalar::Null(DataType::STRING)), value("at_day", Scalar::Date(1))]);
         let wrong = vec![("at_day".to_owned(), Some("x".to_owned()))];
         assert!(partition_values(&wrong, &layout.partition_columns, &table).is_err());
+    }
+
+    #[test]
+    fn timestamps_of_other_writers_are_read_in_every_form_that_the_protocol_has() {
+        let keys = layout(&cases(), &["at", "name"]).unwrap().keys();
+        let literals = |text: &str| (keys[0].literal(text.to_owned()), keys[1].literal(text.to_owned()));
+        let whole = "2026-11-22 10:00:00".to_owned();
+        for text in
+            ["2026-11-22T10:00:00.000000Z", "2026-11-22T10:00:00Z", "2026-11-22 10:00:00", "2026-11-22 10:00:00.0"]
+        {
+            assert_eq!(literals(text), (whole.clone(), text.to_owned()));
+        }
+        assert_eq!(literals("2026-11-22T10:00:00.12Z").0, "2026-11-22 10:00:00.120000");
+        for other in ["soon", "2026-11-22T10:00:00+01:00", "2026-11-22T10:00:00.1+01:00"] {
+            assert_eq!(literals(other).0, other);
+        }
     }
 }

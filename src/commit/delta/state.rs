@@ -14,12 +14,13 @@ use delta_kernel::{
     Engine, FileMeta, FilteredEngineData, KernelError, KernelResult, KernelResultIterator, SnapshotRef,
     committer::{CommitMetadata, CommitResponse, Committer, PublishMetadata},
     engine::{arrow_data::ArrowEngineData, to_json_bytes},
+    expressions::ColumnName,
     scan::StatsOptions,
-    schema::{StructField, StructType},
+    schema::StructType,
     table_features::ColumnMappingMode,
     transaction::{
-        CommitResult, Transaction, TransactionBuilder, UpdateTableOperation, WriteState, create_table::create_table,
-        data_layout::DataLayout,
+        CommitResult, Transaction, UpdateTableOperation, UpdateTableTransactionBuilder, WriteState,
+        create_table::create_table, data_layout::DataLayout,
     },
 };
 use delta_kernel_default_engine::{build_add_file_metadata, parquet::DataFileMetadata};
@@ -29,8 +30,8 @@ use super::{
     CommitError, DeltaError,
     engine::Kernel,
     log,
-    record::{Completion, DOMAIN, FORMAT, FileRecord, LoggedCommit, LoggedFile, Place, Record, complete, in_order},
-    schema::{Layout, partition_values},
+    record::{Completion, DOMAIN, FileRecord, LoggedCommit, LoggedFile, Place, Record, complete, in_order},
+    schema::{ColumnChange, KeyColumn, Layout, partition_values},
     stats::{StatsColumn, stats},
 };
 use crate::{
@@ -60,7 +61,7 @@ impl Base {
             return Err(unusable(table, "its columns are mapped to other names".to_owned()));
         }
         let record = recorded(kernel, table, &snapshot).await?;
-        let files = files(kernel, table, &snapshot).await?;
+        let files = files(kernel, table, &snapshot, &keys_of(&record)).await?;
         let rows = files.iter().map(|file| file.rows).fold(0, u64::saturating_add);
         let snapshot_of = TableSnapshot {
             version,
@@ -78,6 +79,21 @@ impl Base {
     pub fn columns(&self) -> Option<Arc<StructType>> {
         self.kernel.as_ref().map(|snapshot| snapshot.schema())
     }
+
+    /// Every how many versions the table is to have a checkpoint, if it says.
+    pub fn checkpoint_every(&self) -> Option<u64> {
+        self.kernel.as_ref()?.table_properties().checkpoint_interval.map(std::num::NonZero::get)
+    }
+
+    /// Whether the kernel would make these changes of the columns, by its own judgement of the table's features.
+    pub async fn check_changes(self, kernel: &Kernel, columns: Vec<ColumnChange>) -> Result<(), CommitError> {
+        let Some(snapshot) = self.kernel.filter(|_| !columns.is_empty()) else { return Ok(()) };
+        let build = move |engine: &dyn Engine| {
+            let builder = snapshot.update_table(UpdateTableOperation::Write, ENGINE, true);
+            changed(builder, &columns).build(engine, Box::new(Captured::default())).map(drop)
+        };
+        kernel.call("write", build).await
+    }
 }
 
 /// restlake's record as a version has it.
@@ -86,39 +102,38 @@ async fn recorded(kernel: &Kernel, table: &TableStore, snapshot: &SnapshotRef) -
     let version = snapshot.version() + 1;
     let found = kernel.call("read", move |engine| snapshot.get_domain_metadata(DOMAIN, engine)).await?;
     let text = found.ok_or_else(|| DeltaError::Foreign { table: table.shown("") })?;
-    let object = || table.shown(&log::path_of(version));
-    let corrupt = |error: serde_json::Error| CommitError::Corrupt { object: object(), reason: error.to_string() };
-    let head: Head = serde_json::from_str(&text).map_err(corrupt)?;
-    if head.format > FORMAT {
-        return Err(CommitError::NewerFormat { object: object(), format: head.format, known: FORMAT });
-    }
-    serde_json::from_str(&text).map_err(corrupt)
-}
-
-/// Just enough to tell whether the rest can be read.
-#[derive(serde::Deserialize)]
-struct Head {
-    format: u64,
+    Record::read(&text).map_err(|unread| log::unreadable(table, version, unread))
 }
 
 /// The data files of a version, in the order in which they were added; those of other writers last.
-async fn files(kernel: &Kernel, table: &TableStore, snapshot: &SnapshotRef) -> Result<Vec<DataFile>, CommitError> {
+async fn files(
+    kernel: &Kernel,
+    table: &TableStore,
+    snapshot: &SnapshotRef,
+    keys: &[KeyColumn],
+) -> Result<Vec<DataFile>, CommitError> {
     let snapshot = Arc::clone(snapshot);
     let batches = kernel.call("read", move |engine| scan(&snapshot, engine)).await?;
     let mut files = Vec::new();
     for (batch, selected) in batches {
         let rows = ScanRows::new(&batch).ok_or_else(|| unreadable(table))?;
         for row in (0..batch.num_rows()).filter(|row| selected.get(*row).is_none_or(|selected| *selected)) {
-            let file = rows.file(row).and_then(|file| placed(kernel, file));
+            let file = rows.file(row).and_then(|file| placed(kernel, file, keys));
             files.push(file.map_err(|reason| unusable(table, reason))?);
         }
     }
     Ok(in_order(files))
 }
 
-fn placed(kernel: &Kernel, file: LoggedFile) -> Result<(Place, DataFile), String> {
+/// The partition columns of a version.
+fn keys_of(record: &Record) -> Vec<KeyColumn> {
+    // A version is there: its layout is one that Delta has.
+    Layout::new(&record.schema, &record.partition_by).map(|layout| layout.keys()).unwrap_or_default()
+}
+
+fn placed(kernel: &Kernel, file: LoggedFile, keys: &[KeyColumn]) -> Result<(Place, DataFile), String> {
     let path = kernel.path_of(&file.path).ok_or_else(|| format!("`{}` lies outside of it", file.path))?;
-    file.into_file(path)
+    file.into_file(path, keys)
 }
 
 fn unreadable(table: &TableStore) -> CommitError {
@@ -139,19 +154,20 @@ pub(super) async fn commit_record(
     commit: LoggedCommit,
 ) -> Result<CommitRecord, CommitError> {
     let (run_id, moment) = (commit.author(), commit.moment());
-    let adds = commit.adds.into_iter().map(|add| placed(kernel, add)).collect::<Result<_, _>>();
-    let adds = in_order(adds.map_err(|reason| unusable(table, reason))?);
-    let mut removes: Vec<_> = commit.removes.iter().filter_map(|path| kernel.path_of(path)).collect();
+    let mut removes: Vec<_> = commit.removes.iter().filter_map(|removed| kernel.path_of(&removed.path)).collect();
     // Their names tell when they were added; the log has them in no order.
     removes.sort_by(|a, b| name_of(a).cmp(name_of(b)));
     let record = match commit.record {
         Some(record) => record,
         None => {
             let snapshot = kernel.snapshot(log::logged(version)).await?;
-            let committed_at = moment.to_rfc3339_opts(SecondsFormat::Secs, true);
+            let committed_at = moment.unwrap_or_default().to_rfc3339_opts(SecondsFormat::Secs, true);
             Record { operation: Operation::Merge, committed_at, ..recorded(kernel, table, &snapshot).await? }
         }
     };
+    let keys = keys_of(&record);
+    let adds = commit.adds.into_iter().map(|add| placed(kernel, add, &keys)).collect::<Result<_, _>>();
+    let adds = in_order(adds.map_err(|reason| unusable(table, reason))?);
     Ok(CommitRecord {
         version,
         committed_at: record.committed_at,
@@ -243,8 +259,8 @@ pub(super) type Added = (DataFile, Option<ParquetMetaData>);
 pub(super) struct Change {
     pub operation: Operation,
     pub layout: Layout,
-    /// The columns that the table lacks.
-    pub added_columns: Vec<StructField>,
+    /// What the table's columns need.
+    pub columns: Vec<ColumnChange>,
     pub record: Record,
     pub adds: Vec<Added>,
     /// Relative to the table.
@@ -300,8 +316,7 @@ impl Change {
         let data_change = !matches!(self.operation, Operation::Compact);
         let builder = Arc::clone(snapshot).update_table(operation, ENGINE, data_change);
         let builder = builder.with_operation_parameters(mode.map(|mode| ("mode", Some(mode))));
-        let added = self.added_columns.iter().cloned();
-        let builder = added.fold(builder, TransactionBuilder::add_column);
+        let builder = changed(builder, &self.columns);
         let transaction = builder.build(engine, Box::new(lines.clone()))?;
         let mut transaction = self.signed(transaction)?;
         for (batch, mut selected) in scan(snapshot, engine)? {
@@ -371,6 +386,13 @@ impl Change {
         let values = partition_values(&file.partition, columns, schema)?;
         builder.with_partition_values(HashMap::from_iter(values)).build()
     }
+}
+
+fn changed(builder: UpdateTableTransactionBuilder, columns: &[ColumnChange]) -> UpdateTableTransactionBuilder {
+    columns.iter().fold(builder, |builder, change| match change {
+        ColumnChange::Add(field) => builder.add_column(field.clone()),
+        ColumnChange::MayBeNull(name) => builder.set_nullable(ColumnName::new([name.as_str()])),
+    })
 }
 
 /// What the log calls an operation, and its mode.

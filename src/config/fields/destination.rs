@@ -5,7 +5,7 @@ use super::{
     resource::{COLUMN_NAMES, COMPACT, COMPACT_DOC, REWRITE_LIMIT},
     table, word,
 };
-use crate::config::notation;
+use crate::config::{notation, quantity};
 
 pub static DESTINATION: Table = table("destination", "Where the tables go.", FIELDS);
 
@@ -21,9 +21,19 @@ const FIELDS: &[Field] = &[
         .or("parquet"),
     field("rewrite_limit", SIZE, REWRITE_LIMIT),
     field("compact", COMPACT, COMPACT_DOC),
-    field("retain", DURATION, "How long the files of earlier versions are kept for their readers.").or("7d"),
+    field("retain", DURATION, RETAIN_DOC).or("7d"),
     field("parquet", Shape::Object(&PARQUET), "How data files are written."),
 ];
+
+const RETAIN_DOC: &str = "How long `restlake vacuum` keeps what no run needs: old commits, rejects and records of runs; of Delta \
+     tables also the files of earlier versions, which plain Parquet deletes as soon as a newer version is published.";
+
+/// S3 copies no larger object in one request, and a file is copied where it cannot be renamed. It may become a row group
+/// larger than this, for which 5 GiB leave room.
+const FILE_SIZE: Shape = Shape::Parsed(&Grammar {
+    what: "a size of at most 5GB, such as `256MB` or `1GiB`",
+    check: |text| known(quantity::size(text).filter(|size| (1..=5_000_000_000).contains(size))),
+});
 
 static PARQUET: Table = table(
     "parquet",
@@ -38,7 +48,8 @@ static PARQUET: Table = table(
             "Of every column.",
         )
         .or("zstd(3)"),
-        field("target_file_size", SIZE, "A file is closed when it is this large, encoded.").or("256MB"),
+        field("target_file_size", FILE_SIZE, "A file is closed when it is this large, encoded; at most 5 GB.")
+            .or("256MB"),
         field("row_group_rows", POSITIVE, "Rows of a row group.").or("250000"),
         field("bloom_filter", COLUMN_NAMES, "Columns that get Bloom filters, in the tables that have them."),
         field("sort_by", COLUMN_NAMES, "Sorts the rows of each row group, in the tables that have these columns."),

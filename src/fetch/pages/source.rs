@@ -71,8 +71,9 @@ impl Source {
         }
     }
 
-    pub(super) fn with_selector(&self, selector: Selector) -> Self {
-        Self { selector: Some(selector), ..self.clone() }
+    /// `is_bare`: pages are lists and nothing else.
+    pub(super) fn with_selector(&self, selector: Selector, is_bare: bool) -> Self {
+        Self { selector: Some(selector), is_paginated: self.is_paginated || is_bare, ..self.clone() }
     }
 
     pub(super) fn with_paginator(&self, plan: &PaginatorPlan) -> Self {

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use arrow::{error::ArrowError, record_batch::RecordBatch};
 use bytes::Bytes;
-use object_store::ObjectStoreExt;
 use parquet::{
     arrow::{
         ProjectionMask,
@@ -164,28 +163,27 @@ pub(super) fn for_each_batch(
     Ok(())
 }
 
-/// The metadata at the end of a file, without the file. The outer error is the store's.
-pub(super) async fn footer(table: &TableStore, file: &DataFile) -> Result<Result<ParquetMetaData, ParquetError>> {
+/// The metadata at the end of a file, without the file; `None` if the file is gone. The outer error is the store's.
+pub(super) async fn footer(
+    table: &TableStore,
+    file: &DataFile,
+) -> Result<Option<Result<ParquetMetaData, ParquetError>>> {
     let mut wanted = FOOTER.min(file.bytes);
     if wanted == 0 {
-        return Ok(Err(ParquetError::EOF("the file is empty".into())));
+        return Ok(Some(Err(ParquetError::EOF("the file is empty".into()))));
     }
     loop {
-        let bytes = range(table, file, file.bytes - wanted).await?;
+        let part = file.bytes - wanted..file.bytes;
+        let Some(parts) = table.get_ranges(&file.path, std::slice::from_ref(&part)).await? else { return Ok(None) };
+        let bytes = parts.into_iter().next().unwrap_or_default();
         let mut reader = ParquetMetaDataReader::new();
         match reader.try_parse_sized(&bytes, file.bytes) {
-            Ok(()) => return Ok(reader.finish()),
+            Ok(()) => return Ok(Some(reader.finish())),
             // What is wanted has to grow, and ends with the file.
             Err(ParquetError::NeedMoreData(more)) if more as u64 > wanted && more as u64 <= file.bytes => {
                 wanted = more as u64;
             }
-            Err(error) => return Ok(Err(error)),
+            Err(error) => return Ok(Some(Err(error))),
         }
     }
-}
-
-async fn range(table: &TableStore, file: &DataFile, start: u64) -> Result<Bytes> {
-    let location = table.location(&file.path)?;
-    let read = table.object_store().get_range(&location, start..file.bytes).await;
-    Ok(read.map_err(|error| table.error("read", &file.path, &error))?)
 }

@@ -10,6 +10,7 @@ use std::{
 
 use arrow::{
     array::ArrayRef,
+    compute::{filter_record_batch, kernels::cmp::distinct},
     record_batch::RecordBatch,
     row::{RowConverter, SortField},
     util::display::{ArrayFormatter, FormatOptions},
@@ -53,6 +54,8 @@ pub(super) struct Keys {
     scope: Scope,
     hasher: DefaultHashBuilder,
     passes: u64,
+    /// Rows of which these two columns are equal have no key.
+    except: Option<(String, String)>,
 }
 
 /// One key that is there more than once.
@@ -80,13 +83,18 @@ impl Keys {
             return None;
         }
         let (told, columns) = names.iter().cloned().partition(is_told);
-        Some(Self { columns, told, scope, hasher: DefaultHashBuilder::default(), passes: 1 })
+        Some(Self { columns, told, scope, hasher: DefaultHashBuilder::default(), passes: 1, except: None })
     }
 
     /// As many passes as it takes to keep the entries of so many rows within this memory.
     pub(super) fn within(self, rows: u64, memory: u64) -> Self {
         let bytes = rows.saturating_mul(ENTRY);
         Self { passes: bytes.div_ceil(memory.max(ENTRY)).max(1), ..self }
+    }
+
+    /// The rows of which these two columns are equal are left out.
+    pub(super) fn without(self, except: Option<(String, String)>) -> Self {
+        Self { except, ..self }
     }
 
     pub(super) fn passes(&self) -> u64 {
@@ -142,7 +150,10 @@ impl Keys {
         let fields = names.iter().filter_map(|name| shape.arrow(false).field_with_name(name).ok());
         let types = fields.map(|field| SortField::new(field.data_type().clone()));
         let converter = RowConverter::new(types.collect())?;
-        for_each_batch(content, shape, &names, |rows| {
+        let beside = self.except.iter().flat_map(|(from, to)| [from.as_str(), to.as_str()]);
+        let wanted: Vec<&str> = names.iter().copied().chain(beside).collect();
+        for_each_batch(content, shape, &wanted, |rows| {
+            let rows = &self.filtered(rows)?;
             let columns: Vec<ArrayRef> = names.iter().filter_map(|name| rows.column_by_name(name).cloned()).collect();
             if columns.is_empty() {
                 // The whole key is told by the directory: each row has the same.
@@ -153,6 +164,14 @@ impl Keys {
             keys.iter().enumerate().for_each(|(row, key)| visit(self.hash(file, key.data()), key.data(), rows, row));
             Ok(())
         })
+    }
+
+    /// The rows that have a key. A column that only directories tell is in none of them.
+    fn filtered(&self, rows: &RecordBatch) -> Result<RecordBatch, ReadError> {
+        let column = |name: &String| rows.column_by_name(name);
+        let pair = self.except.as_ref().and_then(|(from, to)| column(from).zip(column(to)));
+        let Some((from, to)) = pair else { return Ok(rows.clone()) };
+        Ok(filter_record_batch(rows, &distinct(from, to)?)?)
     }
 
     /// Keys of different groups are never the same; `None` for a file whose keys nobody promises to be different.

@@ -18,18 +18,28 @@ pub(super) struct Pending {
     pub(super) awaited: BTreeSet<String>,
     /// Paths of files that will go.
     leaving: BTreeSet<String>,
+    /// Paths of files that attempts have brought to where data lies, for a commit that is to come.
+    moved: BTreeSet<String>,
 }
 
-/// Tells of attempts that a run that is gone left, and of commits whose files are not all in place.
+impl Pending {
+    fn explains(&self, path: &str) -> bool {
+        self.leaving.contains(path) || self.moved.contains(path)
+    }
+}
+
+/// Tells of attempts that a run that is gone left, and of commits whose files are not all in place and nobody is at it.
 pub(super) async fn check_attempts(
     table: &dyn TableFormat,
     snapshot: &TableSnapshot,
     attempts: &[AttemptRecord],
     objects: &[StoredObject],
+    pending: &mut Pending,
     findings: &mut Findings,
-) -> Pending {
-    let mut pending = Pending::default();
+) {
     for attempt in attempts {
+        let paths = attempt.objects.iter().map(|object| &object.path);
+        pending.moved.extend(paths.filter(|path| !path.starts_with(HIDDEN)).cloned());
         match attempt.status {
             AttemptStatus::Living | AttemptStatus::Resumable | AttemptStatus::Published => {}
             AttemptStatus::Dead => {
@@ -38,11 +48,10 @@ pub(super) async fn check_attempts(
             }
             AttemptStatus::Committed => {
                 let leaving = leaving(table, snapshot, attempt, objects).await;
-                add_unpublished(attempt, leaving, &mut pending, findings);
+                add_unpublished(attempt, leaving, pending, findings);
             }
         }
     }
-    pending
 }
 
 fn place(attempt: &AttemptRecord) -> String {
@@ -85,12 +94,11 @@ fn add_unpublished(attempt: &AttemptRecord, leaving: BTreeSet<String>, pending: 
         awaited.len(),
         leaving.len()
     );
-    findings.add(
-        Problem::UnpublishedCommit,
-        &place(attempt),
-        found,
-        "all files of the version in place, and no others",
-    );
+    // Who publishes it is no fault of the table.
+    if !attempt.is_living {
+        let expected = "all files of the version in place, and no others";
+        findings.add(Problem::UnpublishedCommit, &place(attempt), found, expected);
+    }
     pending.awaited.extend(awaited);
     pending.leaving.extend(leaving);
 }
@@ -107,14 +115,16 @@ pub(super) fn check_foreign(
     snapshot: &TableSnapshot,
     objects: &[StoredObject],
     pending: &Pending,
+    removed: &BTreeSet<String>,
     keeps_old: bool,
     findings: &mut Findings,
 ) {
     let files: BTreeSet<&str> = snapshot.files.iter().map(|file| file.path.as_str()).collect();
     for object in objects {
         let path = object.path.as_str();
-        let is_old = keeps_old && version_in_log(path).is_some_and(|version| version <= snapshot.version);
-        let is_known = files.contains(path) || pending.leaving.contains(path) || is_old;
+        let is_named_old = keeps_old && version_in_log(path).is_some_and(|version| version <= snapshot.version);
+        let is_old = is_named_old || removed.contains(path);
+        let is_known = files.contains(path) || pending.explains(path) || is_old;
         // Some readers open every file of a directory whose name does not begin with `_`, DuckDB's glob every `.parquet`.
         let is_hidden = path.starts_with(HIDDEN) || path.starts_with("_delta_log/");
         let is_seen = !is_hidden || path.starts_with(HIDDEN) && path.ends_with(PARQUET);
@@ -145,7 +155,7 @@ mod tests {
             .map(|path| StoredObject { path: path.into(), bytes: 1 });
         let foreign = |keeps_old| {
             let mut findings = Findings::new("t");
-            check_foreign(&snapshot, &objects, &Pending::default(), keeps_old, &mut findings);
+            check_foreign(&snapshot, &objects, &Pending::default(), &BTreeSet::new(), keeps_old, &mut findings);
             findings.list.len()
         };
         assert_eq!((foreign(true), foreign(false)), (0, 2));

@@ -31,7 +31,7 @@ use self::{
     keys::{Confirmed, Entry, Keys, MAX_NAMED, Scope, candidates},
     leftovers::Pending,
 };
-use super::{MaintainError, check_identity, objects, spec};
+use super::{MaintainError, check_found, objects, spec};
 use crate::{
     commit::{Flaw, StoredObject, TableFormat, TableSnapshot},
     error::Result,
@@ -73,7 +73,8 @@ pub struct Verified {
 /// Compares a table with its commits.
 ///
 /// # Errors
-/// A store that cannot be read, and a table of another resource. Whatever is wrong with the table itself is a finding.
+/// A store that cannot be read, a table of another resource or format, and one that runs change faster than it can be looked
+/// at. Whatever is wrong with the table itself is a finding.
 pub async fn verify(
     table: &dyn TableFormat,
     identity: &TableIdentity,
@@ -81,14 +82,16 @@ pub async fn verify(
     options: &VerifyOptions,
 ) -> Result<Verified> {
     let verify = Verify { table, identity, resource, options };
-    for _ in 1..LOOKS {
-        let verified = verify.once().await?;
-        // A newer version explains what was found, or hides it.
-        if verified.findings.is_empty() || table.newest().await? == verified.version {
-            return Ok(verified);
+    for _ in 0..LOOKS {
+        let before = table.newest().await?;
+        let looked = verify.once().await;
+        let is_whole = looked.as_ref().is_ok_and(|verified| verified.findings.is_empty());
+        // A newer version explains what was found, or hides it; and files go with it that were to be looked at.
+        if is_whole || table.newest().await? == before {
+            return looked;
         }
     }
-    verify.once().await
+    Err(MaintainError::Changing { table: resource.table.clone() }.into())
 }
 
 /// The columns whose values together are there once; none if nobody promises that.
@@ -99,14 +102,25 @@ fn key_columns(resource: &ResourcePlan) -> Vec<String> {
     let history = match &resource.merge.strategy {
         // A row has a version for each time at which it became another.
         MergeStrategy::Scd2(scd2) if resource.write_disposition == WriteDisposition::Merge => {
-            // With a boundary in the config, versions of several runs begin and end in one moment.
-            vec![scd2.valid_from].into_iter().chain(scd2.boundary.map(|_| scd2.valid_to)).collect()
+            vec![scd2.valid_from]
         }
         _ => Vec::new(),
     };
-    let columns = resource.primary_key.iter().copied().chain(history);
+    names(resource, resource.primary_key.iter().copied().chain(history))
+}
+
+/// The columns that tell from when to when a row's version holds. With a boundary in the config, versions of several runs
+/// begin and end in one moment, as often as a row has changed under it.
+fn momentary(resource: &ResourcePlan) -> Option<(String, String)> {
+    let MergeStrategy::Scd2(scd2) = &resource.merge.strategy else { return None };
+    scd2.boundary?;
+    let [from, to] = names(resource, [scd2.valid_from, scd2.valid_to]).try_into().ok()?;
+    Some((from, to))
+}
+
+fn names(resource: &ResourcePlan, columns: impl IntoIterator<Item = usize>) -> Vec<String> {
     let name = |index: usize| Some(resource.schema.columns.get(index)?.name.clone());
-    columns.filter_map(name).collect()
+    columns.into_iter().filter_map(name).collect()
 }
 
 struct Verify<'a> {
@@ -142,7 +156,7 @@ impl Verify<'_> {
             Err(_) if !flaws.is_empty() => TableSnapshot::default(),
             Err(error) => return Err(error),
         };
-        check_identity(self.table.workspace().table(), &snapshot, self.identity)?;
+        check_found(self.table, &snapshot, self.identity).await?;
         if snapshot.version > 0 || flaws.is_empty() {
             self.check_table(&snapshot, &mut findings).await?;
         }
@@ -157,11 +171,16 @@ impl Verify<'_> {
     }
 
     async fn check_table(&self, snapshot: &TableSnapshot, findings: &mut Findings) -> Result<()> {
+        // What a run brings into place may be there before the listing or after it: its attempt is looked at on both sides.
+        let before = self.table.attempts().await?;
         let objects = objects(self.table.workspace().table()).await?;
-        let attempts = self.table.attempts().await?;
-        let pending = leftovers::check_attempts(self.table, snapshot, &attempts, &objects, findings).await;
+        let after = self.table.attempts().await?;
+        let (mut pending, mut passed) = (Pending::default(), Findings::default());
+        leftovers::check_attempts(self.table, snapshot, &before, &objects, &mut pending, &mut passed).await;
+        leftovers::check_attempts(self.table, snapshot, &after, &objects, &mut pending, findings).await;
         let keeps_old = self.options.format == TableFormatKind::Delta;
-        leftovers::check_foreign(snapshot, &objects, &pending, keeps_old, findings);
+        let removed = self.table.removed().await?;
+        leftovers::check_foreign(snapshot, &objects, &pending, &removed, keeps_old, findings);
         let Some(known) = self.known(snapshot, pending).await? else { return Ok(()) };
         let present = check_presence(&known, &objects, findings);
         let examined = self.examine(&known, &present).await?;
@@ -180,15 +199,17 @@ impl Verify<'_> {
     async fn known(&self, snapshot: &TableSnapshot, pending: Pending) -> Result<Option<Known>> {
         let Some(schema) = &snapshot.schema else { return Ok(None) };
         let partition_by = spec::parse(&self.resource.table, &snapshot.partition_by, schema)?;
+        let resource = self.resource.complete(schema)?;
         let keys = match self.options.quick {
             true => None,
             false => {
-                let columns = key_columns(&self.resource.complete(schema)?);
+                let columns = key_columns(&resource);
                 Keys::new(&columns, schema, &partition_by, self.scope(snapshot.version).await?)
             }
         };
         // Half for the keys, the other for the files.
-        let keys = keys.map(|keys| Arc::new(keys.within(snapshot.rows, self.options.memory / 2)));
+        let keys = keys.map(|keys| keys.within(snapshot.rows, self.options.memory / 2).without(momentary(&resource)));
+        let keys = keys.map(Arc::new);
         let shape = Arc::new(FileShape::new(schema, &partition_by));
         Ok(Some(Known { snapshot: snapshot.clone(), shape, keys, pending }))
     }
@@ -225,8 +246,9 @@ impl Verify<'_> {
     async fn examine_footer(&self, known: &Known, file: &DataFile) -> Result<Examined> {
         let mut findings = Findings::new(&self.resource.table);
         match footer(self.table.workspace().table(), file).await? {
-            Ok(metadata) => _ = check_footer(&metadata, file, &known.shape, &mut findings),
-            Err(error) => findings.add(Problem::Unreadable, &file.path, error.to_string(), "a Parquet file"),
+            None => add_gone(file, &mut findings),
+            Some(Ok(metadata)) => _ = check_footer(&metadata, file, &known.shape, &mut findings),
+            Some(Err(error)) => findings.add(Problem::Unreadable, &file.path, error.to_string(), "a Parquet file"),
         }
         Ok(Examined { findings, hashes: None })
     }
@@ -234,7 +256,7 @@ impl Verify<'_> {
     async fn examine_whole(&self, known: &Known, file: &DataFile) -> Result<Examined> {
         let mut findings = Findings::new(&self.resource.table);
         let Some(content) = self.table.workspace().table().get(&file.path).await? else {
-            findings.add(Problem::MissingFile, &file.path, "it went while the table was verified", "a file");
+            add_gone(file, &mut findings);
             return Ok(Examined { findings, hashes: None });
         };
         let (shape, keys, owned) = (Arc::clone(&known.shape), known.keys.clone(), file.clone());
@@ -355,6 +377,10 @@ fn examine_content(
     }
 }
 
+fn add_gone(file: &DataFile, findings: &mut Findings) {
+    findings.add(Problem::MissingFile, &file.path, "it went while the table was verified", "a file");
+}
+
 fn duplicate_text(key: &str, places: &[&str]) -> String {
     let mut distinct = places.to_vec();
     distinct.dedup();
@@ -392,6 +418,10 @@ fn check_presence<'a>(known: &'a Known, objects: &[StoredObject], findings: &mut
 }
 
 fn check_directory(file: &DataFile, findings: &mut Findings) {
+    // Another writer's: the log says what its partition is, and its path nothing.
+    if file.sha256.is_empty() {
+        return;
+    }
     let found = file.path.strip_suffix(super::name_of(&file.path)).unwrap_or_default();
     let expected = directory(&file.partition);
     if expected.as_deref() != Some(found) {

@@ -155,3 +155,18 @@ fn sizes_and_durations_are_those_of_the_config() {
         assert!(text(&output.stderr).contains(wrong[1]), "{}", text(&output.stderr));
     }
 }
+
+#[tokio::test]
+async fn vacuum_keeps_what_is_younger_than_the_configs_retain_or_the_command_lines() {
+    let mut kept = two_runs().await;
+    std::fs::write(kept.table().join("_restlake/runs/20200101T000000000Z-0badcafe.json"), "{}").unwrap();
+    let goes = |kept: &Kept, arguments: &[&str]| {
+        let arguments = [&["vacuum", "export.json", "--dry-run", "--output", "json"], arguments].concat();
+        document(&restlake(kept, &arguments))["tables"][0]["objects"].as_array().unwrap().len()
+    };
+    assert_eq!(goes(&kept, &[]), 1, "the default is 7d");
+    kept.destination = json!({"retain": "36500d"});
+    assert_eq!((goes(&kept, &[]), goes(&kept, &["--retain", "7d"])), (0, 1));
+    kept.destination = json!({"retain": "1d"});
+    assert_eq!((goes(&kept, &[]), goes(&kept, &["--retain", "36500d"])), (1, 0));
+}

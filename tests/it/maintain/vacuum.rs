@@ -59,6 +59,34 @@ async fn what_dead_runs_left_goes_and_what_is_somebody_elses_or_young_stays() {
 }
 
 #[tokio::test]
+async fn rejects_stay_while_a_run_is_at_work_on_the_table() {
+    let kept = Kept::partitioned("replace");
+    kept.run(items(1, 20)).await;
+    let rejects = "_restlake/rejects/20200101T000000000Z-0badcafe.jsonl";
+    let now = chrono::Utc::now().to_rfc3339();
+    let owner =
+        json!({"host": "elsewhere", "machine": "m", "pid": 1, "started": 1, "started_at": now, "renewed_at": now});
+    put(&kept, rejects, "{}");
+    put(&kept, "_restlake/staging/00000000000000000002-0badcafe/owner.json", &owner.to_string());
+    assert_eq!(vacuum(&kept, WEEK, false).await, Vacuumed::default());
+    fs::remove_dir_all(kept.table().join("_restlake/staging")).unwrap();
+    assert_eq!(paths(&vacuum(&kept, WEEK, false).await), [rejects]);
+}
+
+#[tokio::test]
+async fn a_vacuum_stops_when_it_is_asked_to() {
+    let kept = Kept::partitioned("replace");
+    kept.run(items(1, 20)).await;
+    put(&kept, "_restlake/runs/20200101T000000000Z-0badcafe.json", "{}");
+    let before = everything(&kept.table());
+    let environment = Environment::real();
+    environment.shutdown.cancel();
+    let lake = kept.keeper_in(environment);
+    let error = lake.vacuum(&lake.plan().resources[0], WEEK, false).await.unwrap_err();
+    assert_eq!((error.code(), everything(&kept.table()) == before), ("interrupted", true));
+}
+
+#[tokio::test]
 async fn the_newest_fifty_commits_and_the_full_list_that_they_build_on_stay() {
     let kept = Kept::new(json!({"write_disposition": "append"}));
     for id in 1..=103 {

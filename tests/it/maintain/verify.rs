@@ -7,6 +7,7 @@ use arrow::{
     record_batch::RecordBatch,
 };
 use parquet::arrow::ArrowWriter;
+use restlake::commit::{AttemptRecord, CommitOutcome, CommitRecord, TableFormat, TableSnapshot};
 use serde_json::{Value, json};
 
 use super::*;
@@ -274,4 +275,120 @@ async fn what_a_dead_run_left_is_told_and_left_alone() {
     let finding = only_finding(&kept).await;
     assert_eq!(finding.problem, Problem::DeadAttempt);
     assert!(attempt.exists());
+}
+
+#[tokio::test]
+async fn versions_of_rows_that_change_again_and_again_under_one_boundary_are_no_duplicates() {
+    let disposition = json!({"disposition": "merge", "strategy": "scd2", "boundary_timestamp": "2026-01-01T00:00:00Z"});
+    let kept = Kept::new(json!({"primary_key": "id", "write_disposition": disposition}));
+    for name in ["a", "b", "a", "b", "c"] {
+        kept.run(vec![json!({"id": 1, "name": name}), json!({"id": 2, "name": "same"})]).await;
+    }
+    assert_eq!(kept.verify(false).await.unwrap().rows, 6);
+    assert_eq!(kept.findings().await, []);
+}
+
+#[tokio::test]
+async fn a_commit_that_its_living_run_is_about_to_publish_is_no_finding() {
+    let kept = Kept::partitioned("append");
+    kept.run(items(1, 20)).await;
+    let commit = fs::read(kept.table().join("_restlake/commits/00000000000000000001.json")).unwrap();
+    let commit: Value = serde_json::from_slice(&commit).unwrap();
+    let (staged, path) = (commit["adds"][0]["staged"].as_str().unwrap(), commit["adds"][0]["path"].as_str().unwrap());
+    let staged = kept.table().join(staged);
+    fs::create_dir_all(staged.parent().unwrap()).unwrap();
+    fs::rename(kept.table().join(path), &staged).unwrap();
+    assert_eq!(kept.problems().await, [Problem::UnpublishedCommit]);
+    let now = chrono::Utc::now().to_rfc3339();
+    let owner =
+        json!({"host": "elsewhere", "machine": "m", "pid": 1, "started": 1, "started_at": now, "renewed_at": now});
+    fs::write(staged.parent().unwrap().join("owner.json"), owner.to_string()).unwrap();
+    assert_eq!(kept.problems().await, []);
+}
+
+/// A table that somebody else changes while it is looked at.
+struct Changing<'a> {
+    inner: Box<dyn TableFormat>,
+    /// Versions that are there already when the look begins, and those that come while it lasts.
+    versions: std::sync::atomic::AtomicU64,
+    /// Happens when the files have been listed.
+    when_listed: Box<dyn Fn() + Send + Sync + 'a>,
+    /// Happens between two looks.
+    between: Box<dyn Fn() + Send + Sync + 'a>,
+    /// For how many looks it goes on.
+    looks: u64,
+}
+
+#[async_trait::async_trait]
+impl TableFormat for Changing<'_> {
+    fn workspace(&self) -> &restlake::commit::Workspace {
+        self.inner.workspace()
+    }
+    async fn snapshot(&self) -> restlake::Result<TableSnapshot> {
+        self.inner.snapshot().await
+    }
+    async fn snapshot_at(&self, version: u64) -> restlake::Result<TableSnapshot> {
+        self.inner.snapshot_at(version).await
+    }
+    async fn newest(&self) -> restlake::Result<u64> {
+        // Asked before each look and after it.
+        let calls = self.versions.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+        if calls % 2 == 1 {
+            (self.between)();
+        }
+        Ok(calls.min(2 * self.looks))
+    }
+    async fn commit_at(&self, version: u64) -> restlake::Result<Option<CommitRecord>> {
+        self.inner.commit_at(version).await
+    }
+    async fn recover(&self) -> restlake::Result<()> {
+        Ok(())
+    }
+    async fn check_format(&self) -> restlake::Result<()> {
+        Ok(())
+    }
+    async fn removed(&self) -> restlake::Result<std::collections::BTreeSet<String>> {
+        (self.when_listed)();
+        Ok(Default::default())
+    }
+    async fn attempts(&self) -> restlake::Result<Vec<AttemptRecord>> {
+        self.inner.attempts().await
+    }
+    async fn commit(&self, base: u64, commit: restlake::model::Commit) -> restlake::Result<CommitOutcome> {
+        self.inner.commit(base, commit).await
+    }
+}
+
+#[tokio::test]
+async fn what_goes_while_it_is_looked_at_is_looked_at_again_and_at_last_said_to_keep_changing() {
+    let kept = partitioned().await;
+    let (file, aside) = (kept.table().join(kept.first_file()), kept.folder.path().join("aside"));
+    for (looks, quick) in [(1, true), (1, false), (2, true), (3, true), (3, false)] {
+        let lake = kept.keeper();
+        let resource = &lake.plan().resources[0];
+        let table = Changing {
+            inner: lake.look(resource).unwrap(),
+            versions: 0.into(),
+            when_listed: Box::new(|| {
+                let _ = fs::rename(&file, &aside);
+            }),
+            between: Box::new(|| fs::rename(&aside, &file).unwrap()),
+            looks,
+        };
+        let options = VerifyOptions { quick, memory: 1 << 30, format: lake.plan().table_format };
+        let error = maintain::verify(&table, &lake.identity(resource), resource, &options).await;
+        let calls = table.versions.load(std::sync::atomic::Ordering::SeqCst);
+        if looks == 3 {
+            let error = error.unwrap_err();
+            assert_eq!((error.code(), error.is_retryable(), calls), ("table_changing", true, 6));
+        } else {
+            let problems: Vec<_> = error.unwrap().findings.into_iter().map(|finding| finding.problem).collect();
+            assert_eq!(
+                (problems, calls),
+                (vec![Problem::MissingFile], 2 * looks + 2),
+                "still missing at the last look"
+            );
+        }
+    }
+    assert_eq!(kept.problems().await, []);
 }

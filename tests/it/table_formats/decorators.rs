@@ -159,20 +159,32 @@ impl ObjectStore for Unclear {
 
 /// The lake as somebody sees it for whom `action` happens right before the first get or list at a path that ends so.
 pub fn meanwhile(lake: &Lake, moment: &'static str, action: impl Future<Output = ()> + Send + 'static) -> Lake {
+    let is_moment = Box::new(move |path: &str| path.ends_with(moment));
     let action = Mutex::new(Some(action.boxed()));
-    lake.decorated(|inner| Arc::new(Meanwhile { inner, moment, action }))
+    lake.decorated(|inner| Arc::new(Meanwhile { inner, moment, is_moment, action }))
+}
+
+/// And for whom it happens before the second one of anything right below this directory.
+pub fn meanwhile_again(lake: &Lake, moment: &'static str, action: impl Future<Output = ()> + Send + 'static) -> Lake {
+    let times = AtomicI64::new(0);
+    let is_moment = Box::new(move |path: &str| {
+        let is_below = path.split_once(moment).is_some_and(|(_, name)| !name.contains('/'));
+        is_below && times.fetch_add(1, Ordering::SeqCst) == 1
+    });
+    let action = Mutex::new(Some(action.boxed()));
+    lake.decorated(|inner| Arc::new(Meanwhile { inner, moment, is_moment, action }))
 }
 
 struct Meanwhile {
     inner: Arc<dyn ObjectStore>,
     moment: &'static str,
+    is_moment: Box<dyn Fn(&str) -> bool + Send + Sync>,
     action: Mutex<Option<BoxFuture<'static, ()>>>,
 }
 
 impl Meanwhile {
     fn action_at(&self, path: &Path) -> BoxFuture<'static, ()> {
-        let is_now = path.as_ref().ends_with(self.moment);
-        let action = if is_now { self.action.lock().unwrap().take() } else { None };
+        let action = if (self.is_moment)(path.as_ref()) { self.action.lock().unwrap().take() } else { None };
         action.unwrap_or_else(|| std::future::ready(()).boxed())
     }
 }

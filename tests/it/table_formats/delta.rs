@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 
 use super::{
     crash,
-    decorators::{Lost, Unclear},
+    decorators::{Lost, Unclear, meanwhile_again},
     fixture::{
         Format, Lake, PARQUET, TABLE, World, assert_readable, assert_whole, commit, committed, end, files, stage_all,
         write,
@@ -236,6 +236,29 @@ async fn a_lost_commit_leaves_its_files_staged_and_touches_none_of_the_winners()
     assert_whole(&lake, &*table).await;
 }
 
+#[tokio::test]
+async fn who_is_taken_for_dead_between_its_moves_and_its_put_commits_nothing() {
+    let lake = Lake::memory(DELTA).await;
+    let world = World::new();
+    let (thought_dead, seen) = (world.clone(), as_format(&lake, DELTA));
+    // Its files are in place, and it is about to look whether the attempt is still its own.
+    let store = meanwhile_again(&lake, "/_restlake/staging/", async move {
+        assert_eq!(seen.data().await.len(), 2);
+        seen.open(&thought_dead.after_death()).await;
+        assert!(seen.data().await.is_empty());
+    });
+    let table = store.open(&world).await;
+    let attempt = table.attempt(0).await.unwrap();
+    let adds = stage_all(&attempt, files(1, 2, "slow")).await.unwrap();
+    let error = table.commit(0, commit(Operation::Append, adds, vec![], "slow")).await.unwrap_err();
+    assert_eq!(error.code(), "attempt_lost");
+    attempt.abandon().await.unwrap();
+    assert!(Log::read(&lake).await.commits.is_empty() && lake.data().await.is_empty());
+    let next = lake.open(&World::new()).await;
+    let _ = write(&*next, Operation::Append, 2, "next").await.unwrap();
+    assert_whole(&lake, &*next).await;
+}
+
 /// What a test does to a commit.
 type Change<'a> = &'a dyn Fn(&mut restlake::model::Commit);
 
@@ -374,6 +397,22 @@ async fn checkpoints(lake: &Lake) {
     let table = lake.open(&World::new()).await;
     assert_eq!(table.snapshot().await.unwrap(), before);
     assert_eq!(before.files.len(), 12);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_has_checkpoints_as_often_as_it_says() {
+    let lake = Lake::memory(DELTA).await;
+    let table = lake.open(&World::new()).await;
+    let _ = write(&*table, Operation::Append, 1, "first").await.unwrap();
+    let first = "_delta_log/00000000000000000000.json";
+    let log = String::from_utf8(lake.objects().await[first].to_vec()).unwrap();
+    assert!(log.contains(r#""configuration":{}"#), "{log}");
+    lake.put(first, &log.replace(r#""configuration":{}"#, r#""configuration":{"delta.checkpointInterval":"2"}"#)).await;
+    for version in 2..=5 {
+        let _ = write(&*table, Operation::Append, 1, &format!("run {version}")).await.unwrap();
+    }
+    let checkpoints: Vec<_> = lake.objects().await.into_keys().filter(|path| path.contains(".checkpoint.")).collect();
+    assert_eq!(checkpoints, [2, 4].map(|logged| format!("_delta_log/{logged:020}.checkpoint.parquet")));
 }
 
 /// A config of one resource, `rows`, of every type that Delta has.

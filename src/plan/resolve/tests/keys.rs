@@ -123,14 +123,6 @@ fn cases(table: &str) -> Vec<(&'static str, Value, Value)> {
             ("page_body_path", json!("page"), Value::Null),
             ("on_drift", json!("fail"), json!("refetch")),
         ],
-        "tls" => vec![
-            ("ca_file", json!(auths::file("authority.pem")), Value::Null),
-            ("cert_file", json!(auths::file("client.pem")), json!(auths::file("server.pem"))),
-            ("key_file", json!(auths::file("client.key")), json!(auths::file("server.key"))),
-        ],
-        "oauth2_client_credentials" | "oauth2_refresh_token" | "jwt_bearer" | "session" | "login" => {
-            auths::cases(table)
-        }
         "cursor" => vec![
             ("cursor_path", json!("next"), Value::Null),
             ("cursor_param", json!("after"), Value::Null),
@@ -143,6 +135,14 @@ fn cases(table: &str) -> Vec<(&'static str, Value, Value)> {
         }
         "header_link" => vec![("links_next_key", json!("following"), Value::Null)],
         "json_link" => vec![("next_url_path", json!("links.next"), Value::Null)],
+        "tls" => vec![
+            ("ca_file", json!(auths::file("authority.pem")), Value::Null),
+            ("cert_file", json!(auths::file("client.pem")), json!(auths::file("server.pem"))),
+            ("key_file", json!(auths::file("client.key")), json!(auths::file("server.key"))),
+        ],
+        "oauth2_client_credentials" | "oauth2_refresh_token" | "jwt_bearer" | "session" | "login" => {
+            auths::cases(table)
+        }
         _ => table_cases(table),
     }
 }
