@@ -138,9 +138,6 @@ impl Client {
         let is_own = self.is_own(request);
         if is_own {
             request.headers.extend(self.secret_headers.clone());
-        } else if request.is_led {
-            // A server may copy our whole query into its link or its `Location`.
-            request.drop_credentials(self.key_param(scope), &self.surroundings.redactor);
         }
         request.add_own_headers(is_own);
         match self.auth(scope).filter(|_| is_own) {

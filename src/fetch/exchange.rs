@@ -147,13 +147,18 @@ impl<'a> Exchange<'a> {
             return Err(RedirectError::TooMany);
         }
         if redirect::keeps_method(status) {
-            self.request.lead(to);
+            self.request.url = to;
         } else {
             self.request.follow(to);
         }
-        // It was meant for the API alone, and may hold what only the API is to know.
-        if !self.client.is_own(&self.request) && self.request.has_body() {
-            return Err(RedirectError::Elsewhere { origin: self.request.url.origin().ascii_serialization() });
+        if !self.client.is_own(&self.request) {
+            // It was meant for the API alone, and may hold what only the API is to know.
+            if self.request.has_body() {
+                return Err(RedirectError::Elsewhere { origin: self.request.url.origin().ascii_serialization() });
+            }
+            // A server may copy our whole query into its `Location`.
+            let redactor = &self.client.surroundings().redactor;
+            self.request.drop_credentials(self.client.key_param(self.scope), redactor);
         }
         Ok(())
     }
