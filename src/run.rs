@@ -14,6 +14,7 @@ mod begin;
 mod change;
 mod checkpoint;
 mod compacting;
+mod cursor;
 mod error;
 mod evolving;
 mod fill;
@@ -24,6 +25,7 @@ mod pipeline;
 mod resource;
 mod shape;
 mod superseded;
+mod windows;
 
 use std::sync::Arc;
 

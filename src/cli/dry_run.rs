@@ -332,6 +332,7 @@ mod tests {
             },
             data_selector: "data".parse::<Selector>().unwrap(),
             max_pages: Some(3),
+            incremental: None,
             schema: TableSchema {
                 columns: vec![
                     column("test_case_id", "id", ColumnType::Int64, false),

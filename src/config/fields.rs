@@ -5,12 +5,14 @@
 
 mod client;
 mod destination;
+mod incremental;
 mod paginator;
 mod resource;
 mod root;
 mod schema;
 mod write_disposition;
 
+pub use incremental::INCREMENTAL_PARAM;
 pub use root::ROOT;
 pub use schema::SCHEMA;
 
@@ -76,8 +78,6 @@ pub enum Shape {
     Keyed(&'static Shape),
     /// The first of these that takes values of such a kind.
     Either(&'static [Shape]),
-    /// An object that means something to dlt, and is refused: this says what it would be.
-    LaterObject(&'static str),
 }
 
 /// A form of text, such as a duration.

@@ -29,6 +29,7 @@ mod finding;
 mod keys;
 mod layout;
 mod page;
+mod sieve;
 mod source;
 #[cfg(test)]
 mod tests;
@@ -39,7 +40,8 @@ use arrow::{
     datatypes::SchemaRef,
 };
 
-pub use error::DecodeError;
+pub use error::{CursorProblem, DecodeError};
+pub use sieve::{Seen, Side, Sieve};
 
 use self::layout::Layout;
 use crate::{

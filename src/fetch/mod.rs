@@ -27,6 +27,6 @@ mod transport;
 pub use auth::Authenticator;
 pub use client::Client;
 pub use error::{FetchError, RequestError, Trouble};
-pub use pages::{FetchCounters, PageSource, Pages, Position};
+pub use pages::{FetchCounters, PageSource, Pages, PagesAhead, Position};
 pub use paginate::{Ahead, Extent, PageToken, PageView, Paginator};
 pub use request::Request;

@@ -11,6 +11,7 @@
 //! the paginator says from the page itself where the next one is: places in the line that do not fit this are cancelled.
 //! So a wrong guess, an error beyond the end of the list and the order of the answers never show in what is handed on.
 
+mod ahead;
 mod line;
 mod size;
 mod source;
@@ -20,6 +21,7 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
+pub use self::ahead::PagesAhead;
 use self::{
     line::Line,
     size::PageSize,
@@ -100,6 +102,8 @@ pub struct Pages {
     max_pages: Option<u64>,
     /// Where the next page is; `None` at the end of the list and after an error.
     next: Option<PageToken>,
+    /// Whether pages are asked for ahead.
+    looks_ahead: bool,
     /// The first page is late: the others are asked for without what it would tell.
     is_first_late: bool,
     /// Pages handed on.
@@ -144,6 +148,7 @@ impl Pages {
             line: Line::default(),
             memory_limit,
             max_pages: resource.max_pages,
+            looks_ahead: true,
             is_first_late: false,
             number: 0,
             received: 0,
@@ -161,6 +166,12 @@ impl Pages {
         self.next = next.filter(|_| self.max_pages.is_none_or(|max| pages < max));
         (self.number, self.received, self.known, self.size) = (pages, received, known, size);
         self
+    }
+
+    /// Asks for no page before the one before it was handed on and the next one is wanted.
+    #[must_use]
+    pub fn one_by_one(self) -> Self {
+        Self { looks_ahead: false, ..self }
     }
 
     /// Waits for the answer whose turn it is, and keeps the line filled meanwhile.
@@ -208,7 +219,8 @@ impl Pages {
         let is_bounded = self.known.records.is_some() || self.known.pages.is_some();
         let places = if is_bounded { window.saturating_mul(LINE_PER_WINDOW) } else { window };
         let asked = self.number + self.line.len() as u64;
-        (self.number > 0 || self.is_first_late)
+        self.looks_ahead
+            && (self.number > 0 || self.is_first_late)
             && self.line.in_flight() < window
             && self.line.len() < places
             && self.max_pages.is_none_or(|max| asked < max)

@@ -4,6 +4,9 @@
 //! Config (what the user wrote, with places) ──resolve──► Plan ──► stages (each reads its own part, none reads the config)
 //! ```
 
+mod convert;
+mod cursor;
+mod incremental;
 pub mod reader;
 pub(crate) mod request;
 mod resolve;
@@ -21,6 +24,11 @@ use crate::{
     store::Destination,
 };
 
+pub use convert::{Convert, ConvertError};
+pub use cursor::{CursorValue, Step, Towards};
+pub use incremental::{
+    CursorState, Identity, IncrementalPlan, LastValueFunc, OnMissing, Range, RangeEdge, RowOrder, Window,
+};
 pub use request::{BindError, Bindings, BodyPlan, BoundBody, BoundRequest, JsonTemplate, Method, RequestPlan};
 pub use resolve::{Overrides, name_of_delta, resolve};
 pub use template::{IncrementalValue, Reference, Template, TemplateError};
@@ -114,6 +122,8 @@ pub struct ResourcePlan {
     pub data_selector: Selector,
     /// No more pages are asked for. With `replace`, see [`Plan::partial_replace_allowed`].
     pub max_pages: Option<u64>,
+    /// How only what is new is loaded; `None`: each run reads all there is.
+    pub incremental: Option<IncrementalPlan>,
     pub schema: TableSchema,
     pub contract: Contract,
     pub max_rejects: Option<MaxRejects>,

@@ -16,7 +16,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{RunError, outcome::Counters};
+use super::{RunError, cursor::Progress, outcome::Counters};
 use crate::{
     commit::{Attempt, Checkpoint, CheckpointedFile},
     digest::sha256,
@@ -39,6 +39,8 @@ const MOST_REJECTS: usize = 10_000;
 pub(super) struct Mark {
     pub(super) position: Position,
     pub(super) counters: Counters,
+    /// What the rows tell of the cursor.
+    pub(super) cursor: Option<Progress>,
 }
 
 /// A mark on its way through the stages.
@@ -56,6 +58,8 @@ pub(super) struct Passing {
 struct Payload {
     began: DateTime<Utc>,
     counters: Counters,
+    #[serde(default)]
+    cursor: Option<Progress>,
     /// Base64 of [`Passing::state`].
     state: String,
 }
@@ -97,7 +101,8 @@ impl Checkpoints {
         let started = self.meter.start();
         let Passing { mark, rejects, state } = passing;
         let new = self.files.get(self.named..).unwrap_or_default().iter().cloned();
-        let payload = Payload { began: self.began, counters: mark.counters, state: STANDARD.encode(state) };
+        let (counters, cursor, state) = (mark.counters, mark.cursor, STANDARD.encode(state));
+        let payload = Payload { began: self.began, counters, cursor, state };
         let checkpoint = Checkpoint {
             fingerprint: self.fingerprint.clone(),
             run_id: self.run_id.clone(),
@@ -122,6 +127,7 @@ pub(super) struct Resumed {
     pub(super) began: DateTime<Utc>,
     pub(super) position: Position,
     pub(super) counters: Counters,
+    pub(super) cursor: Option<Progress>,
     pub(super) files: Vec<StagedFile>,
     pub(super) rejects: Vec<Reject>,
     /// One for each checkpoint, in order.
@@ -145,6 +151,7 @@ impl Resumed {
             began: payload(last)?.began,
             position,
             counters: payload(last)?.counters,
+            cursor: payload(last)?.cursor,
             files: files.map(|file| file.staged.clone()).collect(),
             rejects: checkpoints.iter().flat_map(|checkpoint| checkpoint.rejects.iter().cloned()).collect(),
             states: checkpoints.iter().map(state).collect::<Result<_, _>>()?,
@@ -202,7 +209,11 @@ impl Pace {
     }
 
     /// A mark behind this position, if it is time for one.
-    pub(super) fn mark(&mut self, position: &Position, counters: impl FnOnce() -> Counters) -> Option<Passing> {
+    pub(super) fn mark(
+        &mut self,
+        position: &Position,
+        known: impl FnOnce() -> (Counters, Option<Progress>),
+    ) -> Option<Passing> {
         let cost = Duration::from_nanos(self.cost.load(Ordering::Relaxed));
         let now = self.clock.elapsed();
         let is_due = now.saturating_sub(self.last) >= self.interval.max(cost * COST_FACTOR);
@@ -215,7 +226,8 @@ impl Pace {
         }
         self.last = now;
         self.cost.store(0, Ordering::Relaxed);
-        let mark = Mark { position: position.clone(), counters: counters() };
+        let (counters, cursor) = known();
+        let mark = Mark { position: position.clone(), counters, cursor };
         Some(Passing { mark, rejects: std::mem::take(&mut self.rejects), state: Vec::new() })
     }
 }
@@ -261,7 +273,7 @@ mod tests {
             "size": {"expected": null, "last": 5, "misses": 0},
         });
         let position = serde_json::from_value(position).unwrap();
-        pace.mark(&position, Counters::default).map(|passing| passing.rejects.len())
+        pace.mark(&position, Default::default).map(|passing| passing.rejects.len())
     }
 
     fn pace(interval: Duration) -> Pace {

@@ -54,6 +54,9 @@ pub enum RunError {
         unchanged: u64,
     },
 
+    #[error("{resource}: what is new cannot be told: {reason}")]
+    Cursor { resource: String, reason: String },
+
     #[error("{resource}: the request cannot be made")]
     Request { resource: String, source: BindError },
 
@@ -81,7 +84,9 @@ impl Failure for RunError {
         match self {
             Self::PartialReplace { .. } | Self::PartialDelete { .. } => ErrorKind::User,
             Self::ValidityPartition { .. } | Self::ShapeChanged { .. } => ErrorKind::User,
-            Self::RewriteLimit { .. } | Self::UnfitField { .. } | Self::Request { .. } => ErrorKind::User,
+            Self::RewriteLimit { .. } | Self::UnfitField { .. } | Self::Request { .. } | Self::Cursor { .. } => {
+                ErrorKind::User
+            }
             Self::TooManyRejects { .. } => ErrorKind::TooManyRejects,
             Self::Conflict { .. } => ErrorKind::Conflict,
             Self::Interrupted { .. } => ErrorKind::Interrupted,
@@ -102,6 +107,7 @@ impl Failure for RunError {
             Self::Conflict { .. } => "commit_conflict",
             Self::Interrupted { .. } => "interrupted",
             Self::Numbers { .. } => "numbers",
+            Self::Cursor { .. } => "cursor",
             Self::Request { .. } => "request",
             Self::LoadColumns { .. } => "load_columns",
             Self::Worker { .. } => "worker",
@@ -133,6 +139,7 @@ impl Failure for RunError {
                 .map(|path| format!("the rejects are in {path}; mend the schema or raise `max_rejects`")),
             Self::Conflict { .. } | Self::Interrupted { .. } => Some("run again".into()),
             Self::Checkpoint(_) | Self::Stored(_) => Some("run again with --no-resume".into()),
+            Self::Cursor { .. } => Some("mend `endpoint.incremental`, or run with --full-refresh".into()),
             Self::Request { .. } => Some("mend the places `{…}` of the endpoint, or the values that fill them".into()),
             Self::Numbers { .. } | Self::LoadColumns { .. } | Self::Worker { .. } | Self::NoAttempt => {
                 Some("this is a bug in restlake: please report it".into())

@@ -20,7 +20,7 @@ use tokio::task::{JoinHandle, spawn_blocking};
 use super::{RunError, pipeline::Staged, shape::partition_spec};
 use crate::{
     commit::{Attempt, TableSnapshot},
-    decode::{DecodeError, Decoder},
+    decode::{DecodeError, Decoder, Seen, Sieve},
     error::Result,
     model::{Batch, DataFile, EncodedFile, Page, StagedFile, UndeclaredField},
     plan::{ResourcePlan, TableFormatKind, WriteDisposition, name_of_delta},
@@ -128,6 +128,8 @@ pub(super) struct Evolving {
     resource: Box<ResourcePlan>,
     format: TableFormatKind,
     decoder: Arc<Decoder>,
+    /// Takes records out before they are decoded.
+    sieve: Option<Arc<Sieve>>,
     /// What growing would cost; `None` if nothing has to be rewritten for it.
     refused: Option<RunError>,
 }
@@ -138,12 +140,16 @@ pub(super) struct Reading {
     page: Option<Arc<Page>>,
     /// How many columns the decoder had.
     columns: usize,
+    /// What its records tell of the cursor.
+    seen: Option<Seen>,
     decoded: Result<Batch, DecodeError>,
 }
 
 /// A page whose turn has come.
 pub(super) struct Settled {
     pub(super) batch: Batch,
+    /// What its records tell of the cursor.
+    pub(super) seen: Option<Seen>,
     /// The schema from this page on, if it has grown.
     pub(super) grown: Option<TableSchema>,
 }
@@ -154,9 +160,10 @@ impl Evolving {
         format: TableFormatKind,
         base: &TableSnapshot,
         decoder: Decoder,
+        sieve: Option<Arc<Sieve>>,
     ) -> Self {
         let refused = kept_schema(resource, base).and_then(|_| within_limit(resource, base).err());
-        Self { resource: Box::new(resource.clone()), format, decoder: Arc::new(decoder), refused }
+        Self { resource: Box::new(resource.clone()), format, decoder: Arc::new(decoder), sieve, refused }
     }
 
     /// Goes on with the schema that a run that died had come to.
@@ -174,11 +181,19 @@ impl Evolving {
 
     /// Decodes a page on a thread of the pool, with the schema of this moment.
     pub(super) fn spawn(&self, page: Page) -> JoinHandle<Reading> {
-        let decoder = Arc::clone(&self.decoder);
+        let (decoder, sieve) = (Arc::clone(&self.decoder), self.sieve.clone());
         let (evolves, columns) = (self.evolves(), self.resource.schema.columns.len());
         spawn_blocking(move || {
+            let sifted = match sieve {
+                Some(sieve) => sieve.sift(page).map(|(page, seen)| (page, Some(seen))),
+                None => Ok((page, None)),
+            };
+            let (page, seen) = match sifted {
+                Ok(sifted) => sifted,
+                Err(error) => return Reading { page: None, columns, seen: None, decoded: Err(error) },
+            };
             let decoded = decoder.decode(&page);
-            Reading { page: evolves.then(|| Arc::new(page)), columns, decoded }
+            Reading { page: evolves.then(|| Arc::new(page)), columns, seen, decoded }
         })
     }
 
@@ -187,7 +202,10 @@ impl Evolving {
     /// # Errors
     /// What the contract says of the page, a field that cannot become a column, and [`RunError::RewriteLimit`].
     pub(super) async fn settle(&mut self, reading: Reading) -> Result<Settled> {
-        let Some(page) = reading.page.clone() else { return Ok(Settled { batch: reading.decoded?, grown: None }) };
+        let seen = reading.seen.clone();
+        let Some(page) = reading.page.clone() else {
+            return Ok(Settled { batch: reading.decoded?, seen, grown: None });
+        };
         let mut batch = if self.is_outdated(&reading) { self.decode(&page).await? } else { reading.decoded? };
         let added = self.columns_for(&batch)?;
         let grown = !added.is_empty();
@@ -196,7 +214,7 @@ impl Evolving {
             batch = self.decode(&page).await?;
         }
         let schema = grown.then(|| self.resource.schema.clone());
-        Ok(Settled { batch: self.decoder.padded(batch)?, grown: schema })
+        Ok(Settled { batch: self.decoder.padded(batch)?, seen, grown: schema })
     }
 
     fn evolves(&self) -> bool {

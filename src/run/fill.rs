@@ -4,13 +4,15 @@ use std::sync::Arc;
 
 use super::{
     RunError,
-    checkpoint::{self, Checkpoints, Pace, Resumed},
+    checkpoint::{self, Checkpoints, Pace},
+    cursor::Tracker,
     evolving::Evolving,
     load_columns::LoadColumns,
     merging,
     outcome::Counters,
     pipeline::{Pipeline, Staged, TableStage},
     resource::Export,
+    windows::Input,
 };
 use crate::{
     commit::{Attempt, RejectWriter, TableFormat, TableSnapshot},
@@ -19,12 +21,14 @@ use crate::{
     error::Result,
     fetch::Pages,
     merge::Collector,
-    plan::{Bindings, BoundRequest, MaxRejects, MergePlan, PartitionField, Transform, WriteDisposition},
+    plan::{
+        Bindings, BoundRequest, IncrementalPlan, MaxRejects, MergePlan, PartitionField, Transform, WriteDisposition,
+    },
     write::{TableWriter, WriteOptions},
 };
 
 /// One part in so many of the memory is for pages.
-const PAGES_PART: u64 = 4;
+pub(super) const PAGES_PART: u64 = 4;
 
 /// And for finished files that wait to be staged. The rest is for rows and open files: a file is in memory until it is whole.
 pub(super) const FILES_PART: u64 = 4;
@@ -36,11 +40,11 @@ impl Export<'_> {
         table: &dyn TableFormat,
         attempt: &Attempt,
         base: &TableSnapshot,
-        resumed: Option<Resumed>,
+        input: Input,
         counters: &mut Counters,
     ) -> Result<Staged> {
         let mut rejects = table.workspace().rejects(self.run_id);
-        let staged = self.fill(attempt, base, resumed, &mut rejects, counters).await;
+        let staged = self.fill(attempt, base, input, &mut rejects, counters).await;
         // Rejects are kept whatever became of the run: they say why.
         let written = rejects.finish().await;
         let staged = staged?;
@@ -52,7 +56,7 @@ impl Export<'_> {
         &self,
         attempt: &Attempt,
         base: &TableSnapshot,
-        resumed: Option<Resumed>,
+        Input { resumed, pages }: Input,
         rejects: &mut RejectWriter,
         counters: &mut Counters,
     ) -> Result<Staged> {
@@ -63,9 +67,10 @@ impl Export<'_> {
         let writer = TableWriter::new(self.write_options(attempt.version()))?;
         let schema = self.resource.schema.clone();
         let mut table = TableStage::new(self.dedup()?, self.collector(&merge)?, writer, schema);
-        let mut evolving = Evolving::new(self.resource, self.table_format, base, self.decoder()?);
-        let request = self.request(&Bindings::default())?;
-        let mut pages = Pages::new(Arc::clone(self.client), self.resource, &request, self.memory / PAGES_PART)?;
+        let mut cursor = Tracker::new(self.resource, base);
+        let sieve = cursor.as_ref().map(Tracker::sieve);
+        let mut evolving = Evolving::new(self.resource, self.table_format, base, self.decoder()?, sieve);
+        let mut pages = pages;
         let mut files = Vec::new();
         if let Some(resumed) = resumed {
             for reject in &resumed.rejects {
@@ -73,16 +78,24 @@ impl Export<'_> {
             }
             table = table.resume(resumed.states.iter().map(Vec::as_slice))?;
             evolving.resume(table.schema())?;
-            pages = pages.resume(resumed.position);
+            pages = Some(Box::new(self.pages(self.memory / PAGES_PART)?.resume(resumed.position)));
             files = resumed.files;
+            if let (Some(cursor), Some(progress)) = (&mut cursor, resumed.cursor) {
+                cursor.resume(progress);
+            }
         }
+        let mut pages = match pages {
+            Some(pages) => pages,
+            None => Box::new(self.pages(self.memory / PAGES_PART)?),
+        };
         let pace = Pace::new(Arc::clone(clock), self.resource.checkpoint.interval);
         let fingerprint = checkpoint::fingerprint(self.resource, self.source, Some(self.memory))?;
         let pipeline = Pipeline {
             resource: self.resource,
             reporter: self.reporter,
-            pages: &mut pages,
+            pages: pages.as_mut(),
             evolving,
+            cursor: &mut cursor,
             rejects,
             attempt,
             load_columns: LoadColumns::new(self.resource, &merge, self.run_id, Arc::clone(clock)),
@@ -93,13 +106,26 @@ impl Export<'_> {
         };
         // All stages in one future: too large for the stack of every future around it.
         let staged = Box::pin(pipeline.run(counters)).await;
-        counters.take(&pages);
-        staged
+        counters.take(pages.as_ref());
+        counters.warnings.extend(cursor.as_ref().and_then(Tracker::warning));
+        let cursor = cursor.map(Tracker::state).transpose()?.flatten();
+        staged.map(|staged| Staged { cursor, ..staged })
+    }
+
+    /// The resource's pages from the first one on; one by one where a page may show that it is the last that matters.
+    pub(super) fn pages(&self, memory: u64) -> Result<Pages> {
+        let pages = Pages::new(Arc::clone(self.client), self.resource, &self.request()?, memory)?;
+        let ends_early = self.resource.incremental.as_ref().is_some_and(IncrementalPlan::may_end_early);
+        Ok(if ends_early { pages.one_by_one() } else { pages })
     }
 
     /// The resource's request with its places filled.
-    fn request(&self, bindings: &Bindings) -> Result<BoundRequest, RunError> {
-        let bound = self.resource.request.bind(bindings);
+    fn request(&self) -> Result<BoundRequest, RunError> {
+        let incremental = self.resource.incremental.as_ref().map(IncrementalPlan::bindings).transpose();
+        let bound = incremental.and_then(|incremental| {
+            let incremental = incremental.unwrap_or_default();
+            self.resource.request.bind(&Bindings { incremental, ..Bindings::default() })
+        });
         bound.map_err(|source| RunError::Request { resource: self.resource.name.clone(), source })
     }
 

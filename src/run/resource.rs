@@ -5,17 +5,18 @@ use std::sync::Arc;
 use chrono::{DateTime, SecondsFormat, Utc};
 
 use super::{
-    begin::Beginning,
+    begin::{Beginning, Begun},
     change::Work,
     outcome::{Claim, Committed, Counters, Ended},
+    windows::Input,
 };
 use crate::{
     commit::{self, DiedAfterCommit, RunRecord, TableFormat},
     environment::Environment,
     error::{Error, ErrorKind, Result, chain},
-    fetch::Client,
+    fetch::{Client, PageSource},
     model::TableIdentity,
-    plan::{ClientPlan, ResourcePlan, TableFormatKind, WriteDisposition},
+    plan::{ClientPlan, IncrementalPlan, ResourcePlan, TableFormatKind, WriteDisposition},
     report::{Event, Reporter},
     store::{Destination, Store},
 };
@@ -63,18 +64,33 @@ impl Export<'_> {
         };
         self.record(table.as_ref(), started, &counters, &ended).await;
         // Until the whole run is over, others find this one alive, also where this table is done.
-        let appends = self.resource.write_disposition == WriteDisposition::Append;
+        let appends = self.resource.write_disposition == WriteDisposition::Append && !self.moves_cursor();
         ended.held = table.workspace().held().await.map(|lease| Claim { lease, appends });
         ended
     }
 
     async fn export(&self, table: &dyn TableFormat, counters: &mut Counters) -> Result<Committed> {
-        let (mut work, resource, resumed) = match self.begin(table, counters).await? {
-            Beginning::Work(begun) => Work::new(*begun),
-            Beginning::Done(died) => return self.committed_before(table, &died, counters).await,
-        };
+        match self.begin(table, counters).await? {
+            Beginning::Work(mut begun) => match std::mem::take(&mut begun.later) {
+                later if later.is_empty() => self.work(table, *begun, None, counters).await,
+                later => self.work_in_windows(table, *begun, later, counters).await,
+            },
+            Beginning::Done(died) => self.committed_before(table, &died, counters).await,
+            Beginning::Nothing(table) => Ok(Committed::of(&table)),
+        }
+    }
+
+    /// What was begun, to its commit. `pages` are those of the range, where they are on their way already.
+    pub(super) async fn work(
+        &self,
+        table: &dyn TableFormat,
+        begun: Begun,
+        pages: Option<Box<dyn PageSource>>,
+        counters: &mut Counters,
+    ) -> Result<Committed> {
+        let (mut work, resource, resumed) = Work::new(begun);
         let export = Export { resource: &resource, ..*self };
-        let committed = export.stage_and_commit(table, &mut work, resumed, counters).await;
+        let committed = export.stage_and_commit(table, &mut work, Input { resumed, pages }, counters).await;
         if let (Err(error), Some(attempt)) = (&committed, work.into_attempt()) {
             // The failure is what the user must hear of; what it leaves behind, the next run takes away. Nothing is deleted
             // that a commit may name.
@@ -103,7 +119,7 @@ impl Export<'_> {
         // It may have joined some of them after that.
         files.retain(|file| snapshot.files.contains(file));
         let rows_written = counters.rows_appended();
-        Ok(Committed { version: snapshot.version, table_rows: snapshot.rows, rows_written, files })
+        Ok(Committed { rows_written, files, ..Committed::of(&snapshot) })
     }
 
     /// The record of the run is for people: that it can't be written changes nothing.
@@ -126,6 +142,12 @@ impl Export<'_> {
         if let Err(error) = table.workspace().record(&record).await {
             tracing::warn!(resource = self.resource.name, error = %chain(&error), "the run's record was not written");
         }
+    }
+
+    /// Whether what one run has loaded is not asked for again by the next one.
+    pub(super) fn moves_cursor(&self) -> bool {
+        let moves = self.resource.incremental.as_ref().is_some_and(IncrementalPlan::moves_cursor);
+        moves && self.resource.max_pages.is_none()
     }
 
     pub(super) fn identity(&self) -> TableIdentity {

@@ -10,6 +10,7 @@ mod config_errors;
 mod export;
 mod faulty_store;
 mod http;
+mod incremental;
 mod layers;
 mod maintain;
 mod merge;

@@ -46,6 +46,7 @@ pub fn resource(base_url: &Url, path: &str, paginator: PaginatorPlan) -> Resourc
         paginator,
         data_selector: selector("data"),
         max_pages: None,
+        incremental: None,
         schema: TableSchema { columns: Vec::new() },
         contract: Contract::default(),
         max_rejects: None,

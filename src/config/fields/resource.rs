@@ -1,10 +1,12 @@
 //! `resources[…]` and `resource_defaults`.
 
 use super::{
-    COUNT, DURATION, Field, Grammar, POSITIVE, SELECTOR, SIZE, Shape, Table, field, ignored, known, later, later_word,
+    COUNT, DURATION, Field, Grammar, POSITIVE, SELECTOR, SIZE, Shape, Table, Union, field, ignored,
+    incremental::{INCREMENTAL, INCREMENTAL_PARAM},
+    known, later, later_variant, later_word,
     paginator::PAGINATOR,
     schema::{CONTRACT, SCHEMA, TYPE_NAME},
-    table, word,
+    table, variant, word,
     write_disposition::{ON_MISSING, ON_MISSING_DOC, WRITE_DISPOSITION},
 };
 use crate::config::{notation, quantity};
@@ -46,7 +48,7 @@ const FIELDS: &[Field] = &[
     field("compact", COMPACT, COMPACT_DOC),
     later("processing_steps", "filtering and changing records"),
     later("include_from_parent", "fields of a parent's record"),
-    later("incremental", "loading only what is new"),
+    later("incremental", "what `endpoint.incremental` says"),
     later("data_from", "the records of another resource"),
     ignored("parallelized", "`max_concurrency` of the client says how many requests are in flight"),
     ignored("max_table_nesting", "nested data stays nested, or is declared as columns"),
@@ -79,11 +81,8 @@ static ENDPOINT: Table = table(
         field("method", Shape::Choice(METHODS), "How.").or("GET"),
         field(
             "params",
-            Shape::Map(&Shape::Either(&[
-                Shape::OneOrMany(&Shape::Scalar),
-                Shape::LaterObject("a parameter that is taken from another resource or a cursor"),
-            ])),
-            "Query parameters; a list is repeated, null is left out.",
+            Shape::Map(&Shape::Either(&[Shape::OneOrMany(&Shape::Scalar), Shape::Tagged(&PARAM)])),
+            "Query parameters; a list is repeated, null is left out. One may be where the run begins: `type: incremental`.",
         ),
         field("data_selector", SELECTOR, "Where in a page the records stand.").or("$"),
         field("paginator", Shape::Tagged(&PAGINATOR), "How the resource is paged."),
@@ -92,9 +91,16 @@ static ENDPOINT: Table = table(
         later("headers", "headers of one resource"),
         later("auth", "credentials of one resource"),
         later("response_actions", "what to do on certain answers"),
-        later("incremental", "loading only what is new"),
+        field("incremental", Shape::Object(&INCREMENTAL), "Loads only what is new since the run before."),
     ],
 );
+
+/// A parameter whose value is found at run time.
+static PARAM: Union = Union {
+    what: "a parameter",
+    default: None,
+    variants: &[variant("incremental", &INCREMENTAL_PARAM), later_variant("resolve")],
+};
 
 /// `GET` alone, in either case, as dlt writes it.
 const METHODS: &[super::Word] = &[

@@ -205,6 +205,7 @@ fn resource(paginator: PaginatorPlan) -> ResourcePlan {
         paginator,
         data_selector: selector("data"),
         max_pages: None,
+        incremental: None,
         schema: TableSchema { columns: Vec::new() },
         contract: Contract::default(),
         max_rejects: None,

@@ -5,7 +5,9 @@ use url::Url;
 use super::{
     Overrides,
     columns::Columns,
-    delta, destination, disposition, load_columns,
+    delta, destination, disposition,
+    incremental::Incremental,
+    load_columns,
     merge::{self, Merge},
     partition, request,
     schema::{self, Declared},
@@ -15,7 +17,8 @@ use crate::{
     config::{Findings, Located, Section, quantity, tree::Kind},
     json::Selector,
     plan::{
-        DedupSort, MaxRejects, MergePlan, ParquetPlan, PartitionField, ResourcePlan, TableFormatKind, WriteDisposition,
+        DedupSort, IncrementalPlan, MaxRejects, MergePlan, ParquetPlan, PartitionField, RequestPlan, ResourcePlan,
+        TableFormatKind, WriteDisposition,
     },
     schema::{ColumnType, TableSchema},
 };
@@ -36,7 +39,7 @@ pub fn resolve(resource: &Section<'_>, context: &Context<'_>, findings: &mut Fin
     let name = name(resource, findings);
     let table = name.as_ref().and_then(|name| table(resource, name, findings));
     let endpoint = resource.section("endpoint");
-    let request = match &name {
+    let mut request = match &name {
         Some(name) if !endpoint.is_broken() => request::resolve(&endpoint, &name.value, context.base_url, findings),
         _ => None,
     };
@@ -48,8 +51,10 @@ pub fn resolve(resource: &Section<'_>, context: &Context<'_>, findings: &mut Fin
     let rows = rows(resource, context, findings);
     let contract = schema::contract(resource);
     let upkeep = Places { resource, destination: context.destination, root: context.root };
-    let (name, rows) = (name?, rows?);
+    let (name, mut rows) = (name?, rows?);
+    let incremental = incremental(resource, context, &name.value, request.as_mut()?, &mut rows, findings);
     Some(ResourcePlan {
+        incremental,
         name: name.value,
         table: table?,
         request: request?,
@@ -122,6 +127,26 @@ fn rows(resource: &Section<'_>, context: &Context<'_>, findings: &mut Findings) 
         warnings,
         schema,
     })
+}
+
+fn incremental(
+    resource: &Section<'_>,
+    context: &Context<'_>,
+    name: &str,
+    request: &mut RequestPlan,
+    rows: &mut Rows,
+    findings: &mut Findings,
+) -> Option<IncrementalPlan> {
+    let incremental = Incremental {
+        name,
+        resource,
+        columns: &Columns::new(&rows.schema),
+        disposition: &disposition::resolve(resource, context.overrides)?,
+        merge: &rows.merge,
+        primary_key: &rows.primary_key,
+        overrides: context.overrides,
+    };
+    incremental.resolve(request, &mut rows.warnings, findings)
 }
 
 fn name(resource: &Section<'_>, findings: &mut Findings) -> Option<Located<String>> {

@@ -1,5 +1,6 @@
 //! Resolving, from the text of a config to its plan or to what is wrong with it.
 
+mod incremental;
 mod keys;
 mod merges;
 mod problems;
