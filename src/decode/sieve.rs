@@ -251,6 +251,7 @@ fn without(page: &Page, kept: &[(Node<'_>, u64)]) -> Result<Option<Page>, crate:
         document: Arc::new(document),
         count: kept.len() as u64,
         filtered: page.filtered + gone,
+        duplicates: page.duplicates,
         numbers: Some(kept.iter().map(|(_, number)| *number).collect()),
     }))
 }
@@ -299,7 +300,7 @@ mod tests {
     fn page(text: &str) -> Page {
         let document = Document::parse(text.as_bytes().to_vec()).unwrap();
         let (records, count) = (Some(document.root().index()), document.root().items().count() as u64);
-        Page { number: 4, document: Arc::new(document), records, count, filtered: 1, numbers: None }
+        Page { number: 4, document: Arc::new(document), records, count, filtered: 1, duplicates: 0, numbers: None }
     }
 
     fn sieve(plan: &IncrementalPlan) -> Sieve {

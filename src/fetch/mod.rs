@@ -13,6 +13,7 @@
 mod auth;
 mod call;
 mod client;
+mod envelope;
 mod error;
 mod exchange;
 mod limit;
@@ -27,6 +28,6 @@ mod transport;
 pub use auth::Authenticator;
 pub use client::Client;
 pub use error::{FetchError, RequestError, Trouble};
-pub use pages::{FetchCounters, PageSource, Pages, PagesAhead, Position};
+pub use pages::{FetchCounters, PageSource, Pages, PagesAhead, Position, PutBack};
 pub use paginate::{Ahead, Extent, PageToken, PageView, Paginator};
 pub use request::Request;

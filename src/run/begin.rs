@@ -5,14 +5,15 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 
 use super::{
-    checkpoint::{self, Resumed},
+    RunError,
+    checkpoint::Resumed,
     cursor::{self, Bound},
-    evolving,
+    evolving, inferring,
     outcome::Counters,
     resource::Export,
 };
 use crate::{
-    commit::{Attempt, DiedAfterCommit, Resumable, TableFormat, TableSnapshot},
+    commit::{Attempt, DiedAfterCommit, LivingOwner, Resumable, TableFormat, TableSnapshot},
     error::{Result, chain},
     model::Operation,
     plan::{Range, ResourcePlan, WriteDisposition},
@@ -96,7 +97,10 @@ impl Export<'_> {
             return Ok(Next::Nothing);
         }
         Ok(match (Export { resource: &resource, ..*self }).adopt(table, base, counters).await? {
-            Some((attempt, resumed)) => Next::GoOn(resource, later, attempt, Box::new(resumed)),
+            Some((attempt, resumed)) => {
+                let resource = inferring::complete(&resource, &resumed.schema)?;
+                Next::GoOn(Box::new(resource), later, attempt, Box::new(resumed))
+            }
             None => Next::Anew(resource, later),
         })
     }
@@ -113,7 +117,13 @@ impl Export<'_> {
                 let _ = attempt.abandon().await;
                 return Err(error);
             }
-            let newest = table.snapshot().await?;
+            let newest = match table.snapshot().await {
+                Ok(newest) => newest,
+                Err(error) => {
+                    let _ = attempt.abandon().await;
+                    return Err(error);
+                }
+            };
             if newest.version == base.version {
                 return Ok((newest, attempt));
             }
@@ -135,7 +145,13 @@ impl Export<'_> {
         let message =
             format!("waits for process {} on {}, which has worked since {}", owner.pid, owner.host, owner.since);
         self.reporter.on_event(&Event::Warning { resource: &self.resource.name, message: &message });
-        workspace.wait_until_free(attempt, &self.environment.shutdown).await?;
+        self.claims.begin_to_wait().await;
+        let gives_up = |owner: &LivingOwner| self.claims.are_in_the_way_of(owner);
+        let waited = workspace.wait_until_free(attempt, &self.environment.shutdown, &gives_up).await;
+        self.claims.end_to_wait().await;
+        if let Some(LivingOwner { host, pid, .. }) = waited? {
+            return Err(RunError::Circle { table: workspace.table().shown(""), host, pid }.into());
+        }
         // Who was waited for may have died.
         table.recover().await
     }
@@ -149,13 +165,15 @@ impl Export<'_> {
         let appends =
             self.resume && self.resource.write_disposition == WriteDisposition::Append && !self.moves_cursor();
         let committed = DateTime::parse_from_rfc3339(&died.committed_at).map(|moment| moment.with_timezone(&Utc));
-        if !appends || died.version != base.version || !committed.is_ok_and(|moment| self.is_recent(moment)) {
+        // A run that had begun before the commit is no repetition of the one that made it.
+        let is_repeated = committed.is_ok_and(|moment| self.began > moment && self.is_recent(moment));
+        if !appends || died.version != base.version || !is_repeated {
             return Ok(None);
         }
         // It may have joined small files after it had appended.
         let of_the_run = table.history(COMMITS_OF_A_RUN).await?.into_iter().take_while(|it| it.run_id == died.run_id);
         let appended = of_the_run.into_iter().find(|record| record.operation == Operation::Append);
-        let fingerprint = checkpoint::fingerprint(self.configured, self.source, None)?;
+        let fingerprint = self.fingerprint(None)?;
         Ok(appended.map(DiedAfterCommit::from).filter(|died| died.fingerprint.as_ref() == Some(&fingerprint)))
     }
 
@@ -175,7 +193,7 @@ impl Export<'_> {
         counters: &mut Counters,
     ) -> Result<Option<(Attempt, Resumed)>> {
         let workspace = table.workspace();
-        let fingerprint = checkpoint::fingerprint(self.resource, self.source, Some(self.memory))?;
+        let fingerprint = self.fingerprint(Some(self.memory))?;
         for _ in 0..MOST_TRIES {
             let Some(resumable) = workspace.resumable(base.version).await? else { return Ok(None) };
             if let Some(objection) = self.objection(&resumable, &fingerprint) {
@@ -225,7 +243,7 @@ impl Export<'_> {
         }
     }
 
-    fn warn(&self, counters: &mut Counters, message: String) {
+    pub(super) fn warn(&self, counters: &mut Counters, message: String) {
         tracing::warn!(resource = self.resource.name, "{message}");
         self.reporter.on_event(&Event::Warning { resource: &self.resource.name, message: &message });
         counters.warnings.push(message);

@@ -5,23 +5,25 @@ use std::sync::Arc;
 use super::{
     RunError,
     begin::Begun,
-    checkpoint::{self, Resumed},
+    checkpoint::Resumed,
     evolving,
     fill::FILES_PART,
+    inferring::Start,
     merging::{self, Merging},
     outcome::{Committed, Counters},
     pipeline::Staged,
     resource::Export,
     shape::partition_spec,
     superseded::drop_superseded,
-    windows::Input,
 };
 use crate::{
     commit::{Attempt, CommitOutcome, TableFormat, TableSnapshot},
     error::Result,
+    merge::Brought,
     model::{Commit, DataFile, Operation, StagedFile, State, Version},
-    plan::{ResourcePlan, WriteDisposition},
+    plan::{MergeStrategy, ResourcePlan, WriteDisposition},
     report::Event,
+    write::empty_file,
 };
 
 /// How often an append or a merge is done again because another writer committed first.
@@ -57,13 +59,16 @@ impl Work {
         self.attempt
     }
 
-    /// The table stays at its version.
-    async fn unchanged(&mut self, cursor: Option<serde_json::Value>) -> Result<Committed> {
-        if let Some(attempt) = self.attempt.take() {
-            // What is left of it, the next run takes away.
-            let _ = attempt.abandon().await;
+    pub(super) fn base(&self) -> &TableSnapshot {
+        &self.base
+    }
+
+    /// Leaves the table as it is.
+    pub(super) async fn abandon(&mut self) -> Result<()> {
+        match self.attempt.take() {
+            Some(attempt) => attempt.abandon().await,
+            None => Ok(()),
         }
-        Ok(Committed { cursor, ..Committed::of(&self.base) })
     }
 
     fn attempt(&self) -> Result<&Attempt, RunError> {
@@ -84,10 +89,10 @@ impl Export<'_> {
         &self,
         table: &dyn TableFormat,
         work: &mut Work,
-        input: Input,
+        start: Start,
         counters: &mut Counters,
     ) -> Result<Committed> {
-        let staged = self.stage(table, work.attempt()?, &work.base, input, counters).await?;
+        let staged = self.stage(table, work.attempt()?, &work.base, start, counters).await?;
         // From here on the schema is the one that came out of the pages.
         let resource = ResourcePlan { schema: staged.eras.schema().clone(), ..self.resource.clone() };
         Export { resource: &resource, ..*self }.commit_staged(table, work, staged, counters).await
@@ -107,16 +112,20 @@ impl Export<'_> {
             staged.files = drop_superseded(self.resource, work.attempt()?, &mut staged, &options).await?;
         }
         // Said once, however often the merge is done.
-        let is_whole = is_merge && merging::is_whole(self.resource, self.reporter, counters);
+        let brought = match is_merge {
+            true => merging::brought(self.resource, self.reporter, counters),
+            false => Brought::Everything,
+        };
         self.reporter.on_event(&Event::Committing { resource: &self.resource.name });
         let mut redos = 0;
         loop {
             let change = match is_merge {
-                true => self.merged(table, work, &staged, is_whole, counters).await?,
-                false => self.added(table, work, &mut staged).await?,
+                true => self.merged(table, work, &staged, brought, counters).await?,
+                false => self.added(table, work, &mut staged, counters).await?,
             };
             if self.changes_nothing(&work.base, &change) {
-                return work.unchanged(change.cursor).await;
+                work.abandon().await?;
+                return Ok(Committed::of(work.base(), self.resource));
             }
             let made = change.made.clone();
             let version = match self.commit(table, &work.base, change, counters).await? {
@@ -167,7 +176,7 @@ impl Export<'_> {
         table: &dyn TableFormat,
         work: &Work,
         staged: &Staged,
-        is_whole: bool,
+        brought: Brought,
         counters: &mut Counters,
     ) -> Result<Change> {
         let attempt = work.attempt()?;
@@ -175,7 +184,7 @@ impl Export<'_> {
         let memory = self.memory / FILES_PART;
         let older = evolving::older_schema(self.resource, &work.base).map(Arc::new);
         let shutdown = &self.environment.shutdown;
-        let merging = Merging { resource: self.resource, table, attempt, options, is_whole, older, memory, shutdown };
+        let merging = Merging { resource: self.resource, table, attempt, options, brought, older, memory, shutdown };
         let merged = merging.merge(&work.base, staged).await?;
         counters.merged = merged.counts;
         let (adds, removes, rows_written) = (merged.adds, merged.removes, merged.rows_written);
@@ -183,7 +192,13 @@ impl Export<'_> {
     }
 
     /// What an append or a replace does.
-    async fn added(&self, table: &dyn TableFormat, work: &Work, staged: &mut Staged) -> Result<Change> {
+    async fn added(
+        &self,
+        table: &dyn TableFormat,
+        work: &Work,
+        staged: &mut Staged,
+        counters: &mut Counters,
+    ) -> Result<Change> {
         let replaces = self.resource.write_disposition == WriteDisposition::Replace;
         // An export without rows stages the file that stands for an empty table; a table with rows needs none.
         if work.base.rows > 0 && !replaces {
@@ -196,7 +211,13 @@ impl Export<'_> {
         let leaves = |file: &&DataFile| replaces || (file.rows == 0 && !adds.is_empty());
         let mut removes: Vec<_> = work.base.files.iter().filter(leaves).map(|file| file.path.clone()).collect();
         let rows_written = adds.iter().map(|staged| staged.file.rows).sum();
-        let (made, replaced) = self.adapt_older(table, work, staged).await?;
+        let (mut made, replaced) = self.adapt_older(table, work, staged).await?;
+        counters.merged.files_rewritten = made.len() as u64;
+        if replaces && adds.is_empty() {
+            // Every row that came was deleted by a later record.
+            let file = empty_file(&self.write_options(work.attempt()?.version()), staged.next_sequence)?;
+            made.push(work.attempt()?.stage(file).await?);
+        }
         adds.extend(made.iter().cloned());
         removes.extend(replaced);
         Ok(Change { adds, removes, rows_written, made, cursor: staged.cursor.clone() })
@@ -216,7 +237,7 @@ impl Export<'_> {
             table,
             attempt,
             options: Arc::new(self.write_options(attempt.version())),
-            is_whole: false,
+            brought: Brought::Part,
             older: Some(Arc::new(older)),
             memory: self.memory / FILES_PART,
             shutdown: &self.environment.shutdown,
@@ -236,7 +257,8 @@ impl Export<'_> {
         self.check_numbers(counters, rows_written)?;
         Ok(match table.commit(base.version, self.new_commit(change, counters)?).await? {
             CommitOutcome::Committed { version, rows: table_rows, files } => {
-                Ok(Committed { version, table_rows, rows_written, files, cursor })
+                let plan = Some(Box::new(self.resource.clone()));
+                Ok(Committed { version, table_rows, rows_written, files, cursor, plan })
             }
             CommitOutcome::Conflict { version, .. } => Err(version),
         })
@@ -252,13 +274,21 @@ impl Export<'_> {
         Err(RunError::Numbers { resource, fetched, written, duplicate, rejected, filtered, unchanged }.into())
     }
 
+    /// What tells that a version of a row still holds, if that is not null.
+    fn active(&self) -> Option<i64> {
+        match &self.resource.merge.strategy {
+            MergeStrategy::Scd2(plan) => plan.active,
+            _ => None,
+        }
+    }
+
     fn new_commit(&self, change: Change, counters: &Counters) -> Result<Commit> {
         let operation = match self.resource.write_disposition {
             WriteDisposition::Append => Operation::Append,
             WriteDisposition::Replace => Operation::Replace,
             WriteDisposition::Merge | WriteDisposition::Skip => Operation::Merge,
         };
-        let fingerprint = Some(checkpoint::fingerprint(self.configured, self.source, None)?);
+        let fingerprint = Some(self.fingerprint(None)?);
         Ok(Commit {
             identity: self.identity(),
             run_id: self.run_id.to_owned(),
@@ -267,7 +297,12 @@ impl Export<'_> {
             partition_by: partition_spec(self.resource),
             adds: change.adds,
             removes: change.removes,
-            state: State { cursor: change.cursor, counters: counters.named(), fingerprint },
+            state: State {
+                cursor: change.cursor,
+                counters: counters.named(),
+                active_record_timestamp: self.active(),
+                fingerprint,
+            },
         })
     }
 }

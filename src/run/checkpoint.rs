@@ -5,10 +5,8 @@
 //! both down once all files before the mark are in the store. A run that takes over has what the dead one had at the mark.
 
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+    collections::VecDeque,
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -16,7 +14,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{RunError, cursor::Progress, outcome::Counters};
+use super::{RunError, cursor::Progress, outcome::Counters, pipeline, resource::Export};
 use crate::{
     commit::{Attempt, Checkpoint, CheckpointedFile},
     digest::sha256,
@@ -24,11 +22,12 @@ use crate::{
     error::Result,
     fetch::Position,
     model::{Reject, StagedFile},
-    plan::{ClientPlan, ResourcePlan},
-    secret::{Secret, is_secret_name},
+    plan::{ClientPlan, Range, ResourcePlan},
+    schema::TableSchema,
+    secret::is_secret_name,
 };
 
-/// Between two checkpoints passes at least so many times what the last one cost, so that they stay under 2 % of the run.
+/// All checkpoints together may cost one part in so many of the run: 2 %.
 const COST_FACTOR: u32 = 50;
 
 /// Rejects that may wait for the next checkpoint; with more there is none any more.
@@ -51,6 +50,8 @@ pub(super) struct Passing {
     pub(super) rejects: Vec<Reject>,
     /// What the thread that writes knows, in its own encoding; empty until it has seen the mark.
     pub(super) state: Vec<u8>,
+    /// When the thread that writes took it, on the meter's clock.
+    pub(super) taken: Duration,
 }
 
 /// A checkpoint's own part of what the commit's staging directory keeps for it.
@@ -98,8 +99,7 @@ impl Checkpoints {
 
     /// Writes a checkpoint that names all files that no earlier one does. All rows before the mark are in a file.
     pub(super) async fn write(&mut self, attempt: &Attempt, passing: Passing) -> Result<()> {
-        let started = self.meter.start();
-        let Passing { mark, rejects, state } = passing;
+        let Passing { mark, rejects, state, taken } = passing;
         let new = self.files.get(self.named..).unwrap_or_default().iter().cloned();
         let (counters, cursor, state) = (mark.counters, mark.cursor, STANDARD.encode(state));
         let payload = Payload { began: self.began, counters, cursor, state };
@@ -114,7 +114,7 @@ impl Checkpoints {
         };
         attempt.write_checkpoint(&checkpoint).await?;
         self.named = self.files.len();
-        self.meter.stop(started);
+        self.meter.written(taken);
         Ok(())
     }
 }
@@ -132,6 +132,8 @@ pub(super) struct Resumed {
     pub(super) rejects: Vec<Reject>,
     /// One for each checkpoint, in order.
     pub(super) states: Vec<Vec<u8>>,
+    /// That of the first run's first rows.
+    pub(super) schema: TableSchema,
 }
 
 impl Resumed {
@@ -155,7 +157,19 @@ impl Resumed {
             files: files.map(|file| file.staged.clone()).collect(),
             rejects: checkpoints.iter().flat_map(|checkpoint| checkpoint.rejects.iter().cloned()).collect(),
             states: checkpoints.iter().map(state).collect::<Result<_, _>>()?,
+            schema: pipeline::first_schema(&state(last)?)?,
         }))
+    }
+}
+
+impl Export<'_> {
+    /// [`fingerprint`] of the plan that the config makes together with the table. Columns that are inferred follow from it.
+    pub(super) fn fingerprint(&self, memory: Option<u64>) -> Result<String, RunError> {
+        let follows = self.configured.inference.is_some() || memory.is_none();
+        // What is read by a cursor is another thing each time; what is asked for is the same.
+        let range = self.resource.incremental.as_ref().filter(|_| memory.is_some());
+        let range = range.and_then(|incremental| incremental.range.as_ref());
+        fingerprint(if follows { self.configured } else { self.resource }, self.source, range, memory)
     }
 }
 
@@ -164,17 +178,58 @@ impl Resumed {
 ///
 /// # Errors
 /// [`RunError::Stored`] if the plan cannot be serialised.
-pub(super) fn fingerprint(
+fn fingerprint(
     resource: &ResourcePlan,
     source: &ClientPlan,
+    range: Option<&Range>,
     memory: Option<u64>,
 ) -> Result<String, RunError> {
-    // Secrets are serialised as a word that says nothing; a header's value is one, whether it is a credential or not.
-    let value = |name: &str, value: &Secret<String>| (!is_secret_name(name)).then(|| value.expose().clone());
-    let headers: Vec<_> = source.headers.iter().map(|(name, secret)| (name, value(name, secret))).collect();
-    let client = (&source.base_url, headers, &source.auth);
-    let plan = serde_json::to_vec(&(env!("CARGO_PKG_VERSION"), resource, client, memory)).map_err(RunError::Stored)?;
-    Ok(sha256(&plan))
+    // All fields by name: one that is added must be put on one side or the other.
+    let ResourcePlan {
+        name,
+        table,
+        request,
+        paginator,
+        data_selector,
+        allow_missing_data,
+        on_drift,
+        max_pages,
+        incremental,
+        schema,
+        inference,
+        naming,
+        contract,
+        write_disposition,
+        merge,
+        primary_key,
+        dedup,
+        dedup_sort,
+        partition_by,
+        parquet,
+        // How far a run may go, what it does beside its rows, and what it says.
+        max_rejects: _,
+        checkpoint: _,
+        rewrite_limit: _,
+        compact_above: _,
+        warnings: _,
+    } = resource;
+    let shared = source.headers.iter().map(|(name, value)| (name.clone(), value.expose().clone()));
+    let own = request.headers.iter().map(|(name, value)| (name.to_string(), value.expose().to_string()));
+    let headers = (shared.map(told).collect::<Vec<_>>(), own.map(told).collect::<Vec<_>>());
+    let client = (&source.base_url, &source.auth, headers);
+    let pages = (request, paginator, data_selector, allow_missing_data, on_drift, max_pages, incremental, range);
+    let rows = (schema, inference, naming, contract);
+    let keys = (write_disposition, merge, primary_key, dedup, dedup_sort);
+    let files = (name, table, partition_by, parquet, memory);
+    let plan = serde_json::to_vec(&(env!("CARGO_PKG_VERSION"), client, pages, rows, keys, files));
+    Ok(sha256(&plan.map_err(RunError::Stored)?))
+}
+
+/// A header as it tells runs apart. Secrets are serialised as a word that says nothing; a header's value is one, whether it
+/// is a credential or not.
+fn told((name, value): (String, String)) -> (String, Option<String>) {
+    let value = (!is_secret_name(&name)).then_some(value);
+    (name, value)
 }
 
 /// When the next checkpoint is due.
@@ -182,23 +237,42 @@ pub(super) fn fingerprint(
 pub(super) struct Pace {
     clock: Arc<dyn Clock>,
     interval: Duration,
+    began: Duration,
     last: Duration,
-    /// Nanoseconds that the last one took so far.
-    cost: Arc<AtomicU64>,
+    costs: Arc<Mutex<Costs>>,
     rejects: Vec<Reject>,
     /// There were too many rejects to keep: what comes from here on cannot be gone on with.
     is_over: bool,
 }
 
+/// What checkpoints cost: the time from the moment in which the thread that writes takes a mark until the checkpoint is
+/// written. The files that the mark closes are encoded and staged in it. Stages that go on meanwhile make it less, never more.
+#[derive(Debug, Default)]
+struct Costs {
+    spent: Duration,
+    /// Of the last one.
+    last: Duration,
+    /// When the marks were set whose checkpoints are not written yet.
+    open: VecDeque<Duration>,
+}
+
+impl Costs {
+    /// Whether the next one, if it costs what the last one did or what one under way has cost by now, stays within bounds.
+    fn allow_another(&self, began: Duration, now: Duration) -> bool {
+        let under_way = self.open.front().map_or(Duration::ZERO, |since| now.saturating_sub(*since));
+        (self.spent + self.last.max(under_way)) * COST_FACTOR <= now.saturating_sub(began)
+    }
+}
+
 impl Pace {
     pub(super) fn new(clock: Arc<dyn Clock>, interval: Duration) -> Self {
-        let last = clock.elapsed();
-        Self { clock, interval, last, cost: Arc::default(), rejects: Vec::new(), is_over: false }
+        let began = clock.elapsed();
+        Self { clock, interval, began, last: began, costs: Arc::default(), rejects: Vec::new(), is_over: false }
     }
 
     /// What the stages behind add their time to.
     pub(super) fn meter(&self) -> Meter {
-        Meter { clock: Arc::clone(&self.clock), cost: Arc::clone(&self.cost) }
+        Meter { clock: Arc::clone(&self.clock), costs: Arc::clone(&self.costs) }
     }
 
     /// Rejects that the next checkpoint has to hold.
@@ -214,9 +288,9 @@ impl Pace {
         position: &Position,
         known: impl FnOnce() -> (Counters, Option<Progress>),
     ) -> Option<Passing> {
-        let cost = Duration::from_nanos(self.cost.load(Ordering::Relaxed));
         let now = self.clock.elapsed();
-        let is_due = now.saturating_sub(self.last) >= self.interval.max(cost * COST_FACTOR);
+        let mut costs = self.costs.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_due = now.saturating_sub(self.last) >= self.interval && costs.allow_another(self.began, now);
         if !self.is_over && !is_due && self.rejects.len() > MOST_REJECTS {
             (self.rejects, self.is_over) = (Vec::new(), true);
             tracing::debug!("no further checkpoint: more than {MOST_REJECTS} rejects since the last one");
@@ -225,10 +299,11 @@ impl Pace {
             return None;
         }
         self.last = now;
-        self.cost.store(0, Ordering::Relaxed);
+        costs.open.push_back(now);
+        drop(costs);
         let (counters, cursor) = known();
         let mark = Mark { position: position.clone(), counters, cursor };
-        Some(Passing { mark, rejects: std::mem::take(&mut self.rejects), state: Vec::new() })
+        Some(Passing { mark, rejects: std::mem::take(&mut self.rejects), state: Vec::new(), taken: now })
     }
 }
 
@@ -236,17 +311,20 @@ impl Pace {
 #[derive(Clone, Debug)]
 pub(super) struct Meter {
     clock: Arc<dyn Clock>,
-    cost: Arc<AtomicU64>,
+    costs: Arc<Mutex<Costs>>,
 }
 
 impl Meter {
-    pub(super) fn start(&self) -> Duration {
+    pub(super) fn now(&self) -> Duration {
         self.clock.elapsed()
     }
 
-    pub(super) fn stop(&self, started: Duration) {
-        let nanos = u64::try_from(self.clock.elapsed().saturating_sub(started).as_nanos()).unwrap_or(u64::MAX);
-        self.cost.fetch_add(nanos, Ordering::Relaxed);
+    /// The checkpoint is written whose mark was taken then.
+    fn written(&self, taken: Duration) {
+        let cost = self.now().saturating_sub(taken);
+        let mut costs = self.costs.lock().unwrap_or_else(PoisonError::into_inner);
+        costs.open.pop_front();
+        (costs.spent, costs.last) = (costs.spent + cost, cost);
     }
 }
 
@@ -254,8 +332,32 @@ impl Meter {
 mod tests {
     use serde_json::{Value, json};
 
+    use async_trait::async_trait;
+
     use super::*;
-    use crate::environment::Environment;
+
+    /// Stands where it is set.
+    #[derive(Debug, Default)]
+    struct Hand(Mutex<Duration>);
+
+    impl Hand {
+        fn set(&self, seconds: u64) {
+            *self.0.lock().unwrap() = Duration::from_secs(seconds);
+        }
+    }
+
+    #[async_trait]
+    impl Clock for Hand {
+        fn now(&self) -> DateTime<Utc> {
+            DateTime::UNIX_EPOCH + self.elapsed()
+        }
+
+        fn elapsed(&self) -> Duration {
+            *self.0.lock().unwrap()
+        }
+
+        async fn sleep(&self, _: Duration) {}
+    }
 
     fn rejects(count: usize) -> Vec<Reject> {
         let reject = json!({
@@ -277,7 +379,28 @@ mod tests {
     }
 
     fn pace(interval: Duration) -> Pace {
-        Pace::new(Environment::real().clock, interval)
+        Pace::new(Arc::new(Hand::default()), interval)
+    }
+
+    #[test]
+    fn a_checkpoint_is_due_once_all_of_them_and_the_next_stay_under_two_percent_of_the_run() {
+        let clock = Arc::new(Hand::default());
+        let mut pace = Pace::new(Arc::clone(&clock) as Arc<dyn Clock>, Duration::from_secs(30));
+        let meter = pace.meter();
+        let mut is_due_at = |seconds| {
+            clock.set(seconds);
+            marked(&mut pace).is_some()
+        };
+        assert!(!is_due_at(29) && is_due_at(30), "the first one, whose cost nobody knows");
+        clock.set(40);
+        meter.written(Duration::from_secs(30));
+        // 10 s were spent, and as much is to be.
+        assert!(!is_due_at(999) && is_due_at(1_000));
+        assert!(!is_due_at(1_100), "one is under way, and has cost 100 s by now");
+        clock.set(1_101);
+        meter.written(Duration::from_secs(1_100));
+        // 11 s were spent, and one more is to be.
+        assert!(is_due_at(1_130));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use crate::{
     error::{ErrorKind, Failure},
     plan::BindError,
+    schema::Column,
 };
 
 /// Errors of the run itself; those of a stage are passed on as they are.
@@ -21,6 +22,11 @@ pub enum RunError {
     )]
     ValidityPartition { table: String, column: String },
 
+    #[error(
+        "{table}: versions of rows that hold have `{was}` in the table, and `active_record_timestamp` is `{is}`: they could not be told from those that have ended; nothing was requested or changed"
+    )]
+    ActiveTimestamp { table: String, was: String, is: String },
+
     #[error("{table}: the table's {what} cannot become that of the config: {reasons}\n{shapes}")]
     ShapeChanged { table: String, what: &'static str, reasons: String, shapes: String },
 
@@ -28,7 +34,7 @@ pub enum RunError {
         "{table}: the schema changes, and the {} of files that the table has would have to be written again, where `rewrite_limit` allows {}; nothing was changed",
         size(*bytes), size(*limit)
     )]
-    RewriteLimit { table: String, bytes: u64, limit: u64 },
+    RewriteLimit { table: String, bytes: u64, limit: u64, added: Vec<Column> },
 
     #[error("{resource}, page {page}: the field `{field}` cannot become a column: {reason}")]
     UnfitField { resource: String, page: u64, field: String, reason: String },
@@ -40,6 +46,11 @@ pub enum RunError {
 
     #[error("{table}: another writer committed version {version} first; nothing of this run was committed")]
     Conflict { table: String, version: u64 },
+
+    #[error(
+        "{table} is held by the process {pid} on {host}, which began earlier and waits for another table, perhaps for one that this run has appended to: this run does not wait for it"
+    )]
+    Circle { table: String, host: String, pid: u32 },
 
     #[error(
         "{resource}: the numbers do not add up: {fetched} rows fetched, but {written} written, {duplicate} duplicate, {rejected} rejected, {filtered} filtered and {unchanged} unchanged; nothing was committed"
@@ -56,6 +67,22 @@ pub enum RunError {
 
     #[error("{resource}: what is new cannot be told: {reason}")]
     Cursor { resource: String, reason: String },
+    #[error("{resource}: what the config says of columns does not fit those that were inferred:{problems}")]
+    Columns { resource: String, problems: String },
+
+    #[error(
+        "{resource}: the fields `{first}` and `{second}` would both become the column `{column}`, which readers do not tell apart"
+    )]
+    Clash { resource: String, first: String, second: String, column: String },
+
+    #[error("{resource}: none of the first {records} records has a field that could become a column")]
+    NoFields { resource: String, records: u64 },
+
+    #[error("{resource}: no record came to infer the columns from")]
+    NoRecords { resource: String },
+
+    #[error("a worker thread ended while it looked at the first pages; nothing was committed")]
+    Observing,
 
     #[error("{resource}: the request cannot be made")]
     Request { resource: String, source: BindError },
@@ -83,15 +110,17 @@ impl Failure for RunError {
     fn kind(&self) -> ErrorKind {
         match self {
             Self::PartialReplace { .. } | Self::PartialDelete { .. } => ErrorKind::User,
-            Self::ValidityPartition { .. } | Self::ShapeChanged { .. } => ErrorKind::User,
-            Self::RewriteLimit { .. } | Self::UnfitField { .. } | Self::Request { .. } | Self::Cursor { .. } => {
+            Self::ValidityPartition { .. } | Self::ActiveTimestamp { .. } | Self::ShapeChanged { .. } => {
                 ErrorKind::User
             }
+            Self::RewriteLimit { .. } | Self::UnfitField { .. } | Self::Request { .. } => ErrorKind::User,
+            Self::Columns { .. } | Self::Clash { .. } | Self::Cursor { .. } => ErrorKind::User,
+            Self::NoFields { .. } | Self::NoRecords { .. } => ErrorKind::User,
             Self::TooManyRejects { .. } => ErrorKind::TooManyRejects,
-            Self::Conflict { .. } => ErrorKind::Conflict,
+            Self::Conflict { .. } | Self::Circle { .. } => ErrorKind::Conflict,
             Self::Interrupted { .. } => ErrorKind::Interrupted,
             Self::Numbers { .. } | Self::LoadColumns { .. } | Self::Worker { .. } => ErrorKind::Bug,
-            Self::Checkpoint(_) | Self::Stored(_) | Self::NoAttempt => ErrorKind::Bug,
+            Self::Checkpoint(_) | Self::Stored(_) | Self::NoAttempt | Self::Observing => ErrorKind::Bug,
         }
     }
 
@@ -100,17 +129,23 @@ impl Failure for RunError {
             Self::PartialReplace { .. } => "partial_replace",
             Self::PartialDelete { .. } => "partial_delete",
             Self::ValidityPartition { .. } => "validity_partition",
+            Self::ActiveTimestamp { .. } => "active_record_timestamp",
             Self::ShapeChanged { .. } => "schema_changed",
             Self::RewriteLimit { .. } => "rewrite_limit",
             Self::UnfitField { .. } => "unfit_field",
+            Self::Columns { .. } => "config",
+            Self::Clash { .. } => "column_clash",
+            Self::NoFields { .. } => "no_fields",
+            Self::NoRecords { .. } => "no_records",
             Self::TooManyRejects { .. } => "too_many_rejects",
             Self::Conflict { .. } => "commit_conflict",
+            Self::Circle { .. } => "table_busy",
             Self::Interrupted { .. } => "interrupted",
             Self::Numbers { .. } => "numbers",
             Self::Cursor { .. } => "cursor",
             Self::Request { .. } => "request",
             Self::LoadColumns { .. } => "load_columns",
-            Self::Worker { .. } => "worker",
+            Self::Worker { .. } | Self::Observing => "worker",
             Self::Checkpoint(_) | Self::Stored(_) => "checkpoint",
             Self::NoAttempt => "attempt",
         }
@@ -123,9 +158,16 @@ impl Failure for RunError {
                 Some("leave --max-pages out, or try it out with another --destination".into())
             }
             Self::ValidityPartition { .. } => Some("take it out of `partition_by`".into()),
+            Self::ActiveTimestamp { was, .. } => Some(format!(
+                "set `active_record_timestamp: {was}` again, or write the table anew with --full-refresh, which forgets earlier versions"
+            )),
             Self::ShapeChanged { .. } => Some(
                 "run with --full-refresh to write the table anew, or give the resource another `table_name`".into(),
             ),
+            Self::RewriteLimit { added, .. } if !added.is_empty() => Some(format!(
+                "declare {} in the schema and run `restlake compact --rewrite-schema` with it, which takes its time; or raise `rewrite_limit`, or set `schema_contract: {{columns: discard_value}}`",
+                declared(added)
+            )),
             Self::RewriteLimit { .. } => Some(
                 "run `restlake compact --rewrite-schema` with this config, which takes its time, or raise `rewrite_limit`"
                     .into(),
@@ -137,15 +179,35 @@ impl Failure for RunError {
             Self::TooManyRejects { rejects, .. } => rejects
                 .as_ref()
                 .map(|path| format!("the rejects are in {path}; mend the schema or raise `max_rejects`")),
+            Self::Columns { .. } => {
+                Some("mend the config; `restlake infer` with this config shows the columns that the records have".into())
+            }
+            Self::Clash { second, .. } => Some(format!(
+                "declare the columns, one of them under another name: `schema: {{columns: [{{name: …, source: {second}, type: …}}, …]}}`"
+            )),
+            Self::NoFields { .. } | Self::NoRecords { .. } => Some("`data_selector` names the array of records, which are objects".into()),
             Self::Conflict { .. } | Self::Interrupted { .. } => Some("run again".into()),
+            Self::Circle { .. } => {
+                Some("run again when it is done; runs that start one after another do not wait for each other".into())
+            }
             Self::Checkpoint(_) | Self::Stored(_) => Some("run again with --no-resume".into()),
             Self::Cursor { .. } => Some("mend `endpoint.incremental`, or run with --full-refresh".into()),
             Self::Request { .. } => Some("mend the places `{…}` of the endpoint, or the values that fill them".into()),
-            Self::Numbers { .. } | Self::LoadColumns { .. } | Self::Worker { .. } | Self::NoAttempt => {
+            Self::Numbers { .. }
+            | Self::LoadColumns { .. }
+            | Self::Worker { .. }
+            | Self::Observing
+            | Self::NoAttempt => {
                 Some("this is a bug in restlake: please report it".into())
             }
         }
     }
+}
+
+/// Columns as a schema file has them.
+fn declared(columns: &[Column]) -> String {
+    let column = |column: &Column| format!("`{{name: {}, type: {}}}`", column.name, column.data_type);
+    columns.iter().map(column).collect::<Vec<_>>().join(" and ")
 }
 
 /// Bytes as a config writes them, in the largest unit of which there is one: `10GB`, `1.234MB`.

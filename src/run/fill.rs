@@ -4,25 +4,26 @@ use std::sync::Arc;
 
 use super::{
     RunError,
-    checkpoint::{self, Checkpoints, Pace},
+    checkpoint::{Checkpoints, Pace},
     cursor::Tracker,
     evolving::Evolving,
+    inferring::Start,
     load_columns::LoadColumns,
     merging,
     outcome::Counters,
     pipeline::{Pipeline, Staged, TableStage},
     resource::Export,
-    windows::Input,
 };
 use crate::{
     commit::{Attempt, RejectWriter, TableFormat, TableSnapshot},
     decode::Decoder,
     dedup::Dedup,
     error::Result,
-    fetch::Pages,
+    fetch::{PageSource, Pages, Position},
     merge::Collector,
     plan::{
-        Bindings, BoundRequest, IncrementalPlan, MaxRejects, MergePlan, PartitionField, Transform, WriteDisposition,
+        Bindings, BoundRequest, IncrementalPlan, MaxRejects, MergePlan, MergeStrategy, PartitionField, Transform,
+        WriteDisposition,
     },
     write::{TableWriter, WriteOptions},
 };
@@ -40,11 +41,11 @@ impl Export<'_> {
         table: &dyn TableFormat,
         attempt: &Attempt,
         base: &TableSnapshot,
-        input: Input,
+        start: Start,
         counters: &mut Counters,
     ) -> Result<Staged> {
         let mut rejects = table.workspace().rejects(self.run_id);
-        let staged = self.fill(attempt, base, input, &mut rejects, counters).await;
+        let staged = self.fill(attempt, base, start, &mut rejects, counters).await;
         // Rejects are kept whatever became of the run: they say why.
         let written = rejects.finish().await;
         let staged = staged?;
@@ -56,11 +57,16 @@ impl Export<'_> {
         &self,
         attempt: &Attempt,
         base: &TableSnapshot,
-        Input { resumed, pages }: Input,
+        start: Start,
         rejects: &mut RejectWriter,
         counters: &mut Counters,
     ) -> Result<Staged> {
         let clock = &self.environment.clock;
+        let (resumed, taken) = match start {
+            Start::First => (None, None),
+            Start::Behind(resumed) => (Some(*resumed), None),
+            Start::Taken(pages) => (None, Some(pages)),
+        };
         // Versions of rows begin when the run did that brought the first of them.
         let began = resumed.as_ref().map_or(self.began, |resumed| resumed.began);
         let merge = merging::plan(self.resource, began);
@@ -70,7 +76,10 @@ impl Export<'_> {
         let mut cursor = Tracker::new(self.resource, base);
         let sieve = cursor.as_ref().map(Tracker::sieve);
         let mut evolving = Evolving::new(self.resource, self.table_format, base, self.decoder()?, sieve);
-        let mut pages = pages;
+        let mut pages = match taken {
+            Some(pages) => pages,
+            None => self.pages(resumed.as_ref().map(|resumed| resumed.position.clone()))?,
+        };
         let mut files = Vec::new();
         if let Some(resumed) = resumed {
             for reject in &resumed.rejects {
@@ -78,18 +87,13 @@ impl Export<'_> {
             }
             table = table.resume(resumed.states.iter().map(Vec::as_slice))?;
             evolving.resume(table.schema())?;
-            pages = Some(Box::new(self.pages(self.memory / PAGES_PART)?.resume(resumed.position)));
             files = resumed.files;
             if let (Some(cursor), Some(progress)) = (&mut cursor, resumed.cursor) {
                 cursor.resume(progress);
             }
         }
-        let mut pages = match pages {
-            Some(pages) => pages,
-            None => Box::new(self.pages(self.memory / PAGES_PART)?),
-        };
         let pace = Pace::new(Arc::clone(clock), self.resource.checkpoint.interval);
-        let fingerprint = checkpoint::fingerprint(self.resource, self.source, Some(self.memory))?;
+        let fingerprint = self.fingerprint(Some(self.memory))?;
         let pipeline = Pipeline {
             resource: self.resource,
             reporter: self.reporter,
@@ -112,8 +116,17 @@ impl Export<'_> {
         staged.map(|staged| Staged { cursor, ..staged })
     }
 
-    /// The resource's pages from the first one on; one by one where a page may show that it is the last that matters.
-    pub(super) fn pages(&self, memory: u64) -> Result<Pages> {
+    /// The resource's pages: all of them, or those behind a position.
+    pub(super) fn pages(&self, behind: Option<Position>) -> Result<Box<dyn PageSource>> {
+        let pages = self.list(self.memory / PAGES_PART)?;
+        Ok(Box::new(match behind {
+            Some(position) => pages.resume(position),
+            None => pages,
+        }))
+    }
+
+    /// All pages, of which so many bytes may wait; one by one where a page may show that it is the last that matters.
+    pub(super) fn list(&self, memory: u64) -> Result<Pages> {
         let pages = Pages::new(Arc::clone(self.client), self.resource, &self.request()?, memory)?;
         let ends_early = self.resource.incremental.as_ref().is_some_and(IncrementalPlan::may_end_early);
         Ok(if ends_early { pages.one_by_one() } else { pages })
@@ -171,10 +184,13 @@ impl Export<'_> {
     fn collector(&self, merge: &MergePlan) -> Result<Option<Collector>> {
         let resource = self.resource;
         // A table that is replaced holds no row that was deleted at the source, as little as one that is merged into.
-        let deletes = MergePlan { hard_delete: merge.hard_delete, ..MergePlan::default() };
+        // And none that holds twice.
+        let is_scd2 = matches!(merge.strategy, MergeStrategy::Scd2(_));
+        let strategy = if is_scd2 { merge.strategy.clone() } else { MergeStrategy::default() };
+        let within = MergePlan { hard_delete: merge.hard_delete, strategy, ..MergePlan::default() };
         let plan = match resource.write_disposition {
             WriteDisposition::Merge => merge,
-            _ if deletes.hard_delete.is_some() => &deletes,
+            _ if within.hard_delete.is_some() || is_scd2 => &within,
             _ => return Ok(None),
         };
         Ok(Some(Collector::new(&resource.schema, plan, &resource.primary_key)?))

@@ -5,12 +5,13 @@ use std::{collections::BTreeMap, time::Duration};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    commit::{HeldLease, TableSnapshot},
+    commit::TableSnapshot,
     error::{Error, ErrorKind, chain},
     fetch::PageSource,
     model::DataFile,
     plan::{CursorState, ResourcePlan, TableFormatKind, reader::duckdb},
     report::{ErrorSummary, FileSummary, ResourceSummary, Status, Summary},
+    schema::TableSchema,
     store::Destination,
 };
 
@@ -20,33 +21,17 @@ pub struct Outcome {
     pub summary: Summary,
     /// Of each resource that failed; empty if none did.
     pub kinds: Vec<ErrorKind>,
+    /// By resource, the schema of each table that was committed to.
+    pub schemas: Vec<(String, TableSchema)>,
 }
 
 /// How one resource ended.
 #[derive(Debug)]
 pub(super) struct Ended {
     pub(super) summary: ResourceSummary,
+    /// That of the table, if something was committed.
+    pub(super) schema: Option<TableSchema>,
     pub(super) kind: Option<ErrorKind>,
-    /// Of the commit, until the whole run is over.
-    pub(super) held: Option<Claim>,
-}
-
-/// What a run holds of a table that it has committed to.
-#[derive(Debug)]
-pub(super) struct Claim {
-    pub(super) lease: HeldLease,
-    /// Whether the same once more would give another table.
-    pub(super) appends: bool,
-}
-
-impl Claim {
-    /// The run is over. What was appended to one table must not be appended again because another one failed.
-    pub(super) async fn end(self, is_ok: bool) {
-        let ended = if self.appends && !is_ok { self.lease.leave().await } else { self.lease.release().await };
-        if let Err(error) = ended {
-            tracing::warn!(error = %chain(&error), "the claim of the run was not ended");
-        }
-    }
 }
 
 /// What a merge counted; all zero where nothing is merged.
@@ -70,7 +55,7 @@ impl Merge {
 }
 
 /// What was counted while a resource was exported, whether it was committed or not.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Counters {
     pub(super) requests: u64,
     pub(super) retries: u64,
@@ -85,6 +70,9 @@ pub(super) struct Counters {
     pub(super) merged: Merge,
     pub(super) values_discarded: u64,
     pub(super) warnings: Vec<String>,
+    /// Why the pages may not be all that the source has.
+    #[serde(skip)]
+    pub(super) shortfall: Option<String>,
     /// What a run that died had sent, as it told in the checkpoint that this one goes on from.
     #[serde(skip)]
     pub(super) earlier: Sent,
@@ -115,6 +103,7 @@ impl Counters {
         self.pages = counters.pages;
         self.bytes_received = self.earlier.bytes_received + counters.bytes_received;
         self.warnings.extend_from_slice(pages.warnings());
+        self.shortfall = pages.shortfall().map(str::to_owned);
     }
 
     /// Adds what another part of the run has counted.
@@ -179,7 +168,7 @@ impl Counters {
 }
 
 /// What a commit made of it.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Committed {
     pub(super) version: u64,
     pub(super) table_rows: u64,
@@ -188,13 +177,21 @@ pub(super) struct Committed {
     pub(super) files: Vec<DataFile>,
     /// The table's cursor, as its state has it.
     pub(super) cursor: Option<serde_json::Value>,
+    /// The resource with the columns that the table has now.
+    pub(super) plan: Option<Box<ResourcePlan>>,
 }
 
 impl Committed {
     /// A table as it is, to which nothing was added.
-    pub(super) fn of(table: &TableSnapshot) -> Self {
-        let cursor = table.state.cursor.clone();
-        Self { version: table.version, table_rows: table.rows, rows_written: 0, files: Vec::new(), cursor }
+    pub(super) fn of(table: &TableSnapshot, plan: &ResourcePlan) -> Self {
+        Self {
+            version: table.version,
+            table_rows: table.rows,
+            rows_written: 0,
+            files: Vec::new(),
+            cursor: table.state.cursor.clone(),
+            plan: Some(Box::new(plan.clone())),
+        }
     }
 }
 
@@ -206,9 +203,11 @@ impl Outcome {
             kinds if kinds.contains(&ErrorKind::Interrupted) => Status::Interrupted,
             _ => Status::Failed,
         };
+        let schema = |ended: &Ended| Some((ended.summary.name.clone(), ended.schema.clone()?));
+        let schemas = ended.iter().filter_map(schema).collect();
         let resources = ended.into_iter().map(|ended| ended.summary).collect();
         let summary = Summary { pipeline, run_id, status, elapsed_seconds: elapsed.as_secs_f64(), resources };
-        Self { summary, kinds }
+        Self { summary, kinds, schemas }
     }
 }
 
@@ -220,10 +219,12 @@ impl Ended {
         destination: &Destination,
         format: TableFormatKind,
     ) -> Self {
+        let resource = committed.plan.as_deref().unwrap_or(resource);
         let mut summary = summary(resource, Status::Ok, counters);
         tell(&mut summary, &committed);
         summary.duckdb = duckdb(destination, format, resource).unwrap_or_default();
-        Self { summary, kind: None, held: None }
+        let schema = Some(resource.schema.clone()).filter(|schema| !schema.columns.is_empty());
+        Self { summary, schema, kind: None }
     }
 
     pub(super) fn failed(resource: &ResourcePlan, counters: &Counters, error: &Error) -> Self {
@@ -233,20 +234,17 @@ impl Ended {
             tell(&mut summary, committed);
         }
         summary.error = Some(ErrorSummary { code: error.code().to_owned(), message: chain(error), hint: error.hint() });
-        Self { summary, kind: Some(error.kind()), held: None }
+        Self { summary, schema: None, kind: Some(error.kind()) }
     }
 
     /// As the config wants it.
     pub(super) fn left_out(resource: &ResourcePlan) -> Self {
-        Self { summary: summary(resource, Status::Skipped, &Counters::default()), kind: None, held: None }
+        Self { summary: summary(resource, Status::Skipped, &Counters::default()), schema: None, kind: None }
     }
 
     pub(super) fn skipped(resource: &ResourcePlan) -> Self {
-        Self {
-            summary: summary(resource, Status::Skipped, &Counters::default()),
-            kind: Some(ErrorKind::Interrupted),
-            held: None,
-        }
+        let summary = summary(resource, Status::Skipped, &Counters::default());
+        Self { summary, schema: None, kind: Some(ErrorKind::Interrupted) }
     }
 }
 

@@ -149,7 +149,7 @@ impl Pipeline<'_> {
         let written = written.unwrap_or(Err(Stop::Elsewhere));
         match (read, written, staged) {
             (Ok(()), Ok(written), Ok(files)) => {
-                counters.rows_duplicate = written.duplicates;
+                counters.rows_duplicate += written.duplicates;
                 counters.rows_filtered += written.incoming.as_ref().map_or(0, Incoming::filtered);
                 let Written { index, superseded, incoming, next_sequence, eras, .. } = written;
                 let incoming = incoming.map(Arc::new);
@@ -229,6 +229,7 @@ impl Reader<'_> {
         let Settled { batch, seen, grown } = self.evolving.settle(read.map_err(|_| Stop::Elsewhere)?).await?;
         self.counters.rows_fetched += batch.rows_fetched;
         self.counters.rows_filtered += batch.rows_filtered;
+        self.counters.rows_duplicate += batch.rows_duplicate;
         self.counters.rows_rejected += batch.rows_rejected;
         self.counters.values_discarded += batch.values_discarded;
         let is_last = match (self.cursor.as_mut(), &seen) {
@@ -348,6 +349,13 @@ pub(super) struct TableStage {
     rows: u64,
 }
 
+/// The schema of the first rows, from what a checkpoint holds.
+pub(super) fn first_schema(state: &[u8]) -> Result<TableSchema, RunError> {
+    let state: StageState = postcard::from_bytes(state)?;
+    let eras: Eras = serde_json::from_str(&state.eras).map_err(RunError::Stored)?;
+    Ok(eras.first().clone())
+}
+
 impl TableStage {
     /// `schema` is that of the first rows.
     pub(super) fn new(
@@ -364,9 +372,8 @@ impl TableStage {
             match input.blocking_recv() {
                 None => return Err(Stop::Elsewhere),
                 Some(Input::Mark(mut mark)) => {
-                    let started = meter.start();
+                    mark.taken = meter.now();
                     let flushed = self.flush(&mut mark)?;
-                    meter.stop(started);
                     files.send(flushed)?;
                     files.mark(mark)?;
                 }

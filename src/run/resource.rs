@@ -7,8 +7,10 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use super::{
     begin::{Beginning, Begun},
     change::Work,
-    outcome::{Claim, Committed, Counters, Ended},
-    windows::Input,
+    claims::{self, Claims},
+    evolving,
+    inferring::Start,
+    outcome::{Committed, Counters, Ended},
 };
 use crate::{
     commit::{self, DiedAfterCommit, RunRecord, TableFormat},
@@ -39,6 +41,8 @@ pub(super) struct Export<'a> {
     pub(super) wait: bool,
     /// Whether what a dead run left may be gone on with.
     pub(super) resume: bool,
+    /// What the run holds of the tables that it is done with.
+    pub(super) claims: &'a Claims,
     /// Bytes that this resource may hold.
     pub(super) memory: u64,
     pub(super) client: &'a Arc<Client>,
@@ -58,14 +62,16 @@ impl Export<'_> {
             Err(error) => return Ended::failed(self.resource, &counters, &error),
         };
         let exported = self.export(table.as_ref(), &mut counters).await;
-        let mut ended = match exported {
+        let ended = match exported {
             Ok(committed) => Ended::committed(self.resource, &counters, committed, self.destination, self.table_format),
             Err(error) => Ended::failed(self.resource, &counters, &error),
         };
         self.record(table.as_ref(), started, &counters, &ended).await;
-        // Until the whole run is over, others find this one alive, also where this table is done.
-        let appends = self.resource.write_disposition == WriteDisposition::Append && !self.moves_cursor();
-        ended.held = table.workspace().held().await.map(|lease| Claim { lease, appends });
+        if let Some(lease) = table.workspace().held().await {
+            // With a cursor the same once more asks for what comes after this.
+            let appends = self.resource.write_disposition == WriteDisposition::Append && !self.moves_cursor();
+            if appends { self.claims.hold(lease).await } else { claims::best_effort(lease.release()).await }
+        }
         ended
     }
 
@@ -76,7 +82,10 @@ impl Export<'_> {
                 later => self.work_in_windows(table, *begun, later, counters).await,
             },
             Beginning::Done(died) => self.committed_before(table, &died, counters).await,
-            Beginning::Nothing(table) => Ok(Committed::of(&table)),
+            Beginning::Nothing(table) => {
+                let plan = evolving::in_table(self.resource, self.table_format, &table)?;
+                Ok(Committed::of(&table, &plan))
+            }
         }
     }
 
@@ -90,7 +99,12 @@ impl Export<'_> {
     ) -> Result<Committed> {
         let (mut work, resource, resumed) = Work::new(begun);
         let export = Export { resource: &resource, ..*self };
-        let committed = export.stage_and_commit(table, &mut work, Input { resumed, pages }, counters).await;
+        let start = match (resumed, pages) {
+            (Some(resumed), _) => Start::Behind(Box::new(resumed)),
+            (None, Some(pages)) => Start::Taken(pages),
+            (None, None) => Start::First,
+        };
+        let committed = export.infer_and_commit(table, &mut work, start, counters).await;
         if let (Err(error), Some(attempt)) = (&committed, work.into_attempt()) {
             // The failure is what the user must hear of; what it leaves behind, the next run takes away. Nothing is deleted
             // that a commit may name.
@@ -119,7 +133,8 @@ impl Export<'_> {
         // It may have joined some of them after that.
         files.retain(|file| snapshot.files.contains(file));
         let rows_written = counters.rows_appended();
-        Ok(Committed { rows_written, files, ..Committed::of(&snapshot) })
+        let plan = evolving::in_table(self.resource, self.table_format, &snapshot)?;
+        Ok(Committed { rows_written, files, ..Committed::of(&snapshot, &plan) })
     }
 
     /// The record of the run is for people: that it can't be written changes nothing.

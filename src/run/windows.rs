@@ -13,7 +13,6 @@ use std::collections::VecDeque;
 
 use super::{
     begin::{Beginning, Begun},
-    checkpoint::Resumed,
     fill::PAGES_PART,
     outcome::{Committed, Counters},
     resource::Export,
@@ -27,14 +26,6 @@ use crate::{
 
 /// Windows whose pages are fetched at the same time, at most: more would leave too little memory to each.
 const MOST_AHEAD: usize = 16;
-
-/// What a range is read from.
-#[derive(Default)]
-pub(super) struct Input {
-    pub(super) resumed: Option<Resumed>,
-    /// Those of the range, where they are on their way already.
-    pub(super) pages: Option<Box<dyn PageSource>>,
-}
 
 /// Windows that have their turn later, the first few with their pages on the way.
 struct Ahead {
@@ -85,7 +76,7 @@ impl Export<'_> {
         {
             let resource = in_range(self.resource, range);
             // Half of it holds pages that came before their turn, half those that wait to be taken.
-            let pages = PagesAhead::new(Export { resource: &resource, ..*self }.pages(memory)?, memory);
+            let pages = PagesAhead::new(Export { resource: &resource, ..*self }.list(memory)?, memory);
             ahead.under_way.push_back((resource, pages));
         }
         Ok(())
@@ -107,6 +98,9 @@ fn in_range(resource: &ResourcePlan, range: Range) -> ResourcePlan {
     if let Some(IncrementalPlan { range: own, window: Some(Window { then, .. }), .. }) = &mut resource.incremental {
         resource.write_disposition = *then;
         *own = Some(range);
+    }
+    if let Some(inference) = &mut resource.inference {
+        inference.anew = false;
     }
     resource
 }

@@ -151,7 +151,7 @@ fn the_seed_config_gives_one_plan_in_three_formats() {
     });
     assert_eq!(plans[0], plans[1]);
     assert_eq!(plans[0], plans[2]);
-    assert!(plans[0].contains("\"url\": \"https://api.example.com/v1/test_cases\""), "{}", plans[0]);
+    assert!(plans[0].contains("\"path\": \"/v1/test_cases\""), "{}", plans[0]);
     assert!(!plans[0].contains("value-of-"), "a secret is in the plan's JSON");
 }
 
@@ -201,6 +201,23 @@ schema = {columns = [{name = \"id\", type = \"list<intt>\"}]}
     c.toml:7:64: resources[0].endpoint.paginator.limit: expected a whole number, found `many`
     c.toml:8:49: resources[0].schema.columns[0].type: `list<intt>`: unknown type `intt` (expected a type such as `int64`, `string`, `decimal(10,2)` or `list<string>`)
     "###);
+}
+
+#[test]
+fn a_data_file_that_s3_could_not_copy_is_refused_where_its_size_stands() {
+    let config = |size: &str| {
+        format!(
+            "client: {{base_url: \"https://a.example\", paginator: single_page}}
+resources: [{{name: t, schema: {{columns: [{{name: id, type: int64}}]}}}}]
+destination:
+  url: ./lake
+  parquet: {{target_file_size: {size}}}
+"
+        )
+    };
+    let directory = directory(&[("large.yaml", &config("6GB")), ("largest.yaml", &config("5GB"))]);
+    assert_snapshot!(problems(&directory, "large.yaml"), @"large.yaml:5:31: destination.parquet.target_file_size: expected a size of at most 5GB, such as `256MB` or `1GiB`, found `6GB`");
+    assert!(loaded(&directory, "largest.yaml").is_ok());
 }
 
 #[test]

@@ -29,6 +29,7 @@ struct Step {
     position: Position,
     counters: FetchCounters,
     warnings: Vec<String>,
+    shortfall: Option<String>,
     /// Its part of the bytes that may wait.
     _held: Option<OwnedSemaphorePermit>,
 }
@@ -39,6 +40,7 @@ pub struct PagesAhead {
     position: Position,
     counters: FetchCounters,
     warnings: Vec<String>,
+    shortfall: Option<String>,
     _task: JoinSet<()>,
 }
 
@@ -50,7 +52,7 @@ impl PagesAhead {
         let (position, counters) = (pages.position(), pages.counters());
         let mut task = JoinSet::new();
         task.spawn(run(pages, memory, sender));
-        Self { steps, position, counters, warnings: Vec::new(), _task: task }
+        Self { steps, position, counters, warnings: Vec::new(), shortfall: None, _task: task }
     }
 }
 
@@ -65,7 +67,8 @@ async fn run(mut pages: Pages, memory: u64, steps: UnboundedSender<Step>) {
         let held = Arc::clone(&room).acquire_many_owned(kib).await.ok();
         let is_over = page.is_none();
         let (position, counters, warnings) = (pages.position(), pages.counters(), pages.warnings().to_vec());
-        let sent = steps.send(Step { page, position, counters, warnings, _held: held });
+        let shortfall = pages.shortfall().map(str::to_owned);
+        let sent = steps.send(Step { page, position, counters, warnings, shortfall, _held: held });
         if is_over || sent.is_err() {
             return;
         }
@@ -76,7 +79,8 @@ async fn run(mut pages: Pages, memory: u64, steps: UnboundedSender<Step>) {
 impl PageSource for PagesAhead {
     async fn next(&mut self) -> Option<Result<Page, FetchError>> {
         let step = self.steps.recv().await?;
-        (self.position, self.counters, self.warnings) = (step.position, step.counters, step.warnings);
+        (self.position, self.counters) = (step.position, step.counters);
+        (self.warnings, self.shortfall) = (step.warnings, step.shortfall);
         step.page
     }
 
@@ -90,5 +94,9 @@ impl PageSource for PagesAhead {
 
     fn warnings(&self) -> &[String] {
         &self.warnings
+    }
+
+    fn shortfall(&self) -> Option<&str> {
+        self.shortfall.as_deref()
     }
 }

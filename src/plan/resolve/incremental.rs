@@ -1,6 +1,10 @@
 //! `endpoint.incremental`, or the parameter of `type: incremental`: loading only what is new.
 
-use super::{Overrides, columns::Columns, disposition::Disposition};
+use super::{
+    Overrides,
+    columns::Columns,
+    disposition::{self, Disposition},
+};
 use crate::{
     config::{
         Findings, Located, Problem, Section,
@@ -120,7 +124,12 @@ impl Incremental<'_> {
     fn identity(&self, section: &Section<'_>, has_lag: bool, findings: &mut Findings) -> Option<Identity> {
         if !section.is_written("primary_key") {
             let appends = self.disposition.written == WriteDisposition::Append && !has_lag;
-            let key: Vec<_> = self.primary_key.iter().filter_map(|index| selector(self.columns.get(*index)?)).collect();
+            let names = self.resource.texts("primary_key");
+            // Columns that are found out later are fields of the record by their names.
+            let key: Vec<_> = match self.primary_key {
+                [] => names.iter().filter_map(|name| name.value.parse().ok()).collect(),
+                columns => columns.iter().filter_map(|index| selector(self.columns.get(*index)?)).collect(),
+            };
             return Some(if appends && !key.is_empty() { Identity::Key(key) } else { Identity::Content });
         }
         section.get("primary_key")?;
@@ -154,13 +163,20 @@ impl Incremental<'_> {
         }
         let gone = match &self.merge.strategy {
             _ if !self.disposition.merges() => return,
-            _ if self.merge.delete_missing => "`on_missing: delete`",
-            MergeStrategy::Scd2(_) if self.merge.merge_key.is_empty() => "`scd2` without a `merge_key`",
+            _ if self.deletes_missing() => "`on_missing: delete`",
+            MergeStrategy::Scd2(_) if !disposition::is_named(self.resource, "merge_key") => {
+                "`scd2` without a `merge_key`"
+            }
             _ => return,
         };
         let message =
             format!("{gone} takes rows that a run does not bring for gone, and an incremental one brings few");
         findings.error(section.place(), message, Some("leave one of them out".to_owned()));
+    }
+
+    fn deletes_missing(&self) -> bool {
+        let places = [&self.disposition.options, self.resource];
+        places.iter().any(|section| section.text("on_missing").is_some_and(|word| word.value == "delete"))
     }
 
     /// `--start` and `--end` in place of what the config has.
