@@ -50,7 +50,8 @@ pub struct Batch {
     pub values_discarded: u64,
 }
 
-/// A top-level field that no column is declared for, and is not null everywhere.
+/// A top-level field that no column is declared for, and is not null everywhere; or one whose column came without being
+/// declared, and lacks fields that are within it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UndeclaredField {
     pub name: String,

@@ -62,11 +62,11 @@ pub async fn run(plan: Plan, environment: Environment, reporter: Arc<dyn Reporte
 
 /// A run that is over but for its word: other runs of its tables find it alive until it is released.
 ///
-/// That goes for tables it has appended to alone: to merge or to replace once more changes nothing, so that the others are free
-/// as soon as they are done. Whoever tells of the outcome does so before the release: a process that dies before it has told is found to have committed, so that an
-/// `append` that is run again does not append twice. Of a run some of whose resources failed, the appends that were committed
-/// stay on record beyond its end, as it is run again for the others. Dropped without [`release`](Self::release), all its
-/// commits do.
+/// That goes for tables it has appended to alone: to merge or to replace once more changes nothing, so that the others are
+/// free as soon as they are done. Whoever tells of the outcome does so before the release: a process that dies before it has
+/// told is found to have committed, so that an `append` that is run again does not append twice. Of a run some of whose
+/// resources failed, the appends that were committed stay on record beyond its end, as it is run again for the others.
+/// Dropped without [`release`](Self::release), all its commits do.
 #[derive(Debug)]
 #[must_use = "other runs find it alive until it is released"]
 pub struct Held {
@@ -88,6 +88,9 @@ pub async fn run_held(plan: Plan, environment: Environment, reporter: Arc<dyn Re
     let connections = run.connect();
     let jobs = run.plan.resources.iter().map(|resource| run.resource(resource, &connections));
     let ended: Vec<Ended> = stream::iter(jobs).buffered(RESOURCES_AT_ONCE).collect().await;
+    if let Ok(connections) = &connections {
+        connections.client.settle().await;
+    }
     let elapsed = run.environment.clock.elapsed().saturating_sub(started);
     Held { outcome: Outcome::new(run.plan.pipeline.clone(), run.run_id.clone(), elapsed, ended), claims: run.claims }
 }

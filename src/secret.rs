@@ -3,7 +3,10 @@
 //! [`Secret`] cannot be printed; [`Redactor`] knows every secret value of a plan and strips them, and query parameters of
 //! telling names, from URLs and from text that a server sent back.
 
-use std::fmt;
+use std::{
+    fmt,
+    sync::{Arc, PoisonError, RwLock},
+};
 
 use serde::{Serialize, Serializer};
 use url::Url;
@@ -75,30 +78,34 @@ pub fn is_secret_name(name: &str) -> bool {
         || name.ends_with("key") && !KEYS_OF_DATA.contains(&name.as_str())
 }
 
-/// Strips known secret values from text and URLs.
+/// Strips known secret values from text and URLs. Clones share what they know: a value that one of them learns while a run goes
+/// on, such as an access token, is stripped by all of them from then on.
 #[derive(Clone, Default)]
 pub struct Redactor {
-    values: Vec<Secret<String>>,
+    /// The longest first: a value that contains another must not leave its tail behind.
+    known: Arc<RwLock<Arc<Vec<Secret<String>>>>>,
 }
 
 impl Redactor {
     /// Values shorter than four bytes are not looked for: stripping every `a` from a message hides the message, not the `a`.
     pub fn new(values: impl IntoIterator<Item = String>) -> Self {
-        Self::default().with(values)
+        let redactor = Self::default();
+        redactor.learn(values);
+        redactor
     }
 
-    /// The same, with further values.
-    pub fn with(self, values: impl IntoIterator<Item = String>) -> Self {
-        let added = values.into_iter().flat_map(spellings).filter(|value| value.len() >= 4);
-        let mut values: Vec<String> = self.values.into_iter().map(|Secret(value)| value).chain(added).collect();
-        // The longest first: a value that contains another must not leave its tail behind.
+    /// Strips these values too, here and in all clones. To be told before anybody can come across them.
+    pub fn learn(&self, values: impl IntoIterator<Item = String>) {
+        let added: Vec<_> = values.into_iter().flat_map(spellings).filter(|value| value.len() >= 4).collect();
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        let mut values: Vec<String> = known.iter().map(|value| value.expose().clone()).chain(added).collect();
         values.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
         values.dedup();
-        Self { values: values.into_iter().map(Secret::new).collect() }
+        *known = Arc::new(values.into_iter().map(Secret::new).collect());
     }
 
     pub fn text(&self, text: &str) -> String {
-        self.values.iter().fold(text.to_owned(), |text, value| text.replace(value.expose(), REDACTED))
+        self.known().iter().fold(text.to_owned(), |text, value| text.replace(value.expose(), REDACTED))
     }
 
     /// The URL without user information, without the values of secret parameters, and without known secret values.
@@ -114,6 +121,11 @@ impl Redactor {
         self.text(shown.as_str())
     }
 
+    /// The list is replaced as a whole: a panic elsewhere leaves the old one or the new one.
+    fn known(&self) -> Arc<Vec<Secret<String>>> {
+        Arc::clone(&self.known.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
     fn query(&self, url: &Url) -> String {
         let pairs = url.query().unwrap_or_default().split('&').map(|pair| match pair.split_once('=') {
             Some((name, _)) if is_secret_name(name) => format!("{name}={REDACTED}"),
@@ -125,7 +137,7 @@ impl Redactor {
 
 impl fmt::Debug for Redactor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Redactor({} values)", self.values.len())
+        write!(f, "Redactor({} values)", self.known().len())
     }
 }
 
@@ -201,8 +213,9 @@ mod tests {
     }
 
     #[test]
-    fn values_that_come_later_are_stripped_like_the_first() {
-        let redactor = Redactor::new(["abcd".to_owned()]).with(["abcd-efgh".to_owned()]);
+    fn values_that_come_later_are_stripped_like_the_first_by_every_clone() {
+        let redactor = Redactor::new(["abcd".to_owned()]);
+        redactor.clone().learn(["abcd-efgh".to_owned()]);
         assert_eq!(redactor.text("it was abcd-efgh and abcd"), "it was *** and ***");
     }
 

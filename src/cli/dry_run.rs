@@ -1,5 +1,7 @@
 //! `restlake run --dry-run`: a plan in words, or as its JSON. Secrets appear in neither.
 
+mod identity;
+
 use std::time::Duration;
 
 use indicatif::{DecimalBytes, HumanCount};
@@ -12,9 +14,8 @@ use super::{
 use crate::{
     json::Selector,
     plan::{
-        AuthPlan, ClientPlan, Compression, MergePlan, MergeStrategy, OffsetPlan, OnDrift, PaginatorPlan,
-        PartitionField, Plan, RequestPlan, ResourcePlan, Scd2Plan, TableFormatKind, Template, Transform,
-        WriteDisposition,
+        ClientPlan, Compression, MergePlan, MergeStrategy, OffsetPlan, OnDrift, PaginatorPlan, PartitionField, Plan,
+        RequestPlan, ResourcePlan, Scd2Plan, TableFormatKind, Template, Transform, WriteDisposition,
     },
     schema::{Column, ColumnsContract, Source},
     secret::{REDACTED, Redactor, is_secret_name},
@@ -99,7 +100,7 @@ fn client_lines(plan: &Plan) -> Vec<Line> {
     let mut lines = vec![
         ("pipeline", plan.pipeline.clone()),
         ("api", base_url.to_string()),
-        ("auth", auth(&plan.client.auth)),
+        ("auth", identity::auth(&plan.client.auth)),
         ("limits", limits),
         ("timeouts", timeouts),
         ("destination", plan.destination.url.clone()),
@@ -108,6 +109,7 @@ fn client_lines(plan: &Plan) -> Vec<Line> {
     if !headers.is_empty() {
         lines.insert(3, ("headers", headers.join(", ")));
     }
+    lines.splice(3..3, identity::trust(&plan.client));
     lines
 }
 
@@ -118,17 +120,6 @@ fn tables(plan: &Plan) -> String {
     };
     let busy = if plan.wait { "waited for" } else { "left alone" };
     format!("{format}, earlier versions kept for {}, {busy} while another run writes them", duration(plan.retain))
-}
-
-fn auth(auth: &AuthPlan) -> String {
-    match auth {
-        AuthPlan::None => "none".into(),
-        AuthPlan::ApiKey { name, location, .. } => {
-            format!("api_key `{name}` in the {}", format!("{location:?}").to_lowercase())
-        }
-        AuthPlan::Bearer { .. } => "bearer".into(),
-        AuthPlan::HttpBasic { username, .. } => format!("http_basic as {username}"),
-    }
 }
 
 fn resource_lines(resource: &ResourcePlan, resumes: bool) -> Vec<Line> {
@@ -316,7 +307,10 @@ fn duration(duration: Duration) -> String {
 mod tests {
     use super::*;
     use crate::{
-        plan::{ApiKeyLocation, CheckpointPlan, MergePlan, ParquetPlan, RateLimit, RetryPlan, TableFormatKind},
+        plan::{
+            ApiKeyLocation, AuthPlan, CheckpointPlan, MergePlan, ParquetPlan, RateLimit, RetryPlan, TableFormatKind,
+            TlsPlan,
+        },
         schema::{ColumnType, Contract, Naming, Source, TableSchema},
         secret::Secret,
         store::Destination,
@@ -336,6 +330,8 @@ mod tests {
                 api_key: Secret::new("hunter2".into()),
                 location: ApiKeyLocation::Query,
             },
+            allowed_hosts: Vec::new(),
+            tls: TlsPlan::default(),
             max_concurrency: 16,
             rate_limit: Some(RateLimit { requests: 10, per: Duration::from_secs(1) }),
             timeout: Duration::from_secs(60),

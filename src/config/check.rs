@@ -140,7 +140,7 @@ impl Check<'_> {
                 self.key_by_name(value);
                 self.map(value, item);
             }
-            Shape::Text | Shape::Secret | Shape::Bool | Shape::Scalar => {}
+            Shape::Text | Shape::Secret | Shape::File | Shape::Bool | Shape::Scalar => {}
         }
     }
 
@@ -318,7 +318,9 @@ impl Check<'_> {
         }
         let help = match (&value.kind, shape) {
             (Kind::Text(_), Shape::Bool) => Some("bools are `true` and `false`, without quotes".to_owned()),
-            (Kind::Number(_) | Kind::Bool(_), Shape::Text | Shape::Secret) => Some("put it in quotes".to_owned()),
+            (Kind::Number(_) | Kind::Bool(_), Shape::Text | Shape::Secret | Shape::File) => {
+                Some("put it in quotes".to_owned())
+            }
             _ => None,
         };
         let found = if matches!(shape, Shape::Secret) { value.kind.name().to_owned() } else { shown(value) };
@@ -389,7 +391,9 @@ fn coerce(value: &mut Value, shape: &Shape) {
 /// Whether a value of this kind may have this shape; what it says is looked at later.
 fn accepts(shape: &Shape, kind: &Kind) -> bool {
     match shape {
-        Shape::Text | Shape::Secret | Shape::Parsed(_) | Shape::Choice(_) => matches!(kind, Kind::Text(_)),
+        Shape::Text | Shape::Secret | Shape::File | Shape::Parsed(_) | Shape::Choice(_) => {
+            matches!(kind, Kind::Text(_))
+        }
         Shape::Bool => matches!(kind, Kind::Bool(_)),
         Shape::Count { .. } => matches!(kind, Kind::Number(_)),
         Shape::Scalar => matches!(kind, Kind::Text(_) | Kind::Number(_) | Kind::Bool(_)),
@@ -405,6 +409,7 @@ fn accepts(shape: &Shape, kind: &Kind) -> bool {
 fn expected(shape: &Shape) -> String {
     match shape {
         Shape::Text | Shape::Secret => "text".to_owned(),
+        Shape::File => "the path of a file".to_owned(),
         Shape::Bool => "`true` or `false`".to_owned(),
         Shape::Count { .. } => "a whole number".to_owned(),
         Shape::Scalar => "text, a number or a bool".to_owned(),

@@ -3,6 +3,7 @@
 //! Written by hand and read by three: the check of what the user wrote ([`super::check`]), the defaults that the typed view
 //! falls back to ([`super::view`]), and the JSON Schema ([`super::json_schema`]).
 
+mod auth;
 mod client;
 mod destination;
 mod incremental;
@@ -55,6 +56,8 @@ pub enum Shape {
     Text,
     /// Text that is never shown.
     Secret,
+    /// The path of a file, which is read: its content takes the path's place.
+    File,
     Bool,
     /// A whole number within these bounds.
     Count {
@@ -210,12 +213,6 @@ const fn later_word(word: &'static str) -> Word {
 const fn variant(word: &'static str, table: &'static Table) -> Variant {
     Variant { word, status: Status::Supported, table }
 }
-
-const fn later_variant(word: &'static str) -> Variant {
-    Variant { word, status: Status::NotYet, table: &NOTHING }
-}
-
-static NOTHING: Table = table("nothing", "", &[]);
 
 /// The key by which a [`Union`] tells its objects apart.
 pub const TYPE: &str = "type";

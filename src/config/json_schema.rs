@@ -65,7 +65,7 @@ impl Builder {
 
     fn shape(&mut self, shape: &'static Shape) -> Value {
         match shape {
-            Shape::Text | Shape::Secret => json!({"type": "string"}),
+            Shape::Text | Shape::Secret | Shape::File => json!({"type": "string"}),
             Shape::Bool => or_filled_in(json!({"type": "boolean"})),
             Shape::Count { min, max } => or_filled_in(count(*min, *max)),
             Shape::Scalar => json!({"type": ["string", "number", "boolean"]}),

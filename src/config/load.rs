@@ -10,6 +10,7 @@ use super::{
     check::check,
     defaults::merge,
     fields::{ROOT, SCHEMA},
+    files::Files,
     interpolate::Interpolation,
     parse::{Syntax, parse},
     problem::{Findings, Problem, Problems, Severity, SourceText},
@@ -48,7 +49,9 @@ pub struct Config {
     resources: Vec<Value>,
     /// What the pipeline is called unless it has a name: the file's stem.
     pub default_name: String,
-    /// Contents of `${file:}`.
+    /// What relative paths resolve against.
+    pub directory: PathBuf,
+    /// Contents of `${file:}`, and of files under telling names.
     pub secrets: Vec<Secret<String>>,
 }
 
@@ -76,11 +79,14 @@ pub fn load(source: Source, variables: &dyn Fn(&str) -> Option<String>) -> Resul
     interpolation.fill(&mut root, &mut findings);
     let secrets = interpolation.secrets;
     check(&mut root, &ROOT, &mut findings);
+    let mut files = Files { directory: &directory, findings: &mut findings, secrets };
+    files.insert(&mut root, &ROOT);
+    let secrets = files.secrets;
     SchemaFiles { directory: &directory, read: HashMap::new(), findings: &mut findings }.insert(&mut root);
     let defaults = root.get("resource_defaults");
     let written = root.get("resources").map_or(&[][..], Value::items);
     let resources = written.iter().filter(|item| !item.is_broken()).map(|item| merge(defaults, item)).collect();
-    let config = Config { resources, root, default_name: source.stem(), secrets };
+    let config = Config { resources, root, default_name: source.stem(), directory, secrets };
     Ok(Loaded::new(config, findings))
 }
 

@@ -12,6 +12,7 @@
 mod check;
 mod defaults;
 pub(crate) mod fields;
+mod files;
 mod interpolate;
 mod json_schema;
 mod load;

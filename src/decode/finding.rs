@@ -3,7 +3,7 @@
 use std::{borrow::Cow, fmt};
 
 use crate::{
-    json::{Kind, Node, StringError},
+    json::{Key, Kind, Node, StringError},
     schema::ColumnType,
 };
 
@@ -172,6 +172,38 @@ impl<'a> Findings<'a> {
             found: Some(found),
             misfit,
         });
+    }
+
+    /// A field within a value that its type has no place for.
+    #[cold]
+    pub fn add_unknown(&mut self, key: Key<'a>, found: Node<'a>) {
+        let name = key.text().unwrap_or_else(|_| String::from_utf8_lossy(key.raw()));
+        self.list.push(Finding {
+            subject: Subject::Undeclared,
+            steps: vec![Step::Key(name)],
+            depth: usize::MAX,
+            expected: Expected::NoColumn,
+            found: Some(found),
+            misfit: Misfit::Undeclared,
+        });
+    }
+
+    /// Forgets unknown fields among the findings from `first` on; whether there were any.
+    pub fn forget_unknown(&mut self, first: usize) -> bool {
+        let mut behind = self.list.split_off(first);
+        let before = behind.len();
+        behind.retain(|finding| finding.misfit != Misfit::Undeclared);
+        let forgot = behind.len() < before;
+        self.list.append(&mut behind);
+        forgot
+    }
+
+    /// Says of the unknown fields among the findings from `first` on that they lie below a field of the record.
+    pub fn locate_unknown(&mut self, first: usize, key: &'a str) {
+        for finding in self.list.iter_mut().skip(first).filter(|finding| finding.misfit == Misfit::Undeclared) {
+            finding.subject = Subject::Undeclared;
+            finding.steps.push(Step::Key(Cow::Borrowed(key)));
+        }
     }
 
     /// Says of all findings from `first` on that they lie below `step`.

@@ -11,10 +11,15 @@ pub(super) struct Layout {
     pub notation: Notation,
     /// Binary: hexadecimal digits in place of base64.
     pub hex: bool,
+    /// Of objects, every field has to be one of the struct's: nobody said which ones may be ignored.
+    pub whole: bool,
 }
 
 /// What values have that no `format` rules.
-pub(super) const PLAIN: Layout = Layout { notation: Notation::Iso, hex: false };
+pub(super) const PLAIN: Layout = Layout { notation: Notation::Iso, hex: false, whole: false };
+
+/// The same within a column that nobody declared.
+pub(super) const WHOLE: Layout = Layout { whole: true, ..PLAIN };
 
 impl Layout {
     /// The layout of a column; `format` rules the values at the end of its lists and maps. Fails with what is wrong.

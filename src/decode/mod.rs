@@ -13,6 +13,7 @@
 //! What the interface leaves open is decided like this:
 //! - A field is declared if a column's source begins with it; a column that takes the whole record (`$`) declares none.
 //!   Fields inside a declared object are not judged: the contract for columns is about the top level, as in dlt.
+//!   Those inside an object whose column nobody declared either are judged as the record's own, at any depth.
 //! - An undeclared field that is null is not judged, since a field that is null and one that is missing are the same.
 //! - A path through null is missing; through a text, number or array it is a mismatch.
 //! - A record that is no object, and a mismatch in a key or in a column that is not nullable, can't become null: under
@@ -46,7 +47,7 @@ pub use sieve::{Seen, Side, Sieve};
 use self::layout::Layout;
 use crate::{
     model::{Batch, Page},
-    schema::{Column, Contract, TableSchema},
+    schema::{Column, Contract, Source, TableSchema},
 };
 
 /// Turns a resource's pages into batches. Holds nothing of a page: threads share one.
@@ -99,15 +100,16 @@ impl Decoder {
         SchemaRef::clone(&self.schema)
     }
 
-    /// A decoder with these columns behind its own.
+    /// A decoder with these columns: its own, which may have become wider, and others behind them.
     ///
     /// Fails as [`Decoder::new`] does.
-    pub fn grown(&self, added: &[Column]) -> Result<Self, DecodeError> {
-        let layouts = added.iter().map(|column| layout(&self.resource, column)).collect::<Result<Vec<_>, _>>()?;
-        let schema = TableSchema { columns: [&self.columns[..], added].concat() };
+    pub fn grown(&self, columns: &[Column]) -> Result<Self, DecodeError> {
+        let layouts = columns.iter().map(|column| layout(&self.resource, column)).collect::<Result<_, _>>()?;
+        let added = columns.get(self.columns.len()..).unwrap_or_default();
+        let schema = TableSchema { columns: columns.to_vec() };
         Ok(Self {
             resource: self.resource.clone(),
-            layouts: self.layouts.iter().cloned().chain(layouts).collect(),
+            layouts,
             required: self.required.iter().copied().chain(added.iter().map(|column| !column.nullable)).collect(),
             filled: self.filled.iter().copied().chain(added.iter().map(|_| false)).collect(),
             contract: self.contract,
@@ -118,7 +120,7 @@ impl Decoder {
 
     /// A batch of a decoder that this one has [`grown`](Self::grown) out of, with nulls in the columns that it lacks.
     ///
-    /// Fails if it is of another decoder.
+    /// Fails if it is of another decoder, or if columns have become wider since.
     pub fn padded(&self, batch: Batch) -> Result<Batch, DecodeError> {
         if batch.rows.schema_ref().fields().len() == self.schema.fields().len() {
             return Ok(batch);
@@ -142,7 +144,9 @@ impl Decoder {
 }
 
 fn layout(resource: &str, column: &Column) -> Result<Layout, DecodeError> {
-    Layout::new(&column.data_type, column.format.as_ref()).map_err(|problem| DecodeError::Format {
+    let made = Layout::new(&column.data_type, column.format.as_ref());
+    let whole = matches!(column.source, Source::Evolved(_));
+    made.map(|layout| Layout { whole, ..layout }).map_err(|problem| DecodeError::Format {
         resource: resource.to_owned(),
         column: column.name.clone(),
         data_type: column.data_type.to_string(),

@@ -129,6 +129,9 @@ impl<'a> PageDecoder<'a> {
                 let before = self.findings.len();
                 builder.append(value, &mut self.findings);
                 self.findings.attribute(before, column);
+                if self.findings.len() > before {
+                    self.rule_unknown_fields(before, column, value);
+                }
                 value.kind() == Kind::Null
             }
             Slot::Blocked(value, depth) => {
@@ -140,6 +143,20 @@ impl<'a> PageDecoder<'a> {
         };
         if is_null && self.is_required(column) {
             self.findings.push(self.column_finding(column, None, Misfit::Null));
+        }
+    }
+
+    /// Fields within a column that nobody declared fall under the contract for columns, as the record's own do.
+    #[cold]
+    fn rule_unknown_fields(&mut self, first: usize, column: usize, value: Node<'a>) {
+        let Some(Source::Evolved(key)) = self.decoder.columns.get(column).map(|column| &column.source) else { return };
+        match self.decoder.contract.columns {
+            ColumnsContract::DiscardValue => _ = self.findings.forget_unknown(first),
+            ColumnsContract::Evolve if self.findings.forget_unknown(first) => {
+                self.undeclared.push_within(key, value);
+            }
+            ColumnsContract::Evolve => {}
+            ColumnsContract::DiscardRow | ColumnsContract::Freeze => self.findings.locate_unknown(first, key),
         }
     }
 

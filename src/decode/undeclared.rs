@@ -1,5 +1,7 @@
 //! Fields that no column is declared for, where the contract says `evolve`: which there are, and what their values tell.
 
+use std::borrow::Cow;
+
 use hashbrown::HashMap;
 
 use crate::{
@@ -12,7 +14,7 @@ use crate::{
 #[derive(Default)]
 pub(super) struct Undeclared<'a> {
     /// Of the record at hand: whether it counts is known only when it is judged.
-    record: Vec<(Key<'a>, Node<'a>)>,
+    record: Vec<(Cow<'a, str>, Node<'a>)>,
     fields: Vec<UndeclaredField>,
     /// By name, which of the fields.
     known: HashMap<String, usize>,
@@ -21,19 +23,23 @@ pub(super) struct Undeclared<'a> {
 impl<'a> Undeclared<'a> {
     /// A field of the record at hand. A field that is null is as good as none.
     pub fn push(&mut self, key: Key<'a>, value: Node<'a>) {
-        if value.kind() != Kind::Null {
-            self.record.push((key, value));
+        // A name that is no text can be no column's.
+        if let (false, Ok(name)) = (value.kind() == Kind::Null, key.text()) {
+            self.record.push((name, value));
         }
+    }
+
+    /// A field that has a column, whose type lacks fields that are within.
+    pub fn push_within(&mut self, key: &'a str, value: Node<'a>) {
+        self.record.push((Cow::Borrowed(key), value));
     }
 
     /// Ends a record; what is rejected tells nothing.
     pub fn end_record(&mut self, is_kept: bool) {
         let record = std::mem::take(&mut self.record);
-        for (key, value) in record.iter().filter(|_| is_kept) {
-            // A name that is no text can be no column's.
-            let Ok(name) = key.text() else { continue };
+        for (name, value) in record.iter().filter(|_| is_kept) {
             let index = *self.known.entry_ref(name.as_ref()).or_insert_with(|| {
-                self.fields.push(UndeclaredField { name: name.clone().into_owned(), seen: Inferred::default() });
+                self.fields.push(UndeclaredField { name: name.to_string(), seen: Inferred::default() });
                 self.fields.len() - 1
             });
             if let Some(field) = self.fields.get_mut(index) {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use reqwest::StatusCode;
 
 use super::{
+    auth::Generation,
     client::Client,
     error::{FetchError, RequestError, Trouble},
     exchange::{Exchange, Failed},
@@ -32,6 +33,7 @@ pub(super) struct Call<'a> {
 struct Report {
     url: String,
     credentials_sent: bool,
+    signed: Option<Generation>,
     trouble: Trouble,
 }
 
@@ -47,7 +49,11 @@ impl<'a> Call<'a> {
             self.check_time()?;
             let mut exchange = Exchange::new(self.client, self.scope, self.request.clone());
             self.attempts += 1;
-            let (trouble, asked) = match exchange.run().await {
+            let outcome = exchange.run().await;
+            if let Some(quota) = exchange.quota() {
+                permit.learn(quota);
+            }
+            let (trouble, asked) = match outcome {
                 Ok(response) => {
                     permit.succeeded();
                     return Ok(response);
@@ -56,7 +62,12 @@ impl<'a> Call<'a> {
                 Err(Failed::Attempt { trouble, retry_after }) => (trouble, retry_after),
             };
             self.settle(permit, &trouble, asked);
-            let report = Report { url: exchange.shown_url(), credentials_sent: exchange.sent_credentials(), trouble };
+            let report = Report {
+                url: exchange.shown_url(),
+                credentials_sent: exchange.sent_credentials(),
+                signed: exchange.signed(),
+                trouble,
+            };
             self.failed(report, asked).await?;
         }
     }
@@ -86,8 +97,7 @@ impl<'a> Call<'a> {
 
     /// Waits until the next attempt; an error if there is none.
     async fn failed(&mut self, report: Report, asked: Option<Duration>) -> Result<(), FetchError> {
-        if self.may_refresh(&report.trouble) && self.client.auth.refresh().await? {
-            self.refreshed = true;
+        if self.refresh(&report).await? {
             return Ok(());
         }
         if !report.trouble.is_passing() {
@@ -106,8 +116,15 @@ impl<'a> Call<'a> {
         }
     }
 
-    fn may_refresh(&self, trouble: &Trouble) -> bool {
-        !self.refreshed && matches!(trouble, Trouble::Status { status: StatusCode::UNAUTHORIZED, .. })
+    /// Whether the server refused credentials, for the first time, and there are others to try.
+    async fn refresh(&mut self, report: &Report) -> Result<bool, FetchError> {
+        let is_refused = matches!(report.trouble, Trouble::Status { status: StatusCode::UNAUTHORIZED, .. });
+        let (Some(used), Some(auth)) = (report.signed, self.client.auth(self.scope)) else { return Ok(false) };
+        if !is_refused || self.refreshed {
+            return Ok(false);
+        }
+        self.refreshed = true;
+        auth.refresh(used).await
     }
 
     fn tell_retry(&self, report: &Report, delay: Duration) {
@@ -129,7 +146,7 @@ impl<'a> Call<'a> {
     }
 
     fn error(&self, report: Report, gave_up: Option<String>) -> FetchError {
-        let Report { url, credentials_sent, trouble } = report;
+        let Report { url, credentials_sent, trouble, .. } = report;
         let (attempts, elapsed) = (self.attempts, self.elapsed());
         RequestError { url, page: None, attempts, elapsed, trouble, gave_up, credentials_sent }.into()
     }
@@ -154,7 +171,7 @@ mod tests {
     use crate::{
         environment::Environment,
         fetch::auth::Authenticator,
-        plan::{AuthPlan, Bindings, ClientPlan, RequestPlan, RetryPlan},
+        plan::{AuthPlan, Bindings, ClientPlan, RequestPlan, RetryPlan, TlsPlan},
         report::Silent,
         secret::Redactor,
     };
@@ -167,11 +184,13 @@ mod tests {
 
     #[async_trait]
     impl Authenticator for Renewing {
-        async fn authenticate(&self, request: &mut Request) -> Result<(), FetchError> {
-            request.set_secret_header("x-key", &self.generation.load(Ordering::SeqCst).to_string())
+        async fn authenticate(&self, request: &mut Request) -> Result<Generation, FetchError> {
+            let generation = self.generation.load(Ordering::SeqCst);
+            request.set_secret_header("x-key", &generation.to_string())?;
+            Ok(generation as Generation)
         }
 
-        async fn refresh(&self) -> Result<bool, FetchError> {
+        async fn refresh(&self, _: Generation) -> Result<bool, FetchError> {
             Ok(self.generation.fetch_add(1, Ordering::SeqCst) < self.renewals)
         }
     }
@@ -199,6 +218,8 @@ mod tests {
             base_url: url.clone(),
             headers: Vec::new(),
             auth: AuthPlan::None,
+            allowed_hosts: Vec::new(),
+            tls: TlsPlan::default(),
             max_concurrency: 1,
             rate_limit: None,
             timeout: 60 * second,
@@ -207,7 +228,7 @@ mod tests {
             max_body: 100,
         };
         let mut client = Client::new(&plan, Redactor::default(), Environment::real(), Arc::new(Silent)).unwrap();
-        client.auth = Box::new(Renewing { generation: AtomicUsize::new(0), renewals });
+        client.auth = Some(Arc::new(Renewing { generation: AtomicUsize::new(0), renewals }));
         let scope = Scope { resource: "rows".into(), counters: Arc::default() };
         let bound = RequestPlan::get(url, "").bind(&Bindings::default()).unwrap();
         let response = client.fetch(Request::new(&bound).unwrap(), &scope).await;

@@ -1,50 +1,53 @@
 //! The client of one API: what all requests of a run share.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use async_trait::async_trait;
-use base64::{Engine, prelude::BASE64_STANDARD};
 use reqwest::{
+    Certificate, Identity,
     header::{ACCEPT, HeaderMap, HeaderValue},
     redirect::Policy,
 };
 use url::{Origin, Url};
 
 use super::{
-    auth::{Authenticator, Static},
+    auth::{self, Authenticator, Generation, Wire},
     call::Call,
     error::FetchError,
     limit::Limiter,
     request::{self, Request, header},
-    transport::{Response, Scope, Surroundings, Transport},
+    transport::{Notices, Response, Scope, Surroundings, Transport},
 };
 use crate::{
     environment::Environment,
     error::chain,
     json::MAX_BODY,
-    plan::{AuthPlan, ClientPlan, RetryPlan},
+    plan::{AllowedHost, AuthPlan, ClientPlan, RetryPlan},
     report::Reporter,
     secret::{Redactor, Secret, is_secret_name},
 };
 
 /// One per run, shared by all resources: its limits hold for all of them together.
 pub struct Client {
-    pub(super) http: reqwest::Client,
-    pub(super) auth: Box<dyn Authenticator>,
-    /// The query parameter that is a credential.
-    pub(super) key_param: Option<String>,
-    has_auth: bool,
-    /// The only origin that sees credentials.
+    http: reqwest::Client,
+    /// For hosts that may not know who we are: without a certificate of ours.
+    http_elsewhere: reqwest::Client,
+    pub(super) auth: Option<Arc<dyn Authenticator>>,
+    /// Of resources with credentials of their own.
+    own_auth: HashMap<String, Option<Arc<dyn Authenticator>>>,
     origin: Origin,
+    /// Who sees credentials besides `origin`.
+    allowed_hosts: Vec<AllowedHost>,
     headers: HeaderMap,
     /// Headers that are credentials by their name.
     secret_headers: HeaderMap,
-    pub(super) limiter: Limiter,
+    pub(super) limiter: Arc<Limiter>,
     pub(super) retry: RetryPlan,
     pub(super) timeout: std::time::Duration,
     /// In bytes, decoded.
     pub(super) max_body: u64,
     surroundings: Surroundings,
+    notices: Notices,
 }
 
 impl Client {
@@ -56,44 +59,94 @@ impl Client {
         reporter: Arc<dyn Reporter>,
     ) -> Result<Self, FetchError> {
         let (headers, secret_headers) = split_headers(&plan.headers)?;
-        let auth = Static::new(&plan.auth);
-        let redactor = redactor.with(derived_secrets(&plan.auth));
-        Ok(Self {
-            http: http_client(plan)?,
-            key_param: auth.param().map(str::to_owned),
-            auth: Box::new(auth),
-            has_auth: !matches!(plan.auth, AuthPlan::None),
+        let clock = environment.clock.clone();
+        let limiter = Limiter::new(plan.max_concurrency, plan.rate_limit, plan.retry.max_elapsed, clock);
+        let mut client = Self {
+            http: http_client(plan, plan.tls.identity.as_ref())?,
+            http_elsewhere: http_client(plan, None)?,
+            auth: None,
+            own_auth: HashMap::new(),
             origin: plan.base_url.origin(),
+            allowed_hosts: plan.allowed_hosts.clone(),
             headers,
             secret_headers,
-            limiter: Limiter::new(plan.max_concurrency, plan.rate_limit, environment.clock.clone()),
+            limiter: Arc::new(limiter),
             retry: plan.retry,
             timeout: plan.timeout,
             max_body: plan.max_body.min(MAX_BODY as u64),
             surroundings: Surroundings { redactor, environment, reporter },
-        })
+            notices: Notices::default(),
+        };
+        client.auth = auth::from_plan(&plan.auth, &client.wire());
+        Ok(client)
     }
 
-    pub(super) fn has_credentials(&self) -> bool {
-        self.has_auth || !self.secret_headers.is_empty()
+    /// Requests of `resource` carry credentials of its own in place of the client's.
+    #[must_use]
+    pub fn with_auth(mut self, resource: &str, plan: &AuthPlan) -> Self {
+        let auth = auth::from_plan(plan, &self.wire());
+        self.own_auth.insert(resource.to_owned(), auth);
+        self
     }
 
+    /// Waits for an exchange of credentials under way whose answer would not come twice. To be called before the runtime ends.
+    pub async fn settle(&self) {
+        for auth in self.own_auth.values().chain([&self.auth]).flatten() {
+            auth.settle().await;
+        }
+    }
+
+    fn wire(&self) -> Wire {
+        Wire {
+            http: self.http.clone(),
+            limiter: Arc::clone(&self.limiter),
+            origin: self.origin.clone(),
+            timeout: self.timeout,
+            retry: self.retry,
+            surroundings: self.surroundings.clone(),
+            notices: self.notices.clone(),
+        }
+    }
+
+    /// Who signs the requests of a resource.
+    pub(super) fn auth(&self, scope: &Scope) -> Option<&Arc<dyn Authenticator>> {
+        self.own_auth.get(&*scope.resource).unwrap_or(&self.auth).as_ref()
+    }
+
+    /// The query parameter that is a credential.
+    pub(super) fn key_param(&self, scope: &Scope) -> Option<&str> {
+        self.auth(scope)?.param()
+    }
+
+    pub(super) fn has_credentials(&self, scope: &Scope) -> bool {
+        self.auth(scope).is_some() || !self.secret_headers.is_empty()
+    }
+
+    /// Whether a request goes where credentials may be seen.
     pub(super) fn is_own(&self, request: &Request) -> bool {
-        request.url.origin() == self.origin
+        request.url.origin() == self.origin || self.allowed_hosts.iter().any(|host| host.allows(&request.url))
     }
 
-    /// The headers of one hop; to the own origin with all credentials, to any other with none.
-    pub(super) async fn prepare(&self, request: &mut Request) -> Result<(), FetchError> {
+    /// The connections for a request: a certificate is a credential too.
+    pub(super) fn http(&self, request: &Request) -> &reqwest::Client {
+        if self.is_own(request) { &self.http } else { &self.http_elsewhere }
+    }
+
+    /// The headers of one hop; where credentials may be seen with all of them, anywhere else with none. Tells which were put in.
+    pub(super) async fn prepare(&self, request: &mut Request, scope: &Scope) -> Result<Option<Generation>, FetchError> {
         request.headers = self.headers.clone();
         let is_own = self.is_own(request);
         if is_own {
             request.headers.extend(self.secret_headers.clone());
+        } else if request.is_led {
+            // A server may copy our whole query into its link or its `Location`.
+            request.drop_credentials(self.key_param(scope), &self.surroundings.redactor);
         }
         request.add_own_headers(is_own);
-        if is_own {
-            self.auth.authenticate(request).await?;
+        match self.auth(scope).filter(|_| is_own) {
+            Some(auth) => auth.authenticate(request).await.map(Some),
+            None => Ok(None),
         }
-        Ok(())
     }
 }
 
@@ -111,21 +164,33 @@ impl Transport for Client {
         &self.surroundings
     }
 
-    fn without_credentials(&self, mut link: Url) -> Url {
-        request::drop_credentials(&mut link, self.key_param.as_deref(), &self.surroundings.redactor);
+    fn without_credentials(&self, mut link: Url, scope: &Scope) -> Url {
+        request::drop_credentials(&mut link, self.key_param(scope), &self.surroundings.redactor);
         link
+    }
+
+    fn take_notices(&self) -> Vec<String> {
+        self.notices.take()
     }
 }
 
 /// reqwest without what it does on its own account: redirects, `Referer`, retries. Timeouts of whole attempts are ours too.
-fn http_client(plan: &ClientPlan) -> Result<reqwest::Client, FetchError> {
-    let builder = reqwest::Client::builder()
+fn http_client(plan: &ClientPlan, identity: Option<&Secret<String>>) -> Result<reqwest::Client, FetchError> {
+    let setup = |error: reqwest::Error| FetchError::Setup { cause: chain(&error) };
+    let mut builder = reqwest::Client::builder()
         .user_agent(concat!("restlake/", env!("CARGO_PKG_VERSION")))
         .redirect(Policy::none())
         .referer(false)
         .retry(reqwest::retry::never())
         .connect_timeout(plan.connect_timeout);
-    builder.build().map_err(|error| FetchError::Setup { cause: chain(&error) })
+    if let Some(authorities) = &plan.tls.authorities {
+        let authorities = Certificate::from_pem_bundle(authorities.expose().as_bytes()).map_err(setup)?;
+        builder = builder.tls_certs_merge(authorities);
+    }
+    if let Some(identity) = identity {
+        builder = builder.identity(Identity::from_pem(identity.expose().as_bytes()).map_err(setup)?);
+    }
+    builder.build().map_err(setup)
 }
 
 /// Headers for every host, and headers for the own origin only. A name that stands twice is sent twice.
@@ -145,16 +210,4 @@ fn split_headers(headers: &[(String, Secret<String>)]) -> Result<(HeaderMap, Hea
         };
     }
     Ok((open, secret))
-}
-
-/// Secrets that only come into being on the wire, and that a server may send back in an error text.
-fn derived_secrets(auth: &AuthPlan) -> Vec<String> {
-    match auth {
-        AuthPlan::HttpBasic { username, password } => {
-            vec![password.expose().clone(), BASE64_STANDARD.encode(format!("{username}:{}", password.expose()))]
-        }
-        AuthPlan::Bearer { token } => vec![token.expose().clone()],
-        AuthPlan::ApiKey { api_key, .. } => vec![api_key.expose().clone()],
-        AuthPlan::None => Vec::new(),
-    }
 }

@@ -4,7 +4,7 @@ use std::{fmt, time::Duration};
 
 use reqwest::StatusCode;
 
-use super::{paginate::PaginateError, records::RecordsError, redirect::RedirectError};
+use super::{auth::AuthError, paginate::PaginateError, records::RecordsError, redirect::RedirectError};
 use crate::error::{ErrorKind, Failure};
 
 /// Why a page is not there.
@@ -14,6 +14,9 @@ pub enum FetchError {
     /// A request failed, after all the attempts that it was worth.
     #[error(transparent)]
     Request(Box<RequestError>),
+    /// There are no credentials to send.
+    #[error(transparent)]
+    Auth(#[from] AuthError),
     /// The answer came, and its records are not where the config says.
     #[error("page {page} of {url}: {problem}")]
     Records { page: u64, url: String, problem: RecordsError },
@@ -174,8 +177,8 @@ impl RequestError {
     fn status_hint(&self, status: StatusCode) -> Option<String> {
         let hint = match status.as_u16() {
             401 | 403 if !self.credentials_sent => {
-                "no credentials were sent here: they go to the origin (scheme, host, port) of `client.base_url` only; \
-                 without `client.auth` there are none"
+                "no credentials were sent here: they go to the origin (scheme, host, port) of `client.base_url` only, \
+                 and to `client.allowed_hosts`; without `client.auth` there are none"
             }
             401 => "the server does not accept the credentials: check `client.auth` and the variables that it reads",
             403 => "the server knows the credentials and refuses: may they read this resource?",
@@ -218,6 +221,7 @@ impl Failure for FetchError {
             Self::Request(error) if error.trouble.is_passing() => ErrorKind::Transient,
             // The same command may find the list at rest.
             Self::Fault { .. } | Self::Drift { .. } => ErrorKind::Transient,
+            Self::Auth(error) => error.kind(),
             Self::Interrupted => ErrorKind::Interrupted,
             _ => ErrorKind::User,
         }
@@ -234,6 +238,7 @@ impl Failure for FetchError {
                 Trouble::TooLarge { .. } => "http_body_too_large",
                 Trouble::Redirect(_) => "http_redirect",
             },
+            Self::Auth(error) => error.code(),
             Self::Records { .. } => "records_not_found",
             Self::Paginate { .. } => "pagination",
             Self::Drift { .. } => "list_moved",
@@ -248,6 +253,7 @@ impl Failure for FetchError {
     fn hint(&self) -> Option<String> {
         match self {
             Self::Request(error) => error.hint(),
+            Self::Auth(error) => error.hint(),
             Self::Records { page: 2.., problem: RecordsError::Missing { .. }, .. } => Some(
                 "the pages before it came: does the API tell of an error here, with the status of a success? If the list \
                  ends here, let the paginator know the end (`total_path`, `total_header`, `has_more_path`, \

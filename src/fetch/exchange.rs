@@ -9,8 +9,10 @@ use reqwest::{
 use tokio::time::{Instant, timeout};
 
 use super::{
+    auth::Generation,
     client::Client,
     error::{FetchError, Trouble},
+    quota::{self, Quota},
     redirect::{self, MAX_REDIRECTS, RedirectError},
     request::Request,
     retry::retry_after,
@@ -37,6 +39,10 @@ pub(super) struct Exchange<'a> {
     hops: u32,
     /// Of `timeout`.
     left: Duration,
+    /// What the last answer of the API's own said of its quota.
+    quota: Option<Quota>,
+    /// The credentials that the last hop carried.
+    signed: Option<Generation>,
 }
 
 /// Why an attempt did not give a document.
@@ -58,27 +64,33 @@ impl From<Trouble> for Failed {
 
 impl<'a> Exchange<'a> {
     pub(super) fn new(client: &'a Client, scope: &'a Scope, request: Request) -> Self {
-        Self { client, scope, request, hops: 0, left: client.timeout }
+        Self { client, scope, request, hops: 0, left: client.timeout, quota: None, signed: None }
     }
 
     /// Where the last hop went, redacted.
     pub(super) fn shown_url(&self) -> String {
-        self.request.shown_url(self.client.key_param.as_deref(), &self.client.surroundings().redactor)
+        self.request.shown_url(self.client.key_param(self.scope), &self.client.surroundings().redactor)
     }
 
     /// Whether the last hop went to the origin that sees credentials, and there are some.
     pub(super) fn sent_credentials(&self) -> bool {
-        self.client.is_own(&self.request) && self.client.has_credentials()
+        self.client.is_own(&self.request) && self.client.has_credentials(self.scope)
+    }
+
+    /// The credentials that the last hop carried.
+    pub(super) fn signed(&self) -> Option<Generation> {
+        self.signed
     }
 
     /// Follows redirects to a document. Sending and reading, of all hops together, take `timeout` at most, in real time: a
     /// network does not follow a test's clock. What the limits hold a hop back for is no part of that.
     pub(super) async fn run(&mut self) -> Result<Response, Failed> {
         loop {
-            self.client.prepare(&mut self.request).await.map_err(Failed::Fatal)?;
+            self.signed = self.client.prepare(&mut self.request, self.scope).await.map_err(Failed::Fatal)?;
             let started = Instant::now();
             let answer = self.in_time(self.send()).await?;
             self.left = self.left.saturating_sub(started.elapsed());
+            self.quota = self.quota_of(answer.headers());
             if !answer.status().is_redirection() {
                 return self.read(answer).await;
             }
@@ -86,6 +98,17 @@ impl<'a> Exchange<'a> {
             // A hop is a request as well, and takes a token of the bucket.
             self.client.limiter.clear().await;
         }
+    }
+
+    /// Another host's quota is none of ours.
+    fn quota_of(&self, headers: &HeaderMap) -> Option<Quota> {
+        let now = self.client.surroundings().environment.clock.now();
+        quota::read(headers, now).filter(|_| self.client.is_own(&self.request))
+    }
+
+    /// What the last answer said of the quota that is left.
+    pub(super) fn quota(&self) -> Option<&Quota> {
+        self.quota.as_ref()
     }
 
     async fn in_time<T>(&self, work: impl Future<Output = Result<T, Failed>>) -> Result<T, Failed> {
@@ -101,7 +124,8 @@ impl<'a> Exchange<'a> {
             Method::Post => reqwest::Method::POST,
         };
         let (body, content_type) = self.request.encoded_body().unzip();
-        let mut sending = self.client.http.request(method, url).headers(self.request.sent_headers(content_type));
+        let mut sending =
+            self.client.http(&self.request).request(method, url).headers(self.request.sent_headers(content_type));
         if let Some(body) = body {
             sending = sending.body(body);
         }
@@ -123,18 +147,13 @@ impl<'a> Exchange<'a> {
             return Err(RedirectError::TooMany);
         }
         if redirect::keeps_method(status) {
-            self.request.url = to;
+            self.request.lead(to);
         } else {
             self.request.follow(to);
         }
-        if !self.client.is_own(&self.request) {
-            // It was meant for the API alone, and may hold what only the API is to know.
-            if self.request.has_body() {
-                return Err(RedirectError::Elsewhere { origin: self.request.url.origin().ascii_serialization() });
-            }
-            // A server may copy our whole query into its `Location`.
-            let redactor = &self.client.surroundings().redactor;
-            self.request.drop_credentials(self.client.key_param.as_deref(), redactor);
+        // It was meant for the API alone, and may hold what only the API is to know.
+        if !self.client.is_own(&self.request) && self.request.has_body() {
+            return Err(RedirectError::Elsewhere { origin: self.request.url.origin().ascii_serialization() });
         }
         Ok(())
     }
@@ -199,7 +218,15 @@ impl<'a> Exchange<'a> {
         tracing::debug!(resource = %self.scope.resource, %status, bytes = body.len(), is_whole, "refused");
         let trouble = Trouble::Status { status, body: self.excerpt(&body) };
         let now = self.client.surroundings().environment.clock.now();
-        Failed::Attempt { trouble, retry_after: retry_after(&headers, now) }
+        let retry_after = retry_after(&headers, now).or_else(|| self.reset_after(status));
+        Failed::Attempt { trouble, retry_after }
+    }
+
+    /// A server that refuses for the rate and does not say `Retry-After` may tell when its quota is reset. Not taken at its word
+    /// beyond what a request may take: what many a server writes there is no time.
+    fn reset_after(&self, status: StatusCode) -> Option<Duration> {
+        let reset = self.quota.filter(|_| status == StatusCode::TOO_MANY_REQUESTS)?.reset?;
+        (!reset.is_zero() && reset <= self.client.retry.max_elapsed).then_some(reset)
     }
 
     /// The first bytes of what a server sent: redacted, and without characters that would move a terminal's cursor.

@@ -1,16 +1,18 @@
-//! How many requests go out: a token bucket bounds their rate, an adaptive window how many are in flight, and a pause that a
-//! server asked for holds back all of them.
+//! How many requests go out: a token bucket bounds their rate, an adaptive window how many are in flight, a pacer keeps within
+//! the quota that the server tells of, and a pause that it asked for holds back all of them.
 //!
-//! [`Bucket`] and [`Window`] are pure: time comes in as an argument. [`Limiter`] is the shell that waits. Requests pass it
+//! [`Bucket`], [`Window`] and [`Pacer`] are pure: time comes in as an argument. [`Limiter`] is the shell that waits. Requests pass it
 //! in the order in which they asked, so that the page whose turn is next is never overtaken by one asked for ahead.
 
 use std::{
+    collections::BTreeSet,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use tokio::sync::Notify;
 
+use super::{pace::Pacer, quota::Quota};
 use crate::{environment::Clock, plan::RateLimit};
 
 /// Requests in flight at first: enough to learn from, too few to harm.
@@ -116,20 +118,37 @@ pub(super) struct Limiter {
     /// Fair: who waits longest is next.
     turn: tokio::sync::Mutex<()>,
     room: Notify,
+    /// The server told of its quota: who waits for it may not have to any longer.
+    news: Notify,
 }
 
 #[derive(Debug)]
 struct State {
     window: Window,
     bucket: Option<Bucket>,
+    pacer: Pacer,
     paused_until: Duration,
+    /// Tickets of requests that went out and are not answered yet.
+    sent: BTreeSet<u64>,
 }
 
 impl Limiter {
-    pub(super) fn new(max_concurrency: usize, rate: Option<RateLimit>, clock: Arc<dyn Clock>) -> Self {
-        let state =
-            State { window: Window::new(max_concurrency), bucket: rate.map(Bucket::new), paused_until: Duration::ZERO };
-        Self { clock, state: Mutex::new(state), turn: tokio::sync::Mutex::new(()), room: Notify::new() }
+    /// `longest`: no quota's reset is waited for that is farther away.
+    pub(super) fn new(
+        max_concurrency: usize,
+        rate: Option<RateLimit>,
+        longest: Duration,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        let state = State {
+            window: Window::new(max_concurrency),
+            bucket: rate.map(Bucket::new),
+            pacer: Pacer::new(longest),
+            paused_until: Duration::ZERO,
+            sent: BTreeSet::new(),
+        };
+        let (turn, room, news) = (tokio::sync::Mutex::new(()), Notify::new(), Notify::new());
+        Self { clock, state: Mutex::new(state), turn, room, news }
     }
 
     /// How many requests may be in flight at this moment.
@@ -149,13 +168,21 @@ impl Limiter {
             }
         };
         self.clear().await;
+        self.state().sent.insert(permit.ticket);
         permit
     }
 
-    /// Waits for the end of a pause and for a token: what a further request under the same permit, a redirect's, needs.
+    /// Waits for the end of a pause, for the quota and for a token: what a further request under the same permit, a
+    /// redirect's, needs.
     pub(super) async fn clear(&self) {
-        while let Err(wait) = self.try_clear(self.clock.elapsed()) {
-            self.clock.sleep(wait).await;
+        loop {
+            let news = self.news.notified();
+            let Err(wait) = self.try_clear(self.clock.elapsed()) else { return };
+            tokio::select! {
+                biased;
+                () = news => {}
+                () = self.clock.sleep(wait) => {}
+            }
         }
     }
 
@@ -164,7 +191,17 @@ impl Limiter {
         if now < state.paused_until {
             return Err(state.paused_until - now);
         }
-        state.bucket.as_mut().map_or(Ok(()), |bucket| bucket.take(now))
+        state.pacer.wait(now)?;
+        state.bucket.as_mut().map_or(Ok(()), |bucket| bucket.take(now))?;
+        state.pacer.spend(now);
+        Ok(())
+    }
+
+    /// Holds all requests back for `wait` from now on; a pause that is longer already stays.
+    pub(super) fn pause(&self, wait: Duration) {
+        let until = self.clock.elapsed().saturating_add(wait);
+        let mut state = self.state();
+        state.paused_until = state.paused_until.max(until);
     }
 
     /// The state is numbers that are valid at every moment: a panic elsewhere does not spoil it.
@@ -181,12 +218,19 @@ pub(super) struct Permit<'a> {
 }
 
 impl Permit<'_> {
-    /// Holds all requests back for `wait` from now on; a pause that is longer already stays. Said while the place is still
-    /// held: who waits for it starts after the pause.
+    /// Holds all requests back. Said while the place is still held: who waits for it starts after the pause.
     pub(super) fn pause(&self, wait: Duration) {
-        let until = self.limiter.clock.elapsed().saturating_add(wait);
+        self.limiter.pause(wait);
+    }
+
+    /// The answer told of the quota that is left. Said while the place is still held, for the same reason.
+    pub(super) fn learn(&self, quota: &Quota) {
+        let now = self.limiter.clock.elapsed();
         let mut state = self.limiter.state();
-        state.paused_until = state.paused_until.max(until);
+        let later = state.sent.range(self.ticket + 1..).count() as u64;
+        state.pacer.learn(quota, self.ticket, later, now);
+        drop(state);
+        self.limiter.news.notify_waiters();
     }
 
     pub(super) fn succeeded(self) {
@@ -201,7 +245,10 @@ impl Permit<'_> {
 
 impl Drop for Permit<'_> {
     fn drop(&mut self) {
-        self.limiter.state().window.in_flight -= 1;
+        let mut state = self.limiter.state();
+        state.window.in_flight -= 1;
+        state.sent.remove(&self.ticket);
+        drop(state);
         self.limiter.room.notify_one();
     }
 }
@@ -352,7 +399,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_request_waits_for_room_and_the_one_that_waits_longest_is_next() {
-        let limiter = Limiter::new(1, None, crate::environment::Environment::real().clock);
+        let limiter = Limiter::new(1, None, seconds(60.0), crate::environment::Environment::real().clock);
         let first = limiter.acquire().await;
         let order = Mutex::new(Vec::new());
         let (limiter, order) = (&limiter, &order);
@@ -372,7 +419,7 @@ mod tests {
 
     #[tokio::test]
     async fn who_stops_waiting_leaves_neither_its_turn_nor_its_place_behind() {
-        let limiter = Limiter::new(1, None, crate::environment::Environment::real().clock);
+        let limiter = Limiter::new(1, None, seconds(60.0), crate::environment::Environment::real().clock);
         let first = limiter.acquire().await;
         tokio::select! {
             biased;
@@ -405,7 +452,7 @@ mod tests {
     #[tokio::test]
     async fn the_longest_pause_holds_back_who_waits_for_the_place_of_the_one_that_was_told() {
         let clock = Arc::new(Leaping::default());
-        let limiter = Limiter::new(1, None, clock.clone());
+        let limiter = Limiter::new(1, None, seconds(60.0), clock.clone());
         let first = limiter.acquire().await;
         let release = async {
             tokio::task::yield_now().await;

@@ -17,15 +17,17 @@ mod envelope;
 mod error;
 mod exchange;
 mod limit;
+mod pace;
 mod pages;
 pub mod paginate;
+mod quota;
 mod records;
 mod redirect;
 mod request;
 mod retry;
 mod transport;
 
-pub use auth::Authenticator;
+pub use auth::{AuthError, Authenticator, Generation};
 pub use client::Client;
 pub use error::{FetchError, RequestError, Trouble};
 pub use pages::{FetchCounters, PageSource, Pages, PagesAhead, Position, PutBack};

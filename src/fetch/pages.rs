@@ -277,7 +277,7 @@ impl Pages {
         self.number = page.number;
         self.known.page_size = self.size.learn(page.count);
         let lead = self.source.paginator.lead(token);
-        self.check_repeated(token, &fetched, &found)?;
+        self.check_repeated(token, lead, &fetched, &found)?;
         let seam = self.drift.page(&found.hashes, usize::try_from(lead).unwrap_or(usize::MAX));
         self.received += page.count.saturating_sub(seam.known);
         self.next = self.follow(token, &fetched, page.count)?;
@@ -324,7 +324,7 @@ impl Pages {
     /// What is known of the list, this page's word included.
     fn known_with(&self, fetched: &Fetched, count: u64) -> Extent {
         let told = self.source.paginator.extent(&self.view(fetched, count, self.known));
-        let records = told.records.or_else(|| self.found.total(&fetched.document));
+        let records = self.found.total(&fetched.document).or(told.records);
         Extent { records: records.or(self.known.records), pages: told.pages.or(self.known.pages), ..self.known }
     }
 
@@ -333,8 +333,16 @@ impl Pages {
         PageView { root: document.root(), url: asked, headers, count, received: self.received, known }
     }
 
-    fn check_repeated(&mut self, token: &PageToken, fetched: &Fetched, found: &Found) -> Result<(), FetchError> {
-        let checked = self.guard.check(token, found.fingerprint(), found.hashes.len() as u64);
+    /// `lead`: records that were asked for again, and are to be there again.
+    fn check_repeated(
+        &mut self,
+        token: &PageToken,
+        lead: u64,
+        fetched: &Fetched,
+        found: &Found,
+    ) -> Result<(), FetchError> {
+        let fresh = (found.hashes.len() as u64).saturating_sub(lead);
+        let checked = self.guard.check(token, found.fingerprint(), fresh);
         checked.map_err(|problem| FetchError::Paginate { page: self.number, url: fetched.url.clone(), problem })
     }
 
@@ -396,6 +404,7 @@ impl PageSource for Pages {
         loop {
             let token = self.next.clone()?;
             let fetched = self.head(&token).await;
+            self.source.transport.take_notices().into_iter().for_each(|notice| self.warn(notice));
             let page = fetched.and_then(|fetched| self.accept(&token, fetched));
             if page.is_err() {
                 self.next = None;

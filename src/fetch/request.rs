@@ -23,6 +23,8 @@ pub struct Request {
     /// Of the resource, in place of the client's of the same name.
     pub(super) own_headers: HeaderMap,
     pub(super) body: BoundBody,
+    /// Whether a server said where it goes: then its query may hold credentials that the server copied.
+    pub(super) is_led: bool,
 }
 
 impl Request {
@@ -41,7 +43,7 @@ impl Request {
             own_headers.append(name, value);
         }
         let body = bound.body.clone();
-        Ok(Self { method: bound.method, url, headers: HeaderMap::new(), own_headers, body })
+        Ok(Self { method: bound.method, url, headers: HeaderMap::new(), own_headers, body, is_led: false })
     }
 
     /// The resource's headers take the place of the client's; those that are credentials by their name only where they may be
@@ -58,9 +60,15 @@ impl Request {
 
     /// The same as a GET of `url`, without a body: what most redirects lead to.
     pub(super) fn follow(&mut self, url: Url) {
-        self.url = url;
+        self.lead(url);
         self.method = Method::Get;
         self.body = BoundBody::None;
+    }
+
+    /// The same to where a server said.
+    pub(super) fn lead(&mut self, url: Url) {
+        self.url = url;
+        self.is_led = true;
     }
 
     /// Puts a value into the JSON of the body, at a path of keys; what lies on the way and is no object becomes one.

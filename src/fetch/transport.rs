@@ -3,7 +3,7 @@
 use std::{
     fmt,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
 };
@@ -26,8 +26,27 @@ pub(super) trait Transport: Send + Sync {
     fn surroundings(&self) -> &Surroundings;
 
     /// A link as it may be kept and sent anywhere: without what is a credential by its name or its value.
-    fn without_credentials(&self, link: Url) -> Url {
+    fn without_credentials(&self, link: Url, _scope: &Scope) -> Url {
         link
+    }
+
+    /// What the user should know and no request can say; each is given once, to who asks first.
+    fn take_notices(&self) -> Vec<String> {
+        Vec::new()
+    }
+}
+
+/// Things that come up between requests, such as a credential that has to be renewed by hand.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Notices(Arc<Mutex<Vec<String>>>);
+
+impl Notices {
+    pub(super) fn add(&self, notice: impl Into<String>) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(notice.into());
+    }
+
+    pub(super) fn take(&self) -> Vec<String> {
+        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 

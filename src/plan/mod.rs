@@ -4,6 +4,7 @@
 //! Config (what the user wrote, with places) ──resolve──► Plan ──► stages (each reads its own part, none reads the config)
 //! ```
 
+mod auth;
 mod convert;
 mod cursor;
 mod incremental;
@@ -12,7 +13,9 @@ mod paginator;
 pub mod reader;
 pub(crate) mod request;
 mod resolve;
+mod signing;
 mod template;
+mod trust;
 
 use std::{fmt, time::Duration};
 
@@ -26,6 +29,10 @@ use crate::{
     store::Destination,
 };
 
+pub use auth::{
+    ApiKeyLocation, AuthPlan, ClientAuth, ClientCredentialsPlan, JwtBearerPlan, LoginBody, Placement, RefreshTokenPlan,
+    SessionPlan, TokenClient, TokenSource,
+};
 pub use convert::{Convert, ConvertError};
 pub use cursor::{CursorValue, Step, Towards};
 pub use incremental::{
@@ -35,7 +42,9 @@ pub use inference::Inference;
 pub use paginator::{CursorPlan, OffsetPlan, OnDrift, PageNumberPlan, PaginatorPlan, Slot};
 pub use request::{BindError, Bindings, BodyPlan, BoundBody, BoundRequest, JsonTemplate, Method, RequestPlan};
 pub use resolve::{Overrides, resolve};
+pub use signing::{KeyError, SigningAlgorithm, SigningKey};
 pub use template::{IncrementalValue, Reference, Template, TemplateError};
+pub use trust::{AllowedHost, TlsPlan};
 
 /// Everything one `restlake run` does.
 #[derive(Clone, Debug, Serialize)]
@@ -71,6 +80,9 @@ pub struct ClientPlan {
     pub base_url: Url,
     pub headers: Vec<(String, Secret<String>)>,
     pub auth: AuthPlan,
+    /// Who may see the credentials besides the origin of `base_url`.
+    pub allowed_hosts: Vec<AllowedHost>,
+    pub tls: TlsPlan,
     /// Upper bound of the adaptive limit; at least 1.
     pub max_concurrency: usize,
     pub rate_limit: Option<RateLimit>,
@@ -80,23 +92,6 @@ pub struct ClientPlan {
     pub retry: RetryPlan,
     /// The largest decoded body, in bytes.
     pub max_body: u64,
-}
-
-#[derive(Clone, Debug, Serialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
-pub enum AuthPlan {
-    None,
-    ApiKey { name: String, api_key: Secret<String>, location: ApiKeyLocation },
-    Bearer { token: Secret<String> },
-    HttpBasic { username: String, password: Secret<String> },
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ApiKeyLocation {
-    Header,
-    Query,
-    Cookie,
 }
 
 /// A token bucket: `requests` at once at first, then so many per `per`.

@@ -8,6 +8,7 @@
 //! Each part is resolved whatever is wrong with the others; `None` from a part means that the reason has been reported. A plan
 //! comes out only where nothing has.
 
+mod auth;
 mod client;
 mod columns;
 mod delta;
@@ -25,6 +26,7 @@ mod resource;
 mod schema;
 #[cfg(test)]
 mod tests;
+mod trust;
 mod upkeep;
 
 use std::{cell::OnceCell, collections::HashMap, sync::Arc};
@@ -70,7 +72,7 @@ pub fn resolve(loaded: &Loaded, overrides: &Overrides) -> Result<Plan, Problems>
 fn plan(loaded: &Loaded, overrides: &Overrides, findings: &mut Findings) -> Option<Plan> {
     let root = loaded.config.root();
     let mut secrets = loaded.config.secrets.clone();
-    let client = client::resolve(&root.section("client"), &mut secrets, findings);
+    let client = client::resolve(&root.section("client"), &loaded.config.directory, &mut secrets, findings);
     let destination = destination::resolve(&root.section("destination"), overrides, &mut secrets, findings);
     let table_format = destination::table_format(&root.section("destination"), findings);
     // Copied once, and only where a plan has to be completed later.

@@ -140,14 +140,19 @@ pub(super) struct Evolving {
     sieve: Option<Arc<Sieve>>,
     /// What growing would cost; `None` if nothing has to be rewritten for it.
     refused: Option<RunError>,
+    /// Whether columns that are there have to stay as they are.
+    is_fixed: bool,
+    /// How often columns have become wider: what was decoded before has other types.
+    shapes: usize,
 }
 
 /// A page that was decoded, maybe too early.
 pub(super) struct Reading {
     /// Kept where it may have to be decoded again.
     page: Option<Arc<Page>>,
-    /// How many columns the decoder had.
+    /// How many columns the decoder had, and how often they had become wider.
     columns: usize,
+    shapes: usize,
     /// What its records tell of the cursor.
     seen: Option<Seen>,
     decoded: Result<Batch, DecodeError>,
@@ -171,7 +176,9 @@ impl Evolving {
         sieve: Option<Arc<Sieve>>,
     ) -> Self {
         let refused = kept_schema(resource, base).and_then(|_| within_limit(resource, base).err());
-        Self { resource: Box::new(resource.clone()), format, decoder: Arc::new(decoder), sieve, refused }
+        let is_fixed = format == TableFormatKind::Delta && base.version > 0;
+        let resource = Box::new(resource.clone());
+        Self { resource, format, decoder: Arc::new(decoder), sieve, refused, is_fixed, shapes: 0 }
     }
 
     /// Goes on with the schema that a run that died had come to.
@@ -179,10 +186,9 @@ impl Evolving {
     /// # Errors
     /// As [`Decoder::grown`].
     pub(super) fn resume(&mut self, schema: &TableSchema) -> Result<(), DecodeError> {
-        let added = schema.columns.get(self.resource.schema.columns.len()..).unwrap_or_default();
-        if !added.is_empty() {
-            self.decoder = Arc::new(self.decoder.grown(added)?);
-            self.resource.schema.columns.extend_from_slice(added);
+        if *schema != self.resource.schema {
+            self.decoder = Arc::new(self.decoder.grown(&schema.columns)?);
+            self.resource.schema = schema.clone();
         }
         Ok(())
     }
@@ -190,7 +196,7 @@ impl Evolving {
     /// Decodes a page on a thread of the pool, with the schema of this moment.
     pub(super) fn spawn(&self, page: Page) -> JoinHandle<Reading> {
         let (decoder, sieve) = (Arc::clone(&self.decoder), self.sieve.clone());
-        let (evolves, columns) = (self.evolves(), self.resource.schema.columns.len());
+        let (evolves, columns, shapes) = (self.evolves(), self.resource.schema.columns.len(), self.shapes);
         spawn_blocking(move || {
             let sifted = match sieve {
                 Some(sieve) => sieve.sift(page).map(|(page, seen)| (page, Some(seen))),
@@ -198,10 +204,10 @@ impl Evolving {
             };
             let (page, seen) = match sifted {
                 Ok(sifted) => sifted,
-                Err(error) => return Reading { page: None, columns, seen: None, decoded: Err(error) },
+                Err(error) => return Reading { page: None, columns, shapes, seen: None, decoded: Err(error) },
             };
             let decoded = decoder.decode(&page);
-            Reading { page: evolves.then(|| Arc::new(page)), columns, seen, decoded }
+            Reading { page: evolves.then(|| Arc::new(page)), columns, shapes, seen, decoded }
         })
     }
 
@@ -215,14 +221,12 @@ impl Evolving {
             return Ok(Settled { batch: reading.decoded?, seen, grown: None });
         };
         let mut batch = if self.is_outdated(&reading) { self.decode(&page).await? } else { reading.decoded? };
-        let added = self.columns_for(&batch)?;
-        let grown = !added.is_empty();
-        if grown {
-            self.grow(&added)?;
+        let grown = self.schema_for(&batch)?;
+        if let Some(schema) = &grown {
+            self.grow(schema)?;
             batch = self.decode(&page).await?;
         }
-        let schema = grown.then(|| self.resource.schema.clone());
-        Ok(Settled { batch: self.decoder.padded(batch)?, seen, grown: schema })
+        Ok(Settled { batch: self.decoder.padded(batch)?, seen, grown })
     }
 
     fn evolves(&self) -> bool {
@@ -232,7 +236,7 @@ impl Evolving {
     /// A page without undeclared fields is the same under every schema, apart from columns that it has not.
     fn is_outdated(&self, reading: &Reading) -> bool {
         let has_undeclared = reading.decoded.as_ref().map_or(true, |batch| !batch.undeclared.is_empty());
-        reading.columns != self.resource.schema.columns.len() && has_undeclared
+        reading.shapes != self.shapes || reading.columns != self.resource.schema.columns.len() && has_undeclared
     }
 
     async fn decode(&self, page: &Arc<Page>) -> Result<Batch> {
@@ -241,42 +245,81 @@ impl Evolving {
         Ok(decoded.map_err(|_| RunError::Worker { resource: self.resource.name.clone() })??)
     }
 
-    fn grow(&mut self, added: &[Column]) -> Result<()> {
+    fn grow(&mut self, schema: &TableSchema) -> Result<()> {
         if let Some(mut refused) = self.refused.take() {
-            if let RunError::RewriteLimit { added: columns, .. } = &mut refused {
-                columns.extend_from_slice(added);
+            if let RunError::RewriteLimit { added, .. } = &mut refused {
+                let known = &self.resource.schema.columns;
+                added.extend(schema.columns.iter().filter(|column| !known.contains(column)).cloned());
             }
             return Err(refused.into());
         }
-        self.decoder = Arc::new(self.decoder.grown(added)?);
-        self.resource.schema.columns.extend_from_slice(added);
+        self.decoder = Arc::new(self.decoder.grown(&schema.columns)?);
+        let is_wider = !schema.columns.starts_with(&self.resource.schema.columns);
+        self.shapes += usize::from(is_wider);
+        self.resource.schema = schema.clone();
         Ok(())
     }
 
-    /// Columns for the batch's undeclared fields, as far as their values tell a type.
-    fn columns_for(&self, batch: &Batch) -> Result<Vec<Column>, RunError> {
-        let limits = limits(self.resource.naming, self.format);
-        let mut added: Vec<Column> = Vec::new();
-        for UndeclaredField { name: field, seen } in &batch.undeclared {
-            let Some(data_type) = seen.column_type() else { continue };
-            // A struct is closed: fields that come into it later would be lost.
-            let data_type = if has_struct(&data_type) { ColumnType::Json } else { data_type };
-            let name = limits.naming.column(field, limits.is_allowed);
-            if let Some(reason) = self.no_name(&name, &added) {
-                let resource = self.resource.name.clone();
-                return Err(RunError::UnfitField { resource, page: batch.page, field: field.clone(), reason });
-            }
-            let source = Source::Evolved(field.clone());
-            added.push(Column { name, source, data_type, nullable: true, format: None });
+    /// The schema with the batch's undeclared fields, as far as their values tell a type; `None` if that is the same.
+    fn schema_for(&self, batch: &Batch) -> Result<Option<TableSchema>, RunError> {
+        let mut schema = self.resource.schema.clone();
+        for field in &batch.undeclared {
+            self.admit(field, &mut schema).map_err(|reason| RunError::UnfitField {
+                resource: self.resource.name.clone(),
+                page: batch.page,
+                field: field.name.clone(),
+                reason,
+            })?;
         }
-        Ok(added)
+        Ok(Some(schema).filter(|schema| *schema != self.resource.schema))
+    }
+
+    /// Adds a column for the field, or widens the one that it has. Fails with why that cannot be.
+    fn admit(&self, field: &UndeclaredField, schema: &mut TableSchema) -> Result<(), String> {
+        let Some(data_type) = field.seen.column_type() else { return Ok(()) };
+        let source = Source::Evolved(field.name.clone());
+        if let Some(column) = schema.columns.iter_mut().find(|column| column.source == source) {
+            return self.widen(column, &data_type);
+        }
+        let limits = limits(self.resource.naming, self.format);
+        // One page tells little of an object's fields.
+        let data_type = if has_struct(&data_type) { ColumnType::Json } else { data_type };
+        let name = limits.naming.column(&field.name, limits.is_allowed);
+        if let Some(reason) = self.no_name(&name, schema) {
+            return Err(reason);
+        }
+        schema.columns.push(Column { name, source, data_type, nullable: true, format: None });
+        Ok(())
+    }
+
+    /// Gives the structs in a column the fields that came with a value of it.
+    fn widen(&self, column: &mut Column, seen: &ColumnType) -> Result<(), String> {
+        let limits = limits(self.resource.naming, self.format);
+        let wider = change::extended(&column.data_type, seen).filter(|wider| {
+            // What is left as it was would lose the fields.
+            *wider != column.data_type && limits.allow(wider)
+        });
+        let pin =
+            format!("give it the type json, by `columns: {{{}: {{data_type: json}}}}` and --full-refresh", column.name);
+        match wider {
+            None => Err(format!(
+                "its column is {}, and not all fields within it can be told apart; {pin}",
+                column.data_type
+            )),
+            Some(_) if self.is_fixed => {
+                Err(format!("its column is {}, and Delta tables cannot widen it; {pin}", column.data_type))
+            }
+            Some(wider) => {
+                column.data_type = wider;
+                Ok(())
+            }
+        }
     }
 
     /// Why a column cannot be called so.
-    fn no_name(&self, name: &str, added: &[Column]) -> Option<String> {
+    fn no_name(&self, name: &str, schema: &TableSchema) -> Option<String> {
         let is_taken = |other: &str| other.to_lowercase() == name.to_lowercase();
-        let mut columns = self.resource.schema.columns.iter().chain(added);
-        if let Some(other) = columns.find(|column| is_taken(&column.name)) {
+        if let Some(other) = schema.columns.iter().find(|column| is_taken(&column.name)) {
             return Some(format!("the column `{}` is there already", other.name));
         }
         let is_key = self.resource.partition_by.iter().any(|field| is_taken(&field.key));

@@ -171,6 +171,9 @@ impl Export<'_> {
 }
 
 /// Whether the same command, run again, can go on from the checkpoints; after the last page there is nothing to go on with.
+///
+/// A list that moved is read from its beginning: behind a checkpoint it would be the moved one for good.
 fn can_be_resumed(error: &Error) -> bool {
-    matches!(error.kind(), ErrorKind::Transient | ErrorKind::Interrupted | ErrorKind::User)
+    error.code() != "list_moved"
+        && matches!(error.kind(), ErrorKind::Transient | ErrorKind::Interrupted | ErrorKind::User)
 }

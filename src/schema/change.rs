@@ -115,6 +115,28 @@ pub fn widens(before: &ColumnType, now: &ColumnType) -> bool {
     }
 }
 
+/// `before` with the fields that structs of `seen` have more, at any depth; `None` if readers could not tell them apart.
+pub fn extended(before: &ColumnType, seen: &ColumnType) -> Option<ColumnType> {
+    match (before, seen) {
+        (ColumnType::List(before), ColumnType::List(seen)) => Some(ColumnType::List(Box::new(extended(before, seen)?))),
+        (ColumnType::Struct(before), ColumnType::Struct(seen)) => {
+            seen.iter().try_fold(before.clone(), with_field).map(ColumnType::Struct)
+        }
+        // What else was seen fits, or is a mismatch of its value.
+        _ => Some(before.clone()),
+    }
+}
+
+fn with_field(mut fields: Vec<Field>, seen: &Field) -> Option<Vec<Field>> {
+    let name = seen.name.to_lowercase();
+    match fields.iter_mut().find(|field| field.name.to_lowercase() == name) {
+        Some(field) if field.name == seen.name => field.data_type = extended(&field.data_type, &seen.data_type)?,
+        Some(_) => return None,
+        None => fields.push(seen.clone()),
+    }
+    Some(fields)
+}
+
 /// Both schemas, a line for each column, the ones that differ marked; ends without a line break.
 pub fn side_by_side(table: &TableSchema, config: &TableSchema) -> String {
     let mut names: Vec<&str> = table.columns.iter().map(|column| column.name.as_str()).collect();
@@ -247,6 +269,27 @@ mod tests {
         assert_eq!(compare(&table, &declared, &[]), SchemaChange::Same);
         assert!(matches!(change(&["+extra: string"], &["Extra: string"]), SchemaChange::Refused(_)));
         assert_eq!(wanted(None, &table), table);
+    }
+
+    #[test]
+    fn a_struct_takes_on_fields_that_readers_can_tell_apart() {
+        let with = |before: &str, seen: &str| {
+            let (before, seen) = (before.parse().unwrap(), seen.parse().unwrap());
+            extended(&before, &seen).map(|now| now.to_string())
+        };
+        for (before, seen, now) in [
+            ("struct<a: int64>", "struct<b: bool, a: string>", "struct<a: int64, b: bool>"),
+            (
+                "list<struct<a: struct<b: date>>>",
+                "list<struct<a: struct<c: json>>>",
+                "list<struct<a: struct<b: date, c: json>>>",
+            ),
+            ("int64", "string", "int64"),
+            ("struct<a: json>", "json", "struct<a: json>"),
+        ] {
+            assert_eq!(with(before, seen).as_deref(), Some(now), "{before} {seen}");
+        }
+        assert_eq!(with("struct<a: int64>", "struct<A: int64>"), None);
     }
 
     #[test]

@@ -590,6 +590,109 @@ mod limits {
         assert!(times.len() == 3 && times[1..].iter().all(|time| *time >= Duration::from_secs(9)), "{times:?}");
     }
 
+    /// Reads five pages of two rows, one after the other; what was slept, and what was asked.
+    async fn paced(answer: impl Fn(usize) -> Reply + Send + Sync + 'static) -> (Vec<f64>, Vec<String>) {
+        let server = Server::start(move |request| answer(request.number)).await;
+        let test = TestEnvironment::new();
+        let client = ClientPlan { max_concurrency: 1, ..plans::client(&server.url()) };
+        let resource = plans::resource(&server.url(), "v1/rows", plans::offset(2));
+        let client = Client::new(&client, Redactor::default(), test.environment(), Arc::new(Recorder::default()));
+        let mut pages = Pages::new(Arc::new(client.unwrap()), &resource, &plans::bound(&resource), 1 << 20).unwrap();
+        for _ in 0..5 {
+            pages.next().await.unwrap().unwrap();
+        }
+        // What is asked for ahead of the fifth page is none of this.
+        drop(pages);
+        (test.clock.slept().iter().map(Duration::as_secs_f64).collect(), server.targets())
+    }
+
+    /// A page of rows that no other page has.
+    fn rows(number: usize) -> Reply {
+        Reply::json(format!(r#"{{"data":[{{"id":{number}}},{{"id":-{number}}}]}}"#))
+    }
+
+    #[tokio::test]
+    async fn a_quota_that_is_used_up_holds_the_next_request_until_the_reset_in_every_form() {
+        // The clock stands at 2026-01-01T00:00:00Z, which is 1767225600.
+        let forms: [&[(&str, &str)]; 8] = [
+            &[("RateLimit", r#""default";r=0;t=30"#), ("RateLimit-Policy", r#""default";q=100;w=60"#)],
+            &[("RateLimit", "limit=100, remaining=0, reset=30")],
+            &[("RateLimit-Limit", "100"), ("RateLimit-Remaining", "0"), ("RateLimit-Reset", "30")],
+            &[("X-RateLimit-Remaining", "0"), ("X-RateLimit-Reset", "1767225630")],
+            &[("X-RateLimit-Remaining", "0"), ("X-RateLimit-Reset", "1767225630000")],
+            &[("X-Rate-Limit-Remaining", "0"), ("X-Rate-Limit-Reset", "30")],
+            &[("X-RateLimit-Remaining", "0"), ("X-RateLimit-Reset", "Thu, 01 Jan 2026 00:00:30 GMT")],
+            &[("X-RateLimit-Remaining", "0"), ("X-RateLimit-Reset", "2026-01-01T00:00:30Z")],
+        ];
+        for headers in forms {
+            let (slept, _) = paced(move |number| match number {
+                3 => headers.iter().fold(rows(number), |reply, (name, value)| reply.header(name, value)),
+                _ => rows(number),
+            })
+            .await;
+            assert_eq!(slept, [30.0], "{headers:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn the_last_of_a_quota_is_spread_over_the_time_until_the_reset() {
+        let (slept, _) = paced(|number| match number {
+            1 => rows(number)
+                .header("x-ratelimit-limit", "100")
+                .header("x-ratelimit-remaining", "10")
+                .header("x-ratelimit-reset", "110"),
+            _ => rows(number),
+        })
+        .await;
+        assert!(slept.len() >= 4 && slept[..4].iter().all(|slept| *slept == 10.0), "{slept:?}");
+    }
+
+    #[tokio::test]
+    async fn plenty_nonsense_and_resets_beyond_a_requests_life_hold_nobody_back() {
+        for (remaining, reset) in
+            [("90", "60"), ("0", "soon"), ("0", "-1"), ("0", "99999999999999"), ("0", "1801"), ("-1", "60"), ("0", "0")]
+        {
+            let (slept, _) = paced(move |number| {
+                rows(number)
+                    .header("x-ratelimit-limit", "100")
+                    .header("x-ratelimit-remaining", remaining)
+                    .header("x-ratelimit-reset", reset)
+            })
+            .await;
+            assert_eq!(slept, [0.0; 0], "{remaining} {reset}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_429_without_retry_after_waits_for_the_reset_and_not_for_one_that_makes_no_sense() {
+        for (reset, retry_after, expected) in
+            [("1767225620", None, 20.0), ("20", Some("3"), 3.0), ("1801", None, 0.75), ("soon", None, 0.75)]
+        {
+            let refused = Reply::status(429).header("x-ratelimit-reset", reset);
+            let refused = retry_after.map_or(refused.clone(), |seconds| refused.header("retry-after", seconds));
+            let (_server, outcome) = fetch_plainly([refused, Reply::json(ROWS)]).await;
+            assert_eq!((outcome.count(), outcome.slept), (2, vec![expected]), "{reset}");
+        }
+    }
+
+    #[tokio::test]
+    async fn the_quota_of_another_host_is_none_of_ours() {
+        let spent = |reply: Reply| reply.header("x-ratelimit-remaining", "0").header("x-ratelimit-reset", "60");
+        let other = Server::start(move |_| spent(Reply::json(ROWS))).await;
+        let to = other.url().to_string();
+        let server = Server::start(move |_| Reply::status(302).header("location", &to)).await;
+        let test = TestEnvironment::new();
+        let client = plans::client(&server.url());
+        let client = Client::new(&client, Redactor::default(), test.environment(), Arc::new(Recorder::default()));
+        let client = Arc::new(client.unwrap());
+        let resource = plans::resource(&server.url(), "v1/rows", PaginatorPlan::SinglePage);
+        for _ in 0..2 {
+            let mut pages = Pages::new(Arc::clone(&client), &resource, &plans::bound(&resource), 0).unwrap();
+            pages.next().await.unwrap().unwrap();
+        }
+        assert!(test.clock.slept().is_empty());
+    }
+
     #[tokio::test]
     async fn a_stop_ends_the_wait_for_an_answer() {
         let never = Gate::default();

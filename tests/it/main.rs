@@ -5,6 +5,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod auth;
 mod cli;
 mod config_errors;
 mod export;
@@ -17,6 +18,7 @@ mod layers;
 mod maintain;
 mod merge;
 mod pagination;
+mod paginators;
 mod pause;
 mod resume;
 mod schema_drift;

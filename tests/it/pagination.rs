@@ -19,21 +19,25 @@ use crate::support::{
 };
 
 /// A whole list, and all that it left behind.
-struct List {
-    ids: Vec<u64>,
-    error: Option<FetchError>,
+pub struct List {
+    pub ids: Vec<u64>,
+    pub error: Option<FetchError>,
     events: Vec<String>,
-    warnings: Vec<String>,
+    pub warnings: Vec<String>,
+    /// Records that came twice, and were taken out.
+    pub duplicates: u64,
+    pub shortfall: Option<String>,
 }
 
-async fn read_with(client: ClientPlan, resource: &ResourcePlan, memory_limit: u64, test: &TestEnvironment) -> List {
+pub async fn read_with(client: ClientPlan, resource: &ResourcePlan, memory_limit: u64, test: &TestEnvironment) -> List {
     let recorder = Arc::new(Recorder::default());
     let client = Client::new(&client, Redactor::default(), test.environment(), recorder.clone()).unwrap();
     let mut pages = Pages::new(Arc::new(client), resource, &plans::bound(resource), memory_limit).unwrap();
-    let (mut ids, mut error) = (Vec::new(), None);
+    let (mut ids, mut error, mut duplicates) = (Vec::new(), None, 0);
     while let Some(page) = pages.next().await {
         match page {
             Ok(page) => {
+                duplicates += page.duplicates;
                 let records = page.records.map(|index| page.document.node(index));
                 let rows = records.into_iter().flat_map(restlake::json::Node::items);
                 ids.extend(rows.map(|row| plans::selector("id").find_count(row).unwrap()));
@@ -41,7 +45,8 @@ async fn read_with(client: ClientPlan, resource: &ResourcePlan, memory_limit: u6
             Err(problem) => error = Some(problem),
         }
     }
-    List { ids, error, events: recorder.events(), warnings: pages.warnings().to_vec() }
+    let shortfall = pages.shortfall().map(str::to_owned);
+    List { ids, error, events: recorder.events(), warnings: pages.warnings().to_vec(), duplicates, shortfall }
 }
 
 /// Reads the whole list at `/rows`.
@@ -57,7 +62,7 @@ async fn read_in_turn(server: &Server, paginator: PaginatorPlan) -> List {
     read_with(client, &resource, 1 << 20, &TestEnvironment::new()).await
 }
 
-fn ids(count: u64) -> Vec<u64> {
+pub fn ids(count: u64) -> Vec<u64> {
     (1..=count).collect()
 }
 

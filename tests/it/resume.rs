@@ -563,3 +563,14 @@ async fn small_files_are_joined_after_the_commit_where_that_is_wished() {
     assert!(told.len() == 3 && told.iter().all(|path| path.exists()), "{told:?}");
     assert_eq!(left_over(&lake), Vec::<String>::new());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn columns_that_nobody_declared_stay_those_of_the_run_that_died() {
+    let contract = json!({"columns": "evolve", "data_type": "discard_row"});
+    let resource = json!({"schema": null, "infer_rows": 1, "schema_contract": contract, "primary_key": "id"});
+    let mut rows = eventful();
+    rows.iter_mut().skip(30).for_each(|row| row["late"] = json!({"deep": 1}));
+    rows.iter_mut().for_each(|row| row["within"] = json!({"a": 1}));
+    rows.iter_mut().skip(20).for_each(|row| row["within"]["b"] = json!(2));
+    goes_on_everywhere(resource, Vec::new(), rows).await;
+}

@@ -7,3 +7,4 @@ pub mod plans;
 pub mod s3;
 pub mod server;
 pub mod tables;
+pub mod tls;

@@ -6,7 +6,7 @@ use restlake::{
     json::Selector,
     plan::{
         AuthPlan, Bindings, BoundRequest, CheckpointPlan, ClientPlan, Compression, MergePlan, OffsetPlan, OnDrift,
-        PageNumberPlan, PaginatorPlan, ParquetPlan, RequestPlan, ResourcePlan, RetryPlan, WriteDisposition,
+        PageNumberPlan, PaginatorPlan, ParquetPlan, RequestPlan, ResourcePlan, RetryPlan, TlsPlan, WriteDisposition,
     },
     schema::{Contract, Naming, TableSchema},
 };
@@ -18,6 +18,8 @@ pub fn client(base_url: &Url) -> ClientPlan {
         base_url: base_url.clone(),
         headers: Vec::new(),
         auth: AuthPlan::None,
+        allowed_hosts: Vec::new(),
+        tls: TlsPlan::default(),
         max_concurrency: 16,
         rate_limit: None,
         timeout: Duration::from_secs(60),

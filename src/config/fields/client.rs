@@ -1,9 +1,6 @@
 //! `client`: the API, its credentials, and how hard it may be asked.
 
-use super::{
-    DURATION, Field, Grammar, POSITIVE, Shape, Table, Union, field, later, later_variant, paginator::PAGINATOR, table,
-    variant, word,
-};
+use super::{DURATION, Field, Grammar, POSITIVE, Shape, Table, auth::AUTH, field, later, paginator::PAGINATOR, table};
 use crate::config::quantity;
 
 pub static CLIENT: Table = table("client", "The API, and how to talk to it.", FIELDS);
@@ -11,7 +8,13 @@ pub static CLIENT: Table = table("client", "The API, and how to talk to it.", FI
 const FIELDS: &[Field] = &[
     field("base_url", Shape::Text, "Every path is below it: http:// or https://.").required(),
     field("headers", Shape::Map(&Shape::Scalar), "Sent with every request."),
-    field("auth", Shape::Tagged(&AUTH), "Credentials; sent to the origin of base_url only."),
+    field("auth", Shape::Tagged(&AUTH), "Credentials; sent to the origin of base_url and to allowed_hosts only."),
+    field(
+        "allowed_hosts",
+        Shape::OneOrMany(&Shape::Text),
+        "Who may see the credentials besides base_url: `api.example.com` (https), `*.example.com`, `http://10.0.0.1:8080`.",
+    ),
+    field("tls", Shape::Object(&TLS), "Private authorities, and a certificate of our own."),
     field("paginator", Shape::Tagged(&PAGINATOR), "How resources are paged, unless they say it themselves."),
     field("max_concurrency", POSITIVE, "Requests in flight to this API: the upper bound of the adaptive limit.")
         .or("16"),
@@ -47,41 +50,25 @@ static RETRY: Table = table(
         field("max_attempts", POSITIVE, "The first one counts.").or("5"),
         field("initial_backoff", DURATION, "The wait before the second attempt; each later wait is longer.").or("1s"),
         field("max_backoff", DURATION, "No wait is longer.").or("300s"),
-        field("max_elapsed", DURATION, "No attempt begins later than this after the first.").or("30m"),
+        field(
+            "max_elapsed",
+            DURATION,
+            "No attempt begins later than this after the first; no quota's reset is waited for that is farther away.",
+        )
+        .or("30m"),
     ],
 );
 
-static AUTH: Union = Union {
-    what: "an auth",
-    // As dlt has it.
-    default: Some("bearer"),
-    variants: &[
-        variant("api_key", &API_KEY),
-        variant("bearer", &BEARER),
-        variant("http_basic", &HTTP_BASIC),
-        later_variant("oauth2_client_credentials"),
-    ],
-};
-
-static API_KEY: Table = table(
-    "api_key",
-    "A key in a header, a query parameter or a cookie.",
+static TLS: Table = table(
+    "tls",
+    "Certificates in PEM; the paths are relative to this file.",
     &[
-        field("name", Shape::Text, "Of the header, parameter or cookie.").or("Authorization"),
-        field("api_key", Shape::Secret, "The key.").required(),
-        field("location", Shape::Choice(&[word("header"), word("query"), word("cookie")]), "Where it is sent.")
-            .or("header"),
-    ],
-);
-
-static BEARER: Table =
-    table("bearer", "`Authorization: Bearer …`.", &[field("token", Shape::Secret, "The token.").required()]);
-
-static HTTP_BASIC: Table = table(
-    "http_basic",
-    "`Authorization: Basic …`.",
-    &[
-        field("username", Shape::Text, "The user.").required(),
-        field("password", Shape::Secret, "The password.").required(),
+        field("ca_file", Shape::File, "Authorities that are trusted besides the machine's own."),
+        field(
+            "cert_file",
+            Shape::File,
+            "Our certificate, then those that vouch for it; shown where credentials may go.",
+        ),
+        field("key_file", Shape::File, "The private key of `cert_file`."),
     ],
 );

@@ -98,7 +98,12 @@ static HEADER_CURSOR: Table = table(
 static JSON_LINK: Table = table(
     "json_link",
     "Each page holds the URL of the next one.",
-    &[field("next_url_path", SELECTOR, "Where a page holds it; relative to the page's own URL, or whole.").or("next")],
+    &[field(
+        "next_url_path",
+        SELECTOR,
+        "Where a page holds it, whole or relative to the page's own. It takes the place of that URL, parameters included.",
+    )
+    .or("next")],
 );
 
 static HEADER_LINK: Table = table(

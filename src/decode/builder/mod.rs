@@ -29,7 +29,7 @@ pub(super) fn build<'a>(data_type: &'a ColumnType, layout: &'a Layout, rows: usi
     match data_type {
         ColumnType::List(item) => Box::new(nested::List::new(data_type, item, layout, rows)),
         ColumnType::Map(value) => Box::new(nested::Map::new(data_type, value, layout, rows)),
-        ColumnType::Struct(fields) => Box::new(nested::Struct::new(data_type, fields, rows)),
+        ColumnType::Struct(fields) => Box::new(nested::Struct::new(data_type, fields, layout, rows)),
         _ => scalar::build(data_type, layout, rows),
     }
 }

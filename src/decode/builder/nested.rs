@@ -15,7 +15,7 @@ use crate::{
     decode::{
         finding::{Findings, Step, wrong_kind},
         keys::Keys,
-        layout::{Layout, PLAIN},
+        layout::{Layout, PLAIN, WHOLE},
     },
     json::{Kind, Node, StringError},
     schema::{ColumnType, Field},
@@ -95,24 +95,31 @@ impl<'a> Builder<'a> for List<'a> {
     }
 }
 
-/// `struct<…>` of objects. Fields that it does not name are ignored.
+/// `struct<…>` of objects. Fields that it does not name are ignored, or found where it is to be whole.
 pub(super) struct Struct<'a> {
     data_type: &'a ColumnType,
     fields: &'a [Field],
     keys: Keys<'a>,
     children: Vec<BoxedBuilder<'a>>,
     nulls: NullBufferBuilder,
+    is_whole: bool,
 }
 
 impl<'a> Struct<'a> {
-    pub fn new(data_type: &'a ColumnType, fields: &'a [Field], rows: usize) -> Self {
+    pub fn new(data_type: &'a ColumnType, fields: &'a [Field], layout: &'a Layout, rows: usize) -> Self {
+        let inner = if layout.whole { &WHOLE } else { &PLAIN };
         let keys = Keys::new(fields.iter().map(|field| field.name.as_str()));
-        let children = fields.iter().map(|field| build(&field.data_type, &PLAIN, rows)).collect();
-        Self { data_type, fields, keys, children, nulls: NullBufferBuilder::new(rows) }
+        let children = fields.iter().map(|field| build(&field.data_type, inner, rows)).collect();
+        Self { data_type, fields, keys, children, nulls: NullBufferBuilder::new(rows), is_whole: layout.whole }
     }
 
     fn append_fields(&mut self, object: Node<'a>, findings: &mut Findings<'a>) {
-        self.keys.search(object, |_, _| {});
+        let is_whole = self.is_whole;
+        self.keys.search(object, |key, value| {
+            if is_whole && value.kind() != Kind::Null {
+                findings.add_unknown(key, value);
+            }
+        });
         for ((child, field), found) in self.children.iter_mut().zip(self.fields).zip(self.keys.found()) {
             match found {
                 None => child.append_null(),

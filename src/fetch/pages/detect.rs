@@ -25,8 +25,11 @@ pub(super) struct FoundOut {
     /// The likeliest first. More than one only until the second page has come.
     candidates: VecDeque<Candidate>,
     total_path: Option<Selector>,
-    /// Where the records are, and what else could have been meant.
+    /// Where the records are.
     selector: Option<Selector>,
+    /// They are all of the answer, which is a list: there was nothing to choose.
+    is_bare: bool,
+    /// What else could have been meant.
     others: Vec<String>,
     /// Of the first page's records, while the second page is to show which candidate is right.
     first: Option<u64>,
@@ -56,15 +59,18 @@ impl Pages {
 
     fn find_records(&mut self, fetched: &Fetched) {
         let Envelope { selector, others } = envelope::find(&fetched.document);
-        let is_plain = fetched.document.root().kind() != Kind::Object;
-        self.found.others = others;
-        if !is_plain {
-            self.found.selector = Some(selector.clone());
-        }
-        self.source = Arc::new(self.source.with_selector(selector));
-        if !is_plain && !self.found.is_wanted {
+        self.found.is_bare = fetched.document.root().kind() != Kind::Object;
+        (self.found.selector, self.found.others) = (Some(selector), others);
+        self.use_selector();
+        if !self.found.is_bare && !self.found.is_wanted {
             self.tell_found(None);
         }
+    }
+
+    fn use_selector(&mut self) {
+        let Some(selector) = self.found.selector.clone() else { return };
+        // In a list of bare arrays an object is no record, but an answer of another kind.
+        self.source = Arc::new(self.source.with_selector(selector, self.found.is_bare));
     }
 
     /// How the list goes on, if that is to be found out and this is its first page: where the next one is, or that there
@@ -124,7 +130,8 @@ impl Pages {
 
     fn tell_found(&mut self, paginator: Option<&PaginatorPlan>) {
         let mut found = Vec::new();
-        found.extend(self.found.selector.as_ref().map(|selector| format!("`data_selector: {selector}`")));
+        let selector = self.found.selector.as_ref().filter(|_| !self.found.is_bare);
+        found.extend(selector.map(|selector| format!("`data_selector: {selector}`")));
         found.extend(paginator.map(|plan| format!("`paginator: {}`", plan.to_config())));
         let mut text =
             format!("found out from the first page: {}; write it into the config to pin it", found.join(", "));
@@ -137,9 +144,7 @@ impl Pages {
     /// What the run before this one has found out.
     pub(super) fn go_on_with(&mut self, found: FoundOut) {
         self.found = found;
-        if let Some(selector) = self.found.selector.clone() {
-            self.source = Arc::new(self.source.with_selector(selector));
-        }
+        self.use_selector();
         self.use_candidate();
     }
 }

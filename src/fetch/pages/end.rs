@@ -51,7 +51,7 @@ impl Pages {
     }
 
     /// A warning, and a reason not to take what did not come for gone; the first one counts.
-    fn falls_short(&mut self, why: String) {
+    pub(super) fn falls_short(&mut self, why: String) {
         self.shortfall.get_or_insert_with(|| why.clone());
         self.warn(why);
     }

@@ -71,8 +71,9 @@ impl Source {
         }
     }
 
-    pub(super) fn with_selector(&self, selector: Selector) -> Self {
-        Self { selector: Some(selector), ..self.clone() }
+    /// `is_bare`: pages are lists and nothing else.
+    pub(super) fn with_selector(&self, selector: Selector, is_bare: bool) -> Self {
+        Self { selector: Some(selector), is_paginated: self.is_paginated || is_bare, ..self.clone() }
     }
 
     pub(super) fn with_paginator(&self, plan: &PaginatorPlan) -> Self {
@@ -113,7 +114,7 @@ impl Source {
             // It was meant for the API alone, and may hold what only the API is to know.
             return Err(PaginateError::Elsewhere { origin: link.origin().ascii_serialization() });
         }
-        Ok(PageToken::Link(self.transport.without_credentials(link)))
+        Ok(PageToken::Link(self.transport.without_credentials(link, &self.scope)))
     }
 }
 

@@ -1,24 +1,35 @@
 //! How requests are sent.
 
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use url::Url;
 
+use super::{auth, trust};
 use crate::{
     config::{Findings, Section},
-    plan::{ApiKeyLocation, AuthPlan, ClientPlan, RateLimit, RetryPlan},
+    plan::{ClientPlan, RateLimit, RetryPlan},
     secret::{Secret, is_secret_name},
 };
 
-pub fn resolve(client: &Section<'_>, secrets: &mut Vec<Secret<String>>, findings: &mut Findings) -> Option<ClientPlan> {
+/// `directory` is the config file's.
+pub fn resolve(
+    client: &Section<'_>,
+    directory: &Path,
+    secrets: &mut Vec<Secret<String>>,
+    findings: &mut Findings,
+) -> Option<ClientPlan> {
     let base_url = base_url(client, findings);
     let headers = headers(client, secrets, findings);
-    let auth = auth(client, secrets, findings);
+    let auth = auth::Resolver { base_url: base_url.as_ref(), directory, secrets, findings }.resolve(client);
+    let allowed_hosts = trust::allowed_hosts(client, findings);
+    let tls = trust::tls(client, findings);
     Some(ClientPlan {
         base_url: base_url?,
         headers,
         auth: auth?,
+        allowed_hosts,
+        tls: tls?,
         max_concurrency: count(client, "max_concurrency")?,
         rate_limit: rate_limit(client, findings),
         timeout: positive(client, "timeout", findings)?,
@@ -109,65 +120,8 @@ fn basic_password(credentials: &str) -> Option<String> {
 }
 
 /// The `token` of RFC 9110, section 5.6.2: what names of headers and cookies are made of.
-fn is_token(name: &str) -> bool {
+pub fn is_token(name: &str) -> bool {
     !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
-}
-
-fn auth(client: &Section<'_>, secrets: &mut Vec<Secret<String>>, findings: &mut Findings) -> Option<AuthPlan> {
-    if !client.is_written("auth") {
-        return Some(AuthPlan::None);
-    }
-    let (kind, auth) = client.tagged("auth")?;
-    match kind {
-        "api_key" => api_key(&auth, secrets, findings),
-        "bearer" => Some(AuthPlan::Bearer { token: secret(&auth, "token", secrets, findings)? }),
-        "http_basic" => {
-            let username = auth.text("username")?.value;
-            let password = secret(&auth, "password", secrets, findings)?;
-            // What goes over the wire is as secret as what it is made of.
-            let sent = BASE64_STANDARD.encode(format!("{username}:{}", password.expose()));
-            secrets.push(Secret::new(sent));
-            Some(AuthPlan::HttpBasic { username, password })
-        }
-        _ => None,
-    }
-}
-
-fn api_key(auth: &Section<'_>, secrets: &mut Vec<Secret<String>>, findings: &mut Findings) -> Option<AuthPlan> {
-    let name = auth.text("name")?;
-    let location = match auth.text("location")?.value.as_str() {
-        "query" => ApiKeyLocation::Query,
-        "cookie" => ApiKeyLocation::Cookie,
-        _ => ApiKeyLocation::Header,
-    };
-    let api_key = secret(auth, "api_key", secrets, findings)?;
-    if location != ApiKeyLocation::Query && !is_token(&name.value) {
-        findings.error(&name.place, format!("`{}` is no name of a header or cookie", name.value), None);
-        return None;
-    }
-    Some(AuthPlan::ApiKey { name: name.value, api_key, location })
-}
-
-/// An empty credential is a variable that was set to nothing: better said now than by a 401.
-fn secret(
-    auth: &Section<'_>,
-    key: &str,
-    secrets: &mut Vec<Secret<String>>,
-    findings: &mut Findings,
-) -> Option<Secret<String>> {
-    let text = auth.text(key)?;
-    let wrong = match text.value.as_str() {
-        "" if key != "password" => Some("is empty"),
-        value if value.chars().any(char::is_control) => Some("has a line break or another control character in it"),
-        _ => None,
-    };
-    if let Some(wrong) = wrong {
-        findings.error(&text.place, format!("`{key}` {wrong}"), None);
-        return None;
-    }
-    let secret = Secret::new(text.value);
-    secrets.push(secret.clone());
-    Some(secret)
 }
 
 fn rate_limit(client: &Section<'_>, findings: &mut Findings) -> Option<RateLimit> {

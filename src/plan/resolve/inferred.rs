@@ -115,6 +115,14 @@ pub fn declared(
     let mut schema = columns.clone();
     add_hinted(resource, &mut schema, context, findings);
     let hints = schema::hints(resource, &mut schema, findings);
+    // A column whose type is given is as good as declared: it keeps to it.
+    for hint in &hints.data_type {
+        if let Some(column) = schema.columns.get_mut(hint.value)
+            && let Source::Evolved(key) = &column.source
+        {
+            column.source = Source::Path(vec![key.clone()]);
+        }
+    }
     let places = vec![resource.place_of("name").clone(); schema.columns.len()];
     Declared { places: hinted_places(places, &hints), recorded: schema.columns.len(), schema, hints }
 }

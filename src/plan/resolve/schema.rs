@@ -20,7 +20,7 @@ pub struct Hints {
     /// The column, and whether the highest value stays.
     pub dedup_sort: Vec<Located<(usize, bool)>>,
     /// Columns whose type a hint gives.
-    data_type: Vec<Located<usize>>,
+    pub data_type: Vec<Located<usize>>,
     /// Hints that mean nothing for their column's type.
     pub warnings: Vec<String>,
 }

@@ -1,5 +1,6 @@
 //! Resolving, from the text of a config to its plan or to what is wrong with it.
 
+mod auths;
 mod incremental;
 mod keys;
 mod merges;
@@ -11,7 +12,7 @@ use serde_json::{Value, json};
 use super::{Overrides, resolve};
 use crate::{
     config::{Source, Syntax, load},
-    plan::{AuthPlan, Plan},
+    plan::{AuthPlan, LoginBody, Plan, SessionPlan},
     secret::Secret,
 };
 
@@ -71,17 +72,35 @@ fn problems(config: &Value) -> Vec<String> {
     lines.iter().map(|line| line.splitn(4, ':').nth(3).unwrap_or(line).trim().to_owned()).collect()
 }
 
+/// What a login sends.
+fn login(
+    session: &SessionPlan,
+    exposed: &impl Fn(&[(String, Secret<String>)]) -> Vec<(String, String)>,
+) -> Vec<(String, String)> {
+    let mut sent = exposed(&session.headers);
+    match &session.body {
+        LoginBody::None => {}
+        LoginBody::Json(json) => sent.push((String::new(), json.expose().to_string())),
+        LoginBody::Form(fields) => sent.extend(exposed(fields)),
+    }
+    sent
+}
+
 /// All that a plan says, secrets included.
 fn everything(plan: &Plan) -> String {
     let exposed = |pairs: &[(String, Secret<String>)]| -> Vec<(String, String)> {
         pairs.iter().map(|(name, value)| (name.clone(), value.expose().clone())).collect()
     };
     let auth = match &plan.client.auth {
-        AuthPlan::None => String::new(),
-        AuthPlan::ApiKey { api_key, .. } => api_key.expose().clone(),
-        AuthPlan::Bearer { token } => token.expose().clone(),
-        AuthPlan::HttpBasic { password, .. } => password.expose().clone(),
+        AuthPlan::None | AuthPlan::JwtBearer(_) => Vec::new(),
+        AuthPlan::ApiKey { api_key, .. } => vec![(String::new(), api_key.expose().clone())],
+        AuthPlan::Bearer { token } => vec![(String::new(), token.expose().clone())],
+        AuthPlan::HttpBasic { password, .. } => vec![(String::new(), password.expose().clone())],
+        AuthPlan::ClientCredentials(grant) => exposed(&grant.client.request_data),
+        AuthPlan::RefreshToken(grant) => exposed(&grant.client.request_data),
+        AuthPlan::Session(session) => login(session, &exposed),
     };
+    let auth = (auth, plan.client.tls.identity.as_ref().map(Secret::expose));
     let secrets: Vec<_> = plan.secrets.iter().map(|secret| secret.expose().clone()).collect();
     let rest = (auth, exposed(&plan.client.headers), exposed(&plan.destination.options), secrets);
     serde_json::to_string(&(plan, rest)).unwrap()

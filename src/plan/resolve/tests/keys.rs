@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use super::{everything, plan, problems, set, with};
+use super::{auths, everything, plan, problems, set, with};
 use crate::config::{
     Source, Syntax,
     fields::{Field, ROOT, Shape, Status, Table},
@@ -21,6 +21,14 @@ fn location(table: &str) -> (&'static str, Value) {
         "api_key" => ("/client/auth", json!({"type": "api_key", "api_key": "k"})),
         "bearer" => ("/client/auth", json!({"type": "bearer", "token": "t"})),
         "http_basic" => ("/client/auth", json!({"type": "http_basic", "username": "u", "password": "p"})),
+        "oauth2_client_credentials" => ("/client/auth", auths::client_credentials()),
+        "oauth2_refresh_token" => ("/client/auth", auths::refresh_token()),
+        "jwt_bearer" => ("/client/auth", auths::jwt_bearer()),
+        "session" => ("/client/auth", auths::session()),
+        "login" => ("/client/auth/login", json!({"path": "login"})),
+        "tls" => {
+            ("/client/tls", json!({"cert_file": auths::file("client.pem"), "key_file": auths::file("client.key")}))
+        }
         "offset" => ("/client/paginator", json!({"type": "offset", "limit": 3})),
         "page_number" => ("/client/paginator", json!({"type": "page_number"})),
         "single_page" => ("/client/paginator", json!({"type": "single_page"})),
@@ -71,6 +79,8 @@ fn cases(table: &str) -> Vec<(&'static str, Value, Value)> {
             ("base_url", json!("https://a.example"), json!("https://b.example")),
             ("headers", json!({"X-A": "1"}), json!({"X-A": 2})),
             ("auth", json!({"token": "t"}), Value::Null),
+            ("allowed_hosts", json!("a.example.org"), json!(["a.example.org", "*.example.net"])),
+            ("tls", json!({"ca_file": auths::file("authority.pem")}), Value::Null),
             ("paginator", json!("page_number"), json!("single_page")),
             ("max_concurrency", json!(1), Value::Null),
             ("rate_limit", json!({"requests": 1}), Value::Null),
@@ -132,6 +142,14 @@ fn cases(table: &str) -> Vec<(&'static str, Value, Value)> {
         }
         "header_link" => vec![("links_next_key", json!("following"), Value::Null)],
         "json_link" => vec![("next_url_path", json!("links.next"), Value::Null)],
+        "tls" => vec![
+            ("ca_file", json!(auths::file("authority.pem")), Value::Null),
+            ("cert_file", json!(auths::file("client.pem")), json!(auths::file("server.pem"))),
+            ("key_file", json!(auths::file("client.key")), json!(auths::file("server.key"))),
+        ],
+        "oauth2_client_credentials" | "oauth2_refresh_token" | "jwt_bearer" | "session" | "login" => {
+            auths::cases(table)
+        }
         _ => table_cases(table),
     }
 }
@@ -295,6 +313,7 @@ fn needs(table: &str, key: &str) -> Vec<(&'static str, Value)> {
             ("/resources/0/write_disposition", json!("merge")),
             ("/resources/0/endpoint/incremental", incremental()),
         ],
+        ("login", _) => vec![("/client/auth", auths::session())],
         _ => Vec::new(),
     }
 }
@@ -349,6 +368,9 @@ fn config_with(table: &str, key: &str, value: &Value) -> Value {
     }
     if !value.is_null() {
         set(&mut config, &format!("{pointer}/{key}"), value.clone());
+        auths::excluded(table, key)
+            .into_iter()
+            .for_each(|key| set(&mut config, &format!("{pointer}/{key}"), Value::Null));
     }
     config
 }

@@ -200,8 +200,6 @@ fn a_value_of_a_paginator_has_one_place_and_an_overlap_leaves_room() {
 
 #[test]
 fn other_auths_and_paginators_are_told_apart_from_mistakes() {
-    let problem = only("/client/auth", json!({"type": "oauth2_client_credentials", "access_token_url": "x"}));
-    assert!(problem.contains("the auth `oauth2_client_credentials` is not supported yet"), "{problem}");
     let problem = only("/client/paginator", json!({"type": "ofset", "limit": 1}));
     assert_eq!(problem, "client.paginator.type: there is no paginator `ofset` (did you mean `offset`?)");
     assert!(only("/client/paginator", json!("offset")).contains("`limit` is missing"));
