@@ -3,7 +3,7 @@
 use super::{
     COUNT, DURATION, Field, Grammar, POSITIVE, SELECTOR, SIZE, Shape, Table, Union, field, ignored,
     incremental::{INCREMENTAL, INCREMENTAL_PARAM},
-    known, later, later_variant, later_word,
+    known, later, later_word,
     paginator::{ON_DRIFT, ON_DRIFT_DOC, PAGINATOR},
     schema::{CONTRACT, SCHEMA, TYPE_NAME},
     table, variant, word,
@@ -102,11 +102,8 @@ static ENDPOINT: Table = table(
 );
 
 /// A parameter whose value is found at run time.
-static PARAM: Union = Union {
-    what: "a parameter",
-    default: None,
-    variants: &[variant("incremental", &INCREMENTAL_PARAM), later_variant("resolve")],
-};
+static PARAM: Union =
+    Union { what: "a parameter", default: None, variants: &[variant("incremental", &INCREMENTAL_PARAM)] };
 
 /// `GET` alone, in either case, as dlt writes it.
 const METHODS: &[super::Word] = &[
