@@ -237,7 +237,7 @@ const SIZE: Shape = Shape::Parsed(&Grammar {
 });
 
 const SELECTOR: Shape = Shape::Parsed(&Grammar {
-    what: "a path such as `data`, `data.items` or `$['odd.key']`",
+    what: "a path such as `data`, `data.items`, `$['odd.key']` or `items[*].rows[?@.id > 3]`",
     check: |text| match text.parse::<crate::json::Selector>() {
         Ok(_) => Ok(()),
         Err(error) => Err((error.message, error.offset)),
