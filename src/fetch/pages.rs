@@ -234,7 +234,7 @@ impl Pages {
         let number = self.number + 1;
         let located = match &fetched.located {
             Ok(Located::Missing) if !self.is_behind_end(number, fetched) => {
-                Err(records::missing(&fetched.document, &self.source.selector))
+                Err(records::missing(&fetched.document, &self.source.locator.selector))
             }
             other => other.clone(),
         };
@@ -247,7 +247,7 @@ impl Pages {
             Located::Records { index, count } => (Some(index), count),
             Located::Missing | Located::Nothing => (None, 0),
         };
-        Ok(Page { number, document: fetched.document.clone(), records, count, filtered: 0, numbers: None })
+        Ok(Page { number, document: fetched.holder().clone(), records, count, filtered: 0, numbers: None })
     }
 
     /// Whether a page without a place for records is one behind the end of its list, by all that is known: many an API

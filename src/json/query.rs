@@ -12,7 +12,13 @@ use super::{Kind, Node};
 
 /// A query that may match any number of values.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Query(JsonPath);
+pub(super) struct Query {
+    path: JsonPath,
+    /// Of a query for all elements, the one for what holds them.
+    holders: Option<JsonPath>,
+    /// Whether it leaves out some of what it finds, by a filter or a slice.
+    picks: bool,
+}
 
 impl Query {
     /// Fails with a message and the byte of `text` that it is about.
@@ -21,13 +27,21 @@ impl Query {
             let message = error.message().strip_prefix("in context: ").unwrap_or(error.message());
             (format!("no JSONPath of RFC 9535: {message}"), error.position().saturating_sub(1))
         };
-        JsonPath::parse(text).map(Self).map_err(wrong)
+        let path = JsonPath::parse(text).map_err(wrong)?;
+        let holders = text.strip_suffix("[*]").and_then(|text| JsonPath::parse(text).ok());
+        Ok(Self { path, holders, picks: text.contains(['?', ':']) })
+    }
+
+    /// Whether it is no wonder that nothing matches below `node`: the list is empty, or nothing in it was wanted.
+    pub(super) fn may_find_nothing(&self, node: Node<'_>) -> bool {
+        let is_empty = node.items().next().is_none() && node.fields().next().is_none();
+        self.picks || is_empty || self.holders.as_ref().is_some_and(|path| !path.query(&value(node)).is_empty())
     }
 
     /// All matches below `node`, in document order, each once.
     pub(super) fn find_all<'a>(&self, node: Node<'a>) -> Vec<Node<'a>> {
         let value = value(node);
-        let matches = self.0.query(&value).into_iter().map(address).collect();
+        let matches = self.path.query(&value).into_iter().map(address).collect();
         let mut found = Vec::new();
         collect(&value, node, &matches, &mut found);
         found

@@ -84,6 +84,12 @@ impl Selector {
         }
     }
 
+    /// Whether the records may stand here, and just happen to be none: a path that leads nowhere is another thing.
+    pub fn may_find_nothing(&self, node: Node<'_>) -> bool {
+        let (Some(found), Some(query)) = (self.follow(node), &self.query) else { return false };
+        query.may_find_nothing(found)
+    }
+
     fn follow<'a>(&self, node: Node<'a>) -> Option<Node<'a>> {
         self.steps.iter().try_fold(node, |node, step| match step {
             Step::Key(key) => node.get(key),
@@ -209,6 +215,15 @@ mod tests {
             assert_eq!(all_in(TEXT, selector), expected, "{selector}");
         }
         assert_eq!(find("$..id").unwrap(), "7");
+    }
+
+    #[test]
+    fn a_query_that_finds_nothing_is_told_from_one_that_leads_nowhere() {
+        let text = r#"{"empty": [], "rows": [{"a": [], "t": 1}]}"#;
+        let document = Document::parse(text.into()).unwrap();
+        let may = |selector: &str| selector.parse::<Selector>().unwrap().may_find_nothing(document.root());
+        assert!(["empty[*].x", "rows[*].a[*]", "rows[?@.t == 2]", "rows[1:].a"].map(may).iter().all(|may| *may));
+        assert!(["nothing[*].x", "rows[*].b[*]", "rows[*].b", "$..b", "b"].map(may).iter().all(|may| !*may));
     }
 
     #[test]

@@ -9,28 +9,29 @@ use crate::{
     fetch::{
         error::FetchError,
         paginate::{self, PageToken, Paginator},
-        records::{self, Located, RecordsError},
+        records::{self, Found, Located, Locator, RecordsError},
         request::Request,
         transport::{Scope, Transport},
     },
-    json::{Document, Selector},
+    json::Document,
     plan::{PaginatorPlan, ResourcePlan},
 };
 
 pub(super) struct Source {
     pub transport: Arc<dyn Transport>,
     pub paginator: Box<dyn Paginator>,
-    pub selector: Selector,
+    pub locator: Locator,
     pub scope: Scope,
     /// Before the paginator's part.
     request: Request,
-    is_paginated: bool,
     hasher: DefaultHashBuilder,
 }
 
 /// A page that waits for its turn.
 pub(super) struct Fetched {
     pub document: Arc<Document>,
+    /// The document that the records stand in, if it is another one.
+    pub gathered: Option<Arc<Document>>,
     pub headers: HeaderMap,
     /// Redacted, without what authentication adds.
     pub url: String,
@@ -46,10 +47,9 @@ impl Source {
         Self {
             transport,
             paginator: paginate::from_plan(&resource.paginator),
-            selector: resource.data_selector.clone(),
+            locator: Locator::new(resource, !matches!(resource.paginator, PaginatorPlan::SinglePage)),
             scope: Scope { resource: resource.name.as_str().into(), counters: Arc::default() },
             request,
-            is_paginated: !matches!(resource.paginator, PaginatorPlan::SinglePage),
             hasher: DefaultHashBuilder::default(),
         }
     }
@@ -59,10 +59,22 @@ impl Source {
         self.paginator.apply(&token, &mut request);
         let url = self.transport.surroundings().redactor.url(&request.url);
         let response = self.transport.fetch(request, &self.scope).await?;
-        let located = records::locate(&response.document, &self.selector, self.is_paginated);
+        let Found { located, gathered } = self.locator.locate(&response.document);
         let found = located.as_ref().copied().unwrap_or(Located::Nothing);
-        let fingerprint = records::fingerprint(&response.document, found, &self.hasher);
-        let (document, headers) = (Arc::new(response.document), response.headers);
-        Ok(Fetched { document, headers, url, bytes: response.bytes, located, fingerprint })
+        let fingerprint = records::fingerprint(gathered.as_ref().unwrap_or(&response.document), found, &self.hasher);
+        let (document, gathered) = (Arc::new(response.document), gathered.map(Arc::new));
+        Ok(Fetched { document, gathered, headers: response.headers, url, bytes: response.bytes, located, fingerprint })
+    }
+}
+
+impl Fetched {
+    /// The document that the records stand in.
+    pub(super) fn holder(&self) -> &Arc<Document> {
+        self.gathered.as_ref().unwrap_or(&self.document)
+    }
+
+    pub(super) fn memory(&self) -> u64 {
+        let documents = [Some(&self.document), self.gathered.as_ref()];
+        documents.into_iter().flatten().map(|document| document.memory() as u64).sum()
     }
 }
