@@ -272,7 +272,9 @@ mod tests {
     use super::*;
     use crate::{
         json::Selector,
-        plan::{ApiKeyLocation, CheckpointPlan, MergePlan, ParquetPlan, RateLimit, RetryPlan, TableFormatKind},
+        plan::{
+            AnswerPlan, ApiKeyLocation, CheckpointPlan, MergePlan, ParquetPlan, RateLimit, RetryPlan, TableFormatKind,
+        },
         schema::{ColumnType, Contract, Source, TableSchema},
         secret::Secret,
         store::Destination,
@@ -331,6 +333,7 @@ mod tests {
                 has_more_path: None,
             },
             data_selector: "data".parse::<Selector>().unwrap(),
+            answers: AnswerPlan::default(),
             max_pages: Some(3),
             schema: TableSchema {
                 columns: vec![

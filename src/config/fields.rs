@@ -3,6 +3,7 @@
 //! Written by hand and read by three: the check of what the user wrote ([`super::check`]), the defaults that the typed view
 //! falls back to ([`super::view`]), and the JSON Schema ([`super::json_schema`]).
 
+mod answer;
 mod client;
 mod destination;
 mod paginator;

@@ -107,7 +107,7 @@ impl<'a> Call<'a> {
     }
 
     fn may_refresh(&self, trouble: &Trouble) -> bool {
-        !self.refreshed && matches!(trouble, Trouble::Status { status: StatusCode::UNAUTHORIZED, .. })
+        !self.refreshed && trouble.status() == Some(StatusCode::UNAUTHORIZED)
     }
 
     fn tell_retry(&self, report: &Report, delay: Duration) {
@@ -208,7 +208,7 @@ mod tests {
         };
         let mut client = Client::new(&plan, Redactor::default(), Environment::real(), Arc::new(Silent)).unwrap();
         client.auth = Box::new(Renewing { generation: AtomicUsize::new(0), renewals });
-        let scope = Scope { resource: "rows".into(), counters: Arc::default() };
+        let scope = Scope { resource: "rows".into(), counters: Arc::default(), answers: Arc::default() };
         let bound = RequestPlan::get(url, "").bind(&Bindings::default()).unwrap();
         let response = client.fetch(Request::new(&bound).unwrap(), &scope).await;
         (response, scope.counters.read().0 as usize)

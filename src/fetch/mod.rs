@@ -15,6 +15,7 @@ mod call;
 mod client;
 mod error;
 mod exchange;
+mod format;
 mod limit;
 mod pages;
 pub mod paginate;

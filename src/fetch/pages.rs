@@ -11,6 +11,7 @@
 //! the paginator says from the page itself where the next one is: places in the line that do not fit this are cancelled.
 //! So a wrong guess, an error beyond the end of the list and the order of the answers never show in what is handed on.
 
+mod left_out;
 mod line;
 mod shortfall;
 mod size;
@@ -22,6 +23,7 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
 use self::{
+    left_out::LeftOut,
     line::Line,
     size::PageSize,
     source::{Fetched, Source},
@@ -88,6 +90,8 @@ pub struct Position {
     size: PageSize,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     shortfall: Option<String>,
+    #[serde(default)]
+    left_out: LeftOut,
 }
 
 impl Position {
@@ -117,6 +121,8 @@ pub struct Pages {
     guard: Guard,
     warnings: Vec<String>,
     shortfall: Option<String>,
+    /// Answers that `response_actions` left out.
+    left_out: LeftOut,
 }
 
 impl Pages {
@@ -159,16 +165,21 @@ impl Pages {
             guard: Guard::default(),
             warnings: Vec::new(),
             shortfall: shortfall::by_config(resource),
+            left_out: LeftOut::default(),
         })
     }
 
     /// Goes on behind `position` in place of at the beginning. What the guard knew of the page before is not known again.
     #[must_use]
     pub fn resume(mut self, position: Position) -> Self {
-        let Position { next, pages, received, known, size, shortfall } = position;
+        let Position { next, pages, received, known, size, shortfall, left_out } = position;
+        self.left_out = left_out;
         self.shortfall = self.shortfall.or(shortfall);
         self.next = next.filter(|_| self.max_pages.is_none_or(|max| pages < max));
         (self.number, self.received, self.known, self.size) = (pages, received, known, size);
+        if self.next.is_none() {
+            self.tell_left_out();
+        }
         self
     }
 
@@ -230,8 +241,10 @@ impl Pages {
         let page = self.page(&fetched)?;
         self.number = page.number;
         self.received += page.count;
-        self.known.page_size = self.size.learn(page.count);
-        self.next = self.follow(token, &fetched, page.count)?;
+        self.next = match &fetched.ruled {
+            None => self.follow(token, &fetched, page.count)?,
+            Some(ruled) => self.pass_over(token, ruled),
+        };
         self.line.keep_from(self.next.as_ref());
         self.tell(&page, fetched.bytes);
         let reached = self.surroundings.environment.faults.reach(FaultPoint::PageFetched);
@@ -284,6 +297,8 @@ impl Pages {
 
     /// The position behind the page that was just counted.
     fn follow(&mut self, token: &PageToken, fetched: &Fetched, count: u64) -> Result<Option<PageToken>, FetchError> {
+        self.left_out.end_row();
+        self.known.page_size = self.size.learn(count);
         let located = |problem| FetchError::Paginate { page: self.number, url: fetched.url.clone(), problem };
         self.guard.check(token, fetched.fingerprint, count).map_err(located)?;
         let known = self.known_with(fetched, count);
@@ -360,6 +375,9 @@ impl PageSource for Pages {
             self.next = None;
             self.line.clear();
         }
+        if self.next.is_none() {
+            self.tell_left_out();
+        }
         Some(page)
     }
 
@@ -371,6 +389,7 @@ impl PageSource for Pages {
             known: self.known,
             size: self.size.clone(),
             shortfall: self.shortfall.clone(),
+            left_out: self.left_out.clone(),
         }
     }
 

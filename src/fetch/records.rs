@@ -121,9 +121,10 @@ impl Locator {
 
     fn locate_one(&self, root: Node<'_>, found: Node<'_>) -> Result<Located, RecordsError> {
         match found.kind() {
-            Kind::Object if self.selector.is_root() && self.is_paginated => {
-                Err(RecordsError::Wrapped { keys: keys(root, |_| true), arrays: keys(root, |kind| kind == Kind::Array) })
-            }
+            Kind::Object if self.selector.is_root() && self.is_paginated => Err(RecordsError::Wrapped {
+                keys: keys(root, |_| true),
+                arrays: keys(root, |kind| kind == Kind::Array),
+            }),
             Kind::Object => Ok(Located::Records { index: found.index(), count: 1 }),
             Kind::Null => Ok(Located::Nothing),
             _ => Err(RecordsError::Scalar {
@@ -140,7 +141,8 @@ impl Locator {
     }
 
     fn gather<'a>(&self, records: impl Iterator<Item = Node<'a>> + Clone) -> Found {
-        let (before, after) = if self.wraps(records.clone()) { (format!("{{\"{VALUE}\":"), "}") } else { (String::new(), "") };
+        let (before, after) =
+            if self.wraps(records.clone()) { (format!("{{\"{VALUE}\":"), "}") } else { (String::new(), "") };
         let (mut text, mut count) = (vec![b'['], 0);
         for record in records {
             if count > 0 {
@@ -153,12 +155,11 @@ impl Locator {
         }
         text.push(b']');
         match Document::parse(text) {
-            Ok(gathered) => {
-                Found { located: Ok(Located::Records { index: gathered.root().index(), count }), gathered: Some(gathered) }
-            }
-            Err(problem) => {
-                Found::at(Err(RecordsError::Gathered { selector: self.selector.to_string(), problem }))
-            }
+            Ok(gathered) => Found {
+                located: Ok(Located::Records { index: gathered.root().index(), count }),
+                gathered: Some(gathered),
+            },
+            Err(problem) => Found::at(Err(RecordsError::Gathered { selector: self.selector.to_string(), problem })),
         }
     }
 }

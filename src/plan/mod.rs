@@ -4,6 +4,7 @@
 //! Config (what the user wrote, with places) ──resolve──► Plan ──► stages (each reads its own part, none reads the config)
 //! ```
 
+mod answer;
 pub mod reader;
 pub(crate) mod request;
 mod resolve;
@@ -21,6 +22,7 @@ use crate::{
     store::Destination,
 };
 
+pub use answer::{Action, AnswerPlan, CsvPlan, ResponseAction, ResponseFormat};
 pub use request::{BindError, Bindings, BodyPlan, BoundBody, BoundRequest, JsonTemplate, Method, RequestPlan};
 pub use resolve::{Overrides, name_of_delta, resolve};
 pub use template::{IncrementalValue, Reference, Template, TemplateError};
@@ -112,6 +114,7 @@ pub struct ResourcePlan {
     pub request: RequestPlan,
     pub paginator: PaginatorPlan,
     pub data_selector: Selector,
+    pub answers: AnswerPlan,
     /// No more pages are asked for. With `replace`, see [`Plan::partial_replace_allowed`].
     pub max_pages: Option<u64>,
     pub schema: TableSchema,

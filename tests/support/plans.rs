@@ -5,8 +5,8 @@ use std::time::Duration;
 use restlake::{
     json::Selector,
     plan::{
-        AuthPlan, Bindings, BoundRequest, CheckpointPlan, ClientPlan, Compression, MergePlan, PaginatorPlan,
-        ParquetPlan, RequestPlan, ResourcePlan, RetryPlan, WriteDisposition,
+        AnswerPlan, AuthPlan, Bindings, BoundRequest, CheckpointPlan, ClientPlan, Compression, MergePlan,
+        PaginatorPlan, ParquetPlan, RequestPlan, ResourcePlan, RetryPlan, WriteDisposition,
     },
     schema::{Contract, TableSchema},
 };
@@ -45,6 +45,7 @@ pub fn resource(base_url: &Url, path: &str, paginator: PaginatorPlan) -> Resourc
         request: RequestPlan::get(base_url.clone(), path),
         paginator,
         data_selector: selector("data"),
+        answers: AnswerPlan::default(),
         max_pages: None,
         schema: TableSchema { columns: Vec::new() },
         contract: Contract::default(),

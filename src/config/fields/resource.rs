@@ -1,7 +1,9 @@
 //! `resources[…]` and `resource_defaults`.
 
 use super::{
-    COUNT, DURATION, Field, Grammar, POSITIVE, SELECTOR, SIZE, Shape, Table, field, ignored, known, later, later_word,
+    COUNT, DURATION, Field, Grammar, POSITIVE, SELECTOR, SIZE, Shape, Table,
+    answer::{ACTIONS, CSV, FORMAT},
+    field, ignored, known, later, later_word,
     paginator::PAGINATOR,
     schema::{CONTRACT, SCHEMA, TYPE_NAME},
     table, word,
@@ -91,7 +93,9 @@ static ENDPOINT: Table = table(
         later("data", "the body of a POST"),
         later("headers", "headers of one resource"),
         later("auth", "credentials of one resource"),
-        later("response_actions", "what to do on certain answers"),
+        field("format", FORMAT, "What the answers are. Default: what their Content-Type says, else JSON."),
+        field("csv", CSV, "How answers that are CSV are read."),
+        field("response_actions", ACTIONS, "What to do with certain answers."),
         later("incremental", "loading only what is new"),
     ],
 );

@@ -11,7 +11,7 @@ use crate::{
         paginate::{self, PageToken, Paginator},
         records::{self, Found, Located, Locator, RecordsError},
         request::Request,
-        transport::{Scope, Transport},
+        transport::{Ruled, Scope, Transport},
     },
     json::Document,
     plan::{PaginatorPlan, ResourcePlan},
@@ -40,15 +40,24 @@ pub(super) struct Fetched {
     /// An error here counts only if the page's turn comes.
     pub located: Result<Located, RecordsError>,
     pub fingerprint: u64,
+    /// What `response_actions` made of it, if it is no page.
+    pub ruled: Option<Ruled>,
 }
 
 impl Source {
-    pub(super) fn new(transport: Arc<dyn Transport>, resource: &ResourcePlan, request: Request) -> Self {
+    pub(super) fn new(transport: Arc<dyn Transport>, resource: &ResourcePlan, mut request: Request) -> Self {
+        if let Some(accept) = resource.answers.accept {
+            request.accept(accept);
+        }
         Self {
             transport,
             paginator: paginate::from_plan(&resource.paginator),
             locator: Locator::new(resource, !matches!(resource.paginator, PaginatorPlan::SinglePage)),
-            scope: Scope { resource: resource.name.as_str().into(), counters: Arc::default() },
+            scope: Scope {
+                resource: resource.name.as_str().into(),
+                counters: Arc::default(),
+                answers: Arc::new(resource.answers.clone()),
+            },
             request,
             hasher: DefaultHashBuilder::default(),
         }
@@ -59,11 +68,13 @@ impl Source {
         self.paginator.apply(&token, &mut request);
         let url = self.transport.surroundings().redactor.url(&request.url);
         let response = self.transport.fetch(request, &self.scope).await?;
+        let ruled = response.ruled;
         let Found { located, gathered } = self.locator.locate(&response.document);
         let found = located.as_ref().copied().unwrap_or(Located::Nothing);
         let fingerprint = records::fingerprint(gathered.as_ref().unwrap_or(&response.document), found, &self.hasher);
         let (document, gathered) = (Arc::new(response.document), gathered.map(Arc::new));
-        Ok(Fetched { document, gathered, headers: response.headers, url, bytes: response.bytes, located, fingerprint })
+        let (headers, bytes) = (response.headers, response.bytes);
+        Ok(Fetched { document, gathered, headers, url, bytes, located, fingerprint, ruled })
     }
 }
 

@@ -20,7 +20,7 @@ use crate::{
         transport::{Response, Scope},
     },
     json::{Document, Kind, Selector},
-    plan::{Bindings, CheckpointPlan, Compression, MergePlan, ParquetPlan, RequestPlan, WriteDisposition},
+    plan::{AnswerPlan, Bindings, CheckpointPlan, Compression, MergePlan, ParquetPlan, RequestPlan, WriteDisposition},
     report::Silent,
     schema::{Contract, TableSchema},
     secret::Redactor,
@@ -114,7 +114,7 @@ impl Memory {
         let more = if self.api.tells_more { more } else { String::new() };
         let body = format!(r#"{{"data":[{}]{more}{total}}}"#, data.join(","));
         let bytes = body.len() as u64;
-        Ok(Response { document: Document::parse(body.into()).unwrap(), headers: HeaderMap::new(), bytes })
+        Ok(Response { document: Document::parse(body.into()).unwrap(), headers: HeaderMap::new(), bytes, ruled: None })
     }
 }
 
@@ -204,6 +204,7 @@ fn resource(paginator: PaginatorPlan) -> ResourcePlan {
         request: RequestPlan::get(Url::parse("http://api").unwrap(), "rows"),
         paginator,
         data_selector: selector("data"),
+        answers: AnswerPlan::default(),
         max_pages: None,
         schema: TableSchema { columns: Vec::new() },
         contract: Contract::default(),

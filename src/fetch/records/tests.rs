@@ -14,7 +14,8 @@ fn records(text: &str, locator: &Locator) -> (Vec<String>, bool) {
     let holder = found.gathered.unwrap_or(document);
     let node = holder.node(index);
     let texts = |node: Node<'_>| String::from_utf8_lossy(node.raw()).into_owned();
-    let records: Vec<_> = if node.kind() == Kind::Array { node.items().map(texts).collect() } else { vec![texts(node)] };
+    let records: Vec<_> =
+        if node.kind() == Kind::Array { node.items().map(texts).collect() } else { vec![texts(node)] };
     assert_eq!(records.len() as u64, count);
     (records, is_gathered)
 }
@@ -23,7 +24,10 @@ fn records(text: &str, locator: &Locator) -> (Vec<String>, bool) {
 fn records_that_lie_together_stay_where_they_are() {
     let text = r#"{"data": [{"id": 1}, {"id": 2}], "one": {"id": 3}}"#;
     for selector in ["data", "data[*]", "$['data'][*]"] {
-        assert_eq!(records(text, &locator(selector, true)), (vec![r#"{"id": 1}"#.into(), r#"{"id": 2}"#.into()], false));
+        assert_eq!(
+            records(text, &locator(selector, true)),
+            (vec![r#"{"id": 1}"#.into(), r#"{"id": 2}"#.into()], false)
+        );
     }
     assert_eq!(records(text, &locator("one", true)), (vec![r#"{"id": 3}"#.into()], false));
 }
@@ -46,10 +50,10 @@ fn scalars_become_records_of_one_field_where_a_column_reads_it() {
     // One scalar among objects is a mistake of the API's, and nulls alone are nothing to go by.
     assert_eq!(records(r#"[{"id": 1}, 2]"#, &locator("$", true)).0, [r#"{"id": 1}"#, "2"]);
     assert_eq!(records("[null]", &locator("$", true)).0, ["null"]);
-    assert_eq!(records(r#"{"a": [{"id": 5}, {"id": 6}]}"#, &locator("a[*].id", true)).0, [
-        r#"{"value":5}"#,
-        r#"{"value":6}"#
-    ]);
+    assert_eq!(
+        records(r#"{"a": [{"id": 5}, {"id": 6}]}"#, &locator("a[*].id", true)).0,
+        [r#"{"value":5}"#, r#"{"value":6}"#]
+    );
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use url::Url;
 
 use super::{
-    Overrides,
+    Overrides, answer,
     columns::Columns,
     delta, destination, disposition, load_columns,
     merge::{self, Merge},
@@ -45,6 +45,10 @@ pub fn resolve(resource: &Section<'_>, context: &Context<'_>, findings: &mut Fin
         false => request::paginator(&endpoint, context.client, resource, findings),
     };
     let data_selector = endpoint.text("data_selector").and_then(|text| text.value.parse::<Selector>().ok());
+    let answers = match endpoint.is_broken() {
+        true => None,
+        false => answer::resolve(&endpoint, context.client, findings),
+    };
     let rows = rows(resource, context, findings);
     let contract = schema::contract(resource);
     let upkeep = Places { resource, destination: context.destination, root: context.root };
@@ -55,6 +59,7 @@ pub fn resolve(resource: &Section<'_>, context: &Context<'_>, findings: &mut Fin
         request: request?,
         paginator: paginator?,
         data_selector: data_selector?,
+        answers: answers?,
         max_pages: context.overrides.max_pages,
         contract: contract?,
         max_rejects: max_rejects(resource),

@@ -215,7 +215,7 @@ fn what_was_filled_in_is_never_shown() {
         ("/client/timeout", json!("${KEY}")),
         ("/client/max_concurrency", json!("${KEY}")),
         ("/resources/0/write_disposition", json!("${KEY}")),
-        ("/resources/0/endpoint/data_selector", json!("a..${KEY}")),
+        ("/resources/0/endpoint/data_selector", json!("a[?${KEY}]")),
     ] {
         let problem = only(pointer, value);
         assert!(!problem.contains("from-env"), "{problem}");
