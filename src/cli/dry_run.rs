@@ -334,6 +334,7 @@ mod tests {
             },
             data_selector: "data".parse::<Selector>().unwrap(),
             answers: AnswerPlan::default(),
+            processing_steps: Vec::new(),
             max_pages: Some(3),
             schema: TableSchema {
                 columns: vec![

@@ -8,6 +8,7 @@ mod answer;
 pub mod reader;
 pub(crate) mod request;
 mod resolve;
+mod step;
 mod template;
 
 use std::{fmt, time::Duration};
@@ -25,6 +26,7 @@ use crate::{
 pub use answer::{Action, AnswerPlan, CsvPlan, ResponseAction, ResponseFormat};
 pub use request::{BindError, Bindings, BodyPlan, BoundBody, BoundRequest, JsonTemplate, Method, RequestPlan};
 pub use resolve::{Overrides, name_of_delta, resolve};
+pub use step::{ProcessingStep, StepOperation};
 pub use template::{IncrementalValue, Reference, Template, TemplateError};
 
 /// Everything one `restlake run` does.
@@ -115,6 +117,7 @@ pub struct ResourcePlan {
     pub paginator: PaginatorPlan,
     pub data_selector: Selector,
     pub answers: AnswerPlan,
+    pub processing_steps: Vec<ProcessingStep>,
     /// No more pages are asked for. With `replace`, see [`Plan::partial_replace_allowed`].
     pub max_pages: Option<u64>,
     pub schema: TableSchema,

@@ -21,9 +21,10 @@ use super::{RunError, pipeline::Staged, shape::partition_spec};
 use crate::{
     commit::{Attempt, TableSnapshot},
     decode::{DecodeError, Decoder},
-    error::Result,
+    error::{Error, Result},
     model::{Batch, DataFile, EncodedFile, Page, StagedFile, UndeclaredField},
     plan::{ResourcePlan, TableFormatKind, WriteDisposition, name_of_delta},
+    process::Processor,
     schema::{
         Column, ColumnType, ColumnsContract, SchemaChange, Source, TableSchema,
         change::{self, side_by_side},
@@ -131,6 +132,7 @@ fn within_limit(resource: &ResourcePlan, base: &TableSnapshot) -> Result<(), Run
 pub(super) struct Evolving {
     resource: Box<ResourcePlan>,
     format: TableFormatKind,
+    processor: Arc<Processor>,
     decoder: Arc<Decoder>,
     /// What growing would cost; `None` if nothing has to be rewritten for it.
     refused: Option<RunError>,
@@ -142,7 +144,7 @@ pub(super) struct Reading {
     page: Option<Arc<Page>>,
     /// How many columns the decoder had.
     columns: usize,
-    decoded: Result<Batch, DecodeError>,
+    decoded: Result<Batch>,
 }
 
 /// A page whose turn has come.
@@ -160,7 +162,8 @@ impl Evolving {
         decoder: Decoder,
     ) -> Self {
         let refused = kept_schema(resource, base).and_then(|_| within_limit(resource, base).err());
-        Self { resource: Box::new(resource.clone()), format, decoder: Arc::new(decoder), refused }
+        let processor = Arc::new(Processor::new(&resource.name, &resource.processing_steps));
+        Self { resource: Box::new(resource.clone()), format, processor, decoder: Arc::new(decoder), refused }
     }
 
     /// Goes on with the schema that a run that died had come to.
@@ -176,13 +179,17 @@ impl Evolving {
         Ok(())
     }
 
-    /// Decodes a page on a thread of the pool, with the schema of this moment.
+    /// Processes and decodes a page on a thread of the pool, with the schema of this moment.
     pub(super) fn spawn(&self, page: Page) -> JoinHandle<Reading> {
         let decoder = Arc::clone(&self.decoder);
         let (evolves, columns) = (self.evolves(), self.resource.schema.columns.len());
-        spawn_blocking(move || {
-            let decoded = decoder.decode(&page);
-            Reading { page: evolves.then(|| Arc::new(page)), columns, decoded }
+        let processor = Arc::clone(&self.processor);
+        spawn_blocking(move || match processor.process(page) {
+            Ok(page) => {
+                let decoded = decoder.decode(&page).map_err(Error::from);
+                Reading { page: evolves.then(|| Arc::new(page)), columns, decoded }
+            }
+            Err(error) => Reading { page: None, columns, decoded: Err(error.into()) },
         })
     }
 

@@ -46,6 +46,7 @@ pub fn resource(base_url: &Url, path: &str, paginator: PaginatorPlan) -> Resourc
         paginator,
         data_selector: selector("data"),
         answers: AnswerPlan::default(),
+        processing_steps: Vec::new(),
         max_pages: None,
         schema: TableSchema { columns: Vec::new() },
         contract: Contract::default(),

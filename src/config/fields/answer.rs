@@ -1,4 +1,5 @@
-//! `endpoint.format`, `endpoint.csv` and `endpoint.response_actions`: what answers look like, and what some of them mean.
+//! What answers look like, what some of them mean, and what is done with their records: `endpoint.format`, `endpoint.csv`,
+//! `endpoint.response_actions` and `processing_steps`.
 
 use super::{Grammar, Shape, Table, field, table, word};
 use crate::config::notation;
@@ -26,6 +27,29 @@ static CSV_TABLE: Table = table(
 const ONE_LETTER: Shape = Shape::Parsed(&Grammar {
     what: "one ASCII character, or `\\t`",
     check: |text| super::known(notation::letter(text)),
+});
+
+pub const STEPS: Shape = Shape::List(&A_STEP);
+
+static A_STEP: Shape = Shape::Object(&STEP);
+
+static STEP: Table = table(
+    "processing_step",
+    "What is done with each record before it is decoded, by programs in jq that see the record alone. Of several keys \
+     `filter` comes first and `yield_map` last.",
+    &[
+        field("filter", PROGRAM, "Keeps the records for which the first output is neither false nor null."),
+        field("map", PROGRAM, "The first output takes the record's place; null or none takes the record out."),
+        field("yield_map", PROGRAM, "Every output is a record of its own."),
+    ],
+);
+
+const PROGRAM: Shape = Shape::Parsed(&Grammar {
+    what: "a jq program such as `select(.id > 0)` or `{id, name}`",
+    check: |text| match text.parse::<crate::jq::Program>() {
+        Ok(_) => Ok(()),
+        Err(error) => Err((error.message, error.offset)),
+    },
 });
 
 pub const ACTIONS: Shape = Shape::List(&AN_ACTION);

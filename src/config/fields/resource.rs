@@ -2,7 +2,7 @@
 
 use super::{
     COUNT, DURATION, Field, Grammar, POSITIVE, SELECTOR, SIZE, Shape, Table,
-    answer::{ACTIONS, CSV, FORMAT},
+    answer::{ACTIONS, CSV, FORMAT, STEPS},
     field, ignored, known, later, later_word,
     paginator::PAGINATOR,
     schema::{CONTRACT, SCHEMA, TYPE_NAME},
@@ -46,7 +46,7 @@ const FIELDS: &[Field] = &[
     field("resume_within", DURATION, RESUME_WITHIN),
     field("rewrite_limit", SIZE, REWRITE_LIMIT),
     field("compact", COMPACT, COMPACT_DOC),
-    later("processing_steps", "filtering and changing records"),
+    field("processing_steps", STEPS, "What is done with each record before it is decoded."),
     later("include_from_parent", "fields of a parent's record"),
     later("incremental", "loading only what is new"),
     later("data_from", "the records of another resource"),

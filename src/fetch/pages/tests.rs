@@ -205,6 +205,7 @@ fn resource(paginator: PaginatorPlan) -> ResourcePlan {
         paginator,
         data_selector: selector("data"),
         answers: AnswerPlan::default(),
+        processing_steps: Vec::new(),
         max_pages: None,
         schema: TableSchema { columns: Vec::new() },
         contract: Contract::default(),

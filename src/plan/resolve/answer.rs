@@ -1,8 +1,8 @@
-//! How answers are read, and what some of them mean.
+//! How answers are read, what some of them mean, and what is done with their records.
 
 use crate::{
     config::{Findings, Section, notation::letter, tree::Value},
-    plan::{Action, AnswerPlan, CsvPlan, ResponseAction, ResponseFormat},
+    plan::{Action, AnswerPlan, CsvPlan, ProcessingStep, ResponseAction, ResponseFormat, StepOperation},
 };
 
 pub fn resolve(endpoint: &Section<'_>, client: &Section<'_>, findings: &mut Findings) -> Option<AnswerPlan> {
@@ -122,4 +122,24 @@ fn response_action(section: &Section<'_>, findings: &mut Findings) -> Option<Res
         return None;
     }
     Some(ResponseAction { status, content, action, message })
+}
+
+/// What is done with records, step by step; of the keys of one step `filter` comes first, as in dlt.
+pub fn steps(resource: &Section<'_>, findings: &mut Findings) -> Option<Vec<ProcessingStep>> {
+    const KEYS: [(&str, StepOperation); 3] =
+        [("filter", StepOperation::Filter), ("map", StepOperation::Map), ("yield_map", StepOperation::YieldMap)];
+    let mut steps = Vec::new();
+    for (index, section) in resource.sections("processing_steps").iter().enumerate() {
+        let written: Vec<_> = KEYS.into_iter().filter(|(key, _)| section.is_written(key)).collect();
+        if written.is_empty() {
+            let help = "set `filter`, `map` or `yield_map` to a jq program".to_owned();
+            findings.error(section.place(), "this step does nothing", Some(help));
+            return None;
+        }
+        for (key, operation) in written {
+            let program = section.text(key)?.value.parse().ok()?;
+            steps.push(ProcessingStep { place: format!("processing_steps[{index}].{key}"), operation, program });
+        }
+    }
+    Some(steps)
 }

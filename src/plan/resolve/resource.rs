@@ -49,6 +49,7 @@ pub fn resolve(resource: &Section<'_>, context: &Context<'_>, findings: &mut Fin
         true => None,
         false => answer::resolve(&endpoint, context.client, findings),
     };
+    let processing_steps = answer::steps(resource, findings);
     let rows = rows(resource, context, findings);
     let contract = schema::contract(resource);
     let upkeep = Places { resource, destination: context.destination, root: context.root };
@@ -60,6 +61,7 @@ pub fn resolve(resource: &Section<'_>, context: &Context<'_>, findings: &mut Fin
         paginator: paginator?,
         data_selector: data_selector?,
         answers: answers?,
+        processing_steps: processing_steps?,
         max_pages: context.overrides.max_pages,
         contract: contract?,
         max_rejects: max_rejects(resource),

@@ -26,6 +26,7 @@ fn location(table: &str) -> (&'static str, Value) {
         "single_page" => ("/client/paginator", json!({"type": "single_page"})),
         "resource" => ("/resources/0", Value::Null),
         "endpoint" => ("/resources/0/endpoint", json!({})),
+        "processing_step" => ("/resources/0/processing_steps/0", Value::Null),
         "csv" => ("/resources/0/endpoint/csv", json!({"columns": ["a"]})),
         "response_action" => ("/resources/0/endpoint/response_actions/0", Value::Null),
         "column_hint" => ("/resources/0/columns/d", json!({})),
@@ -128,6 +129,7 @@ fn table_cases(table: &str) -> Vec<(&'static str, Value, Value)> {
             ("max_rejects", json!(3), json!("3%")),
             ("partition_by", json!("s"), json!(["id", "s"])),
             ("dedup", json!(false), Value::Null),
+            ("processing_steps", json!([{"filter": ".a"}]), Value::Null),
             // Not alone: a config that exports nothing is refused.
             ("selected", json!(true), Value::Null),
         ],
@@ -148,6 +150,11 @@ fn table_cases(table: &str) -> Vec<(&'static str, Value, Value)> {
             ("header", json!(false), Value::Null),
             ("columns", json!(["a"]), json!(["b"])),
             ("null_values", json!("NA"), json!([])),
+        ],
+        "processing_step" => vec![
+            ("filter", json!(".a"), json!(".b")),
+            ("map", json!(".a"), json!(".c")),
+            ("yield_map", json!(".a"), json!(".b")),
         ],
         "response_action" => vec![
             ("status_code", json!(404), json!("410")),
@@ -237,6 +244,7 @@ fn needs(table: &str, key: &str) -> Vec<(&'static str, Value)> {
         ("resource", "on_missing") | ("column_hint", "hard_delete") => {
             vec![("/resources/0/write_disposition", json!("merge"))]
         }
+        ("processing_step", _) => vec![("/resources/0/processing_steps", json!([{"map": ".b"}]))],
         ("response_action", _) => {
             let actions = json!([{"status_code": 500, "action": "fail"}]);
             vec![("/resources/0/endpoint", json!({"response_actions": actions}))]
