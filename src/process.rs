@@ -101,6 +101,7 @@ impl Processor {
             document: Arc::new(document),
             count: finished.numbers.len() as u64,
             filtered: page.filtered + finished.filtered,
+            duplicates: page.duplicates,
             numbers: Some(finished.numbers.into()),
         })
     }
@@ -251,7 +252,7 @@ mod tests {
     fn page(text: &str) -> Page {
         let document = Arc::new(Document::parse(text.into()).unwrap());
         let count = document.root().items().count().max(1) as u64;
-        Page { number: 3, records: Some(0), document, count, filtered: 0, numbers: None }
+        Page { number: 3, records: Some(0), document, count, filtered: 0, duplicates: 0, numbers: None }
     }
 
     /// Text, count, filtered and the numbers of the records.

@@ -17,6 +17,7 @@ mod compacting;
 mod error;
 mod evolving;
 mod fill;
+mod inferring;
 mod load_columns;
 mod merging;
 mod outcome;
@@ -37,10 +38,10 @@ use crate::{
     plan::{Plan, ResourcePlan, WriteDisposition},
     report::{Event, Reporter},
     secret::Redactor,
-    store::{self, Store},
+    store::{self, Destination, Store},
 };
 
-pub use self::{error::RunError, outcome::Outcome};
+pub use self::{error::RunError, inferring::Inferred, outcome::Outcome};
 use self::{
     outcome::{Claim, Counters, Ended},
     resource::Export,
@@ -88,6 +89,20 @@ pub async fn run_held(plan: Plan, environment: Environment, reporter: Arc<dyn Re
     let elapsed = run.environment.clock.elapsed().saturating_sub(started);
     let claims = ended.iter_mut().filter_map(|ended| ended.held.take()).collect();
     Held { outcome: Outcome::new(run.plan.pipeline.clone(), run.run_id.clone(), elapsed, ended), claims }
+}
+
+/// What a run would take for the columns of each resource that declares none: from its first pages, whatever its table has.
+/// Nothing is written, and the destination is not looked at.
+///
+/// # Errors
+/// A client that cannot be made. Whatever else fails is in the result, resource by resource.
+pub async fn infer(mut plan: Plan, environment: Environment, reporter: Arc<dyn Reporter>) -> Result<Vec<Inferred>> {
+    plan.destination = Destination { url: "memory://".to_owned(), options: Vec::new() };
+    let run = Run::new(plan, environment, reporter);
+    let connections = run.connect()?;
+    let open = run.plan.resources.iter().filter(|resource| resource.inference.is_some());
+    let jobs = open.map(async |resource| run.export(resource, &connections).infer_alone().await);
+    Ok(stream::iter(jobs).buffered(RESOURCES_AT_ONCE).collect().await)
 }
 
 /// What all resources of a run share.

@@ -13,6 +13,7 @@
 mod auth;
 mod call;
 mod client;
+mod envelope;
 mod error;
 mod exchange;
 mod format;
@@ -28,6 +29,6 @@ mod transport;
 pub use auth::Authenticator;
 pub use client::Client;
 pub use error::{FetchError, RequestError, Trouble};
-pub use pages::{FetchCounters, PageSource, Pages, Position};
+pub use pages::{FetchCounters, PageSource, Pages, Position, PutBack};
 pub use paginate::{Ahead, Extent, PageToken, PageView, Paginator};
 pub use request::Request;

@@ -3,9 +3,7 @@
 //! Records that lie together stay where they are. Those that a query found here and there, and scalars that become records,
 //! are brought together into a document of their own, in the bytes that the API wrote.
 
-use std::hash::BuildHasher;
-
-use hashbrown::DefaultHashBuilder;
+use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 
 use crate::{
     json::{Document, Kind, Node, Selector, SyntaxError},
@@ -17,9 +15,9 @@ use crate::{
 /// The field that a record has which was a scalar, as in dlt.
 const VALUE: &str = "value";
 
-/// What is looked for in every page of a resource.
+/// How records are told in every page of a resource.
+#[derive(Clone, Debug)]
 pub(super) struct Locator {
-    pub(super) selector: Selector,
     /// An object at the root is then a wrapper whose selector is missing.
     pub(super) is_paginated: bool,
     /// Whether a scalar becomes a record; where no column would read it, it stays what does not fit.
@@ -27,7 +25,7 @@ pub(super) struct Locator {
 }
 
 /// What was found, and where.
-pub(super) struct Found {
+pub(super) struct Placed {
     /// An error counts only if the page's turn comes.
     pub(super) located: Result<Located, RecordsError>,
     /// The document that the records stand in, if it is not the answer.
@@ -98,37 +96,37 @@ fn quoted(keys: &[String]) -> String {
 impl Locator {
     pub(super) fn new(resource: &ResourcePlan, is_paginated: bool) -> Self {
         let wraps_scalars = reads_scalars(&resource.schema, resource.contract.columns);
-        Self { selector: resource.data_selector.clone(), is_paginated, wraps_scalars }
+        Self { is_paginated, wraps_scalars }
     }
 
     /// Looks for the records.
-    pub(super) fn locate(&self, document: &Document) -> Found {
+    pub(super) fn locate(&self, document: &Document, selector: &Selector) -> Placed {
         let root = document.root();
         if root.kind() == Kind::Null {
-            return Found::at(Ok(Located::Nothing));
+            return Placed::at(Ok(Located::Nothing));
         }
-        match self.selector.find_all(root).as_slice() {
-            [] if self.selector.may_find_nothing(root) => Found::at(Ok(Located::Nothing)),
-            [] => Found::at(Ok(Located::Missing)),
+        match selector.find_all(root).as_slice() {
+            [] if selector.may_find_nothing(root) => Placed::at(Ok(Located::Nothing)),
+            [] => Placed::at(Ok(Located::Missing)),
             [array] if array.kind() == Kind::Array && !self.wraps(array.items()) => {
-                Found::at(Ok(Located::Records { index: array.index(), count: array.items().count() as u64 }))
+                Placed::at(Ok(Located::Records { index: array.index(), count: array.items().count() as u64 }))
             }
-            [array] if array.kind() == Kind::Array => self.gather(array.items()),
-            [one] => Found::at(self.locate_one(root, *one)),
-            several => self.gather(several.iter().flat_map(|found| elements(*found))),
+            [array] if array.kind() == Kind::Array => self.gather(selector, array.items()),
+            [one] => Placed::at(self.locate_one(selector, root, *one)),
+            several => self.gather(selector, several.iter().flat_map(|found| elements(*found))),
         }
     }
 
-    fn locate_one(&self, root: Node<'_>, found: Node<'_>) -> Result<Located, RecordsError> {
+    fn locate_one(&self, selector: &Selector, root: Node<'_>, found: Node<'_>) -> Result<Located, RecordsError> {
         match found.kind() {
-            Kind::Object if self.selector.is_root() && self.is_paginated => Err(RecordsError::Wrapped {
+            Kind::Object if selector.is_root() && self.is_paginated => Err(RecordsError::Wrapped {
                 keys: keys(root, |_| true),
                 arrays: keys(root, |kind| kind == Kind::Array),
             }),
             Kind::Object => Ok(Located::Records { index: found.index(), count: 1 }),
             Kind::Null => Ok(Located::Nothing),
             _ => Err(RecordsError::Scalar {
-                selector: self.selector.to_string(),
+                selector: selector.to_string(),
                 found: String::from_utf8_lossy(found.raw()).into_owned(),
             }),
         }
@@ -140,7 +138,7 @@ impl Locator {
         self.wraps_scalars && items.clone().any(|node| node.kind() != Kind::Null) && items.all(is_scalar)
     }
 
-    fn gather<'a>(&self, records: impl Iterator<Item = Node<'a>> + Clone) -> Found {
+    fn gather<'a>(&self, selector: &Selector, records: impl Iterator<Item = Node<'a>> + Clone) -> Placed {
         let (before, after) =
             if self.wraps(records.clone()) { (format!("{{\"{VALUE}\":"), "}") } else { (String::new(), "") };
         let (mut text, mut count) = (vec![b'['], 0);
@@ -155,16 +153,16 @@ impl Locator {
         }
         text.push(b']');
         match Document::parse(text) {
-            Ok(gathered) => Found {
+            Ok(gathered) => Placed {
                 located: Ok(Located::Records { index: gathered.root().index(), count }),
                 gathered: Some(gathered),
             },
-            Err(problem) => Found::at(Err(RecordsError::Gathered { selector: self.selector.to_string(), problem })),
+            Err(problem) => Placed::at(Err(RecordsError::Gathered { selector: selector.to_string(), problem })),
         }
     }
 }
 
-impl Found {
+impl Placed {
     fn at(located: Result<Located, RecordsError>) -> Self {
         Self { located, gathered: None }
     }
@@ -198,12 +196,43 @@ pub(super) fn is_empty_array(document: &Document) -> bool {
     root.kind() == Kind::Array && root.items().next().is_none()
 }
 
-/// A hash of the records as the API wrote them, comparable between hashes by the same `hasher`.
-pub(super) fn fingerprint(document: &Document, located: Located, hasher: &DefaultHashBuilder) -> u64 {
-    match located {
-        Located::Records { index, .. } => hasher.hash_one(document.node(index).raw()),
-        Located::Missing | Located::Nothing => 0,
+/// A hash of each record: of its key where it has all of that, else of the record as the API wrote it. The same in every
+/// process: a run goes on by what another one has stored.
+pub(super) fn hashes(document: &Document, located: Located, key: &[Vec<String>]) -> Vec<u64> {
+    let Located::Records { index, .. } = located else { return Vec::new() };
+    let found = document.node(index);
+    match found.kind() {
+        Kind::Array => found.items().map(|record| hash(record, key)).collect(),
+        _ => vec![hash(found, key)],
     }
+}
+
+fn hash(record: Node<'_>, key: &[Vec<String>]) -> u64 {
+    let hasher = BuildHasherDefault::<DefaultHasher>::new();
+    let field = |path: &Vec<String>| {
+        let found = path.iter().try_fold(record, |node, key| node.get(key));
+        found.filter(|node| node.kind() != Kind::Null).map(Node::raw)
+    };
+    match key.iter().map(field).collect::<Option<Vec<_>>>().filter(|values| !values.is_empty()) {
+        Some(values) => hasher.hash_one(values),
+        None => hasher.hash_one(record.raw()),
+    }
+}
+
+/// The records of which `is_kept` is true as a document of their own, and the number of each, 1 for the first of the page.
+pub(super) fn keep(document: &Document, index: u32, is_kept: &[bool]) -> Option<(Document, Vec<u64>)> {
+    let found = document.node(index);
+    let kept = found.items().zip(1_u64..).zip(is_kept).filter(|(_, is_kept)| **is_kept).map(|(record, _)| record);
+    let (mut body, mut numbers) = (vec![b'['], Vec::new());
+    for (record, number) in kept {
+        if !numbers.is_empty() {
+            body.push(b',');
+        }
+        body.extend_from_slice(record.raw());
+        numbers.push(number);
+    }
+    body.push(b']');
+    Some((Document::parse(body).ok()?, numbers))
 }
 
 /// The keys of an object whose values are of a kind, the first twenty of them.

@@ -4,12 +4,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-use super::{
-    checkpoint::{self, Resumed},
-    evolving,
-    outcome::Counters,
-    resource::Export,
-};
+use super::{checkpoint::Resumed, evolving, inferring, outcome::Counters, resource::Export};
 use crate::{
     commit::{Attempt, DiedAfterCommit, Resumable, TableFormat, TableSnapshot},
     error::{Result, chain},
@@ -81,7 +76,10 @@ impl Export<'_> {
         }
         let (resource, taken_over) = self.take_over(table, base, counters).await?;
         Ok(match taken_over {
-            Some((attempt, resumed)) => Next::GoOn(resource, attempt, Box::new(resumed)),
+            Some((attempt, resumed)) => {
+                let resource = inferring::complete(&resource, &resumed.schema)?;
+                Next::GoOn(Box::new(resource), attempt, Box::new(resumed))
+            }
             None => Next::Anew(resource),
         })
     }
@@ -138,7 +136,7 @@ impl Export<'_> {
         // It may have joined small files after it had appended.
         let of_the_run = table.history(COMMITS_OF_A_RUN).await?.into_iter().take_while(|it| it.run_id == died.run_id);
         let appended = of_the_run.into_iter().find(|record| record.operation == Operation::Append);
-        let fingerprint = checkpoint::fingerprint(self.configured, self.source, None)?;
+        let fingerprint = self.fingerprint(None)?;
         Ok(appended.map(DiedAfterCommit::from).filter(|died| died.fingerprint.as_ref() == Some(&fingerprint)))
     }
 
@@ -170,7 +168,7 @@ impl Export<'_> {
         counters: &mut Counters,
     ) -> Result<Option<(Attempt, Resumed)>> {
         let workspace = table.workspace();
-        let fingerprint = checkpoint::fingerprint(self.resource, self.source, Some(self.memory))?;
+        let fingerprint = self.fingerprint(Some(self.memory))?;
         for _ in 0..MOST_TRIES {
             let Some(resumable) = workspace.resumable(base.version).await? else { return Ok(None) };
             if let Some(objection) = self.objection(&resumable, &fingerprint) {
@@ -220,7 +218,7 @@ impl Export<'_> {
         }
     }
 
-    fn warn(&self, counters: &mut Counters, message: String) {
+    pub(super) fn warn(&self, counters: &mut Counters, message: String) {
         tracing::warn!(resource = self.resource.name, "{message}");
         self.reporter.on_event(&Event::Warning { resource: &self.resource.name, message: &message });
         counters.warnings.push(message);

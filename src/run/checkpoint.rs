@@ -16,7 +16,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{RunError, outcome::Counters};
+use super::{RunError, outcome::Counters, pipeline, resource::Export};
 use crate::{
     commit::{Attempt, Checkpoint, CheckpointedFile},
     digest::sha256,
@@ -25,6 +25,7 @@ use crate::{
     fetch::Position,
     model::{Reject, StagedFile},
     plan::{ClientPlan, ResourcePlan},
+    schema::TableSchema,
     secret::{Secret, is_secret_name},
 };
 
@@ -126,6 +127,8 @@ pub(super) struct Resumed {
     pub(super) rejects: Vec<Reject>,
     /// One for each checkpoint, in order.
     pub(super) states: Vec<Vec<u8>>,
+    /// That of the first run's first rows.
+    pub(super) schema: TableSchema,
 }
 
 impl Resumed {
@@ -148,7 +151,16 @@ impl Resumed {
             files: files.map(|file| file.staged.clone()).collect(),
             rejects: checkpoints.iter().flat_map(|checkpoint| checkpoint.rejects.iter().cloned()).collect(),
             states: checkpoints.iter().map(state).collect::<Result<_, _>>()?,
+            schema: pipeline::first_schema(&state(last)?)?,
         }))
+    }
+}
+
+impl Export<'_> {
+    /// [`fingerprint`] of the plan that the config makes together with the table. Columns that are inferred follow from it.
+    pub(super) fn fingerprint(&self, memory: Option<u64>) -> Result<String, RunError> {
+        let follows = self.configured.inference.is_some() || memory.is_none();
+        fingerprint(if follows { self.configured } else { self.resource }, self.source, memory)
     }
 }
 
@@ -157,11 +169,7 @@ impl Resumed {
 ///
 /// # Errors
 /// [`RunError::Stored`] if the plan cannot be serialised.
-pub(super) fn fingerprint(
-    resource: &ResourcePlan,
-    source: &ClientPlan,
-    memory: Option<u64>,
-) -> Result<String, RunError> {
+fn fingerprint(resource: &ResourcePlan, source: &ClientPlan, memory: Option<u64>) -> Result<String, RunError> {
     // Secrets are serialised as a word that says nothing; a header's value is one, whether it is a credential or not.
     let value = |name: &str, value: &Secret<String>| (!is_secret_name(name)).then(|| value.expose().clone());
     let headers: Vec<_> = source.headers.iter().map(|(name, secret)| (name, value(name, secret))).collect();

@@ -60,6 +60,23 @@ pub enum RunError {
         unchanged: u64,
     },
 
+    #[error("{resource}: what the config says of columns does not fit those that were inferred:{problems}")]
+    Columns { resource: String, problems: String },
+
+    #[error(
+        "{resource}: the fields `{first}` and `{second}` would both become the column `{column}`, which readers do not tell apart"
+    )]
+    Clash { resource: String, first: String, second: String, column: String },
+
+    #[error("{resource}: none of the first {records} records has a field that could become a column")]
+    NoFields { resource: String, records: u64 },
+
+    #[error("{resource}: no record came to infer the columns from")]
+    NoRecords { resource: String },
+
+    #[error("a worker thread ended while it looked at the first pages; nothing was committed")]
+    Observing,
+
     #[error("{resource}: the request cannot be made")]
     Request { resource: String, source: BindError },
 
@@ -90,11 +107,13 @@ impl Failure for RunError {
                 ErrorKind::User
             }
             Self::RewriteLimit { .. } | Self::UnfitField { .. } | Self::Request { .. } => ErrorKind::User,
+            Self::Columns { .. } | Self::Clash { .. } => ErrorKind::User,
+            Self::NoFields { .. } | Self::NoRecords { .. } => ErrorKind::User,
             Self::TooManyRejects { .. } => ErrorKind::TooManyRejects,
             Self::Conflict { .. } => ErrorKind::Conflict,
             Self::Interrupted { .. } => ErrorKind::Interrupted,
             Self::Numbers { .. } | Self::LoadColumns { .. } | Self::Worker { .. } => ErrorKind::Bug,
-            Self::Checkpoint(_) | Self::Stored(_) | Self::NoAttempt => ErrorKind::Bug,
+            Self::Checkpoint(_) | Self::Stored(_) | Self::NoAttempt | Self::Observing => ErrorKind::Bug,
         }
     }
 
@@ -107,13 +126,17 @@ impl Failure for RunError {
             Self::ShapeChanged { .. } => "schema_changed",
             Self::RewriteLimit { .. } => "rewrite_limit",
             Self::UnfitField { .. } => "unfit_field",
+            Self::Columns { .. } => "config",
+            Self::Clash { .. } => "column_clash",
+            Self::NoFields { .. } => "no_fields",
+            Self::NoRecords { .. } => "no_records",
             Self::TooManyRejects { .. } => "too_many_rejects",
             Self::Conflict { .. } => "commit_conflict",
             Self::Interrupted { .. } => "interrupted",
             Self::Numbers { .. } => "numbers",
             Self::Request { .. } => "request",
             Self::LoadColumns { .. } => "load_columns",
-            Self::Worker { .. } => "worker",
+            Self::Worker { .. } | Self::Observing => "worker",
             Self::Checkpoint(_) | Self::Stored(_) => "checkpoint",
             Self::NoAttempt => "attempt",
         }
@@ -147,10 +170,21 @@ impl Failure for RunError {
             Self::TooManyRejects { rejects, .. } => rejects
                 .as_ref()
                 .map(|path| format!("the rejects are in {path}; mend the schema or raise `max_rejects`")),
+            Self::Columns { .. } => {
+                Some("mend the config; `restlake infer` with this config shows the columns that the records have".into())
+            }
+            Self::Clash { second, .. } => Some(format!(
+                "declare the columns, one of them under another name: `schema: {{columns: [{{name: …, source: {second}, type: …}}, …]}}`"
+            )),
+            Self::NoFields { .. } | Self::NoRecords { .. } => Some("`data_selector` names the array of records, which are objects".into()),
             Self::Conflict { .. } | Self::Interrupted { .. } => Some("run again".into()),
             Self::Checkpoint(_) | Self::Stored(_) => Some("run again with --no-resume".into()),
             Self::Request { .. } => Some("mend the places `{…}` of the endpoint, or the values that fill them".into()),
-            Self::Numbers { .. } | Self::LoadColumns { .. } | Self::Worker { .. } | Self::NoAttempt => {
+            Self::Numbers { .. }
+            | Self::LoadColumns { .. }
+            | Self::Worker { .. }
+            | Self::Observing
+            | Self::NoAttempt => {
                 Some("this is a bug in restlake: please report it".into())
             }
         }

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use super::{
     RunError,
-    checkpoint::{self, Checkpoints, Pace, Resumed},
+    checkpoint::{Checkpoints, Pace},
     evolving::Evolving,
+    inferring::Start,
     load_columns::LoadColumns,
     merging,
     outcome::Counters,
@@ -17,14 +18,14 @@ use crate::{
     decode::Decoder,
     dedup::Dedup,
     error::Result,
-    fetch::Pages,
+    fetch::{PageSource, Pages, Position},
     merge::Collector,
     plan::{Bindings, BoundRequest, MaxRejects, MergePlan, MergeStrategy, PartitionField, Transform, WriteDisposition},
     write::{TableWriter, WriteOptions},
 };
 
 /// One part in so many of the memory is for pages.
-const PAGES_PART: u64 = 4;
+pub(super) const PAGES_PART: u64 = 4;
 
 /// And for finished files that wait to be staged. The rest is for rows and open files: a file is in memory until it is whole.
 pub(super) const FILES_PART: u64 = 4;
@@ -36,11 +37,11 @@ impl Export<'_> {
         table: &dyn TableFormat,
         attempt: &Attempt,
         base: &TableSnapshot,
-        resumed: Option<Resumed>,
+        start: Start,
         counters: &mut Counters,
     ) -> Result<Staged> {
         let mut rejects = table.workspace().rejects(self.run_id);
-        let staged = self.fill(attempt, base, resumed, &mut rejects, counters).await;
+        let staged = self.fill(attempt, base, start, &mut rejects, counters).await;
         // Rejects are kept whatever became of the run: they say why.
         let written = rejects.finish().await;
         let staged = staged?;
@@ -52,11 +53,16 @@ impl Export<'_> {
         &self,
         attempt: &Attempt,
         base: &TableSnapshot,
-        resumed: Option<Resumed>,
+        start: Start,
         rejects: &mut RejectWriter,
         counters: &mut Counters,
     ) -> Result<Staged> {
         let clock = &self.environment.clock;
+        let (resumed, taken) = match start {
+            Start::First => (None, None),
+            Start::Behind(resumed) => (Some(*resumed), None),
+            Start::Taken(pages) => (None, Some(pages)),
+        };
         // Versions of rows begin when the run did that brought the first of them.
         let began = resumed.as_ref().map_or(self.began, |resumed| resumed.began);
         let merge = merging::plan(self.resource, began);
@@ -64,8 +70,10 @@ impl Export<'_> {
         let schema = self.resource.schema.clone();
         let mut table = TableStage::new(self.dedup()?, self.collector(&merge)?, writer, schema);
         let mut evolving = Evolving::new(self.resource, self.table_format, base, self.decoder()?);
-        let request = self.request(&Bindings::default())?;
-        let mut pages = Pages::new(Arc::clone(self.client), self.resource, &request, self.memory / PAGES_PART)?;
+        let mut pages = match taken {
+            Some(pages) => pages,
+            None => self.pages(resumed.as_ref().map(|resumed| resumed.position.clone()))?,
+        };
         let mut files = Vec::new();
         if let Some(resumed) = resumed {
             for reject in &resumed.rejects {
@@ -73,15 +81,14 @@ impl Export<'_> {
             }
             table = table.resume(resumed.states.iter().map(Vec::as_slice))?;
             evolving.resume(table.schema())?;
-            pages = pages.resume(resumed.position);
             files = resumed.files;
         }
         let pace = Pace::new(Arc::clone(clock), self.resource.checkpoint.interval);
-        let fingerprint = checkpoint::fingerprint(self.resource, self.source, Some(self.memory))?;
+        let fingerprint = self.fingerprint(Some(self.memory))?;
         let pipeline = Pipeline {
             resource: self.resource,
             reporter: self.reporter,
-            pages: &mut pages,
+            pages: pages.as_mut(),
             evolving,
             rejects,
             attempt,
@@ -93,8 +100,18 @@ impl Export<'_> {
         };
         // All stages in one future: too large for the stack of every future around it.
         let staged = Box::pin(pipeline.run(counters)).await;
-        counters.take(&pages);
+        counters.take(pages.as_ref());
         staged
+    }
+
+    /// The resource's pages: all of them, or those behind a position.
+    pub(super) fn pages(&self, behind: Option<Position>) -> Result<Box<dyn PageSource>> {
+        let request = self.request(&Bindings::default())?;
+        let pages = Pages::new(Arc::clone(self.client), self.resource, &request, self.memory / PAGES_PART)?;
+        Ok(Box::new(match behind {
+            Some(position) => pages.resume(position),
+            None => pages,
+        }))
     }
 
     /// The resource's request with its places filled.

@@ -7,6 +7,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use super::{
     begin::Beginning,
     change::Work,
+    evolving,
     outcome::{Claim, Committed, Counters, Ended},
 };
 use crate::{
@@ -74,7 +75,7 @@ impl Export<'_> {
             Beginning::Done(died) => return self.committed_before(table, &died, counters).await,
         };
         let export = Export { resource: &resource, ..*self };
-        let committed = export.stage_and_commit(table, &mut work, resumed, counters).await;
+        let committed = export.infer_and_commit(table, &mut work, resumed, counters).await;
         if let (Err(error), Some(attempt)) = (&committed, work.into_attempt()) {
             // The failure is what the user must hear of; what it leaves behind, the next run takes away. Nothing is deleted
             // that a commit may name.
@@ -103,7 +104,9 @@ impl Export<'_> {
         // It may have joined some of them after that.
         files.retain(|file| snapshot.files.contains(file));
         let rows_written = counters.rows_appended();
-        Ok(Committed { version: snapshot.version, table_rows: snapshot.rows, rows_written, files })
+        let plan = evolving::in_table(self.resource, self.table_format, &snapshot)?;
+        let (version, table_rows) = (snapshot.version, snapshot.rows);
+        Ok(Committed { version, table_rows, rows_written, files, plan: Some(Box::new(plan)) })
     }
 
     /// The record of the run is for people: that it can't be written changes nothing.

@@ -1,4 +1,5 @@
-//! What answers may look like and what some of them mean: selectors, formats and `response_actions`, from request to table.
+//! What answers may look like and what some of them mean: selectors, formats and `response_actions`, and
+//! `processing_steps`, from request to table.
 
 use std::sync::Arc;
 
@@ -328,4 +329,88 @@ async fn a_redirect_that_a_rule_names_is_not_followed() {
     let lake = TempDir::new().unwrap();
     only(run_numbered(&server, &lake, json!([{"status_code": 302, "action": "stop"}])).await);
     assert_eq!((ids(&lake), server.targets().len()), (vec![1, 2], 2));
+}
+
+/// Nine rows by offset, three a page.
+async fn row_server() -> Server {
+    Server::start(|request| {
+        let offset = request.number_param("offset").unwrap();
+        let row = |id| json!({"id": id, "kind": if id % 2 == 0 { "even" } else { "odd" }, "tags": vec!["t"; id as usize % 3]});
+        let rows: Vec<_> = (offset + 1..=9).take(3).map(row).collect();
+        Reply::json(json!({"data": rows, "total": 9}).to_string())
+    })
+    .await
+}
+
+async fn run_steps(server: &Server, lake: &TempDir, steps: Value, resource: Value) -> Outcome {
+    let mut resource = resource;
+    resource["processing_steps"] = steps;
+    let endpoint = json!({"paginator": {"type": "offset", "limit": 3}});
+    outcome(items_plan(server, lake, endpoint, resource)).await
+}
+
+#[tokio::test]
+async fn processing_steps_filter_change_and_multiply_records_and_the_numbers_add_up() {
+    let server = row_server().await;
+    let lake = TempDir::new().unwrap();
+    let steps = json!([
+        {"filter": ".kind == \"odd\""},
+        {"yield_map": ".id as $id | .tags[] | {id: ($id * 10), tag: .}", "map": "if .id == 5 then null else . end"},
+    ]);
+    let columns = json!([{"name": "id", "type": "int64"}, {"name": "tag", "type": "string"}]);
+    let summary = only(run_steps(&server, &lake, steps, json!({"schema": {"columns": columns}})).await);
+    // Of 9 rows 4 are even and one is mapped to null; 1 and 7 have a tag each, 3 and 9 none.
+    assert_eq!((summary.rows_fetched, summary.rows_written, summary.rows_filtered), (7, 2, 5));
+    assert_eq!(texts(&lake, &["id", "tag"]), some(&[&["10", "t"], &["70", "t"]]));
+    assert_eq!(server.targets().len(), 3);
+}
+
+#[tokio::test]
+async fn a_page_that_a_filter_empties_is_not_the_end_of_the_list() {
+    let server = row_server().await;
+    let lake = TempDir::new().unwrap();
+    let summary = only(run_steps(&server, &lake, json!([{"filter": ".id > 8"}]), json!({})).await);
+    assert_eq!((ids(&lake), summary.rows_fetched, summary.rows_filtered), (vec![9], 9, 8));
+    assert!(summary.warnings.is_empty(), "{:?}", summary.warnings);
+}
+
+#[tokio::test]
+async fn a_step_that_fails_names_page_and_record_and_so_does_what_does_not_fit_behind_it() {
+    let server = row_server().await;
+    let outcome = run_steps(
+        &server,
+        &TempDir::new().unwrap(),
+        json!([{"map": ".id |= (. + 1 / (5 - .))"}, {"map": "if .id then .x.y.z = .kind.z else . end"}]),
+        json!({}),
+    )
+    .await;
+    let (code, message) = failed(&outcome);
+    assert_eq!(code, "processing_step");
+    assert!(message.contains("resource `items`, page 1, record 1: `processing_steps[1].map` fails"), "{message}");
+    // Record 8 is the second of page 3, and the first one that is left of it.
+    let steps = json!([{"filter": ".id == 8"}, {"map": ".id = \"eight\""}]);
+    let outcome = run_steps(&server, &TempDir::new().unwrap(), steps, json!({})).await;
+    let (code, message) = failed(&outcome);
+    assert_eq!(code, "data_mismatch");
+    assert!(message.contains("page 3, record 2"), "{message}");
+}
+
+#[tokio::test]
+async fn a_program_without_end_fails_the_run() {
+    let server = row_server().await;
+    let outcome = run_steps(&server, &TempDir::new().unwrap(), json!([{"filter": "def f: f; f"}]), json!({})).await;
+    let (code, message) = failed(&outcome);
+    assert_eq!((code.as_str(), outcome.kinds.as_slice()), ("processing_step", [ErrorKind::User].as_slice()));
+    assert!(message.contains("record 1: `processing_steps[0].filter` fails: the program takes more than"), "{message}");
+}
+
+#[tokio::test]
+async fn columns_are_inferred_from_what_the_steps_make_of_the_records() {
+    let server = row_server().await;
+    let lake = TempDir::new().unwrap();
+    let steps = json!([{"map": "{n: .id, label: .kind}"}]);
+    let summary = only(run_steps(&server, &lake, steps, json!({"schema": null})).await);
+    assert_eq!(summary.rows_written, 9);
+    assert_eq!(texts(&lake, &["n", "label"])[0], [Some("1".to_owned()), Some("odd".to_owned())]);
+    assert_eq!(all_rows(&read_table(&lake.path().join("items"))).num_columns(), 2);
 }

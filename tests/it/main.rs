@@ -11,6 +11,8 @@ mod config_errors;
 mod export;
 mod faulty_store;
 mod http;
+mod import;
+mod inferred;
 mod layers;
 mod maintain;
 mod merge;

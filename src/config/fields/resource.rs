@@ -4,7 +4,7 @@ use super::{
     COUNT, DURATION, Field, Grammar, POSITIVE, SELECTOR, SIZE, Shape, Table,
     answer::{ACTIONS, CSV, FORMAT, STEPS},
     field, ignored, known, later, later_word,
-    paginator::PAGINATOR,
+    paginator::{ON_DRIFT, ON_DRIFT_DOC, PAGINATOR},
     schema::{CONTRACT, SCHEMA, TYPE_NAME},
     table, word,
     write_disposition::{ON_MISSING, ON_MISSING_DOC, WRITE_DISPOSITION},
@@ -27,6 +27,9 @@ const FIELDS: &[Field] = &[
         Shape::Either(&PATH_OR_SCHEMA),
         "The table's columns; a text is the path of a schema file, relative to this file.",
     ),
+    field("infer_rows", POSITIVE, "Without a schema: so many records are looked at, to infer the table's columns.")
+        .or("1000"),
+    field("naming", NAMING, NAMING_DOC),
     field("schema_contract", CONTRACT, "What happens to data that the schema does not expect."),
     field(
         "max_rejects",
@@ -46,6 +49,7 @@ const FIELDS: &[Field] = &[
     field("resume_within", DURATION, RESUME_WITHIN),
     field("rewrite_limit", SIZE, REWRITE_LIMIT),
     field("compact", COMPACT, COMPACT_DOC),
+    field("allow_missing_data", Shape::Bool, ALLOW_MISSING_DATA).or("false"),
     field("processing_steps", STEPS, "What is done with each record before it is decoded."),
     later("include_from_parent", "fields of a parent's record"),
     later("incremental", "loading only what is new"),
@@ -87,8 +91,10 @@ static ENDPOINT: Table = table(
             ])),
             "Query parameters; a list is repeated, null is left out.",
         ),
-        field("data_selector", SELECTOR, "Where in a page the records stand.").or("$"),
-        field("paginator", Shape::Tagged(&PAGINATOR), "How the resource is paged."),
+        field("data_selector", SELECTOR, "Where in a page the records stand. Default: found out from the first page."),
+        field("paginator", Shape::Tagged(&PAGINATOR), "How the resource is paged. Default: the client's, or `auto`."),
+        field("allow_missing_data", Shape::Bool, ALLOW_MISSING_DATA),
+        field("on_drift", ON_DRIFT, ON_DRIFT_DOC),
         later("json", "the body of a POST"),
         later("data", "the body of a POST"),
         later("headers", "headers of one resource"),
@@ -146,6 +152,12 @@ static METADATA: Table = table(
     ],
 );
 
+const ALLOW_MISSING_DATA: &str = "Whether a page in which `data_selector` finds nothing is one without records; else it is \
+    an error. The endpoint's goes before the resource's. Default: `false`.";
+
+pub const NAMING: Shape = Shape::Choice(&[word("direct"), word("snake_case")]);
+pub const NAMING_DOC: &str = "What columns are called that no schema names: `direct` is as in the API, `snake_case` as dlt \
+    would call them. The resource's goes before the top level's. Default: `direct`.";
 pub const CHECKPOINT_INTERVAL: &str = "The least time between two checkpoints. Default: `30s`.";
 pub const RESUME_WITHIN: &str = "How long after its last checkpoint a run that died is gone on with. Default: `1h`.";
 pub const REWRITE_LIMIT: &str = "Bytes of older files that a change of the schema may rewrite within a run; the \

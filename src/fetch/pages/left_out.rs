@@ -8,10 +8,14 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::Pages;
-use crate::fetch::{
-    paginate::{Ahead, Extent, PageToken},
-    transport::Ruled,
+use super::{Pages, source::Fetched};
+use crate::{
+    fetch::{
+        error::FetchError,
+        paginate::{Ahead, Extent, PageToken},
+        transport::Ruled,
+    },
+    model::Page,
 };
 
 /// Ignored pages in a row that end a list whose length is not known.
@@ -54,31 +58,47 @@ impl LeftOut {
 }
 
 impl Pages {
+    /// An answer that is no page has its turn: it is handed on as a page without records.
+    pub(super) fn leave_out(
+        &mut self,
+        token: &PageToken,
+        ruled: &Ruled,
+        fetched: &Fetched,
+    ) -> Result<Page, FetchError> {
+        let (number, document) = (self.number + 1, fetched.document.clone());
+        let page = Page { number, document, records: None, count: 0, filtered: 0, duplicates: 0, numbers: None };
+        self.number = number;
+        self.next = self.pass_over(token, ruled);
+        self.line.keep_from(self.next.as_ref());
+        self.tell(&page, fetched.bytes);
+        self.reach_fault(number)?;
+        Ok(page)
+    }
+
     /// The position behind an answer that is no page.
-    pub(super) fn pass_over(&mut self, token: &PageToken, ruled: &Ruled) -> Option<PageToken> {
+    fn pass_over(&mut self, token: &PageToken, ruled: &Ruled) -> Option<PageToken> {
         let status = match ruled {
             Ruled::Ignored(status) => status.as_u16(),
             Ruled::Stopped(message) => {
                 if let Some(message) = message {
                     self.warn(format!("the list was ended at page {}: {message}", self.number));
                 }
-                self.check_total();
-                return None;
+                return self.end(false);
             }
         };
         self.left_out.add(status);
-        self.falls_short("pages were ignored by `response_actions`".to_owned());
+        self.shortfall.get_or_insert_with(|| "pages were ignored by `response_actions`".to_owned());
         match self.ahead_of_ignored(token) {
+            Ahead::End => self.end(false),
             // A list whose first page is ignored is an empty one: there is nothing to go on from.
-            Ahead::Next(next) if self.number > 1 && self.may_go_on() => {
-                Some(next).filter(|_| self.max_pages.is_none_or(|max| self.number < max))
-            }
-            Ahead::End => {
-                self.check_total();
+            Ahead::Next(next) if self.number > 1 && self.may_go_on() && !self.is_cut() => Some(next),
+            Ahead::Next(_) if self.is_cut() => {
+                self.tell_drift();
                 None
             }
             _ => {
                 self.left_out.ended = self.number > 1;
+                self.tell_drift();
                 None
             }
         }

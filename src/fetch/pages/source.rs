@@ -2,46 +2,62 @@
 
 use std::sync::Arc;
 
-use hashbrown::DefaultHashBuilder;
 use reqwest::header::HeaderMap;
+use url::Url;
 
 use crate::{
     fetch::{
         error::FetchError,
-        paginate::{self, PageToken, Paginator},
-        records::{self, Found, Located, Locator, RecordsError},
+        paginate::{self, PageToken, PaginateError, Paginator},
+        records::{Located, Locator, Placed, RecordsError, hashes},
         request::Request,
         transport::{Ruled, Scope, Transport},
     },
-    json::Document,
-    plan::{PaginatorPlan, ResourcePlan},
+    json::{Document, Selector},
+    plan::{PaginatorPlan, ResourcePlan, WriteDisposition},
+    schema::Source as ColumnSource,
 };
 
+#[derive(Clone)]
 pub(super) struct Source {
     pub transport: Arc<dyn Transport>,
-    pub paginator: Box<dyn Paginator>,
-    pub locator: Locator,
+    pub paginator: Arc<dyn Paginator>,
+    /// `None` until it is found out.
+    pub selector: Option<Selector>,
     pub scope: Scope,
+    /// Paths of the key's columns within a record, where rows of one key are one row; else empty.
+    pub key: Vec<Vec<String>>,
     /// Before the paginator's part.
     request: Request,
-    hasher: DefaultHashBuilder,
+    locator: Locator,
+    is_missing_allowed: bool,
 }
 
 /// A page that waits for its turn.
 pub(super) struct Fetched {
     pub document: Arc<Document>,
-    /// The document that the records stand in, if it is another one.
-    pub gathered: Option<Arc<Document>>,
     pub headers: HeaderMap,
-    /// Redacted, without what authentication adds.
+    /// What was asked for, before authentication.
+    pub asked: Url,
+    /// The same for people.
     pub url: String,
     /// Of the decoded body.
     pub bytes: u64,
-    /// An error here counts only if the page's turn comes.
-    pub located: Result<Located, RecordsError>,
-    pub fingerprint: u64,
+    /// `None` as long as nobody knows where to look.
+    pub found: Option<Found>,
     /// What `response_actions` made of it, if it is no page.
     pub ruled: Option<Ruled>,
+}
+
+/// The records of a page.
+#[derive(Clone, Debug)]
+pub(super) struct Found {
+    /// An error here counts only if the page's turn comes.
+    pub located: Result<Located, RecordsError>,
+    /// The document that the records stand in, if it is not the answer.
+    pub gathered: Option<Arc<Document>>,
+    /// A hash of each record.
+    pub hashes: Vec<u64>,
 }
 
 impl Source {
@@ -49,43 +65,93 @@ impl Source {
         if let Some(accept) = resource.answers.accept {
             request.accept(accept);
         }
+        let is_paginated = !matches!(resource.paginator, PaginatorPlan::SinglePage | PaginatorPlan::Auto);
         Self {
             transport,
-            paginator: paginate::from_plan(&resource.paginator),
-            locator: Locator::new(resource, !matches!(resource.paginator, PaginatorPlan::SinglePage)),
+            paginator: paginate::from_plan(&resource.paginator).into(),
+            selector: resource.data_selector.clone(),
             scope: Scope {
                 resource: resource.name.as_str().into(),
                 counters: Arc::default(),
                 answers: Arc::new(resource.answers.clone()),
             },
+            key: key_of(resource),
             request,
-            hasher: DefaultHashBuilder::default(),
+            locator: Locator::new(resource, is_paginated),
+            is_missing_allowed: resource.allow_missing_data,
         }
+    }
+
+    pub(super) fn with_selector(&self, selector: Selector) -> Self {
+        Self { selector: Some(selector), ..self.clone() }
+    }
+
+    pub(super) fn with_paginator(&self, plan: &PaginatorPlan) -> Self {
+        Self { paginator: paginate::from_plan(plan).into(), ..self.clone() }
     }
 
     pub(super) async fn fetch(self: Arc<Self>, token: PageToken) -> Result<Fetched, FetchError> {
         let mut request = self.request.clone();
+        let redactor = &self.transport.surroundings().redactor;
         self.paginator.apply(&token, &mut request);
-        let url = self.transport.surroundings().redactor.url(&request.url);
+        if matches!(token, PageToken::Link(_)) {
+            request.add_secrets_of(&self.request, redactor);
+        }
+        let (asked, url) = (request.url.clone(), redactor.url(&request.url));
         let response = self.transport.fetch(request, &self.scope).await?;
-        let ruled = response.ruled;
-        let Found { located, gathered } = self.locator.locate(&response.document);
-        let found = located.as_ref().copied().unwrap_or(Located::Nothing);
-        let fingerprint = records::fingerprint(gathered.as_ref().unwrap_or(&response.document), found, &self.hasher);
-        let (document, gathered) = (Arc::new(response.document), gathered.map(Arc::new));
-        let (headers, bytes) = (response.headers, response.bytes);
-        Ok(Fetched { document, gathered, headers, url, bytes, located, fingerprint, ruled })
+        let (bytes, ruled) = (response.bytes, response.ruled);
+        let (document, headers) = (Arc::new(response.document), response.headers);
+        let mut fetched = Fetched { document, headers, asked, url, bytes, ruled, found: None };
+        self.locate(&mut fetched);
+        Ok(fetched)
+    }
+
+    /// Looks for the records, if it is known where, and has not been done.
+    pub(super) fn locate(&self, fetched: &mut Fetched) {
+        let Some(selector) = self.selector.as_ref().filter(|_| fetched.found.is_none()) else { return };
+        let Placed { located, gathered } = self.locator.locate(&fetched.document, selector);
+        let located = match located {
+            Ok(Located::Missing) if self.is_missing_allowed => Ok(Located::Nothing),
+            located => located,
+        };
+        let seen = located.as_ref().copied().unwrap_or(Located::Nothing);
+        let hashes = hashes(gathered.as_ref().unwrap_or(&fetched.document), seen, &self.key);
+        fetched.found = Some(Found { located, gathered: gathered.map(Arc::new), hashes });
+    }
+
+    /// A token as it may be kept, and followed with this resource's request.
+    pub(super) fn checked(&self, token: PageToken) -> Result<PageToken, PaginateError> {
+        let PageToken::Link(link) = token else { return Ok(token) };
+        if self.request.has_body() && link.origin() != self.request.url.origin() {
+            // It was meant for the API alone, and may hold what only the API is to know.
+            return Err(PaginateError::Elsewhere { origin: link.origin().ascii_serialization() });
+        }
+        Ok(PageToken::Link(self.transport.without_credentials(link)))
     }
 }
 
 impl Fetched {
-    /// The document that the records stand in.
-    pub(super) fn holder(&self) -> &Arc<Document> {
-        self.gathered.as_ref().unwrap_or(&self.document)
-    }
-
     pub(super) fn memory(&self) -> u64 {
-        let documents = [Some(&self.document), self.gathered.as_ref()];
+        let gathered = self.found.as_ref().and_then(|found| found.gathered.as_ref());
+        let documents = [Some(&self.document), gathered];
         documents.into_iter().flatten().map(|document| document.memory() as u64).sum()
     }
+}
+
+impl Found {
+    /// Of the page as a whole; of no meaning without records.
+    pub(super) fn fingerprint(&self) -> u64 {
+        use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
+        BuildHasherDefault::<DefaultHasher>::new().hash_one(&self.hashes)
+    }
+}
+
+fn key_of(resource: &ResourcePlan) -> Vec<Vec<String>> {
+    let is_one_row = resource.dedup || resource.write_disposition == WriteDisposition::Merge;
+    let path = |index: &usize| match &resource.schema.columns.get(*index)?.source {
+        ColumnSource::Path(path) => Some(path.clone()),
+        _ => None,
+    };
+    let paths: Option<Vec<_>> = resource.primary_key.iter().map(path).collect();
+    paths.filter(|_| is_one_row).unwrap_or_default()
 }

@@ -1,14 +1,14 @@
 use super::*;
 use crate::schema::{Column, ColumnType};
 
-fn locator(selector: &str, wraps_scalars: bool) -> Locator {
-    Locator { selector: selector.parse().unwrap(), is_paginated: true, wraps_scalars }
+fn locator(selector: &str, wraps_scalars: bool) -> (Locator, Selector) {
+    (Locator { is_paginated: true, wraps_scalars }, selector.parse().unwrap())
 }
 
 /// The records as texts, and whether they stand in a document of their own.
-fn records(text: &str, locator: &Locator) -> (Vec<String>, bool) {
+fn records(text: &str, (locator, selector): &(Locator, Selector)) -> (Vec<String>, bool) {
     let document = Document::parse(text.into()).unwrap();
-    let found = locator.locate(&document);
+    let found = locator.locate(&document, selector);
     let Located::Records { index, count } = found.located.unwrap() else { return (Vec::new(), false) };
     let is_gathered = found.gathered.is_some();
     let holder = found.gathered.unwrap_or(document);
@@ -78,7 +78,8 @@ fn which_column_reads_scalars_is_told_by_the_schema() {
 #[test]
 fn a_query_that_finds_nothing_is_an_empty_page_and_one_that_leads_nowhere_is_missing() {
     let located = |text: &str, selector: &str| {
-        locator(selector, true).locate(&Document::parse(text.into()).unwrap()).located.unwrap()
+        let (locator, selector) = locator(selector, true);
+        locator.locate(&Document::parse(text.into()).unwrap(), &selector).located.unwrap()
     };
     assert_eq!(located(r#"{"rows": [{"t": 1}]}"#, "rows[?@.t == 2]"), Located::Nothing);
     assert_eq!(located(r#"{"rows": []}"#, "rows[*].inner[*]"), Located::Nothing);

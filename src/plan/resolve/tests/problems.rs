@@ -175,20 +175,28 @@ fn what_depends_on_other_resources_is_not_supported_yet() {
 }
 
 #[test]
-fn a_resource_without_a_schema_or_a_paginator_is_told_what_to_declare() {
-    let mut config = base();
-    config["resources"][0]["schema"] = Value::Null;
-    config["client"]["paginator"] = Value::Null;
-    let found = problems(&config);
-    assert_eq!(found.len(), 2, "{found:?}");
-    assert!(found.iter().any(|problem| problem.contains("without a schema is not supported yet")));
-    assert!(found.iter().any(|problem| problem.contains("there is no paginator") && problem.contains("`single_page`")));
-}
-
-#[test]
 fn a_list_of_pages_has_to_end() {
     let paginator = json!({"type": "offset", "limit": 1, "total_path": null, "stop_after_empty_page": false});
     assert!(only("/client/paginator", paginator).contains("nothing would ever end"));
+}
+
+#[test]
+fn a_value_of_a_paginator_has_one_place_and_an_overlap_leaves_room() {
+    for (paginator, problem) in [
+        (
+            json!({"type": "offset", "limit": 1, "offset_param": "o", "offset_body_path": "o"}),
+            "two places for one value",
+        ),
+        (json!({"type": "page_number", "page_param": "p", "page_body_path": "p"}), "two places for one value"),
+        (json!({"type": "cursor", "cursor_param": "c", "cursor_body_path": "c"}), "two places for one value"),
+        (json!({"type": "page_number", "page_param": ""}), "cannot be empty"),
+        (json!({"type": "offset", "limit": 1, "offset_body_path": "a[0]"}), "a path of keys"),
+        (json!({"type": "offset", "limit": 5, "overlap": 5}), "`overlap` has to be less than `limit`"),
+        (json!({"type": "page_number", "overlap": 5}), "`overlap` is not supported yet"),
+    ] {
+        let found = only("/client/paginator", paginator.clone());
+        assert!(found.contains(problem), "{paginator}: {found}");
+    }
 }
 
 #[test]
@@ -198,7 +206,7 @@ fn other_auths_and_paginators_are_told_apart_from_mistakes() {
     let problem = only("/client/paginator", json!({"type": "ofset", "limit": 1}));
     assert_eq!(problem, "client.paginator.type: there is no paginator `ofset` (did you mean `offset`?)");
     assert!(only("/client/paginator", json!("offset")).contains("`limit` is missing"));
-    assert!(only("/client/paginator", json!({"limit": 1})).contains("a paginator needs a `type`"));
+    assert!(only("/client/paginator", json!({"limit": 1})).contains("unknown key `limit`"));
 }
 
 #[test]
@@ -385,4 +393,42 @@ fn credentials_in_the_destinations_url_are_refused_and_not_shown() {
             told(&format!("client: {{base_url: 'https://a.example'}}\nresources: []\ndestination: {{url: '{url}'}}\n"));
         assert!(!told.contains("hunter2") && told.contains("`destination.options`"), "{told}");
     }
+}
+
+#[test]
+fn response_actions_say_which_answers_they_are_for_and_are_no_functions() {
+    let actions = "/resources/0/endpoint";
+    let problem = |action: Value| only(actions, json!({"response_actions": [action]}));
+    assert!(problem(json!({"action": "ignore"})).contains("nothing says which answers this is for"));
+    assert!(problem(json!({"action": "ignore", "content": ""})).contains("nothing says which answers"));
+    assert!(problem(json!({"status_code": 404})).contains("`action` is missing"));
+    assert!(problem(json!({"status_code": 99, "action": "stop"})).contains("from 100 to 599"));
+    assert!(problem(json!({"status_code": "4xx", "action": "stop"})).contains("a status from 100 to 599"));
+    let message = problem(json!({"status_code": 404, "action": "ignore", "message": "m"}));
+    assert!(message.contains("tells no message"), "{message}");
+    let dumped = problem(json!("<function set_encoding at 0x7f>"));
+    assert!(dumped.contains("response_actions[0]") && dumped.contains("expected an object"), "{dumped}");
+    let dumped = problem(json!({"status_code": 200, "action": "<function f at 0x7f>"}));
+    assert!(dumped.contains("response_actions[0].action") && dumped.contains("`ignore`, `retry`"), "{dumped}");
+}
+
+#[test]
+fn csv_needs_names_and_a_format_that_is_csv() {
+    let problem = |endpoint: Value| only("/resources/0/endpoint", endpoint);
+    assert!(problem(json!({"csv": {"header": false}})).contains("nothing tells the columns' names"));
+    assert!(problem(json!({"csv": {"columns": ["a", "a"]}})).contains("the column `a` stands here twice"));
+    assert!(problem(json!({"csv": {}, "format": "ndjson"})).contains("and `format` is `ndjson`"));
+    assert!(problem(json!({"csv": {"delimiter": "ab"}})).contains("one ASCII character"));
+    assert!(problem(json!({"format": "xml"})).contains("expected `json`, `ndjson` or `csv`"));
+}
+
+#[test]
+fn programs_and_paths_are_compiled_where_they_stand() {
+    let step = |step: Value| only("/resources/0/processing_steps", json!([step]));
+    assert!(step(json!({"filter": ".a | foo"})).contains("jq knows no filter `foo`"));
+    assert!(step(json!({"map": "env.HOME"})).contains("a program sees its record and nothing else"));
+    assert!(step(json!({})).contains("this step does nothing"));
+    assert!(step(json!({"yield_map": "<function f at 0x7f>"})).contains("processing_steps[0].yield_map"));
+    let path = only("/resources/0/endpoint", json!({"data_selector": "data[?@.a = 1]"}));
+    assert!(path.contains("no JSONPath of RFC 9535"), "{path}");
 }
