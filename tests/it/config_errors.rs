@@ -229,9 +229,7 @@ contract: {columns: evolve}
     c.yaml:1:82: client.retry.max_attempts: expected a whole number of at least 1, found the number 0
     c.yaml:1:98: client.retry.max_backoff: expected a duration such as `50ms`, `10s`, `5m`, `2h` or `7d`, found `5 min`
     c.yaml:2:42: resource_defaults.paginator: unknown key `paginator` (it belongs into `endpoint`)
-    c.yaml:4:11: resources[0].name: there is no paginator; finding out how an API pages is not supported yet (set `paginator` on the endpoint or the client: `offset`, `page_number`, or `single_page` if one request is all)
     c.yaml:6:24: resources[0].write_disposition: expected `append`, `replace`, `merge` or `skip`, found `upsert`
-    c.yaml:7:12: resources[1].name: there is no paginator; finding out how an API pages is not supported yet (set `paginator` on the endpoint or the client: `offset`, `page_number`, or `single_page` if one request is all)
     c.yaml:7:23: resources[1].schema: the schema file missing.yaml cannot be read: it is not there (the path is relative to the config file)
     c.yaml:7:44: resources[1].dedup: expected `true` or `false`, found `yes` (bools are `true` and `false`, without quotes)
     c.yaml:7:64: resources[1].columns.id.data_typ: unknown key `data_typ` (did you mean `data_type`?)
@@ -324,13 +322,9 @@ resources:
 ";
     let directory = directory(&[("c.yaml", yaml)]);
     assert_snapshot!(problems(&directory, "c.yaml"), @r###"
-    c.yaml:1:57: client.paginator.type: the paginator `json_link` is not supported yet (supported: `offset`, `page_number`, `single_page`)
     c.yaml:2:21: resource_defaults.parallelized: `parallelized` has no effect: `max_concurrency` of the client says how many requests are in flight
     c.yaml:2:41: resource_defaults.max_table_nesting: `max_table_nesting` has no effect: nested data stays nested, or is declared as columns
-    c.yaml:4:5: resources[0]: a resource without a schema is not supported yet (declare its columns: `schema: schemas/NAME.yaml`, or inline `schema: {columns: [{name: id, type: int64}]}`)
-    c.yaml:5:11: resources[1].name: a resource without a schema is not supported yet (declare its columns: `schema: schemas/NAME.yaml`, or inline `schema: {columns: [{name: id, type: int64}]}`)
     c.yaml:8:13: resources[1].endpoint.path: the placeholder `{resources.posts.id}` is not supported yet (only a fixed path can be requested)
-    c.yaml:9:7: resources[1].endpoint.response_actions: `response_actions` is not supported yet (leave it out for now; it is for what to do on certain answers)
     c.yaml:10:7: resources[1].endpoint.incremental: `incremental` is not supported yet (leave it out for now; it is for loading only what is new)
     c.yaml:11:5: resources[1].include_from_parent: `include_from_parent` is not supported yet (leave it out for now; it is for fields of a parent's record)
     c.yaml:12:20: resources[1].columns.id.description: `description` has no effect: Parquet has no place for it
