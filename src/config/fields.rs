@@ -6,6 +6,7 @@
 mod client;
 mod destination;
 mod paginator;
+mod request;
 mod resource;
 mod root;
 mod schema;
@@ -61,6 +62,8 @@ pub enum Shape {
     },
     /// Text, a number or a bool; taken as text.
     Scalar,
+    /// Whatever can be written, null included.
+    Any,
     /// Text in a form of its own.
     Parsed(&'static Grammar),
     Choice(&'static [Word]),
@@ -76,8 +79,6 @@ pub enum Shape {
     Keyed(&'static Shape),
     /// The first of these that takes values of such a kind.
     Either(&'static [Shape]),
-    /// An object that means something to dlt, and is refused: this says what it would be.
-    LaterObject(&'static str),
 }
 
 /// A form of text, such as a duration.
@@ -154,6 +155,8 @@ impl Shape {
     pub fn union(&'static self) -> Option<&'static Union> {
         match self {
             Self::Tagged(union) => Some(union),
+            Self::List(item) | Self::OneOrMany(item) | Self::Map(item) => item.union(),
+            Self::Either(shapes) => shapes.iter().find_map(Shape::union),
             _ => None,
         }
     }

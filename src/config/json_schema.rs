@@ -68,6 +68,7 @@ impl Builder {
             Shape::Text | Shape::Secret => json!({"type": "string"}),
             Shape::Bool => or_filled_in(json!({"type": "boolean"})),
             Shape::Count { min, max } => or_filled_in(count(*min, *max)),
+            Shape::Any => json!({}),
             Shape::Scalar => json!({"type": ["string", "number", "boolean"]}),
             Shape::Parsed(grammar) => json!({"type": "string", "description": format!("Expects {}.", grammar.what)}),
             Shape::Choice(words) => or_filled_in(json!({"enum": supported(words)})),
@@ -83,11 +84,7 @@ impl Builder {
                 let named = json!({"allOf": [self.shape(item)], "required": [NAME]});
                 any_of(vec![self.map(item), json!({"type": "array", "items": named})])
             }
-            Shape::Either(shapes) => {
-                let shapes = shapes.iter().filter(|shape| !matches!(shape, Shape::LaterObject(_)));
-                any_of(shapes.map(|shape| self.shape(shape)).collect())
-            }
-            Shape::LaterObject(_) => json!(false),
+            Shape::Either(shapes) => any_of(shapes.iter().map(|shape| self.shape(shape)).collect()),
         }
     }
 

@@ -4,6 +4,7 @@
 //! Config (what the user wrote, with places) ──resolve──► Plan ──► stages (each reads its own part, none reads the config)
 //! ```
 
+mod parent;
 pub mod reader;
 pub(crate) mod request;
 mod resolve;
@@ -21,9 +22,10 @@ use crate::{
     store::Destination,
 };
 
+pub use parent::{IncludedField, ParentPlan};
 pub use request::{BindError, Bindings, BodyPlan, BoundBody, BoundRequest, JsonTemplate, Method, RequestPlan};
 pub use resolve::{Overrides, name_of_delta, resolve};
-pub use template::{IncrementalValue, Reference, Template, TemplateError};
+pub use template::{IncrementalValue, Meaning, Reference, Template, TemplateError};
 
 /// Everything one `restlake run` does.
 #[derive(Clone, Debug, Serialize)]
@@ -31,6 +33,8 @@ pub struct Plan {
     pub pipeline: String,
     pub client: ClientPlan,
     pub resources: Vec<ResourcePlan>,
+    /// Those that are not exported, and whose records others are asked for by.
+    pub parents: Vec<ResourcePlan>,
     pub destination: Destination,
     pub table_format: TableFormatKind,
     /// Whether a living run of the same table is waited for; else it ends this one.
@@ -70,7 +74,7 @@ pub struct ClientPlan {
     pub max_body: u64,
 }
 
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum AuthPlan {
     None,
@@ -110,6 +114,9 @@ pub struct ResourcePlan {
     pub name: String,
     pub table: String,
     pub request: RequestPlan,
+    /// Credentials in place of the client's.
+    pub auth: Option<AuthPlan>,
+    pub parent: Option<ParentPlan>,
     pub paginator: PaginatorPlan,
     pub data_selector: Selector,
     /// No more pages are asked for. With `replace`, see [`Plan::partial_replace_allowed`].

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 use url::Url;
 
@@ -50,8 +50,9 @@ pub enum BodyPlan {
 }
 
 /// JSON whose texts and keys have places; a text that is nothing but a place takes its value as it is.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
+///
+/// Serialises as the JSON that it stands for, its places as they were written.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum JsonTemplate {
     Value(Value),
     Text(Template),
@@ -266,6 +267,17 @@ impl JsonTemplate {
     }
 }
 
+impl Serialize for JsonTemplate {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Value(value) => value.serialize(serializer),
+            Self::Text(text) => text.serialize(serializer),
+            Self::List(items) => serializer.collect_seq(items),
+            Self::Object(entries) => serializer.collect_map(entries.iter().map(|(key, value)| (key, value))),
+        }
+    }
+}
+
 fn plain(template: &Template, bindings: &Bindings) -> Result<Option<String>, BindError> {
     template.fill(bindings, Ok)
 }
@@ -311,7 +323,7 @@ mod tests {
             "start" => Ok(Reference::Incremental(IncrementalValue::StartValue)),
             name => Ok(Reference::Parent(name.to_owned())),
         };
-        Template::parse(text, meaning).unwrap()
+        Template::parse(text, &[], meaning).unwrap()
     }
 
     fn plan(path: &str) -> RequestPlan {

@@ -24,7 +24,7 @@ use crate::{
     error::Result,
     fetch::Position,
     model::{Reject, StagedFile},
-    plan::{ClientPlan, ResourcePlan},
+    plan::{ClientPlan, ResourcePlan, Template},
     secret::{Secret, is_secret_name},
 };
 
@@ -166,8 +166,15 @@ pub(super) fn fingerprint(
     let value = |name: &str, value: &Secret<String>| (!is_secret_name(name)).then(|| value.expose().clone());
     let headers: Vec<_> = source.headers.iter().map(|(name, secret)| (name, value(name, secret))).collect();
     let client = (&source.base_url, headers, &source.auth);
-    let plan = serde_json::to_vec(&(env!("CARGO_PKG_VERSION"), resource, client, memory)).map_err(RunError::Stored)?;
+    let own = &resource.request.headers;
+    let own: Vec<_> = own.iter().map(|(name, secret)| (name, own_value(&name.to_string(), secret))).collect();
+    let plan =
+        serde_json::to_vec(&(env!("CARGO_PKG_VERSION"), resource, client, own, memory)).map_err(RunError::Stored)?;
     Ok(sha256(&plan))
+}
+
+fn own_value<'a>(name: &str, value: &'a Secret<Template>) -> Option<&'a Template> {
+    (!is_secret_name(name)).then(|| value.expose())
 }
 
 /// When the next checkpoint is due.

@@ -51,7 +51,7 @@ static RETRY: Table = table(
     ],
 );
 
-static AUTH: Union = Union {
+pub static AUTH: Union = Union {
     what: "an auth",
     // As dlt has it.
     default: Some("bearer"),

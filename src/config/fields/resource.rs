@@ -1,8 +1,11 @@
 //! `resources[…]` and `resource_defaults`.
 
 use super::{
-    COUNT, DURATION, Field, Grammar, POSITIVE, SELECTOR, SIZE, Shape, Table, field, ignored, known, later, later_word,
+    COUNT, DURATION, Field, Grammar, POSITIVE, SELECTOR, SIZE, Shape, Table,
+    client::AUTH,
+    field, ignored, known, later,
     paginator::PAGINATOR,
+    request::{DATA, METHOD, PARAMS},
     schema::{CONTRACT, SCHEMA, TYPE_NAME},
     table, word,
     write_disposition::{ON_MISSING, ON_MISSING_DOC, WRITE_DISPOSITION},
@@ -45,7 +48,11 @@ const FIELDS: &[Field] = &[
     field("rewrite_limit", SIZE, REWRITE_LIMIT),
     field("compact", COMPACT, COMPACT_DOC),
     later("processing_steps", "filtering and changing records"),
-    later("include_from_parent", "fields of a parent's record"),
+    field(
+        "include_from_parent",
+        COLUMN_NAMES,
+        "Fields of the parent's record that each record gets: `id` of `posts` as `_posts_id`.",
+    ),
     later("incremental", "loading only what is new"),
     later("data_from", "the records of another resource"),
     ignored("parallelized", "`max_concurrency` of the client says how many requests are in flight"),
@@ -76,41 +83,18 @@ static ENDPOINT: Table = table(
     "What to request, and where in the answer the records are.",
     &[
         field("path", Shape::Text, "Below the client's base_url. Default: the resource's name."),
-        field("method", Shape::Choice(METHODS), "How.").or("GET"),
-        field(
-            "params",
-            Shape::Map(&Shape::Either(&[
-                Shape::OneOrMany(&Shape::Scalar),
-                Shape::LaterObject("a parameter that is taken from another resource or a cursor"),
-            ])),
-            "Query parameters; a list is repeated, null is left out.",
-        ),
+        field("method", METHOD, "How.").or("GET"),
+        field("params", PARAMS, "Query parameters; a list is repeated, null is left out."),
         field("data_selector", SELECTOR, "Where in a page the records stand.").or("$"),
         field("paginator", Shape::Tagged(&PAGINATOR), "How the resource is paged."),
-        later("json", "the body of a POST"),
-        later("data", "the body of a POST"),
-        later("headers", "headers of one resource"),
-        later("auth", "credentials of one resource"),
+        field("json", Shape::Any, "The body, as JSON."),
+        field("data", DATA, "The body: a form as an object or as a list of pairs, or a text as it is."),
+        field("headers", Shape::Map(&Shape::Scalar), "Sent in place of the client's of the same name."),
+        field("auth", Shape::Tagged(&AUTH), "Credentials in place of the client's; null sends none."),
         later("response_actions", "what to do on certain answers"),
         later("incremental", "loading only what is new"),
     ],
 );
-
-/// `GET` alone, in either case, as dlt writes it.
-const METHODS: &[super::Word] = &[
-    word("GET"),
-    word("get"),
-    later_word("POST"),
-    later_word("post"),
-    later_word("PUT"),
-    later_word("put"),
-    later_word("PATCH"),
-    later_word("patch"),
-    later_word("DELETE"),
-    later_word("delete"),
-    later_word("HEAD"),
-    later_word("OPTIONS"),
-];
 
 static PARTITION: Table = table(
     "partition",

@@ -202,6 +202,8 @@ fn resource(paginator: PaginatorPlan) -> ResourcePlan {
         name: "rows".into(),
         table: "rows".into(),
         request: RequestPlan::get(Url::parse("http://api").unwrap(), "rows"),
+        auth: None,
+        parent: None,
         paginator,
         data_selector: selector("data"),
         max_pages: None,

@@ -88,7 +88,7 @@ fn headers(
 }
 
 /// A telling header's value, and the credentials inside it, which a server may send back without the rest.
-fn secrets_of(name: &str, value: &str) -> Vec<Secret<String>> {
+pub fn secrets_of(name: &str, value: &str) -> Vec<Secret<String>> {
     let mut secrets = vec![value.to_owned()];
     if name.eq_ignore_ascii_case("cookie") {
         secrets.extend(value.split(';').filter_map(|pair| Some(pair.split_once('=')?.1.trim().to_owned())));
@@ -109,11 +109,12 @@ fn basic_password(credentials: &str) -> Option<String> {
 }
 
 /// The `token` of RFC 9110, section 5.6.2: what names of headers and cookies are made of.
-fn is_token(name: &str) -> bool {
+pub fn is_token(name: &str) -> bool {
     !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
 }
 
-fn auth(client: &Section<'_>, secrets: &mut Vec<Secret<String>>, findings: &mut Findings) -> Option<AuthPlan> {
+/// Of the client, or of an endpoint.
+pub fn auth(client: &Section<'_>, secrets: &mut Vec<Secret<String>>, findings: &mut Findings) -> Option<AuthPlan> {
     if !client.is_written("auth") {
         return Some(AuthPlan::None);
     }

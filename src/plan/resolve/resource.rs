@@ -3,11 +3,13 @@
 use url::Url;
 
 use super::{
-    Overrides,
+    Overrides, client,
     columns::Columns,
-    delta, destination, disposition, load_columns,
+    delta, destination, disposition, family, load_columns,
     merge::{self, Merge},
-    partition, request,
+    partition,
+    placeholders::Placeholders,
+    request,
     schema::{self, Declared},
     upkeep::Places,
 };
@@ -15,15 +17,19 @@ use crate::{
     config::{Findings, Located, Section, quantity, tree::Kind},
     json::Selector,
     plan::{
-        DedupSort, MaxRejects, MergePlan, ParquetPlan, PartitionField, ResourcePlan, TableFormatKind, WriteDisposition,
+        AuthPlan, DedupSort, MaxRejects, MergePlan, ParquetPlan, PartitionField, RequestPlan, ResourcePlan,
+        TableFormatKind, WriteDisposition,
     },
     schema::{ColumnType, TableSchema},
+    secret::Secret,
 };
 
 /// What a resource takes from elsewhere.
 pub struct Context<'a> {
     /// `None` if it is wrong.
     pub base_url: Option<&'a Url>,
+    /// Of all resources.
+    pub names: &'a [String],
     pub client: &'a Section<'a>,
     pub root: &'a Section<'a>,
     pub destination: &'a Section<'a>,
@@ -32,14 +38,24 @@ pub struct Context<'a> {
     pub overrides: &'a Overrides,
 }
 
-pub fn resolve(resource: &Section<'_>, context: &Context<'_>, findings: &mut Findings) -> Option<ResourcePlan> {
+pub fn resolve(
+    resource: &Section<'_>,
+    context: &Context<'_>,
+    secrets: &mut Vec<Secret<String>>,
+    findings: &mut Findings,
+) -> Option<ResourcePlan> {
     let name = name(resource, findings);
     let table = name.as_ref().and_then(|name| table(resource, name, findings));
     let endpoint = resource.section("endpoint");
+    let mut placeholders = Placeholders::new(&endpoint, context.names);
     let request = match &name {
-        Some(name) if !endpoint.is_broken() => request::resolve(&endpoint, &name.value, context.base_url, findings),
+        Some(name) if !endpoint.is_broken() => {
+            request::resolve(&endpoint, &name.value, context.base_url, &mut placeholders, secrets, findings)
+        }
         _ => None,
     };
+    let parent = family::parent(resource, request.as_ref(), &placeholders, findings);
+    let auth = auth(&endpoint, secrets, findings);
     let paginator = match endpoint.is_broken() {
         true => None,
         false => request::paginator(&endpoint, context.client, resource, findings),
@@ -48,11 +64,14 @@ pub fn resolve(resource: &Section<'_>, context: &Context<'_>, findings: &mut Fin
     let rows = rows(resource, context, findings);
     let contract = schema::contract(resource);
     let upkeep = Places { resource, destination: context.destination, root: context.root };
-    let (name, rows) = (name?, rows?);
+    let (name, mut rows) = (name?, rows?);
+    rows.warnings.extend(request.as_ref().and_then(elsewhere));
     Some(ResourcePlan {
         name: name.value,
         table: table?,
         request: request?,
+        auth: auth?,
+        parent: parent?,
         paginator: paginator?,
         data_selector: data_selector?,
         max_pages: context.overrides.max_pages,
@@ -70,6 +89,28 @@ pub fn resolve(resource: &Section<'_>, context: &Context<'_>, findings: &mut Fin
         partition_by: rows.partition_by,
         parquet: rows.parquet,
         warnings: rows.warnings,
+    })
+}
+
+/// Credentials of the resource's own; null sends none.
+fn auth(
+    endpoint: &Section<'_>,
+    secrets: &mut Vec<Secret<String>>,
+    findings: &mut Findings,
+) -> Option<Option<AuthPlan>> {
+    match endpoint.is_written("auth") {
+        true => client::auth(endpoint, secrets, findings).map(Some),
+        false => Some(endpoint.is_null("auth").then_some(AuthPlan::None)),
+    }
+}
+
+/// What is to be known of a path that leads away from the API.
+fn elsewhere(request: &RequestPlan) -> Option<String> {
+    let url = Url::parse(&request.address()).ok()?;
+    let origin = url.origin();
+    (origin != request.base_url.origin()).then(|| {
+        let origin = origin.ascii_serialization();
+        format!("`path` leads to {origin}, which is not the origin of `base_url`: no credentials go there")
     })
 }
 

@@ -165,16 +165,6 @@ fn a_base_url_is_http_and_has_neither_credentials_nor_a_query() {
 }
 
 #[test]
-fn what_depends_on_other_resources_is_not_supported_yet() {
-    for path in ["posts/{resources.users.id}", "posts/{id}", "https://other.example/x"] {
-        assert!(only("/resources/0/endpoint/path", json!(path)).contains("not supported yet"), "{path}");
-    }
-    for value in [json!({"type": "incremental", "cursor_path": "x"}), json!("{incremental.start_value}")] {
-        assert!(only("/resources/0/endpoint/params", json!({"since": value})).contains("not supported yet"));
-    }
-}
-
-#[test]
 fn a_resource_without_a_schema_or_a_paginator_is_told_what_to_declare() {
     let mut config = base();
     config["resources"][0]["schema"] = Value::Null;
