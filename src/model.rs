@@ -146,6 +146,10 @@ pub struct State {
     /// Counters of the run that made the commit, by the names of the run's summary.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub counters: BTreeMap<String, u64>,
+    /// Under `scd2`, what tells that a version of a row still holds, where that is not null: in microseconds since 1970. With
+    /// another one, the versions that are there could not be told from those that have ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub active_record_timestamp: Option<i64>,
     /// Of the config that the run went by: the same command again is told from another one by it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fingerprint: Option<String>,

@@ -103,7 +103,8 @@ pub struct ResourceSummary {
     pub files_considered: u64,
     /// Of them, those whose keys were read: neither statistics nor Bloom filters ruled them out.
     pub files_read: u64,
-    /// Of them, those that were written again without superseded rows, or whose rows were all superseded.
+    /// Of them, those that were written again without superseded rows or for another schema, or whose rows were all superseded.
+    /// An append tells those that it wrote again for another schema.
     pub files_rewritten: u64,
     pub table_version: u64,
     pub table_rows: u64,

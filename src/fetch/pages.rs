@@ -12,6 +12,7 @@
 //! So a wrong guess, an error beyond the end of the list and the order of the answers never show in what is handed on.
 
 mod line;
+mod shortfall;
 mod size;
 mod source;
 
@@ -71,6 +72,9 @@ pub trait PageSource: Send {
 
     /// Things the user should know, found so far.
     fn warnings(&self) -> &[String];
+
+    /// Why what was handed on may not be all that the source has, as far as can be told; to be asked at the end.
+    fn shortfall(&self) -> Option<&str>;
 }
 
 /// How far a list was handed on: enough to go on behind it, in another process too.
@@ -82,6 +86,8 @@ pub struct Position {
     received: u64,
     known: Extent,
     size: PageSize,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    shortfall: Option<String>,
 }
 
 impl Position {
@@ -110,6 +116,7 @@ pub struct Pages {
     size: PageSize,
     guard: Guard,
     warnings: Vec<String>,
+    shortfall: Option<String>,
 }
 
 impl Pages {
@@ -151,13 +158,15 @@ impl Pages {
             size: PageSize::default(),
             guard: Guard::default(),
             warnings: Vec::new(),
+            shortfall: shortfall::by_config(resource),
         })
     }
 
     /// Goes on behind `position` in place of at the beginning. What the guard knew of the page before is not known again.
     #[must_use]
     pub fn resume(mut self, position: Position) -> Self {
-        let Position { next, pages, received, known, size } = position;
+        let Position { next, pages, received, known, size, shortfall } = position;
+        self.shortfall = self.shortfall.or(shortfall);
         self.next = next.filter(|_| self.max_pages.is_none_or(|max| pages < max));
         (self.number, self.received, self.known, self.size) = (pages, received, known, size);
         self
@@ -278,15 +287,23 @@ impl Pages {
         let located = |problem| FetchError::Paginate { page: self.number, url: fetched.url.clone(), problem };
         self.guard.check(token, fetched.fingerprint, count).map_err(located)?;
         let known = self.known_with(fetched, count);
-        let next = self.source.paginator.advance(token, &self.view(fetched, count, known)).map_err(located)?;
+        let view = self.view(fetched, count, known);
+        let next = self.source.paginator.advance(token, &view).map_err(located)?;
+        let promises_more = next.is_none() && self.source.paginator.promises_more(&view);
         self.learn(known);
         if next.is_none() {
             self.check_total();
+        }
+        if promises_more {
+            self.falls_short("the API tells of more pages, and its list ended".to_owned());
         }
         Ok(next.filter(|_| self.max_pages.is_none_or(|max| self.number < max)))
     }
 
     fn learn(&mut self, known: Extent) {
+        if let Some(change) = shortfall::by_change(&self.known, &known) {
+            self.falls_short(change);
+        }
         let is_news = (known.records, known.pages) != (self.known.records, self.known.pages);
         self.known = known;
         if is_news {
@@ -298,13 +315,22 @@ impl Pages {
     /// The list is over: did as much come as was told?
     fn check_total(&mut self) {
         if let Some(records) = self.known.records.filter(|&records| records > self.received) {
-            self.warn(format!("the API tells of {records} records, and its list ended after {}", self.received));
+            let short = format!("the API tells of {records} records, and its list ended after {}", self.received);
+            self.warn(short.clone());
+            self.falls_short(short);
         }
         // Many an API's `total` counts records where `page_number` expects pages.
         let told = self.known.pages.filter(|&pages| pages > self.number && pages != self.received);
         if let Some(pages) = told {
-            self.warn(format!("the API tells of {pages} pages, and its list ended after {}", self.number));
+            let short = format!("the API tells of {pages} pages, and its list ended after {}", self.number);
+            self.warn(short.clone());
+            self.falls_short(short);
         }
+    }
+
+    /// The first reason is told.
+    fn falls_short(&mut self, why: String) {
+        self.shortfall.get_or_insert(why);
     }
 
     fn tell(&self, page: &Page, bytes: u64) {
@@ -344,6 +370,7 @@ impl PageSource for Pages {
             received: self.received,
             known: self.known,
             size: self.size.clone(),
+            shortfall: self.shortfall.clone(),
         }
     }
 
@@ -354,6 +381,10 @@ impl PageSource for Pages {
 
     fn warnings(&self) -> &[String] {
         &self.warnings
+    }
+
+    fn shortfall(&self) -> Option<&str> {
+        self.shortfall.as_deref()
     }
 }
 

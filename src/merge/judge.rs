@@ -10,7 +10,7 @@ use arrow::{
 };
 
 use super::{
-    Incoming, MergeError,
+    Brought, Incoming, MergeError,
     content::{ContentHasher, content_columns},
     incoming::Indexed,
 };
@@ -24,8 +24,7 @@ use crate::{
 /// Judges rows of the table. Shared by all files.
 pub(super) struct Judge {
     pub(super) incoming: Arc<Incoming>,
-    /// Whether the run brought all there is, so that what it did not bring has gone.
-    is_whole: bool,
+    brought: Brought,
     /// Indexes of the table's columns that rows are judged by, ascending.
     pub(super) columns: Vec<usize>,
     /// Those of them by whose ranges files and row groups are ruled out.
@@ -62,8 +61,7 @@ pub(super) struct Findings {
 }
 
 impl Judge {
-    /// `is_whole`: the run was an export of everything, and nothing of it was rejected.
-    pub(super) fn new(incoming: Arc<Incoming>, is_whole: bool) -> Result<Self, MergeError> {
+    pub(super) fn new(incoming: Arc<Incoming>, brought: Brought) -> Result<Self, MergeError> {
         let schema = &incoming.schema;
         let mut columns: Vec<usize> = [incoming.primary.as_ref().map(|p| &p.indexed), incoming.merge.as_ref()]
             .into_iter()
@@ -82,12 +80,12 @@ impl Judge {
             columns.sort_unstable();
             columns.dedup();
         }
-        Ok(Self { incoming, is_whole, columns, ranged, hasher })
+        Ok(Self { incoming, brought, columns, ranged, hasher })
     }
 
     /// Whether what the run did not bring goes.
     fn deletes_missing(&self) -> bool {
-        self.incoming.plan.delete_missing && self.is_whole
+        self.incoming.plan.delete_missing && self.brought == Brought::Everything
     }
 
     fn scd2(&self) -> Option<&Scd2Plan> {
@@ -128,7 +126,7 @@ impl Judge {
         match (&incoming.merge, &incoming.primary) {
             (Some(merge), _) if !self.deletes_missing() => Some(merge),
             // Of a run that lacks rows, only what it did bring is known to have changed.
-            (None, Some(primary)) if !self.is_whole => Some(&primary.indexed),
+            (None, Some(primary)) if self.brought != Brought::Everything => Some(&primary.indexed),
             _ => None,
         }
     }
@@ -173,7 +171,11 @@ impl Judge {
             (MergeStrategy::InsertOnly, Some(slot), _) => Verdict::Known(slot),
             (_, Some(slot), _) if deletes(slot) => Verdict::Deleted,
             (_, Some(_), _) => Verdict::Replaced,
-            (MergeStrategy::DeleteInsert, None, Some(_)) if incoming.primary.is_some() => Verdict::Deleted,
+            // Its key may have been among what did not come.
+            (MergeStrategy::DeleteInsert, None, Some(_)) if incoming.primary.is_some() => match self.brought {
+                Brought::Part => Verdict::Keep,
+                Brought::Everything | Brought::Selection => Verdict::Deleted,
+            },
             (MergeStrategy::DeleteInsert, None, Some(slot)) => Verdict::Removed(slot),
             (_, None, _) if self.deletes_missing() => Verdict::Deleted,
             (_, None, _) => Verdict::Keep,
@@ -188,9 +190,10 @@ impl Judge {
             return Verdict::Known(slot);
         }
         let in_scope = match &incoming.merge {
+            Some(_) if self.brought == Brought::Part => merge.is_some() && primary.is_some(),
             Some(_) if !self.deletes_missing() => merge.is_some(),
             // A version that the run is silent about has ended, if the run is not silent about anything else.
-            _ if self.is_whole => true,
+            _ if self.brought == Brought::Everything => true,
             _ => primary.is_some(),
         };
         if in_scope { Verdict::Retired } else { Verdict::Keep }

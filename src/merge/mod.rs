@@ -39,6 +39,17 @@ use crate::{
     write::WriteError,
 };
 
+/// How much of the source a run brought.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Brought {
+    /// All there is: what did not come has gone there.
+    Everything,
+    /// All that was asked for, which is not all there is.
+    Selection,
+    /// Less than was asked for: rows were rejected, or the list ended early. What did not come tells nothing.
+    Part,
+}
+
 /// Why a run could not be compared with the table.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]

@@ -17,7 +17,7 @@ use parquet::{
 use tokio::{sync::Semaphore, task::spawn_blocking};
 
 use super::{
-    Incoming, MergeError, bloom,
+    Brought, Incoming, MergeError, bloom,
     footer::{Footer, Parts, TAIL, Tail, read_tail},
     incoming::Indexed,
     judge::{Findings, Judge},
@@ -100,8 +100,7 @@ struct Looked {
 }
 
 impl Search {
-    /// In a table of the run's schema that is partitioned so. `is_whole`: the run brought all there is, and none of it was
-    /// rejected. `memory` is how many bytes of key columns may be held at once.
+    /// In a table of the run's schema that is partitioned so. `memory` is how many bytes of key columns may be held at once.
     ///
     /// # Errors
     /// Columns that cannot be compared.
@@ -109,7 +108,7 @@ impl Search {
         table: TableStore,
         incoming: Arc<Incoming>,
         partition_by: &[PartitionField],
-        is_whole: bool,
+        brought: Brought,
         memory: u64,
     ) -> Result<Self, MergeError> {
         let schema = incoming.schema.clone();
@@ -117,7 +116,7 @@ impl Search {
         let files = Arc::new(arrow.project(&file_columns(&schema, partition_by))?);
         let layout = Layout { written: schema.clone(), schema, partition_by: partition_by.to_vec(), files };
         let kib = u32::try_from(memory / 1024).unwrap_or(u32::MAX).clamp(1, MOST_PERMITS);
-        let judge = Arc::new(Judge::new(incoming, is_whole)?);
+        let judge = Arc::new(Judge::new(incoming, brought)?);
         Ok(Self { table, layout: Arc::new(layout), judge, room: Semaphore::new(kib as usize), kib })
     }
 

@@ -195,7 +195,7 @@ impl Table {
     }
 
     /// Merges a run that comes in these batches, and returns what was found besides the counts.
-    async fn merge(&mut self, batches: &[Vec<Record>], is_whole: bool) -> (Counts, Found) {
+    async fn merge(&mut self, batches: &[Vec<Record>], brought: Brought) -> (Counts, Found) {
         self.options.version += 1;
         let plan = self.plan();
         let validity = match &plan.strategy {
@@ -222,7 +222,7 @@ impl Table {
         let duplicate = superseded.len() as u64 + collector.repeated();
         let incoming = Arc::new(collector.finish(deduplicated, superseded).unwrap());
         let partition_by = self.options.partition_by.clone();
-        let search = Search::new(self.store.clone(), Arc::clone(&incoming), &partition_by, is_whole, 1 << 20).unwrap();
+        let search = Search::new(self.store.clone(), Arc::clone(&incoming), &partition_by, brought, 1 << 20).unwrap();
         let found = search.run(&self.files).await.unwrap();
         let dropped = incoming.dropped(&found.known);
         for stale in finished.index.stale(&dropped.ids) {
@@ -321,7 +321,7 @@ impl Model<'_> {
         (!key.is_empty()).then_some((record.id, if key.contains(&PART) { record.part } else { "" }))
     }
 
-    fn merge(&mut self, records: &[Record], boundary: i64, is_whole: bool) -> Counts {
+    fn merge(&mut self, records: &[Record], boundary: i64, brought: Brought) -> Counts {
         let fetched = records.len() as u64;
         let mut run: Vec<Record> = Vec::new();
         for (row, record) in records.iter().enumerate() {
@@ -339,33 +339,49 @@ impl Model<'_> {
         let groups: Vec<_> = records.iter().map(|record| record.group).filter(names).collect();
         let strategy = self.rules.plan.strategy.clone();
         match &strategy {
-            MergeStrategy::Scd2(plan) => self.merge_versions(plan, new, &groups, boundary, is_whole, counts),
+            MergeStrategy::Scd2(plan) => {
+                let is_over = |model: &Self, row: &Record| model.is_over(records, row, &groups, brought);
+                self.merge_versions(plan, new, boundary, counts, is_over)
+            }
             MergeStrategy::InsertOnly => {
                 let known: Vec<_> = self.rows.iter().map(|row| self.key(&row.0)).collect();
                 let before = new.len() as u64;
                 new.retain(|record| !known.contains(&self.key(record)));
                 let counts = Counts { unchanged: before - new.len() as u64, ..counts };
-                self.insert(new, counts, |model, row| model.is_missing(records, row, is_whole))
+                self.insert(new, counts, |model, row| model.is_missing(records, row, brought))
             }
             MergeStrategy::Upsert => self.insert(new, counts, |model, row| {
                 let is_known = records.iter().any(|record| model.key(record) == model.key(row));
-                is_known || model.is_missing(records, row, is_whole)
+                is_known || model.is_missing(records, row, brought)
             }),
             MergeStrategy::DeleteInsert => self.insert(new, counts, |model, row| {
+                let names_groups = brought != Brought::Part || model.key(row).is_none();
                 let has_key = model.key(row).is_some();
                 let is_known = has_key && records.iter().any(|record| model.key(record) == model.key(row));
-                is_known || groups.contains(&row.group) || model.is_missing(records, row, is_whole)
+                is_known || (names_groups && groups.contains(&row.group)) || model.is_missing(records, row, brought)
             }),
         }
     }
 
+    /// Whether a version that the run did not bring again has ended.
+    fn is_over(&self, records: &[Record], row: &Record, groups: &[Option<i64>], brought: Brought) -> bool {
+        let has_key = self.key(row).is_some();
+        let came = has_key && records.iter().any(|record| self.key(record) == self.key(row));
+        match (self.rules.plan.merge_key.is_empty(), brought) {
+            (true, Brought::Everything) => true,
+            (true, _) => came,
+            (false, Brought::Part) => came && groups.contains(&row.group),
+            (false, _) => groups.contains(&row.group),
+        }
+    }
+
     /// Whether the row goes for not having been brought.
-    fn is_missing(&self, records: &[Record], row: &Record, is_whole: bool) -> bool {
+    fn is_missing(&self, records: &[Record], row: &Record, brought: Brought) -> bool {
         let brings = |record: &Record| match self.key(row) {
             Some(key) => self.key(record) == Some(key),
             None => record.group.is_some() && record.group == row.group,
         };
-        self.rules.plan.delete_missing && is_whole && !records.iter().any(brings)
+        self.rules.plan.delete_missing && brought == Brought::Everything && !records.iter().any(brings)
     }
 
     fn insert(&mut self, new: Vec<Record>, counts: Counts, goes: impl Fn(&Self, &Record) -> bool) -> Counts {
@@ -390,10 +406,9 @@ impl Model<'_> {
         &mut self,
         plan: &Scd2Plan,
         mut new: Vec<Record>,
-        groups: &[Option<i64>],
         boundary: i64,
-        is_whole: bool,
         mut counts: Counts,
+        is_over: impl Fn(&Self, &Record) -> bool,
     ) -> Counts {
         if self.rules.primary_key.is_empty() {
             let before = new.len();
@@ -406,7 +421,6 @@ impl Model<'_> {
             });
             counts.duplicate += (before - new.len()) as u64;
         }
-        let by_group = !self.rules.plan.merge_key.is_empty();
         for row in 0..self.rows.len() {
             let (record, _, to) = self.rows[row].clone();
             if to != plan.active {
@@ -415,7 +429,7 @@ impl Model<'_> {
             if let Some(same) = new.iter().position(|new| *new == record) {
                 new.remove(same);
                 counts.unchanged += 1;
-            } else if if by_group { groups.contains(&record.group) } else { is_whole } {
+            } else if is_over(self, &record) {
                 self.rows[row].2 = Some(boundary);
             }
         }
@@ -477,18 +491,15 @@ proptest! {
         rules in all_rules(),
         layout in layouts(),
         runs in runs(),
-        is_whole in any::<bool>(),
+        brought in prop_oneof![Just(Brought::Everything), Just(Brought::Selection), Just(Brought::Part)],
     ) {
-        // Without a merge key, a run that is not whole retires by primary key: told in a test of its own.
-        let is_scd2 = matches!(rules.plan.strategy, MergeStrategy::Scd2(_));
-        let is_whole = is_whole || is_scd2;
         let mut table = Table::new(rules.clone(), &layout);
         let mut model = Model { rules: &rules, rows: Vec::new() };
         block_on(async {
             for batches in runs {
-                let (counts, _) = table.merge(&batches, is_whole).await;
+                let (counts, _) = table.merge(&batches, brought).await;
                 let records = batches.concat();
-                let expected = model.merge(&records, table.options.version as i64 * 1000, is_whole);
+                let expected = model.merge(&records, table.options.version as i64 * 1000, brought);
                 let mut rows = model.rows.clone();
                 rows.sort();
                 prop_assert_eq!(table.rows().await, rows);
@@ -507,7 +518,7 @@ fn ids(ids: impl IntoIterator<Item = i64>, part: &'static str) -> Vec<Record> {
 
 async fn filled(layout: &Layout, rules: Rules, records: Vec<Record>) -> Table {
     let mut table = Table::new(rules, layout);
-    table.merge(&[records], true).await;
+    table.merge(&[records], Brought::Everything).await;
     table
 }
 
@@ -520,7 +531,7 @@ async fn a_file_whose_range_holds_no_key_of_the_run_is_not_opened() {
     for file in table.files.iter().filter(|file| !file.path.starts_with("part=b")) {
         table.store.delete(&file.path).await.unwrap();
     }
-    let (_, found) = table.merge(&[ids([12, 17, 99], "b")], true).await;
+    let (_, found) = table.merge(&[ids([12, 17, 99], "b")], Brought::Everything).await;
     assert_eq!((found.read, found.changes.len(), found.gone), (1, 1, 2));
 }
 
@@ -529,7 +540,7 @@ async fn a_key_of_which_the_partition_is_a_part_is_looked_for_in_its_partition_a
     let by_part = Layout { partition_by: vec![(PART, None)], ..Layout::default() };
     let rules = rules(MergeStrategy::Upsert, &[ID, PART], &[]);
     let mut table = filled(&by_part, rules, [ids(0..10, "a"), ids(0..10, "b")].concat()).await;
-    let (_, found) = table.merge(&[ids(0..10, "b")], true).await;
+    let (_, found) = table.merge(&[ids(0..10, "b")], Brought::Everything).await;
     assert_eq!((found.read, found.gone), (1, 10));
 }
 
@@ -541,9 +552,9 @@ async fn a_row_group_whose_bloom_filter_denies_the_key_is_not_read() {
     let even = || ids((0..100).map(|id| id * 2), "a");
     for (layout, read) in [(plain, 1), (filtered, 0)] {
         let mut table = filled(&layout, upsert(), even()).await;
-        let (_, found) = table.merge(&[ids([101], "a")], true).await;
+        let (_, found) = table.merge(&[ids([101], "a")], Brought::Everything).await;
         assert_eq!((found.read, found.changes.len()), (read, 0));
-        let (_, found) = table.merge(&[ids([100], "a")], true).await;
+        let (_, found) = table.merge(&[ids([100], "a")], Brought::Everything).await;
         assert_eq!((found.read >= 1, found.gone), (true, 1));
     }
 }
@@ -553,7 +564,7 @@ async fn a_footer_longer_than_the_first_guess_is_read_whole() {
     let layout = Layout { row_group_rows: Some(1), ..Layout::default() };
     let mut table = filled(&layout, upsert(), ids(0..400, "a")).await;
     assert!(table.files[0].bytes > 2 * footer::TAIL, "{} bytes", table.files[0].bytes);
-    let (_, found) = table.merge(&[ids([7], "a")], true).await;
+    let (_, found) = table.merge(&[ids([7], "a")], Brought::Everything).await;
     assert_eq!((found.read, found.gone), (1, 1));
 }
 
@@ -562,7 +573,7 @@ async fn a_file_that_is_gone_or_another_one_is_an_error() {
     let table = filled(&Layout::default(), upsert(), ids(0..10, "a")).await;
     let collector = Collector::new(&schema(), &table.plan(), &[ID]).unwrap();
     let incoming = Arc::new(collector.finish(table.winners(&ids([3], "a")), Vec::new()).unwrap());
-    let search = Search::new(table.store.clone(), incoming, &[], true, 1 << 20).unwrap();
+    let search = Search::new(table.store.clone(), incoming, &[], Brought::Everything, 1 << 20).unwrap();
     let shorter = vec![DataFile { rows: 9, ..table.files[0].clone() }];
     assert_eq!(search.run(&shorter).await.unwrap_err().code(), "data_file_damaged");
     table.store.put(&table.files[0].path, vec![0; 4000].into()).await.unwrap();
@@ -577,22 +588,22 @@ async fn a_file_that_is_gone_or_another_one_is_an_error() {
 async fn of_a_run_that_lacks_rows_only_versions_of_its_own_keys_are_retired() {
     let mut table = filled(&Layout::default(), rules(scd2(None), &[ID], &[]), ids(0..3, "a")).await;
     let changed = Record { value: 1, ..record(1, 0, "a", 0) };
-    let (counts, _) = table.merge(&[vec![changed]], false).await;
+    let (counts, _) = table.merge(&[vec![changed]], Brought::Selection).await;
     assert_eq!((counts.written, counts.unchanged), (1, 0));
     let ended: Vec<i64> = table.rows().await.iter().filter(|row| row.2.is_some()).map(|row| row.0.id).collect();
     assert_eq!(ended, [1]);
     // With no key at all, nothing is known to have changed.
     let mut keyless = filled(&Layout::default(), rules(scd2(None), &[], &[]), ids(0..3, "a")).await;
-    keyless.merge(&[vec![record(1, 0, "a", 1)]], false).await;
+    keyless.merge(&[vec![record(1, 0, "a", 1)]], Brought::Selection).await;
     assert!(keyless.rows().await.iter().all(|row| row.2.is_none()));
 }
 
 #[tokio::test]
 async fn files_without_an_active_version_are_not_read() {
     let mut table = filled(&Layout::default(), rules(scd2(None), &[ID], &[]), ids(0..3, "a")).await;
-    table.merge(&[Vec::new()], true).await;
+    table.merge(&[Vec::new()], Brought::Everything).await;
     assert!(table.rows().await.iter().all(|row| row.2 == Some(2000)));
-    let (counts, found) = table.merge(&[ids(0..3, "a")], true).await;
+    let (counts, found) = table.merge(&[ids(0..3, "a")], Brought::Everything).await;
     assert_eq!((counts.written, counts.unchanged, found.read), (3, 0, 0), "what comes back begins anew");
 }
 
@@ -600,8 +611,8 @@ async fn files_without_an_active_version_are_not_read() {
 async fn a_null_merge_key_names_no_row() {
     let mut table = Table::new(rules(MergeStrategy::DeleteInsert, &[], &[GROUP]), &Layout::default());
     let null = |id: i64| Record { group: None, ..record(id, 0, "a", 0) };
-    table.merge(&[vec![null(1), null(2), record(3, 1, "a", 0)]], true).await;
-    let (counts, _) = table.merge(&[vec![null(4)]], true).await;
+    table.merge(&[vec![null(1), null(2), record(3, 1, "a", 0)]], Brought::Everything).await;
+    let (counts, _) = table.merge(&[vec![null(4)]], Brought::Everything).await;
     assert_eq!(counts.deleted, 0);
     let left: Vec<i64> = table.rows().await.iter().map(|row| row.0.id).collect();
     assert_eq!(left, [1, 2, 3, 4]);

@@ -18,9 +18,11 @@ use super::{
 use crate::{
     commit::{Attempt, CommitOutcome, TableFormat, TableSnapshot},
     error::Result,
+    merge::Brought,
     model::{Commit, DataFile, Operation, StagedFile, State, Version},
-    plan::{ResourcePlan, WriteDisposition},
+    plan::{MergeStrategy, ResourcePlan, WriteDisposition},
     report::Event,
+    write::empty_file,
 };
 
 /// How often an append or a merge is done again because another writer committed first.
@@ -95,13 +97,16 @@ impl Export<'_> {
             staged.files = drop_superseded(self.resource, work.attempt()?, &mut staged, &options).await?;
         }
         // Said once, however often the merge is done.
-        let is_whole = is_merge && merging::is_whole(self.resource, self.reporter, counters);
+        let brought = match is_merge {
+            true => merging::brought(self.resource, self.reporter, counters),
+            false => Brought::Everything,
+        };
         self.reporter.on_event(&Event::Committing { resource: &self.resource.name });
         let mut redos = 0;
         loop {
             let change = match is_merge {
-                true => self.merged(table, work, &staged, is_whole, counters).await?,
-                false => self.added(table, work, &mut staged).await?,
+                true => self.merged(table, work, &staged, brought, counters).await?,
+                false => self.added(table, work, &mut staged, counters).await?,
             };
             let made = change.made.clone();
             let version = match self.commit(table, &work.base, change, counters).await? {
@@ -136,7 +141,7 @@ impl Export<'_> {
         table: &dyn TableFormat,
         work: &Work,
         staged: &Staged,
-        is_whole: bool,
+        brought: Brought,
         counters: &mut Counters,
     ) -> Result<Change> {
         let attempt = work.attempt()?;
@@ -144,7 +149,7 @@ impl Export<'_> {
         let memory = self.memory / FILES_PART;
         let older = evolving::older_schema(self.resource, &work.base).map(Arc::new);
         let shutdown = &self.environment.shutdown;
-        let merging = Merging { resource: self.resource, table, attempt, options, is_whole, older, memory, shutdown };
+        let merging = Merging { resource: self.resource, table, attempt, options, brought, older, memory, shutdown };
         let merged = merging.merge(&work.base, staged).await?;
         counters.merged = merged.counts;
         let (adds, removes, rows_written) = (merged.adds, merged.removes, merged.rows_written);
@@ -152,7 +157,13 @@ impl Export<'_> {
     }
 
     /// What an append or a replace does.
-    async fn added(&self, table: &dyn TableFormat, work: &Work, staged: &mut Staged) -> Result<Change> {
+    async fn added(
+        &self,
+        table: &dyn TableFormat,
+        work: &Work,
+        staged: &mut Staged,
+        counters: &mut Counters,
+    ) -> Result<Change> {
         let replaces = self.resource.write_disposition == WriteDisposition::Replace;
         // An export without rows stages the file that stands for an empty table; a table with rows needs none.
         if work.base.rows > 0 && !replaces {
@@ -165,7 +176,13 @@ impl Export<'_> {
         let leaves = |file: &&DataFile| replaces || (file.rows == 0 && !adds.is_empty());
         let mut removes: Vec<_> = work.base.files.iter().filter(leaves).map(|file| file.path.clone()).collect();
         let rows_written = adds.iter().map(|staged| staged.file.rows).sum();
-        let (made, replaced) = self.adapt_older(table, work, staged).await?;
+        let (mut made, replaced) = self.adapt_older(table, work, staged).await?;
+        counters.merged.files_rewritten = made.len() as u64;
+        if replaces && adds.is_empty() {
+            // Every row that came was deleted by a later record.
+            let file = empty_file(&self.write_options(work.attempt()?.version()), staged.next_sequence)?;
+            made.push(work.attempt()?.stage(file).await?);
+        }
         adds.extend(made.iter().cloned());
         removes.extend(replaced);
         Ok(Change { adds, removes, rows_written, made })
@@ -185,7 +202,7 @@ impl Export<'_> {
             table,
             attempt,
             options: Arc::new(self.write_options(attempt.version())),
-            is_whole: false,
+            brought: Brought::Part,
             older: Some(Arc::new(older)),
             memory: self.memory / FILES_PART,
             shutdown: &self.environment.shutdown,
@@ -221,6 +238,14 @@ impl Export<'_> {
         Err(RunError::Numbers { resource, fetched, written, duplicate, rejected, filtered, unchanged }.into())
     }
 
+    /// What tells that a version of a row still holds, if that is not null.
+    fn active(&self) -> Option<i64> {
+        match &self.resource.merge.strategy {
+            MergeStrategy::Scd2(plan) => plan.active,
+            _ => None,
+        }
+    }
+
     fn new_commit(&self, change: Change, counters: &Counters) -> Result<Commit> {
         let operation = match self.resource.write_disposition {
             WriteDisposition::Append => Operation::Append,
@@ -236,7 +261,12 @@ impl Export<'_> {
             partition_by: partition_spec(self.resource),
             adds: change.adds,
             removes: change.removes,
-            state: State { cursor: None, counters: counters.named(), fingerprint },
+            state: State {
+                cursor: None,
+                counters: counters.named(),
+                active_record_timestamp: self.active(),
+                fingerprint,
+            },
         })
     }
 }

@@ -3,6 +3,7 @@
 use crate::{
     error::{ErrorKind, Failure},
     plan::BindError,
+    schema::Column,
 };
 
 /// Errors of the run itself; those of a stage are passed on as they are.
@@ -21,6 +22,11 @@ pub enum RunError {
     )]
     ValidityPartition { table: String, column: String },
 
+    #[error(
+        "{table}: versions of rows that hold have `{was}` in the table, and `active_record_timestamp` is `{is}`: they could not be told from those that have ended; nothing was requested or changed"
+    )]
+    ActiveTimestamp { table: String, was: String, is: String },
+
     #[error("{table}: the table's {what} cannot become that of the config: {reasons}\n{shapes}")]
     ShapeChanged { table: String, what: &'static str, reasons: String, shapes: String },
 
@@ -28,7 +34,7 @@ pub enum RunError {
         "{table}: the schema changes, and the {} of files that the table has would have to be written again, where `rewrite_limit` allows {}; nothing was changed",
         size(*bytes), size(*limit)
     )]
-    RewriteLimit { table: String, bytes: u64, limit: u64 },
+    RewriteLimit { table: String, bytes: u64, limit: u64, added: Vec<Column> },
 
     #[error("{resource}, page {page}: the field `{field}` cannot become a column: {reason}")]
     UnfitField { resource: String, page: u64, field: String, reason: String },
@@ -80,7 +86,9 @@ impl Failure for RunError {
     fn kind(&self) -> ErrorKind {
         match self {
             Self::PartialReplace { .. } | Self::PartialDelete { .. } => ErrorKind::User,
-            Self::ValidityPartition { .. } | Self::ShapeChanged { .. } => ErrorKind::User,
+            Self::ValidityPartition { .. } | Self::ActiveTimestamp { .. } | Self::ShapeChanged { .. } => {
+                ErrorKind::User
+            }
             Self::RewriteLimit { .. } | Self::UnfitField { .. } | Self::Request { .. } => ErrorKind::User,
             Self::TooManyRejects { .. } => ErrorKind::TooManyRejects,
             Self::Conflict { .. } => ErrorKind::Conflict,
@@ -95,6 +103,7 @@ impl Failure for RunError {
             Self::PartialReplace { .. } => "partial_replace",
             Self::PartialDelete { .. } => "partial_delete",
             Self::ValidityPartition { .. } => "validity_partition",
+            Self::ActiveTimestamp { .. } => "active_record_timestamp",
             Self::ShapeChanged { .. } => "schema_changed",
             Self::RewriteLimit { .. } => "rewrite_limit",
             Self::UnfitField { .. } => "unfit_field",
@@ -117,9 +126,16 @@ impl Failure for RunError {
                 Some("leave --max-pages out, or try it out with another --destination".into())
             }
             Self::ValidityPartition { .. } => Some("take it out of `partition_by`".into()),
+            Self::ActiveTimestamp { was, .. } => Some(format!(
+                "set `active_record_timestamp: {was}` again, or write the table anew with --full-refresh, which forgets earlier versions"
+            )),
             Self::ShapeChanged { .. } => Some(
                 "run with --full-refresh to write the table anew, or give the resource another `table_name`".into(),
             ),
+            Self::RewriteLimit { added, .. } if !added.is_empty() => Some(format!(
+                "declare {} in the schema and run `restlake compact --rewrite-schema` with it, which takes its time; or raise `rewrite_limit`, or set `schema_contract: {{columns: discard_value}}`",
+                declared(added)
+            )),
             Self::RewriteLimit { .. } => Some(
                 "run `restlake compact --rewrite-schema` with this config, which takes its time, or raise `rewrite_limit`"
                     .into(),
@@ -139,6 +155,12 @@ impl Failure for RunError {
             }
         }
     }
+}
+
+/// Columns as a schema file has them.
+fn declared(columns: &[Column]) -> String {
+    let column = |column: &Column| format!("`{{name: {}, type: {}}}`", column.name, column.data_type);
+    columns.iter().map(column).collect::<Vec<_>>().join(" and ")
 }
 
 /// Bytes as a config writes them, in the largest unit of which there is one: `10GB`, `1.234MB`.

@@ -120,7 +120,11 @@ fn widened(table: &TableSchema, wanted: &TableSchema) -> Vec<String> {
 fn within_limit(resource: &ResourcePlan, base: &TableSnapshot) -> Result<(), RunError> {
     let bytes = base.files.iter().map(|file| file.bytes).sum();
     let limit = resource.rewrite_limit;
-    if bytes > limit { Err(RunError::RewriteLimit { table: resource.table.clone(), bytes, limit }) } else { Ok(()) }
+    if bytes > limit {
+        Err(RunError::RewriteLimit { table: resource.table.clone(), bytes, limit, added: Vec::new() })
+    } else {
+        Ok(())
+    }
 }
 
 /// The schema of a run while pages come, and the decoder for it.
@@ -216,7 +220,10 @@ impl Evolving {
     }
 
     fn grow(&mut self, added: &[Column]) -> Result<()> {
-        if let Some(refused) = self.refused.take() {
+        if let Some(mut refused) = self.refused.take() {
+            if let RunError::RewriteLimit { added: columns, .. } = &mut refused {
+                columns.extend_from_slice(added);
+            }
             return Err(refused.into());
         }
         self.decoder = Arc::new(self.decoder.grown(added)?);

@@ -19,7 +19,7 @@ use crate::{
     error::Result,
     fetch::Pages,
     merge::Collector,
-    plan::{Bindings, BoundRequest, MaxRejects, MergePlan, PartitionField, Transform, WriteDisposition},
+    plan::{Bindings, BoundRequest, MaxRejects, MergePlan, MergeStrategy, PartitionField, Transform, WriteDisposition},
     write::{TableWriter, WriteOptions},
 };
 
@@ -145,10 +145,13 @@ impl Export<'_> {
     fn collector(&self, merge: &MergePlan) -> Result<Option<Collector>> {
         let resource = self.resource;
         // A table that is replaced holds no row that was deleted at the source, as little as one that is merged into.
-        let deletes = MergePlan { hard_delete: merge.hard_delete, ..MergePlan::default() };
+        // And none that holds twice.
+        let is_scd2 = matches!(merge.strategy, MergeStrategy::Scd2(_));
+        let strategy = if is_scd2 { merge.strategy.clone() } else { MergeStrategy::default() };
+        let within = MergePlan { hard_delete: merge.hard_delete, strategy, ..MergePlan::default() };
         let plan = match resource.write_disposition {
             WriteDisposition::Merge => merge,
-            _ if deletes.hard_delete.is_some() => &deletes,
+            _ if within.hard_delete.is_some() || is_scd2 => &within,
             _ => return Ok(None),
         };
         Ok(Some(Collector::new(&resource.schema, plan, &resource.primary_key)?))

@@ -27,9 +27,9 @@ use crate::{
     commit::{Attempt, TableFormat, TableSnapshot},
     digest,
     error::Result,
-    merge::{FileChange, Found, Incoming, MergeError, Search},
+    merge::{Brought, FileChange, Found, Incoming, MergeError, Search},
     model::{DataFile, EncodedFile, StagedFile},
-    plan::{MergePlan, MergeStrategy, PaginatorPlan, ResourcePlan, WriteDisposition},
+    plan::{MergePlan, MergeStrategy, ResourcePlan, WriteDisposition},
     report::{Event, Reporter},
     schema::TableSchema,
     write::{Change, WriteOptions, adapt_with, empty_file, renamed, rewrite_with},
@@ -45,8 +45,7 @@ pub(super) struct Merging<'a> {
     pub(super) attempt: &'a Attempt,
     /// Those of the attempt's version.
     pub(super) options: Arc<WriteOptions>,
-    /// See [`is_whole`].
-    pub(super) is_whole: bool,
+    pub(super) brought: Brought,
     /// The schema of the table's files, if it is not that of `options`: then all of them are written again.
     pub(super) older: Option<Arc<TableSchema>>,
     /// Bytes of the table's key columns that may be held at once.
@@ -86,6 +85,14 @@ pub(super) fn check(resource: &ResourcePlan, base: &TableSnapshot) -> Result<(),
         return Err(RunError::PartialDelete { table, rows: base.rows });
     }
     let MergeStrategy::Scd2(plan) = &resource.merge.strategy else { return Ok(()) };
+    if let Some(active) =
+        base.state.active_record_timestamp.filter(|active| plan.active != Some(*active) && base.rows > 0)
+    {
+        let moment = |micros: Option<i64>| micros.and_then(DateTime::from_timestamp_micros).map(|it| it.to_rfc3339());
+        let (was, is) = (moment(Some(active)), moment(plan.active));
+        let text = |moment: Option<String>| moment.unwrap_or_else(|| "null".to_owned());
+        return Err(RunError::ActiveTimestamp { table, was: text(was), is: text(is) });
+    }
     match resource.partition_by.iter().find(|field| field.column == plan.valid_to) {
         None => Ok(()),
         Some(field) => {
@@ -122,36 +129,39 @@ pub(super) fn drops_rows(resource: &ResourcePlan) -> bool {
         && matches!(resource.merge.strategy, MergeStrategy::InsertOnly | MergeStrategy::Scd2(_))
 }
 
-/// Whether the run brought all that the source has, so that what it did not bring has gone there. Where that matters and is
-/// not so, a warning says what was left undone.
-pub(super) fn is_whole(resource: &ResourcePlan, reporter: &dyn Reporter, counters: &mut Counters) -> bool {
-    let is_cut = resource.max_pages.is_some() || has_maximum(&resource.paginator);
-    let is_whole = counters.rows_rejected == 0 && !is_cut;
-    let undone = match &resource.merge {
-        plan if plan.delete_missing => "no row of the table was deleted for being missing at the source",
-        MergePlan { strategy: MergeStrategy::Scd2(_), merge_key, .. } if merge_key.is_empty() => {
-            "no version of a row that is missing at the source was retired"
-        }
-        _ => return is_whole,
+/// How much of the source the run brought. Where it is less than was asked for, and that matters, a warning says what was left
+/// undone.
+pub(super) fn brought(resource: &ResourcePlan, reporter: &dyn Reporter, counters: &mut Counters) -> Brought {
+    let why = match (counters.rows_rejected, &counters.shortfall) {
+        (0, None) => return Brought::Everything,
+        (0, Some(why)) => why.clone(),
+        (rejected, _) => format!("{rejected} rows were rejected"),
     };
-    if !is_whole {
-        let why = match counters.rows_rejected {
-            0 => "the export may have ended before the source's list did (a maximum number of pages is set)".to_owned(),
-            rejected => format!("{rejected} rows were rejected"),
-        };
+    if let Some(undone) = left_undone(resource) {
         let message = format!("{why}: {undone}");
         reporter.on_event(&Event::Warning { resource: &resource.name, message: &message });
         counters.warnings.push(message);
     }
-    is_whole
+    Brought::Part
 }
 
-/// Whether the paginator ends a list that goes on.
-fn has_maximum(paginator: &PaginatorPlan) -> bool {
-    match paginator {
-        PaginatorPlan::SinglePage => false,
-        PaginatorPlan::Offset { maximum_offset, .. } => maximum_offset.is_some(),
-        PaginatorPlan::PageNumber { maximum_page, .. } => maximum_page.is_some(),
+/// What a merge of less than everything does not do.
+fn left_undone(resource: &ResourcePlan) -> Option<&'static str> {
+    let MergePlan { strategy, merge_key, delete_missing, .. } = &resource.merge;
+    match strategy {
+        _ if *delete_missing => Some("no row of the table was deleted for being missing at the source"),
+        MergeStrategy::Scd2(_) if merge_key.is_empty() => {
+            Some("no version of a row that is missing at the source was retired")
+        }
+        MergeStrategy::Scd2(_) => Some("of the rows of a `merge_key`, only versions whose own key came were retired"),
+        MergeStrategy::DeleteInsert if merge_key.is_empty() => None,
+        MergeStrategy::DeleteInsert if resource.primary_key.is_empty() => {
+            Some("what came has taken the place of all rows of its `merge_key`, those among them that did not come")
+        }
+        MergeStrategy::DeleteInsert => {
+            Some("of the rows of a `merge_key`, only those whose own key came were replaced")
+        }
+        MergeStrategy::Upsert | MergeStrategy::InsertOnly => None,
     }
 }
 
@@ -181,7 +191,7 @@ impl Merging<'_> {
                 rows_deleted: found.deleted,
                 files_considered: base.files.len() as u64,
                 files_read: found.read,
-                files_rewritten: found.changes.len() as u64,
+                files_rewritten: changes.len() as u64,
             },
             made: Vec::new(),
         };
@@ -222,7 +232,7 @@ impl Merging<'_> {
         let Some(incoming) = staged.incoming.as_ref().filter(|_| base.rows > 0) else { return Ok(Found::default()) };
         let table = self.table.workspace().table().clone();
         let incoming: Arc<Incoming> = Arc::clone(incoming);
-        let search = Search::new(table, incoming, &self.resource.partition_by, self.is_whole, self.memory)?;
+        let search = Search::new(table, incoming, &self.resource.partition_by, self.brought, self.memory)?;
         let search = match &self.older {
             Some(older) => search.in_older(older)?,
             None => search,
@@ -476,7 +486,16 @@ mod tests {
         shutdown: &'a CancellationToken,
     ) -> Merging<'a> {
         let options = Arc::new(options(attempt.version()));
-        Merging { resource, table, attempt, options, is_whole: true, older: None, memory: 1 << 20, shutdown }
+        Merging {
+            resource,
+            table,
+            attempt,
+            options,
+            brought: Brought::Everything,
+            older: None,
+            memory: 1 << 20,
+            shutdown,
+        }
     }
 
     #[tokio::test]

@@ -75,6 +75,9 @@ pub(super) struct Counters {
     pub(super) merged: Merge,
     pub(super) values_discarded: u64,
     pub(super) warnings: Vec<String>,
+    /// Why the pages may not be all that the source has.
+    #[serde(skip)]
+    pub(super) shortfall: Option<String>,
     /// What a run that died had sent, as it told in the checkpoint that this one goes on from.
     #[serde(skip)]
     pub(super) earlier: Sent,
@@ -102,6 +105,7 @@ impl Counters {
         self.pages = counters.pages;
         self.bytes_received = self.earlier.bytes_received + counters.bytes_received;
         self.warnings.extend_from_slice(pages.warnings());
+        self.shortfall = pages.shortfall().map(str::to_owned);
     }
 
     /// With what has gone over the wire until now.

@@ -151,7 +151,7 @@ fn the_seed_config_gives_one_plan_in_three_formats() {
     });
     assert_eq!(plans[0], plans[1]);
     assert_eq!(plans[0], plans[2]);
-    assert!(plans[0].contains("\"url\": \"https://api.example.com/v1/test_cases\""), "{}", plans[0]);
+    assert!(plans[0].contains("\"path\": \"/v1/test_cases\""), "{}", plans[0]);
     assert!(!plans[0].contains("value-of-"), "a secret is in the plan's JSON");
 }
 

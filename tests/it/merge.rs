@@ -20,7 +20,7 @@ use crate::support::{
     environment::{Recorder, TestEnvironment},
     pipeline::{only, plan_of, run_plan},
     s3::{self, S3},
-    server::{Server, list_by_offset},
+    server::{Reply, Server, list_by_offset},
     tables::{all_rows, data_files, read_table, sorted_texts, walk},
 };
 
@@ -68,7 +68,11 @@ impl Lake {
 
     /// Exports these records.
     async fn run(&self, records: Vec<Value>) -> ResourceSummary {
-        let server = Server::start(list_by_offset(records, 3, true)).await;
+        self.run_from(Server::start(list_by_offset(records, 3, true)).await).await
+    }
+
+    /// Exports what the server has.
+    async fn run_from(&self, server: Server) -> ResourceSummary {
         let summary = only(run_plan(self.plan(&server)).await);
         let sum = summary.rows_written + summary.rows_duplicate + summary.rows_rejected;
         assert_eq!(summary.rows_fetched, sum + summary.rows_filtered + summary.rows_unchanged);
@@ -484,7 +488,115 @@ async fn where_the_list_may_be_cut_nothing_is_deleted_for_being_missing() {
     lake.resource["endpoint"]["paginator"] = json!({"type": "offset", "limit": 3, "maximum_offset": 3});
     let summary = lake.run((0..6).map(|id| item(id, "b", "x")).collect()).await;
     assert_eq!((summary.rows_deleted, summary.table_rows), (0, 6));
-    assert!(summary.warnings.iter().any(|warning| warning.contains("a maximum")), "{:?}", summary.warnings);
+    assert!(summary.warnings.iter().any(|warning| warning.contains("`maximum_offset`")), "{:?}", summary.warnings);
+}
+
+/// Answers of a list that is not all there is.
+fn page(records: &[Value], rest: Value) -> Reply {
+    let mut body = rest;
+    body["data"] = json!(records);
+    Reply::json(body.to_string())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_that_is_known_to_be_short_deletes_nothing_for_being_missing() {
+    let all: Vec<Value> = (0..6).map(|id| item(id, "a", "x")).collect();
+    let (first, second) = all.split_at(3);
+    let ended_early = vec![page(first, json!({"total": 6})), page(&[], json!({"total": 6}))];
+    let promised_more = vec![page(first, json!({"more": true})), page(&[], json!({"more": true}))];
+    // A record was deleted there meanwhile: the list moved up, and one was skipped.
+    let moved = vec![page(first, json!({"total": 6})), page(&second[1..], json!({"total": 5}))];
+    for (replies, why) in [(ended_early, "6 records"), (promised_more, "more pages"), (moved, "changed while")] {
+        let mut lake = Lake::new(json!({"on_missing": "delete"}));
+        lake.run(all.clone()).await;
+        lake.resource["endpoint"]["paginator"] = json!({"type": "offset", "limit": 3, "has_more_path": "more"});
+        let summary = lake.run_from(Server::scripted(replies).await).await;
+        assert_eq!((summary.rows_deleted, summary.table_rows), (0, 6), "{why}");
+        let told = summary.warnings.iter().any(|warning| warning.contains(why) && warning.contains("no row of"));
+        assert!(told, "{why}: {:?}", summary.warnings);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_that_is_read_from_its_middle_deletes_nothing_for_being_missing() {
+    let mut lake = Lake::new(json!({"on_missing": "delete"}));
+    let all: Vec<Value> = (0..6).map(|id| item(id, "a", "x")).collect();
+    lake.run(all.clone()).await;
+    lake.resource["endpoint"]["paginator"] = json!({"type": "offset", "limit": 3, "offset": 3});
+    let summary = lake.run(all).await;
+    assert_eq!((summary.rows_fetched, summary.rows_deleted, summary.table_rows), (3, 0, 6));
+    assert!(summary.warnings.iter().any(|warning| warning.contains("`offset` is set")), "{:?}", summary.warnings);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_row_whose_successor_was_rejected_stays_though_its_merge_key_came() {
+    let mut lake = Lake::new(json!({
+        "write_disposition": {"disposition": "merge", "strategy": "delete-insert"}, "merge_key": "part",
+        "schema_contract": {"data_type": "discard_row"},
+    }));
+    lake.run(vec![item(1, "a", "x"), item(2, "a", "x"), item(3, "a", "x")]).await;
+    let summary = lake.run(vec![item(1, "b", "x"), json!({"id": 2, "name": {}, "part": "x"})]).await;
+    assert_eq!(lake.lines(&ALL), ["1 b x", "2 a x", "3 a x"]);
+    assert_eq!((summary.rows_rejected, summary.rows_deleted), (1, 0));
+    assert!(summary.warnings.iter().any(|warning| warning.contains("own key came")), "{:?}", summary.warnings);
+    lake.resource["schema_contract"] = json!({"data_type": "freeze"});
+    assert_eq!(lake.run(vec![item(1, "c", "x")]).await.rows_deleted, 2, "a whole list tells of all rows of the key");
+}
+
+fn versions(options: Value) -> Value {
+    let mut disposition = json!({"disposition": "merge", "strategy": "scd2"});
+    for (key, value) in options.as_object().unwrap() {
+        disposition[key] = value.clone();
+    }
+    disposition
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_tells_that_a_version_holds_cannot_change_under_a_table() {
+    let forever = versions(json!({"active_record_timestamp": "9999-12-31"}));
+    let mut lake = Lake::new(json!({"write_disposition": forever}));
+    lake.run(vec![item(1, "a", "x")]).await;
+    for other in [json!({}), json!({"active_record_timestamp": "9999-12-30"})] {
+        lake.resource["write_disposition"] = versions(other);
+        let server = Server::start(list_by_offset(vec![item(1, "a", "x")], 3, true)).await;
+        let error = run_plan(lake.plan(&server)).await.summary.resources.remove(0).error.unwrap();
+        assert_eq!(error.code, "active_record_timestamp");
+        assert!(error.hint.unwrap().contains("9999-12-31"));
+        assert!(server.requests().is_empty(), "what is known before the first request costs none");
+    }
+    lake.resource["write_disposition"] = versions(json!({"active_record_timestamp": "9999-12-31"}));
+    assert_eq!(lake.run(vec![item(1, "a", "x")]).await.rows_unchanged, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_refresh_of_versions_keeps_one_of_equal_records() {
+    let lake = Lake::new(json!({"write_disposition": versions(json!({})), "primary_key": null}));
+    lake.run(vec![item(1, "a", "x"), item(1, "a", "x")]).await;
+    let refreshed = lake.adjusted(|plan| plan.resources[0].write_disposition = WriteDisposition::Replace);
+    let summary = refreshed.run(vec![item(1, "a", "x"), item(1, "a", "x")]).await;
+    assert_eq!((summary.rows_written, summary.rows_duplicate), (1, 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replace_all_of_whose_rows_were_deleted_leaves_the_one_file_of_an_empty_table() {
+    let lake = Lake::new(json!({"columns": {"part": {"hard_delete": true}}}))
+        .adjusted(|plan| plan.resources[0].write_disposition = WriteDisposition::Replace);
+    let deleted = item(1, "a", "gone");
+    let records =
+        [json!({"id": 1, "name": "a"}), json!({"id": 1, "name": "b"}), json!({"id": 1, "name": "c"}), deleted];
+    let summary = lake.run(records.to_vec()).await;
+    assert_eq!((summary.table_rows, summary.rows_filtered, summary.rows_duplicate), (0, 1, 3));
+    assert_eq!(lake.files().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_resource_that_is_skipped_asks_for_nothing_and_touches_nothing() {
+    let lake = Lake::new(json!({"write_disposition": "skip"}));
+    let server = Server::start(list_by_offset(vec![item(1, "a", "x")], 3, true)).await;
+    let outcome = run_plan(lake.plan(&server)).await;
+    assert!(outcome.kinds.is_empty());
+    assert_eq!(outcome.summary.resources[0].status, restlake::report::Status::Skipped);
+    assert!(server.requests().is_empty() && !lake.table().exists());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -72,7 +72,7 @@ impl Project {
         assert_eq!(outcome.kinds, [ErrorKind::User], "{outcome:#?}");
         assert_eq!(data_files(&self.table()), before);
         let error = outcome.summary.resources[0].error.clone().unwrap();
-        (error.code, error.message)
+        (error.code, format!("{}\n{}", error.message, error.hint.unwrap_or_default()))
     }
 
     fn table(&self) -> std::path::PathBuf {
@@ -356,7 +356,9 @@ async fn above_the_rewrite_limit_a_run_stops_and_names_the_command() {
     assert!(message.contains("`rewrite_limit` allows 1B"), "{message}");
     assert!(project.server.requests().is_empty(), "what is known before the first request costs none");
     let evolving = json!({"schema": columns(&[("id", "int32")]), "rewrite_limit": "1B", "schema_contract": EVOLVE});
-    assert_eq!(project.refused(&evolving).await.0, "rewrite_limit");
+    let (code, message) = project.refused(&evolving).await;
+    assert_eq!(code, "rewrite_limit");
+    assert!(message.contains("`{name: x, type: int64}`"), "what to declare, so that compact can write it: {message}");
     let replacing =
         json!({"schema": columns(&[("id", "int64")]), "rewrite_limit": "1B", "write_disposition": "replace"});
     project.run(&replacing).await;

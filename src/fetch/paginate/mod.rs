@@ -90,6 +90,11 @@ pub trait Paginator: Send + Sync {
     /// The position behind `page`, which came for `token`; `None` at the end of the list.
     fn advance(&self, token: &PageToken, page: &PageView<'_>) -> Result<Option<PageToken>, PaginateError>;
 
+    /// Whether the page says that others follow it, whatever [`advance`](Self::advance) makes of that; never by default.
+    fn promises_more(&self, _page: &PageView<'_>) -> bool {
+        false
+    }
+
     /// The position behind `token`'s page before that page has come.
     fn ahead(&self, token: &PageToken, known: &Extent) -> Ahead;
 }

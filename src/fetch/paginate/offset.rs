@@ -68,6 +68,10 @@ impl Paginator for Offset {
         Ok((!self.is_beyond(next, &page.known)).then_some(PageToken::Offset(next)))
     }
 
+    fn promises_more(&self, page: &PageView<'_>) -> bool {
+        self.end.has_more(page) == Some(true)
+    }
+
     fn ahead(&self, token: &PageToken, known: &Extent) -> Ahead {
         let (Ok(offset), Some(size)) = (Self::offset(token), known.page_size) else { return Ahead::Unknown };
         let next = offset.saturating_add(size);

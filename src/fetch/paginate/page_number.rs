@@ -61,6 +61,10 @@ impl Paginator for PageNumber {
         Ok((!self.is_beyond(next, &page.known)).then_some(PageToken::Page(next)))
     }
 
+    fn promises_more(&self, page: &PageView<'_>) -> bool {
+        self.end.has_more(page) == Some(true)
+    }
+
     fn ahead(&self, token: &PageToken, known: &Extent) -> Ahead {
         let Ok(next) = Self::number(token).map(|number| number.saturating_add(1)) else { return Ahead::Unknown };
         let before = known.page_size.map(|size| next.saturating_sub(self.start).saturating_mul(size));
