@@ -86,7 +86,7 @@ impl<'a> Call<'a> {
 
     /// Waits until the next attempt; an error if there is none.
     async fn failed(&mut self, report: Report, asked: Option<Duration>) -> Result<(), FetchError> {
-        if self.may_refresh(&report.trouble) && self.client.auth.refresh().await? {
+        if self.may_refresh(&report.trouble) && self.client.credentials(self.scope).auth.refresh().await? {
             self.refreshed = true;
             return Ok(());
         }
@@ -131,7 +131,8 @@ impl<'a> Call<'a> {
     fn error(&self, report: Report, gave_up: Option<String>) -> FetchError {
         let Report { url, credentials_sent, trouble } = report;
         let (attempts, elapsed) = (self.attempts, self.elapsed());
-        RequestError { url, page: None, attempts, elapsed, trouble, gave_up, credentials_sent }.into()
+        let method = self.request.method;
+        RequestError { method, url, page: None, attempts, elapsed, trouble, gave_up, credentials_sent }.into()
     }
 }
 
@@ -207,7 +208,7 @@ mod tests {
             max_body: 100,
         };
         let mut client = Client::new(&plan, Redactor::default(), Environment::real(), Arc::new(Silent)).unwrap();
-        client.auth = Box::new(Renewing { generation: AtomicUsize::new(0), renewals });
+        client.credentials.auth = Box::new(Renewing { generation: AtomicUsize::new(0), renewals });
         let scope = Scope { resource: "rows".into(), counters: Arc::default() };
         let bound = RequestPlan::get(url, "").bind(&Bindings::default()).unwrap();
         let response = client.fetch(Request::new(&bound).unwrap(), &scope).await;

@@ -1,6 +1,6 @@
 //! The client of one API: what all requests of a run share.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use async_trait::async_trait;
 use base64::{Engine, prelude::BASE64_STANDARD};
@@ -30,10 +30,9 @@ use crate::{
 /// One per run, shared by all resources: its limits hold for all of them together.
 pub struct Client {
     pub(super) http: reqwest::Client,
-    pub(super) auth: Box<dyn Authenticator>,
-    /// The query parameter that is a credential.
-    pub(super) key_param: Option<String>,
-    has_auth: bool,
+    pub(super) credentials: Credentials,
+    /// Of resources that have some of their own.
+    own_credentials: HashMap<String, Credentials>,
     /// The only origin that sees credentials.
     origin: Origin,
     headers: HeaderMap,
@@ -47,6 +46,22 @@ pub struct Client {
     surroundings: Surroundings,
 }
 
+/// What makes a request ours.
+pub(super) struct Credentials {
+    pub(super) auth: Box<dyn Authenticator>,
+    /// The query parameter that is a credential.
+    pub(super) key_param: Option<String>,
+    is_some: bool,
+}
+
+impl Credentials {
+    fn new(plan: &AuthPlan) -> Self {
+        let auth = Static::new(plan);
+        let key_param = auth.param().map(str::to_owned);
+        Self { auth: Box::new(auth), key_param, is_some: !matches!(plan, AuthPlan::None) }
+    }
+}
+
 impl Client {
     /// Fails if a header cannot be sent, or if TLS cannot be set up.
     pub fn new(
@@ -56,13 +71,11 @@ impl Client {
         reporter: Arc<dyn Reporter>,
     ) -> Result<Self, FetchError> {
         let (headers, secret_headers) = split_headers(&plan.headers)?;
-        let auth = Static::new(&plan.auth);
         let redactor = redactor.with(derived_secrets(&plan.auth));
         Ok(Self {
             http: http_client(plan)?,
-            key_param: auth.param().map(str::to_owned),
-            auth: Box::new(auth),
-            has_auth: !matches!(plan.auth, AuthPlan::None),
+            credentials: Credentials::new(&plan.auth),
+            own_credentials: HashMap::new(),
             origin: plan.base_url.origin(),
             headers,
             secret_headers,
@@ -74,8 +87,20 @@ impl Client {
         })
     }
 
-    pub(super) fn has_credentials(&self) -> bool {
-        self.has_auth || !self.secret_headers.is_empty()
+    /// Requests of `resource` carry credentials of its own in place of the client's.
+    #[must_use]
+    pub fn with_auth(mut self, resource: &str, plan: &AuthPlan) -> Self {
+        self.surroundings.redactor = self.surroundings.redactor.with(derived_secrets(plan));
+        self.own_credentials.insert(resource.to_owned(), Credentials::new(plan));
+        self
+    }
+
+    pub(super) fn credentials(&self, scope: &Scope) -> &Credentials {
+        self.own_credentials.get(&*scope.resource).unwrap_or(&self.credentials)
+    }
+
+    pub(super) fn has_credentials(&self, scope: &Scope) -> bool {
+        self.credentials(scope).is_some || !self.secret_headers.is_empty()
     }
 
     pub(super) fn is_own(&self, request: &Request) -> bool {
@@ -83,7 +108,7 @@ impl Client {
     }
 
     /// The headers of one hop; to the own origin with all credentials, to any other with none.
-    pub(super) async fn prepare(&self, request: &mut Request) -> Result<(), FetchError> {
+    pub(super) async fn prepare(&self, request: &mut Request, scope: &Scope) -> Result<(), FetchError> {
         request.headers = self.headers.clone();
         let is_own = self.is_own(request);
         if is_own {
@@ -91,7 +116,7 @@ impl Client {
         }
         request.add_own_headers(is_own);
         if is_own {
-            self.auth.authenticate(request).await?;
+            self.credentials(scope).auth.authenticate(request).await?;
         }
         Ok(())
     }

@@ -63,19 +63,20 @@ impl<'a> Exchange<'a> {
 
     /// Where the last hop went, redacted.
     pub(super) fn shown_url(&self) -> String {
-        self.request.shown_url(self.client.key_param.as_deref(), &self.client.surroundings().redactor)
+        self.request
+            .shown_url(self.client.credentials(self.scope).key_param.as_deref(), &self.client.surroundings().redactor)
     }
 
     /// Whether the last hop went to the origin that sees credentials, and there are some.
     pub(super) fn sent_credentials(&self) -> bool {
-        self.client.is_own(&self.request) && self.client.has_credentials()
+        self.client.is_own(&self.request) && self.client.has_credentials(self.scope)
     }
 
     /// Follows redirects to a document. Sending and reading, of all hops together, take `timeout` at most, in real time: a
     /// network does not follow a test's clock. What the limits hold a hop back for is no part of that.
     pub(super) async fn run(&mut self) -> Result<Response, Failed> {
         loop {
-            self.client.prepare(&mut self.request).await.map_err(Failed::Fatal)?;
+            self.client.prepare(&mut self.request, self.scope).await.map_err(Failed::Fatal)?;
             let started = Instant::now();
             let answer = self.in_time(self.send()).await?;
             self.left = self.left.saturating_sub(started.elapsed());
@@ -134,7 +135,7 @@ impl<'a> Exchange<'a> {
             }
             // A server may copy our whole query into its `Location`.
             let redactor = &self.client.surroundings().redactor;
-            self.request.drop_credentials(self.client.key_param.as_deref(), redactor);
+            self.request.drop_credentials(self.client.credentials(self.scope).key_param.as_deref(), redactor);
         }
         Ok(())
     }

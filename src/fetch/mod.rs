@@ -7,7 +7,7 @@
 //! ```
 //!
 //! [`Pages`] owns what is asked for and in which order it is handed on; a [`Paginator`] knows where the next page is and
-//! does no I/O; [`Client`] owns how one request is sent until it is answered. The invariant: what [`Pages`] hands on depends
+//! does no I/O; [`Lists`] joins the lists of a resource that has many; [`Client`] owns how one request is sent until it is answered. The invariant: what [`Pages`] hands on depends
 //! on the API's answers only, never on their timing.
 
 mod auth;
@@ -15,7 +15,9 @@ mod call;
 mod client;
 mod error;
 mod exchange;
+mod include;
 mod limit;
+mod lists;
 mod pages;
 pub mod paginate;
 mod records;
@@ -27,6 +29,7 @@ mod transport;
 pub use auth::Authenticator;
 pub use client::Client;
 pub use error::{FetchError, RequestError, Trouble};
+pub use lists::{Feed, ListRequest, Lists};
 pub use pages::{FetchCounters, PageSource, Pages, Position};
 pub use paginate::{Ahead, Extent, PageToken, PageView, Paginator};
 pub use request::Request;

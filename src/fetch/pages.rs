@@ -32,13 +32,13 @@ use super::{
     paginate::{Ahead, Extent, Guard, PageToken, PageView},
     records::{self, Located},
     request::Request,
-    transport::{Surroundings, Transport},
+    transport::{Scope, Surroundings, Transport},
 };
 use crate::{
     environment::FaultPoint,
     model::Page,
     plan::{BoundRequest, PaginatorPlan, ResourcePlan},
-    report::Event,
+    report::{Event, Silent},
 };
 
 /// Places of the line per request in flight while the head is late, where the end of the list is known.
@@ -88,12 +88,41 @@ pub struct Position {
     size: PageSize,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     shortfall: Option<String>,
+    /// Where the list is one of several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) list: Option<ListPlace>,
+}
+
+/// A list among those of its resource.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct ListPlace {
+    /// Lists before it.
+    pub finished: u64,
+    /// Pages of all lists that were handed on.
+    pub pages: u64,
 }
 
 impl Position {
     /// Handed on before it.
     pub fn pages(&self) -> u64 {
-        self.pages
+        self.list.map_or(self.pages, |list| list.pages)
+    }
+
+    /// The same, told of all lists of the resource.
+    pub(super) fn among(mut self, list: ListPlace, shortfall: Option<&String>) -> Self {
+        self.list = Some(list);
+        self.shortfall = shortfall.cloned().or(self.shortfall);
+        self
+    }
+
+    /// Of a list of which nothing was handed on yet.
+    pub(super) fn start(token: PageToken) -> Self {
+        let (known, size) = (Extent::default(), PageSize::default());
+        Self { next: Some(token), pages: 0, received: 0, known, size, shortfall: None, list: None }
+    }
+
+    pub(super) fn shortfall(&self) -> Option<&String> {
+        self.shortfall.as_ref()
     }
 }
 
@@ -133,6 +162,29 @@ impl Pages {
         Self::over(client, resource, Request::new(request)?, memory_limit)
     }
 
+    /// One list of several of a resource: counted with the others, and silent, since who joins them tells of their pages.
+    pub(super) fn among(
+        transport: Arc<dyn Transport>,
+        resource: &ResourcePlan,
+        request: &BoundRequest,
+        memory_limit: u64,
+        scope: Scope,
+    ) -> Result<Self, FetchError> {
+        let mut pages = Self::over(transport, resource, Request::new(request)?, memory_limit)?;
+        // Nobody else has it before the first request.
+        if let Some(source) = Arc::get_mut(&mut pages.source) {
+            source.scope = scope;
+        }
+        Ok(pages.silent())
+    }
+
+    /// Its pages are not told to the reporter.
+    #[must_use]
+    pub fn silent(mut self) -> Self {
+        self.surroundings.reporter = Arc::new(Silent);
+        self
+    }
+
     fn over(
         transport: Arc<dyn Transport>,
         resource: &ResourcePlan,
@@ -165,7 +217,7 @@ impl Pages {
     /// Goes on behind `position` in place of at the beginning. What the guard knew of the page before is not known again.
     #[must_use]
     pub fn resume(mut self, position: Position) -> Self {
-        let Position { next, pages, received, known, size, shortfall } = position;
+        let Position { next, pages, received, known, size, shortfall, list: _ } = position;
         self.shortfall = self.shortfall.or(shortfall);
         self.next = next.filter(|_| self.max_pages.is_none_or(|max| pages < max));
         (self.number, self.received, self.known, self.size) = (pages, received, known, size);
@@ -371,6 +423,7 @@ impl PageSource for Pages {
             known: self.known,
             size: self.size.clone(),
             shortfall: self.shortfall.clone(),
+            list: None,
         }
     }
 

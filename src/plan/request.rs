@@ -98,6 +98,8 @@ pub enum BindError {
     Null { what: String },
     #[error("{what} is a list or an object, and stands where a text is wanted")]
     Nested { what: String },
+    #[error("{what} is no value that JSON knows")]
+    Unreadable { what: String },
     #[error("a value of the path `{path}` is `{value}`, which would make it another path")]
     UnfitForPath { path: String, value: String },
     #[error("`{path}` is no path of a URL: {cause}")]

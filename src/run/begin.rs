@@ -1,6 +1,6 @@
 //! How the export of a resource begins: the table is free and fits, an attempt is claimed or taken over from a run that died.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use chrono::{DateTime, Utc};
 
@@ -9,6 +9,7 @@ use super::{
     evolving,
     outcome::Counters,
     resource::Export,
+    rows::Rows,
 };
 use crate::{
     commit::{Attempt, DiedAfterCommit, Resumable, TableFormat, TableSnapshot},
@@ -34,8 +35,8 @@ pub(super) enum Beginning {
 /// What a claimed table leads to.
 enum Next {
     Done(DiedAfterCommit),
-    GoOn(Box<ResourcePlan>, Attempt, Box<Resumed>),
-    Anew(Box<ResourcePlan>),
+    GoOn(Box<ResourcePlan>, Attempt, Box<Resumed>, Option<Arc<Rows>>),
+    Anew(Box<ResourcePlan>, Option<Arc<Rows>>),
 }
 
 pub(super) struct Begun {
@@ -44,6 +45,8 @@ pub(super) struct Begun {
     /// With the schema that the table has from now on.
     pub(super) resource: Box<ResourcePlan>,
     pub(super) resumed: Option<Resumed>,
+    /// What its parent's records hold for it, if it has one.
+    pub(super) rows: Option<Arc<Rows>>,
 }
 
 impl Export<'_> {
@@ -54,13 +57,13 @@ impl Export<'_> {
         let attempt = table.attempt(base.version).await?;
         let (base, attempt) = self.free(table, base, attempt).await?;
         let next = match self.next(table, &base, counters).await {
-            Ok(Next::Anew(resource)) => {
-                return Ok(Beginning::Work(Box::new(Begun { base, attempt, resource, resumed: None })));
+            Ok(Next::Anew(resource, rows)) => {
+                return Ok(Beginning::Work(Box::new(Begun { base, attempt, resource, resumed: None, rows })));
             }
-            Ok(Next::GoOn(resource, adopted, resumed)) => {
+            Ok(Next::GoOn(resource, adopted, resumed, rows)) => {
                 self.warn(counters, went_on_from(&resumed));
-                *counters = Counters::resume(resumed.counters.clone(), std::mem::take(&mut counters.warnings));
-                Ok(Beginning::Work(Box::new(Begun { base, attempt: adopted, resource, resumed: Some(*resumed) })))
+                *counters = Counters::resume(resumed.counters.clone(), std::mem::take(counters));
+                Ok(Beginning::Work(Box::new(Begun { base, attempt: adopted, resource, resumed: Some(*resumed), rows })))
             }
             Ok(Next::Done(died)) => {
                 self.warn(counters, finished_by(&died));
@@ -79,10 +82,12 @@ impl Export<'_> {
             table.workspace().take_died().await?;
             return Ok(Next::Done(died));
         }
-        let (resource, taken_over) = self.take_over(table, base, counters).await?;
+        let rows = self.family.rows_of_parent(self.resource, self.sources(), counters).await?;
+        let export = Export { rows: rows.as_ref(), ..*self };
+        let (resource, taken_over) = export.take_over(table, base, counters).await?;
         Ok(match taken_over {
-            Some((attempt, resumed)) => Next::GoOn(resource, attempt, Box::new(resumed)),
-            None => Next::Anew(resource),
+            Some((attempt, resumed)) => Next::GoOn(resource, attempt, Box::new(resumed), rows),
+            None => Next::Anew(resource, rows),
         })
     }
 
@@ -138,7 +143,7 @@ impl Export<'_> {
         // It may have joined small files after it had appended.
         let of_the_run = table.history(COMMITS_OF_A_RUN).await?.into_iter().take_while(|it| it.run_id == died.run_id);
         let appended = of_the_run.into_iter().find(|record| record.operation == Operation::Append);
-        let fingerprint = checkpoint::fingerprint(self.configured, self.source, None)?;
+        let fingerprint = checkpoint::fingerprint(self.configured, self.source, None, None)?;
         Ok(appended.map(DiedAfterCommit::from).filter(|died| died.fingerprint.as_ref() == Some(&fingerprint)))
     }
 
@@ -170,7 +175,7 @@ impl Export<'_> {
         counters: &mut Counters,
     ) -> Result<Option<(Attempt, Resumed)>> {
         let workspace = table.workspace();
-        let fingerprint = checkpoint::fingerprint(self.resource, self.source, Some(self.memory))?;
+        let fingerprint = checkpoint::fingerprint(self.resource, self.source, Some(self.memory), self.rows_digest())?;
         for _ in 0..MOST_TRIES {
             let Some(resumable) = workspace.resumable(base.version).await? else { return Ok(None) };
             if let Some(objection) = self.objection(&resumable, &fingerprint) {
@@ -202,9 +207,11 @@ impl Export<'_> {
             return Some(format!("starts over, although the run {run} has left checkpoints: --no-resume"));
         }
         if resumable.checkpoints().iter().any(|checkpoint| checkpoint.fingerprint != fingerprint) {
-            let message =
-                format!("starts over: the config or the schema has changed since the run {run} left its checkpoints");
-            return Some(message);
+            let what = match self.rows {
+                Some(_) => "the config, the schema or the parent's records have changed",
+                None => "the config or the schema has changed",
+            };
+            return Some(format!("starts over: {what} since the run {run} left its checkpoints"));
         }
         let within = self.resource.checkpoint.resume_within;
         match resumable.written_at() {

@@ -48,7 +48,7 @@ pub(super) struct Work {
 impl Work {
     /// And the resource as the table makes it, and what a run that died has left of the pages.
     pub(super) fn new(begun: Begun) -> (Self, Box<ResourcePlan>, Option<Resumed>) {
-        let Begun { base, attempt, resource, resumed } = begun;
+        let Begun { base, attempt, resource, resumed, rows: _ } = begun;
         (Self { base, attempt: Some(attempt) }, resource, resumed)
     }
 
@@ -252,7 +252,7 @@ impl Export<'_> {
             WriteDisposition::Replace => Operation::Replace,
             WriteDisposition::Merge | WriteDisposition::Skip => Operation::Merge,
         };
-        let fingerprint = Some(checkpoint::fingerprint(self.configured, self.source, None)?);
+        let fingerprint = Some(checkpoint::fingerprint(self.configured, self.source, None, None)?);
         Ok(Commit {
             identity: self.identity(),
             run_id: self.run_id.to_owned(),

@@ -154,6 +154,7 @@ impl Resumed {
 
 /// What tells whether two runs are of the same plan: everything that decides which rows come and how they are written, but
 /// for credentials, which change and stay the same user's. `memory` decides where files end; `None` where only the rows matter.
+/// `parent` tells the values of the parent's records by which the resource is asked for.
 ///
 /// # Errors
 /// [`RunError::Stored`] if the plan cannot be serialised.
@@ -161,6 +162,7 @@ pub(super) fn fingerprint(
     resource: &ResourcePlan,
     source: &ClientPlan,
     memory: Option<u64>,
+    parent: Option<String>,
 ) -> Result<String, RunError> {
     // Secrets are serialised as a word that says nothing; a header's value is one, whether it is a credential or not.
     let value = |name: &str, value: &Secret<String>| (!is_secret_name(name)).then(|| value.expose().clone());
@@ -168,8 +170,8 @@ pub(super) fn fingerprint(
     let client = (&source.base_url, headers, &source.auth);
     let own = &resource.request.headers;
     let own: Vec<_> = own.iter().map(|(name, secret)| (name, own_value(&name.to_string(), secret))).collect();
-    let plan =
-        serde_json::to_vec(&(env!("CARGO_PKG_VERSION"), resource, client, own, memory)).map_err(RunError::Stored)?;
+    let plan = serde_json::to_vec(&(env!("CARGO_PKG_VERSION"), resource, client, own, memory, parent))
+        .map_err(RunError::Stored)?;
     Ok(sha256(&plan))
 }
 

@@ -60,6 +60,23 @@ pub enum RunError {
         unchanged: u64,
     },
 
+    #[error("{resource}: its parent `{parent}` was not exported; nothing was requested")]
+    ParentFailed { resource: String, parent: String, kind: ErrorKind },
+
+    #[error("{resource}: record {record} on page {page} of `{parent}`: {}", lack(field, *is_null, keys))]
+    ParentField {
+        resource: String,
+        parent: String,
+        page: u64,
+        record: u64,
+        field: String,
+        is_null: bool,
+        keys: Vec<String>,
+    },
+
+    #[error("{resource}: there is no resource `{parent}` to take records from")]
+    NoParent { resource: String, parent: String },
+
     #[error("{resource}: the request cannot be made")]
     Request { resource: String, source: BindError },
 
@@ -90,11 +107,13 @@ impl Failure for RunError {
                 ErrorKind::User
             }
             Self::RewriteLimit { .. } | Self::UnfitField { .. } | Self::Request { .. } => ErrorKind::User,
+            Self::ParentFailed { kind, .. } => *kind,
+            Self::ParentField { .. } => ErrorKind::User,
             Self::TooManyRejects { .. } => ErrorKind::TooManyRejects,
             Self::Conflict { .. } => ErrorKind::Conflict,
             Self::Interrupted { .. } => ErrorKind::Interrupted,
             Self::Numbers { .. } | Self::LoadColumns { .. } | Self::Worker { .. } => ErrorKind::Bug,
-            Self::Checkpoint(_) | Self::Stored(_) | Self::NoAttempt => ErrorKind::Bug,
+            Self::Checkpoint(_) | Self::Stored(_) | Self::NoAttempt | Self::NoParent { .. } => ErrorKind::Bug,
         }
     }
 
@@ -112,6 +131,9 @@ impl Failure for RunError {
             Self::Interrupted { .. } => "interrupted",
             Self::Numbers { .. } => "numbers",
             Self::Request { .. } => "request",
+            Self::ParentFailed { .. } => "parent_failed",
+            Self::ParentField { .. } => "parent_field",
+            Self::NoParent { .. } => "no_parent",
             Self::LoadColumns { .. } => "load_columns",
             Self::Worker { .. } => "worker",
             Self::Checkpoint(_) | Self::Stored(_) => "checkpoint",
@@ -150,7 +172,13 @@ impl Failure for RunError {
             Self::Conflict { .. } | Self::Interrupted { .. } => Some("run again".into()),
             Self::Checkpoint(_) | Self::Stored(_) => Some("run again with --no-resume".into()),
             Self::Request { .. } => Some("mend the places `{…}` of the endpoint, or the values that fill them".into()),
-            Self::Numbers { .. } | Self::LoadColumns { .. } | Self::Worker { .. } | Self::NoAttempt => {
+            Self::ParentFailed { parent, .. } => {
+                Some(format!("see what became of `{parent}`; with --resource alone, its list is read and not exported"))
+            }
+            Self::ParentField { .. } => {
+                Some("every record of the parent needs the field: name another one, or filter the parent's records".into())
+            }
+            Self::NoParent { .. } | Self::Numbers { .. } | Self::LoadColumns { .. } | Self::Worker { .. } | Self::NoAttempt => {
                 Some("this is a bug in restlake: please report it".into())
             }
         }
@@ -161,6 +189,16 @@ impl Failure for RunError {
 fn declared(columns: &[Column]) -> String {
     let column = |column: &Column| format!("`{{name: {}, type: {}}}`", column.name, column.data_type);
     columns.iter().map(column).collect::<Vec<_>>().join(" and ")
+}
+
+/// What is wrong with a field, and what is there.
+fn lack(field: &str, is_null: bool, keys: &[String]) -> String {
+    let keys = keys.iter().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", ");
+    match (is_null, keys.is_empty()) {
+        (true, _) => format!("its `{field}` is null, and it has the fields {keys}"),
+        (false, true) => format!("it has no `{field}`, and no other field"),
+        (false, false) => format!("it has no `{field}`, but {keys}"),
+    }
 }
 
 /// Bytes as a config writes them, in the largest unit of which there is one: `10GB`, `1.234MB`.

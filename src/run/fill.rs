@@ -11,15 +11,15 @@ use super::{
     outcome::Counters,
     pipeline::{Pipeline, Staged, TableStage},
     resource::Export,
+    source::{Sources, Watched},
 };
 use crate::{
     commit::{Attempt, RejectWriter, TableFormat, TableSnapshot},
     decode::Decoder,
     dedup::Dedup,
     error::Result,
-    fetch::Pages,
     merge::Collector,
-    plan::{Bindings, BoundRequest, MaxRejects, MergePlan, MergeStrategy, PartitionField, Transform, WriteDisposition},
+    plan::{Bindings, MaxRejects, MergePlan, MergeStrategy, PartitionField, Transform, WriteDisposition},
     write::{TableWriter, WriteOptions},
 };
 
@@ -64,20 +64,21 @@ impl Export<'_> {
         let schema = self.resource.schema.clone();
         let mut table = TableStage::new(self.dedup()?, self.collector(&merge)?, writer, schema);
         let mut evolving = Evolving::new(self.resource, self.table_format, base, self.decoder()?);
-        let request = self.request(&Bindings::default())?;
-        let mut pages = Pages::new(Arc::clone(self.client), self.resource, &request, self.memory / PAGES_PART)?;
-        let mut files = Vec::new();
+        let rows = self.family.rows_for(&self.resource.name).filter(|_| resumed.is_none());
+        let (mut files, mut position) = (Vec::new(), None);
         if let Some(resumed) = resumed {
             for reject in &resumed.rejects {
                 rejects.write(reject).await?;
             }
             table = table.resume(resumed.states.iter().map(Vec::as_slice))?;
             evolving.resume(table.schema())?;
-            pages = pages.resume(resumed.position);
+            position = Some(resumed.position);
             files = resumed.files;
         }
+        let source = self.sources().open(self.resource, self.rows, &Bindings::default(), position)?;
+        let mut pages = Watched::new(source, rows);
         let pace = Pace::new(Arc::clone(clock), self.resource.checkpoint.interval);
-        let fingerprint = checkpoint::fingerprint(self.resource, self.source, Some(self.memory))?;
+        let fingerprint = checkpoint::fingerprint(self.resource, self.source, Some(self.memory), self.rows_digest())?;
         let pipeline = Pipeline {
             resource: self.resource,
             reporter: self.reporter,
@@ -94,13 +95,19 @@ impl Export<'_> {
         // All stages in one future: too large for the stack of every future around it.
         let staged = Box::pin(pipeline.run(counters)).await;
         counters.take(&pages);
+        if let (Ok(_), Some(rows)) = (&staged, pages.into_rows()) {
+            self.family.keep(&self.resource.name, rows);
+        }
         staged
     }
 
-    /// The resource's request with its places filled.
-    fn request(&self, bindings: &Bindings) -> Result<BoundRequest, RunError> {
-        let bound = self.resource.request.bind(bindings);
-        bound.map_err(|source| RunError::Request { resource: self.resource.name.clone(), source })
+    pub(super) fn sources(&self) -> Sources<'_> {
+        Sources { client: self.client, memory: self.memory / PAGES_PART, is_silent: false }
+    }
+
+    /// Of the values by which the resource is asked for, if it has a parent.
+    pub(super) fn rows_digest(&self) -> Option<String> {
+        Some(self.rows?.digest(self.resource.parent.as_ref()?))
     }
 
     pub(super) fn write_options(&self, version: u64) -> WriteOptions {

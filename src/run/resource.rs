@@ -7,7 +7,9 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use super::{
     begin::Beginning,
     change::Work,
+    family::Family,
     outcome::{Claim, Committed, Counters, Ended},
+    rows::Rows,
 };
 use crate::{
     commit::{self, DiedAfterCommit, RunRecord, TableFormat},
@@ -44,6 +46,9 @@ pub(super) struct Export<'a> {
     pub(super) store: &'a Store,
     pub(super) environment: &'a Environment,
     pub(super) reporter: &'a dyn Reporter,
+    pub(super) family: &'a Family<'a>,
+    /// What the parent's records hold for it, once that is known.
+    pub(super) rows: Option<&'a Arc<Rows>>,
 }
 
 impl Export<'_> {
@@ -69,11 +74,13 @@ impl Export<'_> {
     }
 
     async fn export(&self, table: &dyn TableFormat, counters: &mut Counters) -> Result<Committed> {
-        let (mut work, resource, resumed) = match self.begin(table, counters).await? {
-            Beginning::Work(begun) => Work::new(*begun),
+        let begun = match self.begin(table, counters).await? {
+            Beginning::Work(begun) => *begun,
             Beginning::Done(died) => return self.committed_before(table, &died, counters).await,
         };
-        let export = Export { resource: &resource, ..*self };
+        let rows = begun.rows.clone();
+        let (mut work, resource, resumed) = Work::new(begun);
+        let export = Export { resource: &resource, rows: rows.as_ref(), ..*self };
         let committed = export.stage_and_commit(table, &mut work, resumed, counters).await;
         if let (Err(error), Some(attempt)) = (&committed, work.into_attempt()) {
             // The failure is what the user must hear of; what it leaves behind, the next run takes away. Nothing is deleted

@@ -329,10 +329,8 @@ resources:
     c.yaml:2:41: resource_defaults.max_table_nesting: `max_table_nesting` has no effect: nested data stays nested, or is declared as columns
     c.yaml:4:5: resources[0]: a resource without a schema is not supported yet (declare its columns: `schema: schemas/NAME.yaml`, or inline `schema: {columns: [{name: id, type: int64}]}`)
     c.yaml:5:11: resources[1].name: a resource without a schema is not supported yet (declare its columns: `schema: schemas/NAME.yaml`, or inline `schema: {columns: [{name: id, type: int64}]}`)
-    c.yaml:8:13: resources[1].endpoint.path: the placeholder `{resources.posts.id}` is not supported yet (only a fixed path can be requested)
     c.yaml:9:7: resources[1].endpoint.response_actions: `response_actions` is not supported yet (leave it out for now; it is for what to do on certain answers)
     c.yaml:10:7: resources[1].endpoint.incremental: `incremental` is not supported yet (leave it out for now; it is for loading only what is new)
-    c.yaml:11:5: resources[1].include_from_parent: `include_from_parent` is not supported yet (leave it out for now; it is for fields of a parent's record)
     c.yaml:12:20: resources[1].columns.id.description: `description` has no effect: Parquet has no place for it
     c.yaml:12:41: resources[1].columns.id.x-mine: `x-mine` has no effect
     "###);

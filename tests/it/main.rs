@@ -7,6 +7,7 @@ mod support;
 
 mod cli;
 mod config_errors;
+mod dependents;
 mod export;
 mod faulty_store;
 mod http;

@@ -47,6 +47,7 @@ pub struct Received {
     /// As it stood in the request, without `?`.
     pub query: String,
     pub headers: HeaderMap,
+    pub body: Bytes,
 }
 
 impl Received {
@@ -68,6 +69,11 @@ impl Received {
 
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
+    }
+
+    /// The fields of a body that is a form, decoded.
+    pub fn form(&self) -> Vec<(String, String)> {
+        url::form_urlencoded::parse(&self.body).into_owned().collect()
     }
 
     /// Path and query.
@@ -227,7 +233,7 @@ struct Log {
 }
 
 impl Log {
-    fn add<B>(&self, request: &Request<B>) -> Received {
+    fn add(&self, request: &Request<Bytes>) -> Received {
         let mut requests = self.requests.lock().expect("no test panics under this lock");
         let received = Received {
             number: requests.len() + 1,
@@ -235,6 +241,7 @@ impl Log {
             path: request.uri().path().to_owned(),
             query: request.uri().query().unwrap_or_default().to_owned(),
             headers: request.headers().clone(),
+            body: request.body().clone(),
         };
         requests.push(received.clone());
         self.count.send_replace(requests.len());
@@ -310,8 +317,13 @@ async fn accept(listener: TcpListener, log: Arc<Log>, handler: Arc<Handler>) {
 
 async fn serve(socket: TcpStream, log: Arc<Log>, handler: Arc<Handler>) {
     let service = service_fn(move |request: Request<Incoming>| {
-        let received = log.add(&request);
-        handler(&received).into_response()
+        let (log, handler) = (Arc::clone(&log), Arc::clone(&handler));
+        async move {
+            let (head, body) = request.into_parts();
+            let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
+            let received = log.add(&Request::from_parts(head, body));
+            handler(&received).into_response().await
+        }
     });
     // A connection that a reply breaks, or that the client gives up, is what some tests are about.
     let _ = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(socket), service).await;

@@ -120,6 +120,7 @@ impl Memory {
 
 fn not_found(request: &Request) -> FetchError {
     RequestError {
+        method: request.method,
         url: request.url.to_string(),
         page: None,
         attempts: 1,
