@@ -393,7 +393,7 @@ mod tests {
             ),
         ]);
         let bound = RequestPlan { body: BodyPlan::Json(json), ..plan("p") };
-        let expected = vec![Reference::Parent("id".to_owned()), Reference::Parent("no".to_owned())];
+        let expected = [Reference::Parent("id".to_owned()), Reference::Parent("no".to_owned())];
         // Keys of the object are templates, and so are texts: all of them are known to need the parent.
         assert!(expected.iter().all(|reference| bound.references().contains(reference)));
         let bound = bound.bind(&bindings()).unwrap();

@@ -116,7 +116,7 @@ impl Template {
         mut meaning: impl FnMut(&str) -> Result<M, String>,
     ) -> Result<Self, TemplateError> {
         let mut parser = Parser { text, inserted, parts: Vec::new(), literal: String::new(), at: 0 };
-        while let Some(brace) = parser.to_brace()? {
+        while let Some(brace) = parser.next_brace()? {
             let name = parser.name(brace)?;
             let meaning = meaning(name.trim()).map_err(|message| TemplateError { message, offset: brace })?;
             parser.push(meaning.into());
@@ -202,7 +202,7 @@ struct Parser<'a> {
 
 impl<'a> Parser<'a> {
     /// The offset of the next `{` that opens a place; what stands before it becomes text.
-    fn to_brace(&mut self) -> Result<Option<usize>, TemplateError> {
+    fn next_brace(&mut self) -> Result<Option<usize>, TemplateError> {
         while let Some(brace) = self.find(self.at, &['{', '}']) {
             self.literal.push_str(self.text.get(self.at..brace).unwrap_or_default());
             let rest = self.text.get(brace..).unwrap_or_default();
