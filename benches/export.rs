@@ -5,7 +5,13 @@
 
 #![expect(clippy::expect_used, reason = "a bench that cannot be set up has nothing to measure")]
 
-use std::{convert::Infallible, hint::black_box, net::SocketAddr, sync::Arc};
+use std::{
+    convert::Infallible,
+    hint::black_box,
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
@@ -97,5 +103,34 @@ fn export(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, export);
+/// The same export with a checkpoint as often as their bound allows, and without any: what they cost.
+fn checkpoints(criterion: &mut Criterion) {
+    let runtime = Runtime::new().expect("a runtime");
+    let api = runtime.block_on(serve());
+    let lake = tempfile::tempdir().expect("a folder");
+    let mut group = criterion.benchmark_group("export with checkpoints");
+    group.throughput(Throughput::Elements(RECORDS)).sample_size(10);
+    let mut fastest = Vec::new();
+    for (name, interval) in [("none", Duration::MAX), ("every millisecond", Duration::from_millis(1))] {
+        let mut plan = plan(api, lake.path().to_str().expect("a path in UTF-8"));
+        plan.resources[0].checkpoint.interval = interval;
+        let mut best = Duration::MAX;
+        group.bench_function(name, |bencher| {
+            bencher.iter(|| {
+                let began = Instant::now();
+                let outcome = runtime.block_on(run::run(plan.clone(), Environment::real(), Arc::new(Silent)));
+                assert_eq!(outcome.summary.status, Status::Ok);
+                best = best.min(began.elapsed());
+                black_box(outcome)
+            });
+        });
+        fastest.push(best.as_secs_f64());
+    }
+    group.finish();
+    if let [without, with] = fastest.as_slice() {
+        println!("with checkpoints the export takes {:.3} times as long", with / without);
+    }
+}
+
+criterion_group!(benches, export, checkpoints);
 criterion_main!(benches);

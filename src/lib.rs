@@ -44,6 +44,7 @@
 //! | [`merge`] | what a run brought against what the table holds: which rows of which files go |
 //! | [`commit`] | staged files and state to one version of the table |
 //! | [`run`](mod@run) | the one module that joins the stages |
+//! | [`import`] | configs of other tools to configs of this one |
 //! | [`maintain`] | keeping tables: status, verify, files, compact, vacuum, moving a pipeline |
 //! | [`schema`], [`json`], [`keys`], [`digest`], [`store`], [`model`] | what stages share: types, documents, keys of rows, checksums, object stores, the data between stages |
 //! | [`report`], [`environment`], [`secret`], [`error`] | what is told, what is injected, what is hidden, what went wrong |
@@ -59,6 +60,7 @@ pub mod digest;
 pub mod environment;
 pub mod error;
 pub mod fetch;
+pub mod import;
 pub mod json;
 pub mod keys;
 pub mod maintain;

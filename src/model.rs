@@ -24,6 +24,8 @@ pub struct Page {
     pub count: u64,
     /// Records that were there too, and were taken out since: they count as fetched and as filtered.
     pub filtered: u64,
+    /// Records that were there too, and had come before: they count as fetched and as duplicates.
+    pub duplicates: u64,
     /// Where records were taken out, the number of each one that is left, 1 for the first of the page as it came.
     pub numbers: Option<Arc<[u64]>>,
 }
@@ -38,10 +40,12 @@ pub struct Batch {
     pub rejects: Vec<Reject>,
     /// Under `schema_contract.columns: evolve`, the fields of `rows` that no column is declared for, in order of appearance.
     pub undeclared: Vec<UndeclaredField>,
-    /// Records of the page: `rows.num_rows()` + `rows_rejected` + `rows_filtered`.
+    /// Records of the page: `rows.num_rows()` + `rows_rejected` + `rows_filtered` + `rows_duplicate`.
     pub rows_fetched: u64,
     /// Records that were taken out before they were decoded.
     pub rows_filtered: u64,
+    /// Records that had come before, and were taken out for that.
+    pub rows_duplicate: u64,
     pub rows_rejected: u64,
     pub values_discarded: u64,
 }

@@ -13,11 +13,13 @@
 mod begin;
 mod change;
 mod checkpoint;
+mod claims;
 mod compacting;
 mod error;
 mod evolving;
 mod family;
 mod fill;
+mod inferring;
 mod load_columns;
 mod merging;
 mod outcome;
@@ -40,15 +42,16 @@ use crate::{
     plan::{Plan, ResourcePlan, WriteDisposition},
     report::{Event, Reporter},
     secret::Redactor,
-    store::{self, Store},
+    store::{self, Destination, Store},
 };
 
-pub use self::{error::RunError, outcome::Outcome};
 use self::{
+    claims::Claims,
     family::Family,
-    outcome::{Claim, Counters, Ended},
+    outcome::{Counters, Ended},
     resource::Export,
 };
+pub use self::{error::RunError, inferring::Inferred, outcome::Outcome};
 
 /// Resources that are exported at the same time. Each has this part of the memory, also where it is alone: where a file ends
 /// depends on the memory that its writer has, and must not depend on what else is exported.
@@ -61,7 +64,8 @@ pub async fn run(plan: Plan, environment: Environment, reporter: Arc<dyn Reporte
 
 /// A run that is over but for its word: other runs of its tables find it alive until it is released.
 ///
-/// Whoever tells of the outcome does so before: a process that dies before it has told is found to have committed, so that an
+/// That goes for tables it has appended to alone: to merge or to replace once more changes nothing, so that the others are free
+/// as soon as they are done. Whoever tells of the outcome does so before the release: a process that dies before it has told is found to have committed, so that an
 /// `append` that is run again does not append twice. Of a run some of whose resources failed, the appends that were committed
 /// stay on record beyond its end, as it is run again for the others. Dropped without [`release`](Self::release), all its
 /// commits do.
@@ -69,15 +73,12 @@ pub async fn run(plan: Plan, environment: Environment, reporter: Arc<dyn Reporte
 #[must_use = "other runs find it alive until it is released"]
 pub struct Held {
     pub outcome: Outcome,
-    claims: Vec<Claim>,
+    claims: Claims,
 }
 
 impl Held {
     pub async fn release(self) -> Outcome {
-        let is_ok = self.outcome.kinds.is_empty();
-        for claim in self.claims {
-            claim.end(is_ok).await;
-        }
+        self.claims.end(self.outcome.kinds.is_empty()).await;
         self.outcome
     }
 }
@@ -94,10 +95,24 @@ pub async fn run_held(plan: Plan, environment: Environment, reporter: Arc<dyn Re
     let ended: Vec<Ended> = stream::iter(jobs).buffered(RESOURCES_AT_ONCE).collect().await;
     let mut ended: Vec<_> = order.into_iter().zip(ended).collect();
     ended.sort_by_key(|(index, _)| *index);
-    let mut ended: Vec<Ended> = ended.into_iter().map(|(_, ended)| ended).collect();
+    let ended: Vec<Ended> = ended.into_iter().map(|(_, ended)| ended).collect();
     let elapsed = run.environment.clock.elapsed().saturating_sub(started);
-    let claims = ended.iter_mut().filter_map(|ended| ended.held.take()).collect();
-    Held { outcome: Outcome::new(run.plan.pipeline.clone(), run.run_id.clone(), elapsed, ended), claims }
+    Held { outcome: Outcome::new(run.plan.pipeline.clone(), run.run_id.clone(), elapsed, ended), claims: run.claims }
+}
+
+/// What a run would take for the columns of each resource that declares none: from its first pages, whatever its table has.
+/// Nothing is written, and the destination is not looked at.
+///
+/// # Errors
+/// A client that cannot be made. Whatever else fails is in the result, resource by resource.
+pub async fn infer(mut plan: Plan, environment: Environment, reporter: Arc<dyn Reporter>) -> Result<Vec<Inferred>> {
+    plan.destination = Destination { url: "memory://".to_owned(), options: Vec::new() };
+    let run = Run::new(plan, environment, reporter);
+    let connections = run.connect()?;
+    let open = run.plan.resources.iter().filter(|resource| resource.inference.is_some());
+    let family = Family::of_lists(&run.plan);
+    let jobs = open.map(async |resource| run.export(resource, &connections, &family).infer_alone().await);
+    Ok(stream::iter(jobs).buffered(RESOURCES_AT_ONCE).collect().await)
 }
 
 /// What all resources of a run share.
@@ -105,6 +120,7 @@ struct Run {
     plan: Plan,
     run_id: String,
     began: DateTime<Utc>,
+    claims: Claims,
     environment: Environment,
     reporter: Arc<dyn Reporter>,
 }
@@ -119,7 +135,8 @@ impl Run {
     fn new(plan: Plan, environment: Environment, reporter: Arc<dyn Reporter>) -> Self {
         let began = environment.clock.now();
         let run_id = environment.run_id(began);
-        Self { plan, run_id, began, environment, reporter }
+        let claims = Claims::new(run_id.clone());
+        Self { plan, run_id, began, claims, environment, reporter }
     }
 
     fn connect(&self) -> Result<Connections> {
@@ -171,6 +188,7 @@ impl Run {
             partial_replace_allowed: self.plan.partial_replace_allowed,
             wait: self.plan.wait,
             resume: self.plan.resume,
+            claims: &self.claims,
             memory: self.plan.memory_limit / RESOURCES_AT_ONCE as u64,
             client: &connections.client,
             store: &connections.store,

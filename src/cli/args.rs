@@ -11,6 +11,8 @@ use super::{
     demo::DemoArgs,
     exit::Exit,
     files::FilesArgs,
+    import::ImportArgs,
+    infer::InferArgs,
     output::{self, Answer},
     run::RunArgs,
     state::{ExportStateArgs, ImportStateArgs},
@@ -39,6 +41,7 @@ Exit codes: 0 done; 1 somebody has to mend something (config, credentials, a 4xx
 pub enum Command {
     Run(RunArgs),
     Check(CheckArgs),
+    Infer(InferArgs),
     Status(StatusArgs),
     Verify(VerifyArgs),
     Files(FilesArgs),
@@ -46,6 +49,7 @@ pub enum Command {
     Vacuum(VacuumArgs),
     ExportState(ExportStateArgs),
     ImportState(ImportStateArgs),
+    Import(ImportArgs),
     Demo(DemoArgs),
 }
 

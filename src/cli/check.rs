@@ -96,9 +96,12 @@ fn accepted_text(loaded: &Loaded, plan: &Plan) -> String {
     text
 }
 
-/// `test_management: 2 resources (test_cases: 18 columns, suites: 4 columns) into ./lake`.
+/// `test_management: 2 resources (test_cases: 18 columns, suites: columns inferred) into ./lake`.
 fn sizes(plan: &Plan) -> String {
-    let table = |resource: &ResourcePlan| format!("{}: {} columns", resource.table, resource.schema.columns.len());
+    let table = |resource: &ResourcePlan| match &resource.inference {
+        None => format!("{}: {} columns", resource.table, resource.schema.columns.len()),
+        Some(_) => format!("{}: columns inferred", resource.table),
+    };
     let tables: Vec<_> = plan.resources.iter().map(table).collect();
     format!(
         "{}: {} ({}) into {}",

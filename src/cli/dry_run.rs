@@ -10,10 +10,11 @@ use super::{
     output::{self, Answer},
 };
 use crate::{
+    json::Selector,
     plan::{
-        AuthPlan, BodyPlan, ClientPlan, Compression, JsonTemplate, MergePlan, MergeStrategy, PaginatorPlan, ParentPlan,
-        PartitionField, Plan, RequestPlan, ResourcePlan, Scd2Plan, TableFormatKind, Template, Transform,
-        WriteDisposition,
+        AuthPlan, BodyPlan, ClientPlan, Compression, JsonTemplate, MergePlan, MergeStrategy, OffsetPlan, OnDrift,
+        PaginatorPlan, ParentPlan, PartitionField, Plan, RequestPlan, ResourcePlan, Scd2Plan, TableFormatKind,
+        Template, Transform, WriteDisposition,
     },
     schema::{Column, ColumnsContract, Source},
     secret::{REDACTED, Redactor, is_secret_name},
@@ -87,15 +88,29 @@ fn text(plan: &Plan) -> String {
     for resource in &plan.resources {
         text += &format!("\n{} -> {}/{}\n", resource.name, plan.destination.url.trim_end_matches('/'), resource.table);
         text += &lines("  ", &resource_lines(resource, plan.resume));
-        text += "  columns\n";
-        for column in &resource.schema.columns {
-            text += &format!("    {}\n", column_line(column));
-        }
+        text += &columns(resource);
         for warning in &resource.warnings {
             text += &format!("  warning: {warning}\n");
         }
     }
     text + "\nnothing was requested, nothing was created\n"
+}
+
+fn columns(resource: &ResourcePlan) -> String {
+    let Some(inference) = &resource.inference else {
+        let lines = resource.schema.columns.iter().map(|column| format!("    {}\n", column_line(column)));
+        return "  columns\n".to_owned() + &lines.collect::<String>();
+    };
+    let from = format!("the first pages, until {} records were seen", HumanCount(inference.rows));
+    let recorded = if inference.anew { "anew" } else { "unless the table has recorded its columns" };
+    let mut text = format!("  columns      inferred from {from}, {recorded}\n");
+    // What names columns stands as it is written: it is resolved once they are known.
+    for (key, value) in
+        inference.written.as_object().into_iter().flatten().filter(|(key, _)| *key != "write_disposition")
+    {
+        text += &format!("    {key:<22} {value}\n");
+    }
+    text
 }
 
 type Line = (&'static str, String);
@@ -158,8 +173,8 @@ fn resource_lines(resource: &ResourcePlan, resumes: bool) -> Vec<Line> {
         |columns: &[usize]| columns.iter().map(|index| column_name(resource, *index)).collect::<Vec<_>>().join(", ");
     let mut lines = vec![
         ("request", request(&resource.request)),
-        ("pages", pages(&resource.paginator, resource.max_pages)),
-        ("records", resource.data_selector.to_string()),
+        ("pages", pages(&resource.paginator, resource.on_drift, resource.max_pages)),
+        ("records", records(resource)),
         ("writes", disposition(resource)),
         ("files", files(resource)),
         ("checkpoints", checkpoints(resource, resumes)),
@@ -213,16 +228,45 @@ fn parent(parent: &ParentPlan) -> String {
     text
 }
 
-fn pages(paginator: &PaginatorPlan, max_pages: Option<u64>) -> String {
+fn pages(paginator: &PaginatorPlan, on_drift: OnDrift, max_pages: Option<u64>) -> String {
     let mut text = match paginator {
+        PaginatorPlan::Auto => "found out from the first one".to_owned(),
         PaginatorPlan::SinglePage => "one".to_owned(),
-        PaginatorPlan::Offset { limit, offset, offset_param, .. } => {
-            format!("offset `{offset_param}` from {offset}, {} records a page", HumanCount(*limit))
+        PaginatorPlan::Offset(plan) => offset(plan),
+        PaginatorPlan::PageNumber(plan) => format!("page_number `{}` from {}", plan.page_param, plan.page),
+        PaginatorPlan::Cursor(plan) => format!("cursor at `{}`, sent as `{}`", plan.cursor_path, plan.cursor_param),
+        PaginatorPlan::HeaderCursor { cursor_key, cursor_param } => {
+            format!("header_cursor in `{cursor_key}`, sent as `{cursor_param}`")
         }
-        PaginatorPlan::PageNumber { page, page_param, .. } => format!("page_number `{page_param}` from {page}"),
+        PaginatorPlan::JsonLink { next_url_path } => format!("json_link at `{next_url_path}`"),
+        PaginatorPlan::HeaderLink { links_next_key } => format!("header_link `{links_next_key}`"),
+    };
+    text += match on_drift {
+        OnDrift::Warn => "",
+        OnDrift::Refetch => ", read again if the list moves",
+        OnDrift::Fail => ", an end if the list moves",
     };
     if let Some(max_pages) = max_pages {
         text += &format!(", at most {} pages", HumanCount(max_pages));
+    }
+    text
+}
+
+fn offset(plan: &OffsetPlan) -> String {
+    let mut text = format!("offset `{}` from {}", plan.offset_param, plan.offset);
+    text += &format!(", {} records a page", HumanCount(plan.limit));
+    if plan.overlap > 0 {
+        text += &format!(", {} of them again", HumanCount(plan.overlap));
+    }
+    text
+}
+
+/// Where the records of a page are.
+fn records(resource: &ResourcePlan) -> String {
+    let mut text =
+        resource.data_selector.as_ref().map_or_else(|| "found out from the first page".into(), Selector::to_string);
+    if resource.allow_missing_data {
+        text += ", or nowhere";
     }
     text
 }
@@ -339,9 +383,8 @@ fn duration(duration: Duration) -> String {
 mod tests {
     use super::*;
     use crate::{
-        json::Selector,
         plan::{ApiKeyLocation, CheckpointPlan, MergePlan, ParquetPlan, RateLimit, RetryPlan, TableFormatKind},
-        schema::{ColumnType, Contract, Source, TableSchema},
+        schema::{ColumnType, Contract, Naming, Source, TableSchema},
         secret::Secret,
         store::Destination,
     };
@@ -389,18 +432,10 @@ mod tests {
             },
             auth: None,
             parent: None,
-            paginator: PaginatorPlan::Offset {
-                limit: 1000,
-                offset: 0,
-                offset_param: "offset".into(),
-                limit_param: Some("limit".into()),
-                total_path: None,
-                total_header: None,
-                maximum_offset: None,
-                stop_after_empty_page: true,
-                has_more_path: None,
-            },
-            data_selector: "data".parse::<Selector>().unwrap(),
+            paginator: PaginatorPlan::Offset(OffsetPlan::new(1000)),
+            data_selector: Some("data".parse().unwrap()),
+            allow_missing_data: false,
+            on_drift: OnDrift::Warn,
             max_pages: Some(3),
             schema: TableSchema {
                 columns: vec![
@@ -408,6 +443,8 @@ mod tests {
                     column("created_at", "created_at", ColumnType::Timestamp, true),
                 ],
             },
+            inference: None,
+            naming: Naming::Direct,
             contract: Contract::default(),
             max_rejects: None,
             write_disposition: WriteDisposition::Merge,

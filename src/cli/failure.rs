@@ -30,6 +30,16 @@ pub enum CliError {
         #[source]
         source: io::Error,
     },
+    #[error("{file} is there already")]
+    Exists { file: String },
+    #[error("cannot write {file}: {cause}")]
+    Unwritten { file: String, cause: String },
+    #[error("cannot write the schema into {file}")]
+    Schema {
+        file: String,
+        #[source]
+        source: io::Error,
+    },
     #[error("cannot start the threads and timers that restlake works with")]
     Runtime {
         #[source]
@@ -45,7 +55,11 @@ pub enum CliError {
 impl Failure for CliError {
     fn kind(&self) -> ErrorKind {
         match self {
-            Self::Stdin { .. } | Self::State { .. } => ErrorKind::User,
+            Self::Stdin { .. }
+            | Self::State { .. }
+            | Self::Exists { .. }
+            | Self::Unwritten { .. }
+            | Self::Schema { .. } => ErrorKind::User,
             Self::Runtime { .. } | Self::DemoApi { .. } => ErrorKind::Transient,
         }
     }
@@ -54,6 +68,9 @@ impl Failure for CliError {
         match self {
             Self::Stdin { .. } => "stdin",
             Self::State { .. } => "state_file",
+            Self::Exists { .. } => "file_exists",
+            Self::Unwritten { .. } => "file_unwritten",
+            Self::Schema { .. } => "schema_file",
             Self::Runtime { .. } => "runtime",
             Self::DemoApi { .. } => "demo_api",
         }
@@ -64,7 +81,9 @@ impl Failure for CliError {
             Self::Stdin { .. } => Some("`-` expects the config as UTF-8 text on stdin".into()),
             Self::Runtime { .. } => Some("the system may be short of threads or file handles (`ulimit -a`)".into()),
             Self::State { .. } => Some("it has to be what `restlake export-state` printed".into()),
-            Self::DemoApi { .. } => None,
+            Self::Exists { .. } => Some("move it away, or add `--force` to write over it".into()),
+            Self::Schema { .. } => Some("`restlake infer` prints it".into()),
+            Self::Unwritten { .. } | Self::DemoApi { .. } => None,
         }
     }
 }

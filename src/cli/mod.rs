@@ -26,12 +26,15 @@ mod failure;
 mod faults;
 mod files;
 mod grid;
+mod import;
+mod infer;
 mod load;
 mod logging;
 mod mask;
 mod output;
 mod progress;
 mod run;
+mod schema_files;
 mod signals;
 mod state;
 mod status;
@@ -80,6 +83,7 @@ async fn dispatch(cli: Cli, console: &Console) -> Answer {
     match cli.command {
         Command::Run(args) => run::execute(args, global, console).await,
         Command::Check(args) => check::execute(&args, global, console),
+        Command::Infer(args) => infer::execute(&args, global, console).await,
         Command::Status(args) => status::execute(&args, global, console).await,
         Command::Verify(args) => verify::execute(&args, global, console).await,
         Command::Files(args) => files::execute(&args, global, console).await,
@@ -87,6 +91,7 @@ async fn dispatch(cli: Cli, console: &Console) -> Answer {
         Command::Vacuum(args) => vacuum::execute(&args, global, console).await,
         Command::ExportState(args) => state::export(&args, global, console).await,
         Command::ImportState(args) => state::import(&args, global, console).await,
+        Command::Import(args) => import::execute(&args, global, console),
         Command::Demo(args) => demo::execute(args, global, console).await,
     }
 }

@@ -13,7 +13,9 @@ use super::{
     failure::{self, Refusal},
     faults, load,
     output::{self, Answer},
-    progress, signals, summary,
+    progress,
+    schema_files::SchemaFiles,
+    signals, summary,
 };
 use crate::{
     config::Loaded,
@@ -44,6 +46,9 @@ pub struct RunArgs {
     /// Start over, even where a run that died could be gone on with
     #[arg(long)]
     pub no_resume: bool,
+    /// Write the table's schema into this new .yaml or .json file; `{resource}` in it stands for the resource's name
+    #[arg(long, value_name = "FILE", conflicts_with = "dry_run")]
+    pub write_schema: Option<String>,
     /// Print what would happen; no request is sent, nothing is created
     #[arg(long)]
     pub dry_run: bool,
@@ -52,17 +57,21 @@ pub struct RunArgs {
 pub async fn execute(args: RunArgs, global: &Global, console: &Console) -> Answer {
     match prepare(&args, global, console) {
         Err(refusal) => failure::answer(&refusal, global, console),
-        Ok(plan) if args.dry_run => dry_run::answer(&plan, global),
-        Ok(plan) => {
+        Ok((plan, _)) if args.dry_run => dry_run::answer(&plan, global),
+        Ok((plan, files)) => {
             let destination = plan.destination.url.clone();
             let held = export(plan, global, console).await;
-            let answer = answer(&held.outcome, &destination, global);
+            let mut answer = answer(&held.outcome, &destination, global);
+            let is_written = files.is_none_or(|files| files.write(&held.outcome.schemas, console, global.quiet));
+            if answer.exit == Exit::Done && !is_written {
+                answer.exit = Exit::Failed;
+            }
             Answer { held: Some(held), ..answer }
         }
     }
 }
 
-fn prepare(args: &RunArgs, global: &Global, console: &Console) -> Result<Plan, Refusal> {
+fn prepare(args: &RunArgs, global: &Global, console: &Console) -> Result<(Plan, Option<SchemaFiles>), Refusal> {
     let loaded = load::load(&args.config.config)?;
     if !global.quiet {
         tell_notes(&loaded, console);
@@ -75,7 +84,9 @@ fn prepare(args: &RunArgs, global: &Global, console: &Console) -> Result<Plan, R
         wait: args.wait,
         no_resume: args.no_resume,
     };
-    Ok(plan::resolve(&loaded, &overrides)?)
+    let plan = plan::resolve(&loaded, &overrides)?;
+    let files = args.write_schema.as_ref().map(|name| SchemaFiles::new(name, &plan)).transpose()?;
+    Ok((plan, files))
 }
 
 fn tell_notes(loaded: &Loaded, console: &Console) {
@@ -121,7 +132,7 @@ mod tests {
             elapsed_seconds: 0.0,
             resources: vec![resource_summary("cases")],
         };
-        Outcome { summary, kinds }
+        Outcome { summary, kinds, schemas: Vec::new() }
     }
 
     #[test]

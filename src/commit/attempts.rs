@@ -93,6 +93,13 @@ impl Workspace {
         Ok(attempts.into_values().collect())
     }
 
+    /// Whether a commit that a dead owner has sent may yet arrive: until another one has its version, or it is too late for
+    /// it, nothing of the attempt may be deleted. `newest` is the table's version.
+    pub(super) fn may_still_commit(&self, found: &Found, ownership: &Ownership, newest: Version) -> bool {
+        let now = self.environment.clock.now();
+        found.version > newest && matches!(ownership, Ownership::Record(_, Some(owner)) if owner.may_still_commit(now))
+    }
+
     /// Whether nobody will come back to an attempt.
     pub(super) fn is_dead(&self, ownership: &Ownership) -> bool {
         match ownership {
@@ -138,8 +145,12 @@ pub(super) async fn delete_all(table: &TableStore, paths: impl IntoIterator<Item
 /// Whether a lease's owner is still the attempt's: renews it, and looks for a successor. One who comes later finds it living.
 pub(super) async fn is_held(table: &TableStore, lease: &Lease) -> Result<bool, CommitError> {
     lease.renew().await?;
-    let names = names(table, &lease.name).await?;
-    Ok(names.iter().filter_map(|name| generation_of(name)).all(|generation| generation <= lease.generation))
+    Ok(newest_owner(table, &lease.name).await?.is_none_or(|newest| newest <= lease.generation))
+}
+
+/// The generation of an attempt's newest owner, `None` if no record of one is there.
+pub(super) async fn newest_owner(table: &TableStore, attempt: &str) -> Result<Option<u32>, CommitError> {
+    Ok(names(table, attempt).await?.iter().filter_map(|name| generation_of(name)).max())
 }
 
 /// What lies in an attempt's directory.

@@ -9,7 +9,7 @@ use super::{
     owner::{Lease, STAGING, generation_of},
     staging::{data_file_name, is_staged_in},
 };
-use crate::model::Commit;
+use crate::model::{Commit, StagedFile};
 
 /// Refuses a commit that contradicts itself or its base: these are mistakes of the caller, and would corrupt the table.
 pub(super) fn check_fits(
@@ -42,14 +42,14 @@ pub(super) fn check_fits(
 }
 
 /// Whether all is where the commit will say it is. Somebody who took us for dead may have cleaned up.
-pub(super) async fn check_staged(workspace: &Workspace, lease: &Lease, commit: &Commit) -> Result<(), CommitError> {
-    lease.renew().await?;
+pub(super) async fn check_staged(workspace: &Workspace, lease: &Lease, adds: &[StagedFile]) -> Result<(), CommitError> {
+    lease.renew_at_once().await?;
     let listed: Vec<_> = workspace.table.list(&format!("{STAGING}/{}", lease.name))?.try_collect().await?;
     let sizes: BTreeMap<_, _> = listed
         .into_iter()
         .filter_map(|object| Some((workspace.table.path_of(&object.location)?, object.size)))
         .collect();
-    let is_whole = commit.adds.iter().all(|add| sizes.get(&add.staged) == Some(&add.file.bytes));
+    let is_whole = adds.iter().all(|add| sizes.get(&add.staged) == Some(&add.file.bytes));
     // Whoever took it over has put his record before he looked at ours, which we have just renewed.
     let names = sizes.keys().filter_map(|path| path.rsplit('/').next());
     let is_ours = names.filter_map(generation_of).all(|generation| generation <= lease.generation);

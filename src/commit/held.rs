@@ -46,6 +46,15 @@ impl HeldLease {
         Ok(left?)
     }
 
+    /// Tells others that the run waits for another table, or (`None`) does no more: of runs that wait for each other, one
+    /// must give up.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn wait(&self, run: Option<String>) -> Result<()> {
+        Ok(self.lease.wait(run).await?)
+    }
+
     /// The run is over: deletes the owner's record, the last that is left of the attempt.
     ///
     /// # Errors

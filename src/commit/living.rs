@@ -11,9 +11,9 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Attempt, CommitError, Workspace,
     attempts::Ownership,
-    owner::{Owner, Standing},
+    owner::{LEASE, Owner, Standing},
 };
-use crate::error::Result;
+use crate::error::{ErrorKind, Failure, Result, chain};
 
 /// How long a younger run may take to find out that it is not the first, and how often it is looked at.
 const LOOKS: usize = 10;
@@ -29,6 +29,8 @@ pub struct LivingOwner {
     pub pid: u32,
     /// RFC 3339.
     pub since: String,
+    /// Its run, if that is done with this table, and waits for another one before it lets go of this.
+    pub waiting: Option<String>,
 }
 
 /// What a look at the other attempts tells.
@@ -44,6 +46,10 @@ impl Workspace {
     ///
     /// An owner on another machine counts as living as long as its lease is fresh.
     pub async fn living(&self, attempt: &Attempt) -> Result<Option<LivingOwner>> {
+        Ok(self.find_living(attempt).await?)
+    }
+
+    async fn find_living(&self, attempt: &Attempt) -> Result<Option<LivingOwner>, CommitError> {
         for _ in 0..LOOKS {
             match self.look(attempt).await? {
                 Sight::Taken(owner) => return Ok(Some(owner)),
@@ -56,31 +62,48 @@ impl Workspace {
         Ok(None)
     }
 
-    /// Returns when no other run works on this table any more. The table may then be at another version, and its last writer
+    /// Returns when no other run works on this table any more, or with the one for which `gives_up` says that it is not to be
+    /// waited for. The table may then be at another version, and its last writer
     /// may have died: [`recover`](super::TableFormat::recover) it, look at it anew and [`rebase`](Self::rebase).
     ///
     /// # Errors
-    /// The store's, and [`CommitError::Interrupted`] when `shutdown` is cancelled.
-    pub async fn wait_until_free(&self, attempt: &Attempt, shutdown: &CancellationToken) -> Result<()> {
-        while self.living(attempt).await?.is_some() {
+    /// The store's, if it does not pass before our own lease runs out, and [`CommitError::Interrupted`] when `shutdown` is cancelled.
+    pub async fn wait_until_free(
+        &self,
+        attempt: &Attempt,
+        shutdown: &CancellationToken,
+        gives_up: &(dyn Fn(&LivingOwner) -> bool + Sync),
+    ) -> Result<Option<LivingOwner>> {
+        loop {
+            match self.find_living(attempt).await {
+                Ok(None) => return Ok(None),
+                Ok(Some(owner)) if gives_up(&owner) => return Ok(Some(owner)),
+                Ok(Some(_)) => {}
+                // Who waits for hours is not sent home by a store that fails for a minute.
+                Err(CommitError::Store(error))
+                    if error.kind() == ErrorKind::Transient && attempt.lease.age() < LEASE =>
+                {
+                    tracing::warn!(error = %chain(&error), "the table could not be looked at, and is looked at again");
+                }
+                Err(error) => return Err(error.into()),
+            }
             let pause = shutdown.run_until_cancelled(self.environment.clock.sleep(WAIT)).await;
             if pause.is_none() || shutdown.is_cancelled() {
                 return Err(CommitError::Interrupted { table: self.table.shown("") }.into());
             }
         }
-        Ok(())
     }
 
     /// The error for a run that does not wait.
     pub fn busy(&self, owner: LivingOwner) -> CommitError {
-        let LivingOwner { host, pid, since } = owner;
+        let LivingOwner { host, pid, since, .. } = owner;
         CommitError::Busy { table: self.table.shown(""), host, pid, since }
     }
 
     async fn look(&self, attempt: &Attempt) -> Result<Sight, CommitError> {
         let lost = || CommitError::AttemptLost { attempt: self.table.shown(&attempt.lease.name) };
-        let ours = attempt.lease.owner().await.ok_or_else(lost)?;
-        let mut sight = Sight::Alone;
+        let ours = attempt.lease.owner().ok_or_else(lost)?;
+        let (mut sight, mut taken) = (Sight::Alone, None);
         for found in self.attempts().await? {
             let ownership = found.ownership(&self.table).await?;
             if self.is_dead(&ownership) {
@@ -91,11 +114,24 @@ impl Workspace {
                 continue;
             }
             if other.standing != Standing::Claimed || other.is_before(&ours) {
-                return Ok(Sight::Taken(LivingOwner::from(*other)));
+                taken = Some(more_telling(taken, LivingOwner::from(*other)));
+            } else {
+                sight = Sight::Undecided;
             }
-            sight = Sight::Undecided;
         }
-        Ok(sight)
+        Ok(taken.map_or(sight, Sight::Taken))
+    }
+}
+
+/// Of two that have the table: one that waits itself, the older of such runs first. Who waits must know of it.
+fn more_telling(known: Option<LivingOwner>, other: LivingOwner) -> LivingOwner {
+    match known {
+        None => other,
+        Some(known) => match (&known.waiting, &other.waiting) {
+            (None, Some(_)) => other,
+            (Some(before), Some(run)) if run < before => other,
+            _ => known,
+        },
     }
 }
 
@@ -106,6 +142,6 @@ impl From<Owner> for LivingOwner {
             Some((seconds, _)) => format!("{seconds}Z"),
             None => owner.started_at,
         };
-        Self { host: owner.process.host, pid: owner.process.pid, since }
+        Self { host: owner.process.host, pid: owner.process.pid, since, waiting: owner.waiting }
     }
 }

@@ -11,7 +11,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use futures::{StreamExt, TryStreamExt, stream};
 use serde::{Deserialize, Serialize};
 
-use super::{CommitError, CommitRecord, TableSnapshot};
+use super::{CommitError, CommitRecord, TableSnapshot, landing::Landing};
 use crate::{
     model::{Commit, DataFile, Version},
     store::{Created, StoreError, TableStore},
@@ -80,7 +80,7 @@ impl CommitObject {
         let files = apply(base.files.clone(), &commit);
         let totals = Totals::of(&files);
         let files = version.is_multiple_of(FULL_LIST_EVERY).then_some(files);
-        let committed_at = now.to_rfc3339_opts(SecondsFormat::Secs, true);
+        let committed_at = now.to_rfc3339_opts(SecondsFormat::Millis, true);
         Self { format: FORMAT, version, attempt: attempt.to_owned(), committed_at, commit, totals, files }
     }
 }
@@ -214,14 +214,17 @@ impl Log {
     ///
     /// # Errors
     /// [`CommitError::Store`] if the version was certainly not written, [`CommitError::Unclear`] if nobody can tell.
-    pub async fn put(&self, object: &CommitObject) -> Result<Put, CommitError> {
+    pub async fn put(&self, object: &CommitObject, landing: &Landing<'_>) -> Result<Put, CommitError> {
         let path = path_of(object.version);
         let content = serde_json::to_vec_pretty(object).map_err(|error| self.invalid(object, &error.to_string()))?;
         let content = Bytes::from(content);
         let mut unanswered = None;
-        for _ in 0..PUTS {
+        for turn in 0..PUTS {
+            if turn > 0 && !landing.may_be_tried_again().await {
+                break;
+            }
             let mut refusal = None;
-            match self.table.put_if_absent(&path, content.clone()).await {
+            match landing.put(&path, content.clone()).await {
                 Ok(Created::Yes) => return Ok(Put::Done),
                 Ok(Created::AlreadyThere) => {}
                 Err(error) if error.is_refusal() => refusal = Some(error),

@@ -11,7 +11,7 @@
 use std::{
     collections::BTreeSet,
     sync::{
-        Arc, Mutex as StdMutex, PoisonError,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
@@ -20,12 +20,10 @@ use std::{
 use bytes::Bytes;
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
-use tokio::sync::Mutex;
-use tokio_util::sync::CancellationToken;
 
-use super::{CommitError, Process, Processes, attempts::names};
+use super::{CommitError, Process, Processes, renewal::Renewal};
 use crate::{
-    environment::{Clock, Environment},
+    environment::Environment,
     error::{ErrorKind, Failure},
     model::Version,
     store::{Created, StoreError, TableStore},
@@ -53,6 +51,8 @@ pub(super) enum Standing {
     Claimed,
     /// It goes on to its commit.
     Working,
+    /// It sends its commit to a store behind a network. If it dies, the request may arrive after that.
+    Committing,
     /// Its commit is published; the record stays until its run is over.
     Published,
     /// Its commit is published, and its run has ended without all that it was to do: the same command again must not do that
@@ -82,6 +82,9 @@ pub(super) struct Owner {
     serial: u64,
     #[serde(default)]
     pub standing: Standing,
+    /// The run whose claim this is, as long as it waits for another table.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waiting: Option<String>,
 }
 
 impl Owner {
@@ -92,7 +95,7 @@ impl Owner {
         let renewed_at = timestamp(now);
         let serial = next_serial();
         let claim = format!("{:08x}-{serial}", seed(random));
-        Self { process, started_at, renewed_at, claim, serial, standing: Standing::Claimed }
+        Self { process, started_at, renewed_at, claim, serial, standing: Standing::Claimed, waiting: None }
     }
 
     /// Whether nobody will come back to the attempt.
@@ -106,10 +109,19 @@ impl Owner {
         if let Some(running) = processes.is_running(&self.process) {
             return !running;
         }
-        let renewed = DateTime::parse_from_rfc3339(&self.renewed_at).map(|moment| moment.with_timezone(&Utc));
-        let age = renewed.map(|renewed| now.signed_duration_since(renewed).to_std().unwrap_or_default());
         // A time that cannot be read was not written by us; nobody can renew it.
-        age.map_or(true, |age| age > LEASE)
+        self.age(now).is_none_or(|age| age > LEASE)
+    }
+
+    /// Since its last renewal, if the record tells.
+    fn age(&self, now: DateTime<Utc>) -> Option<Duration> {
+        let renewed = DateTime::parse_from_rfc3339(&self.renewed_at).ok()?.with_timezone(&Utc);
+        Some(now.signed_duration_since(renewed).to_std().unwrap_or_default())
+    }
+
+    /// Whether a commit that it sent before it died may yet arrive, and name what it has staged.
+    pub fn may_still_commit(&self, now: DateTime<Utc>) -> bool {
+        self.standing == Standing::Committing && self.age(now).is_some_and(|age| age <= LEASE)
     }
 
     /// Whether its commit is known to be published.
@@ -142,10 +154,7 @@ pub(super) struct Lease {
     /// How many owners the attempt has had, this one included.
     pub generation: u32,
     table: TableStore,
-    clock: Arc<dyn Clock>,
-    /// `None` once released; the lock keeps a renewal from writing the record again after its deletion.
-    owner: Arc<Mutex<Option<Owner>>>,
-    stop: CancellationToken,
+    renewal: Arc<Renewal>,
     /// Whether a commit of this attempt may stand. Then only the log may say whether its files can go.
     in_doubt: AtomicBool,
     _held: HeldHere,
@@ -192,30 +201,21 @@ impl Lease {
         held: HeldHere,
         environment: &Environment,
     ) -> Self {
-        let lease = Self {
-            name,
-            version,
-            generation,
-            table: table.clone(),
-            clock: Arc::clone(&environment.clock),
-            owner: Arc::new(Mutex::new(Some(owner))),
-            stop: CancellationToken::new(),
-            in_doubt: AtomicBool::new(false),
-            _held: held,
-        };
-        let (owner, stop) = (Arc::clone(&lease.owner), lease.stop.clone());
-        let attempt = (lease.name.clone(), generation);
-        tokio::spawn(keep(table.clone(), attempt, owner, stop, Arc::clone(&lease.clock)));
-        lease
-    }
-
-    pub fn owner_path(&self) -> String {
-        owner_path(&self.name, self.generation)
+        let clock = Arc::clone(&environment.clock);
+        let renewal = Arc::new(Renewal::new(table.clone(), name.clone(), generation, owner, clock));
+        tokio::spawn(Arc::clone(&renewal).keep());
+        let in_doubt = AtomicBool::new(false);
+        Self { name, version, generation, table: table.clone(), renewal, in_doubt, _held: held }
     }
 
     /// What stands in the record, `None` once it is released.
-    pub async fn owner(&self) -> Option<Owner> {
-        self.owner.lock().await.clone()
+    pub fn owner(&self) -> Option<Owner> {
+        self.renewal.owner()
+    }
+
+    /// How long others have had to think that its owner may be dead.
+    pub fn age(&self) -> Duration {
+        self.renewal.age()
     }
 
     pub fn is_in_doubt(&self) -> bool {
@@ -228,36 +228,38 @@ impl Lease {
 
     /// Renews the lease now; a released one stays released.
     pub async fn renew(&self) -> Result<(), CommitError> {
-        let mut owner = self.owner.lock().await;
-        match owner.as_mut() {
-            Some(owner) => renew(&self.table, &self.owner_path(), owner, self.clock.as_ref()).await,
-            None => Ok(()),
-        }
+        self.renewal.renew().await
+    }
+
+    /// [`renew`](Self::renew) for who is about to commit: a renewal that hangs is not waited for.
+    pub async fn renew_at_once(&self) -> Result<(), CommitError> {
+        self.renewal.renew_at_once().await
     }
 
     /// Tells others how far this owner has come.
     pub async fn stand(&self, standing: Standing) -> Result<(), CommitError> {
-        if let Some(owner) = self.owner.lock().await.as_mut() {
-            owner.standing = standing;
-        }
-        self.renew().await
+        self.renewal.update(|owner| owner.standing = standing).await
+    }
+
+    /// Tells others that the run of this claim waits for another table, or does no more.
+    pub async fn wait(&self, run: Option<String>) -> Result<(), CommitError> {
+        self.renewal.update(|owner| owner.waiting = run).await
     }
 
     /// Stops renewing; returns when no renewal is under way any more, with what stands in the record.
     pub async fn release(&self) -> Option<Owner> {
-        self.stop.cancel();
-        self.owner.lock().await.take()
+        self.renewal.release().await
     }
 
     /// Tells others that the run has ended, in a record that is not renewed any more.
     pub async fn end(&self, mut owner: Owner) -> Result<(), CommitError> {
         owner.standing = Standing::Over;
-        Ok(self.table.put(&self.owner_path(), encode(&owner)).await?)
+        Ok(self.table.put(&self.renewal.path(), encode(&owner)).await?)
     }
 
     /// Tries to claim the attempt a second time, which a store with a working put-if-absent refuses.
     pub async fn prove_put_if_absent(&self) -> Result<(), CommitError> {
-        match self.table.put_if_absent(&self.owner_path(), Bytes::from_static(b"{}")).await? {
+        match self.table.put_if_absent(&self.renewal.path(), Bytes::from_static(b"{}")).await? {
             Created::AlreadyThere => Ok(()),
             Created::Yes => Err(CommitError::NotConditional { store: self.table.shown("") }),
         }
@@ -266,7 +268,7 @@ impl Lease {
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        self.stop.cancel();
+        self.renewal.stop();
     }
 }
 
@@ -335,41 +337,7 @@ async fn put_record(table: &TableStore, path: &str, record: &Bytes) -> Result<bo
     Ok(is_created || table.get(path).await?.as_ref() == Some(record))
 }
 
-async fn renew(table: &TableStore, path: &str, owner: &mut Owner, clock: &dyn Clock) -> Result<(), CommitError> {
-    owner.renewed_at = timestamp(clock.now());
-    Ok(table.put(path, encode(owner)).await?)
-}
-
-/// Renews until stopped, or until somebody else owns the attempt or has deleted it. A renewal that fails is tried again a minute later: the lease outlives four of them.
-async fn keep(
-    table: TableStore,
-    (name, generation): (String, u32),
-    owner: Arc<Mutex<Option<Owner>>>,
-    stop: CancellationToken,
-    clock: Arc<dyn Clock>,
-) {
-    let path = owner_path(&name, generation);
-    while stop.run_until_cancelled(clock.sleep(RENEWAL)).await.is_some() {
-        let mut owner = owner.lock().await;
-        // A sleep that ends in the moment of the stop counts as ended.
-        let Some(owner) = owner.as_mut().filter(|_| !stop.is_cancelled()) else { return };
-        if is_taken(&table, &name, generation).await {
-            tracing::warn!(path, "another run has taken the attempt");
-            return;
-        }
-        if let Err(error) = renew(&table, &path, owner, clock.as_ref()).await {
-            tracing::warn!(path, error = %crate::error::chain(&error), "the lease of the attempt was not renewed");
-        }
-    }
-}
-
-/// Whether an owner's record is gone, or a later owner's there; `false` if nobody can tell.
-async fn is_taken(table: &TableStore, attempt: &str, generation: u32) -> bool {
-    let Ok(names) = names(table, attempt).await else { return false };
-    names.iter().filter_map(|name| generation_of(name)).max() != Some(generation)
-}
-
-fn encode(owner: &Owner) -> Bytes {
+pub(super) fn encode(owner: &Owner) -> Bytes {
     // A struct of strings and numbers always has a JSON form.
     serde_json::to_vec(owner).unwrap_or_default().into()
 }
@@ -385,7 +353,7 @@ fn next_serial() -> u64 {
 }
 
 /// The claims of this process that somebody still holds, by their serials: a process lives on when a run of it is dropped.
-static HELD_HERE: StdMutex<BTreeSet<u64>> = StdMutex::new(BTreeSet::new());
+static HELD_HERE: Mutex<BTreeSet<u64>> = Mutex::new(BTreeSet::new());
 
 /// A claim of this process, until it is dropped.
 #[derive(Debug)]

@@ -11,6 +11,7 @@ use super::{
     TableFormat, TableSnapshot, Workspace,
     check::{check_fits, check_staged},
     inspect,
+    landing::Landing,
     log::{CommitObject, Log, Put},
     owner::LEASE,
     publish::Publisher,
@@ -191,12 +192,14 @@ impl ParquetTable {
     ) -> Result<CommitOutcome, CommitError> {
         let base = self.log.snapshot_at(base).await?;
         check_fits(&self.workspace, &base, &lease.name, &commit)?;
-        check_staged(&self.workspace, lease, &commit).await?;
+        check_staged(&self.workspace, lease, &commit.adds).await?;
         reach(&self.workspace.environment, &self.workspace.table, FaultPoint::BeforeCommit)?;
         let object = CommitObject::new(&base, &lease.name, commit, self.workspace.environment.clock.now());
+        let landing = Landing::new(&self.workspace, lease, &object.commit.adds);
+        landing.announce().await?;
         // From here on only the log knows whether these files are the table's.
         lease.set_in_doubt(true);
-        let put = self.log.put(&object).await;
+        let put = self.log.put(&object, &landing).await;
         let is_refused = matches!(put, Err(CommitError::Store(_) | CommitError::Invalid { .. }));
         // One who went on in our place may have won: then the table names these files.
         let is_lost = matches!(&put, Ok(Put::Lost(winner)) if winner.attempt != lease.name);

@@ -34,7 +34,12 @@ pub struct SystemProcesses;
 impl Processes for SystemProcesses {
     fn this(&self) -> Process {
         let pid = std::process::id();
-        Process { host: host(), machine: machine(), pid, started: started(pid).unwrap_or_default() }
+        Process {
+            host: host(),
+            machine: machine(),
+            pid,
+            started: stat(pid).and_then(|stat| stat.started).unwrap_or_default(),
+        }
     }
 
     fn is_running(&self, process: &Process) -> Option<bool> {
@@ -44,8 +49,13 @@ impl Processes for SystemProcesses {
         if !exists(process.pid) {
             return Some(false);
         }
+        let found = stat(process.pid);
+        // It was killed, and nobody has asked what became of it: it does nothing any more.
+        if found.as_ref().is_some_and(|found| found.has_ended) {
+            return Some(false);
+        }
         // Where it is not known when processes started, another one may have the number by now.
-        let started = started(process.pid).filter(|_| process.started > 0)?;
+        let started = found.and_then(|found| found.started).filter(|_| process.started > 0)?;
         Some(started == process.started)
     }
 }
@@ -67,11 +77,21 @@ fn exists(pid: u32) -> bool {
     pid.is_some_and(|pid| rustix::process::test_kill_process(pid) != Err(rustix::io::Errno::SRCH))
 }
 
-/// The start time of a process in clock ticks since boot: the 22nd field of Linux's `/proc/<pid>/stat`.
-fn started(pid: u32) -> Option<u64> {
+/// What Linux tells of a process.
+struct Stat {
+    /// Whether it is a zombie, or about to be gone.
+    has_ended: bool,
+    /// In clock ticks since boot.
+    started: Option<u64>,
+}
+
+/// The third and the 22nd field of Linux's `/proc/<pid>/stat`.
+fn stat(pid: u32) -> Option<Stat> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     // The second field is a name in parentheses that may hold spaces; after it comes the third.
-    stat.rsplit_once(')')?.1.split_whitespace().nth(19)?.parse().ok()
+    let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
+    let has_ended = matches!(fields.next()?, "Z" | "X" | "x");
+    Some(Stat { has_ended, started: fields.nth(18).and_then(|field| field.parse().ok()) })
 }
 
 #[cfg(test)]
@@ -102,5 +122,21 @@ mod tests {
         let ended = Process { pid: child.id(), ..SystemProcesses.this() };
         child.wait().unwrap();
         assert_eq!(SystemProcesses.is_running(&ended), Some(false));
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn a_process_that_was_killed_and_not_yet_waited_for_does_not_run() {
+        let mut child = std::process::Command::new("sleep").arg("600").spawn().unwrap();
+        let killed =
+            Process { pid: child.id(), started: stat(child.id()).unwrap().started.unwrap(), ..SystemProcesses.this() };
+        assert_eq!(SystemProcesses.is_running(&killed), Some(true));
+        child.kill().unwrap();
+        // Returns when it has ended, and leaves it a zombie.
+        let pid = rustix::process::Pid::from_raw(child.id() as i32).unwrap();
+        let options = rustix::process::WaitIdOptions::EXITED | rustix::process::WaitIdOptions::NOWAIT;
+        rustix::process::waitid(rustix::process::WaitId::Pid(pid), options).unwrap();
+        assert_eq!(SystemProcesses.is_running(&killed), Some(false));
+        child.wait().unwrap();
     }
 }

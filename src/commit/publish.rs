@@ -74,13 +74,15 @@ impl Publisher<'_> {
     }
 
     async fn remove_all(&self, paths: Vec<String>) -> Result<(), CommitError> {
-        let removals = stream::iter(paths.into_iter().enumerate()).map(|(index, path)| async move {
+        let removals = stream::iter(paths.clone().into_iter().enumerate()).map(|(index, path)| async move {
             if index > 0 {
                 reach(self.environment, self.table, FaultPoint::BetweenRemovals)?;
             }
             Ok::<_, CommitError>(self.table.delete(&path).await?)
         });
-        removals.buffer_unordered(MOVES).try_collect().await
+        let () = removals.buffer_unordered(MOVES).try_collect().await?;
+        // Once the commit is noted as published, nobody looks for them again.
+        Ok(self.table.sync_deleted(paths).await?)
     }
 }
 

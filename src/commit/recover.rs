@@ -3,17 +3,19 @@
 //! ```text
 //! attempt ─► named by a commit? ─yes─► published? ─no─► settle ─► owner dead? ─yes─► died after its commit: remembered
 //!                └─no─► owner dead? ─yes─► checkpoints at the next version? ─yes─► kept for who resumes
-//!                                                  └─no─► deleted
+//!                                                  └─no─► its commit on its way? ─no─► deleted
 //! ```
 //!
 //! What lives is left alone. Every step may be done twice, by two processes at once, and be cut off anywhere.
+
+use std::sync::atomic::Ordering;
 
 use async_trait::async_trait;
 
 use super::{
     CommitError, CommitRecord, DiedAfterCommit, Workspace,
     attempts::{Found, Ownership, clear, is_staged_by_us},
-    owner::{LEASE, STAGING},
+    owner::{LEASE, Lease, STAGING, Standing},
     rejects, runs,
 };
 use crate::model::Version;
@@ -99,15 +101,39 @@ impl Workspace {
         Ok(matches!(ownership, Ownership::Record(..)) && is_dead && !has_told)
     }
 
+    /// Deletes what was kept for commits that could still arrive, once another one has their version.
+    pub(super) async fn clear_late(&self, committed: &Lease) -> Result<(), CommitError> {
+        if !self.late.swap(false, Ordering::Relaxed) {
+            return Ok(());
+        }
+        for found in self.attempts().await? {
+            if found.version != committed.version || found.name == committed.name {
+                continue;
+            }
+            let ownership = found.ownership(&self.table).await?;
+            match &ownership {
+                Ownership::Record(record, Some(owner))
+                    if owner.standing == Standing::Committing && self.is_dead(&ownership) =>
+                {
+                    self.take_and_clear(&found.predecessor(record.clone())).await?;
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
     async fn clear_dead(&self, found: &Found, ownership: Ownership, newest: Version) -> Result<(), CommitError> {
+        if self.may_still_commit(found, &ownership, newest) {
+            self.late.store(true, Ordering::Relaxed);
+            return Ok(());
+        }
         if found.version == newest + 1 && self.is_resumable(found).await? {
             return Ok(());
         }
         match ownership {
-            // Somebody may be about to resume it.
-            Ownership::Record(record, _) if found.has_checkpoints() => {
-                self.take_and_clear(&found.predecessor(record)).await
-            }
+            // Somebody may be about to resume it, or its owner only have been slow: then that one sees that it has lost it.
+            Ownership::Record(record, _) => self.take_and_clear(&found.predecessor(record)).await,
             _ => clear(&self.table, &found.name).await,
         }
     }

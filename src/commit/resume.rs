@@ -111,8 +111,12 @@ impl Workspace {
     async fn left_at(&self, version: Version) -> Result<Vec<Found>, CommitError> {
         let mut left = Vec::new();
         for found in self.attempts().await? {
-            let is_candidate = found.version == version && found.has_checkpoints();
-            if is_candidate && self.is_dead(&found.ownership(&self.table).await?) {
+            if found.version != version || !found.has_checkpoints() {
+                continue;
+            }
+            let ownership = found.ownership(&self.table).await?;
+            // What comes after the last checkpoint goes when it is resumed, and a commit that may yet arrive names that, too.
+            if self.is_dead(&ownership) && !self.may_still_commit(&found, &ownership, version.saturating_sub(1)) {
                 left.push(found);
             }
         }

@@ -1,7 +1,7 @@
 //! What every table format works with: the table's place in the store, whose it is, and the attempt at its next version.
 
 use std::{
-    sync::{Arc, Mutex as StdMutex},
+    sync::{Arc, Mutex as StdMutex, atomic::AtomicBool},
     time::Duration,
 };
 
@@ -37,6 +37,8 @@ pub struct Workspace {
     pub(super) held: Mutex<Option<Arc<Lease>>>,
     /// Runs that died after their commit, by their attempts.
     pub(super) died: StdMutex<Vec<(String, DiedAfterCommit)>>,
+    /// Whether something was kept for a commit that may yet arrive.
+    pub(super) late: AtomicBool,
 }
 
 /// The lease of a commit, and whose it is.
@@ -64,15 +66,22 @@ impl Workspace {
             current: Mutex::default(),
             held: Mutex::default(),
             died: StdMutex::default(),
+            late: AtomicBool::default(),
         })
     }
 
-    /// Claims a staging directory for version `base + 1`, which also proves that the store can be written. Before a table's
-    /// first commit it is proved, too, that the store's put-if-absent is one.
+    /// Claims a staging directory for version `base + 1`, which also proves that the store can be written. Once for each
+    /// store that was opened it is proved, too, that its put-if-absent is one.
     pub async fn attempt(&self, base: Version) -> Result<Attempt> {
         let lease = self.claim(base + 1).await?;
-        if base == 0 {
-            lease.prove_put_if_absent().await?;
+        if !self.table.is_conditional() {
+            if let Err(error) = lease.prove_put_if_absent().await {
+                lease.release().await;
+                // The error is what the user must hear of; what stays, the next run takes away.
+                let _ = clear(&self.table, &lease.name).await;
+                return Err(error.into());
+            }
+            self.table.set_conditional();
         }
         Ok(self.attempt_with(lease).await)
     }
@@ -131,7 +140,7 @@ impl Workspace {
     pub(super) async fn lease_for(&self, base: Version) -> Result<CommitLease, CommitError> {
         let current = self.current.lock().await.clone();
         if let Some(lease) = current.filter(|lease| lease.version == base + 1)
-            && lease.owner().await.is_some()
+            && lease.owner().is_some()
         {
             return Ok(CommitLease { lease, is_own: false });
         }
@@ -157,6 +166,9 @@ impl Workspace {
             tracing::warn!(attempt = commit.lease.name, error = %chain(&error), "the commit was not noted as published");
         }
         self.current.lock().await.take();
+        if let Err(error) = self.clear_late(&commit.lease).await {
+            tracing::warn!(error = %chain(&error), "what another run has left was not deleted");
+        }
         // A run that commits several times is found by its last commit.
         let earlier = self.held.lock().await.replace(commit.lease);
         if let Some(earlier) = earlier

@@ -272,8 +272,9 @@ impl<'a> PageDecoder<'a> {
             rows,
             rejects: self.rejects,
             undeclared: self.undeclared.finish(),
-            rows_fetched: fetched as u64 + self.page.filtered,
+            rows_fetched: fetched as u64 + self.page.filtered + self.page.duplicates,
             rows_filtered: self.page.filtered,
+            rows_duplicate: self.page.duplicates,
             rows_rejected,
             values_discarded: self.values_discarded,
         })

@@ -8,14 +8,14 @@ use reqwest::{
     header::{ACCEPT, HeaderMap, HeaderValue},
     redirect::Policy,
 };
-use url::Origin;
+use url::{Origin, Url};
 
 use super::{
     auth::{Authenticator, Static},
     call::Call,
     error::FetchError,
     limit::Limiter,
-    request::{Request, header},
+    request::{self, Request, header},
     transport::{Response, Scope, Surroundings, Transport},
 };
 use crate::{
@@ -134,6 +134,13 @@ impl Transport for Client {
 
     fn surroundings(&self) -> &Surroundings {
         &self.surroundings
+    }
+
+    fn without_credentials(&self, mut link: Url) -> Url {
+        for credentials in self.own_credentials.values().chain([&self.credentials]) {
+            request::drop_credentials(&mut link, credentials.key_param.as_deref(), &self.surroundings.redactor);
+        }
+        link
     }
 }
 

@@ -24,6 +24,9 @@ pub enum FetchError {
     /// The answer came, and does not tell how the list goes on.
     #[error("page {page} of {url}: {problem}")]
     Paginate { page: u64, url: String, problem: PaginateError },
+    /// Rows came or went while the list was read, and the config wants to hear of it so.
+    #[error("page {page}: the list moved while it was read: {what}")]
+    Drift { page: u64, what: String },
     #[error("the paginator's `limit` is 0: no page would hold a record")]
     NothingAsked,
     /// Its value is left out: it may be a secret.
@@ -223,7 +226,8 @@ impl Failure for FetchError {
     fn kind(&self) -> ErrorKind {
         match self {
             Self::Request(error) if error.trouble.is_passing() => ErrorKind::Transient,
-            Self::Fault { .. } => ErrorKind::Transient,
+            // The same command may find the list at rest.
+            Self::Fault { .. } | Self::Drift { .. } => ErrorKind::Transient,
             Self::Interrupted => ErrorKind::Interrupted,
             _ => ErrorKind::User,
         }
@@ -242,6 +246,7 @@ impl Failure for FetchError {
             },
             Self::Records { .. } => "records_not_found",
             Self::Paginate { .. } => "pagination",
+            Self::Drift { .. } => "list_moved",
             Self::NothingAsked => "pagination_limit",
             Self::Header { .. } => "http_header",
             Self::Setup { .. } => "http_setup",
@@ -263,6 +268,11 @@ impl Failure for FetchError {
             ),
             Self::Records { problem, .. } => problem.hint(),
             Self::Paginate { problem, .. } => Some(problem.hint()),
+            Self::Drift { .. } => Some(
+                "run it again; have the API sort by what does not change (its parameters are `endpoint.params`), set `overlap`, \
+                 or let the list be read again: `on_drift: refetch`"
+                    .to_owned(),
+            ),
             Self::NothingAsked => Some("set `limit` to the number of records that a page shall hold".to_owned()),
             Self::Bind { .. } => Some("mend the places `{…}` of the endpoint, or the values that fill them".to_owned()),
             Self::Header { .. } => {

@@ -13,6 +13,7 @@
 mod auth;
 mod call;
 mod client;
+mod envelope;
 mod error;
 mod exchange;
 mod include;
@@ -30,6 +31,6 @@ pub use auth::Authenticator;
 pub use client::Client;
 pub use error::{FetchError, RequestError, Trouble};
 pub use lists::{Feed, ListRequest, Lists};
-pub use pages::{FetchCounters, PageSource, Pages, Position};
+pub use pages::{FetchCounters, PageSource, Pages, Position, PutBack};
 pub use paginate::{Ahead, Extent, PageToken, PageView, Paginator};
 pub use request::Request;

@@ -9,9 +9,15 @@
 //! The first page comes alone, unless it is late: it tells how long the list is and how large its pages are in fact. From then on the line is
 //! filled as far as the client's window and `memory_limit` allow, the head of the line always. When a page's turn comes,
 //! the paginator says from the page itself where the next one is: places in the line that do not fit this are cancelled.
+//! Where the config does not say how the list is paged, or where its records are, the first page tells (`detect.rs`); whether
+//! the list moves meanwhile is watched at every seam of two pages (`drift.rs`).
 //! So a wrong guess, an error beyond the end of the list and the order of the answers never show in what is handed on.
 
+mod detect;
+mod drift;
+mod end;
 mod line;
+mod put_back;
 mod shortfall;
 mod size;
 mod source;
@@ -21,10 +27,13 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
+pub use self::put_back::PutBack;
 use self::{
+    detect::FoundOut,
+    drift::{Drift, DriftState, Seam},
     line::Line,
     size::PageSize,
-    source::{Fetched, Source},
+    source::{Fetched, Found, Source},
 };
 use super::{
     client::Client,
@@ -36,6 +45,7 @@ use super::{
 };
 use crate::{
     environment::FaultPoint,
+    json::Selector,
     model::Page,
     plan::{BoundRequest, PaginatorPlan, ResourcePlan},
     report::{Event, Silent},
@@ -86,6 +96,13 @@ pub struct Position {
     received: u64,
     known: Extent,
     size: PageSize,
+    #[serde(default)]
+    found: FoundOut,
+    #[serde(default)]
+    drift: DriftState,
+    /// Pages of passes before this one.
+    #[serde(default)]
+    before: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     shortfall: Option<String>,
     /// Where the list is one of several.
@@ -117,8 +134,18 @@ impl Position {
 
     /// Of a list of which nothing was handed on yet.
     pub(super) fn start(token: PageToken) -> Self {
-        let (known, size) = (Extent::default(), PageSize::default());
-        Self { next: Some(token), pages: 0, received: 0, known, size, shortfall: None, list: None }
+        Self {
+            next: Some(token),
+            pages: 0,
+            received: 0,
+            known: Extent::default(),
+            size: PageSize::default(),
+            found: FoundOut::default(),
+            drift: DriftState::default(),
+            before: 0,
+            shortfall: None,
+            list: None,
+        }
     }
 
     pub(super) fn shortfall(&self) -> Option<&String> {
@@ -139,13 +166,19 @@ pub struct Pages {
     is_first_late: bool,
     /// Pages handed on.
     number: u64,
-    /// Records handed on.
+    /// Those of earlier passes over the list.
+    before: u64,
+    /// Records of this pass, those that came twice counted once.
     received: u64,
     known: Extent,
     size: PageSize,
     guard: Guard,
+    found: FoundOut,
+    drift: Drift,
     warnings: Vec<String>,
     shortfall: Option<String>,
+    /// What of that the config is the reason of.
+    cut: Option<String>,
 }
 
 impl Pages {
@@ -191,11 +224,13 @@ impl Pages {
         request: Request,
         memory_limit: u64,
     ) -> Result<Self, FetchError> {
-        if matches!(resource.paginator, PaginatorPlan::Offset { limit: 0, .. }) {
+        if matches!(&resource.paginator, PaginatorPlan::Offset(plan) if plan.limit == 0) {
             return Err(FetchError::NothingAsked);
         }
         let surroundings = transport.surroundings().clone();
         let source = Arc::new(Source::new(transport, resource, request));
+        let cut = shortfall::by_config(resource);
+        let drift = Drift::new(resource.on_drift, !source.key.is_empty());
         Ok(Self {
             next: Some(source.paginator.start()).filter(|_| resource.max_pages != Some(0)),
             source,
@@ -205,22 +240,28 @@ impl Pages {
             max_pages: resource.max_pages,
             is_first_late: false,
             number: 0,
+            before: 0,
             received: 0,
             known: Extent::default(),
             size: PageSize::default(),
             guard: Guard::default(),
+            found: FoundOut::new(&resource.paginator),
+            drift,
             warnings: Vec::new(),
-            shortfall: shortfall::by_config(resource),
+            shortfall: cut.clone(),
+            cut,
         })
     }
 
     /// Goes on behind `position` in place of at the beginning. What the guard knew of the page before is not known again.
     #[must_use]
     pub fn resume(mut self, position: Position) -> Self {
-        let Position { next, pages, received, known, size, shortfall, list: _ } = position;
+        let Position { next, pages, received, known, size, found, drift, before, shortfall, list: _ } = position;
         self.shortfall = self.shortfall.or(shortfall);
         self.next = next.filter(|_| self.max_pages.is_none_or(|max| pages < max));
-        (self.number, self.received, self.known, self.size) = (pages, received, known, size);
+        (self.number, self.received, self.known, self.size, self.before) = (pages, received, known, size, before);
+        self.drift.resume(drift);
+        self.go_on_with(found);
         self
     }
 
@@ -277,25 +318,35 @@ impl Pages {
             && !self.line.seems_over()
     }
 
-    /// A page's turn has come: finds out where the next one is, and tells about it.
-    fn accept(&mut self, token: &PageToken, fetched: Fetched) -> Result<Page, FetchError> {
-        let page = self.page(&fetched)?;
+    /// A page's turn has come: finds out where the next one is, and tells about it. `None` if it only showed a guess wrong.
+    fn accept(&mut self, token: &PageToken, mut fetched: Fetched) -> Result<Option<Page>, FetchError> {
+        let found = self.located(&mut fetched);
+        if self.disproves_guess(&found) {
+            return Ok(None);
+        }
+        let mut page = self.page(&fetched, &found)?;
         self.number = page.number;
-        self.received += page.count;
         self.known.page_size = self.size.learn(page.count);
+        let lead = self.source.paginator.lead(token);
+        self.check_repeated(token, &fetched, &found)?;
+        let seam = self.drift.page(&found.hashes, usize::try_from(lead).unwrap_or(usize::MAX));
+        self.received += page.count.saturating_sub(seam.known);
         self.next = self.follow(token, &fetched, page.count)?;
         self.line.keep_from(self.next.as_ref());
+        self.check_drift(page.number)?;
         self.tell(&page, fetched.bytes);
+        take_out(&mut page, &seam);
         let reached = self.surroundings.environment.faults.reach(FaultPoint::PageFetched);
         reached.map_err(|source| FetchError::Fault { page: page.number, source })?;
-        Ok(page)
+        Ok(Some(page))
     }
 
-    fn page(&self, fetched: &Fetched) -> Result<Page, FetchError> {
+    fn page(&self, fetched: &Fetched, found: &Found) -> Result<Page, FetchError> {
         let number = self.number + 1;
-        let located = match &fetched.located {
-            Ok(Located::Missing) if !self.is_behind_end(number, fetched) => {
-                Err(records::missing(&fetched.document, &self.source.selector))
+        let located = match &found.located {
+            Ok(Located::Missing) if !self.is_behind_end(number - self.before, fetched) => {
+                let selector = self.source.selector.clone().unwrap_or_else(Selector::root);
+                Err(records::missing(&fetched.document, &selector))
             }
             other => other.clone(),
         };
@@ -308,7 +359,8 @@ impl Pages {
             Located::Records { index, count } => (Some(index), count),
             Located::Missing | Located::Nothing => (None, 0),
         };
-        Ok(Page { number, document: fetched.document.clone(), records, count, filtered: 0, numbers: None })
+        let document = fetched.document.clone();
+        Ok(Page { number, document, records, count, filtered: 0, duplicates: 0, numbers: None })
     }
 
     /// Whether a page without a place for records is one behind the end of its list, by all that is known: many an API
@@ -323,66 +375,53 @@ impl Pages {
     /// What is known of the list, this page's word included.
     fn known_with(&self, fetched: &Fetched, count: u64) -> Extent {
         let told = self.source.paginator.extent(&self.view(fetched, count, self.known));
-        Extent {
-            records: told.records.or(self.known.records),
-            pages: told.pages.or(self.known.pages),
-            page_size: self.known.page_size,
-        }
+        let records = told.records.or_else(|| self.found.total(&fetched.document));
+        Extent { records: records.or(self.known.records), pages: told.pages.or(self.known.pages), ..self.known }
     }
 
     fn view<'a>(&self, fetched: &'a Fetched, count: u64, known: Extent) -> PageView<'a> {
-        PageView { root: fetched.document.root(), headers: &fetched.headers, count, received: self.received, known }
+        let Fetched { document, asked, headers, .. } = fetched;
+        PageView { root: document.root(), url: asked, headers, count, received: self.received, known }
+    }
+
+    fn check_repeated(&mut self, token: &PageToken, fetched: &Fetched, found: &Found) -> Result<(), FetchError> {
+        let checked = self.guard.check(token, found.fingerprint(), found.hashes.len() as u64);
+        checked.map_err(|problem| FetchError::Paginate { page: self.number, url: fetched.url.clone(), problem })
     }
 
     /// The position behind the page that was just counted.
     fn follow(&mut self, token: &PageToken, fetched: &Fetched, count: u64) -> Result<Option<PageToken>, FetchError> {
-        let located = |problem| FetchError::Paginate { page: self.number, url: fetched.url.clone(), problem };
-        self.guard.check(token, fetched.fingerprint, count).map_err(located)?;
+        let detected = self.detect(fetched, count);
         let known = self.known_with(fetched, count);
         let view = self.view(fetched, count, known);
-        let next = self.source.paginator.advance(token, &view).map_err(located)?;
-        let promises_more = next.is_none() && self.source.paginator.promises_more(&view);
-        self.learn(known);
-        if next.is_none() {
-            self.check_total();
+        let next = detected.map_or_else(|| self.source.paginator.advance(token, &view), Ok);
+        let next = next.and_then(|next| next.map(|next| self.source.checked(next)).transpose());
+        let url = || fetched.url.clone();
+        let next = next.map_err(|problem| FetchError::Paginate { page: self.number, url: url(), problem })?;
+        let silent = self.source.paginator.silent(&view).map(ToString::to_string);
+        let promises_more = self.source.paginator.promises_more(&view);
+        self.learn(known, token);
+        match next {
+            None => Ok(self.end(promises_more)),
+            Some(next) => {
+                silent.into_iter().for_each(|path| self.warn_of_silence(&path));
+                if self.is_cut() {
+                    self.tell_drift();
+                    return Ok(None);
+                }
+                Ok(Some(next))
+            }
         }
-        if promises_more {
-            self.falls_short("the API tells of more pages, and its list ended".to_owned());
-        }
-        Ok(next.filter(|_| self.max_pages.is_none_or(|max| self.number < max)))
     }
 
-    fn learn(&mut self, known: Extent) {
-        if let Some(change) = shortfall::by_change(&self.known, &known) {
-            self.falls_short(change);
-        }
+    fn learn(&mut self, known: Extent, token: &PageToken) {
         let is_news = (known.records, known.pages) != (self.known.records, self.known.pages);
-        self.known = known;
         if is_news {
+            self.watch_totals(known, token);
             let Extent { records: rows, pages, .. } = known;
             self.report(&Event::TotalKnown { resource: &self.source.scope.resource, rows, pages });
         }
-    }
-
-    /// The list is over: did as much come as was told?
-    fn check_total(&mut self) {
-        if let Some(records) = self.known.records.filter(|&records| records > self.received) {
-            let short = format!("the API tells of {records} records, and its list ended after {}", self.received);
-            self.warn(short.clone());
-            self.falls_short(short);
-        }
-        // Many an API's `total` counts records where `page_number` expects pages.
-        let told = self.known.pages.filter(|&pages| pages > self.number && pages != self.received);
-        if let Some(pages) = told {
-            let short = format!("the API tells of {pages} pages, and its list ended after {}", self.number);
-            self.warn(short.clone());
-            self.falls_short(short);
-        }
-    }
-
-    /// The first reason is told.
-    fn falls_short(&mut self, why: String) {
-        self.shortfall.get_or_insert(why);
+        self.known = known;
     }
 
     fn tell(&self, page: &Page, bytes: u64) {
@@ -405,14 +444,18 @@ impl Pages {
 #[async_trait]
 impl PageSource for Pages {
     async fn next(&mut self) -> Option<Result<Page, FetchError>> {
-        let token = self.next.clone()?;
-        let fetched = self.head(&token).await;
-        let page = fetched.and_then(|fetched| self.accept(&token, fetched));
-        if page.is_err() {
-            self.next = None;
-            self.line.clear();
+        loop {
+            let token = self.next.clone()?;
+            let fetched = self.head(&token).await;
+            let page = fetched.and_then(|fetched| self.accept(&token, fetched));
+            if page.is_err() {
+                self.next = None;
+                self.line.clear();
+            }
+            if let Some(page) = page.transpose() {
+                return Some(page);
+            }
         }
-        Some(page)
     }
 
     fn position(&self) -> Position {
@@ -422,6 +465,9 @@ impl PageSource for Pages {
             received: self.received,
             known: self.known,
             size: self.size.clone(),
+            found: self.found.clone(),
+            drift: self.drift.state(self.next.as_ref().map_or(0, |next| self.source.paginator.lead(next))),
+            before: self.before,
             shortfall: self.shortfall.clone(),
             list: None,
         }
@@ -439,6 +485,16 @@ impl PageSource for Pages {
     fn shortfall(&self) -> Option<&str> {
         self.shortfall.as_deref()
     }
+}
+
+/// Takes the rows that came before out of a page, and counts them.
+fn take_out(page: &mut Page, seam: &Seam) {
+    let Some(index) = page.records.filter(|_| !seam.kept.is_empty()) else { return };
+    let Some((document, numbers)) = records::keep(&page.document, index, &seam.kept) else { return };
+    let left = numbers.len() as u64;
+    page.duplicates = page.count - left;
+    (page.document, page.records, page.count) = (Arc::new(document), Some(0), left);
+    page.numbers = Some(numbers.into());
 }
 
 #[cfg(test)]

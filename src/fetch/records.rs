@@ -1,8 +1,6 @@
 //! Where a page's records are: `data_selector` applied to a document that has come.
 
-use std::hash::BuildHasher;
-
-use hashbrown::DefaultHashBuilder;
+use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 
 use crate::{
     json::{Document, Kind, Node, Selector},
@@ -99,12 +97,43 @@ pub(super) fn is_empty_array(document: &Document) -> bool {
     root.kind() == Kind::Array && root.items().next().is_none()
 }
 
-/// A hash of the records as the API wrote them, comparable between hashes by the same `hasher`.
-pub(super) fn fingerprint(document: &Document, located: Located, hasher: &DefaultHashBuilder) -> u64 {
-    match located {
-        Located::Records { index, .. } => hasher.hash_one(document.node(index).raw()),
-        Located::Missing | Located::Nothing => 0,
+/// A hash of each record: of its key where it has all of that, else of the record as the API wrote it. The same in every
+/// process: a run goes on by what another one has stored.
+pub(super) fn hashes(document: &Document, located: Located, key: &[Vec<String>]) -> Vec<u64> {
+    let Located::Records { index, .. } = located else { return Vec::new() };
+    let found = document.node(index);
+    match found.kind() {
+        Kind::Array => found.items().map(|record| hash(record, key)).collect(),
+        _ => vec![hash(found, key)],
     }
+}
+
+fn hash(record: Node<'_>, key: &[Vec<String>]) -> u64 {
+    let hasher = BuildHasherDefault::<DefaultHasher>::new();
+    let field = |path: &Vec<String>| {
+        let found = path.iter().try_fold(record, |node, key| node.get(key));
+        found.filter(|node| node.kind() != Kind::Null).map(Node::raw)
+    };
+    match key.iter().map(field).collect::<Option<Vec<_>>>().filter(|values| !values.is_empty()) {
+        Some(values) => hasher.hash_one(values),
+        None => hasher.hash_one(record.raw()),
+    }
+}
+
+/// The records of which `is_kept` is true as a document of their own, and the number of each, 1 for the first of the page.
+pub(super) fn keep(document: &Document, index: u32, is_kept: &[bool]) -> Option<(Document, Vec<u64>)> {
+    let found = document.node(index);
+    let kept = found.items().zip(1_u64..).zip(is_kept).filter(|(_, is_kept)| **is_kept).map(|(record, _)| record);
+    let (mut body, mut numbers) = (vec![b'['], Vec::new());
+    for (record, number) in kept {
+        if !numbers.is_empty() {
+            body.push(b',');
+        }
+        body.extend_from_slice(record.raw());
+        numbers.push(number);
+    }
+    body.push(b']');
+    Some((Document::parse(body).ok()?, numbers))
 }
 
 /// The keys of an object whose values are of a kind, the first twenty of them.

@@ -56,7 +56,7 @@ impl Request {
         }
     }
 
-    /// The same as a GET of `url`, without a body: what a link or most redirects lead to.
+    /// The same as a GET of `url`, without a body: what most redirects lead to.
     pub(super) fn follow(&mut self, url: Url) {
         self.url = url;
         self.method = Method::Get;
@@ -111,7 +111,7 @@ impl Request {
 
     /// Sets a query parameter; whatever stood under this name before is gone, all else stays as it was written.
     pub fn set_param(&mut self, name: &str, value: &str) {
-        self.retain_params(|pair| name_of(pair) != name);
+        retain_params(&mut self.url, |pair| name_of(pair) != name);
         self.url.query_pairs_mut().append_pair(name, value);
     }
 
@@ -124,7 +124,23 @@ impl Request {
 
     /// Drops the parameter of this name, and every one that holds a value which `redactor` knows.
     pub(super) fn drop_credentials(&mut self, name: Option<&str>, redactor: &Redactor) {
-        self.retain_params(|pair| Some(name_of(pair).as_str()) != name && redactor.text(pair) == pair);
+        drop_credentials(&mut self.url, name, redactor);
+    }
+
+    /// Adds what `first` has of parameters that hold a secret and that this one lacks: a link is kept without them, and goes on
+    /// with the rights that its list was begun with. To the same origin only.
+    pub(super) fn add_secrets_of(&mut self, first: &Self, redactor: &Redactor) {
+        if self.url.origin() != first.url.origin() {
+            return;
+        }
+        let pairs = first.url.query().into_iter().flat_map(|query| query.split('&'));
+        for pair in pairs.filter(|pair| redactor.text(pair) != **pair) {
+            let name = name_of(pair);
+            if !self.url.query_pairs().any(|(known, _)| known == name) {
+                let value = form_urlencoded::parse(pair.as_bytes()).next().map(|(_, value)| value.into_owned());
+                self.set_param(&name, &value.unwrap_or_default());
+            }
+        }
     }
 
     /// The URL for people: redacted, and the parameter that is a credential by its name, however short its value is.
@@ -136,13 +152,6 @@ impl Request {
         }
         redactor.url(&url)
     }
-
-    fn retain_params(&mut self, keep: impl Fn(&str) -> bool) {
-        let Some(query) = self.url.query() else { return };
-        let kept: Vec<&str> = query.split('&').filter(|pair| !pair.is_empty() && keep(pair)).collect();
-        let kept = kept.join("&");
-        self.url.set_query((!kept.is_empty()).then_some(kept.as_str()));
-    }
 }
 
 impl fmt::Debug for Request {
@@ -150,6 +159,18 @@ impl fmt::Debug for Request {
         let (origin, path) = (self.url.origin().ascii_serialization(), self.url.path());
         write!(f, "Request({} {origin}{path})", self.method.word())
     }
+}
+
+/// Drops the parameter of this name, and every one that holds a value which `redactor` knows.
+pub(super) fn drop_credentials(url: &mut Url, name: Option<&str>, redactor: &Redactor) {
+    retain_params(url, |pair| Some(name_of(pair).as_str()) != name && redactor.text(pair) == pair);
+}
+
+fn retain_params(url: &mut Url, keep: impl Fn(&str) -> bool) {
+    let Some(query) = url.query() else { return };
+    let kept: Vec<&str> = query.split('&').filter(|pair| !pair.is_empty() && keep(pair)).collect();
+    let kept = kept.join("&");
+    url.set_query((!kept.is_empty()).then_some(kept.as_str()));
 }
 
 /// The decoded name of one `name=value` of a query.

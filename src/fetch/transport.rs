@@ -10,6 +10,7 @@ use std::{
 
 use async_trait::async_trait;
 use reqwest::header::HeaderMap;
+use url::Url;
 
 use super::{error::FetchError, request::Request};
 use crate::{environment::Environment, json::Document, report::Reporter, secret::Redactor};
@@ -23,6 +24,11 @@ pub(super) trait Transport: Send + Sync {
     fn window(&self) -> usize;
 
     fn surroundings(&self) -> &Surroundings;
+
+    /// A link as it may be kept and sent anywhere: without what is a credential by its name or its value.
+    fn without_credentials(&self, link: Url) -> Url {
+        link
+    }
 }
 
 /// A successful answer.

@@ -83,6 +83,7 @@ pub async fn compact(
         let snapshot = table.snapshot().await?;
         let unchanged = Compacted { version: snapshot.version, ..Compacted::default() };
         let Some(schema) = snapshot.schema.clone() else { return Ok(unchanged) };
+        let resource = &resource.complete(&schema)?;
         let Some(aim) = aim(resource, &snapshot, &schema, options)? else { return Ok(unchanged) };
         let attempt = table.attempt(snapshot.version).await?;
         let work = Work { table, identity, resource, environment, options, snapshot: &snapshot, attempt: &attempt };

@@ -4,6 +4,8 @@
 //! Config (what the user wrote, with places) ──resolve──► Plan ──► stages (each reads its own part, none reads the config)
 //! ```
 
+pub mod inference;
+mod paginator;
 mod parent;
 pub mod reader;
 pub(crate) mod request;
@@ -17,14 +19,16 @@ use url::Url;
 
 use crate::{
     json::Selector,
-    schema::{Contract, TableSchema},
+    schema::{Contract, Naming, TableSchema},
     secret::Secret,
     store::Destination,
 };
 
+pub use inference::Inference;
+pub use paginator::{CursorPlan, OffsetPlan, OnDrift, PageNumberPlan, PaginatorPlan, Slot};
 pub use parent::{IncludedField, ParentPlan};
 pub use request::{BindError, Bindings, BodyPlan, BoundBody, BoundRequest, JsonTemplate, Method, RequestPlan};
-pub use resolve::{Overrides, name_of_delta, resolve};
+pub use resolve::{Overrides, resolve};
 pub use template::{IncrementalValue, Meaning, Reference, Template, TemplateError};
 
 /// Everything one `restlake run` does.
@@ -118,10 +122,19 @@ pub struct ResourcePlan {
     pub auth: Option<AuthPlan>,
     pub parent: Option<ParentPlan>,
     pub paginator: PaginatorPlan,
-    pub data_selector: Selector,
+    /// `None`: found out from the first page.
+    pub data_selector: Option<Selector>,
+    /// Whether a page in which `data_selector` finds nothing is one without records; else it is an error.
+    pub allow_missing_data: bool,
+    pub on_drift: OnDrift,
     /// No more pages are asked for. With `replace`, see [`Plan::partial_replace_allowed`].
     pub max_pages: Option<u64>,
+    /// Empty as long as it is open, see `inference`.
     pub schema: TableSchema,
+    /// How the columns are found; `None` where they are known.
+    pub inference: Option<Inference>,
+    /// What columns are called that nobody names.
+    pub naming: Naming,
     pub contract: Contract,
     pub max_rejects: Option<MaxRejects>,
     pub write_disposition: WriteDisposition,
@@ -141,42 +154,6 @@ pub struct ResourcePlan {
     pub compact_above: Option<u64>,
     /// Things the user should know, found while resolving.
     pub warnings: Vec<String>,
-}
-
-#[derive(Clone, Debug, Serialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
-pub enum PaginatorPlan {
-    SinglePage,
-    Offset {
-        limit: u64,
-        offset: u64,
-        offset_param: String,
-        /// `None`: the limit is not sent.
-        limit_param: Option<String>,
-        /// Where a page tells how many records there are in all; `None`: nowhere.
-        total_path: Option<Selector>,
-        /// A response header that tells the same.
-        total_header: Option<String>,
-        /// No page is asked for at or beyond this offset.
-        maximum_offset: Option<u64>,
-        stop_after_empty_page: bool,
-        /// Where a page tells whether another one follows.
-        has_more_path: Option<Selector>,
-    },
-    PageNumber {
-        base_page: u64,
-        /// The first page asked for.
-        page: u64,
-        page_param: String,
-        /// Where a page tells how many *pages* there are in all.
-        total_path: Option<Selector>,
-        /// A response header that tells how many *records* there are in all.
-        total_header: Option<String>,
-        /// No page of this number or above is asked for.
-        maximum_page: Option<u64>,
-        stop_after_empty_page: bool,
-        has_more_path: Option<Selector>,
-    },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]

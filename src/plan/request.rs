@@ -150,6 +150,12 @@ impl RequestPlan {
         format!("{}/{}", self.base_url.as_str().trim_end_matches('/'), path.trim_start_matches('/'))
     }
 
+    /// Whether it asks for one record of many, as dlt tells it: the last segment of its path has a place. Its answer is that
+    /// record, and comes whole.
+    pub fn is_single_entity(&self) -> bool {
+        self.path.ends_in_place()
+    }
+
     /// What fills its places, each once, in order.
     pub fn references(&self) -> Vec<Reference> {
         let mut references: Vec<Reference> = self.path.references().cloned().collect();
@@ -351,6 +357,16 @@ mod tests {
     #[test]
     fn values_in_a_path_are_escaped_and_never_leave_their_segment() {
         assert_eq!(url("/posts/{id}/{name}").unwrap(), "http://a/v1/posts/7/a%20b%2Fc%3F");
+    }
+
+    #[test]
+    fn a_path_whose_last_segment_has_a_place_asks_for_one_record() {
+        for path in ["/posts/{id}", "/posts/{id}/", "/posts/p-{id}.json", "{url}"] {
+            assert!(plan(path).is_single_entity(), "{path}");
+        }
+        for path in ["/posts/{id}/comments", "/posts", "/posts/{id}/comments/", "/"] {
+            assert!(!plan(path).is_single_entity(), "{path}");
+        }
     }
 
     #[test]

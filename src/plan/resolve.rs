@@ -16,8 +16,10 @@ mod destination;
 mod disposition;
 mod family;
 mod format;
+mod inferred;
 mod load_columns;
 mod merge;
+mod paginator;
 mod partition;
 mod placeholders;
 mod request;
@@ -27,12 +29,15 @@ mod schema;
 mod tests;
 mod upkeep;
 
-use std::collections::HashMap;
+use std::{cell::OnceCell, collections::HashMap, sync::Arc};
 
-use super::{MergeStrategy, Plan, ResourcePlan, WriteDisposition};
-use crate::config::{Findings, Loaded, Place, Problem, Problems, Section, suggestion};
+use super::{MergeStrategy, Plan, ResourcePlan, WriteDisposition, inference::Deferred};
+use crate::{
+    config::{Findings, Loaded, Place, Problem, Problems, Section, suggestion},
+    schema::TableSchema,
+};
 
-pub use delta::is_name as name_of_delta;
+pub use delta::is_letter as letter_of_delta;
 
 /// What the command line says in place of the config.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -70,9 +75,12 @@ fn plan(loaded: &Loaded, overrides: &Overrides, findings: &mut Findings) -> Opti
     let table_format = destination::table_format(&root.section("destination"), findings);
     let sections = loaded.config.resources();
     let names: Vec<_> = sections.iter().filter_map(|section| section.text("name")).map(|name| name.value).collect();
+    // Copied once, and only where a plan has to be completed later.
+    let kept = OnceCell::new();
     let context = resource::Context {
         names: &names,
         root: &root,
+        keep: &|| Arc::clone(kept.get_or_init(|| Arc::new(loaded.clone()))),
         table_format: table_format.unwrap_or_default(),
         base_url: client.as_ref().map(|client| &client.base_url),
         client: &root.section("client"),
@@ -123,6 +131,36 @@ fn name(root: &Section<'_>, loaded: &Loaded, findings: &mut Findings) -> Option<
         return None;
     }
     Some(name.value)
+}
+
+/// An open plan with its columns, as far as they are known: the resource's rows are resolved as if they had been declared.
+pub fn complete(open: &ResourcePlan, deferred: &Deferred, columns: &TableSchema) -> Result<ResourcePlan, Problems> {
+    let Deferred { loaded, overrides, table_format } = deferred;
+    let mut findings = Findings::new(loaded.sources.clone(), loaded.notes.clone());
+    let root = loaded.config.root();
+    let destination = root.section("destination");
+    let context = resource::Context {
+        root: &root,
+        keep: &|| Arc::clone(loaded),
+        table_format: *table_format,
+        base_url: None,
+        names: &[],
+        client: &root.section("client"),
+        destination: &destination,
+        parquet: &destination.section("parquet"),
+        overrides,
+    };
+    let sections = loaded.config.resources();
+    let is_it = |section: &&Section<'_>| section.text("name").is_some_and(|name| name.value == open.name);
+    let section = sections.iter().find(is_it);
+    let completed = section.and_then(|section| resource::complete(open, section, columns, &context, &mut findings));
+    if let Some(plan) = &completed {
+        whole_tables(std::slice::from_ref(plan), overrides, &mut findings);
+    }
+    match completed {
+        Some(plan) if !findings.has_errors() => Ok(plan),
+        _ => Err(findings.into_problems()),
+    }
 }
 
 /// Two resources may read the same source, but not under one name nor into one table.

@@ -137,6 +137,20 @@ impl Template {
         self.references().next().is_none()
     }
 
+    /// Whether there is a place behind its last slash; slashes at the very end aside.
+    pub fn ends_in_place(&self) -> bool {
+        let mut is_end = true;
+        for part in self.parts.iter().rev() {
+            let Part::Text(text) = part else { return true };
+            let text = if is_end { text.trim_end_matches('/') } else { text };
+            if text.contains('/') {
+                return false;
+            }
+            is_end &= text.is_empty();
+        }
+        false
+    }
+
     /// The only place, where the template is nothing else.
     pub fn lone_place(&self) -> Option<&Reference> {
         match self.parts.as_slice() {

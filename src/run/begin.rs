@@ -4,15 +4,9 @@ use std::{sync::Arc, time::Duration};
 
 use chrono::{DateTime, Utc};
 
-use super::{
-    checkpoint::{self, Resumed},
-    evolving,
-    outcome::Counters,
-    resource::Export,
-    rows::Rows,
-};
+use super::{RunError, checkpoint::Resumed, evolving, inferring, outcome::Counters, resource::Export, rows::Rows};
 use crate::{
-    commit::{Attempt, DiedAfterCommit, Resumable, TableFormat, TableSnapshot},
+    commit::{Attempt, DiedAfterCommit, LivingOwner, Resumable, TableFormat, TableSnapshot},
     error::{Result, chain},
     model::Operation,
     plan::{ResourcePlan, WriteDisposition},
@@ -86,7 +80,10 @@ impl Export<'_> {
         let export = Export { rows: rows.as_ref(), ..*self };
         let (resource, taken_over) = export.take_over(table, base, counters).await?;
         Ok(match taken_over {
-            Some((attempt, resumed)) => Next::GoOn(resource, attempt, Box::new(resumed), rows),
+            Some((attempt, resumed)) => {
+                let resource = inferring::complete(&resource, &resumed.schema)?;
+                Next::GoOn(Box::new(resource), attempt, Box::new(resumed), rows)
+            }
             None => Next::Anew(resource, rows),
         })
     }
@@ -103,7 +100,13 @@ impl Export<'_> {
                 let _ = attempt.abandon().await;
                 return Err(error);
             }
-            let newest = table.snapshot().await?;
+            let newest = match table.snapshot().await {
+                Ok(newest) => newest,
+                Err(error) => {
+                    let _ = attempt.abandon().await;
+                    return Err(error);
+                }
+            };
             if newest.version == base.version {
                 return Ok((newest, attempt));
             }
@@ -125,7 +128,13 @@ impl Export<'_> {
         let message =
             format!("waits for process {} on {}, which has worked since {}", owner.pid, owner.host, owner.since);
         self.reporter.on_event(&Event::Warning { resource: &self.resource.name, message: &message });
-        workspace.wait_until_free(attempt, &self.environment.shutdown).await?;
+        self.claims.begin_to_wait().await;
+        let gives_up = |owner: &LivingOwner| self.claims.are_in_the_way_of(owner);
+        let waited = workspace.wait_until_free(attempt, &self.environment.shutdown, &gives_up).await;
+        self.claims.end_to_wait().await;
+        if let Some(LivingOwner { host, pid, .. }) = waited? {
+            return Err(RunError::Circle { table: workspace.table().shown(""), host, pid }.into());
+        }
         // Who was waited for may have died.
         table.recover().await
     }
@@ -137,13 +146,15 @@ impl Export<'_> {
         let Some(died) = table.workspace().died_after_commit() else { return Ok(None) };
         let appends = self.resume && self.resource.write_disposition == WriteDisposition::Append;
         let committed = DateTime::parse_from_rfc3339(&died.committed_at).map(|moment| moment.with_timezone(&Utc));
-        if !appends || died.version != base.version || !committed.is_ok_and(|moment| self.is_recent(moment)) {
+        // A run that had begun before the commit is no repetition of the one that made it.
+        let is_repeated = committed.is_ok_and(|moment| self.began > moment && self.is_recent(moment));
+        if !appends || died.version != base.version || !is_repeated {
             return Ok(None);
         }
         // It may have joined small files after it had appended.
         let of_the_run = table.history(COMMITS_OF_A_RUN).await?.into_iter().take_while(|it| it.run_id == died.run_id);
         let appended = of_the_run.into_iter().find(|record| record.operation == Operation::Append);
-        let fingerprint = checkpoint::fingerprint(self.configured, self.source, None, None)?;
+        let fingerprint = self.fingerprint(None)?;
         Ok(appended.map(DiedAfterCommit::from).filter(|died| died.fingerprint.as_ref() == Some(&fingerprint)))
     }
 
@@ -175,7 +186,7 @@ impl Export<'_> {
         counters: &mut Counters,
     ) -> Result<Option<(Attempt, Resumed)>> {
         let workspace = table.workspace();
-        let fingerprint = checkpoint::fingerprint(self.resource, self.source, Some(self.memory), self.rows_digest())?;
+        let fingerprint = self.fingerprint(Some(self.memory))?;
         for _ in 0..MOST_TRIES {
             let Some(resumable) = workspace.resumable(base.version).await? else { return Ok(None) };
             if let Some(objection) = self.objection(&resumable, &fingerprint) {
@@ -227,7 +238,7 @@ impl Export<'_> {
         }
     }
 
-    fn warn(&self, counters: &mut Counters, message: String) {
+    pub(super) fn warn(&self, counters: &mut Counters, message: String) {
         tracing::warn!(resource = self.resource.name, "{message}");
         self.reporter.on_event(&Event::Warning { resource: &self.resource.name, message: &message });
         counters.warnings.push(message);

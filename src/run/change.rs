@@ -5,9 +5,10 @@ use std::sync::Arc;
 use super::{
     RunError,
     begin::Begun,
-    checkpoint::{self, Resumed},
+    checkpoint::Resumed,
     evolving,
     fill::FILES_PART,
+    inferring::Start,
     merging::{self, Merging},
     outcome::{Committed, Counters},
     pipeline::Staged,
@@ -56,6 +57,18 @@ impl Work {
         self.attempt
     }
 
+    pub(super) fn base(&self) -> &TableSnapshot {
+        &self.base
+    }
+
+    /// Leaves the table as it is.
+    pub(super) async fn abandon(&mut self) -> Result<()> {
+        match self.attempt.take() {
+            Some(attempt) => attempt.abandon().await,
+            None => Ok(()),
+        }
+    }
+
     fn attempt(&self) -> Result<&Attempt, RunError> {
         self.attempt.as_ref().ok_or(RunError::NoAttempt)
     }
@@ -74,10 +87,10 @@ impl Export<'_> {
         &self,
         table: &dyn TableFormat,
         work: &mut Work,
-        resumed: Option<Resumed>,
+        start: Start,
         counters: &mut Counters,
     ) -> Result<Committed> {
-        let staged = self.stage(table, work.attempt()?, &work.base, resumed, counters).await?;
+        let staged = self.stage(table, work.attempt()?, &work.base, start, counters).await?;
         // From here on the schema is the one that came out of the pages.
         let resource = ResourcePlan { schema: staged.eras.schema().clone(), ..self.resource.clone() };
         Export { resource: &resource, ..*self }.commit_staged(table, work, staged, counters).await
@@ -222,7 +235,8 @@ impl Export<'_> {
         self.check_numbers(counters, rows_written)?;
         Ok(match table.commit(base.version, self.new_commit(change, counters)?).await? {
             CommitOutcome::Committed { version, rows: table_rows, files } => {
-                Ok(Committed { version, table_rows, rows_written, files })
+                let plan = Some(Box::new(self.resource.clone()));
+                Ok(Committed { version, table_rows, rows_written, files, plan })
             }
             CommitOutcome::Conflict { version, .. } => Err(version),
         })
@@ -252,7 +266,7 @@ impl Export<'_> {
             WriteDisposition::Replace => Operation::Replace,
             WriteDisposition::Merge | WriteDisposition::Skip => Operation::Merge,
         };
-        let fingerprint = Some(checkpoint::fingerprint(self.configured, self.source, None, None)?);
+        let fingerprint = Some(self.fingerprint(None)?);
         Ok(Commit {
             identity: self.identity(),
             run_id: self.run_id.to_owned(),

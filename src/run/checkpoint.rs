@@ -5,10 +5,8 @@
 //! both down once all files before the mark are in the store. A run that takes over has what the dead one had at the mark.
 
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+    collections::VecDeque,
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -16,7 +14,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{RunError, outcome::Counters};
+use super::{RunError, outcome::Counters, pipeline, resource::Export};
 use crate::{
     commit::{Attempt, Checkpoint, CheckpointedFile},
     digest::sha256,
@@ -24,11 +22,12 @@ use crate::{
     error::Result,
     fetch::Position,
     model::{Reject, StagedFile},
-    plan::{ClientPlan, ResourcePlan, Template},
-    secret::{Secret, is_secret_name},
+    plan::{ClientPlan, ResourcePlan},
+    schema::TableSchema,
+    secret::is_secret_name,
 };
 
-/// Between two checkpoints passes at least so many times what the last one cost, so that they stay under 2 % of the run.
+/// All checkpoints together may cost one part in so many of the run: 2 %.
 const COST_FACTOR: u32 = 50;
 
 /// Rejects that may wait for the next checkpoint; with more there is none any more.
@@ -49,6 +48,8 @@ pub(super) struct Passing {
     pub(super) rejects: Vec<Reject>,
     /// What the thread that writes knows, in its own encoding; empty until it has seen the mark.
     pub(super) state: Vec<u8>,
+    /// When the thread that writes took it, on the meter's clock.
+    pub(super) taken: Duration,
 }
 
 /// A checkpoint's own part of what the commit's staging directory keeps for it.
@@ -94,8 +95,7 @@ impl Checkpoints {
 
     /// Writes a checkpoint that names all files that no earlier one does. All rows before the mark are in a file.
     pub(super) async fn write(&mut self, attempt: &Attempt, passing: Passing) -> Result<()> {
-        let started = self.meter.start();
-        let Passing { mark, rejects, state } = passing;
+        let Passing { mark, rejects, state, taken } = passing;
         let new = self.files.get(self.named..).unwrap_or_default().iter().cloned();
         let payload = Payload { began: self.began, counters: mark.counters, state: STANDARD.encode(state) };
         let checkpoint = Checkpoint {
@@ -109,7 +109,7 @@ impl Checkpoints {
         };
         attempt.write_checkpoint(&checkpoint).await?;
         self.named = self.files.len();
-        self.meter.stop(started);
+        self.meter.written(taken);
         Ok(())
     }
 }
@@ -126,6 +126,8 @@ pub(super) struct Resumed {
     pub(super) rejects: Vec<Reject>,
     /// One for each checkpoint, in order.
     pub(super) states: Vec<Vec<u8>>,
+    /// That of the first run's first rows.
+    pub(super) schema: TableSchema,
 }
 
 impl Resumed {
@@ -148,35 +150,81 @@ impl Resumed {
             files: files.map(|file| file.staged.clone()).collect(),
             rejects: checkpoints.iter().flat_map(|checkpoint| checkpoint.rejects.iter().cloned()).collect(),
             states: checkpoints.iter().map(state).collect::<Result<_, _>>()?,
+            schema: pipeline::first_schema(&state(last)?)?,
         }))
+    }
+}
+
+impl Export<'_> {
+    /// [`fingerprint`] of the plan that the config makes together with the table. Columns that are inferred follow from it.
+    pub(super) fn fingerprint(&self, memory: Option<u64>) -> Result<String, RunError> {
+        let follows = self.configured.inference.is_some() || memory.is_none();
+        // What has been appended stands in the table, whatever has become of the parent since.
+        let parent = memory.and_then(|_| self.rows_digest());
+        fingerprint(if follows { self.configured } else { self.resource }, self.source, memory, parent)
     }
 }
 
 /// What tells whether two runs are of the same plan: everything that decides which rows come and how they are written, but
 /// for credentials, which change and stay the same user's. `memory` decides where files end; `None` where only the rows matter.
-/// `parent` tells the values of the parent's records by which the resource is asked for.
+/// `rows` tells the values of the parent's records by which the resource is asked for.
 ///
 /// # Errors
 /// [`RunError::Stored`] if the plan cannot be serialised.
-pub(super) fn fingerprint(
+fn fingerprint(
     resource: &ResourcePlan,
     source: &ClientPlan,
     memory: Option<u64>,
-    parent: Option<String>,
+    rows: Option<String>,
 ) -> Result<String, RunError> {
-    // Secrets are serialised as a word that says nothing; a header's value is one, whether it is a credential or not.
-    let value = |name: &str, value: &Secret<String>| (!is_secret_name(name)).then(|| value.expose().clone());
-    let headers: Vec<_> = source.headers.iter().map(|(name, secret)| (name, value(name, secret))).collect();
-    let client = (&source.base_url, headers, &source.auth);
-    let own = &resource.request.headers;
-    let own: Vec<_> = own.iter().map(|(name, secret)| (name, own_value(&name.to_string(), secret))).collect();
-    let plan = serde_json::to_vec(&(env!("CARGO_PKG_VERSION"), resource, client, own, memory, parent))
-        .map_err(RunError::Stored)?;
-    Ok(sha256(&plan))
+    // All fields by name: one that is added must be put on one side or the other.
+    let ResourcePlan {
+        name,
+        table,
+        request,
+        auth,
+        parent,
+        paginator,
+        data_selector,
+        allow_missing_data,
+        on_drift,
+        max_pages,
+        schema,
+        inference,
+        naming,
+        contract,
+        write_disposition,
+        merge,
+        primary_key,
+        dedup,
+        dedup_sort,
+        partition_by,
+        parquet,
+        // How far a run may go, what it does beside its rows, and what it says.
+        max_rejects: _,
+        checkpoint: _,
+        rewrite_limit: _,
+        compact_above: _,
+        warnings: _,
+    } = resource;
+    let shared = source.headers.iter().map(|(name, value)| (name.clone(), value.expose().clone()));
+    let own = request.headers.iter().map(|(name, value)| (name.to_string(), value.expose().to_string()));
+    let headers = (shared.map(told).collect::<Vec<_>>(), own.map(told).collect::<Vec<_>>());
+    let client = (&source.base_url, auth.as_ref().unwrap_or(&source.auth), headers);
+    let family = (parent, rows);
+    let pages = (request, paginator, data_selector, allow_missing_data, on_drift, max_pages);
+    let rows = (schema, inference, naming, contract);
+    let keys = (write_disposition, merge, primary_key, dedup, dedup_sort);
+    let files = (name, table, partition_by, parquet, memory);
+    let plan = serde_json::to_vec(&(env!("CARGO_PKG_VERSION"), client, family, pages, rows, keys, files));
+    Ok(sha256(&plan.map_err(RunError::Stored)?))
 }
 
-fn own_value<'a>(name: &str, value: &'a Secret<Template>) -> Option<&'a Template> {
-    (!is_secret_name(name)).then(|| value.expose())
+/// A header as it tells runs apart. Secrets are serialised as a word that says nothing; a header's value is one, whether it
+/// is a credential or not.
+fn told((name, value): (String, String)) -> (String, Option<String>) {
+    let value = (!is_secret_name(&name)).then_some(value);
+    (name, value)
 }
 
 /// When the next checkpoint is due.
@@ -184,23 +232,42 @@ fn own_value<'a>(name: &str, value: &'a Secret<Template>) -> Option<&'a Template
 pub(super) struct Pace {
     clock: Arc<dyn Clock>,
     interval: Duration,
+    began: Duration,
     last: Duration,
-    /// Nanoseconds that the last one took so far.
-    cost: Arc<AtomicU64>,
+    costs: Arc<Mutex<Costs>>,
     rejects: Vec<Reject>,
     /// There were too many rejects to keep: what comes from here on cannot be gone on with.
     is_over: bool,
 }
 
+/// What checkpoints cost: the time from the moment in which the thread that writes takes a mark until the checkpoint is
+/// written. The files that the mark closes are encoded and staged in it. Stages that go on meanwhile make it less, never more.
+#[derive(Debug, Default)]
+struct Costs {
+    spent: Duration,
+    /// Of the last one.
+    last: Duration,
+    /// When the marks were set whose checkpoints are not written yet.
+    open: VecDeque<Duration>,
+}
+
+impl Costs {
+    /// Whether the next one, if it costs what the last one did or what one under way has cost by now, stays within bounds.
+    fn allow_another(&self, began: Duration, now: Duration) -> bool {
+        let under_way = self.open.front().map_or(Duration::ZERO, |since| now.saturating_sub(*since));
+        (self.spent + self.last.max(under_way)) * COST_FACTOR <= now.saturating_sub(began)
+    }
+}
+
 impl Pace {
     pub(super) fn new(clock: Arc<dyn Clock>, interval: Duration) -> Self {
-        let last = clock.elapsed();
-        Self { clock, interval, last, cost: Arc::default(), rejects: Vec::new(), is_over: false }
+        let began = clock.elapsed();
+        Self { clock, interval, began, last: began, costs: Arc::default(), rejects: Vec::new(), is_over: false }
     }
 
     /// What the stages behind add their time to.
     pub(super) fn meter(&self) -> Meter {
-        Meter { clock: Arc::clone(&self.clock), cost: Arc::clone(&self.cost) }
+        Meter { clock: Arc::clone(&self.clock), costs: Arc::clone(&self.costs) }
     }
 
     /// Rejects that the next checkpoint has to hold.
@@ -212,9 +279,9 @@ impl Pace {
 
     /// A mark behind this position, if it is time for one.
     pub(super) fn mark(&mut self, position: &Position, counters: impl FnOnce() -> Counters) -> Option<Passing> {
-        let cost = Duration::from_nanos(self.cost.load(Ordering::Relaxed));
         let now = self.clock.elapsed();
-        let is_due = now.saturating_sub(self.last) >= self.interval.max(cost * COST_FACTOR);
+        let mut costs = self.costs.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_due = now.saturating_sub(self.last) >= self.interval && costs.allow_another(self.began, now);
         if !self.is_over && !is_due && self.rejects.len() > MOST_REJECTS {
             (self.rejects, self.is_over) = (Vec::new(), true);
             tracing::debug!("no further checkpoint: more than {MOST_REJECTS} rejects since the last one");
@@ -223,9 +290,10 @@ impl Pace {
             return None;
         }
         self.last = now;
-        self.cost.store(0, Ordering::Relaxed);
+        costs.open.push_back(now);
+        drop(costs);
         let mark = Mark { position: position.clone(), counters: counters() };
-        Some(Passing { mark, rejects: std::mem::take(&mut self.rejects), state: Vec::new() })
+        Some(Passing { mark, rejects: std::mem::take(&mut self.rejects), state: Vec::new(), taken: now })
     }
 }
 
@@ -233,17 +301,20 @@ impl Pace {
 #[derive(Clone, Debug)]
 pub(super) struct Meter {
     clock: Arc<dyn Clock>,
-    cost: Arc<AtomicU64>,
+    costs: Arc<Mutex<Costs>>,
 }
 
 impl Meter {
-    pub(super) fn start(&self) -> Duration {
+    pub(super) fn now(&self) -> Duration {
         self.clock.elapsed()
     }
 
-    pub(super) fn stop(&self, started: Duration) {
-        let nanos = u64::try_from(self.clock.elapsed().saturating_sub(started).as_nanos()).unwrap_or(u64::MAX);
-        self.cost.fetch_add(nanos, Ordering::Relaxed);
+    /// The checkpoint is written whose mark was taken then.
+    fn written(&self, taken: Duration) {
+        let cost = self.now().saturating_sub(taken);
+        let mut costs = self.costs.lock().unwrap_or_else(PoisonError::into_inner);
+        costs.open.pop_front();
+        (costs.spent, costs.last) = (costs.spent + cost, cost);
     }
 }
 
@@ -251,8 +322,32 @@ impl Meter {
 mod tests {
     use serde_json::{Value, json};
 
+    use async_trait::async_trait;
+
     use super::*;
-    use crate::environment::Environment;
+
+    /// Stands where it is set.
+    #[derive(Debug, Default)]
+    struct Hand(Mutex<Duration>);
+
+    impl Hand {
+        fn set(&self, seconds: u64) {
+            *self.0.lock().unwrap() = Duration::from_secs(seconds);
+        }
+    }
+
+    #[async_trait]
+    impl Clock for Hand {
+        fn now(&self) -> DateTime<Utc> {
+            DateTime::UNIX_EPOCH + self.elapsed()
+        }
+
+        fn elapsed(&self) -> Duration {
+            *self.0.lock().unwrap()
+        }
+
+        async fn sleep(&self, _: Duration) {}
+    }
 
     fn rejects(count: usize) -> Vec<Reject> {
         let reject = json!({
@@ -274,7 +369,28 @@ mod tests {
     }
 
     fn pace(interval: Duration) -> Pace {
-        Pace::new(Environment::real().clock, interval)
+        Pace::new(Arc::new(Hand::default()), interval)
+    }
+
+    #[test]
+    fn a_checkpoint_is_due_once_all_of_them_and_the_next_stay_under_two_percent_of_the_run() {
+        let clock = Arc::new(Hand::default());
+        let mut pace = Pace::new(Arc::clone(&clock) as Arc<dyn Clock>, Duration::from_secs(30));
+        let meter = pace.meter();
+        let mut is_due_at = |seconds| {
+            clock.set(seconds);
+            marked(&mut pace).is_some()
+        };
+        assert!(!is_due_at(29) && is_due_at(30), "the first one, whose cost nobody knows");
+        clock.set(40);
+        meter.written(Duration::from_secs(30));
+        // 10 s were spent, and as much is to be.
+        assert!(!is_due_at(999) && is_due_at(1_000));
+        assert!(!is_due_at(1_100), "one is under way, and has cost 100 s by now");
+        clock.set(1_101);
+        meter.written(Duration::from_secs(1_100));
+        // 11 s were spent, and one more is to be.
+        assert!(is_due_at(1_130));
     }
 
     #[test]

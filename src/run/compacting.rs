@@ -47,7 +47,8 @@ impl Export<'_> {
             rewrite_schema: false,
             run_id: self.run_id.to_owned(),
         };
-        compact(table, &self.identity(), self.resource, self.environment, &options).await?;
+        let resource = committed.plan.as_deref().unwrap_or(self.resource);
+        compact(table, &self.identity(), resource, self.environment, &options).await?;
         let snapshot = table.snapshot().await?;
         // Of the files that the run wrote, those that are still there, and what the others were joined into.
         let is_new = |path: &str| committed.files.iter().any(|file| file.path == path);

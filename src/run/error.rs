@@ -48,6 +48,11 @@ pub enum RunError {
     Conflict { table: String, version: u64 },
 
     #[error(
+        "{table} is held by the process {pid} on {host}, which began earlier and waits for another table, perhaps for one that this run has appended to: this run does not wait for it"
+    )]
+    Circle { table: String, host: String, pid: u32 },
+
+    #[error(
         "{resource}: the numbers do not add up: {fetched} rows fetched, but {written} written, {duplicate} duplicate, {rejected} rejected, {filtered} filtered and {unchanged} unchanged; nothing was committed"
     )]
     Numbers {
@@ -76,6 +81,22 @@ pub enum RunError {
 
     #[error("{resource}: there is no resource `{parent}` to take records from")]
     NoParent { resource: String, parent: String },
+    #[error("{resource}: what the config says of columns does not fit those that were inferred:{problems}")]
+    Columns { resource: String, problems: String },
+
+    #[error(
+        "{resource}: the fields `{first}` and `{second}` would both become the column `{column}`, which readers do not tell apart"
+    )]
+    Clash { resource: String, first: String, second: String, column: String },
+
+    #[error("{resource}: none of the first {records} records has a field that could become a column")]
+    NoFields { resource: String, records: u64 },
+
+    #[error("{resource}: no record came to infer the columns from")]
+    NoRecords { resource: String },
+
+    #[error("a worker thread ended while it looked at the first pages; nothing was committed")]
+    Observing,
 
     #[error("{resource}: the request cannot be made")]
     Request { resource: String, source: BindError },
@@ -108,12 +129,14 @@ impl Failure for RunError {
             }
             Self::RewriteLimit { .. } | Self::UnfitField { .. } | Self::Request { .. } => ErrorKind::User,
             Self::ParentFailed { kind, .. } => *kind,
-            Self::ParentField { .. } => ErrorKind::User,
+            Self::ParentField { .. } | Self::Columns { .. } | Self::Clash { .. } => ErrorKind::User,
+            Self::NoFields { .. } | Self::NoRecords { .. } => ErrorKind::User,
             Self::TooManyRejects { .. } => ErrorKind::TooManyRejects,
-            Self::Conflict { .. } => ErrorKind::Conflict,
+            Self::Conflict { .. } | Self::Circle { .. } => ErrorKind::Conflict,
             Self::Interrupted { .. } => ErrorKind::Interrupted,
             Self::Numbers { .. } | Self::LoadColumns { .. } | Self::Worker { .. } => ErrorKind::Bug,
-            Self::Checkpoint(_) | Self::Stored(_) | Self::NoAttempt | Self::NoParent { .. } => ErrorKind::Bug,
+            Self::Checkpoint(_) | Self::Stored(_) | Self::NoAttempt => ErrorKind::Bug,
+            Self::Observing | Self::NoParent { .. } => ErrorKind::Bug,
         }
     }
 
@@ -126,8 +149,13 @@ impl Failure for RunError {
             Self::ShapeChanged { .. } => "schema_changed",
             Self::RewriteLimit { .. } => "rewrite_limit",
             Self::UnfitField { .. } => "unfit_field",
+            Self::Columns { .. } => "config",
+            Self::Clash { .. } => "column_clash",
+            Self::NoFields { .. } => "no_fields",
+            Self::NoRecords { .. } => "no_records",
             Self::TooManyRejects { .. } => "too_many_rejects",
             Self::Conflict { .. } => "commit_conflict",
+            Self::Circle { .. } => "table_busy",
             Self::Interrupted { .. } => "interrupted",
             Self::Numbers { .. } => "numbers",
             Self::Request { .. } => "request",
@@ -135,7 +163,7 @@ impl Failure for RunError {
             Self::ParentField { .. } => "parent_field",
             Self::NoParent { .. } => "no_parent",
             Self::LoadColumns { .. } => "load_columns",
-            Self::Worker { .. } => "worker",
+            Self::Worker { .. } | Self::Observing => "worker",
             Self::Checkpoint(_) | Self::Stored(_) => "checkpoint",
             Self::NoAttempt => "attempt",
         }
@@ -169,7 +197,17 @@ impl Failure for RunError {
             Self::TooManyRejects { rejects, .. } => rejects
                 .as_ref()
                 .map(|path| format!("the rejects are in {path}; mend the schema or raise `max_rejects`")),
+            Self::Columns { .. } => {
+                Some("mend the config; `restlake infer` with this config shows the columns that the records have".into())
+            }
+            Self::Clash { second, .. } => Some(format!(
+                "declare the columns, one of them under another name: `schema: {{columns: [{{name: …, source: {second}, type: …}}, …]}}`"
+            )),
+            Self::NoFields { .. } | Self::NoRecords { .. } => Some("`data_selector` names the array of records, which are objects".into()),
             Self::Conflict { .. } | Self::Interrupted { .. } => Some("run again".into()),
+            Self::Circle { .. } => {
+                Some("run again when it is done; runs that start one after another do not wait for each other".into())
+            }
             Self::Checkpoint(_) | Self::Stored(_) => Some("run again with --no-resume".into()),
             Self::Request { .. } => Some("mend the places `{…}` of the endpoint, or the values that fill them".into()),
             Self::ParentFailed { parent, .. } => {
@@ -178,7 +216,12 @@ impl Failure for RunError {
             Self::ParentField { .. } => {
                 Some("every record of the parent needs the field: name another one, or filter the parent's records".into())
             }
-            Self::NoParent { .. } | Self::Numbers { .. } | Self::LoadColumns { .. } | Self::Worker { .. } | Self::NoAttempt => {
+            Self::Numbers { .. }
+            | Self::LoadColumns { .. }
+            | Self::Worker { .. }
+            | Self::Observing
+            | Self::NoParent { .. }
+            | Self::NoAttempt => {
                 Some("this is a bug in restlake: please report it".into())
             }
         }

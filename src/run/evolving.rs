@@ -17,13 +17,13 @@ use futures::{StreamExt, TryStreamExt, stream};
 use serde::{Deserialize, Serialize};
 use tokio::task::{JoinHandle, spawn_blocking};
 
-use super::{RunError, pipeline::Staged, shape::partition_spec};
+use super::{RunError, inferring, pipeline::Staged, shape::partition_spec};
 use crate::{
     commit::{Attempt, TableSnapshot},
     decode::{DecodeError, Decoder},
     error::Result,
     model::{Batch, DataFile, EncodedFile, Page, StagedFile, UndeclaredField},
-    plan::{ResourcePlan, TableFormatKind, WriteDisposition, name_of_delta},
+    plan::{ResourcePlan, TableFormatKind, WriteDisposition, inference::limits},
     schema::{
         Column, ColumnType, ColumnsContract, SchemaChange, Source, TableSchema,
         change::{self, side_by_side},
@@ -34,7 +34,8 @@ use crate::{
 /// Files that are written again at the same time: while one is encoded, the next is read.
 const REWRITES_AT_ONCE: usize = 2;
 
-/// The resource with the schema that its table has from now on: the declared one, and what the table got by `evolve`.
+/// The resource with the schema that its table has from now on: the declared or recorded one, and what the table got by
+/// `evolve`. Open as it was if nothing is declared, nor recorded.
 ///
 /// # Errors
 /// [`RunError::ShapeChanged`] if the table's files do not allow it, [`RunError::RewriteLimit`] if there are too many of them.
@@ -43,7 +44,10 @@ pub(super) fn in_table(
     format: TableFormatKind,
     base: &TableSnapshot,
 ) -> Result<ResourcePlan, RunError> {
-    let mut resource = resource.clone();
+    let mut resource = inferring::recorded(resource, base)?;
+    if resource.inference.is_some() {
+        return Ok(resource);
+    }
     // What came by `evolve` stays known where no row is left; the log of a Delta table can't forget a column at all.
     let remembers = format == TableFormatKind::Delta || resource.write_disposition != WriteDisposition::Replace;
     if let Some(table) = base.schema.as_ref().filter(|_| remembers) {
@@ -233,36 +237,32 @@ impl Evolving {
 
     /// Columns for the batch's undeclared fields, as far as their values tell a type.
     fn columns_for(&self, batch: &Batch) -> Result<Vec<Column>, RunError> {
+        let limits = limits(self.resource.naming, self.format);
         let mut added: Vec<Column> = Vec::new();
-        for UndeclaredField { name, seen } in &batch.undeclared {
+        for UndeclaredField { name: field, seen } in &batch.undeclared {
             let Some(data_type) = seen.column_type() else { continue };
             // A struct is closed: fields that come into it later would be lost.
             let data_type = if has_struct(&data_type) { ColumnType::Json } else { data_type };
-            if let Some(reason) = self.no_name(name, &added) {
+            let name = limits.naming.column(field, limits.is_allowed);
+            if let Some(reason) = self.no_name(&name, &added) {
                 let resource = self.resource.name.clone();
-                return Err(RunError::UnfitField { resource, page: batch.page, field: name.clone(), reason });
+                return Err(RunError::UnfitField { resource, page: batch.page, field: field.clone(), reason });
             }
-            let source = Source::Evolved(name.clone());
-            added.push(Column { name: name.clone(), source, data_type, nullable: true, format: None });
+            let source = Source::Evolved(field.clone());
+            added.push(Column { name, source, data_type, nullable: true, format: None });
         }
         Ok(added)
     }
 
-    /// Why a field's name can be no column's.
+    /// Why a column cannot be called so.
     fn no_name(&self, name: &str, added: &[Column]) -> Option<String> {
         let is_taken = |other: &str| other.to_lowercase() == name.to_lowercase();
         let mut columns = self.resource.schema.columns.iter().chain(added);
         if let Some(other) = columns.find(|column| is_taken(&column.name)) {
             return Some(format!("the column `{}` is there already", other.name));
         }
-        if self.resource.partition_by.iter().any(|field| is_taken(&field.key)) {
-            return Some("a partition key has that name".to_owned());
-        }
-        if name.is_empty() || name.chars().any(char::is_control) {
-            return Some("a column's name is a line of text".to_owned());
-        }
-        let refused = self.format == TableFormatKind::Delta && !name_of_delta(name);
-        refused.then(|| "Delta tables cannot have that name".to_owned())
+        let is_key = self.resource.partition_by.iter().any(|field| is_taken(&field.key));
+        is_key.then(|| "a partition key has that name".to_owned())
     }
 }
 
@@ -281,6 +281,11 @@ impl Eras {
 
     pub(super) fn begin(&mut self, first_file: u64, schema: TableSchema) {
         self.later.push((first_file, schema));
+    }
+
+    /// What the schema was at first.
+    pub(super) fn first(&self) -> &TableSchema {
+        &self.first
     }
 
     /// What the schema has become.

@@ -52,7 +52,17 @@ enum End {
 
 impl<'a> Family<'a> {
     pub(super) fn new(plan: &'a Plan) -> Self {
-        let exported = plan.resources.iter().map(|resource| (resource, None));
+        Self::over(plan, None)
+    }
+
+    /// The family where nothing is exported, and all lists are read for the children alone.
+    pub(super) fn of_lists(plan: &'a Plan) -> Self {
+        Self::over(plan, Some(End::Well))
+    }
+
+    /// `end` is that of the exported ones.
+    fn over(plan: &'a Plan, end: Option<End>) -> Self {
+        let exported = plan.resources.iter().map(|resource| (resource, end));
         let others = plan.parents.iter().map(|resource| (resource, Some(End::Well)));
         let children: Vec<_> = plan.resources.iter().chain(&plan.parents).collect();
         let parent = |(resource, end): (&'a ResourcePlan, Option<End>)| {

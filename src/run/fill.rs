@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use super::{
     RunError,
-    checkpoint::{self, Checkpoints, Pace, Resumed},
+    checkpoint::{Checkpoints, Pace},
     evolving::Evolving,
+    inferring::Start,
     load_columns::LoadColumns,
     merging,
     outcome::Counters,
@@ -18,13 +19,14 @@ use crate::{
     decode::Decoder,
     dedup::Dedup,
     error::Result,
+    fetch::{PageSource, Position},
     merge::Collector,
     plan::{Bindings, MaxRejects, MergePlan, MergeStrategy, PartitionField, Transform, WriteDisposition},
     write::{TableWriter, WriteOptions},
 };
 
 /// One part in so many of the memory is for pages.
-const PAGES_PART: u64 = 4;
+pub(super) const PAGES_PART: u64 = 4;
 
 /// And for finished files that wait to be staged. The rest is for rows and open files: a file is in memory until it is whole.
 pub(super) const FILES_PART: u64 = 4;
@@ -36,11 +38,11 @@ impl Export<'_> {
         table: &dyn TableFormat,
         attempt: &Attempt,
         base: &TableSnapshot,
-        resumed: Option<Resumed>,
+        start: Start,
         counters: &mut Counters,
     ) -> Result<Staged> {
         let mut rejects = table.workspace().rejects(self.run_id);
-        let staged = self.fill(attempt, base, resumed, &mut rejects, counters).await;
+        let staged = self.fill(attempt, base, start, &mut rejects, counters).await;
         // Rejects are kept whatever became of the run: they say why.
         let written = rejects.finish().await;
         let staged = staged?;
@@ -52,11 +54,16 @@ impl Export<'_> {
         &self,
         attempt: &Attempt,
         base: &TableSnapshot,
-        resumed: Option<Resumed>,
+        start: Start,
         rejects: &mut RejectWriter,
         counters: &mut Counters,
     ) -> Result<Staged> {
         let clock = &self.environment.clock;
+        let (resumed, taken) = match start {
+            Start::First => (None, None),
+            Start::Behind(resumed) => (Some(*resumed), None),
+            Start::Taken(pages) => (None, Some(pages)),
+        };
         // Versions of rows begin when the run did that brought the first of them.
         let began = resumed.as_ref().map_or(self.began, |resumed| resumed.began);
         let merge = merging::plan(self.resource, began);
@@ -65,20 +72,22 @@ impl Export<'_> {
         let mut table = TableStage::new(self.dedup()?, self.collector(&merge)?, writer, schema);
         let mut evolving = Evolving::new(self.resource, self.table_format, base, self.decoder()?);
         let rows = self.family.rows_for(&self.resource.name).filter(|_| resumed.is_none());
-        let (mut files, mut position) = (Vec::new(), None);
+        let pages = match taken {
+            Some(pages) => pages,
+            None => self.pages(resumed.as_ref().map(|resumed| resumed.position.clone()))?,
+        };
+        let mut pages = Watched::new(pages, rows);
+        let mut files = Vec::new();
         if let Some(resumed) = resumed {
             for reject in &resumed.rejects {
                 rejects.write(reject).await?;
             }
             table = table.resume(resumed.states.iter().map(Vec::as_slice))?;
             evolving.resume(table.schema())?;
-            position = Some(resumed.position);
             files = resumed.files;
         }
-        let source = self.sources().open(self.resource, self.rows, &Bindings::default(), position)?;
-        let mut pages = Watched::new(source, rows);
         let pace = Pace::new(Arc::clone(clock), self.resource.checkpoint.interval);
-        let fingerprint = checkpoint::fingerprint(self.resource, self.source, Some(self.memory), self.rows_digest())?;
+        let fingerprint = self.fingerprint(Some(self.memory))?;
         let pipeline = Pipeline {
             resource: self.resource,
             reporter: self.reporter,
@@ -99,6 +108,11 @@ impl Export<'_> {
             self.family.keep(&self.resource.name, rows);
         }
         staged
+    }
+
+    /// The resource's pages: all of them, or those behind a position.
+    pub(super) fn pages(&self, behind: Option<Position>) -> Result<Box<dyn PageSource>> {
+        self.sources().open(self.resource, self.rows, &Bindings::default(), behind)
     }
 
     pub(super) fn sources(&self) -> Sources<'_> {

@@ -5,12 +5,12 @@ use std::{collections::BTreeMap, time::Duration};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    commit::HeldLease,
     error::{Error, ErrorKind, chain},
     fetch::PageSource,
     model::DataFile,
     plan::{ResourcePlan, TableFormatKind, reader::duckdb},
     report::{ErrorSummary, FileSummary, ResourceSummary, Status, Summary},
+    schema::TableSchema,
     store::Destination,
 };
 
@@ -20,33 +20,17 @@ pub struct Outcome {
     pub summary: Summary,
     /// Of each resource that failed; empty if none did.
     pub kinds: Vec<ErrorKind>,
+    /// By resource, the schema of each table that was committed to.
+    pub schemas: Vec<(String, TableSchema)>,
 }
 
 /// How one resource ended.
 #[derive(Debug)]
 pub(super) struct Ended {
     pub(super) summary: ResourceSummary,
+    /// That of the table, if something was committed.
+    pub(super) schema: Option<TableSchema>,
     pub(super) kind: Option<ErrorKind>,
-    /// Of the commit, until the whole run is over.
-    pub(super) held: Option<Claim>,
-}
-
-/// What a run holds of a table that it has committed to.
-#[derive(Debug)]
-pub(super) struct Claim {
-    pub(super) lease: HeldLease,
-    /// Whether the same once more would give another table.
-    pub(super) appends: bool,
-}
-
-impl Claim {
-    /// The run is over. What was appended to one table must not be appended again because another one failed.
-    pub(super) async fn end(self, is_ok: bool) {
-        let ended = if self.appends && !is_ok { self.lease.leave().await } else { self.lease.release().await };
-        if let Err(error) = ended {
-            tracing::warn!(error = %chain(&error), "the claim of the run was not ended");
-        }
-    }
 }
 
 /// What a merge counted; all zero where nothing is merged.
@@ -180,6 +164,8 @@ pub(super) struct Committed {
     /// Rows of the run itself: files that were written again are in `files`, their rows are not counted here.
     pub(super) rows_written: u64,
     pub(super) files: Vec<DataFile>,
+    /// The resource with the columns that the table has now.
+    pub(super) plan: Option<Box<ResourcePlan>>,
 }
 
 impl Outcome {
@@ -190,9 +176,11 @@ impl Outcome {
             kinds if kinds.contains(&ErrorKind::Interrupted) => Status::Interrupted,
             _ => Status::Failed,
         };
+        let schema = |ended: &Ended| Some((ended.summary.name.clone(), ended.schema.clone()?));
+        let schemas = ended.iter().filter_map(schema).collect();
         let resources = ended.into_iter().map(|ended| ended.summary).collect();
         let summary = Summary { pipeline, run_id, status, elapsed_seconds: elapsed.as_secs_f64(), resources };
-        Self { summary, kinds }
+        Self { summary, kinds, schemas }
     }
 }
 
@@ -204,6 +192,7 @@ impl Ended {
         destination: &Destination,
         format: TableFormatKind,
     ) -> Self {
+        let resource = committed.plan.as_deref().unwrap_or(resource);
         let mut summary = summary(resource, Status::Ok, counters);
         summary.rows_written = committed.rows_written;
         summary.bytes_written = committed.files.iter().map(|file| file.bytes).sum();
@@ -211,27 +200,25 @@ impl Ended {
         summary.table_version = committed.version;
         summary.table_rows = committed.table_rows;
         summary.files = committed.files.iter().map(|file| file_summary(&resource.table, file)).collect();
-        Self { summary, kind: None, held: None }
+        let schema = Some(resource.schema.clone()).filter(|schema| !schema.columns.is_empty());
+        Self { summary, schema, kind: None }
     }
 
     pub(super) fn failed(resource: &ResourcePlan, counters: &Counters, error: &Error) -> Self {
         let status = if error.kind() == ErrorKind::Interrupted { Status::Interrupted } else { Status::Failed };
         let mut summary = summary(resource, status, counters);
         summary.error = Some(ErrorSummary { code: error.code().to_owned(), message: chain(error), hint: error.hint() });
-        Self { summary, kind: Some(error.kind()), held: None }
+        Self { summary, schema: None, kind: Some(error.kind()) }
     }
 
     /// As the config wants it.
     pub(super) fn left_out(resource: &ResourcePlan) -> Self {
-        Self { summary: summary(resource, Status::Skipped, &Counters::default()), kind: None, held: None }
+        Self { summary: summary(resource, Status::Skipped, &Counters::default()), schema: None, kind: None }
     }
 
     pub(super) fn skipped(resource: &ResourcePlan) -> Self {
-        Self {
-            summary: summary(resource, Status::Skipped, &Counters::default()),
-            kind: Some(ErrorKind::Interrupted),
-            held: None,
-        }
+        let summary = summary(resource, Status::Skipped, &Counters::default());
+        Self { summary, schema: None, kind: Some(ErrorKind::Interrupted) }
     }
 }
 

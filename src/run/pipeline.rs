@@ -144,7 +144,7 @@ impl Pipeline<'_> {
         let written = written.unwrap_or(Err(Stop::Elsewhere));
         match (read, written, staged) {
             (Ok(()), Ok(written), Ok(files)) => {
-                counters.rows_duplicate = written.duplicates;
+                counters.rows_duplicate += written.duplicates;
                 counters.rows_filtered += written.incoming.as_ref().map_or(0, Incoming::filtered);
                 let Written { index, superseded, incoming, next_sequence, eras, .. } = written;
                 Ok(Staged { files, index, superseded, incoming: incoming.map(Arc::new), next_sequence, eras })
@@ -212,6 +212,7 @@ impl Reader<'_> {
         let Settled { batch, grown } = self.evolving.settle(read.map_err(|_| Stop::Elsewhere)?).await?;
         self.counters.rows_fetched += batch.rows_fetched;
         self.counters.rows_filtered += batch.rows_filtered;
+        self.counters.rows_duplicate += batch.rows_duplicate;
         self.counters.rows_rejected += batch.rows_rejected;
         self.counters.values_discarded += batch.values_discarded;
         for reject in &batch.rejects {
@@ -326,6 +327,13 @@ pub(super) struct TableStage {
     rows: u64,
 }
 
+/// The schema of the first rows, from what a checkpoint holds.
+pub(super) fn first_schema(state: &[u8]) -> Result<TableSchema, RunError> {
+    let state: StageState = postcard::from_bytes(state)?;
+    let eras: Eras = serde_json::from_str(&state.eras).map_err(RunError::Stored)?;
+    Ok(eras.first().clone())
+}
+
 impl TableStage {
     /// `schema` is that of the first rows.
     pub(super) fn new(
@@ -342,9 +350,8 @@ impl TableStage {
             match input.blocking_recv() {
                 None => return Err(Stop::Elsewhere),
                 Some(Input::Mark(mut mark)) => {
-                    let started = meter.start();
+                    mark.taken = meter.now();
                     let flushed = self.flush(&mut mark)?;
-                    meter.stop(started);
                     files.send(flushed)?;
                     files.mark(mark)?;
                 }

@@ -7,8 +7,10 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use super::{
     begin::Beginning,
     change::Work,
+    claims::{self, Claims},
+    evolving,
     family::Family,
-    outcome::{Claim, Committed, Counters, Ended},
+    outcome::{Committed, Counters, Ended},
     rows::Rows,
 };
 use crate::{
@@ -40,6 +42,8 @@ pub(super) struct Export<'a> {
     pub(super) wait: bool,
     /// Whether what a dead run left may be gone on with.
     pub(super) resume: bool,
+    /// What the run holds of the tables that it is done with.
+    pub(super) claims: &'a Claims,
     /// Bytes that this resource may hold.
     pub(super) memory: u64,
     pub(super) client: &'a Arc<Client>,
@@ -62,14 +66,15 @@ impl Export<'_> {
             Err(error) => return Ended::failed(self.resource, &counters, &error),
         };
         let exported = self.export(table.as_ref(), &mut counters).await;
-        let mut ended = match exported {
+        let ended = match exported {
             Ok(committed) => Ended::committed(self.resource, &counters, committed, self.destination, self.table_format),
             Err(error) => Ended::failed(self.resource, &counters, &error),
         };
         self.record(table.as_ref(), started, &counters, &ended).await;
-        // Until the whole run is over, others find this one alive, also where this table is done.
-        let appends = self.resource.write_disposition == WriteDisposition::Append;
-        ended.held = table.workspace().held().await.map(|lease| Claim { lease, appends });
+        if let Some(lease) = table.workspace().held().await {
+            let appends = self.resource.write_disposition == WriteDisposition::Append;
+            if appends { self.claims.hold(lease).await } else { claims::best_effort(lease.release()).await }
+        }
         ended
     }
 
@@ -81,7 +86,7 @@ impl Export<'_> {
         let rows = begun.rows.clone();
         let (mut work, resource, resumed) = Work::new(begun);
         let export = Export { resource: &resource, rows: rows.as_ref(), ..*self };
-        let committed = export.stage_and_commit(table, &mut work, resumed, counters).await;
+        let committed = export.infer_and_commit(table, &mut work, resumed, counters).await;
         if let (Err(error), Some(attempt)) = (&committed, work.into_attempt()) {
             // The failure is what the user must hear of; what it leaves behind, the next run takes away. Nothing is deleted
             // that a commit may name.
@@ -110,7 +115,9 @@ impl Export<'_> {
         // It may have joined some of them after that.
         files.retain(|file| snapshot.files.contains(file));
         let rows_written = counters.rows_appended();
-        Ok(Committed { version: snapshot.version, table_rows: snapshot.rows, rows_written, files })
+        let plan = evolving::in_table(self.resource, self.table_format, &snapshot)?;
+        let (version, table_rows) = (snapshot.version, snapshot.rows);
+        Ok(Committed { version, table_rows, rows_written, files, plan: Some(Box::new(plan)) })
     }
 
     /// The record of the run is for people: that it can't be written changes nothing.

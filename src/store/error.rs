@@ -235,14 +235,14 @@ fn remote_cause(error: &(dyn StdError + 'static), kind: Kind) -> Cause {
     let text = error.to_string();
     let status = text.split("status code: ").nth(1).and_then(|rest| rest.get(..3));
     match (element(&text, "Code"), status) {
+        // Too slow and too many: passing, and no word on what was done. S3 answers 400 to a body that came too slowly.
+        (Some("RequestTimeout"), _) | (_, Some("408" | "429")) => Cause::Unreachable,
         (Some("NoSuchBucket"), _) | (_, Some("404")) => Cause::NotFound,
         (Some("SignatureDoesNotMatch" | "InvalidAccessKeyId" | "ExpiredToken" | "InvalidToken" | "NotSignedUp"), _) => {
             Cause::Unauthenticated
         }
         (_, Some("401")) => Cause::Unauthenticated,
         (_, Some("403")) => Cause::PermissionDenied,
-        // Too slow and too many: passing, and no word on what was done.
-        (_, Some("408" | "429")) => Cause::Unreachable,
         (_, Some(status)) if status.starts_with('4') => Cause::Refused,
         _ => Cause::Unreachable,
     }

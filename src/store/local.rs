@@ -2,6 +2,7 @@
 //! there goes.
 
 use std::{
+    collections::BTreeSet,
     fs::{self, DirEntry},
     io,
     path::{Component, Path as FilePath, PathBuf},
@@ -73,6 +74,20 @@ pub(super) fn sweep(
     Ok(())
 }
 
+/// Syncs the directories that files were deleted from.
+pub(super) fn sync_deleted(files: &[PathBuf]) -> io::Result<()> {
+    let synced = held_entries(files).into_iter().map(|directory| {
+        // Another process may have emptied and removed it: then there is nothing in it that could come back.
+        unless_gone(fs::File::open(directory).and_then(|directory| directory.sync_all()))
+    });
+    synced.collect()
+}
+
+/// The directories whose entries the files were, or the directories that went with them.
+fn held_entries(files: &[PathBuf]) -> BTreeSet<&FilePath> {
+    files.iter().filter_map(|file| file.ancestors().skip(1).find(|above| above.is_dir())).collect()
+}
+
 fn entries(directory: &FilePath) -> io::Result<impl Iterator<Item = io::Result<DirEntry>>> {
     Ok(unless_gone(fs::read_dir(directory).map(Some))?.into_iter().flatten())
 }
@@ -103,4 +118,20 @@ fn remove_empty(disk: &FilePath, directory: &FilePath) {
     let above = directory.ancestors().take_while(|above| above.starts_with(disk) && *above != disk);
     // One that is not empty ends it, as does one that cannot be removed, which does no harm.
     let _ = above.map(fs::remove_dir).take_while(Result::is_ok).count();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_deletion_is_synced_in_the_nearest_directory_that_is_left() {
+        let disk = tempfile::tempdir().unwrap();
+        let path = |path: &str| disk.path().join(path);
+        fs::create_dir_all(path("table/day=1")).unwrap();
+        let deleted = [path("table/day=1/a"), path("table/day=1/b"), path("table/day=2/hour=3/c")];
+        assert_eq!(held_entries(&deleted), BTreeSet::from([path("table/day=1").as_path(), path("table").as_path()]));
+        sync_deleted(&deleted).unwrap();
+        sync_deleted(&[]).unwrap();
+    }
 }

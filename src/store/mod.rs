@@ -43,6 +43,8 @@ pub struct Store {
     /// Where in the store the destination begins.
     pub root: Path,
     context: Arc<Context>,
+    /// Whether its put-if-absent was found to be one.
+    conditional: Arc<AtomicBool>,
 }
 
 /// What errors need to know of a store.
@@ -76,13 +78,14 @@ impl Store {
     }
 
     fn with_context(store: Arc<dyn ObjectStore>, root: Path, context: Context) -> Self {
-        Self { store, root, context: Arc::new(context) }
+        Self { store, root, context: Arc::new(context), conditional: Arc::default() }
     }
 
     /// The same destination with its object store replaced by a decorator around it.
     #[must_use]
     pub fn decorate(&self, decorate: impl FnOnce(Arc<dyn ObjectStore>) -> Arc<dyn ObjectStore>) -> Self {
-        Self { store: decorate(Arc::clone(&self.store)), root: self.root.clone(), context: Arc::clone(&self.context) }
+        let (root, context) = (self.root.clone(), Arc::clone(&self.context));
+        Self { store: decorate(Arc::clone(&self.store)), root, context, conditional: Arc::default() }
     }
 
     /// The table's part of the destination: `<destination>/<name>/`.

@@ -1,6 +1,14 @@
 //! One table's part of a store: paths are relative to the table, errors name store and path.
 
-use std::{io, ops::Range, sync::Arc, time::SystemTime};
+use std::{
+    io,
+    ops::Range,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::SystemTime,
+};
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
@@ -35,6 +43,7 @@ pub struct TableStore {
     store: Arc<dyn ObjectStore>,
     root: Path,
     context: Arc<Context>,
+    conditional: Arc<AtomicBool>,
 }
 
 impl TableStore {
@@ -43,7 +52,8 @@ impl TableStore {
         if root == store.root {
             return Err(StoreError::Name { name: table.to_owned(), reason: "it is empty".into() });
         }
-        Ok(Self { store: Arc::clone(&store.store), root, context: Arc::clone(&store.context) })
+        let (context, conditional) = (Arc::clone(&store.context), Arc::clone(&store.conditional));
+        Ok(Self { store: Arc::clone(&store.store), root, context, conditional })
     }
 
     /// The object store itself, for what needs a reader of its own.
@@ -63,6 +73,20 @@ impl TableStore {
     pub fn path_of(&self, location: &Path) -> Option<String> {
         let rest = location.as_ref().strip_prefix(self.root.as_ref())?.strip_prefix('/')?;
         Some(rest.to_owned())
+    }
+
+    /// Whether a request that is on its way when its sender dies can still arrive: not on this machine.
+    pub fn is_behind_a_network(&self) -> bool {
+        self.context.kind == Kind::Cloud
+    }
+
+    /// Whether the store's put-if-absent was found to be one since it was opened.
+    pub fn is_conditional(&self) -> bool {
+        self.conditional.load(Ordering::Relaxed)
+    }
+
+    pub fn set_conditional(&self) {
+        self.conditional.store(true, Ordering::Relaxed);
     }
 
     /// How messages call a path of the table.
@@ -200,6 +224,16 @@ impl TableStore {
             Err(error) if self.lost_directory(&error) => Ok(false),
             Err(error) => Err(self.error("move", from, &error)),
         }
+    }
+
+    /// Makes sure that what was deleted at these paths stays so when the power goes out, on local disk: deletions alone are
+    /// not synced there. Elsewhere what the store has confirmed is done.
+    pub async fn sync_deleted(&self, paths: Vec<String>) -> Result<(), StoreError> {
+        let Some(disk) = self.context.disk.clone() else { return Ok(()) };
+        let locations = paths.iter().map(|path| Ok(disk.join(self.location(path)?.as_ref())));
+        let deleted: Vec<_> = locations.collect::<Result<_, StoreError>>()?;
+        let synced = spawn_blocking(move || local::sync_deleted(&deleted)).await;
+        synced.map_err(io::Error::from).flatten().map_err(|error| self.error("delete", "", &error))
     }
 
     /// Deletes what writes that were cut off left below a directory of the table, on local disk; other stores keep nothing

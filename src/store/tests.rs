@@ -254,6 +254,9 @@ fn only_an_answer_that_says_no_is_a_refusal() {
         let error = cloud.error("write", "a", &generic(format!("status code: {status} because").into()));
         assert_eq!((error.kind(), error.is_refusal()), (kind, kind == ErrorKind::User), "{status}");
     }
+    let slow = "status code: 400 because <Error><Code>RequestTimeout</Code><Message>slow</Message></Error>";
+    let error = cloud.error("write", "a", &generic(slow.into()));
+    assert_eq!((error.kind(), error.is_refusal()), (ErrorKind::Transient, false));
 }
 
 #[tokio::test]

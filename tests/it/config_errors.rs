@@ -204,6 +204,23 @@ schema = {columns = [{name = \"id\", type = \"list<intt>\"}]}
 }
 
 #[test]
+fn a_data_file_that_s3_could_not_copy_is_refused_where_its_size_stands() {
+    let config = |size: &str| {
+        format!(
+            "client: {{base_url: \"https://a.example\", paginator: single_page}}
+resources: [{{name: t, schema: {{columns: [{{name: id, type: int64}}]}}}}]
+destination:
+  url: ./lake
+  parquet: {{target_file_size: {size}}}
+"
+        )
+    };
+    let directory = directory(&[("large.yaml", &config("6GB")), ("largest.yaml", &config("5GB"))]);
+    assert_snapshot!(problems(&directory, "large.yaml"), @"large.yaml:5:31: destination.parquet.target_file_size: expected a size of at most 5GB, such as `256MB` or `1GiB`, found `6GB`");
+    assert!(loaded(&directory, "largest.yaml").is_ok());
+}
+
+#[test]
 fn problems_of_the_config_and_of_the_schema_files_it_names_come_together() {
     let yaml =
         "client: {base_url: \"${BASE}\", auth: {token: \"${TOKEN:-}\"}, retry: {max_attempts: 0, max_backoff: 5 min}}

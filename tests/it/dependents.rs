@@ -75,7 +75,8 @@ fn plan_of(server: &Server, lake: &Path, resources: &[Value], concurrency: usize
     let config = json!({
         "name": "blog",
         "client": {
-            "base_url": server.url(), "max_concurrency": concurrency, "paginator": {"type": "offset", "limit": 2},
+            "base_url": server.url(), "max_concurrency": concurrency,
+            "paginator": {"type": "offset", "limit": 2, "total_path": "total"},
             "retry": {"max_attempts": 1},
         },
         "resource_defaults": {"endpoint": {"data_selector": "data"}, "write_disposition": "replace"},

@@ -463,7 +463,7 @@ mod records {
     async fn with_selector(selector: &str, paginator: PaginatorPlan, body: &str) -> Outcome {
         let server = Server::scripted([Reply::json(body)]).await;
         fetch(&server, |_, resource| {
-            resource.data_selector = plans::selector(selector);
+            resource.data_selector = Some(plans::selector(selector));
             resource.paginator = paginator;
         })
         .await

@@ -9,11 +9,12 @@ use std::{
 };
 
 const TABLE: &str = "\
-main → cli → run → maintain → {fetch, decode, dedup, write, merge, commit} → plan → config → {digest, schema, json, keys, store, report, model, environment, secret, error}
+main → cli → run → maintain → import → {fetch, decode, dedup, write, merge, commit} → plan → config → {digest, schema, json, keys, store, report, model, environment, secret, error}
 Stages never import one another, except that merge may use write, and maintain may use write, merge and commit. No stage reads config.";
 
 /// Upper layers first; a module may import what stands in a lower layer.
-const LAYERS: [&[&str]; 8] = [&["main"], &["cli"], &["run"], &["maintain"], STAGES, &["plan"], &["config"], FOUNDATION];
+const LAYERS: [&[&str]; 9] =
+    [&["main"], &["cli"], &["run"], &["maintain"], &["import"], STAGES, &["plan"], &["config"], FOUNDATION];
 
 const STAGES: &[&str] = &["fetch", "decode", "dedup", "write", "merge", "commit"];
 

@@ -7,7 +7,7 @@ use restlake::{
     environment::FaultPoint,
     error::Failure,
     fetch::{Client, FetchError, PageSource, Pages},
-    plan::{ClientPlan, PaginatorPlan, ResourcePlan, Template},
+    plan::{ClientPlan, OffsetPlan, PageNumberPlan, PaginatorPlan, ResourcePlan, Slot, Template},
     secret::Redactor,
 };
 use serde_json::json;
@@ -95,8 +95,8 @@ async fn offset_without_a_total_ends_at_the_empty_page() {
 #[tokio::test]
 async fn offset_names_its_parameters_as_the_config_says_and_may_leave_the_limit_out() {
     let plan = adjusted(plans::offset(10), |plan| {
-        if let PaginatorPlan::Offset { offset, offset_param, limit_param, maximum_offset, .. } = plan {
-            (*offset, *offset_param, *limit_param, *maximum_offset) = (5, "skip".to_owned(), None, Some(15));
+        if let PaginatorPlan::Offset(OffsetPlan { offset, offset_param, limit_param, maximum_offset, .. }) = plan {
+            (*offset, *offset_param, *limit_param, *maximum_offset) = (5, Slot::param("skip"), None, Some(15));
         }
     });
     let rows = numbered_rows(25);
@@ -118,14 +118,14 @@ async fn a_total_in_a_header_ends_offsets_and_page_numbers() {
     })
     .await;
     let plan = adjusted(plans::offset(10), |plan| {
-        if let PaginatorPlan::Offset { total_header, .. } = plan {
+        if let PaginatorPlan::Offset(OffsetPlan { total_header, .. }) = plan {
             total_header.clone_from(&header);
         }
     });
     assert_eq!((read_in_turn(&server, plan).await.ids, server.requests().len()), (ids(25), 3));
     let server = Server::start(numbered_pages(1, |_, reply| reply.header("x-total-count", "25"))).await;
     let plan = adjusted(plans::page_number(), |plan| {
-        if let PaginatorPlan::PageNumber { total_header, .. } = plan {
+        if let PaginatorPlan::PageNumber(PageNumberPlan { total_header, .. }) = plan {
             *total_header = header;
         }
     });
@@ -137,17 +137,17 @@ async fn a_total_in_a_header_ends_offsets_and_page_numbers() {
 async fn page_numbers_end_by_the_empty_page_the_total_the_maximum_or_has_more() {
     let none: fn(&mut PaginatorPlan) = |_| {};
     let total: fn(&mut PaginatorPlan) = |plan| {
-        if let PaginatorPlan::PageNumber { total_path, .. } = plan {
+        if let PaginatorPlan::PageNumber(PageNumberPlan { total_path, .. }) = plan {
             *total_path = Some(plans::selector("pages"));
         }
     };
     let maximum: fn(&mut PaginatorPlan) = |plan| {
-        if let PaginatorPlan::PageNumber { maximum_page, .. } = plan {
+        if let PaginatorPlan::PageNumber(PageNumberPlan { maximum_page, .. }) = plan {
             *maximum_page = Some(3);
         }
     };
     let has_more: fn(&mut PaginatorPlan) = |plan| {
-        if let PaginatorPlan::PageNumber { has_more_path, .. } = plan {
+        if let PaginatorPlan::PageNumber(PageNumberPlan { has_more_path, .. }) = plan {
             *has_more_path = Some(plans::selector("more"));
         }
     };
@@ -169,8 +169,8 @@ async fn page_numbers_may_start_at_zero_and_under_another_name() {
     })
     .await;
     let plan = adjusted(plans::page_number(), |plan| {
-        if let PaginatorPlan::PageNumber { base_page, page, page_param, total_path, .. } = plan {
-            (*base_page, *page, *page_param) = (0, 0, "_page".to_owned());
+        if let PaginatorPlan::PageNumber(PageNumberPlan { base_page, page, page_param, total_path, .. }) = plan {
+            (*base_page, *page, *page_param) = (0, 0, Slot::param("_page"));
             *total_path = Some(plans::selector("pages"));
         }
     });
@@ -333,7 +333,7 @@ async fn errors_beyond_the_end_are_dropped_if_the_list_ends_before_them() {
         })
         .await;
         let plan = adjusted(plans::offset(10), |plan| {
-            if let PaginatorPlan::Offset { has_more_path, .. } = plan {
+            if let PaginatorPlan::Offset(OffsetPlan { has_more_path, .. }) = plan {
                 *has_more_path = Some(plans::selector("more"));
             }
         });
@@ -371,7 +371,7 @@ async fn an_empty_answer_ends_the_list_and_so_does_one_without_a_place_for_recor
         assert_eq!((list.ids, list.error.map(|error| error.to_string())), (ids(20), None), "{instead}");
     }
     let plan = adjusted(plans::page_number(), |plan| {
-        if let PaginatorPlan::PageNumber { total_path, .. } = plan {
+        if let PaginatorPlan::PageNumber(PageNumberPlan { total_path, .. }) = plan {
             *total_path = Some(plans::selector("pages"));
         }
     });
@@ -399,7 +399,7 @@ async fn pages_without_a_place_for_records_are_dropped_if_the_list_ends_before_t
     })
     .await;
     let plan = adjusted(plans::offset(10), |plan| {
-        if let PaginatorPlan::Offset { has_more_path, .. } = plan {
+        if let PaginatorPlan::Offset(OffsetPlan { has_more_path, .. }) = plan {
             *has_more_path = Some(plans::selector("more"));
         }
     });

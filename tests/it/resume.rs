@@ -1,5 +1,7 @@
 //! A run that fails behind a checkpoint is gone on with by the next one, whose table is that of a run that nothing disturbed.
 
+mod faults;
+
 use std::{
     collections::BTreeMap,
     sync::{
@@ -253,11 +255,22 @@ async fn the_replacement_of_ranges_is_gone_on_with_behind_every_page() {
 
 /// A run that broke off behind the third page, and what the next one says and asks for.
 async fn next_after(change: impl Fn(&mut Plan), environment: Environment) -> (ResourceSummary, Vec<u64>) {
+    next_between(|_| {}, change, environment).await
+}
+
+/// The same, with a change of the first run, too.
+async fn next_between(
+    first: impl Fn(&mut Plan),
+    change: impl Fn(&mut Plan),
+    environment: Environment,
+) -> (ResourceSummary, Vec<u64>) {
     let api = api_of(30).await;
     let lake = TempDir::new().unwrap();
     let resource = json!({"write_disposition": "replace", "primary_key": "id"});
     api.breaks_at(15);
-    assert_eq!(run_still(plan(&api, &lake, &resource)).await.kinds, [ErrorKind::User]);
+    let mut broken = plan(&api, &lake, &resource);
+    first(&mut broken);
+    assert_eq!(run_still(broken).await.kinds, [ErrorKind::User]);
     api.breaks_at(u64::MAX);
     let asked = api.server.requests().len();
     let mut plan = plan(&api, &lake, &resource);
@@ -302,10 +315,49 @@ async fn another_header_or_user_starts_over_and_says_so() {
     let user = |plan: &mut Plan| {
         plan.client.auth = AuthPlan::HttpBasic { username: "b".into(), password: Secret::new("secret".into()) };
     };
-    for change in [&tenant as &dyn Fn(&mut Plan), &user] {
+    let own = |plan: &mut Plan| {
+        let header = (Template::literal("Tenant"), Secret::new(Template::literal("b")));
+        plan.resources[0].request.headers.push(header);
+    };
+    for change in [&tenant as &dyn Fn(&mut Plan), &user, &own] {
         let (summary, asked) = next_after(change, still()).await;
         assert_eq!(asked, [0, 5, 10, 15, 20, 25]);
         assert!(says(&summary, "the config or the schema has changed"), "{:?}", summary.warnings);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_value_of_a_resources_own_header_starts_over_and_another_credential_does_not() {
+    let with = |name: &'static str, value: &'static str| {
+        move |plan: &mut Plan| {
+            let header = (Template::literal(name), Secret::new(Template::literal(value)));
+            plan.resources[0].request.headers.push(header);
+        }
+    };
+    for (name, asked) in [("Tenant", vec![0, 5, 10, 15, 20, 25]), ("X-Api-Key", vec![15, 20, 25])] {
+        assert_eq!(next_between(with(name, "a"), with(name, "b"), still()).await.1, asked, "{name}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_decides_neither_rows_nor_files_may_change() {
+    let changed = |plan: &mut Plan| {
+        let resource = &mut plan.resources[0];
+        resource.checkpoint.resume_within = Duration::from_secs(60);
+        resource.checkpoint.interval = Duration::from_secs(1);
+        (resource.rewrite_limit, resource.compact_above) = (1, Some(7));
+        resource.max_rejects = Some(restlake::plan::MaxRejects::Rows(5));
+        resource.warnings.push("something to know".into());
+    };
+    assert_eq!(next_after(changed, still()).await.1, [15, 20, 25]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn resume_within_decides_how_old_checkpoints_may_be() {
+    for (minutes, asked) in [(20, vec![15, 20, 25]), (5, vec![0, 5, 10, 15, 20, 25])] {
+        let changed =
+            move |plan: &mut Plan| plan.resources[0].checkpoint.resume_within = Duration::from_secs(minutes * 60);
+        assert_eq!(next_after(changed, later(Duration::from_secs(600))).await.1, asked, "{minutes}");
     }
 }
 

@@ -6,8 +6,10 @@ mod decorators;
 pub mod fixture;
 mod held;
 mod history;
+mod landing;
 mod living;
 mod owners;
+mod quirks;
 mod races;
 mod rebase;
 mod suite;
@@ -64,6 +66,12 @@ macro_rules! conformance {
             owners => only_names_of_restlake_are_cleaned_up,
             owners => staged_files_that_were_taken_away_are_not_committed,
             owners => an_attempt_that_lost_a_file_is_abandoned_with_all_its_others,
+            landing => a_writer_whose_attempt_is_being_deleted_finds_out_before_it_commits,
+            landing => a_commit_that_is_never_answered_is_given_up,
+            landing => a_renewal_that_hangs_holds_no_commit_up,
+            landing => a_renewal_that_hangs_is_given_up_and_tried_again,
+            quirks => a_store_that_overwrites_is_refused_before_anything_is_staged,
+            quirks => a_run_that_waits_is_not_sent_home_by_a_store_that_fails_for_a_while,
             races => an_attempt_whose_record_comes_back_is_left_alone,
             races => an_attempt_without_a_record_is_cleaned_up,
             living => a_run_finds_who_works_on_the_table_and_since_when,
@@ -119,6 +127,42 @@ mod parquet_log {
         crash => every_fault_point_before_the_commit_gives_the_old_table_and_every_other_the_new_one,
         races => an_attempt_that_commits_and_dies_while_it_is_judged_is_published,
         races => the_first_files_of_another_first_run_are_not_foreign,
+    }
+}
+
+#[tokio::test]
+async fn a_commit_is_not_sent_again_once_another_run_has_taken_the_attempt_in_memory() {
+    landing::a_commit_is_not_sent_again_once_another_run_has_taken_the_attempt(Lake::memory(PARQUET).await).await;
+}
+
+#[tokio::test]
+async fn a_commit_is_not_sent_again_once_another_run_has_taken_the_attempt_on_disk() {
+    landing::a_commit_is_not_sent_again_once_another_run_has_taken_the_attempt(Lake::local(PARQUET).await).await;
+}
+
+/// What may be on the wire when its sender is killed.
+mod behind_a_network {
+    mod parquet {
+        #[tokio::test]
+        async fn a_commit_that_arrives_after_its_sender_died_finds_its_files() {
+            use super::super::*;
+            landing::a_commit_that_arrives_after_its_sender_died_finds_its_files(Lake::s3(PARQUET).await).await;
+        }
+
+        #[tokio::test]
+        async fn what_a_late_commit_would_name_goes_once_it_can_arrive_no_more() {
+            use super::super::*;
+            landing::what_a_late_commit_would_name_goes_once_it_can_arrive_no_more(Lake::s3(PARQUET).await).await;
+        }
+    }
+
+    #[cfg(feature = "delta")]
+    mod delta {
+        #[tokio::test]
+        async fn a_commit_that_arrives_after_its_sender_died_finds_its_files() {
+            use super::super::*;
+            landing::a_commit_that_arrives_after_its_sender_died_finds_its_files(Lake::s3(DELTA).await).await;
+        }
     }
 }
 

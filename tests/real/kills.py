@@ -39,6 +39,18 @@ POINTS = [
 REMOVING = {"replace", "merge"}
 SCHEMA = {"columns": [{"name": name, "type": kind} for name, kind in zip(COLUMNS, ["int64", "string", "string"])]}
 
+# A user's own files beside the data and in the hidden directories, and what a writer on another machine has staged: it
+# lives as long as its lease is fresh, and deletes an attempt of its own, so that it is in nobody's way.
+ATTEMPT = "_restlake/staging/00000000000000000002-0badcafe"
+USERS = {
+    "notes.txt": b"where readers look",
+    "status=a/notes.txt": b"in a partition",
+    "_restlake/notes.txt": b"beside the commits",
+    "_restlake/staging/notes.txt": b"beside the attempts",
+    f"{ATTEMPT}/notes.txt": b"in an attempt",
+}
+STAGED = f"{ATTEMPT}/part-0000000002-00000-000.parquet.staged"
+
 Job = collections.namedtuple("Job", "number disposition store point")
 
 
@@ -117,11 +129,12 @@ class Killer:
             lake = lakes.Local(directory / "lake") if job.store == "local" else lakes.Bucket(self.lab.moto, f"kills/{job.number}")
             first = restlake.run(directory, "kill", self.settings(self.before, job, lake))
             assert first.code == 0, f"{job}: {first.text()[-2000:]}"
+            planted = plant(lake)
             settings = self.settings(self.after, job, lake)
             killed, counted = self.run_and_kill(job, directory, settings, lake)
             if killed:
                 self.check_again(job, directory, settings, lake, counted)
-            self.check_table(job, lake)
+            self.check_table(job, lake, planted)
             return counted
 
     def settings(self, base_url, job, lake):
@@ -153,9 +166,9 @@ class Killer:
                 wait_for(lambda: pause.exists() or child.poll() is not None)
             else:
                 if name == "staged":
-                    wait_for(lambda: lakes.is_staged(lake, TABLE) or child.poll() is not None)
+                    wait_for(lambda: self.is_staged(lake) or child.poll() is not None)
                 time.sleep(number * (0.25 if name == "staged" else 0.5))
-            staged = name == "staged" or lakes.is_staged(lake, TABLE)
+            staged = name == "staged" or self.is_staged(lake)
             is_alive = child.poll() is None
             child.send_signal(signal.SIGKILL)
             child.wait()
@@ -174,14 +187,31 @@ class Killer:
         warnings = " ".join(outcome.resource["warnings"])
         counted["resumed"] = int("went on" in warnings)
 
-    def check_table(self, job, lake):
+    def is_staged(self, lake):
+        return any(name.endswith(".staged") and name != STAGED for name in lake.names(TABLE))
+
+    def check_table(self, job, lake, planted):
         files, _ = lakes.committed(lake, TABLE)
-        found = lakes.data(lake, TABLE)
+        found = lakes.data(lake, TABLE) - set(planted)
         assert found == files, f"{job}: files and commits differ: {sorted(found ^ files)[:5]}"
-        assert not lakes.leftovers(lake, TABLE), f"{job}: left over: {lakes.leftovers(lake, TABLE)[:5]}"
-        rows, wanted = lakes.rows(lake, TABLE, COLUMNS), expected(job.disposition)
+        left = [name for name in lakes.leftovers(lake, TABLE) if name not in planted]
+        assert not left, f"{job}: left over: {left[:5]}"
+        for name, content in planted.items():
+            assert name in lake.names(TABLE) and lake.read(TABLE, name) == content, f"{job}: {name} is not as it was"
+        rows, wanted = lakes.rows(lake, TABLE, COLUMNS, files), expected(job.disposition)
         surplus, missing = collections.Counter(rows) - collections.Counter(wanted), collections.Counter(wanted) - collections.Counter(rows)
         assert rows == wanted, f"{job}: {len(rows)} rows, not {len(wanted)}: surplus {list(surplus)[:3]}, missing {list(missing)[:3]}"
+
+
+def plant(lake):
+    """Puts files of others into the table; what they hold by their names."""
+    now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    owner = {"host": "another-machine", "machine": "another boot", "pid": 1, "started": 1, "started_at": now,
+             "renewed_at": now, "claim": "00000000-0", "serial": 0, "standing": "clearing"}
+    files = USERS | {STAGED: b"staged by a living writer", f"{ATTEMPT}/owner.json": json.dumps(owner).encode()}
+    for name, content in files.items():
+        lake.write(TABLE, name, content)
+    return files
 
 
 def wait_for(condition):

@@ -23,6 +23,11 @@ class Local:
     def read(self, table, name):
         return (self.directory / table / name).read_bytes()
 
+    def write(self, table, name, content):
+        path = self.directory / table / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+
     def forget(self):
         shutil.rmtree(self.directory, ignore_errors=True)
 
@@ -41,6 +46,9 @@ class Bucket:
 
     def read(self, table, name):
         return self.store.get_object(Bucket=s3.BUCKET, Key=f"{self.prefix}/{table}/{name}")["Body"].read()
+
+    def write(self, table, name, content):
+        self.store.put_object(Bucket=s3.BUCKET, Key=f"{self.prefix}/{table}/{name}", Body=content)
 
     def forget(self):
         pass

@@ -5,10 +5,10 @@ use std::time::Duration;
 use restlake::{
     json::Selector,
     plan::{
-        AuthPlan, Bindings, BoundRequest, CheckpointPlan, ClientPlan, Compression, MergePlan, PaginatorPlan,
-        ParquetPlan, RequestPlan, ResourcePlan, RetryPlan, WriteDisposition,
+        AuthPlan, Bindings, BoundRequest, CheckpointPlan, ClientPlan, Compression, MergePlan, OffsetPlan, OnDrift,
+        PageNumberPlan, PaginatorPlan, ParquetPlan, RequestPlan, ResourcePlan, RetryPlan, WriteDisposition,
     },
-    schema::{Contract, TableSchema},
+    schema::{Contract, Naming, TableSchema},
 };
 use url::Url;
 
@@ -46,9 +46,13 @@ pub fn resource(base_url: &Url, path: &str, paginator: PaginatorPlan) -> Resourc
         auth: None,
         parent: None,
         paginator,
-        data_selector: selector("data"),
+        data_selector: Some(selector("data")),
+        allow_missing_data: false,
+        on_drift: OnDrift::Warn,
         max_pages: None,
         schema: TableSchema { columns: Vec::new() },
+        inference: None,
+        naming: Naming::Direct,
         contract: Contract::default(),
         max_rejects: None,
         write_disposition: WriteDisposition::Append,
@@ -73,40 +77,17 @@ pub fn resource(base_url: &Url, path: &str, paginator: PaginatorPlan) -> Resourc
 
 /// dlt's `offset` paginator with a limit, no total, and the empty page as the end.
 pub fn offset(limit: u64) -> PaginatorPlan {
-    PaginatorPlan::Offset {
-        limit,
-        offset: 0,
-        offset_param: "offset".to_owned(),
-        limit_param: Some("limit".to_owned()),
-        total_path: None,
-        total_header: None,
-        maximum_offset: None,
-        stop_after_empty_page: true,
-        has_more_path: None,
-    }
+    PaginatorPlan::Offset(OffsetPlan::new(limit))
 }
 
 /// The same, with the total at `total`.
 pub fn offset_with_total(limit: u64) -> PaginatorPlan {
-    let mut plan = offset(limit);
-    if let PaginatorPlan::Offset { total_path, .. } = &mut plan {
-        *total_path = Some(selector("total"));
-    }
-    plan
+    PaginatorPlan::Offset(OffsetPlan { total_path: Some(selector("total")), ..OffsetPlan::new(limit) })
 }
 
 /// dlt's `page_number` paginator from page 1, no total, and the empty page as the end.
 pub fn page_number() -> PaginatorPlan {
-    PaginatorPlan::PageNumber {
-        base_page: 1,
-        page: 1,
-        page_param: "page".to_owned(),
-        total_path: None,
-        total_header: None,
-        maximum_page: None,
-        stop_after_empty_page: true,
-        has_more_path: None,
-    }
+    PaginatorPlan::PageNumber(PageNumberPlan::new(1))
 }
 
 pub fn selector(text: &str) -> Selector {

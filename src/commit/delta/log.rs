@@ -8,6 +8,7 @@ use futures::TryStreamExt;
 
 use super::{CommitError, error::LOG, record::LoggedCommit};
 use crate::{
+    commit::landing::Landing,
     model::{Operation, Version},
     store::{Created, TableStore},
 };
@@ -78,12 +79,16 @@ pub(super) async fn put(
     version: Version,
     operation: Operation,
     content: &Bytes,
+    landing: &Landing<'_>,
 ) -> Result<Put, CommitError> {
     let path = path_of(version);
     let mut unanswered = None;
-    for _ in 0..PUTS {
+    for turn in 0..PUTS {
+        if turn > 0 && !landing.may_be_tried_again().await {
+            break;
+        }
         let mut refusal = None;
-        match table.put_if_absent(&path, content.clone()).await {
+        match landing.put(&path, content.clone()).await {
             Ok(Created::Yes) => return Ok(Put::Done),
             Ok(Created::AlreadyThere) => {}
             Err(error) if error.is_refusal() => refusal = Some(error),

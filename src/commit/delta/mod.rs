@@ -55,6 +55,7 @@ use super::{
     TableSnapshot, Workspace,
     attempts::clear_files,
     check::{check_fits, check_staged},
+    landing::Landing,
     owner::Lease,
     staging::reach,
 };
@@ -249,10 +250,11 @@ impl DeltaTable {
                 moves.carry_out(self.table(), &self.workspace.environment).await?;
             }
             reach(&self.workspace.environment, self.table(), FaultPoint::BeforeCommit)?;
-            lease.renew().await?;
+            let landing = Landing::new(&self.workspace, lease, &[]);
+            landing.announce().await?;
             // From here on only the log knows whether these files are the table's.
             lease.set_in_doubt(true);
-            log::put(self.table(), version, commit.operation, lines).await
+            log::put(self.table(), version, commit.operation, lines, &landing).await
         };
         let put = put.await;
         let is_ours_perhaps =
@@ -362,7 +364,7 @@ impl DeltaTable {
         }
         let base = self.base(base).await?;
         check_fits(&self.workspace, &base.snapshot, &lease.name, &commit)?;
-        check_staged(&self.workspace, lease, &commit).await?;
+        check_staged(&self.workspace, lease, &commit.adds).await?;
         let rows = rows_after(&base.snapshot, &commit);
         // A file without rows stands for an empty table where readers look for files; here the log does.
         let adds: Vec<_> = commit.adds.iter().filter(|add| add.file.rows > 0).cloned().collect();

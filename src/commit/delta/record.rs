@@ -49,7 +49,7 @@ impl Record {
             version,
             attempt: attempt.to_owned(),
             run_id: commit.run_id.clone(),
-            committed_at: now.to_rfc3339_opts(SecondsFormat::Secs, true),
+            committed_at: now.to_rfc3339_opts(SecondsFormat::Millis, true),
             operation: commit.operation,
             identity: commit.identity.clone(),
             schema: commit.schema.clone(),

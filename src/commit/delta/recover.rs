@@ -47,11 +47,11 @@ impl DeltaTable {
         let table = &self.workspace.table;
         let mut is_committed = self.is_committed(moves).await?;
         if !is_committed {
-            let is_dead = match attempt {
-                Some(found) => self.workspace.is_dead(&found.ownership(table).await?),
+            let is_free = match attempt {
+                Some(found) => self.is_given_up(found).await?,
                 None => true,
             };
-            if !is_dead {
+            if !is_free {
                 return Ok(());
             }
             // It may have committed after the first look, and died before the second. What is dead commits no more.
@@ -65,6 +65,13 @@ impl DeltaTable {
         }
         // As long as the version may still be made, its turns are not to be taken again.
         if self.newest_version().await? < moves.version { Ok(()) } else { moves.forget(table).await }
+    }
+
+    /// Whether its owner is dead, and no commit of its on the way.
+    async fn is_given_up(&self, found: &Found) -> Result<bool, CommitError> {
+        let ownership = found.ownership(&self.workspace.table).await?;
+        let newest = self.newest_version().await?;
+        Ok(self.workspace.is_dead(&ownership) && !self.workspace.may_still_commit(found, &ownership, newest))
     }
 
     /// Whether the log names the files.

@@ -1,22 +1,26 @@
 //! `paginator`, of the client and of an endpoint.
 
-use super::{COUNT, Field, POSITIVE, SELECTOR, Shape, Table, Union, field, later, later_variant, table, variant};
+use super::{COUNT, Field, Grammar, POSITIVE, SELECTOR, Shape, Table, Union, field, later, table, variant, word};
+use crate::json::Selector;
 
 pub static PAGINATOR: Union = Union {
     what: "a paginator",
-    default: None,
+    // As dlt has it.
+    default: Some("auto"),
     variants: &[
+        variant("auto", &AUTO),
+        variant("cursor", &CURSOR),
+        variant("header_cursor", &HEADER_CURSOR),
+        variant("header_link", &HEADER_LINK),
+        variant("json_link", &JSON_LINK),
+        variant("json_response", &JSON_LINK),
         variant("offset", &OFFSET),
         variant("page_number", &PAGE_NUMBER),
         variant("single_page", &SINGLE_PAGE),
-        later_variant("auto"),
-        later_variant("cursor"),
-        later_variant("header_cursor"),
-        later_variant("header_link"),
-        later_variant("json_link"),
-        later_variant("json_response"),
     ],
 };
+
+static AUTO: Table = table("auto", "Found out from the first page, and told in the summary.", &[]);
 
 static SINGLE_PAGE: Table = table("single_page", "One request is all.", &[]);
 
@@ -27,15 +31,23 @@ static OFFSET: Table = table(
         field("limit", POSITIVE, "Records to ask for with each request.").required(),
         field("offset", COUNT, "Of the first request.").or("0"),
         field("offset_param", Shape::Text, "The parameter's name.").or("offset"),
+        field("offset_body_path", BODY_PATH, "Where in the JSON of the body the offset stands, in place of a parameter."),
         field("limit_param", Shape::Text, "The parameter's name; null does not send the limit.").or("limit"),
+        field("limit_body_path", BODY_PATH, "Where in the JSON of the body the limit stands, in place of a parameter."),
         field("total_path", SELECTOR, "Where a page tells how many records there are in all; null: nowhere.")
             .or("total"),
         TOTAL_HEADER,
         field("maximum_offset", COUNT, "No page is asked for at or beyond it."),
         STOP_AFTER_EMPTY_PAGE,
         HAS_MORE_PATH,
-        later("offset_body_path", "an offset in the body of a POST"),
-        later("limit_body_path", "a limit in the body of a POST"),
+        field(
+            "overlap",
+            COUNT,
+            "Records before each page that are asked for again, so that rows that came or went meanwhile are seen; less \
+             than `limit`.",
+        )
+        .or("0"),
+        ON_DRIFT_FIELD,
     ],
 );
 
@@ -46,14 +58,53 @@ static PAGE_NUMBER: Table = table(
         field("base_page", COUNT, "The number of the API's first page.").or("0"),
         field("page", COUNT, "The first page to ask for. Default: `base_page`."),
         field("page_param", Shape::Text, "The parameter's name.").or("page"),
+        field("page_body_path", BODY_PATH, "Where in the JSON of the body the page stands, in place of a parameter."),
         field("total_path", SELECTOR, "Where a page tells how many *pages* there are in all; null: nowhere.")
             .or("total"),
         TOTAL_HEADER,
         field("maximum_page", COUNT, "No page of this number or above is asked for."),
         STOP_AFTER_EMPTY_PAGE,
         HAS_MORE_PATH,
-        later("page_body_path", "a page in the body of a POST"),
+        ON_DRIFT_FIELD,
+        later(
+            "overlap",
+            "`offset`: a page's number names a whole page, and no records before it; see `on_drift: refetch`",
+        ),
     ],
+);
+
+static CURSOR: Table = table(
+    "cursor",
+    "Each page holds the cursor of the next one.",
+    &[
+        field("cursor_path", SELECTOR, "Where a page holds the next cursor.").or("cursors.next"),
+        field("cursor_param", Shape::Text, "The parameter that takes it. Default: `cursor`."),
+        field("cursor_body_path", BODY_PATH, "Where in the JSON of the body it goes, in place of a parameter."),
+        field("stop_after_empty_page", Shape::Bool, "A page without records ends the list, whatever its cursor.")
+            .or("false"),
+        HAS_MORE_PATH,
+    ],
+);
+
+static HEADER_CURSOR: Table = table(
+    "header_cursor",
+    "A response header holds the cursor of the next page.",
+    &[
+        field("cursor_key", Shape::Text, "The header's name.").or("next"),
+        field("cursor_param", Shape::Text, "The parameter that takes the cursor.").or("cursor"),
+    ],
+);
+
+static JSON_LINK: Table = table(
+    "json_link",
+    "Each page holds the URL of the next one.",
+    &[field("next_url_path", SELECTOR, "Where a page holds it; relative to the page's own URL, or whole.").or("next")],
+);
+
+static HEADER_LINK: Table = table(
+    "header_link",
+    "The `Link` header (RFC 8288) holds the URL of the next page.",
+    &[field("links_next_key", Shape::Text, "The link's relation.").or("next")],
 );
 
 const TOTAL_HEADER: Field =
@@ -63,3 +114,20 @@ const STOP_AFTER_EMPTY_PAGE: Field =
     field("stop_after_empty_page", Shape::Bool, "A page without records ends the list.").or("true");
 
 const HAS_MORE_PATH: Field = field("has_more_path", SELECTOR, "Where a page tells whether another one follows.");
+
+/// What it says of one paginator goes before what its endpoint says.
+const ON_DRIFT_FIELD: Field = field("on_drift", ON_DRIFT, ON_DRIFT_DOC);
+
+pub const ON_DRIFT: Shape = Shape::Choice(&[word("refetch"), word("warn"), word("fail")]);
+pub const ON_DRIFT_DOC: &str = "What happens when rows were seen to come or go while the list was read: the list is read \
+    again, the summary says it, or the run fails. The paginator's goes before the endpoint's. Default: `warn`.";
+
+/// dlt splits it at its dots.
+const BODY_PATH: Shape = Shape::Parsed(&Grammar {
+    what: "a path of keys such as `page.after`",
+    check: |text| match text.parse::<Selector>() {
+        Ok(selector) if selector.keys().is_some_and(|keys| !keys.is_empty()) => Ok(()),
+        Ok(_) => Err((String::new(), 0)),
+        Err(error) => Err((error.message, error.offset)),
+    },
+});

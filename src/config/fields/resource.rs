@@ -4,7 +4,7 @@ use super::{
     COUNT, DURATION, Field, Grammar, POSITIVE, SELECTOR, SIZE, Shape, Table,
     client::AUTH,
     field, ignored, known, later,
-    paginator::PAGINATOR,
+    paginator::{ON_DRIFT, ON_DRIFT_DOC, PAGINATOR},
     request::{DATA, METHOD, PARAMS},
     schema::{CONTRACT, SCHEMA, TYPE_NAME},
     table, word,
@@ -28,6 +28,9 @@ const FIELDS: &[Field] = &[
         Shape::Either(&PATH_OR_SCHEMA),
         "The table's columns; a text is the path of a schema file, relative to this file.",
     ),
+    field("infer_rows", POSITIVE, "Without a schema: so many records are looked at, to infer the table's columns.")
+        .or("1000"),
+    field("naming", NAMING, NAMING_DOC),
     field("schema_contract", CONTRACT, "What happens to data that the schema does not expect."),
     field(
         "max_rejects",
@@ -47,6 +50,7 @@ const FIELDS: &[Field] = &[
     field("resume_within", DURATION, RESUME_WITHIN),
     field("rewrite_limit", SIZE, REWRITE_LIMIT),
     field("compact", COMPACT, COMPACT_DOC),
+    field("allow_missing_data", Shape::Bool, ALLOW_MISSING_DATA).or("false"),
     later("processing_steps", "filtering and changing records"),
     field(
         "include_from_parent",
@@ -85,8 +89,10 @@ static ENDPOINT: Table = table(
         field("path", Shape::Text, "Below the client's base_url. Default: the resource's name."),
         field("method", METHOD, "How.").or("GET"),
         field("params", PARAMS, "Query parameters; a list is repeated, null is left out."),
-        field("data_selector", SELECTOR, "Where in a page the records stand.").or("$"),
-        field("paginator", Shape::Tagged(&PAGINATOR), "How the resource is paged."),
+        field("data_selector", SELECTOR, "Where in a page the records stand. Default: found out from the first page."),
+        field("paginator", Shape::Tagged(&PAGINATOR), "How the resource is paged. Default: the client's, or `auto`."),
+        field("allow_missing_data", Shape::Bool, ALLOW_MISSING_DATA),
+        field("on_drift", ON_DRIFT, ON_DRIFT_DOC),
         field("json", Shape::Any, "The body, as JSON."),
         field("data", DATA, "The body: a form as an object or as a list of pairs, or a text as it is."),
         field("headers", Shape::Map(&Shape::Scalar), "Sent in place of the client's of the same name."),
@@ -126,6 +132,12 @@ static METADATA: Table = table(
     ],
 );
 
+const ALLOW_MISSING_DATA: &str = "Whether a page in which `data_selector` finds nothing is one without records; else it is \
+    an error. The endpoint's goes before the resource's. Default: `false`.";
+
+pub const NAMING: Shape = Shape::Choice(&[word("direct"), word("snake_case")]);
+pub const NAMING_DOC: &str = "What columns are called that no schema names: `direct` is as in the API, `snake_case` as dlt \
+    would call them. The resource's goes before the top level's. Default: `direct`.";
 pub const CHECKPOINT_INTERVAL: &str = "The least time between two checkpoints. Default: `30s`.";
 pub const RESUME_WITHIN: &str = "How long after its last checkpoint a run that died is gone on with. Default: `1h`.";
 pub const REWRITE_LIMIT: &str = "Bytes of older files that a change of the schema may rewrite within a run; the \

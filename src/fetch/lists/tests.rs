@@ -15,9 +15,10 @@ use crate::{
     fetch::{request::Request, transport::Response},
     json::Document,
     plan::{
-        Bindings, CheckpointPlan, Compression, MergePlan, PaginatorPlan, ParquetPlan, RequestPlan, WriteDisposition,
+        Bindings, CheckpointPlan, Compression, MergePlan, OffsetPlan, OnDrift, PaginatorPlan, ParquetPlan, RequestPlan,
+        WriteDisposition,
     },
-    schema::{Contract, TableSchema},
+    schema::{Contract, Naming, TableSchema},
     secret::Redactor,
 };
 
@@ -87,17 +88,8 @@ impl Transport for Api {
 }
 
 fn resource(max_pages: Option<u64>) -> ResourcePlan {
-    let paginator = PaginatorPlan::Offset {
-        limit: PAGE,
-        offset: 0,
-        offset_param: "offset".to_owned(),
-        limit_param: None,
-        total_path: Some("total".parse().unwrap()),
-        total_header: None,
-        maximum_offset: None,
-        stop_after_empty_page: true,
-        has_more_path: None,
-    };
+    let total_path = Some("total".parse().unwrap());
+    let paginator = PaginatorPlan::Offset(OffsetPlan { limit_param: None, total_path, ..OffsetPlan::new(PAGE) });
     ResourcePlan {
         name: "children".to_owned(),
         table: "children".to_owned(),
@@ -105,9 +97,13 @@ fn resource(max_pages: Option<u64>) -> ResourcePlan {
         auth: None,
         parent: None,
         paginator,
-        data_selector: "data".parse().unwrap(),
+        data_selector: Some("data".parse().unwrap()),
+        allow_missing_data: false,
+        on_drift: OnDrift::Warn,
         max_pages,
         schema: TableSchema { columns: Vec::new() },
+        inference: None,
+        naming: Naming::Direct,
         contract: Contract::default(),
         max_rejects: None,
         write_disposition: WriteDisposition::Append,

@@ -54,7 +54,10 @@ impl Line {
     /// Whether an answer that waits looks as if the list were over: there is no point in asking beyond it.
     pub(super) fn seems_over(&self) -> bool {
         self.places.iter().any(|place| match &place.outcome {
-            Some(Ok(fetched)) => !matches!(fetched.located, Ok(Located::Records { count: 1.., .. })),
+            Some(Ok(fetched)) => {
+                let found = fetched.found.as_ref();
+                found.is_some_and(|found| !matches!(found.located, Ok(Located::Records { count: 1.., .. })))
+            }
             Some(Err(_)) => true,
             None => false,
         })

@@ -13,13 +13,13 @@ pub(super) fn by_config(resource: &ResourcePlan) -> Option<String> {
         );
     }
     let (maximum, middle) = match &resource.paginator {
-        PaginatorPlan::SinglePage => return None,
-        PaginatorPlan::Offset { offset, maximum_offset, .. } => {
-            (maximum_offset.map(|_| "maximum_offset"), (*offset > 0).then_some("offset"))
+        PaginatorPlan::Offset(plan) => {
+            (plan.maximum_offset.map(|_| "maximum_offset"), (plan.offset > 0).then_some("offset"))
         }
-        PaginatorPlan::PageNumber { base_page, page, maximum_page, .. } => {
-            (maximum_page.map(|_| "maximum_page"), (page > base_page).then_some("page"))
+        PaginatorPlan::PageNumber(plan) => {
+            (plan.maximum_page.map(|_| "maximum_page"), (plan.page > plan.base_page).then_some("page"))
         }
+        _ => return None,
     };
     let maximum = maximum.map(|key| format!("the export may have ended before the source's list did (`{key}` is set)"));
     maximum.or_else(|| middle.map(|key| format!("the export began within the source's list (`{key}` is set)")))

@@ -2,67 +2,135 @@
 
 use std::sync::Arc;
 
-use hashbrown::DefaultHashBuilder;
 use reqwest::header::HeaderMap;
+use url::Url;
 
 use crate::{
     fetch::{
         error::FetchError,
-        paginate::{self, PageToken, Paginator},
+        paginate::{self, PageToken, PaginateError, Paginator},
         records::{self, Located, RecordsError},
         request::Request,
         transport::{Scope, Transport},
     },
     json::{Document, Selector},
-    plan::{PaginatorPlan, ResourcePlan},
+    plan::{PaginatorPlan, ResourcePlan, WriteDisposition},
+    schema::Source as ColumnSource,
 };
 
+#[derive(Clone)]
 pub(super) struct Source {
     pub transport: Arc<dyn Transport>,
-    pub paginator: Box<dyn Paginator>,
-    pub selector: Selector,
+    pub paginator: Arc<dyn Paginator>,
+    /// `None` until it is found out.
+    pub selector: Option<Selector>,
     pub scope: Scope,
+    /// Paths of the key's columns within a record, where rows of one key are one row; else empty.
+    pub key: Vec<Vec<String>>,
     /// Before the paginator's part.
     request: Request,
+    /// An object at the root is then a wrapper whose selector is missing.
     is_paginated: bool,
-    hasher: DefaultHashBuilder,
+    is_missing_allowed: bool,
 }
 
 /// A page that waits for its turn.
 pub(super) struct Fetched {
     pub document: Arc<Document>,
     pub headers: HeaderMap,
-    /// Redacted, without what authentication adds.
+    /// What was asked for, before authentication.
+    pub asked: Url,
+    /// The same for people.
     pub url: String,
     /// Of the decoded body.
     pub bytes: u64,
+    /// `None` as long as nobody knows where to look.
+    pub found: Option<Found>,
+}
+
+/// The records of a page.
+#[derive(Clone, Debug)]
+pub(super) struct Found {
     /// An error here counts only if the page's turn comes.
     pub located: Result<Located, RecordsError>,
-    pub fingerprint: u64,
+    /// A hash of each record.
+    pub hashes: Vec<u64>,
 }
 
 impl Source {
     pub(super) fn new(transport: Arc<dyn Transport>, resource: &ResourcePlan, request: Request) -> Self {
         Self {
             transport,
-            paginator: paginate::from_plan(&resource.paginator),
+            paginator: paginate::from_plan(&resource.paginator).into(),
             selector: resource.data_selector.clone(),
             scope: Scope { resource: resource.name.as_str().into(), counters: Arc::default() },
+            key: key_of(resource),
             request,
-            is_paginated: !matches!(resource.paginator, PaginatorPlan::SinglePage),
-            hasher: DefaultHashBuilder::default(),
+            is_paginated: !matches!(resource.paginator, PaginatorPlan::SinglePage | PaginatorPlan::Auto),
+            is_missing_allowed: resource.allow_missing_data,
         }
+    }
+
+    pub(super) fn with_selector(&self, selector: Selector) -> Self {
+        Self { selector: Some(selector), ..self.clone() }
+    }
+
+    pub(super) fn with_paginator(&self, plan: &PaginatorPlan) -> Self {
+        Self { paginator: paginate::from_plan(plan).into(), ..self.clone() }
     }
 
     pub(super) async fn fetch(self: Arc<Self>, token: PageToken) -> Result<Fetched, FetchError> {
         let mut request = self.request.clone();
+        let redactor = &self.transport.surroundings().redactor;
         self.paginator.apply(&token, &mut request);
-        let url = self.transport.surroundings().redactor.url(&request.url);
+        if matches!(token, PageToken::Link(_)) {
+            request.add_secrets_of(&self.request, redactor);
+        }
+        let (asked, url) = (request.url.clone(), redactor.url(&request.url));
         let response = self.transport.fetch(request, &self.scope).await?;
-        let located = records::locate(&response.document, &self.selector, self.is_paginated);
-        let found = located.as_ref().copied().unwrap_or(Located::Nothing);
-        let fingerprint = records::fingerprint(&response.document, found, &self.hasher);
         let (document, headers) = (Arc::new(response.document), response.headers);
-        Ok(Fetched { document, headers, url, bytes: response.bytes, located, fingerprint })
+        let mut fetched = Fetched { document, headers, asked, url, bytes: response.bytes, found: None };
+        self.locate(&mut fetched);
+        Ok(fetched)
     }
+
+    /// Looks for the records, if it is known where, and has not been done.
+    pub(super) fn locate(&self, fetched: &mut Fetched) {
+        let Some(selector) = self.selector.as_ref().filter(|_| fetched.found.is_none()) else { return };
+        let located = match records::locate(&fetched.document, selector, self.is_paginated) {
+            Ok(Located::Missing) if self.is_missing_allowed => Ok(Located::Nothing),
+            located => located,
+        };
+        let seen = located.as_ref().copied().unwrap_or(Located::Nothing);
+        let hashes = records::hashes(&fetched.document, seen, &self.key);
+        fetched.found = Some(Found { located, hashes });
+    }
+
+    /// A token as it may be kept, and followed with this resource's request.
+    pub(super) fn checked(&self, token: PageToken) -> Result<PageToken, PaginateError> {
+        let PageToken::Link(link) = token else { return Ok(token) };
+        if self.request.has_body() && link.origin() != self.request.url.origin() {
+            // It was meant for the API alone, and may hold what only the API is to know.
+            return Err(PaginateError::Elsewhere { origin: link.origin().ascii_serialization() });
+        }
+        Ok(PageToken::Link(self.transport.without_credentials(link)))
+    }
+}
+
+impl Found {
+    /// Of the page as a whole; of no meaning without records.
+    pub(super) fn fingerprint(&self) -> u64 {
+        use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
+        BuildHasherDefault::<DefaultHasher>::new().hash_one(&self.hashes)
+    }
+}
+
+fn key_of(resource: &ResourcePlan) -> Vec<Vec<String>> {
+    let is_one_row = resource.dedup || resource.write_disposition == WriteDisposition::Merge;
+    let path = |index: &usize| match &resource.schema.columns.get(*index)?.source {
+        ColumnSource::Path(path) => Some(path.clone()),
+        _ => None,
+    };
+    let paths: Option<Vec<_>> = resource.primary_key.iter().map(path).collect();
+    paths.filter(|_| is_one_row).unwrap_or_default()
 }

@@ -1,23 +1,95 @@
-//! The one guard against lists that never end: an API that ignores the position gives the same page for ever.
+//! The one guard against lists that never end: an API that ignores the position gives the same page for ever, and one whose
+//! links or cursors lead in a circle gives the same pages.
+
+use std::{
+    collections::HashSet,
+    hash::{BuildHasher, RandomState},
+};
 
 use super::{PageToken, PaginateError};
 
-/// Remembers the page before. Only a neighbour is compared: the positions of `offset` and `page_number` only grow.
+/// Tokens that are remembered one by one: a few MB. A circle that is longer is found by [`Circle::mark`].
+const REMEMBERED: usize = 1 << 18;
+
+/// Remembers the page before; the positions of `offset` and `page_number` only grow, so a neighbour is all that can repeat.
+/// Of lists whose pages tell of the next one, remembers the tokens.
 #[derive(Debug, Default)]
 pub struct Guard {
     last: Option<(PageToken, u64)>,
+    circle: Circle,
 }
 
 impl Guard {
+    /// Of the page that was checked last.
+    pub fn fingerprint(&self) -> Option<u64> {
+        self.last.as_ref().map(|(_, fingerprint)| *fingerprint)
+    }
+
     /// `fingerprint` is of the page's records as the API wrote them. Pages without records are all alike.
     pub fn check(&mut self, token: &PageToken, fingerprint: u64, count: u64) -> Result<(), PaginateError> {
         let before = self.last.replace((token.clone(), fingerprint));
+        let is_known = token.is_told() && self.circle.closes(token);
         match before {
+            _ if is_known => Err(PaginateError::RepeatedToken { token: token.clone() }),
             Some((last, _)) if last == *token => Err(PaginateError::RepeatedToken { token: token.clone() }),
             Some((_, same)) if same == fingerprint && count > 0 => {
                 Err(PaginateError::RepeatedPage { token: token.clone(), count })
             }
             _ => Ok(()),
         }
+    }
+}
+
+/// Finds out whether a chain of tokens leads back to itself, in bounded memory.
+#[derive(Debug, Default)]
+struct Circle {
+    hasher: RandomState,
+    seen: HashSet<u64>,
+    /// Brent's: a token that stays while the chain goes on as far again as it had come. A circle of any length meets it.
+    mark: Option<u64>,
+    steps: u64,
+}
+
+impl Circle {
+    fn closes(&mut self, token: &PageToken) -> bool {
+        let hash = self.hasher.hash_one(token);
+        let is_known = self.mark == Some(hash) || self.seen.contains(&hash);
+        if self.seen.len() < REMEMBERED {
+            self.seen.insert(hash);
+        }
+        self.steps += 1;
+        if self.steps.is_power_of_two() {
+            self.mark = Some(hash);
+        }
+        is_known
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fetch::paginate::CursorValue;
+
+    fn cursor(number: usize) -> PageToken {
+        PageToken::Cursor(CursorValue::Text(number.to_string()))
+    }
+
+    #[test]
+    fn a_chain_that_leads_back_to_any_token_before_is_a_circle() {
+        for length in [1, 2, 3, 100] {
+            let mut guard = Guard::default();
+            // Three pages lead into the circle.
+            let at = |step: usize| cursor(if step < 3 { step } else { 3 + (step - 3) % length });
+            let found = (0..1000).find(|&step| guard.check(&at(step), step as u64, 1).is_err());
+            assert_eq!(found, Some(3 + length), "{length}");
+        }
+    }
+
+    #[test]
+    fn a_circle_that_is_longer_than_what_is_remembered_is_found_all_the_same() {
+        let mut circle = Circle { seen: (0..REMEMBERED as u64).collect(), ..Circle::default() };
+        let found = (0..1_000_000).find(|step| circle.closes(&cursor(step % 100_000)));
+        assert!(found.is_some_and(|step| step < 400_000), "{found:?}");
+        assert_eq!(circle.seen.len(), REMEMBERED);
     }
 }

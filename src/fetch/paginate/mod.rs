@@ -8,20 +8,34 @@
 //! `advance` alone decides; what `ahead` says is a guess that the driver checks against it when the page's turn comes. So a
 //! guess may cost a request and never a record.
 
+mod cursor;
+mod detect;
 mod guard;
+mod link;
 mod offset;
 mod page_number;
 mod single_page;
 
 use reqwest::header::HeaderMap;
 use serde::{Deserialize, Serialize};
+use url::Url;
 
-pub(super) use self::guard::Guard;
-use self::{offset::Offset, page_number::PageNumber, single_page::SinglePage};
+pub use self::cursor::CursorValue;
+use self::{
+    cursor::{Cursor, HeaderCursor},
+    link::{HeaderLink, JsonLink},
+    offset::Offset,
+    page_number::PageNumber,
+    single_page::{Detecting, SinglePage},
+};
+pub(super) use self::{
+    detect::{Candidate, Detected, detect, selector as selector_of},
+    guard::Guard,
+};
 use super::request::Request;
 use crate::{
     json::{Kind, Node, Selector},
-    plan::PaginatorPlan,
+    plan::{PaginatorPlan, Slot},
 };
 
 /// The position of one page in its list. Serialises, so that a run can go on from a stored one.
@@ -34,6 +48,19 @@ pub enum PageToken {
     Offset(u64),
     /// The page's number as the API counts.
     Page(u64),
+    /// The first page of a list whose pages each tell of the next one.
+    First,
+    /// What the page before told.
+    Cursor(CursorValue),
+    /// Where the page before led to. Without credentials: what authentication adds is added anew.
+    Link(Url),
+}
+
+impl PageToken {
+    /// Whether only the page before it could tell of it: such a list may lead in a circle.
+    pub fn is_told(&self) -> bool {
+        matches!(self, Self::Cursor(_) | Self::Link(_))
+    }
 }
 
 /// What is known of the length of a list, from its start token on.
@@ -49,6 +76,8 @@ pub struct Extent {
 #[derive(Clone, Copy, Debug)]
 pub struct PageView<'a> {
     pub root: Node<'a>,
+    /// What was asked for, without credentials: links are relative to it.
+    pub url: &'a Url,
     pub headers: &'a HeaderMap,
     /// Records of this page.
     pub count: u64,
@@ -87,6 +116,16 @@ pub trait Paginator: Send + Sync {
         Extent::default()
     }
 
+    /// Records before the position that its page begins with, asked for again; none by default.
+    fn lead(&self, _token: &PageToken) -> u64 {
+        0
+    }
+
+    /// Where the config says that a page tells of the list's end and this one does not; nothing by default.
+    fn silent(&self, _page: &PageView<'_>) -> Option<&Selector> {
+        None
+    }
+
     /// The position behind `page`, which came for `token`; `None` at the end of the list.
     fn advance(&self, token: &PageToken, page: &PageView<'_>) -> Result<Option<PageToken>, PaginateError>;
 
@@ -112,11 +151,29 @@ pub enum PaginateError {
     Endless,
     #[error("a position of another paginator ({})", position(.token))]
     ForeignToken { token: PageToken },
+    #[error("`{path}` finds {found}, where {wanted} was expected")]
+    NoReference { path: String, found: &'static str, wanted: &'static str },
+    #[error("the link to the next page is none: {cause}")]
+    NoLink { cause: String },
+    #[error("the link to the next page leads from https to `{scheme}`, which would send the request in the clear")]
+    Downgrade { scheme: String },
+    #[error("the link to the next page leads a request with a body to another host, {origin}")]
+    Elsewhere { origin: String },
+    #[error("the server gives {count} records a page, and an overlap of {overlap} leaves nothing new in them")]
+    OverlapTooLarge { count: u64, overlap: u64 },
 }
 
 impl PaginateError {
     pub(super) fn hint(&self) -> String {
         match self {
+            Self::RepeatedToken { token } if token.is_told() => {
+                "the list leads in a circle: does the paginator name the right place (`cursor_path`, `next_url_path`), and the \
+                 right parameter (`cursor_param`)?"
+            }
+            Self::RepeatedPage { token, .. } if token.is_told() => {
+                "the API seems to ignore the cursor: check `cursor_param`, or use the paginator `single_page` if the API gives \
+                 everything at once"
+            }
             Self::RepeatedToken { .. } | Self::RepeatedPage { .. } => {
                 "the API seems to ignore the parameter that names the position: check `offset_param` or `page_param`, or \
                  use the paginator `single_page` if the API gives everything at once"
@@ -125,6 +182,12 @@ impl PaginateError {
                 "with `stop_after_empty_page: false` the page must tell a total (`total_path`, `total_header`) or whether \
                  there is more (`has_more_path`), or `maximum_offset` or `maximum_page` must be set"
             }
+            Self::NoReference { .. } | Self::NoLink { .. } => {
+                "check `next_url_path`, `links_next_key` or `cursor_path`: it has to name the link or the cursor itself"
+            }
+            Self::Downgrade { .. } => "set `client.base_url` to the address that answers over https",
+            Self::Elsewhere { .. } => "set `client.base_url` to the address that it leads to, if that is the API's too",
+            Self::OverlapTooLarge { .. } => "lower `overlap`, or raise `limit` if the server allows larger pages",
             Self::ForeignToken { .. } => "the paginator has changed since this position was stored: start anew",
         }
         .to_owned()
@@ -136,52 +199,37 @@ fn position(token: &PageToken) -> String {
         PageToken::Single => "the single page".to_owned(),
         PageToken::Offset(offset) => format!("offset {offset}"),
         PageToken::Page(number) => format!("page number {number}"),
+        PageToken::First => "the first page".to_owned(),
+        PageToken::Cursor(value) => format!("the cursor {value}"),
+        // Its query may hold what only the server is to know.
+        PageToken::Link(url) => format!("the link to {}", url.path()),
     }
 }
 
 /// The paginator that a plan describes.
 pub(super) fn from_plan(plan: &PaginatorPlan) -> Box<dyn Paginator> {
     match plan.clone() {
+        PaginatorPlan::Auto => Box::new(Detecting),
         PaginatorPlan::SinglePage => Box::new(SinglePage),
-        PaginatorPlan::Offset {
-            limit,
-            offset,
-            offset_param,
-            limit_param,
-            total_path,
-            total_header,
-            maximum_offset,
-            stop_after_empty_page,
-            has_more_path,
-        } => Box::new(Offset {
-            limit,
-            start: offset,
-            offset_param,
-            limit_param,
-            maximum: maximum_offset,
-            end: EndMarks { total_path, total_header, has_more_path, stop_after_empty_page },
-        }),
-        PaginatorPlan::PageNumber {
-            base_page,
-            page,
-            page_param,
-            total_path,
-            total_header,
-            maximum_page,
-            stop_after_empty_page,
-            has_more_path,
-        } => Box::new(PageNumber {
-            base: base_page,
-            start: page,
-            page_param,
-            maximum: maximum_page,
-            end: EndMarks { total_path, total_header, has_more_path, stop_after_empty_page },
-        }),
+        PaginatorPlan::Offset(plan) => Box::new(Offset::new(plan)),
+        PaginatorPlan::PageNumber(plan) => Box::new(PageNumber::new(plan)),
+        PaginatorPlan::Cursor(plan) => Box::new(Cursor::new(plan)),
+        PaginatorPlan::HeaderCursor { cursor_key, cursor_param } => Box::new(HeaderCursor { cursor_key, cursor_param }),
+        PaginatorPlan::JsonLink { next_url_path } => Box::new(JsonLink { next_url_path }),
+        PaginatorPlan::HeaderLink { links_next_key } => Box::new(HeaderLink { links_next_key }),
     }
 }
 
-/// Where pages tell about the end of their list: what `offset` and `page_number` have in common.
-#[derive(Clone, Debug)]
+/// Puts a number where a plan says.
+fn set(request: &mut Request, slot: &Slot, number: u64) {
+    match slot {
+        Slot::Param(name) => request.set_param(name, &number.to_string()),
+        Slot::Body(path) => request.set_in_body(path, number.into()),
+    }
+}
+
+/// Where pages tell about the end of their list: what several paginators have in common.
+#[derive(Clone, Debug, Default)]
 struct EndMarks {
     total_path: Option<Selector>,
     total_header: Option<String>,
@@ -213,9 +261,15 @@ impl EndMarks {
         }
     }
 
-    /// Whether the page itself says that it is the last one.
-    fn is_last(&self, page: &PageView<'_>) -> bool {
-        (page.count == 0 && self.stop_after_empty_page) || self.has_more(page) == Some(false)
+    /// Whether the page itself says that it is the last one. `fresh`: its records that were asked for the first time.
+    fn is_last(&self, page: &PageView<'_>, fresh: u64) -> bool {
+        (fresh == 0 && self.stop_after_empty_page) || self.has_more(page) == Some(false)
+    }
+
+    /// Where the page was to tell of the list's end and says nothing, with nothing else to go by but an empty page.
+    fn silent(&self, page: &PageView<'_>) -> Option<&Selector> {
+        let told = page.known.records.or(page.known.pages).is_some() || self.has_more(page).is_some();
+        self.total_path.as_ref().or(self.has_more_path.as_ref()).filter(|_| !told && page.count > 0)
     }
 
     /// Fails if the list could go on for ever: empty pages do not end it, and nothing else would.

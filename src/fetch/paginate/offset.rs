@@ -1,24 +1,42 @@
 //! `?offset=200&limit=100`: the position is a number of records.
 //!
 //! The next offset is this one plus the records that *came*: a server that gives 100 where 1000 were asked for loses no row.
-//! A short page is not the end.
+//! A short page is not the end. With an `overlap` each page begins with records before its position, which came already.
 
-use super::{Ahead, EndMarks, Extent, PageToken, PageView, PaginateError, Paginator};
-use crate::fetch::request::Request;
+use super::{Ahead, EndMarks, Extent, PageToken, PageView, PaginateError, Paginator, set};
+use crate::{
+    fetch::request::Request,
+    json::Selector,
+    plan::{OffsetPlan, Slot},
+};
 
 #[derive(Clone, Debug)]
 pub(super) struct Offset {
     /// Records asked for per page.
     pub limit: u64,
     pub start: u64,
-    pub offset_param: String,
-    pub limit_param: Option<String>,
+    pub offset_param: Slot,
+    pub limit_param: Option<Slot>,
     /// No page is asked for at or beyond this offset.
     pub maximum: Option<u64>,
+    pub overlap: u64,
     pub end: EndMarks,
 }
 
 impl Offset {
+    pub(super) fn new(plan: OffsetPlan) -> Self {
+        let OffsetPlan { total_path, total_header, has_more_path, stop_after_empty_page, .. } = plan;
+        Self {
+            limit: plan.limit,
+            start: plan.offset,
+            offset_param: plan.offset_param,
+            limit_param: plan.limit_param,
+            maximum: plan.maximum_offset,
+            overlap: plan.overlap,
+            end: EndMarks { total_path, total_header, has_more_path, stop_after_empty_page },
+        }
+    }
+
     fn offset(token: &PageToken) -> Result<u64, PaginateError> {
         match token {
             PageToken::Offset(offset) => Ok(*offset),
@@ -40,10 +58,10 @@ impl Paginator for Offset {
 
     fn apply(&self, token: &PageToken, request: &mut Request) {
         if let PageToken::Offset(offset) = token {
-            request.set_param(&self.offset_param, &offset.to_string());
+            set(request, &self.offset_param, offset - self.lead(token));
         }
-        if let Some(name) = &self.limit_param {
-            request.set_param(name, &self.limit.to_string());
+        if let Some(slot) = &self.limit_param {
+            set(request, slot, self.limit);
         }
     }
 
@@ -57,13 +75,26 @@ impl Paginator for Offset {
         Extent { records: within.map(|total| total.saturating_sub(self.start)), ..Extent::default() }
     }
 
+    fn lead(&self, token: &PageToken) -> u64 {
+        Self::offset(token).map_or(0, |offset| self.overlap.min(offset.saturating_sub(self.start)))
+    }
+
+    fn silent(&self, page: &PageView<'_>) -> Option<&Selector> {
+        self.end.silent(page)
+    }
+
     fn advance(&self, token: &PageToken, page: &PageView<'_>) -> Result<Option<PageToken>, PaginateError> {
-        if self.end.is_last(page) {
+        let lead = self.lead(token);
+        let fresh = page.count.saturating_sub(lead);
+        if fresh == 0 && page.known.page_size.is_some_and(|size| 0 < size && size <= lead) {
+            return Err(PaginateError::OverlapTooLarge { count: page.count, overlap: self.overlap });
+        }
+        if self.end.is_last(page, fresh) {
             return Ok(None);
         }
         self.end.must_end(page, self.maximum)?;
         // An empty page that is not the end is a hole, as wide as what was asked for.
-        let step = if page.count == 0 { self.limit } else { page.count };
+        let step = if fresh == 0 { self.limit - self.overlap } else { fresh };
         let next = Self::offset(token)?.saturating_add(step);
         Ok((!self.is_beyond(next, &page.known)).then_some(PageToken::Offset(next)))
     }
@@ -74,7 +105,8 @@ impl Paginator for Offset {
 
     fn ahead(&self, token: &PageToken, known: &Extent) -> Ahead {
         let (Ok(offset), Some(size)) = (Self::offset(token), known.page_size) else { return Ahead::Unknown };
-        let next = offset.saturating_add(size);
+        let Some(fresh) = size.checked_sub(self.lead(token)).filter(|fresh| *fresh > 0) else { return Ahead::Unknown };
+        let next = offset.saturating_add(fresh);
         if self.is_beyond(next, known) { Ahead::End } else { Ahead::Next(PageToken::Offset(next)) }
     }
 }

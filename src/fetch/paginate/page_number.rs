@@ -3,8 +3,12 @@
 //! As in dlt, `total_path` tells how many *pages* there are; `total_header`, ours, how many *records*. An API whose
 //! `total_path` counts records in fact is read right too: it only never says "the end", and the empty page does.
 
-use super::{Ahead, EndMarks, Extent, PageToken, PageView, PaginateError, Paginator};
-use crate::fetch::request::Request;
+use super::{Ahead, EndMarks, Extent, PageToken, PageView, PaginateError, Paginator, set};
+use crate::{
+    fetch::request::Request,
+    json::Selector,
+    plan::{PageNumberPlan, Slot},
+};
 
 #[derive(Clone, Debug)]
 pub(super) struct PageNumber {
@@ -12,13 +16,24 @@ pub(super) struct PageNumber {
     pub base: u64,
     /// The first page asked for.
     pub start: u64,
-    pub page_param: String,
+    pub page_param: Slot,
     /// No page of this number or above is asked for.
     pub maximum: Option<u64>,
     pub end: EndMarks,
 }
 
 impl PageNumber {
+    pub(super) fn new(plan: PageNumberPlan) -> Self {
+        let PageNumberPlan { total_path, total_header, has_more_path, stop_after_empty_page, .. } = plan;
+        Self {
+            base: plan.base_page,
+            start: plan.page,
+            page_param: plan.page_param,
+            maximum: plan.maximum_page,
+            end: EndMarks { total_path, total_header, has_more_path, stop_after_empty_page },
+        }
+    }
+
     fn number(token: &PageToken) -> Result<u64, PaginateError> {
         match token {
             PageToken::Page(number) => Ok(*number),
@@ -40,7 +55,7 @@ impl Paginator for PageNumber {
 
     fn apply(&self, token: &PageToken, request: &mut Request) {
         if let PageToken::Page(number) = token {
-            request.set_param(&self.page_param, &number.to_string());
+            set(request, &self.page_param, *number);
         }
     }
 
@@ -52,8 +67,12 @@ impl Paginator for PageNumber {
         Extent { pages: within.map(|behind| behind.saturating_sub(self.start)), records, page_size: None }
     }
 
+    fn silent(&self, page: &PageView<'_>) -> Option<&Selector> {
+        self.end.silent(page)
+    }
+
     fn advance(&self, token: &PageToken, page: &PageView<'_>) -> Result<Option<PageToken>, PaginateError> {
-        if self.end.is_last(page) || page.known.records.is_some_and(|records| page.received >= records) {
+        if self.end.is_last(page, page.count) || page.known.records.is_some_and(|records| page.received >= records) {
             return Ok(None);
         }
         self.end.must_end(page, self.maximum)?;

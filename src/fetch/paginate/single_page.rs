@@ -25,3 +25,24 @@ impl Paginator for SinglePage {
         Ahead::End
     }
 }
+
+/// Asks for the first page as it stands, and leaves it to that page how the list goes on: the driver puts another paginator in
+/// the place of this one before it advances.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Detecting;
+
+impl Paginator for Detecting {
+    fn start(&self) -> PageToken {
+        PageToken::First
+    }
+
+    fn apply(&self, _: &PageToken, _: &mut Request) {}
+
+    fn advance(&self, _: &PageToken, _: &PageView<'_>) -> Result<Option<PageToken>, PaginateError> {
+        Ok(None)
+    }
+
+    fn ahead(&self, _: &PageToken, _: &Extent) -> Ahead {
+        Ahead::Unknown
+    }
+}

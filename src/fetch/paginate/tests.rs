@@ -19,12 +19,12 @@ fn marks() -> EndMarks {
 }
 
 fn offset(end: EndMarks) -> Offset {
-    let (offset_param, limit_param) = ("skip".to_owned(), Some("take".to_owned()));
-    Offset { limit: 10, start: 0, offset_param, limit_param, maximum: None, end }
+    let (offset_param, limit_param) = (Slot::param("skip"), Some(Slot::param("take")));
+    Offset { limit: 10, start: 0, offset_param, limit_param, maximum: None, overlap: 0, end }
 }
 
 fn numbered(end: EndMarks) -> PageNumber {
-    PageNumber { base: 1, start: 1, page_param: "p".to_owned(), maximum: None, end }
+    PageNumber { base: 1, start: 1, page_param: Slot::param("p"), maximum: None, end }
 }
 
 /// What `advance` says to a page of `count` records after `received` in all, `body` being the answer.
@@ -40,7 +40,8 @@ fn advance(
         reqwest::header::HeaderName::from_static("x-total-count"),
         HeaderValue::from_static("25"),
     )]);
-    let view = |known| PageView { root: document.root(), headers: &headers, count, received, known };
+    let url = Url::parse("https://a/v1/rows?page=1").unwrap();
+    let view = |known| PageView { root: document.root(), url: &url, headers: &headers, count, received, known };
     let known = paginator.extent(&view(Extent::default()));
     paginator.advance(&token, &view(known))
 }

@@ -91,6 +91,24 @@ pub async fn verify(
     verify.once().await
 }
 
+/// The columns whose values together are there once; none if nobody promises that.
+fn key_columns(resource: &ResourcePlan) -> Vec<String> {
+    if !resource.dedup {
+        return Vec::new();
+    }
+    let history = match &resource.merge.strategy {
+        // A row has a version for each time at which it became another.
+        MergeStrategy::Scd2(scd2) if resource.write_disposition == WriteDisposition::Merge => {
+            // With a boundary in the config, versions of several runs begin and end in one moment.
+            vec![scd2.valid_from].into_iter().chain(scd2.boundary.map(|_| scd2.valid_to)).collect()
+        }
+        _ => Vec::new(),
+    };
+    let columns = resource.primary_key.iter().copied().chain(history);
+    let name = |index: usize| Some(resource.schema.columns.get(index)?.name.clone());
+    columns.filter_map(name).collect()
+}
+
 struct Verify<'a> {
     table: &'a dyn TableFormat,
     identity: &'a TableIdentity,
@@ -164,30 +182,15 @@ impl Verify<'_> {
         let partition_by = spec::parse(&self.resource.table, &snapshot.partition_by, schema)?;
         let keys = match self.options.quick {
             true => None,
-            false => Keys::new(&self.key_columns(), schema, &partition_by, self.scope(snapshot.version).await?),
+            false => {
+                let columns = key_columns(&self.resource.complete(schema)?);
+                Keys::new(&columns, schema, &partition_by, self.scope(snapshot.version).await?)
+            }
         };
         // Half for the keys, the other for the files.
         let keys = keys.map(|keys| Arc::new(keys.within(snapshot.rows, self.options.memory / 2)));
         let shape = Arc::new(FileShape::new(schema, &partition_by));
         Ok(Some(Known { snapshot: snapshot.clone(), shape, keys, pending }))
-    }
-
-    /// The columns whose values together are there once; none if nobody promises that.
-    fn key_columns(&self) -> Vec<String> {
-        if !self.resource.dedup {
-            return Vec::new();
-        }
-        let history = match &self.resource.merge.strategy {
-            // A row has a version for each time at which it became another.
-            MergeStrategy::Scd2(scd2) if self.resource.write_disposition == WriteDisposition::Merge => {
-                // With a boundary in the config, versions of several runs begin and end in one moment.
-                vec![scd2.valid_from].into_iter().chain(scd2.boundary.map(|_| scd2.valid_to)).collect()
-            }
-            _ => Vec::new(),
-        };
-        let columns = self.resource.primary_key.iter().copied().chain(history);
-        let name = |index: usize| Some(self.resource.schema.columns.get(index)?.name.clone());
-        columns.filter_map(name).collect()
     }
 
     /// Where a key may be only once, by what the versions did that made the table.

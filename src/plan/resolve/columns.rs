@@ -47,6 +47,11 @@ impl<'a> Columns<'a> {
         }
     }
 
+    /// Whether a name means a column, or could mean more than one.
+    pub fn is_known(&self, name: &str) -> bool {
+        !matches!(self.meaning(name), Meaning::Nothing)
+    }
+
     /// The column that a name means, if it means one: for keys that count only in tables that have the column.
     pub fn find_if_there(&self, name: &Located<String>, findings: &mut Findings) -> Option<usize> {
         match self.meaning(&name.value) {

@@ -11,8 +11,12 @@ use crate::{
 
 const REFUSED: [char; 10] = [' ', ',', ';', '{', '}', '(', ')', '=', '\t', '\n'];
 
-/// Whether a column of a Delta table can be called so.
-pub fn is_name(name: &str) -> bool {
+/// Whether the name of a column of a Delta table can have this in it.
+pub fn is_letter(letter: char) -> bool {
+    !REFUSED.contains(&letter)
+}
+
+fn is_name(name: &str) -> bool {
     !name.contains(REFUSED)
 }
 

@@ -140,9 +140,13 @@ fn compression(text: &str) -> Option<Compression> {
 }
 
 /// The destination's `bloom_filter` and `sort_by` are for all tables, so each name has to mean a column of at least one. Told
-/// only where every table is known: the column may be one of a table whose schema is wrong.
+/// only where every table's columns are known: it may be one of a table whose schema is wrong, or not inferred yet.
 pub fn columns_exist_somewhere(parquet: &Section<'_>, resources: &[Option<ResourcePlan>], findings: &mut Findings) {
-    let Some(plans) = resources.iter().map(Option::as_ref).collect::<Option<Vec<_>>>() else { return };
+    let known = |plan: &Option<ResourcePlan>| plan.as_ref().is_some_and(|plan| plan.inference.is_none());
+    if !resources.iter().all(known) {
+        return;
+    }
+    let plans: Vec<_> = resources.iter().flatten().collect();
     for name in ["bloom_filter", "sort_by"].into_iter().flat_map(|key| parquet.texts(key)) {
         let mut unheard = Findings::default();
         let known = plans.iter().any(|plan| Columns::new(&plan.schema).find_if_there(&name, &mut unheard).is_some());

@@ -71,6 +71,11 @@ fn append(
         findings.error(&name.place, "a column's name is a line of text", None);
         return None;
     }
+    // A table that has recorded its columns has this one among them.
+    let is_it = |other: &Column| other.source == Source::Load(column) && other.name == name.value;
+    if let Some(index) = declared.schema.columns.iter().take(declared.recorded).position(is_it) {
+        return Some(index);
+    }
     let lower = name.value.to_lowercase();
     if let Some(other) = declared.schema.columns.iter().find(|other| other.name.to_lowercase() == lower) {
         let message =

@@ -35,6 +35,16 @@ pub fn check_key(resource: &Section<'_>, disposition: &Disposition<'_>, findings
     }
 }
 
+/// Versions of a row are told apart by all of its columns: those have to be known before the first one.
+pub fn check_versions(resource: &Section<'_>, disposition: &Disposition<'_>, findings: &mut Findings) {
+    let evolves = schema::contract(resource).is_some_and(|contract| contract.columns == ColumnsContract::Evolve);
+    if evolves && disposition.is_scd2() {
+        let message = "`scd2` compares rows by all of their columns, and cannot do so while columns are added";
+        let help = "declare the columns, and let `schema_contract.columns` be `discard_value`";
+        findings.error(&disposition.place, message, Some(help.to_owned()));
+    }
+}
+
 /// What is written, as far as a merge makes use of it.
 pub struct Merge<'a> {
     pub resource: &'a Section<'a>,
@@ -62,7 +72,7 @@ impl Merge<'_> {
             (strategy, _) => strategy.clone(),
         };
         let hard_delete = self.hard_delete(findings);
-        self.versions_of_known_columns(findings);
+        check_versions(self.resource, self.disposition, findings);
         Some(MergePlan { strategy, merge_key, hard_delete, delete_missing })
     }
 
@@ -86,17 +96,6 @@ impl Merge<'_> {
             );
         }
         idle
-    }
-
-    /// Versions of a row are told apart by all of its columns: those have to be known before the first one.
-    fn versions_of_known_columns(&self, findings: &mut Findings) {
-        let evolves =
-            schema::contract(self.resource).is_some_and(|contract| contract.columns == ColumnsContract::Evolve);
-        if evolves && self.disposition.is_scd2() {
-            let message = "`scd2` compares rows by all of their columns, and cannot do so while columns are added";
-            let help = "declare the columns, and let `schema_contract.columns` be `discard_value`";
-            findings.error(&self.disposition.place, message, Some(help.to_owned()));
-        }
     }
 
     /// The column of dlt's hint `hard_delete`.

@@ -11,8 +11,7 @@ use crate::{
         Findings, Section,
         tree::{Entry, Kind, Value},
     },
-    json::Selector,
-    plan::{Meaning, Method, PaginatorPlan, RequestPlan, Template, request},
+    plan::{Meaning, Method, RequestPlan, Template, request},
     secret::Secret,
 };
 
@@ -141,77 +140,4 @@ fn unbound(entry: &Entry, param: &Section<'_>, findings: &mut Findings) {
         text("field")
     );
     findings.error(&entry.value.place, "a parameter of the type `resolve` fills a place of the path", Some(help));
-}
-
-/// The resource's paginator, or the client's.
-pub fn paginator(
-    endpoint: &Section<'_>,
-    client: &Section<'_>,
-    resource: &Section<'_>,
-    findings: &mut Findings,
-) -> Option<PaginatorPlan> {
-    let holder = if endpoint.is_written("paginator") { endpoint } else { client };
-    if holder.is_broken() {
-        return None;
-    }
-    if !holder.is_written("paginator") {
-        let help = "set `paginator` on the endpoint or the client: `offset`, `page_number`, or `single_page` if one request is all";
-        let message = "there is no paginator; finding out how an API pages is not supported yet";
-        findings.error(resource.place_of("name"), message, Some(help.to_owned()));
-        return None;
-    }
-    let (kind, section) = holder.tagged("paginator")?;
-    match kind {
-        "single_page" => Some(PaginatorPlan::SinglePage),
-        "offset" => offset(&section, findings),
-        "page_number" => page_number(&section, findings),
-        _ => None,
-    }
-}
-
-fn offset(section: &Section<'_>, findings: &mut Findings) -> Option<PaginatorPlan> {
-    ends(section, "maximum_offset", findings)?;
-    Some(PaginatorPlan::Offset {
-        limit: section.count("limit")?,
-        offset: section.count("offset")?,
-        offset_param: section.text("offset_param")?.value,
-        limit_param: section.text_or_off("limit_param").map(|name| name.value),
-        total_path: selector(section, "total_path"),
-        total_header: section.text("total_header").map(|name| name.value),
-        maximum_offset: section.count("maximum_offset"),
-        stop_after_empty_page: section.flag("stop_after_empty_page")?,
-        has_more_path: selector(section, "has_more_path"),
-    })
-}
-
-fn page_number(section: &Section<'_>, findings: &mut Findings) -> Option<PaginatorPlan> {
-    ends(section, "maximum_page", findings)?;
-    let base_page = section.count("base_page")?;
-    Some(PaginatorPlan::PageNumber {
-        base_page,
-        page: section.count("page").unwrap_or(base_page),
-        page_param: section.text("page_param")?.value,
-        total_path: selector(section, "total_path"),
-        total_header: section.text("total_header").map(|name| name.value),
-        maximum_page: section.count("maximum_page"),
-        stop_after_empty_page: section.flag("stop_after_empty_page")?,
-        has_more_path: selector(section, "has_more_path"),
-    })
-}
-
-fn selector(section: &Section<'_>, key: &str) -> Option<Selector> {
-    section.text_or_off(key)?.value.parse().ok()
-}
-
-/// Refuses a paginator that nothing ends.
-fn ends(section: &Section<'_>, maximum: &str, findings: &mut Findings) -> Option<()> {
-    let told = section.text_or_off("total_path").is_some()
-        || [maximum, "total_header", "has_more_path"].iter().any(|key| section.is_written(key));
-    if told || section.flag("stop_after_empty_page")? {
-        return Some(());
-    }
-    let help =
-        format!("set `total_path`, `total_header`, `{maximum}`, `has_more_path` or `stop_after_empty_page: true`");
-    findings.error(section.place(), "nothing would ever end this list of pages", Some(help));
-    None
 }

@@ -1,21 +1,22 @@
 //! One resource into one table.
 
+use std::sync::Arc;
+
 use url::Url;
 
 use super::{
     Overrides, client,
     columns::Columns,
-    delta, destination, disposition, family, load_columns,
+    delta, destination, disposition, family, inferred, load_columns,
     merge::{self, Merge},
-    partition,
+    paginator, partition,
     placeholders::Placeholders,
     request,
     schema::{self, Declared},
     upkeep::Places,
 };
 use crate::{
-    config::{Findings, Located, Section, quantity, tree::Kind},
-    json::Selector,
+    config::{Findings, Loaded, Located, Section, quantity, tree::Kind},
     plan::{
         AuthPlan, DedupSort, MaxRejects, MergePlan, ParquetPlan, PartitionField, RequestPlan, ResourcePlan,
         TableFormatKind, WriteDisposition,
@@ -32,6 +33,8 @@ pub struct Context<'a> {
     pub names: &'a [String],
     pub client: &'a Section<'a>,
     pub root: &'a Section<'a>,
+    /// The whole config, for a plan that is to be completed later.
+    pub keep: &'a dyn Fn() -> Arc<Loaded>,
     pub destination: &'a Section<'a>,
     pub parquet: &'a Section<'a>,
     pub table_format: TableFormatKind,
@@ -56,15 +59,18 @@ pub fn resolve(
     };
     let parent = family::parent(resource, request.as_ref(), &placeholders, findings);
     let auth = auth(&endpoint, secrets, findings);
-    let paginator = match endpoint.is_broken() {
+    let paging = paginator::resolve(resource, &endpoint, context.client, request.as_ref(), findings);
+    let inference = match resource.is_written("schema") {
         true => None,
-        false => request::paginator(&endpoint, context.client, resource, findings),
+        false => Some(inferred::inference(resource, context)?),
     };
-    let data_selector = endpoint.text("data_selector").and_then(|text| text.value.parse::<Selector>().ok());
-    let rows = rows(resource, context, findings);
+    let rows = match &inference {
+        Some(_) => inferred::open_rows(resource, context, findings),
+        None => rows(resource, None, context, findings),
+    };
     let contract = schema::contract(resource);
     let upkeep = Places { resource, destination: context.destination, root: context.root };
-    let (name, mut rows) = (name?, rows?);
+    let (name, mut rows, paging) = (name?, rows?, paging?);
     rows.warnings.extend(request.as_ref().and_then(elsewhere));
     Some(ResourcePlan {
         name: name.value,
@@ -72,12 +78,16 @@ pub fn resolve(
         request: request?,
         auth: auth?,
         parent: parent?,
-        paginator: paginator?,
-        data_selector: data_selector?,
+        paginator: paging.paginator,
+        data_selector: paging.data_selector,
+        allow_missing_data: paging.allow_missing_data,
+        on_drift: paging.on_drift,
         max_pages: context.overrides.max_pages,
         contract: contract?,
         max_rejects: max_rejects(resource),
         schema: rows.schema,
+        inference,
+        naming: inferred::naming(resource, context)?,
         write_disposition: rows.write_disposition,
         merge: rows.merge,
         checkpoint: upkeep.checkpoint()?,
@@ -114,25 +124,58 @@ fn elsewhere(request: &RequestPlan) -> Option<String> {
     })
 }
 
-/// What depends on the table's columns.
-struct Rows {
-    schema: TableSchema,
-    write_disposition: WriteDisposition,
-    merge: MergePlan,
-    primary_key: Vec<usize>,
-    dedup: bool,
-    dedup_sort: Option<DedupSort>,
-    partition_by: Vec<PartitionField>,
-    parquet: ParquetPlan,
-    warnings: Vec<String>,
+/// The resource's plan with columns that its config does not declare.
+pub fn complete(
+    open: &ResourcePlan,
+    resource: &Section<'_>,
+    columns: &TableSchema,
+    context: &Context<'_>,
+    findings: &mut Findings,
+) -> Option<ResourcePlan> {
+    let rows = rows(resource, Some(columns), context, findings)?;
+    Some(ResourcePlan {
+        schema: rows.schema,
+        inference: None,
+        write_disposition: rows.write_disposition,
+        merge: rows.merge,
+        primary_key: rows.primary_key,
+        dedup: rows.dedup,
+        dedup_sort: rows.dedup_sort,
+        partition_by: rows.partition_by,
+        parquet: rows.parquet,
+        warnings: rows.warnings,
+        ..open.clone()
+    })
 }
 
-fn rows(resource: &Section<'_>, context: &Context<'_>, findings: &mut Findings) -> Option<Rows> {
+/// What depends on the table's columns.
+pub struct Rows {
+    pub schema: TableSchema,
+    pub write_disposition: WriteDisposition,
+    pub merge: MergePlan,
+    pub primary_key: Vec<usize>,
+    pub dedup: bool,
+    pub dedup_sort: Option<DedupSort>,
+    pub partition_by: Vec<PartitionField>,
+    pub parquet: ParquetPlan,
+    pub warnings: Vec<String>,
+}
+
+/// `inferred` are the columns of a resource that declares none.
+fn rows(
+    resource: &Section<'_>,
+    inferred: Option<&TableSchema>,
+    context: &Context<'_>,
+    findings: &mut Findings,
+) -> Option<Rows> {
     let disposition = disposition::resolve(resource, context.overrides);
     if let Some(disposition) = &disposition {
         merge::check_key(resource, disposition, findings);
     }
-    let mut declared = schema::resolve(resource, findings)?;
+    let mut declared = match inferred {
+        Some(columns) => inferred::declared(resource, columns, context, findings),
+        None => schema::resolve(resource, findings)?,
+    };
     load_columns::append_metadata(resource, &mut declared, findings);
     let scd2 = disposition.as_ref().filter(|disposition| disposition.is_scd2());
     let validity = scd2.and_then(|disposition| load_columns::append_validity(disposition, &mut declared, findings));
@@ -143,6 +186,7 @@ fn rows(resource: &Section<'_>, context: &Context<'_>, findings: &mut Findings) 
     let columns = Columns::new(&schema);
     let primary_key = columns.all(resource.texts("primary_key"), &hints.primary_key, "a key", findings);
     let mut warnings = time_warnings(&schema).into_iter().chain(hints.warnings.clone()).collect::<Vec<_>>();
+    warnings.extend(inferred::idle(resource));
     let merge = disposition.as_ref().and_then(|disposition| {
         let merge = Merge { resource, disposition, columns: &columns, hints: &hints, primary_key: &primary_key };
         merge.resolve(validity, &mut warnings, findings)

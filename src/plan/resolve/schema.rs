@@ -1,6 +1,6 @@
 //! A resource's columns: the declared schema, with dlt's column hints over it.
 
-use super::{columns::Columns, format};
+use super::{columns::Columns, format, inferred};
 use crate::{
     config::{Findings, Located, Place, Section},
     json::Selector,
@@ -31,15 +31,11 @@ pub struct Declared {
     /// Where each column's type stands; of a column of the run's own, its name.
     pub places: Vec<Place>,
     pub hints: Hints,
+    /// How many columns of the schema were not declared but recorded or inferred.
+    pub recorded: usize,
 }
 
 pub fn resolve(resource: &Section<'_>, findings: &mut Findings) -> Option<Declared> {
-    if !resource.is_written("schema") {
-        let help = "declare its columns: `schema: schemas/NAME.yaml`, or inline `schema: {columns: [{name: id, type: int64}]}`";
-        let message = "a resource without a schema is not supported yet";
-        findings.error(resource.place_of("name"), message, Some(help.to_owned()));
-        return None;
-    }
     resource.get("schema")?;
     let section = resource.section("schema");
     let sections = section.sections("columns");
@@ -59,13 +55,18 @@ pub fn resolve(resource: &Section<'_>, findings: &mut Findings) -> Option<Declar
     for (column, section) in schema.columns.iter().zip(&sections) {
         check_format(column, section, findings);
     }
-    let mut places: Vec<_> = sections.iter().map(|section| section.place_of("type").clone()).collect();
+    let places = sections.iter().map(|section| section.place_of("type").clone()).collect();
+    Some(Declared { schema, places: hinted_places(places, &hints), hints, recorded: 0 })
+}
+
+/// A type that a hint gives stands where the hint does.
+pub fn hinted_places(mut places: Vec<Place>, hints: &Hints) -> Vec<Place> {
     for hint in &hints.data_type {
         if let Some(place) = places.get_mut(hint.value) {
             *place = hint.place.clone();
         }
     }
-    Some(Declared { schema, places, hints })
+    places
 }
 
 fn column(section: &Section<'_>, findings: &mut Findings) -> Option<Column> {
@@ -148,7 +149,8 @@ fn distinct(sections: &[Section<'_>], findings: &mut Findings) {
     }
 }
 
-fn hints(resource: &Section<'_>, schema: &mut TableSchema, findings: &mut Findings) -> Hints {
+/// Applies the hints to the columns, and gathers the rest of what they say.
+pub fn hints(resource: &Section<'_>, schema: &mut TableSchema, findings: &mut Findings) -> Hints {
     let mut hints = Hints::default();
     for (entry, hint) in resource.mapped("columns") {
         let name = Located { value: entry.key.clone(), place: hint.place().clone() };
@@ -225,7 +227,10 @@ fn decimal(hint: &Section<'_>, precision: u8, scale: u8, findings: &mut Findings
 /// The schema's contract, with the resource's over it, key by key. One word stands for both keys;
 /// `evolve` alone for columns, whose types it leaves as they are.
 pub fn contract(resource: &Section<'_>) -> Option<Contract> {
-    let mut contract = Contract::default();
+    let mut contract = match resource.is_written("schema") {
+        true => Contract::default(),
+        false => inferred::contract(resource),
+    };
     for holder in [&resource.section("schema"), resource] {
         if !holder.is_written("schema_contract") {
             continue;

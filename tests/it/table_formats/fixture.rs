@@ -242,7 +242,8 @@ impl Processes for World {
     }
 }
 
-/// Stands still until moved; who waits for a lease's renewal wakes only then. Shorter pauses are noted, and end at once.
+/// Stands still until moved; who waits for a lease's renewal or for an answer that is late wakes only then. Shorter pauses
+/// are noted, and end at once.
 #[derive(Debug, Default)]
 pub struct ManualClock {
     seconds: AtomicU64,
@@ -259,6 +260,16 @@ impl ManualClock {
 
     pub fn pauses(&self) -> Vec<Duration> {
         self.pauses.lock().unwrap().clone()
+    }
+
+    async fn reached(&self, moment: Duration) {
+        loop {
+            let moved = self.moved.notified();
+            if self.elapsed() >= moment {
+                return;
+            }
+            moved.await;
+        }
     }
 
     /// Returns when somebody sleeps: what sleeps later does not notice an earlier `advance`.
@@ -287,14 +298,12 @@ impl Clock for ManualClock {
         }
         let until = self.elapsed() + duration;
         self.sleepers.fetch_add(1, Ordering::SeqCst);
-        loop {
-            let moved = self.moved.notified();
-            if self.elapsed() >= until {
-                self.sleepers.fetch_sub(1, Ordering::SeqCst);
-                return;
-            }
-            moved.await;
-        }
+        self.reached(until).await;
+        self.sleepers.fetch_sub(1, Ordering::SeqCst);
+    }
+
+    async fn patience(&self, duration: Duration) {
+        self.reached(self.elapsed() + duration).await;
     }
 }
 

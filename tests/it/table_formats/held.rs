@@ -29,7 +29,7 @@ pub async fn a_run_that_died_after_its_commit_is_found_until_the_next_commit(lak
     let expected = DiedAfterCommit {
         version: 1,
         run_id: "first".into(),
-        committed_at: "2023-11-14T22:13:20Z".into(),
+        committed_at: "2023-11-14T22:13:20.000Z".into(),
         operation: Operation::Append,
         counters: [("rows_fetched".to_owned(), 21)].into(),
         fingerprint: None,

@@ -25,7 +25,7 @@ pub async fn a_run_finds_who_works_on_the_table_and_since_when(lake: Lake) {
     let second = lake.open(&world.another_process()).await;
     let theirs = second.attempt(0).await.unwrap();
     let owner = second.workspace().living(&theirs).await.unwrap().unwrap();
-    assert_eq!(owner, LivingOwner { host: "here".into(), pid: 1, since: SINCE.into() });
+    assert_eq!(owner, LivingOwner { host: "here".into(), pid: 1, since: SINCE.into(), waiting: None });
     let error = restlake::Error::from(second.workspace().busy(owner));
     assert_eq!((error.kind(), error.code()), (ErrorKind::Conflict, "table_busy"));
     let message = error.to_string();
@@ -103,7 +103,7 @@ pub async fn a_run_that_waits_goes_on_when_the_other_is_over(lake: Lake) {
     let second = lake.open(&world.another_process()).await;
     let waiting = tokio::spawn(async move {
         let attempt = second.attempt(0).await.unwrap();
-        second.workspace().wait_until_free(&attempt, &CancellationToken::new()).await.unwrap();
+        second.workspace().wait_until_free(&attempt, &CancellationToken::new(), &|_| false).await.unwrap();
         // What it finds is the table that the other one has made.
         second.recover().await.unwrap();
         let base = second.newest().await.unwrap();
@@ -139,7 +139,7 @@ pub async fn a_run_that_waits_ends_when_it_is_asked_to_stop(lake: Lake) {
         }
         shutdown.cancel();
     };
-    let (waited, ()) = tokio::join!(second.workspace().wait_until_free(&ours, &shutdown), stop);
+    let (waited, ()) = tokio::join!(second.workspace().wait_until_free(&ours, &shutdown, &|_| false), stop);
     let error = waited.unwrap_err();
     assert_eq!((error.kind(), error.code()), (ErrorKind::Interrupted, "interrupted"));
     ours.abandon().await.unwrap();

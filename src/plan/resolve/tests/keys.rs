@@ -21,9 +21,14 @@ fn location(table: &str) -> (&'static str, Value) {
         "api_key" => ("/client/auth", json!({"type": "api_key", "api_key": "k"})),
         "bearer" => ("/client/auth", json!({"type": "bearer", "token": "t"})),
         "http_basic" => ("/client/auth", json!({"type": "http_basic", "username": "u", "password": "p"})),
-        "offset" => ("/client/paginator", json!({"type": "offset", "limit": 1})),
+        "offset" => ("/client/paginator", json!({"type": "offset", "limit": 3})),
         "page_number" => ("/client/paginator", json!({"type": "page_number"})),
         "single_page" => ("/client/paginator", json!({"type": "single_page"})),
+        "auto" => ("/client/paginator", json!({"type": "auto"})),
+        "cursor" => ("/client/paginator", json!({"type": "cursor"})),
+        "header_cursor" => ("/client/paginator", json!({"type": "header_cursor"})),
+        "header_link" => ("/client/paginator", json!({"type": "header_link"})),
+        "json_link" => ("/client/paginator", json!({"type": "json_link"})),
         "resource" => ("/resources/0", Value::Null),
         "endpoint" => ("/resources/0/endpoint", json!({})),
         "column_hint" => ("/resources/0/columns/d", json!({})),
@@ -54,6 +59,7 @@ fn cases(table: &str) -> Vec<(&'static str, Value, Value)> {
             ("checkpoint_interval", json!("1s"), Value::Null),
             ("resume_within", json!("1s"), Value::Null),
             ("rewrite_limit", json!("1MB"), Value::Null),
+            ("naming", json!("snake_case"), Value::Null),
         ],
         "client" => vec![
             ("base_url", json!("https://a.example"), json!("https://b.example")),
@@ -91,6 +97,10 @@ fn cases(table: &str) -> Vec<(&'static str, Value, Value)> {
             ("maximum_offset", json!(10), Value::Null),
             ("stop_after_empty_page", json!(false), Value::Null),
             ("has_more_path", json!("more"), Value::Null),
+            ("offset_body_path", json!("page.from"), Value::Null),
+            ("limit_body_path", json!("page.size"), Value::Null),
+            ("overlap", json!(1), json!(2)),
+            ("on_drift", json!("fail"), json!("refetch")),
         ],
         "page_number" => vec![
             ("base_page", json!(1), Value::Null),
@@ -101,7 +111,21 @@ fn cases(table: &str) -> Vec<(&'static str, Value, Value)> {
             ("maximum_page", json!(10), Value::Null),
             ("stop_after_empty_page", json!(false), Value::Null),
             ("has_more_path", json!("more"), Value::Null),
+            ("page_body_path", json!("page"), Value::Null),
+            ("on_drift", json!("fail"), json!("refetch")),
         ],
+        "cursor" => vec![
+            ("cursor_path", json!("next"), Value::Null),
+            ("cursor_param", json!("after"), Value::Null),
+            ("cursor_body_path", json!("after"), Value::Null),
+            ("stop_after_empty_page", json!(true), Value::Null),
+            ("has_more_path", json!("more"), Value::Null),
+        ],
+        "header_cursor" => {
+            vec![("cursor_key", json!("Next-Page"), Value::Null), ("cursor_param", json!("after"), Value::Null)]
+        }
+        "header_link" => vec![("links_next_key", json!("following"), Value::Null)],
+        "json_link" => vec![("next_url_path", json!("links.next"), Value::Null)],
         _ => table_cases(table),
     }
 }
@@ -116,6 +140,8 @@ fn table_cases(table: &str) -> Vec<(&'static str, Value, Value)> {
             ("merge_key", json!("at"), json!(["at", "s"])),
             ("on_missing", json!("delete"), Value::Null),
             ("metadata_columns", json!(["page"]), json!({"page": "_page"})),
+            ("infer_rows", json!(10), Value::Null),
+            ("naming", json!("snake_case"), Value::Null),
             ("checkpoint_interval", json!("1s"), Value::Null),
             ("resume_within", json!("1s"), Value::Null),
             ("rewrite_limit", json!("1MB"), Value::Null),
@@ -130,6 +156,7 @@ fn table_cases(table: &str) -> Vec<(&'static str, Value, Value)> {
             ("dedup", json!(false), Value::Null),
             // Not alone: a config that exports nothing is refused.
             ("selected", json!(true), Value::Null),
+            ("allow_missing_data", json!(true), Value::Null),
         ],
         "endpoint" => vec![
             ("path", json!("a"), json!("b")),
@@ -142,6 +169,8 @@ fn table_cases(table: &str) -> Vec<(&'static str, Value, Value)> {
             ("auth", json!({"token": "t"}), Value::Null),
             ("data_selector", json!("data"), json!("items")),
             ("paginator", json!("page_number"), Value::Null),
+            ("allow_missing_data", json!(true), Value::Null),
+            ("on_drift", json!("fail"), json!("refetch")),
         ],
         "column_hint" => vec![
             ("data_type", json!("text"), Value::Null),

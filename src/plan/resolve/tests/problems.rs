@@ -165,20 +165,28 @@ fn a_base_url_is_http_and_has_neither_credentials_nor_a_query() {
 }
 
 #[test]
-fn a_resource_without_a_schema_or_a_paginator_is_told_what_to_declare() {
-    let mut config = base();
-    config["resources"][0]["schema"] = Value::Null;
-    config["client"]["paginator"] = Value::Null;
-    let found = problems(&config);
-    assert_eq!(found.len(), 2, "{found:?}");
-    assert!(found.iter().any(|problem| problem.contains("without a schema is not supported yet")));
-    assert!(found.iter().any(|problem| problem.contains("there is no paginator") && problem.contains("`single_page`")));
-}
-
-#[test]
 fn a_list_of_pages_has_to_end() {
     let paginator = json!({"type": "offset", "limit": 1, "total_path": null, "stop_after_empty_page": false});
     assert!(only("/client/paginator", paginator).contains("nothing would ever end"));
+}
+
+#[test]
+fn a_value_of_a_paginator_has_one_place_and_an_overlap_leaves_room() {
+    for (paginator, problem) in [
+        (
+            json!({"type": "offset", "limit": 1, "offset_param": "o", "offset_body_path": "o"}),
+            "two places for one value",
+        ),
+        (json!({"type": "page_number", "page_param": "p", "page_body_path": "p"}), "two places for one value"),
+        (json!({"type": "cursor", "cursor_param": "c", "cursor_body_path": "c"}), "two places for one value"),
+        (json!({"type": "page_number", "page_param": ""}), "cannot be empty"),
+        (json!({"type": "offset", "limit": 1, "offset_body_path": "a[0]"}), "a path of keys"),
+        (json!({"type": "offset", "limit": 5, "overlap": 5}), "`overlap` has to be less than `limit`"),
+        (json!({"type": "page_number", "overlap": 5}), "`overlap` is not supported yet"),
+    ] {
+        let found = only("/client/paginator", paginator.clone());
+        assert!(found.contains(problem), "{paginator}: {found}");
+    }
 }
 
 #[test]
@@ -188,7 +196,7 @@ fn other_auths_and_paginators_are_told_apart_from_mistakes() {
     let problem = only("/client/paginator", json!({"type": "ofset", "limit": 1}));
     assert_eq!(problem, "client.paginator.type: there is no paginator `ofset` (did you mean `offset`?)");
     assert!(only("/client/paginator", json!("offset")).contains("`limit` is missing"));
-    assert!(only("/client/paginator", json!({"limit": 1})).contains("a paginator needs a `type`"));
+    assert!(only("/client/paginator", json!({"limit": 1})).contains("unknown key `limit`"));
 }
 
 #[test]

@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use super::{base, plan, plan_with, with};
 use crate::{
     plan::{
-        ApiKeyLocation, AuthPlan, Bindings, Compression, DedupSort, MaxRejects, PaginatorPlan, Plan, ResourcePlan,
-        Transform, WriteDisposition, resolve::Overrides,
+        ApiKeyLocation, AuthPlan, Bindings, Compression, CursorPlan, DedupSort, MaxRejects, OffsetPlan, OnDrift,
+        PageNumberPlan, PaginatorPlan, Plan, ResourcePlan, Slot, Transform, WriteDisposition, resolve::Overrides,
     },
     schema::{ColumnType, ColumnsContract, DataTypeContract, Format, Source},
 };
@@ -33,41 +33,117 @@ fn the_defaults_are_those_of_the_interface() {
     let resource = &plan.resources[0];
     assert_eq!((resource.table.as_str(), resource.write_disposition), ("t", WriteDisposition::Append));
     assert_eq!(resource.request.bind(&Bindings::default()).unwrap().url.as_str(), "https://api.example.com/v1/t");
-    assert!(resource.data_selector.is_root() && resource.dedup);
+    assert!(resource.dedup && !resource.allow_missing_data);
+    assert_eq!((resource.data_selector.as_ref(), resource.on_drift), (None, OnDrift::Warn));
     assert_eq!(resource.parquet.compression, Compression::Zstd(3));
     assert_eq!((resource.parquet.row_group_rows, resource.parquet.target_file_size), (250_000, 256_000_000));
     assert_eq!(resource.contract.columns, ColumnsContract::DiscardValue);
     assert_eq!(resource.contract.data_type, DataTypeContract::Freeze);
 }
 
+fn paginator(config: Value) -> PaginatorPlan {
+    resource_with(&[("/client/paginator", config)]).paginator
+}
+
 #[test]
 fn paginators_have_dlts_defaults() {
-    let offset = resource_with(&[("/client/paginator", json!({"type": "offset", "limit": 5}))]).paginator;
-    let PaginatorPlan::Offset { offset_param, limit_param, total_path, stop_after_empty_page, .. } = offset else {
-        panic!("{offset:?}")
+    let selector = |text: &str| text.parse().unwrap();
+    let text = str::to_owned;
+    let total = Some(selector("total"));
+    for (config, plan) in [
+        (
+            json!({"type": "offset", "limit": 5}),
+            PaginatorPlan::Offset(OffsetPlan { total_path: total.clone(), ..OffsetPlan::new(5) }),
+        ),
+        (
+            json!("page_number"),
+            PaginatorPlan::PageNumber(PageNumberPlan { total_path: total, ..PageNumberPlan::new(0) }),
+        ),
+        (json!("single_page"), PaginatorPlan::SinglePage),
+        (json!("json_link"), PaginatorPlan::JsonLink { next_url_path: selector("next") }),
+        (json!("json_response"), PaginatorPlan::JsonLink { next_url_path: selector("next") }),
+        (json!("header_link"), PaginatorPlan::HeaderLink { links_next_key: text("next") }),
+        (
+            json!("header_cursor"),
+            PaginatorPlan::HeaderCursor { cursor_key: text("next"), cursor_param: text("cursor") },
+        ),
+        (json!("cursor"), PaginatorPlan::Cursor(CursorPlan::new(selector("cursors.next"), "cursor"))),
+        (json!("auto"), PaginatorPlan::Auto),
+        (json!({}), PaginatorPlan::Auto),
+        (Value::Null, PaginatorPlan::Auto),
+    ] {
+        assert_eq!(paginator(config.clone()), plan, "{config}");
+    }
+}
+
+#[test]
+fn a_paginator_puts_its_values_into_the_body_where_it_says_so() {
+    let body = |keys: &[&str]| Slot::Body(keys.iter().map(|&key| key.to_owned()).collect());
+    let config =
+        json!({"type": "offset", "limit": 5, "offset_body_path": "page.from", "limit_body_path": "['page.size']"});
+    let PaginatorPlan::Offset(plan) = paginator(config) else { panic!() };
+    assert_eq!((plan.offset_param, plan.limit_param), (body(&["page", "from"]), Some(body(&["page.size"]))));
+    let PaginatorPlan::PageNumber(plan) = paginator(json!({"type": "page_number", "page_body_path": "page"})) else {
+        panic!()
     };
-    assert_eq!((offset_param.as_str(), limit_param.as_deref()), ("offset", Some("limit")));
-    assert_eq!((total_path.unwrap().to_string().as_str(), stop_after_empty_page), ("total", true));
-    let page = resource_with(&[("/client/paginator", json!({"type": "page_number", "base_page": 1}))]).paginator;
-    let PaginatorPlan::PageNumber { base_page, page, page_param, .. } = page else { panic!("{page:?}") };
-    assert_eq!((base_page, page, page_param.as_str()), (1, 1, "page"));
+    assert_eq!(plan.page_param, body(&["page"]));
+    let PaginatorPlan::Cursor(plan) = paginator(json!({"type": "cursor", "cursor_body_path": "after"})) else {
+        panic!()
+    };
+    assert_eq!(plan.cursor_param, body(&["after"]));
 }
 
 #[test]
 fn null_switches_the_total_and_the_limit_off() {
-    let paginator = json!({"type": "offset", "limit": 5, "total_path": null, "limit_param": null});
-    let PaginatorPlan::Offset { total_path, limit_param, .. } =
-        resource_with(&[("/client/paginator", paginator)]).paginator
-    else {
-        panic!()
-    };
-    assert_eq!((total_path, limit_param), (None, None));
+    let config = json!({"type": "offset", "limit": 5, "total_path": null, "limit_param": null});
+    let PaginatorPlan::Offset(plan) = paginator(config) else { panic!() };
+    assert_eq!((plan.total_path, plan.limit_param), (None, None));
 }
 
 #[test]
-fn the_resources_paginator_goes_before_the_clients() {
-    let own = resource_with(&[("/resources/0/endpoint/paginator", json!({"type": "offset", "limit": 5}))]);
-    assert!(matches!(own.paginator, PaginatorPlan::Offset { limit: 5, .. }));
+fn the_resources_paginator_goes_before_the_clients_and_that_before_finding_out() {
+    let own = ("/resources/0/endpoint/paginator", json!({"type": "offset", "limit": 5}));
+    let defaults = ("/resource_defaults/endpoint/paginator", json!({"type": "offset", "limit": 6}));
+    let client = ("/client/paginator", json!({"type": "offset", "limit": 7}));
+    let without = ("/client/paginator", Value::Null);
+    let endpoint = ("/resources/0/endpoint/path", json!("p"));
+    for (changes, limit) in [
+        (vec![own.clone(), defaults.clone(), client.clone()], Some(5)),
+        (vec![endpoint, defaults, client.clone()], Some(6)),
+        (vec![client.clone()], Some(7)),
+        (vec![without], None),
+        (vec![client, ("/resources/0/endpoint/paginator", json!("auto"))], None),
+    ] {
+        let found = match resource_with(&changes).paginator {
+            PaginatorPlan::Offset(plan) => Some(plan.limit),
+            PaginatorPlan::Auto => None,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(found, limit);
+    }
+}
+
+#[test]
+fn what_a_paginator_says_of_drift_goes_before_its_endpoint_and_an_endpoint_before_its_resource() {
+    let offset = |on_drift: Value| json!({"type": "offset", "limit": 5, "on_drift": on_drift});
+    for (endpoint, paginator, found) in [
+        (json!("fail"), Value::Null, OnDrift::Fail),
+        (json!("fail"), json!("refetch"), OnDrift::Refetch),
+        (json!("fail"), json!("warn"), OnDrift::Warn),
+        (Value::Null, Value::Null, OnDrift::Warn),
+    ] {
+        let config = json!({"on_drift": endpoint, "paginator": offset(paginator)});
+        assert_eq!(resource_with(&[("/resources/0/endpoint", config)]).on_drift, found);
+    }
+    for (resource, endpoint, found) in
+        [(true, Value::Null, true), (true, json!(false), false), (false, json!(true), true)]
+    {
+        let changes = [
+            ("/resources/0/allow_missing_data", json!(resource)),
+            ("/resources/0/endpoint/allow_missing_data", endpoint),
+        ];
+        assert_eq!(resource_with(&changes).allow_missing_data, found);
+    }
 }
 
 #[test]
@@ -234,7 +310,7 @@ fn a_filled_in_text_stands_for_a_number_a_bool_or_a_choice() {
     assert!(!resource.dedup);
     assert_eq!(resource.max_rejects, Some(MaxRejects::Rows(7)));
     assert_eq!(resource.write_disposition, WriteDisposition::Replace);
-    assert!(matches!(resource.paginator, PaginatorPlan::Offset { limit: 50, .. }));
+    assert!(matches!(&resource.paginator, PaginatorPlan::Offset(plan) if plan.limit == 50));
 }
 
 #[test]

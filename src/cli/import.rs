@@ -1,0 +1,204 @@
+//! `restlake import`: configs of dlt, and descriptions of APIs, as configs of restlake.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use clap::{Args, Subcommand};
+use serde::Serialize;
+use serde_json::Value;
+
+use super::{
+    args::{Global, OutputForm},
+    console::Console,
+    diagnostics::{CYAN, GREEN, YELLOW, labelled},
+    exit::Exit,
+    failure::{self, CliError, Refusal},
+    output::{self, Answer},
+};
+use crate::{
+    config::{self, Problem, Source},
+    import::{self, ImportError, Imported, Note, openapi},
+    plan::{self, Overrides},
+};
+
+const EXAMPLES: &str = "\
+Examples:
+  restlake import dlt pipeline.py
+  restlake import dlt config.json --to pipelines
+  restlake import openapi api.yaml --path /v1/orders --path '/v1/orders/{id}/lines'
+
+Nothing is requested, no Python is run, no credential is copied. What could not be known is told.";
+
+/// Makes a config of one for dlt's rest_api, or of an API's OpenAPI description
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub struct ImportArgs {
+    #[command(subcommand)]
+    pub from: From,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum From {
+    /// A config of dlt's rest_api: JSON, YAML or TOML, or a Python file in which it stands as a literal
+    Dlt(DltArgs),
+    /// A description of an API: OpenAPI 3 or Swagger 2, as JSON or YAML
+    Openapi(OpenApiArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct DltArgs {
+    /// The .py, .json, .yaml or .toml file
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// The line of the Python file on which the config begins, if there are several
+    #[arg(long, value_name = "N")]
+    pub line: Option<usize>,
+    #[command(flatten)]
+    pub target: Target,
+}
+
+#[derive(Debug, Args)]
+pub struct OpenApiArgs {
+    /// The .json or .yaml file
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// Only this path, and the list that its placeholder is of; may be given several times
+    #[arg(long = "path", value_name = "PATH")]
+    pub paths: Vec<String>,
+    #[command(flatten)]
+    pub target: Target,
+}
+
+#[derive(Debug, Args)]
+pub struct Target {
+    /// The directory that the config goes into, and its schemas into `schemas` there
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    pub to: PathBuf,
+    /// Write over files that are there
+    #[arg(long)]
+    pub force: bool,
+}
+
+pub fn execute(args: &ImportArgs, global: &Global, console: &Console) -> Answer {
+    match imported(&args.from) {
+        Err(refusal) => failure::answer(&refusal, global, console),
+        Ok(written) => {
+            let result = match global.output {
+                OutputForm::Text => text(&written),
+                OutputForm::Json => output::json(&written),
+            };
+            Answer::new(Exit::Done, result)
+        }
+    }
+}
+
+/// What was made.
+#[derive(Debug, Serialize)]
+struct Written {
+    status: &'static str,
+    /// The config first.
+    files: Vec<String>,
+    /// What could not be known.
+    notes: Vec<Note>,
+    /// What `restlake check` finds in the config.
+    problems: Vec<Problem>,
+}
+
+fn imported(from: &From) -> Result<Written, Refusal> {
+    let (imported, target, name) = match from {
+        From::Dlt(args) => (of_dlt(args)?, &args.target, stem(&args.file)),
+        From::Openapi(args) => {
+            let (file, name) = (args.file.display().to_string(), stem(&args.file));
+            let selection = openapi::Selection { paths: args.paths.clone() };
+            let document = parsed(&args.file, &read(&args.file)?)?;
+            let imported = openapi::import(&file, &name, document, &selection).map_err(other)?;
+            (imported, &args.target, name)
+        }
+    };
+    let files = write(&imported, target, &name)?;
+    let problems = problems(files.first().map(PathBuf::as_path).unwrap_or(Path::new(".")));
+    let files = files.into_iter().map(|file| file.display().to_string()).collect();
+    Ok(Written { status: "ok", files, notes: imported.notes, problems })
+}
+
+fn of_dlt(args: &DltArgs) -> Result<Imported, Refusal> {
+    let (file, text) = (args.file.display().to_string(), read(&args.file)?);
+    let is_python = args.file.extension().is_some_and(|extension| extension == "py");
+    let (config, notes) = match is_python {
+        true => import::read(&file, &text, args.line).map_err(other)?,
+        false => (parsed(&args.file, &text)?, Vec::new()),
+    };
+    import::adapt(&file, &stem(&args.file), config, notes).map_err(other)
+}
+
+fn other(error: ImportError) -> Refusal {
+    Refusal::Other(error.into())
+}
+
+fn unreadable(file: &Path, cause: impl ToString) -> Refusal {
+    other(ImportError::Unreadable { file: file.display().to_string(), cause: cause.to_string() })
+}
+
+fn stem(file: &Path) -> String {
+    file.file_stem().map_or_else(|| "export".to_owned(), |stem| stem.to_string_lossy().into_owned())
+}
+
+fn read(file: &Path) -> Result<String, Refusal> {
+    fs::read_to_string(file).map_err(|error| unreadable(file, error))
+}
+
+/// JSON, TOML or YAML, by the file's extension.
+fn parsed(file: &Path, text: &str) -> Result<Value, Refusal> {
+    let wrong = |cause: String| unreadable(file, cause.lines().next().unwrap_or_default());
+    match file.extension().and_then(|extension| extension.to_str()) {
+        Some("json") => serde_json::from_str(text).map_err(|error| wrong(error.to_string())),
+        Some("toml") => toml::from_str(text).map_err(|error| wrong(error.to_string())),
+        _ => serde_saphyr::from_str(text).map_err(|error| wrong(error.to_string())),
+    }
+}
+
+/// All files or none: an existing one is found before the first is written.
+fn write(imported: &Imported, target: &Target, name: &str) -> Result<Vec<PathBuf>, Refusal> {
+    let mut files = vec![(target.to.join(format!("{name}.yaml")), &imported.config)];
+    files.extend(imported.schemas.iter().map(|(path, schema)| (target.to.join(path), schema)));
+    if let Some((file, _)) = files.iter().find(|(file, _)| !target.force && file.exists()) {
+        return Err(CliError::Exists { file: file.display().to_string() }.into());
+    }
+    for (file, value) in &files {
+        write_one(file, value).map_err(|cause| CliError::Unwritten { file: file.display().to_string(), cause })?;
+    }
+    Ok(files.into_iter().map(|(file, _)| file).collect())
+}
+
+fn write_one(file: &Path, value: &Value) -> Result<(), String> {
+    let text = serde_saphyr::to_string(value).map_err(|error| error.to_string())?;
+    if let Some(directory) = file.parent() {
+        fs::create_dir_all(directory).map_err(|error| error.to_string())?;
+    }
+    fs::write(file, text).map_err(|error| error.to_string())
+}
+
+/// What is wrong with the config, environment variables aside: they are still to be set.
+fn problems(file: &Path) -> Vec<Problem> {
+    let variable = |name: &str| std::env::var(name).ok().or_else(|| Some(format!("value-of-{name}")));
+    let found = match config::load(Source::File(file.to_owned()), &variable) {
+        Ok(loaded) => plan::resolve(&loaded, &Overrides::default()).err(),
+        Err(problems) => Some(problems),
+    };
+    found.map(|problems| problems.errors().cloned().collect()).unwrap_or_default()
+}
+
+fn text(written: &Written) -> String {
+    let mut text: String = written.files.iter().map(|file| labelled(GREEN, "wrote", file)).collect();
+    for Note { line, path, message } in &written.notes {
+        let line = line.map(|line| format!("line {line}, ")).unwrap_or_default();
+        text += &labelled(YELLOW, "note", &format!("{line}{path}: {message}"));
+    }
+    for problem in &written.problems {
+        text += &labelled(YELLOW, "to mend", &super::diagnostics::one_line(problem));
+    }
+    let config = written.files.first().map(String::as_str).unwrap_or_default();
+    text + &labelled(CYAN, "next", &format!("restlake check {config}"))
+}

@@ -1,0 +1,166 @@
+//! Where a page's records are, when nobody said: dlt's search, less its traps.
+//!
+//! As dlt, it takes a list under a key that records usually stand under, else the first list there is, else the whole answer
+//! as one record. Unlike dlt, it looks at outer lists before inner ones, leaves lists beside the records (`meta`, `links`,
+//! `errors`) and lists of scalars alone, and does not take the `tags` of one record with an `id` for records.
+
+use crate::json::{Document, Kind, Node, Selector};
+
+use super::paginate::selector_of;
+
+/// Keys that a list of records usually stands under, the words of dlt.
+const USUAL: [&str; 11] =
+    ["data", "items", "results", "entries", "records", "rows", "entities", "payload", "content", "objects", "values"];
+
+/// Keys under which something else stands.
+const ASIDE: [&str; 12] = [
+    "meta",
+    "metadata",
+    "pagination",
+    "paging",
+    "links",
+    "_links",
+    "extras",
+    "headers",
+    "errors",
+    "warnings",
+    "included",
+    "facets",
+];
+
+/// Keys that lead to a list, at most.
+const DEPTH: usize = 3;
+
+/// Where the records are, by all appearance.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Envelope {
+    pub selector: Selector,
+    /// Other lists that could be meant.
+    pub others: Vec<String>,
+}
+
+struct List<'a> {
+    path: Vec<String>,
+    node: Node<'a>,
+}
+
+impl List<'_> {
+    fn is_usual(&self) -> bool {
+        self.path.last().is_some_and(|key| USUAL.contains(&key.to_ascii_lowercase().as_str()))
+    }
+
+    fn holds_objects(&self) -> bool {
+        self.node.items().next().is_some_and(|item| item.kind() == Kind::Object)
+    }
+
+    fn is_empty(&self) -> bool {
+        self.node.items().next().is_none()
+    }
+}
+
+pub(super) fn find(document: &Document) -> Envelope {
+    let root = document.root();
+    if root.kind() != Kind::Object {
+        return Envelope { selector: Selector::root(), others: Vec::new() };
+    }
+    let lists = lists(root);
+    let found = lists.iter().find(|list| list.is_usual()).or_else(|| unusual(root, &lists));
+    if let Some(found) = found {
+        return Envelope { selector: selector_of(&found.path), others: others(found, &lists) };
+    }
+    let nothing = root.fields().filter(|(_, value)| value.kind() == Kind::Null);
+    let nothing = nothing.filter_map(|(key, _)| key.text().ok()).find(|key| USUAL.contains(&key.as_ref()));
+    let selector = nothing.map_or_else(Selector::root, |key| selector_of(&[key.into_owned()]));
+    Envelope { selector, others: Vec::new() }
+}
+
+/// A list under a key of the API's own: not of one record, whose lists are its fields.
+fn unusual<'l, 'd>(root: Node<'d>, lists: &'l [List<'d>]) -> Option<&'l List<'d>> {
+    if ["id", "_id", "uuid"].iter().any(|key| root.get(key).is_some()) {
+        return None;
+    }
+    lists.iter().find(|list| list.holds_objects()).or_else(|| lists.iter().find(|list| list.is_empty()))
+}
+
+fn others(found: &List<'_>, lists: &[List<'_>]) -> Vec<String> {
+    let is_rival = |list: &&List<'_>| {
+        list.path != found.path
+            && list.path.len() == found.path.len()
+            && list.is_usual() == found.is_usual()
+            && list.holds_objects()
+    };
+    lists.iter().filter(is_rival).map(|list| selector_of(&list.path).to_string()).collect()
+}
+
+/// The lists of an object, outer ones first, those beside the records left out.
+fn lists(root: Node<'_>) -> Vec<List<'_>> {
+    let (mut lists, mut level) = (Vec::new(), vec![(Vec::new(), root)]);
+    for _ in 0..DEPTH {
+        let mut below = Vec::new();
+        for (path, node) in level {
+            for (key, value) in node.fields() {
+                let Ok(key) = key.text() else { continue };
+                if ASIDE.contains(&key.to_ascii_lowercase().as_str()) {
+                    continue;
+                }
+                let path: Vec<String> = [&path[..], &[key.into_owned()]].concat();
+                match value.kind() {
+                    Kind::Array => lists.push(List { path, node: value }),
+                    Kind::Object => below.push((path, value)),
+                    _ => {}
+                }
+            }
+        }
+        level = below;
+    }
+    lists
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(text: &str) -> String {
+        find(&Document::parse(text.into()).unwrap()).selector.to_string()
+    }
+
+    #[test]
+    fn records_are_found_where_they_usually_stand() {
+        for (text, selector) in [
+            (r"[]", "$"),
+            (r#"[{"id":1}]"#, "$"),
+            ("null", "$"),
+            (r#"{"total":1,"data":[{"id":1}]}"#, "data"),
+            (r#"{"data":[],"included":[{"id":1}]}"#, "data"),
+            (r#"{"meta":{"values":[{"x":1}]},"users":[{"id":1}]}"#, "users"),
+            (r#"{"a":{"b":{"items":[{"id":1}]}}}"#, "a.b.items"),
+            (r#"{"_embedded":{"users":[{"id":1}]},"_links":{"next":[{"href":"/x"}]}}"#, "_embedded.users"),
+            (r#"{"values":[1,2,3]}"#, "values"),
+            (r#"{"d":{"results":[{"id":1}]}}"#, "d.results"),
+            (r#"{"@odata.context":"x","value":[{"id":1}]}"#, "value"),
+            (r#"{"odd.key":[{"id":1}]}"#, "$['odd.key']"),
+            (r#"{"users":[],"count":0}"#, "users"),
+            (r#"{"data":null}"#, "data"),
+            (r#"{"tags":["a"],"rows":[{"id":1}]}"#, "rows"),
+            (r#"{"tags":["a"],"people":[{"id":1}]}"#, "people"),
+        ] {
+            assert_eq!(found(text), selector, "{text}");
+        }
+    }
+
+    #[test]
+    fn an_answer_without_a_list_of_records_is_one_record() {
+        for text in
+            [r#"{"id":1,"tags":["a"]}"#, r#"{"id":1,"owners":[{"id":2}]}"#, r#"{"name":"x","tags":["a"]}"#, "{}"]
+        {
+            assert_eq!(found(text), "$", "{text}");
+        }
+    }
+
+    #[test]
+    fn lists_that_could_be_meant_as_well_are_told() {
+        let text = r#"{"users":[{"id":1}],"groups":[{"id":1}],"tags":["x"],"a":{"b":[{"id":1}]}}"#;
+        let envelope = find(&Document::parse(text.into()).unwrap());
+        assert_eq!((envelope.selector.to_string().as_str(), envelope.others), ("users", vec!["groups".to_owned()]));
+    }
+}

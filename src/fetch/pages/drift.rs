@@ -1,0 +1,361 @@
+//! Whether a list moves while it is read: rows that come or go shift all rows behind them, so that the next page repeats some
+//! or skips some.
+//!
+//! ```text
+//! handed on:      … 17 18 19 20 │             with an overlap of 3 the next page has to begin with 18 19 20:
+//! still:                        │ 18 19 20 21 22      what is known is taken out
+//! two came:                     │ 16 17 18 19 20      the same; nothing is lost
+//! two went:                     │ 20 21 22 23 24      the same; 18 and 19 are known
+//! three or more went:           │ 22 23 24 25 26      none is known: rows may be lost
+//! ```
+//!
+//! Without an overlap only the second kind shows, and totals that change. Rows are compared by hashes: of the key where the
+//! table has one row of each, else of the whole record. With a key nothing is taken out: rows that come twice are duplicates,
+//! and the later one may be newer.
+
+use std::collections::{HashMap, VecDeque};
+
+use serde::{Deserialize, Serialize};
+
+use crate::plan::OnDrift;
+
+/// How often a list is read, the first time included, under `on_drift: refetch`.
+const MOST_PASSES: u32 = 3;
+
+/// Pages whose rows are remembered.
+const PAGES_REMEMBERED: usize = 2;
+
+#[derive(Debug)]
+pub(super) struct Drift {
+    on_drift: OnDrift,
+    /// Whether rows that come twice are told apart by their key further on.
+    has_key: bool,
+    /// Hashes of the rows that came last, in their order.
+    recent: VecDeque<u64>,
+    /// Rows of the largest page.
+    widest: usize,
+    state: DriftState,
+    /// How often each row was handed on, where that decides what a further pass hands on; `None` where it was not counted from
+    /// the beginning.
+    handed: Option<HashMap<u64, u32>>,
+    /// How often each row came in this pass.
+    passing: HashMap<u64, u32>,
+}
+
+/// What a run that goes on has to know.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct DriftState {
+    /// Passes that are over.
+    passes: u32,
+    /// Of this pass, what was seen first of the list's moving, unless an overlap mended it.
+    moved: Option<String>,
+    /// Seams at which an overlap mended it.
+    mended: u64,
+    /// Rows that came twice in a row, without having been asked for again.
+    repeated: u64,
+    /// Hashes of the rows before the position, as many as an overlap looks at.
+    tail: Vec<u64>,
+}
+
+/// What is to be done with the rows of a page.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Seam {
+    /// Rows of the page that came before.
+    pub known: u64,
+    /// Of each row whether it is handed on; empty if all are.
+    pub kept: Vec<bool>,
+}
+
+/// How a page goes on from the one before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Join {
+    /// As it should, or as far as can be told. So many rows of it are known.
+    Still(usize),
+    /// Rows came or went, and so many rows at the beginning of this page end in what came before: nothing is lost.
+    Shifted(usize),
+    /// What was asked for again is not there.
+    Broken,
+}
+
+impl Drift {
+    pub(super) fn new(on_drift: OnDrift, has_key: bool) -> Self {
+        let handed = (on_drift == OnDrift::Refetch && !has_key).then(HashMap::new);
+        let (recent, state) = (VecDeque::new(), DriftState::default());
+        Self { on_drift, has_key, recent, widest: 0, state, handed, passing: HashMap::new() }
+    }
+
+    pub(super) fn resume(&mut self, state: DriftState) {
+        self.recent = state.tail.iter().copied().collect();
+        self.widest = self.recent.len();
+        self.state = state;
+        // Which rows went before is not known.
+        self.handed = None;
+    }
+
+    /// `lead`: rows that the next page asks for again.
+    pub(super) fn state(&self, lead: u64) -> DriftState {
+        let tail = if lead > 0 { self.recent.iter().copied().collect() } else { Vec::new() };
+        DriftState { tail, ..self.state.clone() }
+    }
+
+    /// Takes in the rows of the next page, the first `lead` of which were asked for again.
+    pub(super) fn page(&mut self, rows: &[u64], lead: usize) -> Seam {
+        let join = self.join(rows, lead);
+        let known = match join {
+            Join::Still(known) => known,
+            Join::Shifted(known) => {
+                match lead {
+                    0 => self.moved(format!("{known} rows came on one page and again on the next one")),
+                    _ => self.state.mended += 1,
+                }
+                known
+            }
+            Join::Broken => {
+                self.moved(format!("none of the {lead} rows that were asked for again came again"));
+                0
+            }
+        };
+        self.widest = self.widest.max(rows.len());
+        let (end, known) = (known, self.known(rows, known));
+        let count = known.iter().filter(|is_known| **is_known).count() as u64;
+        if lead == 0 {
+            self.state.repeated += count;
+        }
+        self.remember(rows.get(end..).unwrap_or_default());
+        Seam { known: count, kept: self.kept(rows, &known, lead) }
+    }
+
+    fn join(&self, rows: &[u64], lead: usize) -> Join {
+        let lead = lead.min(self.recent.len());
+        if lead == 0 {
+            let last = self.recent.back();
+            let ends = rows.iter().enumerate().filter(|(_, row)| Some(*row) == last).map(|(at, _)| at + 1);
+            // All that comes before it on this page has to be what came before it then.
+            let repeats =
+                ends.filter(|&end| self.recent.iter().rev().zip(rows.iter().take(end).rev()).all(|(a, b)| a == b));
+            return repeats.filter(|&end| end <= self.recent.len()).max().map_or(Join::Still(0), Join::Shifted);
+        }
+        let tail: Vec<u64> = self.recent.iter().skip(self.recent.len() - lead).copied().collect();
+        if rows.get(..lead) == Some(&tail[..]) {
+            return Join::Still(lead);
+        }
+        for (place, row) in tail.iter().enumerate().rev() {
+            let found = rows.iter().enumerate().filter(|(_, found)| *found == row).map(|(at, _)| at);
+            if let Some(at) = found.min_by_key(|at| at.abs_diff(place)) {
+                return Join::Shifted(at + 1);
+            }
+        }
+        let is_all_known = !rows.is_empty() && rows.iter().all(|row| self.recent.contains(row));
+        if is_all_known { Join::Shifted(rows.len()) } else { Join::Broken }
+    }
+
+    /// Which of the first `end` rows came before: one that came in among them is new.
+    fn known(&self, rows: &[u64], end: usize) -> Vec<bool> {
+        let mut left: HashMap<u64, u32> = HashMap::new();
+        if end > 0 {
+            self.recent.iter().for_each(|row| *left.entry(*row).or_default() += 1);
+        }
+        let mut is_known = |row: &u64| match left.get_mut(row) {
+            Some(count) if *count > 0 => {
+                *count -= 1;
+                true
+            }
+            _ => false,
+        };
+        rows.iter().enumerate().map(|(at, row)| at < end && is_known(row)).collect()
+    }
+
+    /// `rows` are those behind what was known.
+    fn remember(&mut self, rows: &[u64]) {
+        self.recent.extend(rows);
+        let beyond = self.recent.len().saturating_sub(self.widest * PAGES_REMEMBERED);
+        self.recent.drain(..beyond);
+    }
+
+    fn kept(&mut self, rows: &[u64], known: &[bool], lead: usize) -> Vec<bool> {
+        if self.has_key {
+            return Vec::new();
+        }
+        // Rows that nobody asked for again may be alike: they go only where the list is read until it rests.
+        let drops_known = lead > 0 || self.handed.is_some();
+        let mut kept: Vec<bool> = known.iter().map(|is_known| !(drops_known && *is_known)).collect();
+        if let Some(handed) = &mut self.handed {
+            for (row, kept) in rows.iter().zip(&mut kept).filter(|(_, kept)| **kept) {
+                let came = self.passing.entry(*row).or_default();
+                *came += 1;
+                let before = handed.entry(*row).or_default();
+                *kept = *came > *before;
+                *before = (*before).max(*came);
+            }
+        }
+        if kept.iter().all(|kept| *kept) { Vec::new() } else { kept }
+    }
+
+    /// Says that rows came or went, and that no overlap has mended it.
+    pub(super) fn moved(&mut self, what: String) {
+        self.state.moved.get_or_insert(what);
+    }
+
+    /// What of it must end the run.
+    pub(super) fn failure(&self) -> Option<&str> {
+        self.state.moved.as_deref().filter(|_| self.on_drift == OnDrift::Fail)
+    }
+
+    /// The list is over. Whether it is read again: from here on for what follows.
+    pub(super) fn begins_again(&mut self) -> bool {
+        let can_tell_rows = self.has_key || self.handed.is_some();
+        let again = self.on_drift == OnDrift::Refetch && can_tell_rows && self.state.passes + 1 < MOST_PASSES;
+        if self.state.moved.is_none() || !again {
+            return false;
+        }
+        self.recent.clear();
+        self.passing.clear();
+        self.state = DriftState { passes: self.state.passes + 1, mended: self.state.mended, ..DriftState::default() };
+        true
+    }
+
+    /// What the list lacks or has twice, for all that could be seen.
+    pub(super) fn unmended(&self) -> Option<String> {
+        let moved = self.state.moved.as_deref()?;
+        let DriftState { passes, repeated, .. } = self.state;
+        let mut text = format!("rows came or went while the list was read, and rows may be missing: {moved}");
+        if repeated > 0 && !self.has_key && self.handed.is_none() {
+            text += &format!(" ({repeated} rows in all may stand in the table twice)");
+        }
+        if passes > 0 {
+            text += &format!("; it was read {} times, and moved each time", passes + 1);
+        } else if self.on_drift == OnDrift::Refetch {
+            text += "; it was not read again, as a run that goes on from a checkpoint cannot tell its rows apart without a key";
+        }
+        Some(text)
+    }
+
+    /// What was mended, for the user to know.
+    pub(super) fn mended(&self) -> Option<String> {
+        let DriftState { passes, mended, .. } = self.state;
+        match (passes, mended) {
+            (0, 0) => None,
+            (0, seams) => {
+                Some(format!("rows came or went while the list was read; the overlap mended it, {seams} times"))
+            }
+            (passes, _) => Some(format!("rows came or went while the list was read: it was read {} times", passes + 1)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is kept of pages, each with the rows that it asks for again.
+    fn read(drift: &mut Drift, pages: &[(&[u64], usize)]) -> Vec<u64> {
+        let mut all = Vec::new();
+        for (rows, lead) in pages {
+            let seam = drift.page(rows, *lead);
+            let kept = rows.iter().enumerate().filter(|(at, _)| seam.kept.get(*at).copied().unwrap_or(true));
+            all.extend(kept.map(|(_, row)| *row));
+        }
+        all
+    }
+
+    fn overlapping(second: &[u64]) -> (Vec<u64>, Option<String>, u64) {
+        let mut drift = Drift::new(OnDrift::Warn, false);
+        let rows = read(&mut drift, &[(&[1, 2, 3, 4, 5, 6], 0), (second, 3)]);
+        (rows, drift.unmended(), drift.state.mended)
+    }
+
+    #[test]
+    fn an_overlap_takes_out_what_is_known_wherever_the_rows_have_shifted_to() {
+        for (second, new, mended) in [
+            (&[4, 5, 6, 7, 8][..], &[7, 8][..], 0),
+            (&[4, 5, 6], &[], 0),
+            // One and two rows came.
+            (&[3, 4, 5, 6, 7], &[7], 1),
+            (&[2, 3, 4, 5, 6], &[], 1),
+            // One and two rows went.
+            (&[5, 6, 7, 8, 9], &[7, 8, 9], 1),
+            (&[6, 7, 8, 9], &[7, 8, 9], 1),
+            // The last row that came has gone, or has changed.
+            (&[4, 5, 7, 8], &[7, 8], 1),
+            (&[4, 5, 66, 7], &[66, 7], 1),
+            // A row came in between.
+            (&[4, 44, 5, 6, 7], &[44, 7], 1),
+            // So many came that all of the page is known.
+            (&[1, 2, 3], &[], 1),
+        ] {
+            let (rows, unmended, seams) = overlapping(second);
+            assert_eq!((&rows[6..], unmended, seams), (new, None, mended), "{second:?}");
+        }
+    }
+
+    #[test]
+    fn a_shift_beyond_the_overlap_keeps_all_rows_and_is_told() {
+        for second in [&[7, 8, 9][..], &[8, 9], &[]] {
+            let (rows, unmended, _) = overlapping(second);
+            assert_eq!(&rows[6..], second);
+            assert!(unmended.unwrap().contains("none of the 3 rows"), "{second:?}");
+        }
+    }
+
+    #[test]
+    fn rows_that_are_alike_do_not_look_like_a_shift_under_an_overlap() {
+        let mut drift = Drift::new(OnDrift::Warn, false);
+        assert_eq!(read(&mut drift, &[(&[7, 7, 7, 7], 0), (&[7, 7, 7, 7], 2), (&[7, 7, 8], 2)]), [7, 7, 7, 7, 7, 7, 8]);
+        assert_eq!((drift.unmended(), drift.mended()), (None, None));
+    }
+
+    #[test]
+    fn without_an_overlap_rows_that_come_again_are_told_and_kept() {
+        let mut drift = Drift::new(OnDrift::Warn, false);
+        assert_eq!(read(&mut drift, &[(&[1, 2, 3], 0), (&[2, 3, 4], 0), (&[5], 0)]), [1, 2, 3, 2, 3, 4, 5]);
+        let told = drift.unmended().unwrap();
+        assert!(
+            told.contains("2 rows came on one page and again") && told.contains("may stand in the table twice"),
+            "{told}"
+        );
+        let mut drift = Drift::new(OnDrift::Warn, false);
+        read(&mut drift, &[(&[1, 2, 3], 0), (&[1, 4, 5], 0)]);
+        assert_eq!(drift.unmended(), None, "a row like an older one is no shift");
+    }
+
+    #[test]
+    fn a_further_pass_hands_on_only_what_the_passes_before_did_not() {
+        let mut drift = Drift::new(OnDrift::Refetch, false);
+        // 0 came, and 4 went: 3 came twice, 5 was skipped.
+        assert_eq!(read(&mut drift, &[(&[1, 2, 3], 0), (&[3, 4, 6], 0)]), [1, 2, 3, 4, 6]);
+        assert!(drift.begins_again());
+        assert_eq!(read(&mut drift, &[(&[0, 1, 2], 0), (&[3, 5, 6], 0), (&[6], 0)]), [0, 5]);
+        assert!(drift.begins_again() && drift.state.passes == 2);
+        assert!(!drift.begins_again(), "a pass that is stable is the last one");
+        assert_eq!((drift.unmended(), drift.mended().is_some()), (None, true));
+    }
+
+    #[test]
+    fn a_list_that_never_rests_is_read_three_times_and_told() {
+        let mut drift = Drift::new(OnDrift::Refetch, true);
+        for again in [true, true, false] {
+            drift.moved("it moved".to_owned());
+            assert_eq!(drift.begins_again(), again);
+        }
+        assert!(drift.unmended().unwrap().contains("read 3 times"));
+    }
+
+    #[test]
+    fn with_a_key_nothing_is_taken_out() {
+        let mut drift = Drift::new(OnDrift::Refetch, true);
+        assert_eq!(read(&mut drift, &[(&[1, 2, 3], 0), (&[2, 3, 4], 2)]), [1, 2, 3, 2, 3, 4]);
+        assert_eq!(drift.unmended(), None);
+    }
+
+    #[test]
+    fn a_run_that_goes_on_knows_the_rows_before_its_position() {
+        let mut drift = Drift::new(OnDrift::Warn, false);
+        read(&mut drift, &[(&[1, 2, 3, 4], 0)]);
+        let stored = serde_json::to_string(&drift.state(2)).unwrap();
+        let mut drift = Drift::new(OnDrift::Warn, false);
+        drift.resume(serde_json::from_str(&stored).unwrap());
+        assert_eq!(read(&mut drift, &[(&[2, 3, 4, 5], 2)]), [5]);
+        assert!(drift.mended().is_some());
+    }
+}

@@ -1,0 +1,86 @@
+//! The end of a list: whether all of it came, and whether it is read again.
+
+use super::{Pages, shortfall};
+use crate::fetch::{
+    error::FetchError,
+    paginate::{Extent, Guard, PageToken},
+};
+
+impl Pages {
+    /// No page is asked for beyond `max_pages`.
+    pub(super) fn is_cut(&self) -> bool {
+        self.max_pages.is_some_and(|max| self.number >= max)
+    }
+
+    /// Pages of this pass over the list.
+    fn pages_of_pass(&self) -> u64 {
+        self.number - self.before
+    }
+
+    /// The list is over: is there all of it? The position from which it is read again, if it is.
+    pub(super) fn end(&mut self, promises_more: bool) -> Option<PageToken> {
+        if self.max_pages.is_none() && self.drift.begins_again() {
+            (self.before, self.received, self.known.records, self.known.pages) = (self.number, 0, None, None);
+            (self.guard, self.shortfall) = (Guard::default(), self.cut.clone());
+            return Some(self.source.paginator.start());
+        }
+        self.check_total();
+        // Who ends a list before its end knows that there is more.
+        if promises_more && self.cut.is_none() {
+            self.falls_short("the API tells of more pages, and its list ended".to_owned());
+        }
+        self.tell_drift();
+        None
+    }
+
+    pub(super) fn tell_drift(&mut self) {
+        self.drift.unmended().into_iter().for_each(|text| self.falls_short(text));
+        self.drift.mended().into_iter().for_each(|text| self.warn(text));
+    }
+
+    /// Did as much come as was told?
+    fn check_total(&mut self) {
+        if let Some(records) = self.known.records.filter(|&records| records > self.received) {
+            self.falls_short(format!("the API tells of {records} records, and its list ended after {}", self.received));
+        }
+        let number = self.pages_of_pass();
+        // Many an API's `total` counts records where `page_number` expects pages.
+        if let Some(pages) = self.known.pages.filter(|&pages| pages > number && pages != self.received) {
+            self.falls_short(format!("the API tells of {pages} pages, and its list ended after {number}"));
+        }
+    }
+
+    /// A warning, and a reason not to take what did not come for gone; the first one counts.
+    fn falls_short(&mut self, why: String) {
+        self.shortfall.get_or_insert_with(|| why.clone());
+        self.warn(why);
+    }
+
+    /// Totals that change say that rows came or went. A list that goes on by cursors does not mind, as a rule, and an overlap
+    /// sees more than a total: there it is no news, though no proof either that nothing is lost.
+    pub(super) fn watch_totals(&mut self, known: Extent, token: &PageToken) {
+        let Some(change) = shortfall::by_change(&self.known, &known) else { return };
+        if token.is_told() || self.source.paginator.lead(token) > 0 {
+            self.shortfall.get_or_insert(change);
+        } else {
+            self.drift.moved(change);
+        }
+    }
+
+    pub(super) fn check_drift(&self, page: u64) -> Result<(), FetchError> {
+        match self.drift.failure() {
+            Some(what) => Err(FetchError::Drift { page, what: what.to_owned() }),
+            None => Ok(()),
+        }
+    }
+
+    /// The config names a place that does not tell where the list ends: the first empty page has to.
+    pub(super) fn warn_of_silence(&mut self, path: &str) {
+        if self.number == 1 {
+            self.warn(format!(
+                "there is nothing at `{path}` that tells where the list ends: it is read to its first page without records; \
+                 set `total_path`, or null"
+            ));
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! Pages that were looked at before their time, put back in front of those that follow.
+
+use std::collections::VecDeque;
+
+use async_trait::async_trait;
+
+use super::{FetchCounters, PageSource, Position};
+use crate::{fetch::error::FetchError, model::Page};
+
+/// A source of pages some of which were taken already: they come again, once, in their order, and are not asked for again.
+pub struct PutBack {
+    taken: VecDeque<(Page, Position)>,
+    /// Behind the page that was handed on last.
+    position: Position,
+    rest: Box<dyn PageSource>,
+}
+
+impl PutBack {
+    /// Over a source of which no page has been taken.
+    pub fn new(rest: Box<dyn PageSource>) -> Self {
+        Self { taken: VecDeque::new(), position: rest.position(), rest }
+    }
+
+    /// The next page that was not taken yet, which stays to be handed on.
+    pub async fn take(&mut self) -> Option<Result<&Page, FetchError>> {
+        match self.rest.next().await? {
+            Ok(page) => {
+                self.taken.push_back((page, self.rest.position()));
+                self.taken.back().map(|(page, _)| Ok(page))
+            }
+            Err(error) => Some(Err(error)),
+        }
+    }
+
+    /// Those that were taken and not handed on yet.
+    pub fn taken(&self) -> impl Iterator<Item = &Page> {
+        self.taken.iter().map(|(page, _)| page)
+    }
+}
+
+#[async_trait]
+impl PageSource for PutBack {
+    async fn next(&mut self) -> Option<Result<Page, FetchError>> {
+        if let Some((page, position)) = self.taken.pop_front() {
+            self.position = position;
+            return Some(Ok(page));
+        }
+        let next = self.rest.next().await;
+        self.position = self.rest.position();
+        next
+    }
+
+    fn position(&self) -> Position {
+        self.position.clone()
+    }
+
+    fn counters(&self) -> FetchCounters {
+        let counters = self.rest.counters();
+        FetchCounters { pages: counters.pages.saturating_sub(self.taken.len() as u64), ..counters }
+    }
+
+    fn warnings(&self) -> &[String] {
+        self.rest.warnings()
+    }
+
+    fn shortfall(&self) -> Option<&str> {
+        self.rest.shortfall()
+    }
+}

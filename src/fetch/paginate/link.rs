@@ -1,0 +1,227 @@
+//! Each page leads to the next one by a URL, in its body or in its `Link` header.
+//!
+//! As in dlt, the link takes the place of the whole URL, parameters included; the method, the body and the headers of the
+//! resource stay. A link may be relative to the page's URL. One that is missing, null, `false` or empty ends the list.
+
+use url::Url;
+
+use super::{Ahead, Extent, PageToken, PageView, PaginateError, Paginator};
+use crate::{
+    fetch::request::Request,
+    json::{Kind, Selector},
+};
+
+#[derive(Clone, Debug)]
+pub(super) struct JsonLink {
+    pub next_url_path: Selector,
+}
+
+impl Paginator for JsonLink {
+    fn start(&self) -> PageToken {
+        PageToken::First
+    }
+
+    fn apply(&self, token: &PageToken, request: &mut Request) {
+        apply(token, request);
+    }
+
+    fn advance(&self, _: &PageToken, page: &PageView<'_>) -> Result<Option<PageToken>, PaginateError> {
+        let Some(found) = self.next_url_path.find(page.root) else { return Ok(None) };
+        let path = || self.next_url_path.to_string();
+        let broken = |found| PaginateError::NoReference { path: path(), found, wanted: "a link" };
+        match found.kind() {
+            Kind::Null | Kind::Bool(false) => Ok(None),
+            Kind::String => token(&found.string().map_err(|_| broken("broken text"))?, page.url),
+            Kind::Object => Err(broken("an object")),
+            Kind::Array => Err(broken("an array")),
+            _ => Err(broken("neither text nor null")),
+        }
+    }
+
+    fn ahead(&self, _: &PageToken, _: &Extent) -> Ahead {
+        Ahead::Unknown
+    }
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct HeaderLink {
+    pub links_next_key: String,
+}
+
+impl Paginator for HeaderLink {
+    fn start(&self) -> PageToken {
+        PageToken::First
+    }
+
+    fn apply(&self, token: &PageToken, request: &mut Request) {
+        apply(token, request);
+    }
+
+    fn advance(&self, _: &PageToken, page: &PageView<'_>) -> Result<Option<PageToken>, PaginateError> {
+        match header_link(page.headers, &self.links_next_key) {
+            Some(link) => token(&link, page.url),
+            None => Ok(None),
+        }
+    }
+
+    fn ahead(&self, _: &PageToken, _: &Extent) -> Ahead {
+        Ahead::Unknown
+    }
+}
+
+fn apply(token: &PageToken, request: &mut Request) {
+    if let PageToken::Link(url) = token {
+        request.url = url.clone();
+    }
+}
+
+/// Where a link on the page at `from` leads.
+fn token(link: &str, from: &Url) -> Result<Option<PageToken>, PaginateError> {
+    let link = link.trim();
+    if link.is_empty() {
+        return Ok(None);
+    }
+    let mut to = from.join(link).map_err(|error| PaginateError::NoLink { cause: error.to_string() })?;
+    match (from.scheme(), to.scheme()) {
+        ("http", "http") | (_, "https") => {}
+        ("https", scheme) => return Err(PaginateError::Downgrade { scheme: scheme.to_owned() }),
+        (_, scheme) => return Err(PaginateError::NoLink { cause: format!("its scheme is `{scheme}`") }),
+    }
+    to.set_fragment(None);
+    // Credentials in a link are the server's idea, and go nowhere. Both fail only for URLs that can have none.
+    let _ = to.set_username("");
+    let _ = to.set_password(None);
+    Ok(Some(PageToken::Link(to)))
+}
+
+/// The target of the first link of this relation in any `Link` header (RFC 8288, section 3).
+pub(in crate::fetch) fn header_link(headers: &reqwest::header::HeaderMap, relation: &str) -> Option<String> {
+    let values = headers.get_all(reqwest::header::LINK).iter();
+    let values = values.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
+    values.flat_map(|value| links(&value)).find(|link| link.has_relation(relation)).map(|link| link.target)
+}
+
+#[derive(Debug, PartialEq)]
+struct WebLink {
+    target: String,
+    /// Of the first `rel`: RFC 8288 has the others ignored.
+    relations: Option<String>,
+}
+
+impl WebLink {
+    fn has_relation(&self, wanted: &str) -> bool {
+        let mut relations = self.relations.iter().flat_map(|relations| relations.split_ascii_whitespace());
+        relations.any(|relation| relation.eq_ignore_ascii_case(wanted))
+    }
+}
+
+/// The links of one header value. Commas and semicolons inside of `<…>` and of quotes are part of what they stand in.
+fn links(value: &str) -> Vec<WebLink> {
+    let mut links = Vec::new();
+    let mut rest = value;
+    while let Some((_, behind)) = rest.split_once('<') {
+        let Some((target, behind)) = behind.split_once('>') else { break };
+        let (parameters, behind) = split_at_comma(behind);
+        links.push(WebLink { target: target.trim().to_owned(), relations: relations(parameters) });
+        rest = behind;
+    }
+    links
+}
+
+/// The text before the first comma that stands in no quotes, and the text behind it.
+fn split_at_comma(text: &str) -> (&str, &str) {
+    split_unquoted(text, ',')
+}
+
+fn split_unquoted(text: &str, separator: char) -> (&str, &str) {
+    let (mut is_quoted, mut is_escaped) = (false, false);
+    for (at, c) in text.char_indices() {
+        match c {
+            _ if is_escaped => is_escaped = false,
+            '\\' if is_quoted => is_escaped = true,
+            '"' => is_quoted = !is_quoted,
+            c if c == separator && !is_quoted => {
+                return (text.get(..at).unwrap_or_default(), text.get(at + 1..).unwrap_or_default());
+            }
+            _ => {}
+        }
+    }
+    (text, "")
+}
+
+fn relations(mut parameters: &str) -> Option<String> {
+    while !parameters.is_empty() {
+        let (parameter, rest) = split_unquoted(parameters, ';');
+        if let Some((name, value)) = parameter.split_once('=')
+            && name.trim().eq_ignore_ascii_case("rel")
+        {
+            return Some(value.trim().trim_matches('"').to_owned());
+        }
+        parameters = rest;
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn next(values: &[&str]) -> Option<String> {
+        let headers = values.iter().map(|value| (reqwest::header::LINK, value.parse().unwrap())).collect();
+        header_link(&headers, "next")
+    }
+
+    #[test]
+    fn the_link_of_a_relation_is_found_among_others_in_one_header_or_several() {
+        for (values, found) in [
+            (&[r#"<https://a/?p=2>; rel="next""#][..], Some("https://a/?p=2")),
+            (&["<https://a/?p=2>; rel=next"], Some("https://a/?p=2")),
+            (&[r#"<https://a/?p=1>; rel="prev", <https://a/?p=3>; rel="next""#], Some("https://a/?p=3")),
+            (&[r#"<https://a/?p=1>; rel="prev""#, r#"<https://a/?p=3>; rel="next""#], Some("https://a/?p=3")),
+            (&[r#"</x?ids=1,2;3>; title="a, b; rel=\"next\"" ; REL="last Next""#], Some("/x?ids=1,2;3")),
+            (&[r#"<https://a/?p=1>; rel="prev"; rel="next""#], None),
+            (&[r#"<https://a/?p=1>; rel="nextish""#], None),
+            (&[r#"<https://a/?p=1"#], None),
+            (&["<a>, <b>; rel=next"], Some("b")),
+            (&[""], None),
+            (&[], None),
+        ] {
+            assert_eq!(next(values).as_deref(), found, "{values:?}");
+        }
+    }
+
+    fn follow(from: &str, link: &str) -> Result<Option<String>, PaginateError> {
+        let found = token(link, &Url::parse(from).unwrap())?;
+        Ok(found.map(|found| match found {
+            PageToken::Link(url) => url.into(),
+            other => panic!("{other:?}"),
+        }))
+    }
+
+    #[test]
+    fn links_are_whole_or_relative_to_their_page_and_an_empty_one_ends_the_list() {
+        for (link, to) in [
+            ("https://b/x?y=1", Some("https://b/x?y=1")),
+            ("/x?y=1#z", Some("https://a/x?y=1")),
+            ("?page=2", Some("https://a/v1/rows?page=2")),
+            ("rows?page=2", Some("https://a/v1/rows?page=2")),
+            ("//b/x", Some("https://b/x")),
+            (" https://user:pw@a/x ", Some("https://a/x")),
+            ("", None),
+            ("  ", None),
+        ] {
+            assert_eq!(follow("https://a/v1/rows?page=1", link), Ok(to.map(str::to_owned)), "{link}");
+        }
+        assert_eq!(follow("http://a/", "https://a/x").unwrap().unwrap(), "https://a/x");
+    }
+
+    #[test]
+    fn https_is_never_left_and_other_schemes_are_no_links() {
+        for (from, link) in [("https://a/", "http://a/x"), ("https://a/", "ftp://a/x")] {
+            assert!(matches!(follow(from, link), Err(PaginateError::Downgrade { .. })), "{link}");
+        }
+        for link in ["ftp://a/x", "mailto:x", "http://[", "file:///etc/passwd"] {
+            assert!(matches!(follow("http://a/", link), Err(PaginateError::NoLink { .. })), "{link}");
+        }
+    }
+}

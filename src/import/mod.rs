@@ -1,0 +1,56 @@
+//! Configs of other tools become configs of restlake: dlt's, from JSON or from a Python file, and descriptions of APIs.
+//!
+//! ```text
+//! dlt: JSON ───────────────┐
+//! dlt: Python ─► literals ─┴─► adapt ──┐
+//! OpenAPI 2, 3 ─► document ─► resources ┴─► Imported: config, schemas, notes on what could not be known
+//! ```
+//!
+//! Nothing is requested and nothing is run: a Python file is read as text, and what is no literal in it is told as a note. A
+//! credential that stands in a file is not copied: the config gets a reference to an environment variable in its place.
+
+mod dlt;
+mod error;
+mod name;
+pub mod openapi;
+
+mod python;
+mod secrets;
+
+use serde::Serialize;
+use serde_json::Value;
+
+pub use self::{dlt::adapt, error::ImportError, python::read};
+
+/// What became of a file.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Imported {
+    /// The config, in the order in which it is to be written.
+    pub config: Value,
+    /// Schema files by their paths relative to the config.
+    pub schemas: Vec<(String, Value)>,
+    /// What could not be known, or was left out.
+    pub notes: Vec<Note>,
+}
+
+/// Something that the user has to look at.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Note {
+    /// 1 for the first line of the file; `None` where it has no lines worth telling.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub line: Option<usize>,
+    /// Where it is in the config, dotted.
+    pub path: String,
+    pub message: String,
+}
+
+impl Note {
+    fn new(path: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { line: None, path: path.into(), message: message.into() }
+    }
+}
+
+/// A path one step longer.
+fn below(path: &str, key: &str) -> String {
+    if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
+}

@@ -1,0 +1,87 @@
+//! A description whose references are followed.
+
+use serde_json::{Map, Value};
+
+use crate::import::ImportError;
+
+/// References that lead to references.
+const MOST_HOPS: usize = 32;
+
+/// The whole description.
+pub(super) struct Document {
+    root: Value,
+}
+
+/// The operation of one path.
+pub(super) struct Operation<'a> {
+    pub(super) path: &'a str,
+    pub(super) get: &'a Map<String, Value>,
+    /// Of the path and of the operation.
+    pub(super) parameters: Vec<&'a Map<String, Value>>,
+}
+
+impl Document {
+    /// # Errors
+    /// [`ImportError::NoOpenApi`] if no version or no path is in it.
+    pub(super) fn new(file: &str, root: Value) -> Result<Self, ImportError> {
+        let wrong = |reason: &str| ImportError::NoOpenApi { file: file.to_owned(), reason: reason.to_owned() };
+        let version = root.get("openapi").or_else(|| root.get("swagger")).and_then(Value::as_str).unwrap_or_default();
+        if !version.starts_with("3.") && version != "2.0" {
+            return Err(wrong("it does not say `openapi: 3.…` or `swagger: \"2.0\"`"));
+        }
+        if !root.get("paths").is_some_and(Value::is_object) {
+            return Err(wrong("it has no `paths`"));
+        }
+        Ok(Self { root })
+    }
+
+    pub(super) fn title(&self) -> Option<String> {
+        Some(self.root.get("info")?.get("title")?.as_str()?.to_owned())
+    }
+
+    pub(super) fn root(&self) -> &Value {
+        &self.root
+    }
+
+    /// The value, or what it refers to within the file; `None` for what is elsewhere or leads to itself.
+    pub(super) fn follow<'a>(&'a self, mut value: &'a Value) -> Option<&'a Value> {
+        for _ in 0..MOST_HOPS {
+            match value.get("$ref").and_then(Value::as_str) {
+                None => return Some(value),
+                Some(reference) => value = self.root.pointer(reference.strip_prefix('#')?)?,
+            }
+        }
+        None
+    }
+
+    /// The GETs, in the order of the file.
+    pub(super) fn gets(&self) -> impl Iterator<Item = Operation<'_>> {
+        let paths = self.root.get("paths").and_then(Value::as_object);
+        paths.into_iter().flatten().filter_map(|(path, item)| {
+            let item = self.follow(item)?;
+            let get = self.follow(item.get("get")?)?.as_object()?;
+            let parameters = [item.get("parameters"), get.get("parameters")].map(|list| self.parameters(list)).concat();
+            Some(Operation { path, get, parameters })
+        })
+    }
+
+    fn parameters<'a>(&'a self, list: Option<&'a Value>) -> Vec<&'a Map<String, Value>> {
+        let parameters = list.and_then(Value::as_array).into_iter().flatten();
+        parameters.filter_map(|parameter| self.follow(parameter)?.as_object()).collect()
+    }
+
+    /// The schema of a good answer in JSON.
+    pub(super) fn answer<'a>(&'a self, get: &'a Map<String, Value>) -> Option<&'a Value> {
+        let responses = get.get("responses")?.as_object()?;
+        let good = ["200", "2XX", "2xx", "201", "default"].into_iter().find_map(|status| responses.get(status))?;
+        let response = self.follow(good)?;
+        // Swagger 2 has it right there.
+        if let Some(schema) = response.get("schema") {
+            return self.follow(schema);
+        }
+        let content = response.get("content")?.as_object()?;
+        let json = content.iter().find(|(media, _)| media.starts_with("application/json"));
+        let json = json.or_else(|| content.iter().find(|(media, _)| media.contains("json")));
+        self.follow(json?.1.get("schema")?)
+    }
+}

@@ -1,0 +1,146 @@
+//! Calls that stand for values: dlt's classes, secrets, and the environment.
+
+use serde_json::{Map, Value};
+use tree_sitter::Node;
+
+use super::{
+    children,
+    expression::{Found, Reader},
+};
+use crate::import::below;
+
+/// A class of dlt's that a config has as an object: its name, its `type` in a config, its parameters in their order.
+struct Class(&'static str, &'static str, &'static [&'static str]);
+
+const CLASSES: [Class; 12] = [
+    Class("SinglePagePaginator", "single_page", &[]),
+    Class("JSONLinkPaginator", "json_link", &["next_url_path"]),
+    Class("JSONResponsePaginator", "json_link", &["next_url_path"]),
+    Class("HeaderLinkPaginator", "header_link", &["links_next_key"]),
+    Class("HeaderCursorPaginator", "header_cursor", &["cursor_key", "cursor_param"]),
+    Class("JSONResponseCursorPaginator", "cursor", &["cursor_path", "cursor_param", "cursor_body_path"]),
+    Class(
+        "OffsetPaginator",
+        "offset",
+        &["limit", "offset", "offset_param", "limit_param", "total_path", "maximum_offset"],
+    ),
+    Class("PageNumberPaginator", "page_number", &["base_page", "page", "page_param", "total_path", "maximum_page"]),
+    Class("BearerTokenAuth", "bearer", &["token"]),
+    Class("APIKeyAuth", "api_key", &["name", "api_key", "location"]),
+    Class("HttpBasicAuth", "http_basic", &["username", "password"]),
+    Class(
+        "OAuth2ClientCredentials",
+        "oauth2_client_credentials",
+        &["access_token_url", "client_id", "client_secret", "access_token_request_data"],
+    ),
+];
+
+const INCREMENTAL: Class = Class(
+    "incremental",
+    "incremental",
+    &["cursor_path", "initial_value", "last_value_func", "primary_key", "end_value"],
+);
+
+/// A reference to an environment variable: dlt joins the parts of a name by two underscores.
+pub(super) fn variable(parts: &[&str]) -> Value {
+    Value::String(format!("${{{}}}", parts.join("__").to_uppercase()))
+}
+
+/// Whether a default says that dlt fills the parameter in.
+pub(super) fn is_injected(text: &str) -> bool {
+    matches!(text, "dlt.secrets.value" | "dlt.config.value")
+}
+
+/// The argument of a call, by its name or its place.
+pub(super) fn argument<'t>(reader: &Reader<'t>, call: Node<'t>, name: &str, place: usize) -> Option<Node<'t>> {
+    let (positional, named) = arguments(reader, call);
+    let by_name = named.into_iter().find(|(known, _)| *known == name).map(|(_, value)| value);
+    by_name.or_else(|| positional.get(place).copied())
+}
+
+type Named<'t> = Vec<(&'t str, Node<'t>)>;
+
+fn arguments<'t>(reader: &Reader<'t>, call: Node<'t>) -> (Vec<Node<'t>>, Named<'t>) {
+    let (mut positional, mut named) = (Vec::new(), Vec::new());
+    for argument in call.child_by_field_name("arguments").map(children).unwrap_or_default() {
+        let parts = ["name", "value"].map(|part| argument.child_by_field_name(part));
+        match (argument.kind(), parts) {
+            ("keyword_argument", [Some(name), Some(value)]) => named.push((reader.text(name), value)),
+            _ => positional.push(argument),
+        }
+    }
+    (positional, named)
+}
+
+/// What a call is, where that is known without running it.
+pub(super) fn read<'t>(reader: &mut Reader<'t>, call: Node<'t>, path: &str) -> Found {
+    let Some(function) = call.child_by_field_name("function") else { return reader.hole(call) };
+    let function = reader.text(function).split('[').next().unwrap_or_default();
+    let name = function.rsplit('.').next().unwrap_or_default();
+    if let Some(class) = CLASSES.iter().find(|class| class.0 == name) {
+        return Found::Value(object(reader, call, class, path));
+    }
+    match function {
+        "dict" => Found::Value(object(reader, call, &Class("dict", "", &[]), path)),
+        "os.getenv" | "os.environ.get" | "getenv" | "environ.get" => environment(reader, call, path),
+        "dlt.secrets.get" | "dlt.config.get" => injected(reader, call, path),
+        _ if name == INCREMENTAL.0 || name == "Incremental" => Found::Value(object(reader, call, &INCREMENTAL, path)),
+        _ => reader.hole(call),
+    }
+}
+
+/// The arguments as the keys of an object.
+fn object<'t>(reader: &mut Reader<'t>, call: Node<'t>, class: &Class, path: &str) -> Value {
+    let mut object = Map::new();
+    if !class.1.is_empty() {
+        object.insert("type".to_owned(), Value::String(class.1.to_owned()));
+    }
+    let (positional, named) = arguments(reader, call);
+    let by_place = class.2.iter().copied().zip(positional);
+    for (key, value) in by_place.chain(named) {
+        let path = below(path, key);
+        match reader.read(value, &path) {
+            Found::Value(value) => {
+                object.insert(key.to_owned(), value);
+            }
+            Found::Hole(reason) => reader.note(value, &path, reason),
+        }
+    }
+    Value::Object(object)
+}
+
+/// `os.getenv("X", "default")`.
+fn environment<'t>(reader: &mut Reader<'t>, call: Node<'t>, path: &str) -> Found {
+    let mut texts = [("key", 0), ("default", 1)].map(|(name, place)| {
+        let argument = argument(reader, call, name, place)?;
+        match reader.read(argument, path) {
+            Found::Value(Value::String(text)) => Some(text),
+            _ => None,
+        }
+    });
+    match (texts[0].take(), texts[1].take()) {
+        (Some(name), Some(default)) => Found::Value(Value::String(format!("${{{name}:-{default}}}"))),
+        (Some(name), None) => Found::Value(Value::String(format!("${{{name}}}"))),
+        _ => reader.hole(call),
+    }
+}
+
+/// `dlt.secrets.get("github.token")`.
+fn injected<'t>(reader: &mut Reader<'t>, call: Node<'t>, path: &str) -> Found {
+    let Some(argument) = argument(reader, call, "field", 0) else { return reader.hole(call) };
+    match reader.read(argument, path) {
+        Found::Value(Value::String(name)) => Found::Value(variable(&name.split('.').collect::<Vec<_>>())),
+        _ => reader.hole(call),
+    }
+}
+
+/// `dlt.secrets["github.token"]`, `os.environ["X"]`.
+pub(super) fn reference(reader: &mut Reader<'_>, node: Node<'_>) -> Option<Value> {
+    let holder = reader.text(node.child_by_field_name("value")?);
+    let name = super::text::plain(reader.text(node.child_by_field_name("subscript")?))?;
+    match holder {
+        "dlt.secrets" | "dlt.config" => Some(variable(&name.split('.').collect::<Vec<_>>())),
+        "os.environ" | "environ" => Some(Value::String(format!("${{{name}}}"))),
+        _ => None,
+    }
+}

@@ -1,0 +1,274 @@
+//! How a list is cut into pages, and what happens when it moves while it is read.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::json::Selector;
+
+/// dlt's paginators. Serialises, since one that was found out from the first page is part of a run's position.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum PaginatorPlan {
+    /// Found out from the first page.
+    Auto,
+    SinglePage,
+    Offset(OffsetPlan),
+    PageNumber(PageNumberPlan),
+    Cursor(CursorPlan),
+    HeaderCursor {
+        /// The response header that holds the next cursor.
+        cursor_key: String,
+        cursor_param: String,
+    },
+    JsonLink {
+        /// Where a page holds the next one's URL.
+        next_url_path: Selector,
+    },
+    HeaderLink {
+        /// The relation of the next page in the `Link` header.
+        links_next_key: String,
+    },
+}
+
+/// `?offset=200&limit=100`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OffsetPlan {
+    pub limit: u64,
+    pub offset: u64,
+    pub offset_param: Slot,
+    /// `None`: the limit is not sent.
+    pub limit_param: Option<Slot>,
+    /// Where a page tells how many records there are in all; `None`: nowhere.
+    pub total_path: Option<Selector>,
+    /// A response header that tells the same.
+    pub total_header: Option<String>,
+    /// No page is asked for at or beyond this offset.
+    pub maximum_offset: Option<u64>,
+    pub stop_after_empty_page: bool,
+    /// Where a page tells whether another one follows.
+    pub has_more_path: Option<Selector>,
+    /// Records before each page that are asked for again; less than `limit`.
+    pub overlap: u64,
+}
+
+/// `?page=3`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PageNumberPlan {
+    pub base_page: u64,
+    /// The first page asked for.
+    pub page: u64,
+    pub page_param: Slot,
+    /// Where a page tells how many *pages* there are in all.
+    pub total_path: Option<Selector>,
+    /// A response header that tells how many *records* there are in all.
+    pub total_header: Option<String>,
+    /// No page of this number or above is asked for.
+    pub maximum_page: Option<u64>,
+    pub stop_after_empty_page: bool,
+    pub has_more_path: Option<Selector>,
+}
+
+/// A cursor in the body of each page.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CursorPlan {
+    /// Where a page holds the next cursor.
+    pub cursor_path: Selector,
+    pub cursor_param: Slot,
+    pub stop_after_empty_page: bool,
+    pub has_more_path: Option<Selector>,
+}
+
+/// Where in a request a paginator puts a value.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Slot {
+    /// A query parameter.
+    Param(String),
+    /// A path of keys in the JSON of the body.
+    Body(Vec<String>),
+}
+
+/// What happens when rows were seen to come or go while the list was read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnDrift {
+    /// The summary says it.
+    #[default]
+    Warn,
+    /// The list is read again, a few times at most; rows that came before are duplicates.
+    Refetch,
+    /// The run fails.
+    Fail,
+}
+
+impl OffsetPlan {
+    /// dlt's defaults, without a total.
+    pub fn new(limit: u64) -> Self {
+        Self {
+            limit,
+            offset: 0,
+            offset_param: Slot::param("offset"),
+            limit_param: Some(Slot::param("limit")),
+            total_path: None,
+            total_header: None,
+            maximum_offset: None,
+            stop_after_empty_page: true,
+            has_more_path: None,
+            overlap: 0,
+        }
+    }
+}
+
+impl PageNumberPlan {
+    /// dlt's defaults but for the number of the first page, without a total.
+    pub fn new(base_page: u64) -> Self {
+        Self {
+            base_page,
+            page: base_page,
+            page_param: Slot::param("page"),
+            total_path: None,
+            total_header: None,
+            maximum_page: None,
+            stop_after_empty_page: true,
+            has_more_path: None,
+        }
+    }
+}
+
+impl CursorPlan {
+    /// A cursor in a query parameter, with dlt's defaults.
+    pub fn new(cursor_path: Selector, cursor_param: impl Into<String>) -> Self {
+        let cursor_param = Slot::Param(cursor_param.into());
+        Self { cursor_path, cursor_param, stop_after_empty_page: false, has_more_path: None }
+    }
+}
+
+impl PaginatorPlan {
+    /// As the config calls it.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::SinglePage => "single_page",
+            Self::Offset(_) => "offset",
+            Self::PageNumber(_) => "page_number",
+            Self::Cursor(_) => "cursor",
+            Self::HeaderCursor { .. } => "header_cursor",
+            Self::JsonLink { .. } => "json_link",
+            Self::HeaderLink { .. } => "header_link",
+        }
+    }
+
+    /// The paginator as a config that says the same, in YAML's flow style: what pins one that was found out.
+    pub fn to_config(&self) -> String {
+        let entries: Vec<(&str, Value)> = match self {
+            Self::Auto | Self::SinglePage => return self.word().to_owned(),
+            Self::Offset(plan) => plan.entries(),
+            Self::PageNumber(plan) => plan.entries(),
+            Self::Cursor(plan) => plan.entries(),
+            Self::HeaderCursor { cursor_key, cursor_param } => {
+                vec![("cursor_key", cursor_key.clone().into()), ("cursor_param", cursor_param.clone().into())]
+            }
+            Self::JsonLink { next_url_path } => vec![("next_url_path", text(next_url_path))],
+            Self::HeaderLink { links_next_key } => vec![("links_next_key", links_next_key.clone().into())],
+        };
+        let entries: Vec<_> = entries.iter().map(|(key, value)| format!(", {key}: {value}")).collect();
+        format!("{{type: {}{}}}", self.word(), entries.concat())
+    }
+}
+
+impl OffsetPlan {
+    fn entries(&self) -> Vec<(&'static str, Value)> {
+        let mut entries = vec![("limit", self.limit.into())];
+        entries.push(self.offset_param.entry("offset_param", "offset_body_path"));
+        entries.extend(self.limit_param.as_ref().map(|slot| slot.entry("limit_param", "limit_body_path")));
+        entries.push(("total_path", self.total_path.as_ref().map_or(Value::Null, text)));
+        entries
+    }
+}
+
+impl PageNumberPlan {
+    fn entries(&self) -> Vec<(&'static str, Value)> {
+        let slot = self.page_param.entry("page_param", "page_body_path");
+        let total = ("total_path", self.total_path.as_ref().map_or(Value::Null, text));
+        vec![("base_page", self.base_page.into()), slot, total]
+    }
+}
+
+impl CursorPlan {
+    fn entries(&self) -> Vec<(&'static str, Value)> {
+        let slot = self.cursor_param.entry("cursor_param", "cursor_body_path");
+        let mut entries = vec![("cursor_path", text(&self.cursor_path)), slot];
+        entries.extend(self.has_more_path.as_ref().map(|path| ("has_more_path", text(path))));
+        entries
+    }
+}
+
+impl Slot {
+    pub fn param(name: &str) -> Self {
+        Self::Param(name.to_owned())
+    }
+
+    fn entry(&self, param: &'static str, body_path: &'static str) -> (&'static str, Value) {
+        match self {
+            Self::Param(name) => (param, name.clone().into()),
+            Self::Body(keys) => (body_path, keys.join(".").into()),
+        }
+    }
+}
+
+impl std::fmt::Display for Slot {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Param(name) => f.write_str(name),
+            Self::Body(keys) => write!(f, "{} in the body", keys.join(".")),
+        }
+    }
+}
+
+fn text(selector: &Selector) -> Value {
+    selector.to_string().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn selector(text: &str) -> Selector {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn a_paginator_is_written_as_the_config_that_says_the_same() {
+        let total_path = Some(selector("meta.pages"));
+        for (plan, text) in [
+            (PaginatorPlan::SinglePage, "single_page"),
+            (
+                PaginatorPlan::PageNumber(PageNumberPlan { total_path, ..PageNumberPlan::new(1) }),
+                r#"{type: page_number, base_page: 1, page_param: "page", total_path: "meta.pages"}"#,
+            ),
+            (
+                PaginatorPlan::Offset(OffsetPlan { limit_param: None, ..OffsetPlan::new(7) }),
+                r#"{type: offset, limit: 7, offset_param: "offset", total_path: null}"#,
+            ),
+            (
+                PaginatorPlan::Cursor(CursorPlan {
+                    has_more_path: Some(selector("more")),
+                    ..CursorPlan::new(selector("c"), "after")
+                }),
+                r#"{type: cursor, cursor_path: "c", cursor_param: "after", has_more_path: "more"}"#,
+            ),
+            (
+                PaginatorPlan::JsonLink { next_url_path: selector("links.next") },
+                r#"{type: json_link, next_url_path: "links.next"}"#,
+            ),
+            (
+                PaginatorPlan::HeaderLink { links_next_key: "next".into() },
+                r#"{type: header_link, links_next_key: "next"}"#,
+            ),
+        ] {
+            assert_eq!(plan.to_config(), text);
+            let stored = serde_json::to_string(&plan).unwrap();
+            assert_eq!(serde_json::from_str::<PaginatorPlan>(&stored).unwrap(), plan);
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! A resource without a schema: what can be said of it before its columns are known, and its columns once they are.
+
+use serde_json::{Map, Value as Json};
+
+use super::{
+    Overrides,
+    columns::Columns,
+    destination, disposition, merge,
+    resource::{Context, Rows},
+    schema::{self, Declared, hinted_places},
+};
+use crate::{
+    config::{
+        Findings, Located, Section, suggestion,
+        tree::{Kind, Value},
+    },
+    plan::{
+        MergePlan,
+        inference::{Deferred, Inference, limits},
+    },
+    schema::{Column, ColumnType, ColumnsContract, Contract, Naming, Source, TableSchema},
+};
+
+/// Keys of a resource that name columns, or say what becomes of their values.
+const ABOUT_COLUMNS: [&str; 9] = [
+    "primary_key",
+    "merge_key",
+    "write_disposition",
+    "on_missing",
+    "dedup",
+    "partition_by",
+    "columns",
+    "metadata_columns",
+    "schema_contract",
+];
+
+/// And of `destination.parquet`.
+const ABOUT_FILES: [&str; 2] = ["bloom_filter", "sort_by"];
+
+/// How the resource's columns will be found.
+pub fn inference(resource: &Section<'_>, context: &Context<'_>) -> Option<Inference> {
+    let written = |section: &Section<'_>, keys: &[&str]| {
+        let value = |key: &&str| Some(((*key).to_owned(), json(section.get(key)?)));
+        keys.iter().filter_map(value).collect::<Map<_, _>>()
+    };
+    let mut about = written(resource, &ABOUT_COLUMNS);
+    about.extend(written(context.parquet, &ABOUT_FILES));
+    Some(Inference {
+        rows: resource.count("infer_rows")?,
+        anew: context.overrides.full_refresh,
+        written: Json::Object(about),
+        deferred: Deferred {
+            loaded: (context.keep)(),
+            overrides: context.overrides.clone(),
+            table_format: context.table_format,
+        },
+    })
+}
+
+/// What would have counted without a schema. In `resource_defaults` it is for the resources that have none.
+pub fn idle(resource: &Section<'_>) -> Option<String> {
+    let key = "infer_rows";
+    let is_own = resource.is_written(key) && resource.place_of(key).path.starts_with("resources[");
+    let is_idle = is_own && resource.is_written("schema");
+    is_idle.then(|| format!("`{key}` has no effect: the resource has a schema"))
+}
+
+/// The nearest `naming`.
+pub fn naming(resource: &Section<'_>, context: &Context<'_>) -> Option<Naming> {
+    let Some(section) = [resource, context.root].into_iter().find(|section| section.is_written("naming")) else {
+        return Some(Naming::Direct);
+    };
+    match section.text("naming")?.value.as_str() {
+        "snake_case" => Some(Naming::SnakeCase),
+        _ => Some(Naming::Direct),
+    }
+}
+
+/// Of a table that nobody declared, nothing is to be lost: what appears later becomes a column. Versions of rows are told apart
+/// by all columns there are, so under `scd2` it ends the run instead.
+pub fn contract(resource: &Section<'_>) -> Contract {
+    let disposition = disposition::resolve(resource, &Overrides::default());
+    let is_scd2 = disposition.is_some_and(|disposition| disposition.is_scd2());
+    let columns = if is_scd2 { ColumnsContract::Freeze } else { ColumnsContract::Evolve };
+    Contract { columns, ..Contract::default() }
+}
+
+/// What does not depend on the columns.
+pub fn open_rows(resource: &Section<'_>, context: &Context<'_>, findings: &mut Findings) -> Option<Rows> {
+    let disposition = disposition::resolve(resource, context.overrides)?;
+    merge::check_key(resource, &disposition, findings);
+    merge::check_versions(resource, &disposition, findings);
+    let schema = TableSchema { columns: Vec::new() };
+    let parquet = destination::parquet(context.parquet, &Columns::new(&schema), &[], &mut Vec::new(), findings)?;
+    Some(Rows {
+        write_disposition: disposition.effective,
+        merge: MergePlan { strategy: disposition.strategy, ..MergePlan::default() },
+        primary_key: Vec::new(),
+        dedup: false,
+        dedup_sort: None,
+        partition_by: Vec::new(),
+        parquet,
+        warnings: Vec::new(),
+        schema,
+    })
+}
+
+/// The columns that were found, with the hints over them.
+pub fn declared(
+    resource: &Section<'_>,
+    columns: &TableSchema,
+    context: &Context<'_>,
+    findings: &mut Findings,
+) -> Declared {
+    let mut schema = columns.clone();
+    add_hinted(resource, &mut schema, context, findings);
+    let hints = schema::hints(resource, &mut schema, findings);
+    let places = vec![resource.place_of("name").clone(); schema.columns.len()];
+    Declared { places: hinted_places(places, &hints), recorded: schema.columns.len(), schema, hints }
+}
+
+/// A column that only a hint tells of exists all the same, and is null until its field comes.
+fn add_hinted(resource: &Section<'_>, schema: &mut TableSchema, context: &Context<'_>, findings: &mut Findings) {
+    let limits = limits(naming(resource, context).unwrap_or_default(), context.table_format);
+    for (entry, hint) in resource.mapped("columns") {
+        let name = Located { value: entry.key.clone(), place: hint.place().clone() };
+        if Columns::new(schema).is_known(&name.value) {
+            continue;
+        }
+        if !hint.is_written("data_type") && has_role(&hint) {
+            let known = schema.columns.iter().map(|column| column.name.as_str());
+            let help = format!("give it a `data_type`; {}", suggestion(&name.value, known, "columns"));
+            findings.error(&name.place, format!("no record has had a field `{}` yet", name.value), Some(help));
+        }
+        schema.columns.push(Column {
+            name: limits.naming.column(&entry.key, limits.is_allowed),
+            source: Source::Evolved(entry.key.clone()),
+            data_type: ColumnType::Json,
+            nullable: true,
+            format: None,
+        });
+    }
+}
+
+/// Whether rows are told apart, ordered, deleted or laid out by the column.
+fn has_role(hint: &Section<'_>) -> bool {
+    let flags = ["primary_key", "merge_key", "hard_delete", "partition"];
+    flags.iter().any(|key| hint.flag(key) == Some(true)) || hint.is_written("dedup_sort")
+}
+
+/// What stands in the config, without its places.
+fn json(value: &Value) -> Json {
+    match &value.kind {
+        Kind::Null | Kind::Broken => Json::Null,
+        Kind::Bool(value) => (*value).into(),
+        Kind::Number(text) | Kind::Text(text) => text.as_str().into(),
+        Kind::List(items) => items.iter().map(json).collect(),
+        Kind::Object(entries) => entries.iter().map(|entry| (entry.key.clone(), json(&entry.value))).collect(),
+    }
+}

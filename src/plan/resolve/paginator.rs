@@ -1,0 +1,187 @@
+//! How a resource is paged, where its records stand, and what happens when its list moves.
+//!
+//! The endpoint's words go before the client's; `resource_defaults` are the endpoint's already. Where neither says anything,
+//! it is found out from the first page, unless the path asks for one record of many: its answer is that record.
+
+use crate::{
+    config::{Findings, Section},
+    json::Selector,
+    plan::{CursorPlan, OffsetPlan, OnDrift, PageNumberPlan, PaginatorPlan, RequestPlan, Slot},
+};
+
+/// How a resource is read, page by page.
+pub struct Paging {
+    pub paginator: PaginatorPlan,
+    /// `None`: found out from the first page.
+    pub data_selector: Option<Selector>,
+    pub allow_missing_data: bool,
+    pub on_drift: OnDrift,
+}
+
+pub fn resolve(
+    resource: &Section<'_>,
+    endpoint: &Section<'_>,
+    client: &Section<'_>,
+    request: Option<&RequestPlan>,
+    findings: &mut Findings,
+) -> Option<Paging> {
+    if endpoint.is_broken() {
+        return None;
+    }
+    let is_single = request.is_some_and(RequestPlan::is_single_entity);
+    let data_selector = data_selector(endpoint, is_single);
+    let (paginator, own_drift) = match endpoint.is_written("paginator") {
+        true => paginator(endpoint, endpoint, findings)?,
+        false if is_single => (PaginatorPlan::SinglePage, None),
+        false if client.is_broken() => return None,
+        false if client.is_written("paginator") => paginator(client, endpoint, findings)?,
+        false => (PaginatorPlan::Auto, None),
+    };
+    let missing = if endpoint.is_written("allow_missing_data") { endpoint } else { resource };
+    let on_drift = own_drift.or_else(|| on_drift(endpoint)).unwrap_or_default();
+    Some(Paging {
+        paginator,
+        data_selector: data_selector?,
+        allow_missing_data: missing.flag("allow_missing_data")?,
+        on_drift,
+    })
+}
+
+/// `None` if it is wrong; the selector that is to be found out is one that nobody wrote.
+fn data_selector(endpoint: &Section<'_>, is_single: bool) -> Option<Option<Selector>> {
+    if endpoint.is_written("data_selector") {
+        return endpoint.text("data_selector")?.value.parse().ok().map(Some);
+    }
+    Some(is_single.then(Selector::root))
+}
+
+fn on_drift(section: &Section<'_>) -> Option<OnDrift> {
+    match section.text("on_drift")?.value.as_str() {
+        "refetch" => Some(OnDrift::Refetch),
+        "fail" => Some(OnDrift::Fail),
+        _ => Some(OnDrift::Warn),
+    }
+}
+
+fn paginator(
+    holder: &Section<'_>,
+    endpoint: &Section<'_>,
+    findings: &mut Findings,
+) -> Option<(PaginatorPlan, Option<OnDrift>)> {
+    let (kind, section) = holder.tagged("paginator")?;
+    let text = |key: &str| section.text(key).map(|text| text.value);
+    let plan = match kind {
+        "auto" => PaginatorPlan::Auto,
+        "single_page" => PaginatorPlan::SinglePage,
+        "offset" => PaginatorPlan::Offset(offset(&section, findings)?),
+        "page_number" => PaginatorPlan::PageNumber(page_number(&section, findings)?),
+        "cursor" => PaginatorPlan::Cursor(cursor(&section, findings)?),
+        "header_cursor" => {
+            PaginatorPlan::HeaderCursor { cursor_key: text("cursor_key")?, cursor_param: text("cursor_param")? }
+        }
+        "json_link" | "json_response" => {
+            PaginatorPlan::JsonLink { next_url_path: selector(&section, "next_url_path")? }
+        }
+        "header_link" => PaginatorPlan::HeaderLink { links_next_key: text("links_next_key")? },
+        _ => return None,
+    };
+    body_is_json(&section, endpoint, findings)?;
+    Some((plan, on_drift(&section)))
+}
+
+fn offset(section: &Section<'_>, findings: &mut Findings) -> Option<OffsetPlan> {
+    ends(section, "maximum_offset", findings)?;
+    let limit = section.count("limit")?;
+    let overlap = section.count("overlap")?;
+    if overlap >= limit {
+        let help = format!("a page of {limit} would hold nothing new: choose a smaller overlap or a larger limit");
+        findings.error(section.place_of("overlap"), "`overlap` has to be less than `limit`", Some(help));
+        return None;
+    }
+    Some(OffsetPlan {
+        limit,
+        overlap,
+        offset: section.count("offset")?,
+        offset_param: slot(section, "offset_param", "offset_body_path", findings)??,
+        limit_param: slot(section, "limit_param", "limit_body_path", findings)?,
+        total_path: selector(section, "total_path"),
+        total_header: section.text("total_header").map(|name| name.value),
+        maximum_offset: section.count("maximum_offset"),
+        stop_after_empty_page: section.flag("stop_after_empty_page")?,
+        has_more_path: selector(section, "has_more_path"),
+    })
+}
+
+fn page_number(section: &Section<'_>, findings: &mut Findings) -> Option<PageNumberPlan> {
+    ends(section, "maximum_page", findings)?;
+    let base_page = section.count("base_page")?;
+    Some(PageNumberPlan {
+        base_page,
+        page: section.count("page").unwrap_or(base_page),
+        page_param: slot(section, "page_param", "page_body_path", findings)??,
+        total_path: selector(section, "total_path"),
+        total_header: section.text("total_header").map(|name| name.value),
+        maximum_page: section.count("maximum_page"),
+        stop_after_empty_page: section.flag("stop_after_empty_page")?,
+        has_more_path: selector(section, "has_more_path"),
+    })
+}
+
+fn cursor(section: &Section<'_>, findings: &mut Findings) -> Option<CursorPlan> {
+    let given = slot(section, "cursor_param", "cursor_body_path", findings)?;
+    Some(CursorPlan {
+        cursor_path: selector(section, "cursor_path")?,
+        cursor_param: given.unwrap_or_else(|| Slot::param("cursor")),
+        stop_after_empty_page: section.flag("stop_after_empty_page")?,
+        has_more_path: selector(section, "has_more_path"),
+    })
+}
+
+fn selector(section: &Section<'_>, key: &str) -> Option<Selector> {
+    section.text_or_off(key)?.value.parse().ok()
+}
+
+/// Where a value goes: `None` inside where it is not sent at all, outside where that is wrong.
+fn slot(section: &Section<'_>, param: &str, body_path: &str, findings: &mut Findings) -> Option<Option<Slot>> {
+    if section.is_written(body_path) {
+        if section.is_written(param) {
+            let message = format!("`{param}` and `{body_path}` are two places for one value");
+            findings.error(section.place_of(body_path), message, Some("leave one of them out".to_owned()));
+            return None;
+        }
+        return Some(Some(Slot::Body(section.text(body_path)?.value.parse::<Selector>().ok()?.keys()?)));
+    }
+    match section.text_or_off(param) {
+        Some(name) if name.value.is_empty() => {
+            findings.error(&name.place, format!("`{param}` is the name of a parameter, and cannot be empty"), None);
+            None
+        }
+        name => Some(name.map(|name| Slot::Param(name.value))),
+    }
+}
+
+/// A value in the JSON of the body would take the place of any other body.
+fn body_is_json(paginator: &Section<'_>, endpoint: &Section<'_>, findings: &mut Findings) -> Option<()> {
+    let paths = ["offset_body_path", "limit_body_path", "page_body_path", "cursor_body_path"];
+    let Some(path) = paths.into_iter().find(|path| paginator.is_written(path)) else { return Some(()) };
+    if !endpoint.is_written("data") {
+        return Some(());
+    }
+    let help = "give the body as `json`".to_owned();
+    let message = format!("`{path}` wants a body of JSON, and the endpoint's is `data`");
+    findings.error(paginator.place_of(path), message, Some(help));
+    None
+}
+
+/// Refuses a paginator that nothing ends.
+fn ends(section: &Section<'_>, maximum: &str, findings: &mut Findings) -> Option<()> {
+    let told = section.text_or_off("total_path").is_some()
+        || [maximum, "total_header", "has_more_path"].iter().any(|key| section.is_written(key));
+    if told || section.flag("stop_after_empty_page")? {
+        return Some(());
+    }
+    let help =
+        format!("set `total_path`, `total_header`, `{maximum}`, `has_more_path` or `stop_after_empty_page: true`");
+    findings.error(section.place(), "nothing would ever end this list of pages", Some(help));
+    None
+}

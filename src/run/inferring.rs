@@ -1,0 +1,207 @@
+//! The columns of a table that nobody declared: as the table has recorded them, or as the first pages tell them.
+//!
+//! ```text
+//! open plan ─┬─ the table has commits ──► its columns ─────────────────────────────────┐
+//!            ├─ a dead run's checkpoint ► the columns that it had begun with ──────────┼─► complete plan ─► as any other
+//!            └─ otherwise ─► first pages ─► observed ─► columns (the pages are put back)┘
+//! ```
+//!
+//! Nothing is requested twice and no page is skipped: the pages that were looked at are decoded at their turn. Which pages
+//! these are depends on their records alone, so the columns do not depend on timing.
+
+use std::sync::Arc;
+
+use tokio::task::spawn_blocking;
+
+use super::{
+    RunError,
+    change::Work,
+    checkpoint::Resumed,
+    evolving,
+    fill::PAGES_PART,
+    outcome::{Committed, Counters},
+    resource::Export,
+};
+use crate::{
+    commit::{TableFormat, TableSnapshot},
+    error::Result,
+    fetch::{PageSource, PutBack},
+    json::Kind,
+    model::Page,
+    plan::{Inference, ResourcePlan, TableFormatKind, inference::limits},
+    schema::{Observed, TableSchema},
+};
+
+/// What the pages of a run begin with.
+pub(super) enum Start {
+    /// The first one.
+    First,
+    /// What follows the checkpoints of a run that died.
+    Behind(Box<Resumed>),
+    /// Pages that were looked at already.
+    Taken(Box<dyn PageSource>),
+}
+
+/// What was inferred for one resource.
+#[derive(Debug)]
+pub struct Inferred {
+    pub resource: String,
+    /// The columns, and from how many records.
+    pub result: Result<(TableSchema, u64)>,
+}
+
+/// The resource with the columns that its table has recorded; open as it was if there are none, or if they do not count.
+pub(super) fn recorded(resource: &ResourcePlan, base: &TableSnapshot) -> Result<ResourcePlan, RunError> {
+    match (&resource.inference, &base.schema) {
+        (Some(inference), Some(schema)) if !inference.anew => complete(resource, schema),
+        _ => Ok(resource.clone()),
+    }
+}
+
+/// # Errors
+/// [`RunError::Columns`] with what the config says of columns and does not fit these.
+pub(super) fn complete(resource: &ResourcePlan, columns: &TableSchema) -> Result<ResourcePlan, RunError> {
+    resource.complete(columns).map_err(|problems| RunError::Columns {
+        resource: resource.name.clone(),
+        problems: problems.errors().map(|problem| format!("\n  {problem}")).collect(),
+    })
+}
+
+/// The columns that records tell.
+///
+/// # Errors
+/// [`RunError::NoFields`] without any field, [`RunError::Clash`] for two that would have one name.
+pub(super) fn columns_of(
+    observed: &Observed,
+    resource: &ResourcePlan,
+    format: TableFormatKind,
+) -> Result<TableSchema, RunError> {
+    let columns = observed.columns(&limits(resource.naming, format)).map_err(|clash| RunError::Clash {
+        resource: resource.name.clone(),
+        first: clash.first,
+        second: clash.second,
+        column: clash.column,
+    })?;
+    if columns.columns.is_empty() {
+        return Err(RunError::NoFields { resource: resource.name.clone(), records: observed.records() });
+    }
+    Ok(columns)
+}
+
+/// Looks at pages until there are enough records, or as many bytes as may be held. The pages stay to be handed on.
+pub(super) async fn observe(pages: &mut PutBack, inference: &Inference, memory: u64) -> Result<Observed> {
+    let (mut observed, mut held) = (Observed::default(), 0);
+    while observed.records() < inference.rows && held < memory {
+        let Some(page) = pages.take().await else { break };
+        let page = page?;
+        held += page.document.bytes().len() as u64;
+        observed = add_records(observed, page).await?;
+    }
+    Ok(observed)
+}
+
+async fn add_records(mut observed: Observed, page: &Page) -> Result<Observed, RunError> {
+    let Some(index) = page.records else { return Ok(observed) };
+    let document = Arc::clone(&page.document);
+    let added = spawn_blocking(move || {
+        let records = document.node(index);
+        match records.kind() {
+            Kind::Array => records.items().for_each(|record| observed.add(record)),
+            _ => observed.add(records),
+        }
+        observed
+    });
+    added.await.map_err(|_| RunError::Observing)
+}
+
+impl Export<'_> {
+    /// All that is left to do once the table is claimed; where the columns are open, they are inferred first.
+    pub(super) async fn infer_and_commit(
+        &self,
+        table: &dyn TableFormat,
+        work: &mut Work,
+        resumed: Option<Resumed>,
+        counters: &mut Counters,
+    ) -> Result<Committed> {
+        let Some(inference) = &self.resource.inference else {
+            let start = resumed.map_or(Start::First, |resumed| Start::Behind(Box::new(resumed)));
+            return self.stage_and_commit(table, work, start, counters).await;
+        };
+        let mut pages = PutBack::new(self.pages(None)?);
+        let inferred = self.infer(&mut pages, inference, work.base(), counters).await;
+        match inferred {
+            Ok(Some(resource)) => {
+                let export = Export { resource: &resource, ..*self };
+                export.stage_and_commit(table, work, Start::Taken(Box::new(pages)), counters).await
+            }
+            Ok(None) => self.without_records(work, &pages, counters).await,
+            Err(error) => {
+                counters.take(&pages);
+                Err(error)
+            }
+        }
+    }
+
+    /// The columns alone, without a table.
+    pub(super) async fn infer_alone(&self) -> Inferred {
+        Inferred { resource: self.resource.name.clone(), result: self.first_columns().await }
+    }
+
+    async fn first_columns(&self) -> Result<(TableSchema, u64)> {
+        let Some(inference) = &self.resource.inference else { return Ok((self.resource.schema.clone(), 0)) };
+        let rows = self.family.rows_of_parent(self.resource, self.sources(), &mut Counters::default()).await?;
+        let mut pages = PutBack::new(Export { rows: rows.as_ref(), ..*self }.pages(None)?);
+        let observed = observe(&mut pages, inference, self.memory / PAGES_PART).await?;
+        if observed.records() == 0 {
+            return Err(RunError::NoRecords { resource: self.resource.name.clone() }.into());
+        }
+        let columns = columns_of(&observed, self.resource, self.table_format)?;
+        Ok((complete(self.resource, &columns)?.schema, observed.records()))
+    }
+
+    /// The resource as its first pages complete it, in its table; `None` if no record came and the table has no columns either.
+    async fn infer(
+        &self,
+        pages: &mut PutBack,
+        inference: &Inference,
+        base: &TableSnapshot,
+        counters: &mut Counters,
+    ) -> Result<Option<ResourcePlan>> {
+        let observed = observe(pages, inference, self.memory / PAGES_PART).await?;
+        let columns = match (&base.schema, observed.records()) {
+            (None, 0) => return Ok(None),
+            (Some(recorded), 0) => recorded.clone(),
+            _ => columns_of(&observed, self.resource, self.table_format)?,
+        };
+        let resource = evolving::in_table(&complete(self.resource, &columns)?, self.table_format, base)?;
+        Export { resource: &resource, ..*self }.check_fits(base)?;
+        if observed.records() > 0 {
+            self.warn(counters, said(&observed));
+        }
+        Ok(Some(resource))
+    }
+
+    /// Leaves the table as it is: a version has columns, and there is nothing to infer any from.
+    async fn without_records(&self, work: &mut Work, pages: &PutBack, counters: &mut Counters) -> Result<Committed> {
+        counters.take(pages);
+        counters.pages = pages.taken().count() as u64;
+        counters.rows_filtered = pages.taken().map(|page| page.filtered).sum();
+        counters.rows_fetched = counters.rows_filtered;
+        if let Some(rows) = self.family.rows_for(&self.resource.name) {
+            self.family.keep(&self.resource.name, rows);
+        }
+        let message = "no record came to infer the columns from: no table was made";
+        self.warn(counters, message.to_owned());
+        let version = work.base().version;
+        work.abandon().await?;
+        Ok(Committed { version, ..Committed::default() })
+    }
+}
+
+fn said(observed: &Observed) -> String {
+    format!(
+        "the schema was inferred from the first {} records, and later runs keep to it; `--write-schema FILE` writes it down, to be \
+         declared as `schema: FILE`",
+        observed.records()
+    )
+}

@@ -1,0 +1,407 @@
+//! Tables that nobody declared: columns from the first pages, kept by later runs, written down for those who want to declare
+//! them.
+
+use std::{
+    path::{Path, PathBuf},
+    process::{Command, Output},
+};
+
+use parquet::arrow::arrow_reader::ArrowReaderMetadata;
+use restlake::{
+    error::ErrorKind,
+    plan::{Overrides, Plan},
+    report::ResourceSummary,
+};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::support::{
+    pipeline::{only, plan_with, run_plan},
+    server::{Server, list_by_offset},
+    tables::{all_rows, data_files, read_table, sorted_texts, walk},
+};
+
+/// A lake, and an API whose rows the test sets.
+struct Project {
+    lake: TempDir,
+    server: Server,
+}
+
+impl Project {
+    async fn new(rows: Vec<Value>) -> Self {
+        Self { lake: TempDir::new().unwrap(), server: serve(rows).await }
+    }
+
+    /// The API has these rows from now on.
+    async fn has(&mut self, rows: Vec<Value>) {
+        self.server = serve(rows).await;
+    }
+
+    fn config(&self, resource: &Value) -> Value {
+        let mut config = json!({
+            "name": "p",
+            "client": {"base_url": self.server.url(), "paginator": {"type": "offset", "limit": 3}},
+            "resources": [{"name": "items", "endpoint": {"path": "items", "data_selector": "data"}}],
+            "destination": {"url": self.lake.path()},
+        });
+        for (key, value) in resource.as_object().unwrap() {
+            config["resources"][0][key] = value.clone();
+        }
+        config
+    }
+
+    fn plan(&self, resource: &Value, overrides: &Overrides) -> Plan {
+        plan_with(&self.config(resource).to_string(), overrides)
+    }
+
+    async fn run(&self, resource: &Value) -> ResourceSummary {
+        only(run_plan(self.plan(resource, &Overrides::default())).await)
+    }
+
+    async fn refresh(&self, resource: &Value) -> ResourceSummary {
+        let overrides = Overrides { full_refresh: true, ..Overrides::default() };
+        only(run_plan(self.plan(resource, &overrides)).await)
+    }
+
+    /// The error of a run that fails: its code and its message.
+    async fn refused(&self, resource: &Value) -> (String, String) {
+        let outcome = run_plan(self.plan(resource, &Overrides::default())).await;
+        assert_eq!(outcome.kinds, [ErrorKind::User], "{outcome:#?}");
+        let error = outcome.summary.resources[0].error.clone().unwrap();
+        (error.code, error.message)
+    }
+
+    fn table(&self) -> PathBuf {
+        self.lake.path().join("items")
+    }
+
+    fn rows(&self, columns: &[&str]) -> Vec<String> {
+        rows(&self.table(), columns)
+    }
+
+    /// The one schema of the table's files, as `name: type` of each column.
+    fn schema(&self) -> Vec<String> {
+        schema(&self.table())
+    }
+}
+
+async fn serve(rows: Vec<Value>) -> Server {
+    Server::start(list_by_offset(rows, 3, true)).await
+}
+
+fn rows(table: &Path, columns: &[&str]) -> Vec<String> {
+    let rows = sorted_texts(&all_rows(&read_table(table)), columns);
+    let cell = |cell: Option<String>| cell.unwrap_or_else(|| "-".to_owned());
+    rows.into_iter().map(|row| row.into_iter().map(cell).collect::<Vec<_>>().join(" ")).collect()
+}
+
+fn schema(table: &Path) -> Vec<String> {
+    let shown = |content| {
+        let footer = ArrowReaderMetadata::load(content, Default::default()).unwrap();
+        let fields = footer.schema().fields().iter().map(|field| format!("{}: {}", field.name(), field.data_type()));
+        fields.collect::<Vec<_>>()
+    };
+    let mut schemas: Vec<Vec<String>> = data_files(table).values().map(shown).collect();
+    schemas.dedup();
+    assert_eq!(schemas.len(), 1, "{schemas:#?}");
+    schemas.remove(0)
+}
+
+/// Rows of every kind; what is missing in some, and null in all.
+fn mixed() -> Vec<Value> {
+    let row = |id: u64| {
+        let mut row = json!({
+            "id": id, "title": format!("t{id}"), "open": id % 2 == 0, "score": if id == 1 { json!(1) } else { json!(1.5) },
+            "day": "2026-11-22", "at": format!("2026-11-22T07:00:0{id}Z"), "tags": [], "nothing": null,
+            "owner": {"id": id, "email": null}, "mixed": if id == 2 { json!("two") } else { json!(id) },
+        });
+        if id > 4 {
+            row["owner"]["email"] = json!("a@example.com");
+            row["tags"] = json!(["a"]);
+            row["late"] = json!(18_446_744_073_709_551_615_u64);
+        }
+        row
+    };
+    (1..=6).map(row).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_without_a_schema_gets_one_that_holds_all_values_of_its_first_pages() {
+    let project = Project::new(mixed()).await;
+    let summary = project.run(&json!({})).await;
+    assert_eq!((summary.rows_fetched, summary.rows_written, summary.pages, summary.requests), (6, 6, 2, 2));
+    let [warning] = summary.warnings.as_slice() else { panic!("{:?}", summary.warnings) };
+    assert!(warning.contains("inferred from the first 6 records") && warning.contains("--write-schema"), "{warning}");
+    assert_eq!(
+        project.schema(),
+        [
+            "id: Int64",
+            "title: Utf8",
+            "open: Boolean",
+            "score: Float64",
+            "day: Date32",
+            "at: Timestamp(µs, \"UTC\")",
+            "tags: List(Utf8, field: 'element')",
+            "nothing: Utf8",
+            "owner: Struct(\"id\": Int64, \"email\": Utf8)",
+            "mixed: Utf8",
+            "late: Decimal128(38, 0)",
+        ]
+        .map(|column| column.replace("\"UTC\"", "\"+00:00\""))
+    );
+    let columns = ["id", "score", "mixed", "owner", "tags", "late"];
+    let found = project.rows(&columns);
+    assert_eq!(found[0], "1 1.0 1 {id: 1, email: } [] -");
+    assert_eq!(found[1], "2 1.5 \"two\" {id: 2, email: } [] -");
+    assert_eq!(found[5], "6 1.5 6 {id: 6, email: a@example.com} [a] 18446744073709551615");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_so_many_records_are_looked_at_and_what_comes_later_evolves() {
+    let project = Project::new(mixed()).await;
+    let summary = project.run(&json!({"infer_rows": 2})).await;
+    assert_eq!((summary.rows_written, summary.requests), (6, 2));
+    assert!(summary.warnings[0].contains("the first 3 records"), "{:?}", summary.warnings);
+    let schema = project.schema();
+    assert!(schema.contains(&"tags: Utf8".to_owned()), "json, as no list had anything in it: {schema:?}");
+    assert_eq!(schema.last().unwrap(), "late: Decimal128(38, 0)");
+    // A later run keeps to what is recorded, and says nothing of it.
+    let summary = project.run(&json!({"infer_rows": 2})).await;
+    assert_eq!((summary.rows_written, summary.table_rows, summary.warnings.len()), (6, 12, 0));
+    assert_eq!(project.schema(), schema);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_columns_do_not_depend_on_the_concurrency() {
+    let mut tables = Vec::new();
+    for concurrency in [1, 16] {
+        let project = Project::new((0..5).flat_map(|_| mixed()).collect()).await;
+        let mut config = project.config(&json!({"infer_rows": 7, "partition_by": "open"}));
+        config["client"]["max_concurrency"] = json!(concurrency);
+        only(run_plan(plan_with(&config.to_string(), &Overrides::default())).await);
+        tables.push(data_files(&project.table()));
+    }
+    assert_eq!(tables[0], tables[1]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_partitions_hints_and_merges_work_on_columns_that_were_inferred() {
+    let row = |id: u64, status: &str| json!({"id": id, "status": status, "createdAt": "2026-11-22T07:00:00Z", "n": id});
+    let mut project = Project::new((1..=4).map(|id| row(id, "open")).collect()).await;
+    let resource = json!({
+        "primary_key": "id", "write_disposition": "merge", "naming": "snake_case",
+        "partition_by": ["status", {"column": "createdAt", "transform": "month"}],
+        "columns": {"n": {"data_type": "decimal", "precision": 10, "scale": 2}, "ghost": {"data_type": "text"}},
+        "metadata_columns": ["page"],
+    });
+    let summary = project.run(&resource).await;
+    assert!(summary.files[0].path.contains("status=open/created_at_month=2026-11/"), "{:?}", summary.files);
+    assert!(summary.duckdb.contains("'status': VARCHAR"), "{}", summary.duckdb);
+    project.has((3..=6).map(|id| row(id, "done")).collect()).await;
+    let summary = project.run(&resource).await;
+    assert_eq!((summary.rows_written, summary.table_rows, summary.table_version), (4, 6, 2));
+    assert_eq!(
+        project.schema(),
+        ["id: Int64", "created_at: Timestamp(µs, \"+00:00\")", "n: Decimal128(10, 2)", "ghost: Utf8", "page: Int64"]
+    );
+    assert_eq!(project.rows(&["id", "n", "ghost"])[5], "6 6.00 -");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn versions_of_rows_are_kept_of_columns_that_were_inferred() {
+    let mut project = Project::new(vec![json!({"id": 1, "v": "a"}), json!({"id": 2, "v": "a"})]).await;
+    let disposition = json!({"disposition": "merge", "strategy": "scd2"});
+    let resource = json!({"write_disposition": disposition, "primary_key": "id"});
+    project.run(&resource).await;
+    project.has(vec![json!({"id": 1, "v": "b"}), json!({"id": 2, "v": "a"})]).await;
+    let summary = project.run(&resource).await;
+    assert_eq!((summary.rows_unchanged, summary.rows_written, summary.table_rows), (1, 1, 3));
+    assert_eq!(project.rows(&["id", "v"]), ["1 a", "1 b", "2 a"]);
+    project.has(vec![json!({"id": 1, "v": "b", "w": 1})]).await;
+    let (code, message) = project.refused(&resource).await;
+    assert_eq!(code, "undeclared_field", "{message}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_value_that_does_not_fit_later_falls_under_the_contract() {
+    let mut project = Project::new(vec![json!({"id": 1})]).await;
+    project.run(&json!({})).await;
+    project.has(vec![json!({"id": 2}), json!({"id": "three"})]).await;
+    let (code, message) = project.refused(&json!({})).await;
+    assert_eq!(code, "data_mismatch", "{message}");
+    let summary = project.run(&json!({"schema_contract": {"data_type": "discard_row"}})).await;
+    assert_eq!((summary.rows_written, summary.rows_rejected, summary.table_rows), (1, 1, 2));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_refresh_infers_anew_and_a_replace_does_not() {
+    let mut project = Project::new(vec![json!({"id": 1, "v": 1})]).await;
+    let replace = json!({"write_disposition": "replace"});
+    project.run(&replace).await;
+    project.has(vec![json!({"id": 1, "v": 1, "w": true})]).await;
+    project.run(&replace).await;
+    assert_eq!(project.schema(), ["id: Int64", "v: Int64", "w: Boolean"]);
+    project.has(vec![json!({"w": "x", "id": "one"})]).await;
+    assert_eq!(project.refused(&replace).await.0, "data_mismatch");
+    project.refresh(&replace).await;
+    assert_eq!(project.schema(), ["w: Utf8", "id: Utf8"]);
+    // Without a record there is nothing else to go by.
+    project.has(Vec::new()).await;
+    let summary = project.refresh(&replace).await;
+    assert_eq!((summary.table_rows, summary.table_version), (0, 4));
+    assert_eq!(project.schema(), ["w: Utf8", "id: Utf8"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_record_no_table_is_made_and_the_run_says_so() {
+    let mut project = Project::new(Vec::new()).await;
+    let summary = project.run(&json!({"primary_key": "id", "write_disposition": "merge"})).await;
+    assert_eq!((summary.table_version, summary.rows_fetched, summary.pages, summary.files.len()), (0, 0, 1, 0));
+    assert!(summary.warnings[0].contains("no table was made"), "{:?}", summary.warnings);
+    assert!(walk(&project.table()).keys().all(|path| !path.contains("staging") && !path.ends_with(".parquet")));
+    project.has(vec![json!({"id": 1})]).await;
+    let summary = project.run(&json!({"primary_key": "id", "write_disposition": "merge"})).await;
+    assert_eq!((summary.table_version, summary.table_rows), (1, 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_config_says_of_columns_is_checked_against_those_that_came() {
+    let project = Project::new(vec![json!({"id": 1, "owner": {"id": 2}, "name": "x"})]).await;
+    for (resource, says) in [
+        (json!({"primary_key": "idd"}), "resources[0].primary_key: there is no column `idd` (did you mean `id`?)"),
+        (json!({"partition_by": "owner"}), "resources[0].partition_by: a column of the type struct<id: int64>"),
+        (json!({"columns": {"gone": {"hard_delete": true}}}), "no record has had a field `gone` yet"),
+        (
+            json!({"columns": {"name": {"data_type": "bigint", "dedup_sort": "asc"}}}),
+            "`dedup_sort` needs a `primary_key`",
+        ),
+    ] {
+        let (code, message) = project.refused(&resource).await;
+        assert_eq!(code, "config");
+        assert!(message.contains(says) && message.contains("<stdin>:1:"), "{message}");
+        assert!(data_files(&project.table()).is_empty());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_fields_of_one_name_and_records_without_fields_are_told() {
+    let mut project = Project::new(vec![json!({"userId": 1, "user_id": 2})]).await;
+    let (code, message) = project.refused(&json!({"naming": "snake_case"})).await;
+    assert_eq!(code, "column_clash");
+    assert!(message.contains("`userId` and `user_id`"), "{message}");
+    assert_eq!(project.run(&json!({})).await.rows_written, 1);
+    project = Project::new(vec![json!({}), json!(7)]).await;
+    assert_eq!(project.refused(&json!({})).await.0, "no_fields");
+}
+
+#[cfg(feature = "delta")]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_delta_table_gets_columns_that_it_can_have() {
+    let rows = |from: u64| (from..from + 3).map(|id| json!({"id": id, "a b": 1, "o": {"c d": id}})).collect::<Vec<_>>();
+    let mut project = Project::new(rows(1)).await;
+    let plan = |project: &Project| {
+        let mut config = project.config(&json!({"primary_key": "id", "write_disposition": "merge"}));
+        config["destination"]["table_format"] = json!("delta");
+        plan_with(&config.to_string(), &Overrides::default())
+    };
+    only(run_plan(plan(&project)).await);
+    project.has(rows(3)).await;
+    let summary = only(run_plan(plan(&project)).await);
+    assert_eq!((summary.rows_written, summary.table_rows), (3, 5));
+}
+
+fn restlake(project: &Project, arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_restlake"));
+    command.current_dir(project.lake.path()).args(arguments).output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).unwrap()
+}
+
+/// The config as a file in the lake's directory, with the lake in `lake`.
+fn write_config(project: &Project, name: &str, resource: &Value) {
+    let mut config = project.config(resource);
+    config["destination"]["url"] = json!("lake");
+    std::fs::write(project.lake.path().join(name), config.to_string()).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_schema_that_was_written_down_and_declared_gives_the_same_table() {
+    let project = Project::new(mixed()).await;
+    let resource = json!({"naming": "snake_case", "primary_key": "id", "metadata_columns": ["page"]});
+    write_config(&project, "inferred.json", &resource);
+    let output = restlake(&project, &["run", "inferred.json", "--write-schema", "items.yaml"]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    assert!(text(&output.stderr).contains("the schema of items is in items.yaml"), "{}", text(&output.stderr));
+    let lake = project.lake.path().join("lake/items");
+    let (before, found) = (schema(&lake), rows(&lake, &["id", "owner", "late"]));
+    let mut declared = resource.clone();
+    declared["schema"] = json!("items.yaml");
+    declared["write_disposition"] = json!("replace");
+    write_config(&project, "declared.json", &declared);
+    let output = restlake(&project, &["run", "declared.json"]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    // The pipeline's name is the config's own: the same table.
+    assert_eq!((schema(&lake), rows(&lake, &["id", "owner", "late"])), (before, found));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_schema_is_written_over_nothing_and_into_a_format_that_a_config_can_name() {
+    let project = Project::new(mixed()).await;
+    write_config(&project, "c.json", &json!({}));
+    for (file, says) in [
+        ("c.json", "is there already"),
+        ("schema.txt", "does not tell its format"),
+        ("no/schema.yaml", "there is no directory"),
+    ] {
+        let output = restlake(&project, &["run", "c.json", "--write-schema", file]);
+        assert_eq!(output.status.code(), Some(2), "{file}");
+        assert!(text(&output.stderr).contains(says), "{}", text(&output.stderr));
+    }
+    let mut config = project.config(&json!({}));
+    config["resources"][1] = json!({"name": "more", "endpoint": {"path": "items", "data_selector": "data"}});
+    std::fs::write(project.lake.path().join("two.json"), config.to_string()).unwrap();
+    let output = restlake(&project, &["run", "two.json", "--write-schema", "s.json"]);
+    assert!(text(&output.stderr).contains("{resource}"), "{}", text(&output.stderr));
+    let output = restlake(&project, &["infer", "two.json", "--write-schema", "{resource}.json", "--output", "json"]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    assert!(project.lake.path().join("more.json").is_file() && project.lake.path().join("items.json").is_file());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn infer_prints_the_schema_and_touches_no_table() {
+    let project = Project::new(mixed()).await;
+    write_config(&project, "c.json", &json!({"infer_rows": 3, "columns": {"id": {"nullable": false}}}));
+    let output = restlake(&project, &["infer", "c.json"]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let printed = text(&output.stdout);
+    assert!(printed.starts_with("columns:\n  - {name: id, type: int64, nullable: false}\n"), "{printed}");
+    assert!(printed.ends_with("schema_contract: {columns: evolve, data_type: freeze}\n"), "{printed}");
+    assert!(!project.lake.path().join("lake").exists());
+    let document: Value =
+        serde_json::from_slice(&restlake(&project, &["infer", "c.json", "--output", "json"]).stdout).unwrap();
+    assert_eq!((&document["resources"][0]["records"], &document["resources"][0]["error"]), (&json!(3), &Value::Null));
+    assert_eq!(document["resources"][0]["schema"]["columns"][1], json!({"name": "title", "type": "string"}));
+    assert_eq!(project.server.requests().len(), 2, "a page each time");
+    write_config(&project, "declared.json", &json!({"schema": {"columns": [{"name": "id", "type": "int64"}]}}));
+    assert_eq!(restlake(&project, &["infer", "declared.json"]).status.code(), Some(2));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_said_before_a_run_copes_with_columns_that_are_not_known_yet() {
+    let project = Project::new(mixed()).await;
+    write_config(&project, "c.json", &json!({"primary_key": "id", "partition_by": "open"}));
+    let check = restlake(&project, &["check", "c.json"]);
+    assert_eq!(check.status.code(), Some(0), "{}", text(&check.stdout));
+    assert!(text(&check.stdout).contains("items: columns inferred"), "{}", text(&check.stdout));
+    let dry = restlake(&project, &["run", "c.json", "--dry-run"]);
+    assert!(text(&dry.stdout).contains("inferred from the first pages, until 1,000 records"), "{}", text(&dry.stdout));
+    assert!(text(&dry.stdout).contains("partition_by           \"open\""), "{}", text(&dry.stdout));
+    restlake(&project, &["run", "c.json"]);
+    for command in ["verify", "compact", "status"] {
+        let output = restlake(&project, &[command, "c.json"]);
+        assert_eq!(output.status.code(), Some(0), "{command}: {}{}", text(&output.stdout), text(&output.stderr));
+    }
+    assert!(project.server.requests().len() == 2);
+}
