@@ -218,7 +218,7 @@ mod tests {
     fn page(number: u64, text: &str, numbers: Option<&[u64]>) -> Page {
         let document = Document::parse(text.into()).unwrap();
         let (count, numbers) = (document.root().items().count() as u64, numbers.map(Arc::from));
-        Page { number, document: Arc::new(document), records: Some(0), count, filtered: 0, numbers }
+        Page { number, document: Arc::new(document), records: Some(0), count, filtered: 0, duplicates: 0, numbers }
     }
 
     fn rows(plan: &ParentPlan, pages: &[Page]) -> Rows {
