@@ -118,7 +118,7 @@ fn imported(from: &From) -> Result<Written, Refusal> {
         }
     };
     let files = write(&imported, target, &name)?;
-    let problems = problems(files.first().map(PathBuf::as_path).unwrap_or(Path::new(".")));
+    let problems = problems(files.first().map_or(Path::new("."), PathBuf::as_path));
     let files = files.into_iter().map(|file| file.display().to_string()).collect();
     Ok(Written { status: "ok", files, notes: imported.notes, problems })
 }

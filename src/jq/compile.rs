@@ -68,7 +68,7 @@ fn parse(text: &str) -> Result<Term<&str>, ProgramError> {
         let first = errors.first().map(|(expected, at)| (expected.as_str(), *at));
         expected(text, first)
     })?;
-    Parser::new(&tokens).parse(|parser| parser.term()).map_err(|errors| {
+    Parser::new(&tokens).parse(Parser::term).map_err(|errors| {
         let first = errors.first().map(|(expected, found)| (expected.as_str(), Token::opt_as_str(*found, text)));
         expected(text, first)
     })

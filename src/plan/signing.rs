@@ -31,7 +31,8 @@ pub struct SigningKey(Arc<Pair>);
 enum Pair {
     Rsa(RsaKeyPair),
     Ecdsa(EcdsaKeyPair),
-    Hmac(hmac::Key),
+    /// Much larger than the others.
+    Hmac(Box<hmac::Key>),
 }
 
 /// Why a key cannot be used; nothing of the key is in it.
@@ -79,7 +80,7 @@ impl SigningKey {
             SigningAlgorithm::Hs256 if text.len() < SHORTEST_HMAC => {
                 return Err(unfit(&format!("it is shorter than {SHORTEST_HMAC} bytes")));
             }
-            SigningAlgorithm::Hs256 => Pair::Hmac(hmac::Key::new(hmac::HMAC_SHA256, text.as_bytes())),
+            SigningAlgorithm::Hs256 => Pair::Hmac(Box::new(hmac::Key::new(hmac::HMAC_SHA256, text.as_bytes()))),
             SigningAlgorithm::Rs256 => {
                 let pair =
                     rsa_pair(&private_key(text)?).ok_or_else(|| unfit(&"it is no RSA key of 2048 to 8192 bits"))?;

@@ -66,7 +66,7 @@ impl Export<'_> {
             Ok(table) => table,
             Err(error) => return Ended::failed(self.resource, &counters, &error),
         };
-        let exported = self.export(table.as_ref(), &mut counters).await;
+        let exported = Box::pin(self.export(table.as_ref(), &mut counters)).await;
         let ended = match exported {
             Ok(committed) => Ended::committed(self.resource, &counters, committed, self.destination, self.table_format),
             Err(error) => Ended::failed(self.resource, &counters, &error),
@@ -84,7 +84,7 @@ impl Export<'_> {
         match self.begin(table, counters).await? {
             Beginning::Work(mut begun) => match std::mem::take(&mut begun.asked.later) {
                 later if later.is_empty() => self.work(table, *begun, None, counters).await,
-                later => self.work_in_windows(table, *begun, later, counters).await,
+                later => Box::pin(self.work_in_windows(table, *begun, later, counters)).await,
             },
             Beginning::Done(died) => self.committed_before(table, &died, counters).await,
             Beginning::Nothing(table) => {
@@ -110,7 +110,8 @@ impl Export<'_> {
             (None, Some(pages)) => Start::Taken(pages),
             (None, None) => Start::First,
         };
-        let committed = export.infer_and_commit(table, &mut work, start, counters).await;
+        // All of a run in one future: too large for the stack of every future around it.
+        let committed = Box::pin(export.infer_and_commit(table, &mut work, start, counters)).await;
         if let (Err(error), Some(attempt)) = (&committed, work.into_attempt()) {
             // The failure is what the user must hear of; what it leaves behind, the next run takes away. Nothing is deleted
             // that a commit may name.

@@ -92,7 +92,7 @@ fn in_body(selector: &Selector, body: Vec<u8>) -> Result<String, String> {
     let document = Document::parse(body).map_err(|_| "is no JSON".to_owned())?;
     let node = selector.find(document.root()).ok_or_else(|| missing(selector, document.root()))?;
     match node.kind() {
-        Kind::String => node.string().map(|text| text.into_owned()).map_err(|error| error.to_string()),
+        Kind::String => node.string().map(std::borrow::Cow::into_owned).map_err(|error| error.to_string()),
         Kind::Number => Ok(String::from_utf8_lossy(node.raw()).into_owned()),
         _ => Err(format!("`token_path: {selector}` finds neither text nor a number")),
     }
@@ -108,5 +108,5 @@ fn missing(selector: &Selector, root: Node<'_>) -> String {
 fn cookie(name: &str, headers: &HeaderMap) -> Option<String> {
     let texts = headers.get_all(SET_COOKIE).into_iter().filter_map(|value| value.to_str().ok());
     let pairs = texts.filter_map(|text| text.split(';').next()?.split_once('='));
-    pairs.filter(|(key, _)| key.trim() == name).map(|(_, value)| value.trim().to_owned()).last()
+    pairs.filter(|(key, _)| key.trim() == name).map(|(_, value)| value.trim().to_owned()).next_back()
 }
