@@ -44,7 +44,7 @@ fn json_link(path: &str) -> PaginatorPlan {
 }
 
 fn header_link() -> PaginatorPlan {
-    PaginatorPlan::HeaderLink { links_next_key: "next".to_owned() }
+    PaginatorPlan::HeaderLink { links_next_key: "next".to_owned(), header: "Link".to_owned() }
 }
 
 /// Rows of page `page` of three, ten rows each and five on the last.
@@ -340,7 +340,7 @@ mod found_out {
             ),
             (json_api, "`data_selector: data`, `paginator: {type: json_link, next_url_path: \"links.next\"}`"),
             (odata, "`data_selector: value`, `paginator: {type: json_link, next_url_path: \"$['@odata.nextLink']\"}`"),
-            (links, "page: `paginator: {type: header_link, links_next_key: \"next\"}`"),
+            (links, "page: `paginator: {type: header_link, links_next_key: \"next\", header: \"Link\"}`"),
         ] {
             let server = Server::start(move |request| envelope(request.number as u64)).await;
             let list = read_unknown(&server).await;

@@ -21,6 +21,9 @@ def parts():
     import delta
     import exports
     import kills
+    import kinto_api
+    import links
+    import oauth
     import readers
     import s3
     import spark
@@ -32,6 +35,10 @@ def parts():
         "capped-pages": exports.check_capped_pages,
         "json-server": exports.check_json_server,
         "concurrency": exports.check_concurrency,
+        "next-url": links.check_next_url,
+        "link-header": links.check_link_header,
+        "kinto": kinto_api.check_kinto,
+        "oauth": oauth.check_oauth,
         "spark": spark.check_spark,
         "delta": delta.check_delta,
         "s3": s3.check_s3,
