@@ -4,10 +4,14 @@ use std::fmt::Write;
 
 use aws_lc_rs::digest;
 
+/// The digest of some bytes: 32 of them.
+pub fn sha256_bytes(content: &[u8]) -> Vec<u8> {
+    digest::digest(&digest::SHA256, content).as_ref().to_vec()
+}
+
 /// The digest of some bytes: 64 digits.
 pub fn sha256(content: &[u8]) -> String {
-    let digest = digest::digest(&digest::SHA256, content);
-    digest.as_ref().iter().fold(String::with_capacity(64), |mut hex, byte| {
+    sha256_bytes(content).iter().fold(String::with_capacity(64), |mut hex, byte| {
         // Writing to a string cannot fail.
         let _ = write!(hex, "{byte:02x}");
         hex

@@ -15,6 +15,7 @@ mod change;
 mod checkpoint;
 mod claims;
 mod compacting;
+mod cursor;
 mod error;
 mod evolving;
 mod fill;
@@ -26,6 +27,7 @@ mod pipeline;
 mod resource;
 mod shape;
 mod superseded;
+mod windows;
 
 use std::sync::Arc;
 

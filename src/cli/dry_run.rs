@@ -371,6 +371,7 @@ mod tests {
             allow_missing_data: false,
             on_drift: OnDrift::Warn,
             max_pages: Some(3),
+            incremental: None,
             schema: TableSchema {
                 columns: vec![
                     column("test_case_id", "id", ColumnType::Int64, false),

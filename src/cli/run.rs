@@ -40,6 +40,12 @@ pub struct RunArgs {
     /// Stop each resource after so many pages
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub max_pages: Option<u64>,
+    /// Read the interval from here, and leave the cursors alone; needs --end
+    #[arg(long, value_name = "VALUE", requires = "end")]
+    pub start: Option<String>,
+    /// Where the interval ends; its last value does not belong to it
+    #[arg(long, value_name = "VALUE", requires = "start")]
+    pub end: Option<String>,
     /// Wait for another run of the same table to end, in place of exit code 5
     #[arg(long)]
     pub wait: bool,
@@ -81,6 +87,7 @@ fn prepare(args: &RunArgs, global: &Global, console: &Console) -> Result<(Plan, 
         destination: args.destination.clone(),
         full_refresh: args.full_refresh,
         max_pages: args.max_pages,
+        interval: args.start.clone().zip(args.end.clone()),
         wait: args.wait,
         no_resume: args.no_resume,
     };

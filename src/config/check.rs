@@ -140,7 +140,6 @@ impl Check<'_> {
                 self.key_by_name(value);
                 self.map(value, item);
             }
-            Shape::LaterObject(what) => self.broken(value, format!("{what} is not supported yet"), None),
             Shape::Text | Shape::Secret | Shape::File | Shape::Bool | Shape::Scalar => {}
         }
     }
@@ -398,7 +397,7 @@ fn accepts(shape: &Shape, kind: &Kind) -> bool {
         Shape::Bool => matches!(kind, Kind::Bool(_)),
         Shape::Count { .. } => matches!(kind, Kind::Number(_)),
         Shape::Scalar => matches!(kind, Kind::Text(_) | Kind::Number(_) | Kind::Bool(_)),
-        Shape::Object(_) | Shape::Map(_) | Shape::LaterObject(_) => matches!(kind, Kind::Object(_)),
+        Shape::Object(_) | Shape::Map(_) => matches!(kind, Kind::Object(_)),
         Shape::Tagged(_) => matches!(kind, Kind::Object(_) | Kind::Text(_)),
         Shape::List(_) => matches!(kind, Kind::List(_)),
         Shape::Keyed(_) => matches!(kind, Kind::Object(_) | Kind::List(_)),
@@ -416,14 +415,13 @@ fn expected(shape: &Shape) -> String {
         Shape::Scalar => "text, a number or a bool".to_owned(),
         Shape::Parsed(grammar) => grammar.what.to_owned(),
         Shape::Choice(words) => one_of(words),
-        Shape::Object(_) | Shape::Map(_) | Shape::LaterObject(_) => "an object".to_owned(),
+        Shape::Object(_) | Shape::Map(_) => "an object".to_owned(),
         Shape::Tagged(union) => format!("{} (an object or its type)", union.what),
         Shape::List(_) => "a list".to_owned(),
         Shape::Keyed(_) => "an object, or a list of objects with a `name`".to_owned(),
         Shape::OneOrMany(item) => format!("{}, or a list of such", expected(item)),
         Shape::Either(shapes) => {
-            let shapes: Vec<_> =
-                shapes.iter().filter(|shape| !matches!(shape, Shape::LaterObject(_))).map(expected).collect();
+            let shapes: Vec<_> = shapes.iter().map(expected).collect();
             alternatives(&shapes)
         }
     }

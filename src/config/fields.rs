@@ -6,12 +6,14 @@
 mod auth;
 mod client;
 mod destination;
+mod incremental;
 mod paginator;
 mod resource;
 mod root;
 mod schema;
 mod write_disposition;
 
+pub use incremental::INCREMENTAL_PARAM;
 pub use root::ROOT;
 pub use schema::SCHEMA;
 
@@ -79,8 +81,6 @@ pub enum Shape {
     Keyed(&'static Shape),
     /// The first of these that takes values of such a kind.
     Either(&'static [Shape]),
-    /// An object that means something to dlt, and is refused: this says what it would be.
-    LaterObject(&'static str),
 }
 
 /// A form of text, such as a duration.
@@ -213,6 +213,12 @@ const fn later_word(word: &'static str) -> Word {
 const fn variant(word: &'static str, table: &'static Table) -> Variant {
     Variant { word, status: Status::Supported, table }
 }
+
+const fn later_variant(word: &'static str) -> Variant {
+    Variant { word, status: Status::NotYet, table: &NOTHING }
+}
+
+static NOTHING: Table = table("nothing", "", &[]);
 
 /// The key by which a [`Union`] tells its objects apart.
 pub const TYPE: &str = "type";

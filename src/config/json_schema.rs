@@ -83,11 +83,7 @@ impl Builder {
                 let named = json!({"allOf": [self.shape(item)], "required": [NAME]});
                 any_of(vec![self.map(item), json!({"type": "array", "items": named})])
             }
-            Shape::Either(shapes) => {
-                let shapes = shapes.iter().filter(|shape| !matches!(shape, Shape::LaterObject(_)));
-                any_of(shapes.map(|shape| self.shape(shape)).collect())
-            }
-            Shape::LaterObject(_) => json!(false),
+            Shape::Either(shapes) => any_of(shapes.iter().map(|shape| self.shape(shape)).collect()),
         }
     }
 

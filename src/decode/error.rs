@@ -25,6 +25,10 @@ pub enum DecodeError {
     )]
     UndeclaredField(Box<Reject>),
 
+    /// A record's cursor cannot be told, or has no order among the others.
+    #[error("resource `{resource}`, page {page}, record {record}: {}", .problem.at(.path))]
+    Cursor { resource: String, page: u64, record: u64, path: String, problem: CursorProblem },
+
     /// A column's `format` is none for its type.
     #[error("resource `{resource}`, column `{column}` of type {data_type}: {problem}")]
     Format { resource: String, column: String, data_type: String, problem: String },
@@ -38,10 +42,43 @@ pub enum DecodeError {
     Batch { resource: String, page: u64, source: ArrowError },
 }
 
+/// What is wrong with a record's cursor.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CursorProblem {
+    Missing,
+    /// A bool, a list or an object.
+    Unordered {
+        found: String,
+    },
+    Mixed {
+        value: String,
+        kind: &'static str,
+        other: String,
+        other_kind: &'static str,
+    },
+    /// The records that stay do not make a page.
+    Lost,
+}
+
+impl CursorProblem {
+    fn at(&self, path: &str) -> String {
+        match self {
+            Self::Missing => format!("there is no value at `{path}`, where the cursor stands"),
+            Self::Unordered { found } => format!("the cursor at `{path}` is {found}, which has no order"),
+            Self::Mixed { value, kind, other, other_kind } => {
+                format!("the cursor at `{path}` is {value}, {kind}, and cannot be compared with {other}, {other_kind}")
+            }
+            Self::Lost => "the records that stay do not make a page".to_owned(),
+        }
+    }
+}
+
 impl Failure for DecodeError {
     fn kind(&self) -> ErrorKind {
         match self {
             Self::Mismatch(_) | Self::UndeclaredField(_) | Self::Format { .. } => ErrorKind::User,
+            Self::Cursor { problem: CursorProblem::Lost, .. } => ErrorKind::Bug,
+            Self::Cursor { .. } => ErrorKind::User,
             Self::NoSuchColumn { .. } | Self::Batch { .. } => ErrorKind::Bug,
         }
     }
@@ -50,6 +87,7 @@ impl Failure for DecodeError {
         match self {
             Self::Mismatch(_) => "data_mismatch",
             Self::UndeclaredField(_) => "undeclared_field",
+            Self::Cursor { .. } => "cursor",
             Self::Format { .. } => "column_format",
             Self::NoSuchColumn { .. } => "no_such_column",
             Self::Batch { .. } => "decode_batch",
@@ -71,6 +109,12 @@ impl Failure for DecodeError {
                 "declare the field as a column (without a schema, `columns: {NAME: {data_type: …}}` on the resource), or set `schema_contract: {columns: discard_value}` on the resource to ignore it"
                     .to_owned(),
             ),
+            Self::Cursor { problem: CursorProblem::Missing, .. } => Some(
+                "`on_cursor_value_missing: include` (or `exclude`) says what becomes of records without a cursor".to_owned(),
+            ),
+            Self::Cursor { problem: CursorProblem::Mixed { .. }, .. } => {
+                Some("values of one cursor are all numbers, all ISO 8601 dates and timestamps, or all other texts".to_owned())
+            }
             _ => None,
         }
     }

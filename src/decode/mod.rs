@@ -30,6 +30,7 @@ mod finding;
 mod keys;
 mod layout;
 mod page;
+mod sieve;
 mod source;
 #[cfg(test)]
 mod tests;
@@ -40,7 +41,8 @@ use arrow::{
     datatypes::SchemaRef,
 };
 
-pub use error::DecodeError;
+pub use error::{CursorProblem, DecodeError};
+pub use sieve::{Seen, Side, Sieve};
 
 use self::layout::Layout;
 use crate::{

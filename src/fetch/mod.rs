@@ -30,6 +30,6 @@ mod transport;
 pub use auth::{AuthError, Authenticator, Generation};
 pub use client::Client;
 pub use error::{FetchError, RequestError, Trouble};
-pub use pages::{FetchCounters, PageSource, Pages, Position, PutBack};
+pub use pages::{FetchCounters, PageSource, Pages, PagesAhead, Position, PutBack};
 pub use paginate::{Ahead, Extent, PageToken, PageView, Paginator};
 pub use request::Request;

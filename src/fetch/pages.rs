@@ -13,6 +13,7 @@
 //! the list moves meanwhile is watched at every seam of two pages (`drift.rs`).
 //! So a wrong guess, an error beyond the end of the list and the order of the answers never show in what is handed on.
 
+mod ahead;
 mod detect;
 mod drift;
 mod end;
@@ -27,7 +28,7 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
-pub use self::put_back::PutBack;
+pub use self::{ahead::PagesAhead, put_back::PutBack};
 use self::{
     detect::FoundOut,
     drift::{Drift, DriftState, Seam},
@@ -123,6 +124,8 @@ pub struct Pages {
     max_pages: Option<u64>,
     /// Where the next page is; `None` at the end of the list and after an error.
     next: Option<PageToken>,
+    /// Whether pages are asked for ahead.
+    looks_ahead: bool,
     /// The first page is late: the others are asked for without what it would tell.
     is_first_late: bool,
     /// Pages handed on.
@@ -176,6 +179,7 @@ impl Pages {
             line: Line::default(),
             memory_limit,
             max_pages: resource.max_pages,
+            looks_ahead: true,
             is_first_late: false,
             number: 0,
             before: 0,
@@ -201,6 +205,12 @@ impl Pages {
         self.drift.resume(drift);
         self.go_on_with(found);
         self
+    }
+
+    /// Asks for no page before the one before it was handed on and the next one is wanted.
+    #[must_use]
+    pub fn one_by_one(self) -> Self {
+        Self { looks_ahead: false, ..self }
     }
 
     /// Waits for the answer whose turn it is, and keeps the line filled meanwhile.
@@ -248,7 +258,8 @@ impl Pages {
         let is_bounded = self.known.records.is_some() || self.known.pages.is_some();
         let places = if is_bounded { window.saturating_mul(LINE_PER_WINDOW) } else { window };
         let asked = self.number + self.line.len() as u64;
-        (self.number > 0 || self.is_first_late)
+        self.looks_ahead
+            && (self.number > 0 || self.is_first_late)
             && self.line.in_flight() < window
             && self.line.len() < places
             && self.max_pages.is_none_or(|max| asked < max)

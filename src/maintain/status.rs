@@ -10,7 +10,7 @@ use crate::{
     commit::{RunRecord, TableFormat, TableSnapshot},
     error::Result,
     model::{TableIdentity, Version},
-    plan::{ResourcePlan, TableFormatKind},
+    plan::{CursorState, ResourcePlan, TableFormatKind},
     report::Status,
     schema::TableSchema,
 };
@@ -101,7 +101,7 @@ fn of(resource: &ResourcePlan, format: TableFormatKind, snapshot: &TableSnapshot
         partition_by: snapshot.partition_by.clone(),
         schema_fingerprint: snapshot.schema.as_ref().and_then(|schema| schema.fingerprint().ok()),
         columns: snapshot.schema.as_ref().map(columns).unwrap_or_default(),
-        cursor: snapshot.state.cursor.clone(),
+        cursor: snapshot.state.cursor.as_ref().map(CursorState::shown),
         committed_at: None,
         runs: Vec::new(),
     }

@@ -5,6 +5,9 @@
 //! ```
 
 mod auth;
+mod convert;
+mod cursor;
+mod incremental;
 pub mod inference;
 mod paginator;
 pub mod reader;
@@ -29,6 +32,11 @@ use crate::{
 pub use auth::{
     ApiKeyLocation, AuthPlan, ClientAuth, ClientCredentialsPlan, JwtBearerPlan, LoginBody, Placement, RefreshTokenPlan,
     SessionPlan, TokenClient, TokenSource,
+};
+pub use convert::{Convert, ConvertError};
+pub use cursor::{CursorValue, Step, Towards};
+pub use incremental::{
+    CursorState, Identity, IncrementalPlan, LastValueFunc, OnMissing, Range, RangeEdge, RowOrder, Window,
 };
 pub use inference::Inference;
 pub use paginator::{CursorPlan, OffsetPlan, OnDrift, PageNumberPlan, PaginatorPlan, Slot};
@@ -117,6 +125,8 @@ pub struct ResourcePlan {
     pub on_drift: OnDrift,
     /// No more pages are asked for. With `replace`, see [`Plan::partial_replace_allowed`].
     pub max_pages: Option<u64>,
+    /// How only what is new is loaded; `None`: each run reads all there is.
+    pub incremental: Option<IncrementalPlan>,
     /// Empty as long as it is open, see `inference`.
     pub schema: TableSchema,
     /// How the columns are found; `None` where they are known.

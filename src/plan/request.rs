@@ -99,6 +99,8 @@ pub enum BindError {
     Nested { what: String },
     #[error("a value of the path `{path}` is `{value}`, which would make it another path")]
     UnfitForPath { path: String, value: String },
+    #[error("the cursor's value `{value}` is {kind}, and `convert: {convert}` is for dates and timestamps")]
+    Unconvertible { value: String, kind: &'static str, convert: String },
     #[error("`{path}` is no path of a URL: {cause}")]
     Url { path: String, cause: String },
 }
@@ -172,6 +174,23 @@ impl RequestPlan {
         references.sort();
         references.dedup();
         references
+    }
+
+    /// What must not be null: it stands in the path, or inside a text.
+    pub fn required(&self) -> Vec<Reference> {
+        let headers = self.headers.iter().flat_map(|(name, value)| [name, value.expose()]);
+        let mut texts: Vec<&Template> = self.params.iter().map(|(_, value)| value).chain(headers).collect();
+        match &self.body {
+            BodyPlan::None => {}
+            BodyPlan::Json(json) => json.texts(&mut texts),
+            BodyPlan::Form(pairs) => texts.extend(pairs.iter().flat_map(|(name, value)| [name, value])),
+            BodyPlan::Raw(text) => texts.push(text),
+        }
+        let inside = texts.into_iter().filter(|text| text.lone_place().is_none());
+        let mut required: Vec<_> = inside.chain([&self.path]).flat_map(Template::references).cloned().collect();
+        required.sort();
+        required.dedup();
+        required
     }
 
     /// The request with its places filled.
@@ -255,6 +274,20 @@ impl JsonTemplate {
                 Value::Object(object)
             }
         })
+    }
+
+    fn texts<'a>(&'a self, texts: &mut Vec<&'a Template>) {
+        match self {
+            Self::Value(_) => {}
+            Self::Text(text) => texts.push(text),
+            Self::List(items) => items.iter().for_each(|item| item.texts(texts)),
+            Self::Object(entries) => {
+                for (key, value) in entries {
+                    texts.push(key);
+                    value.texts(texts);
+                }
+            }
+        }
     }
 
     fn collect(&self, references: &mut Vec<Reference>) {

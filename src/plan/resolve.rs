@@ -15,6 +15,7 @@ mod delta;
 mod destination;
 mod disposition;
 mod format;
+mod incremental;
 mod inferred;
 mod load_columns;
 mod merge;
@@ -48,6 +49,8 @@ pub struct Overrides {
     pub full_refresh: bool,
     /// Stops each resource after so many pages.
     pub max_pages: Option<u64>,
+    /// Reads from the first of these to the second, and leaves the cursors alone.
+    pub interval: Option<(String, String)>,
     /// Waits for a living run of the same table.
     pub wait: bool,
     /// Starts over where a run that died could be gone on with.
@@ -91,6 +94,7 @@ fn plan(loaded: &Loaded, overrides: &Overrides, findings: &mut Findings) -> Opti
     check_overrides(&sections, overrides, findings);
     let mut resources = select(&sections, resources, overrides)?;
     whole_tables(&resources, overrides, findings);
+    check_interval(&resources, overrides, findings);
     if let Some(warning) = destination.as_ref().and_then(destination::idle_options) {
         resources.iter_mut().for_each(|resource| resource.warnings.push(warning.clone()));
     }
@@ -186,6 +190,15 @@ fn check_overrides(sections: &[Section<'_>], overrides: &Overrides, findings: &m
     }
     if overrides.max_pages == Some(0) {
         findings.problems.push(Problem::usage("--max-pages", "at least one page is needed", None));
+    }
+}
+
+/// An interval is one of a cursor; resources without one run as always beside those that have one.
+fn check_interval(resources: &[ResourcePlan], overrides: &Overrides, findings: &mut Findings) {
+    if overrides.interval.is_some() && resources.iter().all(|resource| resource.incremental.is_none()) {
+        let message = "none of these resources has a cursor that an interval could be of";
+        let help = "set `endpoint.incremental`".to_owned();
+        findings.problems.push(Problem::usage("--start", message, Some(help)));
     }
 }
 

@@ -5,13 +5,19 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 
 use super::{
-    RunError, checkpoint::Resumed, evolving, inferring, outcome::Counters, resource::Export, shape::partition_spec,
+    RunError,
+    checkpoint::Resumed,
+    cursor::{self, Bound},
+    evolving, inferring,
+    outcome::Counters,
+    resource::Export,
+    shape::partition_spec,
 };
 use crate::{
     commit::{Attempt, DiedAfterCommit, LivingOwner, Resumable, TableFormat, TableSnapshot},
     error::{Result, chain},
     model::Operation,
-    plan::{ResourcePlan, WriteDisposition},
+    plan::{Range, ResourcePlan, WriteDisposition},
     report::Event,
 };
 
@@ -26,13 +32,16 @@ pub(super) enum Beginning {
     Work(Box<Begun>),
     /// A run that died, or failed elsewhere, had committed what this one is to append.
     Done(DiedAfterCommit),
+    /// All that the resource's windows cover has been read.
+    Nothing(Box<TableSnapshot>),
 }
 
 /// What a claimed table leads to.
 enum Next {
     Done(DiedAfterCommit),
-    GoOn(Box<ResourcePlan>, Attempt, Box<Resumed>),
-    Anew(Box<ResourcePlan>),
+    Nothing,
+    GoOn(Box<ResourcePlan>, Vec<Range>, Attempt, Box<Resumed>),
+    Anew(Box<ResourcePlan>, Vec<Range>),
 }
 
 pub(super) struct Begun {
@@ -40,6 +49,8 @@ pub(super) struct Begun {
     pub(super) attempt: Attempt,
     /// With the schema that the table has from now on.
     pub(super) resource: Box<ResourcePlan>,
+    /// Ranges that are to be read behind that of the resource.
+    pub(super) later: Vec<Range>,
     pub(super) resumed: Option<Resumed>,
 }
 
@@ -51,13 +62,15 @@ impl Export<'_> {
         let attempt = table.attempt(base.version).await?;
         let (base, attempt) = self.free(table, base, attempt).await?;
         let next = match self.next(table, &base, counters).await {
-            Ok(Next::Anew(resource)) => {
-                return Ok(Beginning::Work(Box::new(Begun { base, attempt, resource, resumed: None })));
+            Ok(Next::Anew(resource, later)) => {
+                return Ok(Beginning::Work(Box::new(Begun { base, attempt, resource, later, resumed: None })));
             }
-            Ok(Next::GoOn(resource, adopted, resumed)) => {
+            Ok(Next::Nothing) => Ok(Beginning::Nothing(Box::new(base))),
+            Ok(Next::GoOn(resource, later, adopted, resumed)) => {
                 self.warn(counters, went_on_from(&resumed));
                 *counters = Counters::resume(resumed.counters.clone(), std::mem::take(&mut counters.warnings));
-                Ok(Beginning::Work(Box::new(Begun { base, attempt: adopted, resource, resumed: Some(*resumed) })))
+                let resumed = Some(*resumed);
+                Ok(Beginning::Work(Box::new(Begun { base, attempt: adopted, resource, later, resumed })))
             }
             Ok(Next::Done(died)) => {
                 self.warn(counters, finished_by(&died));
@@ -76,13 +89,21 @@ impl Export<'_> {
             table.workspace().take_died().await?;
             return Ok(Next::Done(died));
         }
-        let (resource, taken_over) = self.take_over(table, base, counters).await?;
-        Ok(match taken_over {
+        let mut resource = Box::new(evolving::in_table(self.resource, self.table_format, base)?);
+        table.check_shape(base.version, &resource.schema, &partition_spec(&resource)).await?;
+        let Bound { later, warning, is_idle } = cursor::bind(&mut resource, base, self.began)?;
+        if let Some(warning) = warning {
+            self.warn(counters, warning);
+        }
+        if is_idle {
+            return Ok(Next::Nothing);
+        }
+        Ok(match (Export { resource: &resource, ..*self }).adopt(table, base, counters).await? {
             Some((attempt, resumed)) => {
                 let resource = inferring::complete(&resource, &resumed.schema)?;
-                Next::GoOn(Box::new(resource), attempt, Box::new(resumed))
+                Next::GoOn(Box::new(resource), later, attempt, Box::new(resumed))
             }
-            None => Next::Anew(resource),
+            None => Next::Anew(resource, later),
         })
     }
 
@@ -142,7 +163,9 @@ impl Export<'_> {
     /// A schedule's next run comes later than `resume_within`, and appends; so does one with another config.
     async fn already_appended(&self, table: &dyn TableFormat, base: &TableSnapshot) -> Result<Option<DiedAfterCommit>> {
         let Some(died) = table.workspace().died_after_commit() else { return Ok(None) };
-        let appends = self.resume && self.resource.write_disposition == WriteDisposition::Append;
+        // With a cursor the same command again asks for what comes after that.
+        let appends =
+            self.resume && self.resource.write_disposition == WriteDisposition::Append && !self.moves_cursor();
         let committed = DateTime::parse_from_rfc3339(&died.committed_at).map(|moment| moment.with_timezone(&Utc));
         // A run that had begun before the commit is no repetition of the one that made it.
         let is_repeated = committed.is_ok_and(|moment| self.began > moment && self.is_recent(moment));
@@ -162,19 +185,6 @@ impl Export<'_> {
 
     fn age(&self, moment: DateTime<Utc>) -> Duration {
         self.environment.clock.now().signed_duration_since(moment).to_std().unwrap_or_default()
-    }
-
-    /// The resource as the table makes it, and what a dead run of the same has left.
-    async fn take_over(
-        &self,
-        table: &dyn TableFormat,
-        base: &TableSnapshot,
-        counters: &mut Counters,
-    ) -> Result<(Box<ResourcePlan>, Option<(Attempt, Resumed)>)> {
-        let resource = Box::new(evolving::in_table(self.resource, self.table_format, base)?);
-        table.check_shape(base.version, &resource.schema, &partition_spec(&resource)).await?;
-        let taken_over = Export { resource: &resource, ..*self }.adopt(table, base, counters).await?;
-        Ok((resource, taken_over))
     }
 
     /// Takes over what a dead run left in checkpoints, if this run would have made the same; deletes it otherwise.

@@ -37,6 +37,8 @@ struct Change {
     rows_written: u64,
     /// Staged files that hold for one version of the table only.
     made: Vec<StagedFile>,
+    /// What the state says of the cursor.
+    cursor: Option<serde_json::Value>,
 }
 
 /// An attempt at a version, and the version that it builds on.
@@ -49,7 +51,7 @@ pub(super) struct Work {
 impl Work {
     /// And the resource as the table makes it, and what a run that died has left of the pages.
     pub(super) fn new(begun: Begun) -> (Self, Box<ResourcePlan>, Option<Resumed>) {
-        let Begun { base, attempt, resource, resumed } = begun;
+        let Begun { base, attempt, resource, resumed, later: _ } = begun;
         (Self { base, attempt: Some(attempt) }, resource, resumed)
     }
 
@@ -121,6 +123,10 @@ impl Export<'_> {
                 true => self.merged(table, work, &staged, brought, counters).await?,
                 false => self.added(table, work, &mut staged, counters).await?,
             };
+            if self.changes_nothing(&work.base, &change) {
+                work.abandon().await?;
+                return Ok(Committed::of(work.base(), self.resource));
+            }
             let made = change.made.clone();
             let version = match self.commit(table, &work.base, change, counters).await? {
                 Ok(committed) => return Ok(committed),
@@ -132,11 +138,27 @@ impl Export<'_> {
             }
             tracing::info!(resource = self.resource.name, version, "another writer committed first: once more");
             merging::discard(&made, work.attempt()?).await?;
-            work.base = table.snapshot().await?;
+            let cursor = std::mem::replace(&mut work.base, table.snapshot().await?).state.cursor;
+            // Who has moved the cursor has loaded what this run has.
+            if self.resource.incremental.is_some() && work.base.state.cursor != cursor {
+                return Err(RunError::Conflict { table: self.resource.table.clone(), version }.into());
+            }
             self.check_fits(&work.base)?;
             self.check_still_fits(&work.base, version)?;
             staged.files = work.rebase(table, staged.files).await?;
         }
+    }
+
+    /// Whether a run that looked for news has found none, so that a version would tell nothing.
+    fn changes_nothing(&self, base: &TableSnapshot, change: &Change) -> bool {
+        let has_shape = base.partition_by == partition_spec(self.resource)
+            && base.schema.as_ref().is_some_and(|schema| *schema == self.resource.schema);
+        self.resource.incremental.is_some()
+            && base.version > 0
+            && has_shape
+            && change.adds.is_empty()
+            && change.removes.is_empty()
+            && change.cursor == base.state.cursor
     }
 
     /// Whether the version that another writer made leaves the schema as it is: else the run's files would have to change too.
@@ -166,7 +188,7 @@ impl Export<'_> {
         let merged = merging.merge(&work.base, staged).await?;
         counters.merged = merged.counts;
         let (adds, removes, rows_written) = (merged.adds, merged.removes, merged.rows_written);
-        Ok(Change { adds, removes, rows_written, made: merged.made })
+        Ok(Change { adds, removes, rows_written, made: merged.made, cursor: staged.cursor.clone() })
     }
 
     /// What an append or a replace does.
@@ -198,7 +220,7 @@ impl Export<'_> {
         }
         adds.extend(made.iter().cloned());
         removes.extend(replaced);
-        Ok(Change { adds, removes, rows_written, made })
+        Ok(Change { adds, removes, rows_written, made, cursor: staged.cursor.clone() })
     }
 
     /// The table's files in the schema of the run, and those in whose place they come; none if they have it already.
@@ -231,12 +253,12 @@ impl Export<'_> {
         change: Change,
         counters: &Counters,
     ) -> Result<Result<Committed, Version>> {
-        let rows_written = change.rows_written;
+        let (rows_written, cursor) = (change.rows_written, change.cursor.clone());
         self.check_numbers(counters, rows_written)?;
         Ok(match table.commit(base.version, self.new_commit(change, counters)?).await? {
             CommitOutcome::Committed { version, rows: table_rows, files } => {
                 let plan = Some(Box::new(self.resource.clone()));
-                Ok(Committed { version, table_rows, rows_written, files, plan })
+                Ok(Committed { version, table_rows, rows_written, files, cursor, plan })
             }
             CommitOutcome::Conflict { version, .. } => Err(version),
         })
@@ -276,7 +298,7 @@ impl Export<'_> {
             adds: change.adds,
             removes: change.removes,
             state: State {
-                cursor: None,
+                cursor: change.cursor,
                 counters: counters.named(),
                 active_record_timestamp: self.active(),
                 fingerprint,

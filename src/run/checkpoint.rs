@@ -14,7 +14,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{RunError, outcome::Counters, pipeline, resource::Export};
+use super::{RunError, cursor::Progress, outcome::Counters, pipeline, resource::Export};
 use crate::{
     commit::{Attempt, Checkpoint, CheckpointedFile},
     digest::sha256,
@@ -22,7 +22,7 @@ use crate::{
     error::Result,
     fetch::Position,
     model::{Reject, StagedFile},
-    plan::{ClientPlan, ResourcePlan},
+    plan::{ClientPlan, Range, ResourcePlan},
     schema::TableSchema,
     secret::is_secret_name,
 };
@@ -38,6 +38,8 @@ const MOST_REJECTS: usize = 10_000;
 pub(super) struct Mark {
     pub(super) position: Position,
     pub(super) counters: Counters,
+    /// What the rows tell of the cursor.
+    pub(super) cursor: Option<Progress>,
 }
 
 /// A mark on its way through the stages.
@@ -57,6 +59,8 @@ pub(super) struct Passing {
 struct Payload {
     began: DateTime<Utc>,
     counters: Counters,
+    #[serde(default)]
+    cursor: Option<Progress>,
     /// Base64 of [`Passing::state`].
     state: String,
 }
@@ -97,7 +101,8 @@ impl Checkpoints {
     pub(super) async fn write(&mut self, attempt: &Attempt, passing: Passing) -> Result<()> {
         let Passing { mark, rejects, state, taken } = passing;
         let new = self.files.get(self.named..).unwrap_or_default().iter().cloned();
-        let payload = Payload { began: self.began, counters: mark.counters, state: STANDARD.encode(state) };
+        let (counters, cursor, state) = (mark.counters, mark.cursor, STANDARD.encode(state));
+        let payload = Payload { began: self.began, counters, cursor, state };
         let checkpoint = Checkpoint {
             fingerprint: self.fingerprint.clone(),
             run_id: self.run_id.clone(),
@@ -122,6 +127,7 @@ pub(super) struct Resumed {
     pub(super) began: DateTime<Utc>,
     pub(super) position: Position,
     pub(super) counters: Counters,
+    pub(super) cursor: Option<Progress>,
     pub(super) files: Vec<StagedFile>,
     pub(super) rejects: Vec<Reject>,
     /// One for each checkpoint, in order.
@@ -147,6 +153,7 @@ impl Resumed {
             began: payload(last)?.began,
             position,
             counters: payload(last)?.counters,
+            cursor: payload(last)?.cursor,
             files: files.map(|file| file.staged.clone()).collect(),
             rejects: checkpoints.iter().flat_map(|checkpoint| checkpoint.rejects.iter().cloned()).collect(),
             states: checkpoints.iter().map(state).collect::<Result<_, _>>()?,
@@ -159,7 +166,10 @@ impl Export<'_> {
     /// [`fingerprint`] of the plan that the config makes together with the table. Columns that are inferred follow from it.
     pub(super) fn fingerprint(&self, memory: Option<u64>) -> Result<String, RunError> {
         let follows = self.configured.inference.is_some() || memory.is_none();
-        fingerprint(if follows { self.configured } else { self.resource }, self.source, memory)
+        // What is read by a cursor is another thing each time; what is asked for is the same.
+        let range = self.resource.incremental.as_ref().filter(|_| memory.is_some());
+        let range = range.and_then(|incremental| incremental.range.as_ref());
+        fingerprint(if follows { self.configured } else { self.resource }, self.source, range, memory)
     }
 }
 
@@ -168,7 +178,12 @@ impl Export<'_> {
 ///
 /// # Errors
 /// [`RunError::Stored`] if the plan cannot be serialised.
-fn fingerprint(resource: &ResourcePlan, source: &ClientPlan, memory: Option<u64>) -> Result<String, RunError> {
+fn fingerprint(
+    resource: &ResourcePlan,
+    source: &ClientPlan,
+    range: Option<&Range>,
+    memory: Option<u64>,
+) -> Result<String, RunError> {
     // All fields by name: one that is added must be put on one side or the other.
     let ResourcePlan {
         name,
@@ -179,6 +194,7 @@ fn fingerprint(resource: &ResourcePlan, source: &ClientPlan, memory: Option<u64>
         allow_missing_data,
         on_drift,
         max_pages,
+        incremental,
         schema,
         inference,
         naming,
@@ -201,7 +217,7 @@ fn fingerprint(resource: &ResourcePlan, source: &ClientPlan, memory: Option<u64>
     let own = request.headers.iter().map(|(name, value)| (name.to_string(), value.expose().to_string()));
     let headers = (shared.map(told).collect::<Vec<_>>(), own.map(told).collect::<Vec<_>>());
     let client = (&source.base_url, &source.auth, headers);
-    let pages = (request, paginator, data_selector, allow_missing_data, on_drift, max_pages);
+    let pages = (request, paginator, data_selector, allow_missing_data, on_drift, max_pages, incremental, range);
     let rows = (schema, inference, naming, contract);
     let keys = (write_disposition, merge, primary_key, dedup, dedup_sort);
     let files = (name, table, partition_by, parquet, memory);
@@ -267,7 +283,11 @@ impl Pace {
     }
 
     /// A mark behind this position, if it is time for one.
-    pub(super) fn mark(&mut self, position: &Position, counters: impl FnOnce() -> Counters) -> Option<Passing> {
+    pub(super) fn mark(
+        &mut self,
+        position: &Position,
+        known: impl FnOnce() -> (Counters, Option<Progress>),
+    ) -> Option<Passing> {
         let now = self.clock.elapsed();
         let mut costs = self.costs.lock().unwrap_or_else(PoisonError::into_inner);
         let is_due = now.saturating_sub(self.last) >= self.interval && costs.allow_another(self.began, now);
@@ -281,7 +301,8 @@ impl Pace {
         self.last = now;
         costs.open.push_back(now);
         drop(costs);
-        let mark = Mark { position: position.clone(), counters: counters() };
+        let (counters, cursor) = known();
+        let mark = Mark { position: position.clone(), counters, cursor };
         Some(Passing { mark, rejects: std::mem::take(&mut self.rejects), state: Vec::new(), taken: now })
     }
 }
@@ -354,7 +375,7 @@ mod tests {
             "size": {"expected": null, "last": 5, "misses": 0},
         });
         let position = serde_json::from_value(position).unwrap();
-        pace.mark(&position, Counters::default).map(|passing| passing.rejects.len())
+        pace.mark(&position, Default::default).map(|passing| passing.rejects.len())
     }
 
     fn pace(interval: Duration) -> Pace {

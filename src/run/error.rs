@@ -65,6 +65,8 @@ pub enum RunError {
         unchanged: u64,
     },
 
+    #[error("{resource}: what is new cannot be told: {reason}")]
+    Cursor { resource: String, reason: String },
     #[error("{resource}: what the config says of columns does not fit those that were inferred:{problems}")]
     Columns { resource: String, problems: String },
 
@@ -112,7 +114,7 @@ impl Failure for RunError {
                 ErrorKind::User
             }
             Self::RewriteLimit { .. } | Self::UnfitField { .. } | Self::Request { .. } => ErrorKind::User,
-            Self::Columns { .. } | Self::Clash { .. } => ErrorKind::User,
+            Self::Columns { .. } | Self::Clash { .. } | Self::Cursor { .. } => ErrorKind::User,
             Self::NoFields { .. } | Self::NoRecords { .. } => ErrorKind::User,
             Self::TooManyRejects { .. } => ErrorKind::TooManyRejects,
             Self::Conflict { .. } | Self::Circle { .. } => ErrorKind::Conflict,
@@ -140,6 +142,7 @@ impl Failure for RunError {
             Self::Circle { .. } => "table_busy",
             Self::Interrupted { .. } => "interrupted",
             Self::Numbers { .. } => "numbers",
+            Self::Cursor { .. } => "cursor",
             Self::Request { .. } => "request",
             Self::LoadColumns { .. } => "load_columns",
             Self::Worker { .. } | Self::Observing => "worker",
@@ -193,6 +196,7 @@ impl Failure for RunError {
                 Some("run again when it is done; runs that start one after another do not wait for each other".into())
             }
             Self::Checkpoint(_) | Self::Stored(_) => Some("run again with --no-resume".into()),
+            Self::Cursor { .. } => Some("mend `endpoint.incremental`, or run with --full-refresh".into()),
             Self::Request { .. } => Some("mend the places `{…}` of the endpoint, or the values that fill them".into()),
             Self::Numbers { .. }
             | Self::LoadColumns { .. }

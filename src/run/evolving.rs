@@ -20,7 +20,7 @@ use tokio::task::{JoinHandle, spawn_blocking};
 use super::{RunError, inferring, pipeline::Staged, shape::partition_spec};
 use crate::{
     commit::{Attempt, TableSnapshot},
-    decode::{DecodeError, Decoder},
+    decode::{DecodeError, Decoder, Seen, Sieve},
     error::Result,
     model::{Batch, DataFile, EncodedFile, Page, StagedFile, UndeclaredField},
     plan::{ResourcePlan, TableFormatKind, WriteDisposition, inference::limits},
@@ -161,6 +161,8 @@ pub(super) struct Evolving {
     resource: Box<ResourcePlan>,
     format: TableFormatKind,
     decoder: Arc<Decoder>,
+    /// Takes records out before they are decoded.
+    sieve: Option<Arc<Sieve>>,
     /// What growing would cost; `None` if nothing has to be rewritten for it.
     refused: Option<RunError>,
     /// Whether columns that are there have to stay as they are.
@@ -176,12 +178,16 @@ pub(super) struct Reading {
     /// How many columns the decoder had, and how often they had become wider.
     columns: usize,
     shapes: usize,
+    /// What its records tell of the cursor.
+    seen: Option<Seen>,
     decoded: Result<Batch, DecodeError>,
 }
 
 /// A page whose turn has come.
 pub(super) struct Settled {
     pub(super) batch: Batch,
+    /// What its records tell of the cursor.
+    pub(super) seen: Option<Seen>,
     /// The schema from this page on, if it has grown.
     pub(super) grown: Option<TableSchema>,
 }
@@ -192,11 +198,12 @@ impl Evolving {
         format: TableFormatKind,
         base: &TableSnapshot,
         decoder: Decoder,
+        sieve: Option<Arc<Sieve>>,
     ) -> Self {
         let refused = kept_schema(resource, base).and_then(|_| within_limit(resource, base).err());
         let is_fixed = format == TableFormatKind::Delta && base.version > 0;
         let resource = Box::new(resource.clone());
-        Self { resource, format, decoder: Arc::new(decoder), refused, is_fixed, shapes: 0 }
+        Self { resource, format, decoder: Arc::new(decoder), sieve, refused, is_fixed, shapes: 0 }
     }
 
     /// Goes on with the schema that a run that died had come to.
@@ -213,11 +220,19 @@ impl Evolving {
 
     /// Decodes a page on a thread of the pool, with the schema of this moment.
     pub(super) fn spawn(&self, page: Page) -> JoinHandle<Reading> {
-        let decoder = Arc::clone(&self.decoder);
+        let (decoder, sieve) = (Arc::clone(&self.decoder), self.sieve.clone());
         let (evolves, columns, shapes) = (self.evolves(), self.resource.schema.columns.len(), self.shapes);
         spawn_blocking(move || {
+            let sifted = match sieve {
+                Some(sieve) => sieve.sift(page).map(|(page, seen)| (page, Some(seen))),
+                None => Ok((page, None)),
+            };
+            let (page, seen) = match sifted {
+                Ok(sifted) => sifted,
+                Err(error) => return Reading { page: None, columns, shapes, seen: None, decoded: Err(error) },
+            };
             let decoded = decoder.decode(&page);
-            Reading { page: evolves.then(|| Arc::new(page)), columns, shapes, decoded }
+            Reading { page: evolves.then(|| Arc::new(page)), columns, shapes, seen, decoded }
         })
     }
 
@@ -226,14 +241,17 @@ impl Evolving {
     /// # Errors
     /// What the contract says of the page, a field that cannot become a column, and [`RunError::RewriteLimit`].
     pub(super) async fn settle(&mut self, reading: Reading) -> Result<Settled> {
-        let Some(page) = reading.page.clone() else { return Ok(Settled { batch: reading.decoded?, grown: None }) };
+        let seen = reading.seen.clone();
+        let Some(page) = reading.page.clone() else {
+            return Ok(Settled { batch: reading.decoded?, seen, grown: None });
+        };
         let mut batch = if self.is_outdated(&reading) { self.decode(&page).await? } else { reading.decoded? };
         let grown = self.schema_for(&batch)?;
         if let Some(schema) = &grown {
             self.grow(schema)?;
             batch = self.decode(&page).await?;
         }
-        Ok(Settled { batch: self.decoder.padded(batch)?, grown })
+        Ok(Settled { batch: self.decoder.padded(batch)?, seen, grown })
     }
 
     fn evolves(&self) -> bool {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::{
     RunError,
     checkpoint::{Checkpoints, Pace},
+    cursor::Tracker,
     evolving::Evolving,
     inferring::Start,
     load_columns::LoadColumns,
@@ -20,7 +21,10 @@ use crate::{
     error::Result,
     fetch::{PageSource, Pages, Position},
     merge::Collector,
-    plan::{Bindings, BoundRequest, MaxRejects, MergePlan, MergeStrategy, PartitionField, Transform, WriteDisposition},
+    plan::{
+        Bindings, BoundRequest, IncrementalPlan, MaxRejects, MergePlan, MergeStrategy, PartitionField, Transform,
+        WriteDisposition,
+    },
     write::{TableWriter, WriteOptions},
 };
 
@@ -69,7 +73,9 @@ impl Export<'_> {
         let writer = TableWriter::new(self.write_options(attempt.version()))?;
         let schema = self.resource.schema.clone();
         let mut table = TableStage::new(self.dedup()?, self.collector(&merge)?, writer, schema);
-        let mut evolving = Evolving::new(self.resource, self.table_format, base, self.decoder()?);
+        let mut cursor = Tracker::new(self.resource, base);
+        let sieve = cursor.as_ref().map(Tracker::sieve);
+        let mut evolving = Evolving::new(self.resource, self.table_format, base, self.decoder()?, sieve);
         let mut pages = match taken {
             Some(pages) => pages,
             None => self.pages(resumed.as_ref().map(|resumed| resumed.position.clone()))?,
@@ -82,6 +88,9 @@ impl Export<'_> {
             table = table.resume(resumed.states.iter().map(Vec::as_slice))?;
             evolving.resume(table.schema())?;
             files = resumed.files;
+            if let (Some(cursor), Some(progress)) = (&mut cursor, resumed.cursor) {
+                cursor.resume(progress);
+            }
         }
         let pace = Pace::new(Arc::clone(clock), self.resource.checkpoint.interval);
         let fingerprint = self.fingerprint(Some(self.memory))?;
@@ -90,6 +99,7 @@ impl Export<'_> {
             reporter: self.reporter,
             pages: pages.as_mut(),
             evolving,
+            cursor: &mut cursor,
             rejects,
             attempt,
             load_columns: LoadColumns::new(self.resource, &merge, self.run_id, Arc::clone(clock)),
@@ -101,22 +111,34 @@ impl Export<'_> {
         // All stages in one future: too large for the stack of every future around it.
         let staged = Box::pin(pipeline.run(counters)).await;
         counters.take(pages.as_ref());
-        staged
+        counters.warnings.extend(cursor.as_ref().and_then(Tracker::warning));
+        let cursor = cursor.map(Tracker::state).transpose()?.flatten();
+        staged.map(|staged| Staged { cursor, ..staged })
     }
 
     /// The resource's pages: all of them, or those behind a position.
     pub(super) fn pages(&self, behind: Option<Position>) -> Result<Box<dyn PageSource>> {
-        let request = self.request(&Bindings::default())?;
-        let pages = Pages::new(Arc::clone(self.client), self.resource, &request, self.memory / PAGES_PART)?;
+        let pages = self.list(self.memory / PAGES_PART)?;
         Ok(Box::new(match behind {
             Some(position) => pages.resume(position),
             None => pages,
         }))
     }
 
+    /// All pages, of which so many bytes may wait; one by one where a page may show that it is the last that matters.
+    pub(super) fn list(&self, memory: u64) -> Result<Pages> {
+        let pages = Pages::new(Arc::clone(self.client), self.resource, &self.request()?, memory)?;
+        let ends_early = self.resource.incremental.as_ref().is_some_and(IncrementalPlan::may_end_early);
+        Ok(if ends_early { pages.one_by_one() } else { pages })
+    }
+
     /// The resource's request with its places filled.
-    fn request(&self, bindings: &Bindings) -> Result<BoundRequest, RunError> {
-        let bound = self.resource.request.bind(bindings);
+    fn request(&self) -> Result<BoundRequest, RunError> {
+        let incremental = self.resource.incremental.as_ref().map(IncrementalPlan::bindings).transpose();
+        let bound = incremental.and_then(|incremental| {
+            let incremental = incremental.unwrap_or_default();
+            self.resource.request.bind(&Bindings { incremental, ..Bindings::default() })
+        });
         bound.map_err(|source| RunError::Request { resource: self.resource.name.clone(), source })
     }
 

@@ -120,14 +120,16 @@ impl Export<'_> {
         &self,
         table: &dyn TableFormat,
         work: &mut Work,
-        resumed: Option<Resumed>,
+        start: Start,
         counters: &mut Counters,
     ) -> Result<Committed> {
         let Some(inference) = &self.resource.inference else {
-            let start = resumed.map_or(Start::First, |resumed| Start::Behind(Box::new(resumed)));
             return self.stage_and_commit(table, work, start, counters).await;
         };
-        let mut pages = PutBack::new(self.pages(None)?);
+        let mut pages = PutBack::new(match start {
+            Start::Taken(pages) => pages,
+            Start::First | Start::Behind(_) => self.pages(None)?,
+        });
         let inferred = self.infer(&mut pages, inference, work.base(), counters).await;
         match inferred {
             Ok(Some(resource)) => {

@@ -451,7 +451,8 @@ mod tests {
         let incoming = collector.finish(Some((keys, row_ids)), Vec::new()).unwrap();
         let (index, next_sequence) = (finished.index, finished.next_sequence);
         let eras = crate::run::evolving::Eras::new(schema());
-        Staged { files, index, superseded: Vec::new(), incoming: Some(Arc::new(incoming)), next_sequence, eras }
+        let incoming = Some(Arc::new(incoming));
+        Staged { files, index, superseded: Vec::new(), cursor: None, incoming, next_sequence, eras }
     }
 
     async fn open() -> Box<dyn TableFormat> {

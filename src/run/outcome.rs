@@ -5,10 +5,11 @@ use std::{collections::BTreeMap, time::Duration};
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    commit::TableSnapshot,
     error::{Error, ErrorKind, chain},
     fetch::PageSource,
     model::DataFile,
-    plan::{ResourcePlan, TableFormatKind, reader::duckdb},
+    plan::{CursorState, ResourcePlan, TableFormatKind, reader::duckdb},
     report::{ErrorSummary, FileSummary, ResourceSummary, Status, Summary},
     schema::TableSchema,
     store::Destination,
@@ -43,8 +44,18 @@ pub(super) struct Merge {
     pub(super) files_rewritten: u64,
 }
 
+impl Merge {
+    fn add(&mut self, part: Self) {
+        self.rows_unchanged += part.rows_unchanged;
+        self.rows_deleted += part.rows_deleted;
+        self.files_considered += part.files_considered;
+        self.files_read += part.files_read;
+        self.files_rewritten += part.files_rewritten;
+    }
+}
+
 /// What was counted while a resource was exported, whether it was committed or not.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Counters {
     pub(super) requests: u64,
     pub(super) retries: u64,
@@ -65,6 +76,9 @@ pub(super) struct Counters {
     /// What a run that died had sent, as it told in the checkpoint that this one goes on from.
     #[serde(skip)]
     pub(super) earlier: Sent,
+    /// What the run has committed before it came to what it is at.
+    #[serde(skip)]
+    pub(super) committed: Option<Box<Committed>>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -90,6 +104,22 @@ impl Counters {
         self.bytes_received = self.earlier.bytes_received + counters.bytes_received;
         self.warnings.extend_from_slice(pages.warnings());
         self.shortfall = pages.shortfall().map(str::to_owned);
+    }
+
+    /// Adds what another part of the run has counted.
+    pub(super) fn add(&mut self, part: Self) {
+        self.requests += part.requests;
+        self.retries += part.retries;
+        self.pages += part.pages;
+        self.bytes_received += part.bytes_received;
+        self.rows_fetched += part.rows_fetched;
+        self.rows_rejected += part.rows_rejected;
+        self.rows_duplicate += part.rows_duplicate;
+        self.rows_filtered += part.rows_filtered;
+        self.values_discarded += part.values_discarded;
+        self.merged.add(part.merged);
+        let news = part.warnings.into_iter().filter(|warning| !self.warnings.contains(warning)).collect::<Vec<_>>();
+        self.warnings.extend(news);
     }
 
     /// With what has gone over the wire until now.
@@ -145,8 +175,24 @@ pub(super) struct Committed {
     /// Rows of the run itself: files that were written again are in `files`, their rows are not counted here.
     pub(super) rows_written: u64,
     pub(super) files: Vec<DataFile>,
+    /// The table's cursor, as its state has it.
+    pub(super) cursor: Option<serde_json::Value>,
     /// The resource with the columns that the table has now.
     pub(super) plan: Option<Box<ResourcePlan>>,
+}
+
+impl Committed {
+    /// A table as it is, to which nothing was added.
+    pub(super) fn of(table: &TableSnapshot, plan: &ResourcePlan) -> Self {
+        Self {
+            version: table.version,
+            table_rows: table.rows,
+            rows_written: 0,
+            files: Vec::new(),
+            cursor: table.state.cursor.clone(),
+            plan: Some(Box::new(plan.clone())),
+        }
+    }
 }
 
 impl Outcome {
@@ -175,12 +221,8 @@ impl Ended {
     ) -> Self {
         let resource = committed.plan.as_deref().unwrap_or(resource);
         let mut summary = summary(resource, Status::Ok, counters);
-        summary.rows_written = committed.rows_written;
-        summary.bytes_written = committed.files.iter().map(|file| file.bytes).sum();
+        tell(&mut summary, &committed);
         summary.duckdb = duckdb(destination, format, resource).unwrap_or_default();
-        summary.table_version = committed.version;
-        summary.table_rows = committed.table_rows;
-        summary.files = committed.files.iter().map(|file| file_summary(&resource.table, file)).collect();
         let schema = Some(resource.schema.clone()).filter(|schema| !schema.columns.is_empty());
         Self { summary, schema, kind: None }
     }
@@ -188,6 +230,9 @@ impl Ended {
     pub(super) fn failed(resource: &ResourcePlan, counters: &Counters, error: &Error) -> Self {
         let status = if error.kind() == ErrorKind::Interrupted { Status::Interrupted } else { Status::Failed };
         let mut summary = summary(resource, status, counters);
+        if let Some(committed) = &counters.committed {
+            tell(&mut summary, committed);
+        }
         summary.error = Some(ErrorSummary { code: error.code().to_owned(), message: chain(error), hint: error.hint() });
         Self { summary, schema: None, kind: Some(error.kind()) }
     }
@@ -201,6 +246,15 @@ impl Ended {
         let summary = summary(resource, Status::Skipped, &Counters::default());
         Self { summary, schema: None, kind: Some(ErrorKind::Interrupted) }
     }
+}
+
+fn tell(summary: &mut ResourceSummary, committed: &Committed) {
+    summary.rows_written = committed.rows_written;
+    summary.bytes_written = committed.files.iter().map(|file| file.bytes).sum();
+    summary.table_version = committed.version;
+    summary.table_rows = committed.table_rows;
+    summary.files = committed.files.iter().map(|file| file_summary(&summary.table, file)).collect();
+    summary.cursor = committed.cursor.as_ref().map(CursorState::shown);
 }
 
 fn file_summary(table: &str, file: &DataFile) -> FileSummary {

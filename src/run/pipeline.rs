@@ -31,6 +31,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     RunError,
     checkpoint::{Checkpoints, Meter, Pace, Passing},
+    cursor::Tracker,
     evolving::{Eras, Evolving, Reading, Settled},
     load_columns::LoadColumns,
     outcome::Counters,
@@ -63,6 +64,7 @@ pub(super) struct Pipeline<'a> {
     pub(super) reporter: &'a dyn Reporter,
     pub(super) pages: &'a mut dyn PageSource,
     pub(super) evolving: Evolving,
+    pub(super) cursor: &'a mut Option<Tracker>,
     pub(super) rejects: &'a mut RejectWriter,
     pub(super) attempt: &'a Attempt,
     pub(super) load_columns: LoadColumns,
@@ -79,6 +81,8 @@ pub(super) struct Staged {
     pub(super) index: FileIndex,
     /// Ids of rows in the files that a later row of the same key replaced, ascending.
     pub(super) superseded: Vec<u64>,
+    /// What the commit's state says of the cursor.
+    pub(super) cursor: Option<serde_json::Value>,
     /// What a merge needs to know of the run; `None` if nothing is merged.
     pub(super) incoming: Option<Arc<Incoming>>,
     /// What the next file of this version would be numbered.
@@ -133,6 +137,7 @@ impl Pipeline<'_> {
         let reader = Reader {
             pages: self.pages,
             evolving: self.evolving,
+            cursor: self.cursor,
             load_columns: self.load_columns,
             rejects: self.rejects,
             counters,
@@ -147,7 +152,8 @@ impl Pipeline<'_> {
                 counters.rows_duplicate += written.duplicates;
                 counters.rows_filtered += written.incoming.as_ref().map_or(0, Incoming::filtered);
                 let Written { index, superseded, incoming, next_sequence, eras, .. } = written;
-                Ok(Staged { files, index, superseded, incoming: incoming.map(Arc::new), next_sequence, eras })
+                let incoming = incoming.map(Arc::new);
+                Ok(Staged { files, index, superseded, cursor: None, incoming, next_sequence, eras })
             }
             (read, written, staged) => {
                 let stops = [read.err(), written.err(), staged.err()];
@@ -170,6 +176,7 @@ fn first_failure(stops: [Option<Stop>; 3]) -> Option<Error> {
 struct Reader<'a> {
     pages: &'a mut dyn PageSource,
     evolving: Evolving,
+    cursor: &'a mut Option<Tracker>,
     load_columns: LoadColumns,
     rejects: &'a mut RejectWriter,
     counters: &'a mut Counters,
@@ -180,15 +187,24 @@ struct Reader<'a> {
 impl Reader<'_> {
     /// Takes pages as they come in order, decodes a few of them side by side, and hands their rows on in page order.
     ///
-    /// What fails first in page order is the failure: the pages before one that cannot be had are still judged.
+    /// What fails first in page order is the failure: the pages before one that cannot be had are still judged. Where a page may
+    /// show that it is the last that matters, none is asked for before it was looked at.
     async fn run(mut self) -> Result<(), Stop> {
-        let side_by_side = std::thread::available_parallelism().map_or(1, usize::from) + 1;
+        let one_by_one = self.cursor.as_ref().is_some_and(Tracker::may_end_early);
+        let side_by_side = match one_by_one {
+            true => 1,
+            false => std::thread::available_parallelism().map_or(1, usize::from) + 1,
+        };
         let mut decoding = FuturesOrdered::new();
         let ended = loop {
             tokio::select! {
                 biased;
                 () = self.rows.closed() => return Err(Stop::Elsewhere),
-                Some((read, position)) = decoding.next() => self.hand_on(read, &position).await?,
+                Some((read, position)) = decoding.next() => match self.hand_on(read, &position).await? {
+                    // The rest of the list, and what was asked for of it, is nobody's concern.
+                    true if one_by_one => break Ok(()),
+                    _ => {}
+                },
                 page = self.pages.next(), if decoding.len() < side_by_side => match page {
                     Some(Ok(page)) => {
                         // The one behind the page.
@@ -207,14 +223,19 @@ impl Reader<'_> {
         self.rows.send(Input::End).await.map_err(|_| Stop::Elsewhere)
     }
 
-    /// One page's rejects are written, its rows handed on; behind them a mark, if it is time for a checkpoint.
-    async fn hand_on(&mut self, read: Result<Reading, JoinError>, position: &Position) -> Result<(), Stop> {
-        let Settled { batch, grown } = self.evolving.settle(read.map_err(|_| Stop::Elsewhere)?).await?;
+    /// One page's rejects are written, its rows handed on; behind them a mark, if it is time for a checkpoint. Says whether no
+    /// later page can hold rows that are wanted.
+    async fn hand_on(&mut self, read: Result<Reading, JoinError>, position: &Position) -> Result<bool, Stop> {
+        let Settled { batch, seen, grown } = self.evolving.settle(read.map_err(|_| Stop::Elsewhere)?).await?;
         self.counters.rows_fetched += batch.rows_fetched;
         self.counters.rows_filtered += batch.rows_filtered;
         self.counters.rows_duplicate += batch.rows_duplicate;
         self.counters.rows_rejected += batch.rows_rejected;
         self.counters.values_discarded += batch.values_discarded;
+        let is_last = match (self.cursor.as_mut(), &seen) {
+            (Some(cursor), Some(seen)) => cursor.observe(seen)?,
+            _ => false,
+        };
         for reject in &batch.rejects {
             self.rejects.write(reject).await?;
         }
@@ -224,10 +245,11 @@ impl Reader<'_> {
         }
         let filled = self.load_columns.fill(batch.rows, batch.page)?;
         self.rows.send(Input::Rows(filled)).await.map_err(|_| Stop::Elsewhere)?;
-        match self.pace.mark(position, || self.counters.with_requests(self.pages)) {
-            Some(mark) => self.rows.send(Input::Mark(Box::new(mark))).await.map_err(|_| Stop::Elsewhere),
-            None => Ok(()),
+        let known = || (self.counters.with_requests(self.pages), self.cursor.as_ref().map(Tracker::progress));
+        if let Some(mark) = self.pace.mark(position, known) {
+            self.rows.send(Input::Mark(Box::new(mark))).await.map_err(|_| Stop::Elsewhere)?;
         }
+        Ok(is_last)
     }
 }
 

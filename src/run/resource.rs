@@ -5,19 +5,20 @@ use std::sync::Arc;
 use chrono::{DateTime, SecondsFormat, Utc};
 
 use super::{
-    begin::Beginning,
+    begin::{Beginning, Begun},
     change::Work,
     claims::{self, Claims},
     evolving,
+    inferring::Start,
     outcome::{Committed, Counters, Ended},
 };
 use crate::{
     commit::{self, DiedAfterCommit, RunRecord, TableFormat},
     environment::Environment,
     error::{Error, ErrorKind, Result, chain},
-    fetch::Client,
+    fetch::{Client, PageSource},
     model::TableIdentity,
-    plan::{ClientPlan, ResourcePlan, TableFormatKind, WriteDisposition},
+    plan::{ClientPlan, IncrementalPlan, ResourcePlan, TableFormatKind, WriteDisposition},
     report::{Event, Reporter},
     store::{Destination, Store},
 };
@@ -67,19 +68,43 @@ impl Export<'_> {
         };
         self.record(table.as_ref(), started, &counters, &ended).await;
         if let Some(lease) = table.workspace().held().await {
-            let appends = self.resource.write_disposition == WriteDisposition::Append;
+            // With a cursor the same once more asks for what comes after this.
+            let appends = self.resource.write_disposition == WriteDisposition::Append && !self.moves_cursor();
             if appends { self.claims.hold(lease).await } else { claims::best_effort(lease.release()).await }
         }
         ended
     }
 
     async fn export(&self, table: &dyn TableFormat, counters: &mut Counters) -> Result<Committed> {
-        let (mut work, resource, resumed) = match self.begin(table, counters).await? {
-            Beginning::Work(begun) => Work::new(*begun),
-            Beginning::Done(died) => return self.committed_before(table, &died, counters).await,
-        };
+        match self.begin(table, counters).await? {
+            Beginning::Work(mut begun) => match std::mem::take(&mut begun.later) {
+                later if later.is_empty() => self.work(table, *begun, None, counters).await,
+                later => self.work_in_windows(table, *begun, later, counters).await,
+            },
+            Beginning::Done(died) => self.committed_before(table, &died, counters).await,
+            Beginning::Nothing(table) => {
+                let plan = evolving::in_table(self.resource, self.table_format, &table)?;
+                Ok(Committed::of(&table, &plan))
+            }
+        }
+    }
+
+    /// What was begun, to its commit. `pages` are those of the range, where they are on their way already.
+    pub(super) async fn work(
+        &self,
+        table: &dyn TableFormat,
+        begun: Begun,
+        pages: Option<Box<dyn PageSource>>,
+        counters: &mut Counters,
+    ) -> Result<Committed> {
+        let (mut work, resource, resumed) = Work::new(begun);
         let export = Export { resource: &resource, ..*self };
-        let committed = export.infer_and_commit(table, &mut work, resumed, counters).await;
+        let start = match (resumed, pages) {
+            (Some(resumed), _) => Start::Behind(Box::new(resumed)),
+            (None, Some(pages)) => Start::Taken(pages),
+            (None, None) => Start::First,
+        };
+        let committed = export.infer_and_commit(table, &mut work, start, counters).await;
         if let (Err(error), Some(attempt)) = (&committed, work.into_attempt()) {
             // The failure is what the user must hear of; what it leaves behind, the next run takes away. Nothing is deleted
             // that a commit may name.
@@ -109,8 +134,7 @@ impl Export<'_> {
         files.retain(|file| snapshot.files.contains(file));
         let rows_written = counters.rows_appended();
         let plan = evolving::in_table(self.resource, self.table_format, &snapshot)?;
-        let (version, table_rows) = (snapshot.version, snapshot.rows);
-        Ok(Committed { version, table_rows, rows_written, files, plan: Some(Box::new(plan)) })
+        Ok(Committed { rows_written, files, ..Committed::of(&snapshot, &plan) })
     }
 
     /// The record of the run is for people: that it can't be written changes nothing.
@@ -133,6 +157,12 @@ impl Export<'_> {
         if let Err(error) = table.workspace().record(&record).await {
             tracing::warn!(resource = self.resource.name, error = %chain(&error), "the run's record was not written");
         }
+    }
+
+    /// Whether what one run has loaded is not asked for again by the next one.
+    pub(super) fn moves_cursor(&self) -> bool {
+        let moves = self.resource.incremental.as_ref().is_some_and(IncrementalPlan::moves_cursor);
+        moves && self.resource.max_pages.is_none()
     }
 
     pub(super) fn identity(&self) -> TableIdentity {

@@ -12,6 +12,7 @@ mod export;
 mod faulty_store;
 mod http;
 mod import;
+mod incremental;
 mod inferred;
 mod layers;
 mod maintain;

@@ -50,6 +50,7 @@ pub fn resource(base_url: &Url, path: &str, paginator: PaginatorPlan) -> Resourc
         allow_missing_data: false,
         on_drift: OnDrift::Warn,
         max_pages: None,
+        incremental: None,
         schema: TableSchema { columns: Vec::new() },
         inference: None,
         naming: Naming::Direct,

@@ -1,10 +1,12 @@
 //! `resources[…]` and `resource_defaults`.
 
 use super::{
-    COUNT, DURATION, Field, Grammar, POSITIVE, SELECTOR, SIZE, Shape, Table, field, ignored, known, later, later_word,
+    COUNT, DURATION, Field, Grammar, POSITIVE, SELECTOR, SIZE, Shape, Table, Union, field, ignored,
+    incremental::{INCREMENTAL, INCREMENTAL_PARAM},
+    known, later, later_word,
     paginator::{ON_DRIFT, ON_DRIFT_DOC, PAGINATOR},
     schema::{CONTRACT, SCHEMA, TYPE_NAME},
-    table, word,
+    table, variant, word,
     write_disposition::{ON_MISSING, ON_MISSING_DOC, WRITE_DISPOSITION},
 };
 use crate::config::{notation, quantity};
@@ -50,7 +52,7 @@ const FIELDS: &[Field] = &[
     field("allow_missing_data", Shape::Bool, ALLOW_MISSING_DATA).or("false"),
     later("processing_steps", "filtering and changing records"),
     later("include_from_parent", "fields of a parent's record"),
-    later("incremental", "loading only what is new"),
+    later("incremental", "what `endpoint.incremental` says"),
     later("data_from", "the records of another resource"),
     ignored("parallelized", "`max_concurrency` of the client says how many requests are in flight"),
     ignored("max_table_nesting", "nested data stays nested, or is declared as columns"),
@@ -83,11 +85,8 @@ static ENDPOINT: Table = table(
         field("method", Shape::Choice(METHODS), "How.").or("GET"),
         field(
             "params",
-            Shape::Map(&Shape::Either(&[
-                Shape::OneOrMany(&Shape::Scalar),
-                Shape::LaterObject("a parameter that is taken from another resource or a cursor"),
-            ])),
-            "Query parameters; a list is repeated, null is left out.",
+            Shape::Map(&Shape::Either(&[Shape::OneOrMany(&Shape::Scalar), Shape::Tagged(&PARAM)])),
+            "Query parameters; a list is repeated, null is left out. One may be where the run begins: `type: incremental`.",
         ),
         field("data_selector", SELECTOR, "Where in a page the records stand. Default: found out from the first page."),
         field("paginator", Shape::Tagged(&PAGINATOR), "How the resource is paged. Default: the client's, or `auto`."),
@@ -98,9 +97,13 @@ static ENDPOINT: Table = table(
         later("headers", "headers of one resource"),
         later("auth", "credentials of one resource"),
         later("response_actions", "what to do on certain answers"),
-        later("incremental", "loading only what is new"),
+        field("incremental", Shape::Object(&INCREMENTAL), "Loads only what is new since the run before."),
     ],
 );
+
+/// A parameter whose value is found at run time.
+static PARAM: Union =
+    Union { what: "a parameter", default: None, variants: &[variant("incremental", &INCREMENTAL_PARAM)] };
 
 /// `GET` alone, in either case, as dlt writes it.
 const METHODS: &[super::Word] = &[

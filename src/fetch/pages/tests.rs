@@ -192,6 +192,7 @@ fn resource(paginator: PaginatorPlan) -> ResourcePlan {
         allow_missing_data: false,
         on_drift: OnDrift::Warn,
         max_pages: None,
+        incremental: None,
         schema: TableSchema { columns: Vec::new() },
         inference: None,
         naming: Naming::Direct,

@@ -7,7 +7,9 @@ use url::Url;
 use super::{
     Overrides,
     columns::Columns,
-    delta, destination, disposition, inferred, load_columns,
+    delta, destination, disposition,
+    incremental::Incremental,
+    inferred, load_columns,
     merge::{self, Merge},
     paginator, partition, request,
     schema::{self, Declared},
@@ -16,7 +18,8 @@ use super::{
 use crate::{
     config::{Findings, Loaded, Located, Section, quantity, tree::Kind},
     plan::{
-        DedupSort, MaxRejects, MergePlan, ParquetPlan, PartitionField, ResourcePlan, TableFormatKind, WriteDisposition,
+        DedupSort, IncrementalPlan, MaxRejects, MergePlan, ParquetPlan, PartitionField, RequestPlan, ResourcePlan,
+        TableFormatKind, WriteDisposition,
     },
     schema::{ColumnType, TableSchema},
 };
@@ -39,7 +42,7 @@ pub fn resolve(resource: &Section<'_>, context: &Context<'_>, findings: &mut Fin
     let name = name(resource, findings);
     let table = name.as_ref().and_then(|name| table(resource, name, findings));
     let endpoint = resource.section("endpoint");
-    let request = match &name {
+    let mut request = match &name {
         Some(name) if !endpoint.is_broken() => request::resolve(&endpoint, &name.value, context.base_url, findings),
         _ => None,
     };
@@ -54,8 +57,10 @@ pub fn resolve(resource: &Section<'_>, context: &Context<'_>, findings: &mut Fin
     };
     let contract = schema::contract(resource);
     let upkeep = Places { resource, destination: context.destination, root: context.root };
-    let (name, rows, paging) = (name?, rows?, paging?);
+    let (name, mut rows, paging) = (name?, rows?, paging?);
+    let incremental = incremental(resource, context, &name.value, request.as_mut()?, &mut rows, findings);
     Some(ResourcePlan {
+        incremental,
         name: name.value,
         table: table?,
         request: request?,
@@ -166,6 +171,26 @@ fn rows(
         warnings,
         schema,
     })
+}
+
+fn incremental(
+    resource: &Section<'_>,
+    context: &Context<'_>,
+    name: &str,
+    request: &mut RequestPlan,
+    rows: &mut Rows,
+    findings: &mut Findings,
+) -> Option<IncrementalPlan> {
+    let incremental = Incremental {
+        name,
+        resource,
+        columns: &Columns::new(&rows.schema),
+        disposition: &disposition::resolve(resource, context.overrides)?,
+        merge: &rows.merge,
+        primary_key: &rows.primary_key,
+        overrides: context.overrides,
+    };
+    incremental.resolve(request, &mut rows.warnings, findings)
 }
 
 fn name(resource: &Section<'_>, findings: &mut Findings) -> Option<Located<String>> {

@@ -39,6 +39,13 @@ fn location(table: &str) -> (&'static str, Value) {
         "json_link" => ("/client/paginator", json!({"type": "json_link"})),
         "resource" => ("/resources/0", Value::Null),
         "endpoint" => ("/resources/0/endpoint", json!({})),
+        "incremental" => ("/resources/0/endpoint/incremental", incremental()),
+        "incremental_param" => (
+            "/resources/0/endpoint/params/since",
+            json!({"type": "incremental", "cursor_path": "at", "initial_value": "2026-01-01"}),
+        ),
+        "window" => ("/resources/0/endpoint/incremental/window", json!({"step": "1d"})),
+        "convert" => ("/resources/0/endpoint/incremental/convert", json!({"format": "%Y"})),
         "column_hint" => ("/resources/0/columns/d", json!({})),
         "write_disposition" => ("/resources/0/write_disposition", json!({"disposition": "merge", "strategy": "scd2"})),
         "metadata_columns" => ("/resources/0/metadata_columns", json!({})),
@@ -185,6 +192,24 @@ fn table_cases(table: &str) -> Vec<(&'static str, Value, Value)> {
             ("paginator", json!("page_number"), Value::Null),
             ("allow_missing_data", json!(true), Value::Null),
             ("on_drift", json!("fail"), json!("refetch")),
+            ("incremental", incremental(), Value::Null),
+        ],
+        "incremental" => [
+            incremental_cases(),
+            vec![
+                ("end_value", json!("2027-01-01"), Value::Null),
+                ("start_param", json!("a"), json!("b")),
+                ("end_param", json!("a"), json!("b")),
+                ("range_end", json!("closed"), Value::Null),
+                ("window", json!({"step": "1d"}), Value::Null),
+            ],
+        ]
+        .concat(),
+        "incremental_param" => incremental_cases(),
+        "window" => vec![("step", json!("1d"), json!("2d")), ("lookback", json!("1d"), Value::Null)],
+        "convert" => vec![
+            ("format", json!("%Y-%m-%d"), json!("epoch_ms")),
+            ("timezone", json!("Europe/Berlin"), json!("+02:00")),
         ],
         "column_hint" => vec![
             ("data_type", json!("text"), Value::Null),
@@ -250,6 +275,24 @@ fn table_cases(table: &str) -> Vec<(&'static str, Value, Value)> {
     }
 }
 
+fn incremental() -> Value {
+    json!({"cursor_path": "at", "initial_value": "2026-01-01", "start_param": "since", "end_param": "until"})
+}
+
+fn incremental_cases() -> Vec<(&'static str, Value, Value)> {
+    vec![
+        ("cursor_path", json!("at"), json!("data.at")),
+        ("initial_value", json!("2026-01-01"), json!("2026-01-02")),
+        ("last_value_func", json!("min"), Value::Null),
+        ("lag", json!(5), json!("1d")),
+        ("row_order", json!("asc"), json!("desc")),
+        ("on_cursor_value_missing", json!("include"), json!("exclude")),
+        ("range_start", json!("open"), Value::Null),
+        ("primary_key", json!("s"), json!([])),
+        ("convert", json!("%Y"), json!("epoch_s")),
+    ]
+}
+
 fn client(url: &str) -> Value {
     json!({"base_url": url, "paginator": "single_page"})
 }
@@ -269,6 +312,10 @@ fn needs(table: &str, key: &str) -> Vec<(&'static str, Value)> {
             vec![("/resources/0/write_disposition", json!("merge"))]
         }
         ("login", _) => vec![("/client/auth", auths::session())],
+        ("window" | "convert", _) => vec![
+            ("/resources/0/write_disposition", json!("merge")),
+            ("/resources/0/endpoint/incremental", incremental()),
+        ],
         _ => Vec::new(),
     }
 }

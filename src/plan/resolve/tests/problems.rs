@@ -169,9 +169,8 @@ fn what_depends_on_other_resources_is_not_supported_yet() {
     for path in ["posts/{resources.users.id}", "posts/{id}", "https://other.example/x"] {
         assert!(only("/resources/0/endpoint/path", json!(path)).contains("not supported yet"), "{path}");
     }
-    for value in [json!({"type": "incremental", "cursor_path": "x"}), json!("{incremental.start_value}")] {
-        assert!(only("/resources/0/endpoint/params", json!({"since": value})).contains("not supported yet"));
-    }
+    let value = json!("{incremental.start_value}");
+    assert!(only("/resources/0/endpoint/params", json!({"since": value})).contains("not supported yet"));
 }
 
 #[test]

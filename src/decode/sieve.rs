@@ -1,0 +1,396 @@
+//! PAGE → PAGE: takes out the records that a cursor says are not wanted, before anything is made of them.
+//!
+//! ```text
+//! record ─► cursor's value ─┬─ missing ─────────────► as `on_cursor_value_missing` says
+//!                           ├─ outside of the range ► out
+//!                           ├─ loaded before ───────► out
+//!                           └─ else ────────────────► stays;  the page's latest value, and which records have it: Seen
+//! ```
+//!
+//! Pure, and of one page: threads share a sieve. What pages tell together is put together by who has them in order. The
+//! records of a page that loses none are not touched; those of another are copied, as the API wrote them.
+
+use std::{borrow::Cow, cmp::Ordering, sync::Arc};
+
+use base64::{Engine, engine::general_purpose::STANDARD_NO_PAD};
+use hashbrown::HashSet;
+use serde_json::Value;
+
+use super::{DecodeError, error::CursorProblem};
+use crate::{
+    digest,
+    json::{Document, Kind, Node},
+    model::Page,
+    plan::{CursorValue, Identity, IncrementalPlan, OnMissing, Range, RangeEdge},
+};
+
+/// Bytes of a record's digest that are kept: among as many records as are remembered, two never share them.
+const DIGEST: usize = 12;
+
+/// Decides which records of a resource's pages stay.
+#[derive(Debug)]
+pub struct Sieve {
+    resource: String,
+    plan: IncrementalPlan,
+    range: Range,
+    /// Records that were loaded before, up to this value.
+    loaded: HashSet<String>,
+    last: Option<CursorValue>,
+    /// Whether the records that the next run will get again are to be told.
+    remembers: bool,
+}
+
+/// What a page tells of the cursor.
+#[derive(Clone, Debug, Default)]
+pub struct Seen {
+    pub page: u64,
+    /// The latest value, and the number of the first record that has it.
+    pub latest: Option<(CursorValue, u64)>,
+    /// Records that the next run gets again if the latest value of all is this page's, by their values.
+    pub loaded: Vec<(CursorValue, String)>,
+    /// Where the last record of the page lies.
+    pub ends: Side,
+}
+
+/// Where a value lies.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Side {
+    BeforeRange,
+    #[default]
+    Inside,
+    BehindRange,
+}
+
+/// What becomes of one record.
+enum Fate {
+    Stays,
+    Goes,
+}
+
+impl Sieve {
+    /// `loaded` are records that an earlier run has loaded, all of values up to `last`.
+    pub fn new(
+        resource: &str,
+        plan: &IncrementalPlan,
+        last: Option<CursorValue>,
+        loaded: impl IntoIterator<Item = String>,
+        remembers: bool,
+    ) -> Self {
+        Self {
+            resource: resource.to_owned(),
+            range: plan.range.clone().unwrap_or_default(),
+            plan: plan.clone(),
+            loaded: loaded.into_iter().collect(),
+            last,
+            remembers: remembers && plan.identity != Identity::Off,
+        }
+    }
+
+    /// The page without the records that go, and what all of its records tell.
+    ///
+    /// # Errors
+    /// A record without a value where that is none of the allowed things, and values that have no order.
+    pub fn sift(&self, page: Page) -> Result<(Page, Seen), DecodeError> {
+        let mut seen = Seen { page: page.number, ..Seen::default() };
+        let mut kept = Vec::new();
+        for (index, record) in records(&page).enumerate() {
+            let number =
+                page.numbers.as_ref().and_then(|numbers| numbers.get(index)).copied().unwrap_or(index as u64 + 1);
+            match self.judge(record, number, &mut seen) {
+                Ok(Fate::Stays) => kept.push((record, number)),
+                Ok(Fate::Goes) => {}
+                Err(problem) => return Err(self.error(page.number, number, problem)),
+            }
+        }
+        self.forget_old(&mut seen);
+        let sifted = without(&page, &kept).map_err(|_| self.error(page.number, 0, CursorProblem::Lost))?;
+        Ok((sifted.unwrap_or(page), seen))
+    }
+
+    /// The error for values of two pages that have no order.
+    pub fn mixed(&self, seen: &Seen, latest: &CursorValue) -> DecodeError {
+        let (value, record) = seen.latest.clone().unwrap_or_else(|| (latest.clone(), 0));
+        self.error(seen.page, record, mixed(&value, latest))
+    }
+
+    fn judge(&self, record: Node<'_>, number: u64, seen: &mut Seen) -> Result<Fate, CursorProblem> {
+        let found = self.plan.cursor_path.find(record).filter(|node| node.kind() != Kind::Null);
+        let Some(node) = found else {
+            return match self.plan.on_missing {
+                OnMissing::Raise => Err(CursorProblem::Missing),
+                OnMissing::Include => Ok(Fate::Stays),
+                OnMissing::Exclude => Ok(Fate::Goes),
+            };
+        };
+        let value = CursorValue::of(node).ok_or_else(|| CursorProblem::Unordered { found: shown(node) })?;
+        seen.ends = self.side(&value)?;
+        if seen.ends != Side::Inside {
+            return Ok(Fate::Goes);
+        }
+        let was_loaded = self.was_loaded(record, &value)?;
+        self.remember(record, value, number, seen)?;
+        Ok(if was_loaded { Fate::Goes } else { Fate::Stays })
+    }
+
+    fn side(&self, value: &CursorValue) -> Result<Side, CursorProblem> {
+        if let Some(end) = &self.range.end {
+            let order = self.compare(value, end)?;
+            if order.is_gt() || (order.is_eq() && self.plan.range_end == RangeEdge::Open) {
+                return Ok(Side::BehindRange);
+            }
+        }
+        if let Some(start) = &self.range.start {
+            let order = self.compare(value, start)?;
+            if order.is_lt() || (order.is_eq() && self.plan.range_start == RangeEdge::Open) {
+                return Ok(Side::BeforeRange);
+            }
+        }
+        Ok(Side::Inside)
+    }
+
+    fn was_loaded(&self, record: Node<'_>, value: &CursorValue) -> Result<bool, CursorProblem> {
+        let Some(last) = self.last.as_ref().filter(|_| !self.loaded.is_empty()) else { return Ok(false) };
+        Ok(self.compare(value, last)?.is_le() && self.loaded.contains(&self.identify(record)))
+    }
+
+    fn remember(
+        &self,
+        record: Node<'_>,
+        value: CursorValue,
+        number: u64,
+        seen: &mut Seen,
+    ) -> Result<(), CursorProblem> {
+        let order = match &seen.latest {
+            Some((latest, _)) => self.compare(&value, latest)?,
+            None => Ordering::Greater,
+        };
+        if self.remembers && (order.is_ge() || self.plan.lag.is_some()) {
+            if order.is_gt() && self.plan.lag.is_none() {
+                seen.loaded.clear();
+            }
+            seen.loaded.push((value.clone(), self.identify(record)));
+        }
+        if order.is_gt() {
+            seen.latest = Some((value, number));
+        }
+        Ok(())
+    }
+
+    /// With a lag, records of all values are remembered until the latest one is known.
+    fn forget_old(&self, seen: &mut Seen) {
+        let Some(oldest) = seen.latest.as_ref().and_then(|(latest, _)| self.plan.lagged(latest)) else { return };
+        let func = self.plan.last_value_func;
+        seen.loaded.retain(|(value, _)| func.compare(value, &oldest).is_some_and(Ordering::is_ge));
+    }
+
+    fn compare(&self, value: &CursorValue, other: &CursorValue) -> Result<Ordering, CursorProblem> {
+        self.plan.last_value_func.compare(value, other).ok_or_else(|| mixed(value, other))
+    }
+
+    /// The same for the same record, also where the API writes its keys in another order.
+    fn identify(&self, record: Node<'_>) -> String {
+        let bytes = match &self.plan.identity {
+            Identity::Key(places) => {
+                let values =
+                    places.iter().map(|place| place.find(record).map_or(Cow::Borrowed(&b"null"[..]), canonical));
+                values.collect::<Vec<_>>().join(&b'\n')
+            }
+            Identity::Content | Identity::Off => canonical(record).into_owned(),
+        };
+        let digest = digest::sha256_bytes(&bytes);
+        STANDARD_NO_PAD.encode(digest.get(..DIGEST).unwrap_or_default())
+    }
+
+    fn error(&self, page: u64, record: u64, problem: CursorProblem) -> DecodeError {
+        DecodeError::Cursor {
+            resource: self.resource.clone(),
+            page,
+            record,
+            path: self.plan.cursor_path.to_string(),
+            problem,
+        }
+    }
+}
+
+fn mixed(value: &CursorValue, other: &CursorValue) -> CursorProblem {
+    CursorProblem::Mixed {
+        value: value.to_json().to_string(),
+        kind: value.kind(),
+        other: other.to_json().to_string(),
+        other_kind: other.kind(),
+    }
+}
+
+fn records(page: &Page) -> Box<dyn Iterator<Item = Node<'_>> + '_> {
+    let Some(index) = page.records else { return Box::new(std::iter::empty()) };
+    let records = page.document.node(index);
+    match records.kind() {
+        Kind::Array => Box::new(records.items()),
+        _ => Box::new(std::iter::once(records)),
+    }
+}
+
+/// The page with these of its records alone; `None` if that is all of them.
+fn without(page: &Page, kept: &[(Node<'_>, u64)]) -> Result<Option<Page>, crate::json::SyntaxError> {
+    let gone = page.count - kept.len() as u64;
+    if gone == 0 {
+        return Ok(None);
+    }
+    let mut text = vec![b'['];
+    for (index, (record, _)) in kept.iter().enumerate() {
+        if index > 0 {
+            text.push(b',');
+        }
+        text.extend_from_slice(record.raw());
+    }
+    text.push(b']');
+    let document = Document::parse(text)?;
+    Ok(Some(Page {
+        number: page.number,
+        records: Some(document.root().index()),
+        document: Arc::new(document),
+        count: kept.len() as u64,
+        filtered: page.filtered + gone,
+        duplicates: page.duplicates,
+        numbers: Some(kept.iter().map(|(_, number)| *number).collect()),
+    }))
+}
+
+/// A value as JSON in one form only; where it is none, as the API wrote it.
+fn canonical(node: Node<'_>) -> Cow<'_, [u8]> {
+    let Ok(mut value) = serde_json::from_slice::<Value>(node.raw()) else { return Cow::Borrowed(node.raw()) };
+    value.sort_all_objects();
+    Cow::Owned(value.to_string().into_bytes())
+}
+
+fn shown(node: Node<'_>) -> String {
+    String::from_utf8_lossy(node.raw()).chars().take(200).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::plan::{LastValueFunc, Step};
+
+    fn plan() -> IncrementalPlan {
+        IncrementalPlan {
+            cursor_path: "at".parse().unwrap(),
+            initial_value: None,
+            end_value: None,
+            last_value_func: LastValueFunc::Max,
+            lag: None,
+            row_order: None,
+            on_missing: OnMissing::Raise,
+            range_start: RangeEdge::Closed,
+            range_end: RangeEdge::Open,
+            identity: Identity::Content,
+            convert: None,
+            window: None,
+            is_interval: false,
+            range: None,
+        }
+    }
+
+    fn range(start: Value, end: Value) -> Option<Range> {
+        Some(Range { start: CursorValue::of_json(&start), end: CursorValue::of_json(&end) })
+    }
+
+    fn page(text: &str) -> Page {
+        let document = Document::parse(text.as_bytes().to_vec()).unwrap();
+        let (records, count) = (Some(document.root().index()), document.root().items().count() as u64);
+        Page { number: 4, document: Arc::new(document), records, count, filtered: 1, duplicates: 0, numbers: None }
+    }
+
+    fn sieve(plan: &IncrementalPlan) -> Sieve {
+        Sieve::new("r", plan, None, [], true)
+    }
+
+    fn kept(sieve: &Sieve, text: &str) -> String {
+        let (page, _) = sieve.sift(page(text)).unwrap();
+        String::from_utf8(page.document.bytes().to_vec()).unwrap()
+    }
+
+    #[test]
+    fn records_outside_of_the_range_go_and_the_others_keep_their_numbers() {
+        let plan = IncrementalPlan { range: range(json!(2), json!(5)), ..plan() };
+        let (page, seen) = sieve(&plan).sift(page(r#"[{"at":1},{"at": 2},{"at":4},{"at":5},{"at":6}]"#)).unwrap();
+        assert_eq!(page.document.bytes(), br#"[{"at": 2},{"at":4}]"#);
+        assert_eq!((page.count, page.filtered, page.numbers.as_deref()), (2, 4, Some(&[2, 3][..])));
+        assert_eq!(seen.latest.map(|(value, record)| (value.to_json(), record)), Some((json!(4), 3)));
+        assert_eq!(seen.ends, Side::BehindRange);
+    }
+
+    #[test]
+    fn the_edges_of_the_range_belong_to_it_as_they_are_told() {
+        let edges = |start, end| IncrementalPlan {
+            range: range(json!(2), json!(4)),
+            range_start: start,
+            range_end: end,
+            ..plan()
+        };
+        let text = r#"[{"at":2},{"at":3},{"at":4}]"#;
+        assert_eq!(kept(&sieve(&edges(RangeEdge::Closed, RangeEdge::Open)), text), r#"[{"at":2},{"at":3}]"#);
+        assert_eq!(kept(&sieve(&edges(RangeEdge::Open, RangeEdge::Closed)), text), r#"[{"at":3},{"at":4}]"#);
+    }
+
+    #[test]
+    fn under_min_the_range_is_the_other_way_round() {
+        let plan = IncrementalPlan { last_value_func: LastValueFunc::Min, range: range(json!(5), json!(2)), ..plan() };
+        assert_eq!(kept(&sieve(&plan), r#"[{"at":6},{"at":5},{"at":3},{"at":2}]"#), r#"[{"at":5},{"at":3}]"#);
+    }
+
+    #[test]
+    fn records_that_were_loaded_go_however_their_keys_are_ordered_and_changed_ones_stay() {
+        let first = r#"[{"at":1,"v":0},{"at":3,"v":1},{"at":3,"v":2}]"#;
+        let (_, seen) = sieve(&plan()).sift(page(first)).unwrap();
+        let loaded: Vec<String> = seen.loaded.into_iter().map(|(_, record)| record).collect();
+        assert_eq!(loaded.len(), 2);
+        let plan = IncrementalPlan { range: range(json!(3), json!(null)), ..plan() };
+        let next = Sieve::new("r", &plan, CursorValue::of_json(&json!(3)), loaded, true);
+        assert_eq!(
+            kept(&next, r#"[{"v": 1, "at": 3},{"at":3,"v":9},{"at":4,"v":2}]"#),
+            r#"[{"at":3,"v":9},{"at":4,"v":2}]"#
+        );
+    }
+
+    #[test]
+    fn with_a_key_a_changed_record_is_the_one_that_was_loaded() {
+        let plan = IncrementalPlan { identity: Identity::Key(vec!["id".parse().unwrap()]), ..plan() };
+        let (_, seen) = sieve(&plan).sift(page(r#"[{"id":7,"at":3}]"#)).unwrap();
+        let loaded = seen.loaded.into_iter().map(|(_, record)| record);
+        let next = Sieve::new("r", &plan, CursorValue::of_json(&json!(3)), loaded, true);
+        assert_eq!(kept(&next, r#"[{"id":7,"at":3,"v":2},{"id":8,"at":3}]"#), r#"[{"id":8,"at":3}]"#);
+    }
+
+    #[test]
+    fn with_a_lag_records_of_all_values_that_come_again_are_remembered() {
+        let plan = IncrementalPlan { lag: Some(Step::Plain(2.0)), ..plan() };
+        let (_, seen) = sieve(&plan).sift(page(r#"[{"at":1},{"at":4},{"at":3},{"at":5}]"#)).unwrap();
+        let values: Vec<_> = seen.loaded.iter().map(|(value, _)| value.to_json()).collect();
+        assert_eq!(values, [json!(4), json!(3), json!(5)]);
+    }
+
+    #[test]
+    fn a_record_without_a_value_stays_goes_or_fails_the_run() {
+        let with = |on_missing| IncrementalPlan { on_missing, ..plan() };
+        let text = r#"[{"at":1},{"at":null},{"x":1}]"#;
+        assert_eq!(kept(&sieve(&with(OnMissing::Include)), text), text);
+        assert_eq!(kept(&sieve(&with(OnMissing::Exclude)), text), r#"[{"at":1}]"#);
+        let error = sieve(&with(OnMissing::Raise)).sift(page(text)).unwrap_err().to_string();
+        assert_eq!(error, "resource `r`, page 4, record 2: there is no value at `at`, where the cursor stands");
+    }
+
+    #[test]
+    fn values_without_an_order_are_named() {
+        let plan = IncrementalPlan { range: range(json!("2026-01-01"), json!(null)), ..plan() };
+        let error = sieve(&plan).sift(page(r#"[{"at":"2026-01-02"},{"at":17}]"#)).unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "resource `r`, page 4, record 2: the cursor at `at` is 17, a number, and cannot be compared with \"2026-01-01\", a date"
+        );
+        let error = sieve(&plan).sift(page(r#"[{"at":[1]}]"#)).unwrap_err().to_string();
+        assert_eq!(error, "resource `r`, page 4, record 1: the cursor at `at` is [1], which has no order");
+    }
+}

@@ -1,0 +1,393 @@
+//! Loading only what is new: where a run begins and ends, and what its requests and its rows have to do with it.
+//!
+//! ```text
+//! IncrementalPlan + last value of the table's state + now ──► ranges, one for each unit of commit ──► values of the places
+//! ```
+//!
+//! A run without a `window` has one range, whose start is the last value less the `lag`. With a window, [start, end) is cut
+//! into slices; each of them is committed before the next one.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{
+    IncrementalValue, WriteDisposition,
+    convert::Convert,
+    cursor::{CursorValue, Step, Towards},
+    request::BindError,
+};
+use crate::json::Selector;
+
+/// Ranges of one run; a window that is too small for its interval is a mistake, and not a reason to fill the memory.
+const MOST_RANGES: usize = 100_000;
+
+/// How a resource loads only what is new.
+#[derive(Clone, Debug, Serialize)]
+pub struct IncrementalPlan {
+    /// Where the cursor's value stands in a record.
+    pub cursor_path: Selector,
+    pub initial_value: Option<CursorValue>,
+    /// With one and without a window, each run reads from the initial value to here, whatever was read before.
+    pub end_value: Option<CursorValue>,
+    pub last_value_func: LastValueFunc,
+    /// How much before the last value a run begins.
+    pub lag: Option<Step>,
+    /// In which order the source gives its records, if it is known: what ends the list of pages early.
+    pub row_order: Option<RowOrder>,
+    pub on_missing: OnMissing,
+    /// Whether records at the start of the range belong to it.
+    pub range_start: RangeEdge,
+    pub range_end: RangeEdge,
+    /// What tells records at the start of the range apart.
+    pub identity: Identity,
+    pub convert: Option<Convert>,
+    pub window: Option<Window>,
+    /// Whether both ends are of the command line: the table's cursor is neither looked at nor moved.
+    pub is_interval: bool,
+    /// What a run reads; `None` before it has looked at the table.
+    pub range: Option<Range>,
+}
+
+/// Which of two values comes later.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LastValueFunc {
+    #[default]
+    Max,
+    Min,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RowOrder {
+    /// What comes later in the order of the cursor comes on later pages.
+    Asc,
+    Desc,
+}
+
+/// What becomes of a record whose cursor is missing or null.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnMissing {
+    /// The run fails.
+    #[default]
+    Raise,
+    Include,
+    Exclude,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RangeEdge {
+    /// The value itself belongs to the range.
+    Closed,
+    Open,
+}
+
+/// What tells that a record was loaded before.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Identity {
+    /// The values at these places.
+    Key(Vec<Selector>),
+    /// All of it.
+    Content,
+    /// Nothing does: records at the start of the range are loaded again.
+    Off,
+}
+
+/// Slices of a range.
+#[derive(Clone, Debug, Serialize)]
+pub struct Window {
+    pub step: Step,
+    /// How much before the cursor a run begins.
+    pub lookback: Option<Step>,
+    /// What becomes of the slices behind the first: a table is replaced once.
+    pub then: WriteDisposition,
+}
+
+/// What is read: from `start` to `end`, each as far as there is one.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Range {
+    pub start: Option<CursorValue>,
+    pub end: Option<CursorValue>,
+}
+
+/// How far a resource has been read: what a table's state keeps.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct CursorState {
+    pub cursor_path: String,
+    pub last_value_func: LastValueFunc,
+    pub last_value: CursorValue,
+    /// Of records that were loaded and that the next run will get again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub loaded: Vec<String>,
+}
+
+impl CursorState {
+    /// What a table's state keeps; `None` if it is of something else.
+    pub fn of(cursor: &Value) -> Option<Self> {
+        Self::deserialize(cursor).ok()
+    }
+
+    /// What people are shown of a table's cursor: its value.
+    pub fn shown(cursor: &Value) -> Value {
+        Self::of(cursor).map_or_else(|| cursor.clone(), |state| state.last_value.to_json())
+    }
+}
+
+impl LastValueFunc {
+    /// Where what comes later lies.
+    pub fn forward(self) -> Towards {
+        match self {
+            Self::Max => Towards::Higher,
+            Self::Min => Towards::Lower,
+        }
+    }
+
+    fn backward(self) -> Towards {
+        match self {
+            Self::Max => Towards::Lower,
+            Self::Min => Towards::Higher,
+        }
+    }
+
+    /// Whether `a` comes before, with or behind `b`; `None` if they have no order.
+    pub fn compare(self, a: &CursorValue, b: &CursorValue) -> Option<std::cmp::Ordering> {
+        let order = a.compare(b)?;
+        Some(if self == Self::Max { order } else { order.reverse() })
+    }
+}
+
+impl IncrementalPlan {
+    /// Whether a run begins where the one before it ended, and says where it has ended itself.
+    pub fn moves_cursor(&self) -> bool {
+        !self.is_interval && (self.end_value.is_none() || self.window.is_some())
+    }
+
+    /// The value so much before `value` as a run begins before the last value of the one before it; never before the initial
+    /// value. `None` if the lag is none for such a value.
+    pub fn lagged(&self, value: &CursorValue) -> Option<CursorValue> {
+        match &self.lag {
+            Some(lag) => self.back(value, lag),
+            None => Some(value.clone()),
+        }
+    }
+
+    fn back(&self, value: &CursorValue, step: &Step) -> Option<CursorValue> {
+        let in_days = self.initial_value.as_ref().is_some_and(CursorValue::is_date);
+        let back = value.stepped(step, self.last_value_func.backward(), in_days)?;
+        let initial = self.initial_value.as_ref();
+        let is_before = |initial: &&CursorValue| {
+            self.last_value_func.compare(&back, initial).is_some_and(std::cmp::Ordering::is_lt)
+        };
+        Some(initial.filter(is_before).cloned().unwrap_or(back))
+    }
+
+    /// What a run reads that finds this last value, and begins now; with a window, none where all has been read.
+    ///
+    /// # Errors
+    /// What is wrong with the values that came together here.
+    pub fn ranges(&self, last: Option<&CursorValue>, now: DateTime<Utc>) -> Result<Vec<Range>, String> {
+        let last = last.filter(|_| self.moves_cursor());
+        let Some(window) = &self.window else {
+            let start = match last {
+                Some(last) => Some(self.lagged(last).ok_or_else(|| unfit("lag", self.lag.as_ref(), last))?),
+                None => self.initial_value.clone(),
+            };
+            return Ok(vec![Range { start, end: self.end_value.clone() }]);
+        };
+        let start = match (last, &window.lookback) {
+            (Some(last), Some(lookback)) => {
+                self.back(last, lookback).ok_or_else(|| unfit("window.lookback", Some(lookback), last))?
+            }
+            (Some(last), None) => last.clone(),
+            (None, _) => self.initial_value.clone().ok_or("`window` needs an `initial_value`")?,
+        };
+        let end = self.end_value.clone().or_else(|| CursorValue::of_moment(now, &start));
+        let end = end.ok_or("`window` needs an `end_value`: the cursor is no time")?;
+        slices(start, &end, &window.step)
+    }
+
+    /// What the places of a request are filled with.
+    ///
+    /// # Errors
+    /// [`BindError::Unconvertible`] if `convert` is none for a value.
+    pub fn bindings(&self) -> Result<BTreeMap<IncrementalValue, Value>, BindError> {
+        let range = self.range.clone().unwrap_or_default();
+        let values = [
+            (IncrementalValue::InitialValue, &self.initial_value),
+            (IncrementalValue::StartValue, &range.start),
+            (IncrementalValue::LastValue, &range.start),
+            (IncrementalValue::EndValue, &range.end),
+        ];
+        let converted = |value: &CursorValue| match &self.convert {
+            None => Ok(value.to_json()),
+            Some(convert) => convert.apply(value).ok_or_else(|| BindError::Unconvertible {
+                value: value.to_string(),
+                kind: value.kind(),
+                convert: convert.to_string(),
+            }),
+        };
+        let bound = values.into_iter().map(|(place, value)| {
+            let value = value.as_ref().map(converted).transpose()?;
+            Ok((place, value.unwrap_or(Value::Null)))
+        });
+        bound.collect()
+    }
+
+    /// Whether a page may show that no later one holds a record of the range.
+    pub fn may_end_early(&self) -> bool {
+        let range = self.range.as_ref();
+        match self.row_order {
+            Some(RowOrder::Desc) => range.is_some_and(|range| range.start.is_some()),
+            Some(RowOrder::Asc) => range.is_some_and(|range| range.end.is_some()),
+            None => false,
+        }
+    }
+}
+
+fn unfit(key: &str, step: Option<&Step>, value: &CursorValue) -> String {
+    let step = step.map(ToString::to_string).unwrap_or_default();
+    format!("`{key}: {step}` cannot be taken from `{value}`, which is {}", value.kind())
+}
+
+/// From `start` to `end`, in steps; none if there is nothing between them.
+fn slices(start: CursorValue, end: &CursorValue, step: &Step) -> Result<Vec<Range>, String> {
+    let (mut slices, mut start) = (Vec::new(), start);
+    loop {
+        let order = start
+            .compare(end)
+            .ok_or_else(|| format!("`{start}` is {}, and the end `{end}` is {}", start.kind(), end.kind()))?;
+        if order.is_ge() {
+            return Ok(slices);
+        }
+        let next = start.stepped(step, Towards::Higher, false);
+        let next = next.ok_or_else(|| unfit("window.step", Some(step), &start))?;
+        if slices.len() == MOST_RANGES || next.compare(&start).is_none_or(std::cmp::Ordering::is_le) {
+            return Err(format!("`window.step: {step}` is too small for the interval to `{end}`"));
+        }
+        let is_last = next.compare(end).is_none_or(std::cmp::Ordering::is_ge);
+        let slice_end = if is_last { end.clone() } else { next };
+        slices.push(Range { start: Some(start), end: Some(slice_end.clone()) });
+        start = slice_end;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use serde_json::json;
+
+    use super::*;
+
+    const DAY: Duration = Duration::from_secs(86_400);
+
+    pub(super) fn plan(initial: Value) -> IncrementalPlan {
+        IncrementalPlan {
+            cursor_path: "at".parse().unwrap(),
+            initial_value: CursorValue::of_json(&initial),
+            end_value: None,
+            last_value_func: LastValueFunc::Max,
+            lag: None,
+            row_order: None,
+            on_missing: OnMissing::Raise,
+            range_start: RangeEdge::Closed,
+            range_end: RangeEdge::Open,
+            identity: Identity::Content,
+            convert: None,
+            window: None,
+            is_interval: false,
+            range: None,
+        }
+    }
+
+    fn now() -> DateTime<Utc> {
+        "2026-01-04T12:34:56.789Z".parse().unwrap()
+    }
+
+    fn ranges(plan: &IncrementalPlan, last: Value) -> Vec<[Value; 2]> {
+        let shown = |value: &Option<CursorValue>| value.as_ref().map_or(Value::Null, CursorValue::to_json);
+        let ranges = plan.ranges(CursorValue::of_json(&last).as_ref(), now()).unwrap();
+        ranges.iter().map(|range| [shown(&range.start), shown(&range.end)]).collect()
+    }
+
+    #[test]
+    fn a_run_begins_at_the_last_value_less_the_lag_and_never_before_the_initial_one() {
+        let mut plan = plan(json!("2026-01-01T00:00:00Z"));
+        assert_eq!(ranges(&plan, json!(null)), [[json!("2026-01-01T00:00:00Z"), json!(null)]]);
+        plan.lag = Some(Step::Plain(30.0));
+        assert_eq!(ranges(&plan, json!("2026-01-02T00:00:00Z"))[0][0], "2026-01-01T23:59:30Z");
+        assert_eq!(ranges(&plan, json!("2026-01-01T00:00:10Z"))[0][0], "2026-01-01T00:00:00Z");
+        // A date as the initial value makes days of it, as in dlt.
+        plan.initial_value = CursorValue::of_json(&json!("2025-01-01"));
+        plan.lag = Some(Step::Plain(1.0));
+        assert_eq!(ranges(&plan, json!("2026-01-02T10:00:00Z"))[0][0], "2026-01-01T00:00:00Z");
+    }
+
+    #[test]
+    fn under_min_the_lag_goes_the_other_way() {
+        let mut plan = plan(json!(100));
+        (plan.last_value_func, plan.lag) = (LastValueFunc::Min, Some(Step::Plain(5.0)));
+        assert_eq!(ranges(&plan, json!(50))[0][0], 55);
+        assert_eq!(ranges(&plan, json!(98))[0][0], 100);
+    }
+
+    #[test]
+    fn an_end_value_makes_each_run_begin_anew() {
+        let mut plan = plan(json!(1));
+        plan.end_value = CursorValue::of_json(&json!(9));
+        assert_eq!(ranges(&plan, json!(5)), [[json!(1), json!(9)]]);
+        assert!(!plan.moves_cursor());
+    }
+
+    #[test]
+    fn windows_go_from_the_cursor_to_now_and_the_last_one_is_cut() {
+        let mut plan = plan(json!("2026-01-01T06:00:00Z"));
+        plan.window = Some(Window { step: Step::Time(DAY * 2), lookback: None, then: WriteDisposition::Append });
+        let expected = [
+            [json!("2026-01-01T06:00:00Z"), json!("2026-01-03T06:00:00Z")],
+            [json!("2026-01-03T06:00:00Z"), json!("2026-01-04T12:34:56Z")],
+        ];
+        assert_eq!(ranges(&plan, json!(null)), expected);
+        assert_eq!(ranges(&plan, json!("2026-01-04T12:34:56Z")), Vec::<[Value; 2]>::new());
+        plan.window =
+            Some(Window { step: Step::Time(DAY * 2), lookback: Some(Step::Time(DAY)), then: WriteDisposition::Append });
+        assert_eq!(ranges(&plan, json!("2026-01-04T00:00:00Z"))[0][0], "2026-01-03T00:00:00Z");
+    }
+
+    #[test]
+    fn windows_of_dates_end_with_yesterday_and_those_of_numbers_at_the_end_value() {
+        let mut dates = plan(json!("2026-01-03"));
+        dates.window = Some(Window { step: Step::Time(DAY), lookback: None, then: WriteDisposition::Append });
+        assert_eq!(ranges(&dates, json!(null)), [[json!("2026-01-03"), json!("2026-01-04")]]);
+        let mut numbers = plan(json!(0));
+        numbers.window = Some(Window { step: Step::Plain(10.0), lookback: None, then: WriteDisposition::Append });
+        assert!(numbers.ranges(None, now()).is_err());
+        numbers.end_value = CursorValue::of_json(&json!(15));
+        assert_eq!(ranges(&numbers, json!(null)), [[json!(0), json!(10)], [json!(10), json!(15)]]);
+        assert!(numbers.moves_cursor());
+    }
+
+    #[test]
+    fn a_state_gives_back_its_value_exactly() {
+        let large = CursorValue::of_number("123456789012345678901234567891").unwrap();
+        for last in [CursorValue::of_text("2026-01-01"), CursorValue::of_number("7").unwrap(), large] {
+            let state = CursorState {
+                cursor_path: "at".to_owned(),
+                last_value_func: LastValueFunc::Max,
+                last_value: last.clone(),
+                loaded: vec!["h".to_owned()],
+            };
+            let stored = serde_json::to_value(&state).unwrap();
+            let read = CursorState::of(&stored).unwrap();
+            assert!(read.last_value.compare(&last).unwrap().is_eq() && read.loaded == state.loaded);
+            assert_eq!(CursorState::shown(&stored), last.to_json());
+        }
+        assert_eq!(CursorState::shown(&json!("other")), "other");
+    }
+}
