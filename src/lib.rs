@@ -38,6 +38,7 @@
 //! | [`config`] | what the user wrote, with its places; all problems of a file at once |
 //! | [`plan`] | what will happen: resolved, immutable, serialisable |
 //! | [`fetch`] | requests to pages: client, auth, retries, limits, paginators |
+//! | [`process`] | what the config does with records before they are decoded |
 //! | [`decode`] | a page to a typed batch and its rejects |
 //! | [`dedup`] | one row a primary key |
 //! | [`write`](mod@write) | batches to Parquet files: partitions, sizes, names |
@@ -46,7 +47,7 @@
 //! | [`run`](mod@run) | the one module that joins the stages |
 //! | [`import`] | configs of other tools to configs of this one |
 //! | [`maintain`] | keeping tables: status, verify, files, compact, vacuum, moving a pipeline |
-//! | [`schema`], [`json`], [`keys`], [`digest`], [`store`], [`model`] | what stages share: types, documents, keys of rows, checksums, object stores, the data between stages |
+//! | [`schema`], [`json`], [`jq`], [`keys`], [`digest`], [`store`], [`model`] | what stages share: types, documents, programs over records, keys of rows, checksums, object stores, the data between stages |
 //! | [`report`], [`environment`], [`secret`], [`error`] | what is told, what is injected, what is hidden, what went wrong |
 //! | [`cli`] | the terminal (feature `cli`): the only module that prints |
 
@@ -61,12 +62,14 @@ pub mod environment;
 pub mod error;
 pub mod fetch;
 pub mod import;
+pub mod jq;
 pub mod json;
 pub mod keys;
 pub mod maintain;
 pub mod merge;
 pub mod model;
 pub mod plan;
+pub mod process;
 pub mod report;
 pub mod run;
 pub mod schema;

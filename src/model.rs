@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// One answered page, in page order: what `fetch` gives to `decode`.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Page {
     /// 1 for the first page of the resource.
     pub number: u64,

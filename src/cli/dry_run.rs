@@ -315,8 +315,8 @@ mod tests {
     use super::*;
     use crate::{
         plan::{
-            ApiKeyLocation, AuthPlan, CheckpointPlan, MergePlan, ParquetPlan, RateLimit, RetryPlan, TableFormatKind,
-            TlsPlan,
+            AnswerPlan, ApiKeyLocation, AuthPlan, CheckpointPlan, MergePlan, ParquetPlan, RateLimit, RetryPlan,
+            TableFormatKind, TlsPlan,
         },
         schema::{ColumnType, Contract, Naming, Source, TableSchema},
         secret::Secret,
@@ -368,6 +368,8 @@ mod tests {
             },
             paginator: PaginatorPlan::Offset(OffsetPlan::new(1000)),
             data_selector: Some("data".parse().unwrap()),
+            answers: AnswerPlan::default(),
+            processing_steps: Vec::new(),
             allow_missing_data: false,
             on_drift: OnDrift::Warn,
             max_pages: Some(3),

@@ -3,6 +3,7 @@
 //! Written by hand and read by three: the check of what the user wrote ([`super::check`]), the defaults that the typed view
 //! falls back to ([`super::view`]), and the JSON Schema ([`super::json_schema`]).
 
+mod answer;
 mod auth;
 mod client;
 mod destination;
@@ -214,12 +215,6 @@ const fn variant(word: &'static str, table: &'static Table) -> Variant {
     Variant { word, status: Status::Supported, table }
 }
 
-const fn later_variant(word: &'static str) -> Variant {
-    Variant { word, status: Status::NotYet, table: &NOTHING }
-}
-
-static NOTHING: Table = table("nothing", "", &[]);
-
 /// The key by which a [`Union`] tells its objects apart.
 pub const TYPE: &str = "type";
 
@@ -240,7 +235,7 @@ const SIZE: Shape = Shape::Parsed(&Grammar {
 });
 
 const SELECTOR: Shape = Shape::Parsed(&Grammar {
-    what: "a path such as `data`, `data.items` or `$['odd.key']`",
+    what: "a path such as `data`, `data.items`, `$['odd.key']` or `items[*].rows[?@.id > 3]`",
     check: |text| match text.parse::<crate::json::Selector>() {
         Ok(_) => Ok(()),
         Err(error) => Err((error.message, error.offset)),

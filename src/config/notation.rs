@@ -70,6 +70,15 @@ fn form(text: &str, forms: &'static [Form], [open, close]: [char; 2]) -> Option<
     Some((form.word, number))
 }
 
+/// The byte that a text of one ASCII character stands for; `\\t` is a tab.
+pub fn letter(text: &str) -> Option<u8> {
+    match text.as_bytes() {
+        b"\\t" => Some(b'\t'),
+        [byte] if byte.is_ascii() && !b"\r\n".contains(byte) => Some(*byte),
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -118,7 +118,7 @@ impl<'a> Call<'a> {
 
     /// Whether the server refused credentials, for the first time, and there are others to try.
     async fn refresh(&mut self, report: &Report) -> Result<bool, FetchError> {
-        let is_refused = matches!(report.trouble, Trouble::Status { status: StatusCode::UNAUTHORIZED, .. });
+        let is_refused = report.trouble.status() == Some(StatusCode::UNAUTHORIZED);
         let (Some(used), Some(auth)) = (report.signed, self.client.auth(self.scope)) else { return Ok(false) };
         if !is_refused || self.refreshed {
             return Ok(false);
@@ -229,7 +229,7 @@ mod tests {
         };
         let mut client = Client::new(&plan, Redactor::default(), Environment::real(), Arc::new(Silent)).unwrap();
         client.auth = Some(Arc::new(Renewing { generation: AtomicUsize::new(0), renewals }));
-        let scope = Scope { resource: "rows".into(), counters: Arc::default() };
+        let scope = Scope { resource: "rows".into(), counters: Arc::default(), answers: Arc::default() };
         let bound = RequestPlan::get(url, "").bind(&Bindings::default()).unwrap();
         let response = client.fetch(Request::new(&bound).unwrap(), &scope).await;
         (response, scope.counters.read().0 as usize)

@@ -5,7 +5,10 @@ use std::{fmt, time::Duration};
 use reqwest::StatusCode;
 
 use super::{auth::AuthError, paginate::PaginateError, records::RecordsError, redirect::RedirectError};
-use crate::error::{ErrorKind, Failure};
+use crate::{
+    error::{ErrorKind, Failure},
+    plan::Action,
+};
 
 /// Why a page is not there.
 #[derive(Debug, thiserror::Error)]
@@ -65,6 +68,13 @@ pub enum Trouble {
         status: StatusCode,
         body: String,
     },
+    /// An answer that `response_actions` calls a fault.
+    Ruled {
+        status: StatusCode,
+        action: Action,
+        message: Option<String>,
+        body: String,
+    },
     /// No connection, or one that broke before the answer's head.
     Connection {
         cause: String,
@@ -81,7 +91,7 @@ pub enum Trouble {
         content_type: String,
         body: String,
     },
-    /// A success whose body is not JSON: it broke on the way, as a rule.
+    /// A success whose body is not what it should be, JSON as a rule: it broke on the way, most likely.
     NotJson {
         cause: String,
         content_type: String,
@@ -98,6 +108,7 @@ impl Trouble {
     /// Whether another attempt may do better.
     pub fn is_passing(&self) -> bool {
         match self {
+            Self::Ruled { action, .. } => *action == Action::Retry,
             Self::Status { status, .. } => {
                 status.is_server_error()
                     || matches!(*status, StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT)
@@ -110,11 +121,21 @@ impl Trouble {
     /// Whether the server is likely to be overloaded: fewer requests at a time may help.
     pub(super) fn is_overload(&self) -> bool {
         match self {
-            Self::Status { status, .. } => {
+            Self::Status { status, .. } | Self::Ruled { status, .. } => {
                 matches!(*status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE)
             }
             Self::Timeout { .. } => true,
             _ => false,
+        }
+    }
+}
+
+impl Trouble {
+    /// Of the answer, where there is one and it is at fault.
+    pub(super) fn status(&self) -> Option<StatusCode> {
+        match self {
+            Self::Status { status, .. } | Self::Ruled { status, .. } => Some(*status),
+            _ => None,
         }
     }
 }
@@ -124,6 +145,11 @@ impl fmt::Display for Trouble {
         match self {
             Self::Status { status, body } if body.is_empty() => write!(f, "the server answered {status}"),
             Self::Status { status, body } => write!(f, "the server answered {status}: {body}"),
+            Self::Ruled { status, message: Some(message), .. } => write!(f, "{message} (the server answered {status})"),
+            Self::Ruled { status, action, body, .. } => {
+                let action = action.word();
+                write!(f, "the server answered {status}, and `response_actions` says `{action}`: {body}")
+            }
             Self::Connection { cause } => write!(f, "the connection failed: {cause}"),
             Self::Timeout { after } => write!(f, "no whole answer within {after:?}"),
             Self::Body { cause } => write!(f, "the body broke off: {cause}"),
@@ -161,13 +187,17 @@ impl RequestError {
     fn hint(&self) -> Option<String> {
         let hint = match &self.trouble {
             Trouble::Status { status, .. } => return self.status_hint(*status),
+            Trouble::Ruled { .. } => return None,
             Trouble::Connection { .. } => "is `client.base_url` right, and can this machine reach it?",
             Trouble::Timeout { .. } => "raise `client.timeout`, or ask for smaller pages",
             Trouble::Body { .. } => return None,
             Trouble::Markup { .. } => {
                 "is this a login page, or one for browsers? Check `client.base_url`, `endpoint.path` and `client.auth`"
             }
-            Trouble::NotJson { .. } => "restlake reads JSON: does `endpoint.path` name a resource that is JSON?",
+            Trouble::NotJson { .. } => {
+                "restlake reads JSON, NDJSON and CSV: does `endpoint.path` name a resource that is one of them, and is \
+                 `endpoint.format` right, if it is set?"
+            }
             Trouble::TooLarge { .. } => "ask for smaller pages, or raise `client.max_body_size`",
             Trouble::Redirect(problem) => return Some(problem.hint()),
         };
@@ -231,6 +261,7 @@ impl Failure for FetchError {
         match self {
             Self::Request(error) => match error.trouble {
                 Trouble::Status { .. } => "http_status",
+                Trouble::Ruled { .. } => "response_action",
                 Trouble::Connection { .. } => "http_connection",
                 Trouble::Timeout { .. } => "http_timeout",
                 Trouble::Body { .. } => "http_body",

@@ -12,13 +12,18 @@ use super::{
     auth::Generation,
     client::Client,
     error::{FetchError, Trouble},
+    format::{self, Unreadable},
     quota::{self, Quota},
     redirect::{self, MAX_REDIRECTS, RedirectError},
     request::Request,
     retry::retry_after,
-    transport::{Response, Scope, Transport},
+    transport::{Response, Ruled, Scope, Transport},
 };
-use crate::{error::chain, json::Document, plan::Method};
+use crate::{
+    error::chain,
+    json::Document,
+    plan::{Action, Method},
+};
 
 /// Bytes of an answer that an error text shows.
 const SHOWN: usize = 500;
@@ -91,7 +96,8 @@ impl<'a> Exchange<'a> {
             let answer = self.in_time(self.send()).await?;
             self.left = self.left.saturating_sub(started.elapsed());
             self.quota = self.quota_of(answer.headers());
-            if !answer.status().is_redirection() {
+            let status = answer.status();
+            if !status.is_redirection() || self.scope.answers.names(status.as_u16()) {
                 return self.read(answer).await;
             }
             self.redirect(answer.status(), answer.headers()).map_err(Trouble::Redirect)?;
@@ -166,16 +172,38 @@ impl<'a> Exchange<'a> {
     async fn read(&self, answer: reqwest::Response) -> Result<Response, Failed> {
         let status = answer.status();
         if !status.is_success() {
-            return Err(self.refused(answer).await);
+            return self.refused(answer).await;
         }
         let headers = answer.headers().clone();
-        let body = match status {
-            StatusCode::NO_CONTENT => b"null".to_vec(),
-            _ => self.in_time(self.body(answer)).await?,
-        };
+        if status == StatusCode::NO_CONTENT {
+            let nothing = self.judge(status, &headers, b"")?;
+            return Ok(nothing.unwrap_or_else(|| Response::nothing(headers, 0, None)));
+        }
+        let body = self.in_time(self.body(answer)).await?;
+        if let Some(ruled) = self.judge(status, &headers, &body)? {
+            return Ok(ruled);
+        }
         let bytes = body.len() as u64;
         let document = self.scan(body, &headers)?;
-        Ok(Response { document, headers, bytes })
+        Ok(Response { document, headers, bytes, ruled: None })
+    }
+
+    /// What `response_actions` says to an answer: a page that is none, a fault, or nothing.
+    fn judge(&self, status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Result<Option<Response>, Failed> {
+        let Some(rule) = self.scope.answers.action(status.as_u16(), body) else { return Ok(None) };
+        let ruled = match rule.action {
+            Action::Ignore => Ruled::Ignored(status),
+            Action::Stop => Ruled::Stopped(rule.message.clone()),
+            action @ (Action::Retry | Action::Fail) => {
+                let (message, body) = (rule.message.clone(), self.excerpt(body));
+                let now = self.client.surroundings().environment.clock.now();
+                let trouble = Trouble::Ruled { status, action, message, body };
+                return Err(Failed::Attempt { trouble, retry_after: retry_after(headers, now) });
+            }
+        };
+        let bytes = body.len() as u64;
+        tracing::debug!(resource = %self.scope.resource, %status, ?ruled, "no page, by response_actions");
+        Ok(Some(Response::nothing(headers.clone(), bytes, Some(ruled))))
     }
 
     /// The decoded body; no byte more than `max_body` is kept.
@@ -195,24 +223,37 @@ impl<'a> Exchange<'a> {
     fn scan(&self, body: Vec<u8>, headers: &HeaderMap) -> Result<Document, Failed> {
         // Taken first: the scan owns the body, and a failed one does not give it back.
         let begin = body.get(..READ_OF_ERRORS.min(body.len())).unwrap_or_default().to_vec();
-        Document::parse(body).map_err(|error| {
+        format::read(body, headers, &self.scope.answers, self.client.max_body).map_err(|unreadable| {
             let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("no type");
-            let is_markup = is_markup(content_type, &begin);
             let (content_type, body) = (self.excerpt(content_type.as_bytes()), self.excerpt(&begin));
-            let cause = error.to_string();
-            if is_markup {
-                Trouble::Markup { content_type, body }.into()
-            } else {
-                Trouble::NotJson { cause, content_type, body }.into()
+            match unreadable {
+                Unreadable::Markup => Trouble::Markup { content_type, body }.into(),
+                Unreadable::Syntax(cause) => Trouble::NotJson { cause, content_type, body }.into(),
+                Unreadable::TooLarge => Trouble::TooLarge { limit: self.client.max_body }.into(),
             }
         })
     }
 
-    /// An answer that is no success: its status and what it asks for, whatever becomes of its body.
-    async fn refused(&self, mut answer: reqwest::Response) -> Failed {
+    /// An answer that is no success: its status and what it asks for, whatever becomes of its body. A rule may still make a
+    /// page without records of it.
+    async fn refused(&self, answer: reqwest::Response) -> Result<Response, Failed> {
         let (status, headers) = (answer.status(), answer.headers().clone());
-        let mut body = Vec::new();
-        // What cannot be read of an error's body, or not in time, is not worth an error of its own.
+        let body = match self.scope.answers.reads_body_of(status.as_u16()) {
+            true => self.in_time(self.body(answer)).await?,
+            false => self.body_of_error(answer).await,
+        };
+        if let Some(ruled) = self.judge(status, &headers, &body)? {
+            return Ok(ruled);
+        }
+        let trouble = Trouble::Status { status, body: self.excerpt(&body) };
+        let now = self.client.surroundings().environment.clock.now();
+        let retry_after = retry_after(&headers, now).or_else(|| self.reset_after(status));
+        Err(Failed::Attempt { trouble, retry_after })
+    }
+
+    /// As much of it as is shown. What cannot be read of it, or not in time, is not worth an error of its own.
+    async fn body_of_error(&self, mut answer: reqwest::Response) -> Vec<u8> {
+        let (status, mut body) = (answer.status(), Vec::new());
         let reading = async {
             while let (true, Ok(Some(chunk))) = (body.len() < READ_OF_ERRORS, answer.chunk().await) {
                 self.scope.counters.add_bytes(chunk.len());
@@ -221,10 +262,7 @@ impl<'a> Exchange<'a> {
         };
         let is_whole = timeout(self.left.min(TIME_FOR_ERRORS), reading).await.is_ok();
         tracing::debug!(resource = %self.scope.resource, %status, bytes = body.len(), is_whole, "refused");
-        let trouble = Trouble::Status { status, body: self.excerpt(&body) };
-        let now = self.client.surroundings().environment.clock.now();
-        let retry_after = retry_after(&headers, now).or_else(|| self.reset_after(status));
-        Failed::Attempt { trouble, retry_after }
+        body
     }
 
     /// A server that refuses for the rate and does not say `Retry-After` may tell when its quota is reset. Not taken at its word
@@ -246,11 +284,4 @@ impl<'a> Exchange<'a> {
     fn cause(&self, error: reqwest::Error) -> String {
         self.client.surroundings().redactor.text(&chain(&error.without_url()))
     }
-}
-
-/// Whether a body that is not JSON is a document of HTML or XML: a login, a landing page, another address than the API's.
-fn is_markup(content_type: &str, begin: &[u8]) -> bool {
-    let essence = content_type.split(';').next().unwrap_or_default().trim();
-    let text = begin.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(begin).trim_ascii_start();
-    essence.eq_ignore_ascii_case("text/html") || text.starts_with(b"<")
 }

@@ -16,6 +16,7 @@ mod client;
 mod envelope;
 mod error;
 mod exchange;
+mod format;
 mod limit;
 mod pace;
 mod pages;

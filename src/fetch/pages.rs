@@ -17,6 +17,7 @@ mod ahead;
 mod detect;
 mod drift;
 mod end;
+mod left_out;
 mod line;
 mod put_back;
 mod shortfall;
@@ -32,6 +33,7 @@ pub use self::{ahead::PagesAhead, put_back::PutBack};
 use self::{
     detect::FoundOut,
     drift::{Drift, DriftState, Seam},
+    left_out::LeftOut,
     line::Line,
     size::PageSize,
     source::{Fetched, Found, Source},
@@ -106,6 +108,8 @@ pub struct Position {
     before: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     shortfall: Option<String>,
+    #[serde(default)]
+    left_out: LeftOut,
 }
 
 impl Position {
@@ -143,6 +147,8 @@ pub struct Pages {
     shortfall: Option<String>,
     /// What of that the config is the reason of.
     cut: Option<String>,
+    /// Answers that `response_actions` left out.
+    left_out: LeftOut,
 }
 
 impl Pages {
@@ -192,18 +198,23 @@ impl Pages {
             warnings: Vec::new(),
             shortfall: cut.clone(),
             cut,
+            left_out: LeftOut::default(),
         })
     }
 
     /// Goes on behind `position` in place of at the beginning. What the guard knew of the page before is not known again.
     #[must_use]
     pub fn resume(mut self, position: Position) -> Self {
-        let Position { next, pages, received, known, size, found, drift, before, shortfall } = position;
+        let Position { next, pages, received, known, size, found, drift, before, shortfall, left_out } = position;
         self.shortfall = self.shortfall.or(shortfall);
         self.next = next.filter(|_| self.max_pages.is_none_or(|max| pages < max));
         (self.number, self.received, self.known, self.size, self.before) = (pages, received, known, size, before);
+        self.left_out = left_out;
         self.drift.resume(drift);
         self.go_on_with(found);
+        if self.next.is_none() {
+            self.tell_left_out();
+        }
         self
     }
 
@@ -269,12 +280,16 @@ impl Pages {
 
     /// A page's turn has come: finds out where the next one is, and tells about it. `None` if it only showed a guess wrong.
     fn accept(&mut self, token: &PageToken, mut fetched: Fetched) -> Result<Option<Page>, FetchError> {
+        if let Some(ruled) = fetched.ruled.take() {
+            return self.leave_out(token, &ruled, &fetched).map(Some);
+        }
         let found = self.located(&mut fetched);
         if self.disproves_guess(&found) {
             return Ok(None);
         }
         let mut page = self.page(&fetched, &found)?;
         self.number = page.number;
+        self.left_out.end_row();
         self.known.page_size = self.size.learn(page.count);
         let lead = self.source.paginator.lead(token);
         self.check_repeated(token, lead, &fetched, &found)?;
@@ -285,9 +300,13 @@ impl Pages {
         self.check_drift(page.number)?;
         self.tell(&page, fetched.bytes);
         take_out(&mut page, &seam);
-        let reached = self.surroundings.environment.faults.reach(FaultPoint::PageFetched);
-        reached.map_err(|source| FetchError::Fault { page: page.number, source })?;
+        self.reach_fault(page.number)?;
         Ok(Some(page))
+    }
+
+    fn reach_fault(&self, page: u64) -> Result<(), FetchError> {
+        let reached = self.surroundings.environment.faults.reach(FaultPoint::PageFetched);
+        reached.map_err(|source| FetchError::Fault { page, source })
     }
 
     fn page(&self, fetched: &Fetched, found: &Found) -> Result<Page, FetchError> {
@@ -308,7 +327,7 @@ impl Pages {
             Located::Records { index, count } => (Some(index), count),
             Located::Missing | Located::Nothing => (None, 0),
         };
-        let document = fetched.document.clone();
+        let document = found.gathered.as_ref().unwrap_or(&fetched.document).clone();
         Ok(Page { number, document, records, count, filtered: 0, duplicates: 0, numbers: None })
     }
 
@@ -410,6 +429,9 @@ impl PageSource for Pages {
                 self.next = None;
                 self.line.clear();
             }
+            if self.next.is_none() {
+                self.tell_left_out();
+            }
             if let Some(page) = page.transpose() {
                 return Some(page);
             }
@@ -427,6 +449,7 @@ impl PageSource for Pages {
             drift: self.drift.state(self.next.as_ref().map_or(0, |next| self.source.paginator.lead(next))),
             before: self.before,
             shortfall: self.shortfall.clone(),
+            left_out: self.left_out.clone(),
         }
     }
 

@@ -1,11 +1,36 @@
 //! Where a page's records are: `data_selector` applied to a document that has come.
+//!
+//! Records that lie together stay where they are. Those that a query found here and there, and scalars that become records,
+//! are brought together into a document of their own, in the bytes that the API wrote.
 
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 
 use crate::{
-    json::{Document, Kind, Node, Selector},
+    json::{Document, Kind, Node, Selector, SyntaxError},
+    plan::ResourcePlan,
+    schema::{ColumnsContract, Source, TableSchema},
     secret::Redactor,
 };
+
+/// The field that a record has which was a scalar, as in dlt.
+const VALUE: &str = "value";
+
+/// How records are told in every page of a resource.
+#[derive(Clone, Debug)]
+pub(super) struct Locator {
+    /// An object at the root is then a wrapper whose selector is missing.
+    pub(super) is_paginated: bool,
+    /// Whether a scalar becomes a record; where no column would read it, it stays what does not fit.
+    wraps_scalars: bool,
+}
+
+/// What was found, and where.
+pub(super) struct Placed {
+    /// An error counts only if the page's turn comes.
+    pub(super) located: Result<Located, RecordsError>,
+    /// The document that the records stand in, if it is not the answer.
+    pub(super) gathered: Option<Document>,
+}
 
 /// What `data_selector` found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +56,8 @@ pub enum RecordsError {
     /// Without a selector the whole answer would be one record, and every page the same kind of record.
     #[error("the answer is an object, not an array of records; it {}", holds(.keys))]
     Wrapped { keys: Vec<String>, arrays: Vec<String> },
+    #[error("the records that `data_selector: {selector}` finds cannot be brought together: {problem}")]
+    Gathered { selector: String, problem: SyntaxError },
 }
 
 impl RecordsError {
@@ -41,13 +68,14 @@ impl RecordsError {
             Self::Missing { selector, keys } => Self::Missing { selector, keys: all(keys) },
             Self::Scalar { selector, found } => Self::Scalar { selector, found: shortened(&redactor.text(&found)) },
             Self::Wrapped { keys, arrays } => Self::Wrapped { keys: all(keys), arrays: all(arrays) },
+            Self::Gathered { .. } => self,
         }
     }
 
     pub(super) fn hint(&self) -> Option<String> {
         match self {
             Self::Missing { .. } => Some("set `endpoint.data_selector` to the path of the records".to_owned()),
-            Self::Scalar { .. } => None,
+            Self::Scalar { .. } | Self::Gathered { .. } => None,
             Self::Wrapped { arrays, .. } => match arrays.as_slice() {
                 [] => Some("use the paginator `single_page` if the answer is the record".to_owned()),
                 [only] => Some(format!("set `data_selector: {only}`")),
@@ -65,25 +93,96 @@ fn quoted(keys: &[String]) -> String {
     keys.iter().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", ")
 }
 
-/// Looks for the records. `paginated`: an object at the root is then a wrapper whose selector is missing.
-pub(super) fn locate(document: &Document, selector: &Selector, paginated: bool) -> Result<Located, RecordsError> {
-    let root = document.root();
-    if root.kind() == Kind::Null {
-        return Ok(Located::Nothing);
+impl Locator {
+    pub(super) fn new(resource: &ResourcePlan, is_paginated: bool) -> Self {
+        let wraps_scalars = reads_scalars(&resource.schema, resource.contract.columns);
+        Self { is_paginated, wraps_scalars }
     }
-    let Some(found) = selector.find(root) else { return Ok(Located::Missing) };
-    match found.kind() {
-        Kind::Array => Ok(Located::Records { index: found.index(), count: found.items().count() as u64 }),
-        Kind::Object if selector.is_root() && paginated => {
-            Err(RecordsError::Wrapped { keys: keys(root, |_| true), arrays: keys(root, |kind| kind == Kind::Array) })
+
+    /// Looks for the records.
+    pub(super) fn locate(&self, document: &Document, selector: &Selector) -> Placed {
+        let root = document.root();
+        if root.kind() == Kind::Null {
+            return Placed::at(Ok(Located::Nothing));
         }
-        Kind::Object => Ok(Located::Records { index: found.index(), count: 1 }),
-        Kind::Null => Ok(Located::Nothing),
-        _ => Err(RecordsError::Scalar {
-            selector: selector.to_string(),
-            found: String::from_utf8_lossy(found.raw()).into_owned(),
-        }),
+        match selector.find_all(root).as_slice() {
+            [] if selector.may_find_nothing(root) => Placed::at(Ok(Located::Nothing)),
+            [] => Placed::at(Ok(Located::Missing)),
+            [array] if array.kind() == Kind::Array && !self.wraps(array.items()) => {
+                Placed::at(Ok(Located::Records { index: array.index(), count: array.items().count() as u64 }))
+            }
+            [array] if array.kind() == Kind::Array => self.gather(selector, array.items()),
+            [one] => Placed::at(self.locate_one(selector, root, *one)),
+            several => self.gather(selector, several.iter().flat_map(|found| elements(*found))),
+        }
     }
+
+    fn locate_one(&self, selector: &Selector, root: Node<'_>, found: Node<'_>) -> Result<Located, RecordsError> {
+        match found.kind() {
+            Kind::Object if selector.is_root() && self.is_paginated => Err(RecordsError::Wrapped {
+                keys: keys(root, |_| true),
+                arrays: keys(root, |kind| kind == Kind::Array),
+            }),
+            Kind::Object => Ok(Located::Records { index: found.index(), count: 1 }),
+            Kind::Null => Ok(Located::Nothing),
+            _ => Err(RecordsError::Scalar {
+                selector: selector.to_string(),
+                found: String::from_utf8_lossy(found.raw()).into_owned(),
+            }),
+        }
+    }
+
+    /// Whether these are an array of scalars that become records. One among objects stays what it is: a mistake.
+    fn wraps<'a>(&self, mut items: impl Iterator<Item = Node<'a>> + Clone) -> bool {
+        let is_scalar = |node: Node<'_>| !matches!(node.kind(), Kind::Object | Kind::Array);
+        self.wraps_scalars && items.clone().any(|node| node.kind() != Kind::Null) && items.all(is_scalar)
+    }
+
+    fn gather<'a>(&self, selector: &Selector, records: impl Iterator<Item = Node<'a>> + Clone) -> Placed {
+        let (before, after) =
+            if self.wraps(records.clone()) { (format!("{{\"{VALUE}\":"), "}") } else { (String::new(), "") };
+        let (mut text, mut count) = (vec![b'['], 0);
+        for record in records {
+            if count > 0 {
+                text.push(b',');
+            }
+            text.extend_from_slice(before.as_bytes());
+            text.extend_from_slice(record.raw());
+            text.extend_from_slice(after.as_bytes());
+            count += 1;
+        }
+        text.push(b']');
+        match Document::parse(text) {
+            Ok(gathered) => Placed {
+                located: Ok(Located::Records { index: gathered.root().index(), count }),
+                gathered: Some(gathered),
+            },
+            Err(problem) => Placed::at(Err(RecordsError::Gathered { selector: selector.to_string(), problem })),
+        }
+    }
+}
+
+impl Placed {
+    fn at(located: Result<Located, RecordsError>) -> Self {
+        Self { located, gathered: None }
+    }
+}
+
+/// Whether a column reads the field that a scalar becomes, or may.
+fn reads_scalars(schema: &TableSchema, contract: ColumnsContract) -> bool {
+    let reads = |source: &Source| match source {
+        Source::Path(keys) => keys.first().is_some_and(|key| key == VALUE),
+        Source::Evolved(key) => key == VALUE,
+        _ => false,
+    };
+    let is_open = schema.columns.is_empty() || contract == ColumnsContract::Evolve;
+    is_open || schema.columns.iter().any(|column| reads(&column.source))
+}
+
+/// One of several matches as records: an array is its elements, null is none.
+fn elements(found: Node<'_>) -> impl Iterator<Item = Node<'_>> + Clone {
+    let itself = Some(found).filter(|found| !matches!(found.kind(), Kind::Array | Kind::Null));
+    itself.into_iter().chain(found.items())
 }
 
 /// Nothing was found where records were due.
@@ -145,3 +244,6 @@ fn keys(node: Node<'_>, is_wanted: impl Fn(Kind) -> bool) -> Vec<String> {
 fn shortened(text: &str) -> String {
     text.chars().take(60).map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
+
+#[cfg(test)]
+mod tests;

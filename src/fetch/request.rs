@@ -3,7 +3,7 @@
 use std::fmt;
 
 use bytes::Bytes;
-use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use serde_json::{Map, Value};
 use url::{Url, form_urlencoded};
 
@@ -54,6 +54,11 @@ impl Request {
         for (name, value) in seen {
             self.headers.append(name, value.clone());
         }
+    }
+
+    /// Asks for answers of these types, unless the resource has a word of its own on that.
+    pub(super) fn accept(&mut self, types: &'static str) {
+        self.own_headers.entry(ACCEPT).or_insert(HeaderValue::from_static(types));
     }
 
     /// The same as a GET of `url`, without a body: what most redirects lead to.

@@ -9,11 +9,11 @@ use std::{
 };
 
 use async_trait::async_trait;
-use reqwest::header::HeaderMap;
+use reqwest::{StatusCode, header::HeaderMap};
 use url::Url;
 
 use super::{error::FetchError, request::Request};
-use crate::{environment::Environment, json::Document, report::Reporter, secret::Redactor};
+use crate::{environment::Environment, json::Document, plan::AnswerPlan, report::Reporter, secret::Redactor};
 
 /// Sends requests until they are answered.
 #[async_trait]
@@ -50,12 +50,29 @@ impl Notices {
     }
 }
 
-/// A successful answer.
+/// An answer that ended its request.
 pub(super) struct Response {
+    /// Null where a rule took the answer for no page.
     pub document: Document,
     pub headers: HeaderMap,
     /// Of the decoded body.
     pub bytes: u64,
+    pub ruled: Option<Ruled>,
+}
+
+impl Response {
+    /// An answer that stands for no records.
+    pub(super) fn nothing(headers: HeaderMap, bytes: u64, ruled: Option<Ruled>) -> Self {
+        Self { document: Document::null(), headers, bytes, ruled }
+    }
+}
+
+/// What the config's `response_actions` made of an answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Ruled {
+    Ignored(StatusCode),
+    /// With what the user is told about it.
+    Stopped(Option<String>),
 }
 
 /// What a client was given from outside, shared with the drivers that use it.
@@ -77,6 +94,8 @@ impl fmt::Debug for Surroundings {
 pub(super) struct Scope {
     pub resource: Arc<str>,
     pub counters: Arc<Counters>,
+    /// How its answers are read.
+    pub answers: Arc<AnswerPlan>,
 }
 
 /// Counts what goes over the wire for one resource, pages asked for in vain included.

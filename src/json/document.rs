@@ -10,6 +10,8 @@ pub const MAX_BODY: usize = (1 << 31) - 1;
 /// Containers nested deeper than this are a syntax error.
 pub const MAX_DEPTH: usize = 1_000;
 
+const NULL: &str = "null";
+
 const ESCAPED: u32 = 1 << 31;
 
 /// A JSON text and its tape.
@@ -63,6 +65,12 @@ impl Document {
         let tape = Scanner::new(&body).scan()?;
         let body = String::from_utf8(body).map_or_else(|error| Body::Bytes(error.into_bytes()), Body::Text);
         Ok(Self { body, tape })
+    }
+
+    /// The document `null`.
+    pub fn null() -> Self {
+        let end = NULL.len() as u32;
+        Self { body: Body::Text(NULL.to_owned()), tape: vec![Entry { start: 0, end }] }
     }
 
     pub fn root(&self) -> Node<'_> {
@@ -128,6 +136,11 @@ impl<'a> Node<'a> {
     /// The place in the tape, for keeping: [`Document::node`] gives the node again.
     pub fn index(self) -> u32 {
         self.index
+    }
+
+    /// Where in the document's bytes the value starts.
+    pub fn offset(self) -> usize {
+        self.span().0
     }
 
     pub fn kind(self) -> Kind {

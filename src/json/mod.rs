@@ -11,6 +11,7 @@
 //! a bad escape, broken UTF-8 or a `NaN` is a mismatch of that value and never takes its page down.
 
 mod document;
+mod query;
 mod selector;
 mod string;
 

@@ -1,23 +1,37 @@
-//! Paths into a document, in the forms users write them: `data.items`, `$.data['odd.key']`, `results[0].rows[*]`.
+//! Paths into a document, in the forms users write them: `data.items`, `$.data['odd.key']`, `$.results[?@.open].rows[*]`.
+//!
+//! ```text
+//! data.items[*].rows[?@.id > 3]
+//! └── steps ┘└───── query ─────┘   followed on the tape; asked of the part that the steps lead to
+//! ```
+//!
+//! A path of keys and indexes has no query, and costs no more than its steps. Wildcards, slices, filters, unions and `..` are
+//! JSONPath's, and may match several values.
+
+mod parse;
 
 use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Kind, Node};
+use self::parse::{Parsed, parse};
+use super::{Kind, Node, query::Query};
 
-/// A path from a document's root to one value. Serialises as its text.
+/// A path from a document's root to one value or to several. Serialises as its text.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Selector {
     text: String,
     steps: Vec<Step>,
+    query: Option<Query>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Step {
     Key(String),
     Index(usize),
+    /// 1 is the last element.
+    FromEnd(usize),
 }
 
 /// Why a text is no selector.
@@ -32,27 +46,55 @@ pub struct SelectorError {
 impl Selector {
     /// `$`, the document itself.
     pub fn root() -> Self {
-        Self { text: "$".into(), steps: Vec::new() }
+        Self { text: "$".into(), steps: Vec::new(), query: None }
     }
 
     pub fn is_root(&self) -> bool {
-        self.steps.is_empty()
+        self.steps.is_empty() && self.query.is_none()
     }
 
-    /// The keys of the path, outermost first; `None` if there is an index among them.
+    /// Whether it may match several values.
+    pub fn is_query(&self) -> bool {
+        self.query.is_some()
+    }
+
+    /// The keys of the path, outermost first; `None` if there is anything else in it.
     pub fn keys(&self) -> Option<Vec<String>> {
         let key = |step: &Step| match step {
             Step::Key(key) => Some(key.clone()),
-            Step::Index(_) => None,
+            Step::Index(_) | Step::FromEnd(_) => None,
         };
-        self.steps.iter().map(key).collect()
+        self.steps.iter().map(key).collect::<Option<_>>().filter(|_| self.query.is_none())
     }
 
-    /// The value at this path below `node`.
+    /// The value at this path below `node`; of several the first in document order.
     pub fn find<'a>(&self, node: Node<'a>) -> Option<Node<'a>> {
+        let found = self.follow(node)?;
+        match &self.query {
+            None => Some(found),
+            Some(query) => query.find_all(found).into_iter().next(),
+        }
+    }
+
+    /// All values at this path below `node`, in document order.
+    pub fn find_all<'a>(&self, node: Node<'a>) -> Vec<Node<'a>> {
+        match (self.follow(node), &self.query) {
+            (Some(found), Some(query)) => query.find_all(found),
+            (found, _) => found.into_iter().collect(),
+        }
+    }
+
+    /// Whether the records may stand here, and just happen to be none: a path that leads nowhere is another thing.
+    pub fn may_find_nothing(&self, node: Node<'_>) -> bool {
+        let (Some(found), Some(query)) = (self.follow(node), &self.query) else { return false };
+        query.may_find_nothing(found)
+    }
+
+    fn follow<'a>(&self, node: Node<'a>) -> Option<Node<'a>> {
         self.steps.iter().try_fold(node, |node, step| match step {
             Step::Key(key) => node.get(key),
             Step::Index(index) => node.items().nth(*index),
+            Step::FromEnd(back) => node.items().nth(node.items().count().checked_sub(*back)?),
         })
     }
 
@@ -90,92 +132,8 @@ impl FromStr for Selector {
     type Err = SelectorError;
 
     fn from_str(text: &str) -> Result<Self, SelectorError> {
-        let mut parser = Parser { text, at: 0, steps: Vec::new() };
-        parser.path()?;
-        Ok(Self { text: text.to_owned(), steps: parser.steps })
-    }
-}
-
-struct Parser<'a> {
-    text: &'a str,
-    at: usize,
-    steps: Vec<Step>,
-}
-
-impl Parser<'_> {
-    fn path(&mut self) -> Result<(), SelectorError> {
-        if self.text.is_empty() {
-            return Err(self.error("a path was expected, such as `data` or `$`"));
-        }
-        let rooted = self.text == "$" || self.text.starts_with("$.") || self.text.starts_with("$[");
-        if rooted {
-            self.at = 1;
-        } else if !self.text.starts_with('[') {
-            self.key()?;
-        }
-        while self.at < self.text.len() {
-            match self.rest().as_bytes()[0] {
-                b'.' => {
-                    self.at += 1;
-                    self.key()?;
-                }
-                _ => self.bracket()?,
-            }
-        }
-        Ok(())
-    }
-
-    fn key(&mut self) -> Result<(), SelectorError> {
-        let end = self.rest().find(['.', '[']).unwrap_or(self.rest().len());
-        let key = self.rest()[..end].to_owned();
-        if key.is_empty() {
-            return Err(self.error("a key was expected here; `..` is not supported yet"));
-        }
-        if key == "*" {
-            return Err(self.error("`*` is supported at the end only, as `[*]`"));
-        }
-        self.at += end;
-        self.steps.push(Step::Key(key));
-        Ok(())
-    }
-
-    fn bracket(&mut self) -> Result<(), SelectorError> {
-        let rest = &self.text[self.at..];
-        if !rest.starts_with('[') {
-            return Err(self.error("a `.` or `[` was expected here"));
-        }
-        if rest == "[*]" {
-            // All elements of the list: the list itself, to whoever takes its elements.
-            self.at = self.text.len();
-            return Ok(());
-        }
-        let quote = rest[1..].chars().next();
-        if let Some(quote @ ('\'' | '"')) = quote {
-            return self.quoted(quote);
-        }
-        let close = rest.find(']').ok_or_else(|| self.error("this bracket is never closed"))?;
-        let index = rest[1..close]
-            .parse()
-            .map_err(|_| self.error("an index, a key in quotes or a final `[*]` was expected"))?;
-        self.at += close + 1;
-        self.steps.push(Step::Index(index));
-        Ok(())
-    }
-
-    fn quoted(&mut self, quote: char) -> Result<(), SelectorError> {
-        let inside = &self.text[self.at + 2..];
-        let end = inside.find(&format!("{quote}]")).ok_or_else(|| self.error("this bracket is never closed"))?;
-        self.steps.push(Step::Key(inside[..end].to_owned()));
-        self.at += 2 + end + 2;
-        Ok(())
-    }
-
-    fn rest(&self) -> &str {
-        &self.text[self.at..]
-    }
-
-    fn error(&self, message: &str) -> SelectorError {
-        SelectorError { message: message.to_owned(), offset: self.at }
+        let Parsed { steps, query } = parse(text)?;
+        Ok(Self { text: text.to_owned(), steps, query })
     }
 }
 
@@ -184,22 +142,117 @@ mod tests {
     use super::*;
     use crate::json::Document;
 
-    fn find(selector: &str) -> Option<String> {
-        let text = r#"{"data": {"items": [{"id": 7}, {"id": 8}]}, "a.b": {"@count": "12"}, "$x": 1}"#;
+    const TEXT: &str = r#"{"data": {"items": [{"id": 7, "t": "a"}, {"id": 8, "t": "b"}, {"id": 9.10, "t": "a"}]},
+        "a.b": {"@count": "12"}, "$x": 1, "odd key": {"y z": 2}, "@odata.nextLink": "next", "@odata.count": 3,
+        "groups": {"x": {"rows": [{"id": 1}, {"id": 2}]}, "y": {"rows": []}, "z": {"rows": [{"id": 3}]}}}"#;
+
+    fn find_in(text: &str, selector: &str) -> Option<String> {
         let document = Document::parse(text.into()).unwrap();
-        let selector: Selector = selector.parse().unwrap();
+        let selector: Selector = selector.parse().unwrap_or_else(|error| panic!("{selector}: {error:?}"));
         selector.find(document.root()).map(|node| String::from_utf8_lossy(node.raw()).into_owned())
+    }
+
+    fn find(selector: &str) -> Option<String> {
+        find_in(TEXT, selector)
+    }
+
+    fn all_in(text: &str, selector: &str) -> Vec<String> {
+        let document = Document::parse(text.into()).unwrap();
+        let selector: Selector = selector.parse().unwrap_or_else(|error| panic!("{selector}: {error:?}"));
+        let found = selector.find_all(document.root());
+        found.into_iter().map(|node| String::from_utf8_lossy(node.raw()).into_owned()).collect()
     }
 
     #[test]
     fn dotted_and_jsonpath_forms_find_the_same_value() {
-        for selector in ["data.items[1].id", "$.data.items[1].id", "$['data'][\"items\"][1].id"] {
+        for selector in ["data.items[1].id", "$.data.items[1].id", "$['data'][\"items\"][1].id", "data.items.[1].id"] {
             assert_eq!(find(selector).unwrap(), "8", "{selector}");
         }
         assert_eq!(find("data.items[*]"), find("data.items"));
         assert_eq!(find("['a.b'].@count").unwrap(), "\"12\"");
         assert_eq!(find("$x").unwrap(), "1");
         assert_eq!(find("data.nothing.there"), None);
+    }
+
+    #[test]
+    fn keys_may_be_quoted_in_a_dotted_path_and_an_annotation_of_odata_is_one_key() {
+        for selector in ["'odd key'.'y z'", "$.'odd key'['y z']", "odd key.\"y z\"", "$[\"odd key\"].y z"] {
+            assert_eq!(find(selector).unwrap(), "2", "{selector}");
+        }
+        for selector in ["@odata.nextLink", "$.@odata.nextLink", "'@odata.nextLink'", "$['@odata.nextLink']"] {
+            assert_eq!(find(selector).unwrap(), "\"next\"", "{selector}");
+        }
+        assert_eq!(find("'a.b'.@count").unwrap(), "\"12\"");
+        let escaped = Document::parse(br#"{"it's": {"a\\b": 1}}"#.to_vec()).unwrap();
+        let selector: Selector = r"$['it\'s']['a\\b']".parse().unwrap();
+        assert_eq!(selector.find(escaped.root()).unwrap().raw(), b"1");
+    }
+
+    #[test]
+    fn an_index_may_count_from_the_end() {
+        assert_eq!(find("data.items[-1].id").unwrap(), "9.10");
+        assert_eq!(find("data.items[-3].id").unwrap(), "7");
+        assert_eq!(find("data.items[-4].id"), None);
+    }
+
+    #[test]
+    fn a_query_finds_all_that_match_in_document_order_as_the_api_wrote_them() {
+        let table: [(&str, &[&str]); 12] = [
+            ("data.items[*].id", &["7", "8", "9.10"]),
+            ("$.data.items[?@.t == \"a\"].id", &["7", "9.10"]),
+            ("data.items[?(@.id > 7 && @.t == 'a')].id", &["9.10"]),
+            ("$..id", &["7", "8", "9.10", "1", "2", "3"]),
+            ("groups.*.rows[*]", &[r#"{"id": 1}"#, r#"{"id": 2}"#, r#"{"id": 3}"#]),
+            ("groups.*.rows", &[r#"[{"id": 1}, {"id": 2}]"#, "[]", r#"[{"id": 3}]"#]),
+            ("data.items[1:].id", &["8", "9.10"]),
+            ("data.items[-2:].id", &["8", "9.10"]),
+            ("data.items[::2].id", &["7", "9.10"]),
+            ("data.items[2,0,0].id", &["7", "9.10"]),
+            ("groups['x','z'].rows[0].id", &["1", "3"]),
+            ("nothing[*].id", &[]),
+        ];
+        for (selector, expected) in table {
+            assert_eq!(all_in(TEXT, selector), expected, "{selector}");
+        }
+        assert_eq!(find("$..id").unwrap(), "7");
+    }
+
+    #[test]
+    fn a_query_that_finds_nothing_is_told_from_one_that_leads_nowhere() {
+        let text = r#"{"empty": [], "rows": [{"a": [], "t": 1}]}"#;
+        let document = Document::parse(text.into()).unwrap();
+        let may = |selector: &str| selector.parse::<Selector>().unwrap().may_find_nothing(document.root());
+        assert!(["empty[*].x", "rows[*].a[*]", "rows[?@.t == 2]", "rows[1:].a"].map(may).iter().all(|may| *may));
+        assert!(["nothing[*].x", "rows[*].b[*]", "rows[*].b", "$..b", "b"].map(may).iter().all(|may| !*may));
+    }
+
+    #[test]
+    fn a_filter_may_look_at_the_root_and_call_the_functions_of_the_standard() {
+        let text = r#"{"wanted": "b", "rows": [{"t": "a"}, {"t": "b"}, {"t": "cc"}]}"#;
+        assert_eq!(all_in(text, "rows[?@.t == $.wanted]"), [r#"{"t": "b"}"#]);
+        assert_eq!(all_in(text, "rows[?length(@.t) == 2]"), [r#"{"t": "cc"}"#]);
+        assert_eq!(all_in(text, "rows[?match(@.t, '[ab]')].t"), ["\"a\"", "\"b\""]);
+    }
+
+    #[test]
+    fn of_duplicate_keys_the_last_counts_for_a_query_too_and_digits_and_broken_values_stay() {
+        assert_eq!(all_in(r#"{"r": {"a": [1], "b": [2], "a": [3]}}"#, "r.*"), ["[3]", "[2]"]);
+        let text = r#"[{"n": 9007199254740993, "x": NaN}, {"n": 0.10000000000000000001, "x": "\ud800"}]"#;
+        assert_eq!(all_in(text, "$[?@.n > 1]"), [r#"{"n": 9007199254740993, "x": NaN}"#]);
+        assert_eq!(all_in(text, "$[1:2].n"), ["0.10000000000000000001"]);
+    }
+
+    #[test]
+    fn a_selector_tells_what_it_is_and_reads_back_from_its_text() {
+        let parse = |text: &str| text.parse::<Selector>().unwrap();
+        assert!(parse("$").is_root() && !parse("$[*].a").is_root() && parse("$[*]").is_root());
+        assert!(parse("a[*].b").is_query() && !parse("a[0].b[*]").is_query());
+        assert_eq!(parse("a.'b.c'").keys(), Some(vec!["a".to_owned(), "b.c".to_owned()]));
+        assert_eq!((parse("a[-1]").keys(), parse("a[*].b").keys()), (None, None));
+        for text in ["a.b[0]", "$..a[?@.b == 'c']"] {
+            let selector = parse(text);
+            assert_eq!(String::from(selector.clone()).parse::<Selector>().unwrap(), selector);
+        }
     }
 
     #[test]
@@ -212,7 +265,8 @@ mod tests {
     #[test]
     fn what_is_no_path_is_told_with_its_offset() {
         let offset = |text: &str| text.parse::<Selector>().unwrap_err().offset;
-        assert_eq!(["", "a..b", "a[", "a['b", "a[?(@.x)]", "a[*].b", "a.*"].map(offset), [0, 2, 1, 1, 1, 1, 2]);
-        assert_eq!(["['a']]", "['a']é", "$['a']b"].map(offset), [5, 5, 6]);
+        assert_eq!(["", "a.", "a..", "a[", "a['b", "$.a['b'", "'a"].map(offset), [0, 2, 3, 1, 1, 3, 0]);
+        assert_eq!(["['a']]", "['a']é", "$['a']b", "'a'b"].map(offset), [5, 5, 6, 3]);
+        assert_eq!(["ab[?@.x = 1]", "a[*].b[1:x]", "a[]", "$[?$.a[*] == 1]"].map(offset), [7, 8, 1, 9]);
     }
 }

@@ -4,6 +4,7 @@
 //! Config (what the user wrote, with places) ──resolve──► Plan ──► stages (each reads its own part, none reads the config)
 //! ```
 
+mod answer;
 mod auth;
 mod convert;
 mod cursor;
@@ -14,6 +15,7 @@ pub mod reader;
 pub(crate) mod request;
 mod resolve;
 mod signing;
+mod step;
 mod template;
 mod trust;
 
@@ -29,6 +31,7 @@ use crate::{
     store::Destination,
 };
 
+pub use answer::{Action, AnswerPlan, CsvPlan, ResponseAction, ResponseFormat};
 pub use auth::{
     ApiKeyLocation, AuthPlan, ClientAuth, ClientCredentialsPlan, JwtBearerPlan, LoginBody, Placement, RefreshTokenPlan,
     SessionPlan, TokenClient, TokenSource,
@@ -43,6 +46,7 @@ pub use paginator::{CursorPlan, OffsetPlan, OnDrift, PageNumberPlan, PaginatorPl
 pub use request::{BindError, Bindings, BodyPlan, BoundBody, BoundRequest, JsonTemplate, Method, RequestPlan};
 pub use resolve::{Overrides, resolve};
 pub use signing::{KeyError, SigningAlgorithm, SigningKey};
+pub use step::{ProcessingStep, StepOperation};
 pub use template::{IncrementalValue, Reference, Template, TemplateError};
 pub use trust::{AllowedHost, TlsPlan};
 
@@ -120,6 +124,8 @@ pub struct ResourcePlan {
     pub paginator: PaginatorPlan,
     /// `None`: found out from the first page.
     pub data_selector: Option<Selector>,
+    pub answers: AnswerPlan,
+    pub processing_steps: Vec<ProcessingStep>,
     /// Whether a page in which `data_selector` finds nothing is one without records; else it is an error.
     pub allow_missing_data: bool,
     pub on_drift: OnDrift,

@@ -8,6 +8,7 @@
 //! Each part is resolved whatever is wrong with the others; `None` from a part means that the reason has been reported. A plan
 //! comes out only where nothing has.
 
+mod answer;
 mod auth;
 mod client;
 mod columns;

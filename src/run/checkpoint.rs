@@ -193,8 +193,10 @@ fn fingerprint(
         data_selector,
         allow_missing_data,
         on_drift,
+        answers,
         max_pages,
         incremental,
+        processing_steps,
         schema,
         inference,
         naming,
@@ -217,8 +219,8 @@ fn fingerprint(
     let own = request.headers.iter().map(|(name, value)| (name.to_string(), value.expose().to_string()));
     let headers = (shared.map(told).collect::<Vec<_>>(), own.map(told).collect::<Vec<_>>());
     let client = (&source.base_url, &source.auth, headers);
-    let pages = (request, paginator, data_selector, allow_missing_data, on_drift, max_pages, incremental, range);
-    let rows = (schema, inference, naming, contract);
+    let pages = (request, paginator, data_selector, allow_missing_data, answers, on_drift, max_pages);
+    let rows = (incremental, range, processing_steps, schema, inference, naming, contract);
     let keys = (write_disposition, merge, primary_key, dedup, dedup_sort);
     let files = (name, table, partition_by, parquet, memory);
     let plan = serde_json::to_vec(&(env!("CARGO_PKG_VERSION"), client, pages, rows, keys, files));

@@ -21,9 +21,10 @@ use super::{RunError, inferring, pipeline::Staged, shape::partition_spec};
 use crate::{
     commit::{Attempt, TableSnapshot},
     decode::{DecodeError, Decoder, Seen, Sieve},
-    error::Result,
+    error::{Error, Result},
     model::{Batch, DataFile, EncodedFile, Page, StagedFile, UndeclaredField},
     plan::{ResourcePlan, TableFormatKind, WriteDisposition, inference::limits},
+    process::Processor,
     schema::{
         Column, ColumnType, ColumnsContract, SchemaChange, Source, TableSchema,
         change::{self, side_by_side},
@@ -160,6 +161,7 @@ fn within_limit(resource: &ResourcePlan, base: &TableSnapshot) -> Result<(), Run
 pub(super) struct Evolving {
     resource: Box<ResourcePlan>,
     format: TableFormatKind,
+    processor: Arc<Processor>,
     decoder: Arc<Decoder>,
     /// Takes records out before they are decoded.
     sieve: Option<Arc<Sieve>>,
@@ -180,7 +182,7 @@ pub(super) struct Reading {
     shapes: usize,
     /// What its records tell of the cursor.
     seen: Option<Seen>,
-    decoded: Result<Batch, DecodeError>,
+    decoded: Result<Batch>,
 }
 
 /// A page whose turn has come.
@@ -203,7 +205,9 @@ impl Evolving {
         let refused = kept_schema(resource, base).and_then(|_| within_limit(resource, base).err());
         let is_fixed = format == TableFormatKind::Delta && base.version > 0;
         let resource = Box::new(resource.clone());
-        Self { resource, format, decoder: Arc::new(decoder), sieve, refused, is_fixed, shapes: 0 }
+        let processor = Arc::new(Processor::new(&resource.name, &resource.processing_steps));
+        let decoder = Arc::new(decoder);
+        Self { resource, format, processor, decoder, sieve, refused, is_fixed, shapes: 0 }
     }
 
     /// Goes on with the schema that a run that died had come to.
@@ -218,21 +222,17 @@ impl Evolving {
         Ok(())
     }
 
-    /// Decodes a page on a thread of the pool, with the schema of this moment.
+    /// Processes and decodes a page on a thread of the pool, with the schema of this moment.
     pub(super) fn spawn(&self, page: Page) -> JoinHandle<Reading> {
         let (decoder, sieve) = (Arc::clone(&self.decoder), self.sieve.clone());
         let (evolves, columns, shapes) = (self.evolves(), self.resource.schema.columns.len(), self.shapes);
-        spawn_blocking(move || {
-            let sifted = match sieve {
-                Some(sieve) => sieve.sift(page).map(|(page, seen)| (page, Some(seen))),
-                None => Ok((page, None)),
-            };
-            let (page, seen) = match sifted {
-                Ok(sifted) => sifted,
-                Err(error) => return Reading { page: None, columns, shapes, seen: None, decoded: Err(error) },
-            };
-            let decoded = decoder.decode(&page);
-            Reading { page: evolves.then(|| Arc::new(page)), columns, shapes, seen, decoded }
+        let processor = Arc::clone(&self.processor);
+        spawn_blocking(move || match prepared(page, &processor, sieve.as_deref()) {
+            Ok((page, seen)) => {
+                let decoded = decoder.decode(&page).map_err(Error::from);
+                Reading { page: evolves.then(|| Arc::new(page)), columns, shapes, seen, decoded }
+            }
+            Err(error) => Reading { page: None, columns, shapes, seen: None, decoded: Err(error) },
         })
     }
 
@@ -349,6 +349,15 @@ impl Evolving {
         }
         let is_key = self.resource.partition_by.iter().any(|field| is_taken(&field.key));
         is_key.then(|| "a partition key has that name".to_owned())
+    }
+}
+
+/// A page whose records are as the steps make them, without those that the cursor leaves out.
+fn prepared(page: Page, processor: &Processor, sieve: Option<&Sieve>) -> Result<(Page, Option<Seen>)> {
+    let page = processor.process(page)?;
+    match sieve {
+        Some(sieve) => sieve.sift(page).map(|(page, seen)| (page, Some(seen))).map_err(Error::from),
+        None => Ok((page, None)),
     }
 }
 

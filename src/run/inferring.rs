@@ -29,6 +29,7 @@ use crate::{
     json::Kind,
     model::Page,
     plan::{Inference, ResourcePlan, TableFormatKind, inference::limits},
+    process::Processor,
     schema::{Observed, TableSchema},
 };
 
@@ -89,29 +90,40 @@ pub(super) fn columns_of(
 }
 
 /// Looks at pages until there are enough records, or as many bytes as may be held. The pages stay to be handed on.
-pub(super) async fn observe(pages: &mut PutBack, inference: &Inference, memory: u64) -> Result<Observed> {
+///
+/// # Errors
+/// What [`PutBack::take`] and [`Processor::process`] say of a page.
+pub(super) async fn observe(
+    pages: &mut PutBack,
+    inference: &Inference,
+    processor: Processor,
+    memory: u64,
+) -> Result<Observed> {
+    let processor = Arc::new(processor);
     let (mut observed, mut held) = (Observed::default(), 0);
     while observed.records() < inference.rows && held < memory {
         let Some(page) = pages.take().await else { break };
         let page = page?;
         held += page.document.bytes().len() as u64;
-        observed = add_records(observed, page).await?;
+        observed = add_records(observed, page.clone(), &processor).await?;
     }
     Ok(observed)
 }
 
-async fn add_records(mut observed: Observed, page: &Page) -> Result<Observed, RunError> {
-    let Some(index) = page.records else { return Ok(observed) };
-    let document = Arc::clone(&page.document);
+/// What `processing_steps` make of a page shows the columns; the page itself is handed on as it came.
+async fn add_records(mut observed: Observed, page: Page, processor: &Arc<Processor>) -> Result<Observed> {
+    let processor = Arc::clone(processor);
     let added = spawn_blocking(move || {
-        let records = document.node(index);
+        let page = processor.process(page)?;
+        let Some(index) = page.records else { return Ok(observed) };
+        let records = page.document.node(index);
         match records.kind() {
             Kind::Array => records.items().for_each(|record| observed.add(record)),
             _ => observed.add(records),
         }
-        observed
+        Ok(observed)
     });
-    added.await.map_err(|_| RunError::Observing)
+    added.await.map_err(|_| RunError::Observing)?
 }
 
 impl Export<'_> {
@@ -149,10 +161,14 @@ impl Export<'_> {
         Inferred { resource: self.resource.name.clone(), result: self.first_columns().await }
     }
 
+    fn processor(&self) -> Processor {
+        Processor::new(&self.resource.name, &self.resource.processing_steps)
+    }
+
     async fn first_columns(&self) -> Result<(TableSchema, u64)> {
         let Some(inference) = &self.resource.inference else { return Ok((self.resource.schema.clone(), 0)) };
         let mut pages = PutBack::new(self.pages(None)?);
-        let observed = observe(&mut pages, inference, self.memory / PAGES_PART).await?;
+        let observed = observe(&mut pages, inference, self.processor(), self.memory / PAGES_PART).await?;
         if observed.records() == 0 {
             return Err(RunError::NoRecords { resource: self.resource.name.clone() }.into());
         }
@@ -168,7 +184,7 @@ impl Export<'_> {
         base: &TableSnapshot,
         counters: &mut Counters,
     ) -> Result<Option<ResourcePlan>> {
-        let observed = observe(pages, inference, self.memory / PAGES_PART).await?;
+        let observed = observe(pages, inference, self.processor(), self.memory / PAGES_PART).await?;
         let columns = match (&base.schema, observed.records()) {
             (None, 0) => return Ok(None),
             (Some(recorded), 0) => recorded.clone(),

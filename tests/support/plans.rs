@@ -5,8 +5,9 @@ use std::time::Duration;
 use restlake::{
     json::Selector,
     plan::{
-        AuthPlan, Bindings, BoundRequest, CheckpointPlan, ClientPlan, Compression, MergePlan, OffsetPlan, OnDrift,
-        PageNumberPlan, PaginatorPlan, ParquetPlan, RequestPlan, ResourcePlan, RetryPlan, TlsPlan, WriteDisposition,
+        AnswerPlan, AuthPlan, Bindings, BoundRequest, CheckpointPlan, ClientPlan, Compression, MergePlan, OffsetPlan,
+        OnDrift, PageNumberPlan, PaginatorPlan, ParquetPlan, RequestPlan, ResourcePlan, RetryPlan, TlsPlan,
+        WriteDisposition,
     },
     schema::{Contract, Naming, TableSchema},
 };
@@ -47,6 +48,8 @@ pub fn resource(base_url: &Url, path: &str, paginator: PaginatorPlan) -> Resourc
         request: RequestPlan::get(base_url.clone(), path),
         paginator,
         data_selector: Some(selector("data")),
+        answers: AnswerPlan::default(),
+        processing_steps: Vec::new(),
         allow_missing_data: false,
         on_drift: OnDrift::Warn,
         max_pages: None,

@@ -1,7 +1,9 @@
 //! `resources[…]` and `resource_defaults`.
 
 use super::{
-    COUNT, DURATION, Field, Grammar, POSITIVE, SELECTOR, SIZE, Shape, Table, Union, field, ignored,
+    COUNT, DURATION, Field, Grammar, POSITIVE, SELECTOR, SIZE, Shape, Table, Union,
+    answer::{ACTIONS, CSV, FORMAT, STEPS},
+    field, ignored,
     incremental::{INCREMENTAL, INCREMENTAL_PARAM},
     known, later, later_word,
     paginator::{ON_DRIFT, ON_DRIFT_DOC, PAGINATOR},
@@ -50,7 +52,7 @@ const FIELDS: &[Field] = &[
     field("rewrite_limit", SIZE, REWRITE_LIMIT),
     field("compact", COMPACT, COMPACT_DOC),
     field("allow_missing_data", Shape::Bool, ALLOW_MISSING_DATA).or("false"),
-    later("processing_steps", "filtering and changing records"),
+    field("processing_steps", STEPS, "What is done with each record before it is decoded."),
     later("include_from_parent", "fields of a parent's record"),
     later("incremental", "what `endpoint.incremental` says"),
     later("data_from", "the records of another resource"),
@@ -96,8 +98,10 @@ static ENDPOINT: Table = table(
         later("data", "the body of a POST"),
         later("headers", "headers of one resource"),
         later("auth", "credentials of one resource"),
-        later("response_actions", "what to do on certain answers"),
         field("incremental", Shape::Object(&INCREMENTAL), "Loads only what is new since the run before."),
+        field("format", FORMAT, "What the answers are. Default: what their Content-Type says, else JSON."),
+        field("csv", CSV, "How answers that are CSV are read."),
+        field("response_actions", ACTIONS, "What to do with certain answers."),
     ],
 );
 

@@ -54,7 +54,11 @@ impl Pages {
         }
         self.source.locate(fetched);
         let found = fetched.found.take();
-        found.unwrap_or_else(|| Found { located: Ok(crate::fetch::records::Located::Nothing), hashes: Vec::new() })
+        found.unwrap_or_else(|| Found {
+            located: Ok(crate::fetch::records::Located::Nothing),
+            gathered: None,
+            hashes: Vec::new(),
+        })
     }
 
     fn find_records(&mut self, fetched: &Fetched) {

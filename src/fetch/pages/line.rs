@@ -117,5 +117,5 @@ impl Line {
 }
 
 fn memory(outcome: &Outcome) -> u64 {
-    outcome.as_ref().map_or(0, |fetched| fetched.document.memory() as u64)
+    outcome.as_ref().map_or(0, Fetched::memory)
 }

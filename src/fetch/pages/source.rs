@@ -9,9 +9,9 @@ use crate::{
     fetch::{
         error::FetchError,
         paginate::{self, PageToken, PaginateError, Paginator},
-        records::{self, Located, RecordsError},
+        records::{Located, Locator, Placed, RecordsError, hashes},
         request::Request,
-        transport::{Scope, Transport},
+        transport::{Ruled, Scope, Transport},
     },
     json::{Document, Selector},
     plan::{PaginatorPlan, ResourcePlan, WriteDisposition},
@@ -29,8 +29,7 @@ pub(super) struct Source {
     pub key: Vec<Vec<String>>,
     /// Before the paginator's part.
     request: Request,
-    /// An object at the root is then a wrapper whose selector is missing.
-    is_paginated: bool,
+    locator: Locator,
     is_missing_allowed: bool,
 }
 
@@ -46,6 +45,8 @@ pub(super) struct Fetched {
     pub bytes: u64,
     /// `None` as long as nobody knows where to look.
     pub found: Option<Found>,
+    /// What `response_actions` made of it, if it is no page.
+    pub ruled: Option<Ruled>,
 }
 
 /// The records of a page.
@@ -53,27 +54,39 @@ pub(super) struct Fetched {
 pub(super) struct Found {
     /// An error here counts only if the page's turn comes.
     pub located: Result<Located, RecordsError>,
+    /// The document that the records stand in, if it is not the answer.
+    pub gathered: Option<Arc<Document>>,
     /// A hash of each record.
     pub hashes: Vec<u64>,
 }
 
 impl Source {
-    pub(super) fn new(transport: Arc<dyn Transport>, resource: &ResourcePlan, request: Request) -> Self {
+    pub(super) fn new(transport: Arc<dyn Transport>, resource: &ResourcePlan, mut request: Request) -> Self {
+        if let Some(accept) = resource.answers.accept {
+            request.accept(accept);
+        }
+        let is_paginated = !matches!(resource.paginator, PaginatorPlan::SinglePage | PaginatorPlan::Auto);
         Self {
             transport,
             paginator: paginate::from_plan(&resource.paginator).into(),
             selector: resource.data_selector.clone(),
-            scope: Scope { resource: resource.name.as_str().into(), counters: Arc::default() },
+            scope: Scope {
+                resource: resource.name.as_str().into(),
+                counters: Arc::default(),
+                answers: Arc::new(resource.answers.clone()),
+            },
             key: key_of(resource),
             request,
-            is_paginated: !matches!(resource.paginator, PaginatorPlan::SinglePage | PaginatorPlan::Auto),
+            locator: Locator::new(resource, is_paginated),
             is_missing_allowed: resource.allow_missing_data,
         }
     }
 
     /// `is_bare`: pages are lists and nothing else.
     pub(super) fn with_selector(&self, selector: Selector, is_bare: bool) -> Self {
-        Self { selector: Some(selector), is_paginated: self.is_paginated || is_bare, ..self.clone() }
+        let mut locator = self.locator.clone();
+        locator.is_paginated |= is_bare;
+        Self { selector: Some(selector), locator, ..self.clone() }
     }
 
     pub(super) fn with_paginator(&self, plan: &PaginatorPlan) -> Self {
@@ -89,8 +102,9 @@ impl Source {
         }
         let (asked, url) = (request.url.clone(), redactor.url(&request.url));
         let response = self.transport.fetch(request, &self.scope).await?;
+        let (bytes, ruled) = (response.bytes, response.ruled);
         let (document, headers) = (Arc::new(response.document), response.headers);
-        let mut fetched = Fetched { document, headers, asked, url, bytes: response.bytes, found: None };
+        let mut fetched = Fetched { document, headers, asked, url, bytes, ruled, found: None };
         self.locate(&mut fetched);
         Ok(fetched)
     }
@@ -98,13 +112,14 @@ impl Source {
     /// Looks for the records, if it is known where, and has not been done.
     pub(super) fn locate(&self, fetched: &mut Fetched) {
         let Some(selector) = self.selector.as_ref().filter(|_| fetched.found.is_none()) else { return };
-        let located = match records::locate(&fetched.document, selector, self.is_paginated) {
+        let Placed { located, gathered } = self.locator.locate(&fetched.document, selector);
+        let located = match located {
             Ok(Located::Missing) if self.is_missing_allowed => Ok(Located::Nothing),
             located => located,
         };
         let seen = located.as_ref().copied().unwrap_or(Located::Nothing);
-        let hashes = records::hashes(&fetched.document, seen, &self.key);
-        fetched.found = Some(Found { located, hashes });
+        let hashes = hashes(gathered.as_ref().unwrap_or(&fetched.document), seen, &self.key);
+        fetched.found = Some(Found { located, gathered: gathered.map(Arc::new), hashes });
     }
 
     /// A token as it may be kept, and followed with this resource's request.
@@ -115,6 +130,14 @@ impl Source {
             return Err(PaginateError::Elsewhere { origin: link.origin().ascii_serialization() });
         }
         Ok(PageToken::Link(self.transport.without_credentials(link, &self.scope)))
+    }
+}
+
+impl Fetched {
+    pub(super) fn memory(&self) -> u64 {
+        let gathered = self.found.as_ref().and_then(|found| found.gathered.as_ref());
+        let documents = [Some(&self.document), gathered];
+        documents.into_iter().flatten().map(|document| document.memory() as u64).sum()
     }
 }
 

@@ -21,7 +21,7 @@ use crate::{
     },
     json::{Document, Kind},
     plan::{
-        Bindings, CheckpointPlan, Compression, MergePlan, OffsetPlan, OnDrift, PageNumberPlan, ParquetPlan,
+        AnswerPlan, Bindings, CheckpointPlan, Compression, MergePlan, OffsetPlan, OnDrift, PageNumberPlan, ParquetPlan,
         RequestPlan, WriteDisposition,
     },
     report::Silent,
@@ -117,7 +117,7 @@ impl Memory {
         let more = if self.api.tells_more { more } else { String::new() };
         let body = format!(r#"{{"data":[{}]{more}{total}}}"#, data.join(","));
         let bytes = body.len() as u64;
-        Ok(Response { document: Document::parse(body.into()).unwrap(), headers: HeaderMap::new(), bytes })
+        Ok(Response { document: Document::parse(body.into()).unwrap(), headers: HeaderMap::new(), bytes, ruled: None })
     }
 }
 
@@ -189,6 +189,8 @@ fn resource(paginator: PaginatorPlan) -> ResourcePlan {
         request: RequestPlan::get(Url::parse("http://api").unwrap(), "rows"),
         paginator,
         data_selector: Some(selector("data")),
+        answers: AnswerPlan::default(),
+        processing_steps: Vec::new(),
         allow_missing_data: false,
         on_drift: OnDrift::Warn,
         max_pages: None,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use url::Url;
 
 use super::{
-    Overrides,
+    Overrides, answer,
     columns::Columns,
     delta, destination, disposition,
     incremental::Incremental,
@@ -55,6 +55,11 @@ pub fn resolve(resource: &Section<'_>, context: &Context<'_>, findings: &mut Fin
         Some(_) => inferred::open_rows(resource, context, findings),
         None => rows(resource, None, context, findings),
     };
+    let answers = match endpoint.is_broken() {
+        true => None,
+        false => answer::resolve(&endpoint, context.client, findings),
+    };
+    let processing_steps = answer::steps(resource, findings);
     let contract = schema::contract(resource);
     let upkeep = Places { resource, destination: context.destination, root: context.root };
     let (name, mut rows, paging) = (name?, rows?, paging?);
@@ -66,6 +71,8 @@ pub fn resolve(resource: &Section<'_>, context: &Context<'_>, findings: &mut Fin
         request: request?,
         paginator: paging.paginator,
         data_selector: paging.data_selector,
+        answers: answers?,
+        processing_steps: processing_steps?,
         allow_missing_data: paging.allow_missing_data,
         on_drift: paging.on_drift,
         max_pages: context.overrides.max_pages,

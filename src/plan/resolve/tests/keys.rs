@@ -46,6 +46,9 @@ fn location(table: &str) -> (&'static str, Value) {
         ),
         "window" => ("/resources/0/endpoint/incremental/window", json!({"step": "1d"})),
         "convert" => ("/resources/0/endpoint/incremental/convert", json!({"format": "%Y"})),
+        "processing_step" => ("/resources/0/processing_steps/0", Value::Null),
+        "csv" => ("/resources/0/endpoint/csv", json!({"columns": ["a"]})),
+        "response_action" => ("/resources/0/endpoint/response_actions/0", Value::Null),
         "column_hint" => ("/resources/0/columns/d", json!({})),
         "write_disposition" => ("/resources/0/write_disposition", json!({"disposition": "merge", "strategy": "scd2"})),
         "metadata_columns" => ("/resources/0/metadata_columns", json!({})),
@@ -179,6 +182,7 @@ fn table_cases(table: &str) -> Vec<(&'static str, Value, Value)> {
             ("max_rejects", json!(3), json!("3%")),
             ("partition_by", json!("s"), json!(["id", "s"])),
             ("dedup", json!(false), Value::Null),
+            ("processing_steps", json!([{"filter": ".a"}]), Value::Null),
             // Not alone: a config that exports nothing is refused.
             ("selected", json!(true), Value::Null),
             ("allow_missing_data", json!(true), Value::Null),
@@ -190,6 +194,9 @@ fn table_cases(table: &str) -> Vec<(&'static str, Value, Value)> {
             ("params", json!({"a": 1}), json!({"a": 2})),
             ("data_selector", json!("data"), json!("items")),
             ("paginator", json!("page_number"), Value::Null),
+            ("format", json!("ndjson"), json!("csv")),
+            ("csv", json!({"delimiter": ";"}), Value::Null),
+            ("response_actions", json!([{"status_code": 404, "action": "ignore"}]), Value::Null),
             ("allow_missing_data", json!(true), Value::Null),
             ("on_drift", json!("fail"), json!("refetch")),
             ("incremental", incremental(), Value::Null),
@@ -210,6 +217,24 @@ fn table_cases(table: &str) -> Vec<(&'static str, Value, Value)> {
         "convert" => vec![
             ("format", json!("%Y-%m-%d"), json!("epoch_ms")),
             ("timezone", json!("Europe/Berlin"), json!("+02:00")),
+        ],
+        "csv" => vec![
+            ("delimiter", json!(";"), json!("\t")),
+            ("quote", json!("'"), Value::Null),
+            ("header", json!(false), Value::Null),
+            ("columns", json!(["a"]), json!(["b"])),
+            ("null_values", json!("NA"), json!([])),
+        ],
+        "processing_step" => vec![
+            ("filter", json!(".a"), json!(".b")),
+            ("map", json!(".a"), json!(".c")),
+            ("yield_map", json!(".a"), json!(".b")),
+        ],
+        "response_action" => vec![
+            ("status_code", json!(404), json!("410")),
+            ("content", json!("gone"), json!("away")),
+            ("action", json!("retry"), json!("stop")),
+            ("message", json!("a"), Value::Null),
         ],
         "column_hint" => vec![
             ("data_type", json!("text"), Value::Null),
@@ -316,6 +341,11 @@ fn needs(table: &str, key: &str) -> Vec<(&'static str, Value)> {
             ("/resources/0/write_disposition", json!("merge")),
             ("/resources/0/endpoint/incremental", incremental()),
         ],
+        ("processing_step", _) => vec![("/resources/0/processing_steps", json!([{"map": ".b"}]))],
+        ("response_action", _) => {
+            let actions = json!([{"status_code": 500, "action": "fail"}]);
+            vec![("/resources/0/endpoint", json!({"response_actions": actions}))]
+        }
         _ => Vec::new(),
     }
 }

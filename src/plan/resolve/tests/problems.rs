@@ -220,7 +220,7 @@ fn what_was_filled_in_is_never_shown() {
         ("/client/timeout", json!("${KEY}")),
         ("/client/max_concurrency", json!("${KEY}")),
         ("/resources/0/write_disposition", json!("${KEY}")),
-        ("/resources/0/endpoint/data_selector", json!("a..${KEY}")),
+        ("/resources/0/endpoint/data_selector", json!("a[?${KEY}]")),
     ] {
         let problem = only(pointer, value);
         assert!(!problem.contains("from-env"), "{problem}");
@@ -390,4 +390,42 @@ fn credentials_in_the_destinations_url_are_refused_and_not_shown() {
             told(&format!("client: {{base_url: 'https://a.example'}}\nresources: []\ndestination: {{url: '{url}'}}\n"));
         assert!(!told.contains("hunter2") && told.contains("`destination.options`"), "{told}");
     }
+}
+
+#[test]
+fn response_actions_say_which_answers_they_are_for_and_are_no_functions() {
+    let actions = "/resources/0/endpoint";
+    let problem = |action: Value| only(actions, json!({"response_actions": [action]}));
+    assert!(problem(json!({"action": "ignore"})).contains("nothing says which answers this is for"));
+    assert!(problem(json!({"action": "ignore", "content": ""})).contains("nothing says which answers"));
+    assert!(problem(json!({"status_code": 404})).contains("`action` is missing"));
+    assert!(problem(json!({"status_code": 99, "action": "stop"})).contains("from 100 to 599"));
+    assert!(problem(json!({"status_code": "4xx", "action": "stop"})).contains("a status from 100 to 599"));
+    let message = problem(json!({"status_code": 404, "action": "ignore", "message": "m"}));
+    assert!(message.contains("tells no message"), "{message}");
+    let dumped = problem(json!("<function set_encoding at 0x7f>"));
+    assert!(dumped.contains("response_actions[0]") && dumped.contains("expected an object"), "{dumped}");
+    let dumped = problem(json!({"status_code": 200, "action": "<function f at 0x7f>"}));
+    assert!(dumped.contains("response_actions[0].action") && dumped.contains("`ignore`, `retry`"), "{dumped}");
+}
+
+#[test]
+fn csv_needs_names_and_a_format_that_is_csv() {
+    let problem = |endpoint: Value| only("/resources/0/endpoint", endpoint);
+    assert!(problem(json!({"csv": {"header": false}})).contains("nothing tells the columns' names"));
+    assert!(problem(json!({"csv": {"columns": ["a", "a"]}})).contains("the column `a` stands here twice"));
+    assert!(problem(json!({"csv": {}, "format": "ndjson"})).contains("and `format` is `ndjson`"));
+    assert!(problem(json!({"csv": {"delimiter": "ab"}})).contains("one ASCII character"));
+    assert!(problem(json!({"format": "xml"})).contains("expected `json`, `ndjson` or `csv`"));
+}
+
+#[test]
+fn programs_and_paths_are_compiled_where_they_stand() {
+    let step = |step: Value| only("/resources/0/processing_steps", json!([step]));
+    assert!(step(json!({"filter": ".a | foo"})).contains("jq knows no filter `foo`"));
+    assert!(step(json!({"map": "env.HOME"})).contains("a program sees its record and nothing else"));
+    assert!(step(json!({})).contains("this step does nothing"));
+    assert!(step(json!({"yield_map": "<function f at 0x7f>"})).contains("processing_steps[0].yield_map"));
+    let path = only("/resources/0/endpoint", json!({"data_selector": "data[?@.a = 1]"}));
+    assert!(path.contains("no JSONPath of RFC 9535"), "{path}");
 }

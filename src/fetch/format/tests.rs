@@ -1,0 +1,129 @@
+use reqwest::header::HeaderValue;
+
+use super::*;
+use crate::{
+    json::{Kind, StringError},
+    plan::CsvPlan,
+};
+
+fn typed(content_type: &'static str) -> HeaderMap {
+    HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static(content_type))])
+}
+
+fn plan(format: Option<ResponseFormat>) -> AnswerPlan {
+    AnswerPlan { format, ..AnswerPlan::default() }
+}
+
+fn csv_plan(csv: CsvPlan) -> AnswerPlan {
+    AnswerPlan { format: Some(ResponseFormat::Csv), csv, ..AnswerPlan::default() }
+}
+
+/// The document's text.
+fn text(body: &[u8], content_type: &'static str, plan: &AnswerPlan) -> String {
+    let document = read(body.to_vec(), &typed(content_type), plan, 1_000).unwrap();
+    String::from_utf8_lossy(document.root().raw()).into_owned()
+}
+
+fn wrong(body: &[u8], plan: &AnswerPlan) -> String {
+    match read(body.to_vec(), &HeaderMap::new(), plan, 200).unwrap_err() {
+        Unreadable::Syntax(cause) => cause,
+        other => format!("{other:?}"),
+    }
+}
+
+const NDJSON: Option<ResponseFormat> = Some(ResponseFormat::Ndjson);
+const CSV: Option<ResponseFormat> = Some(ResponseFormat::Csv);
+
+#[test]
+fn an_answer_is_what_its_type_says_unless_the_config_says_it() {
+    let lines = b"{\"id\":1}\n{\"id\":2}\n";
+    for content_type in ["application/x-ndjson", "application/jsonl", "Application/X-NDJSON; charset=utf-8"] {
+        assert_eq!(text(lines, content_type, &plan(None)), r#"[{"id":1},{"id":2}]"#, "{content_type}");
+    }
+    assert_eq!(text(b"id,n\n1,a\n", "text/csv; header=present", &plan(None)), r#"[{"id":"1","n":"a"}]"#);
+    assert_eq!(text(b" [1] ", "text/csv", &plan(Some(ResponseFormat::Json))), "[1]");
+    assert_eq!(text(b"id\n1\n", "text/plain", &plan(CSV)), r#"[{"id":"1"}]"#);
+    assert_eq!(text(lines, "application/json", &plan(NDJSON)), r#"[{"id":1},{"id":2}]"#);
+    assert_eq!(text(br#"{"a": 1}"#, "", &plan(None)), r#"{"a": 1}"#);
+}
+
+#[test]
+fn ndjson_takes_lines_as_they_are_and_skips_empty_ones() {
+    let body = b"\xEF\xBB\xBF{\"n\": 0.10000000000000000001}\r\n\r\n  \n[1,2]\n\"x\"";
+    assert_eq!(text(body, "", &plan(NDJSON)), r#"[{"n": 0.10000000000000000001},[1,2],"x"]"#);
+    assert_eq!(text(b"", "", &plan(NDJSON)), "[]");
+    let broken = read(b"{\"s\":\"\xff\"}\n{\"s\":\"b\"}".to_vec(), &HeaderMap::new(), &plan(NDJSON), 1_000).unwrap();
+    let strings: Vec<_> = broken.root().items().map(|item| item.get("s").unwrap().string()).collect();
+    assert_eq!(strings, [Err(StringError::Utf8), Ok("b".into())]);
+}
+
+#[test]
+fn a_bad_line_is_named() {
+    let line = |body: &[u8]| wrong(body, &plan(NDJSON));
+    assert_eq!(line(b"{\"a\":1}\n\n{\"a\":\n"), "not NDJSON, line 3: a value was expected");
+    assert_eq!(line(b"{\"a\":1}\noops\n{\"a\":2}"), "not NDJSON, line 2: a value was expected");
+    assert_eq!(line(b"{\"a\":1\n\"b\":2}"), "not NDJSON, line 2: it goes on with the value of the line before");
+    assert_eq!(line(b"1,2\n3"), "not NDJSON, line 1: there is more than one value");
+    assert_eq!(line(b"1\n2,3"), "not NDJSON, line 2: there is more than one value");
+}
+
+#[test]
+fn every_cell_of_csv_is_text_and_an_empty_one_is_null_unless_the_config_says_otherwise() {
+    let body = b"id,name,\"note, long\"\r\n1,\"a \"\"b\"\"\nc\",\r\n\r\n2,NA,\\\t\r\n";
+    let expected =
+        r#"[{"id":"1","name":"a \"b\"\u000ac","note, long":null},{"id":"2","name":"NA","note, long":"\\\u0009"}]"#;
+    assert_eq!(text(body, "", &plan(CSV)), expected);
+    let nulls = |null_values: &[&str]| {
+        let null_values = null_values.iter().map(|&null| null.to_owned()).collect();
+        text(b"a,b\n,NA\n", "", &csv_plan(CsvPlan { null_values, ..CsvPlan::default() }))
+    };
+    assert_eq!(nulls(&["NA"]), r#"[{"a":"","b":null}]"#);
+    assert_eq!(nulls(&["NA", ""]), r#"[{"a":null,"b":null}]"#);
+    assert_eq!(nulls(&[]), r#"[{"a":"","b":"NA"}]"#);
+    assert_eq!(text(b"a,b\n", "", &plan(CSV)), "[]");
+    assert_eq!(text(b"", "", &plan(CSV)), "[]");
+}
+
+#[test]
+fn delimiter_quote_header_and_columns_are_those_of_the_config() {
+    let read = |body: &[u8], change: fn(&mut CsvPlan)| {
+        let mut csv = CsvPlan::default();
+        change(&mut csv);
+        text(body, "", &csv_plan(csv))
+    };
+    assert_eq!(read(b"a\tb\n1\t2,3\n", |csv| csv.delimiter = b'\t'), r#"[{"a":"1","b":"2,3"}]"#);
+    assert_eq!(read(b"a,b\n'1,2',3\n", |csv| csv.quote = Some(b'\'')), r#"[{"a":"1,2","b":"3"}]"#);
+    assert_eq!(read(b"a\n\"1\n", |csv| csv.quote = None), r#"[{"a":"\"1"}]"#);
+    let named: fn(&mut CsvPlan) = |csv| csv.columns = vec!["x".into(), "y".into()];
+    assert_eq!(read(b"a,b\n1,2\n", named), r#"[{"x":"1","y":"2"}]"#);
+    assert_eq!(
+        read(b"1,2\n", |csv| (csv.header, csv.columns) = (false, vec!["x".into(), "y".into()])),
+        r#"[{"x":"1","y":"2"}]"#
+    );
+}
+
+#[test]
+fn csv_that_is_none_is_told_with_its_line() {
+    assert_eq!(wrong(b"a,b\n1,2\n3\n", &plan(CSV)), "not CSV, line 3: the number of cells is 1, and that of columns 2");
+    assert_eq!(wrong(&[b"a\n".repeat(200), b"1\n".repeat(100)].concat(), &plan(CSV)), "TooLarge");
+    let json = read(br#"{"error": "no"}"#.to_vec(), &typed("application/problem+json"), &plan(CSV), 100);
+    assert!(matches!(json, Err(Unreadable::Syntax(cause)) if cause == "not CSV but JSON"));
+}
+
+#[test]
+fn a_page_for_browsers_is_never_taken_for_records() {
+    for format in [None, NDJSON, CSV] {
+        assert_eq!(wrong(b"<!DOCTYPE html><p>log in</p>", &plan(format)), "Markup");
+        let told = read(b"log in".to_vec(), &typed("text/html; charset=utf-8"), &plan(format), 100);
+        assert!(matches!(told, Err(Unreadable::Markup)), "{format:?}");
+    }
+}
+
+#[test]
+fn broken_utf8_in_a_cell_is_a_matter_of_its_value() {
+    let document = read(b"a,b\n\xff,ok\n".to_vec(), &HeaderMap::new(), &plan(CSV), 100).unwrap();
+    let row = document.root().items().next().unwrap();
+    assert_eq!(row.kind(), Kind::Object);
+    assert_eq!(row.get("a").unwrap().string(), Err(StringError::Utf8));
+    assert_eq!(row.get("b").unwrap().string().unwrap(), "ok");
+}

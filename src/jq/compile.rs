@@ -1,0 +1,120 @@
+//! From a program's text to what jaq runs.
+
+use jaq_core::{
+    Compiler, Native, compile,
+    load::{
+        Arena, File, Lexer, Loader, Parser,
+        lex::Token,
+        parse::{Def, Term},
+        span,
+    },
+    native::Fun,
+};
+
+use super::{
+    ProgramError,
+    budget::{Kind, tick},
+    ticks,
+};
+
+pub(super) type Filter = compile::Filter<Native<Kind>>;
+
+/// What would reach out of the record: the environment, the clock and the time zone of the machine, its log, its process.
+const OUTSIDE: [&str; 7] = ["env", "now", "localtime", "strflocaltime", "debug_empty", "stderr_empty", "halt"];
+
+/// Definitions of jq that need one of these.
+const OUTSIDE_DEFINITIONS: [&str; 4] = ["debug", "stderr", "halt", "halt_error"];
+
+/// Goes on without calling anything; replaced by [`RANGE`].
+const UNCOUNTED: &str = "range";
+
+/// A definition that is called for each number, and so can be counted. It stands before all others, and uses none.
+const RANGE: &str = "def range($from; $to; $by):
+    def up: if . < $to then ., (. + $by | up) else {}[] end;
+    def down: if . > $to then ., (. + $by | down) else {}[] end;
+    def same: if . != $to then ., same else {}[] end;
+    $from | if $by > 0 then up elif $by < 0 then down else same end;";
+
+/// The program's name as a definition of ours.
+const MAIN: &str = "restlake_main";
+
+pub(super) fn compile(text: &str) -> Result<Filter, ProgramError> {
+    let body = ticks::within(parse(text)?);
+    let main = Def { name: MAIN, args: Vec::new(), body };
+    let arena = Arena::default();
+    let file = File { code: MAIN, path: () };
+    let mut all: Vec<Def<&str>> = definitions().map(ticks::in_definition).collect::<Vec<_>>();
+    all.push(main);
+    let modules = Loader::new(all).load(&arena, file).map_err(|_| broken("it cannot be loaded"))?;
+    Compiler::default().with_funs(natives()).compile(modules).map_err(|errors| {
+        let mut undefined = errors.into_iter().flat_map(|(_, errors)| errors);
+        undefined.next().map_or_else(|| broken("it cannot be compiled"), |(name, what)| unknown(text, name, &what))
+    })
+}
+
+fn definitions() -> impl Iterator<Item = Def<&'static str>> {
+    let range = jaq_core::load::parse(RANGE, |parser| parser.defs()).unwrap_or_default();
+    let all = range.into_iter().chain(jaq_core::defs()).chain(jaq_std::defs()).chain(jaq_json::defs());
+    all.filter(|def| !OUTSIDE_DEFINITIONS.contains(&def.name))
+}
+
+fn natives() -> impl Iterator<Item = Fun<Kind>> {
+    let all = jaq_core::funs().chain(jaq_std::funs()).chain(jaq_json::funs());
+    all.filter(|(name, ..)| !OUTSIDE.contains(name) && *name != UNCOUNTED).chain([tick()])
+}
+
+fn parse(text: &str) -> Result<Term<&str>, ProgramError> {
+    let tokens = Lexer::new(text).lex().map_err(|errors| {
+        let first = errors.first().map(|(expected, at)| (expected.as_str(), *at));
+        expected(text, first)
+    })?;
+    Parser::new(&tokens).parse(|parser| parser.term()).map_err(|errors| {
+        let first = errors.first().map(|(expected, found)| (expected.as_str(), Token::opt_as_str(*found, text)));
+        expected(text, first)
+    })
+}
+
+fn expected(text: &str, first: Option<(&str, &str)>) -> ProgramError {
+    let Some((expected, found)) = first else { return broken("it cannot be read") };
+    let shown: String = found.chars().take(20).collect();
+    let message = match shown.is_empty() {
+        true => format!("no jq program: {expected} expected at its end"),
+        false => format!("no jq program: {expected} expected, found `{shown}`"),
+    };
+    ProgramError { message, offset: offset(text, found) }
+}
+
+fn unknown(text: &str, name: &str, what: &compile::Undefined) -> ProgramError {
+    let bare = name.trim_start_matches('$');
+    let message = match what {
+        compile::Undefined::Filter(arity) if *arity > 0 => format!("jq knows no `{name}` of {arity} arguments"),
+        _ if OUTSIDE.contains(&bare)
+            || OUTSIDE_DEFINITIONS.contains(&bare)
+            || ["ENV", "input", "inputs"].contains(&bare) =>
+        {
+            format!("`{name}` is not there: a program sees its record and nothing else")
+        }
+        what => format!("jq knows no {} `{name}`", what.as_str()),
+    };
+    ProgramError { message, offset: offset(text, name) }
+}
+
+/// Where in the text a part of it stands; 0 for what is not of it.
+fn offset(text: &str, part: &str) -> usize {
+    let all = text.as_bytes().as_ptr_range();
+    if all.start <= part.as_ptr() && part.as_ptr() <= all.end { span(text, part).start } else { 0 }
+}
+
+fn broken(message: &str) -> ProgramError {
+    ProgramError { message: message.to_owned(), offset: 0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::budget::TICK, *};
+
+    #[test]
+    fn the_tick_cannot_be_written_by_a_program() {
+        assert!(parse(TICK).is_err());
+    }
+}

@@ -1,0 +1,182 @@
+use super::*;
+
+/// The outputs as JSON, or the error.
+fn run(program: &str, input: &str) -> Result<Vec<String>, RunError> {
+    let program: Program = program.parse().unwrap_or_else(|error: ProgramError| panic!("{program}: {error:?}"));
+    on_own_stack(|| {
+        let mut outputs = Vec::new();
+        program.run_within(20_000, Value::parse(input.as_bytes()).unwrap(), |output| {
+            outputs.push(output);
+            true
+        })?;
+        let text = |value: Value| {
+            let mut text = Vec::new();
+            value.write(&mut text)?;
+            Ok(String::from_utf8(text).unwrap())
+        };
+        outputs.into_iter().map(text).collect()
+    })
+    .unwrap()
+}
+
+fn outputs(program: &str, input: &str) -> Vec<String> {
+    run(program, input).unwrap_or_else(|error| panic!("{program}: {error}"))
+}
+
+#[test]
+fn programs_do_what_jq_does() {
+    let table: [(&str, &str, &[&str]); 22] = [
+        (".", r#"{"b":1,"a":[null,true]}"#, &[r#"{"b":1,"a":[null,true]}"#]),
+        (".a[] | select(.x > 1)", r#"{"a":[{"x":1},{"x":2}]}"#, &[r#"{"x":2}"#]),
+        ("{id, n: (.name | ascii_upcase)}", r#"{"id":1,"name":"ab"}"#, &[r#"{"id":1,"n":"AB"}"#]),
+        ("del(.a, .b.c) | .d = 1", r#"{"a":1,"b":{"c":2,"e":3}}"#, &[r#"{"b":{"e":3},"d":1}"#]),
+        (".a |= map(. + 1)", r#"{"a":[1,2]}"#, &[r#"{"a":[2,3]}"#]),
+        ("with_entries(select(.value != null))", r#"{"a":null,"b":1}"#, &[r#"{"b":1}"#]),
+        ("(.. | strings) |= length", r#"{"a":["x",{"b":"yy"}]}"#, &[r#"{"a":[1,{"b":2}]}"#]),
+        ("walk(if type == \"number\" then . * 2 else . end)", "[1,[2]]", &["[2,[4]]"]),
+        (
+            "[range(3)], [range(1; 3)], [range(5; 0; -2)], [limit(2; range(0; 5; 0))]",
+            "null",
+            &["[0,1,2]", "[1,2]", "[5,3,1]", "[0,0]"],
+        ),
+        ("[limit(3; repeat(1))], first(range(10)), [.[] | until(. > 9; . * 2)]", "[1,3]", &["[1,1,1]", "0", "[16,12]"]),
+        ("reduce .[] as [$a, $b] (0; . + $a * $b)", "[[1,2],[3,4]]", &["14"]),
+        ("[foreach .[] as $x (0; . + $x; [$x, .])]", "[1,2]", &["[[1,1],[2,3]]"]),
+        (".a as {b: $x, $c} | \"\\($x)-\\($c)\"", r#"{"a":{"b":1,"c":"z"}}"#, &["\"1-z\""]),
+        ("def f(x): x | . + 1; f(.a), (try error(\"no\") catch .)", r#"{"a":1}"#, &["2", "\"no\""]),
+        ("label $out | .[] | if . > 1 then break $out else . end", "[1,2,3]", &["1"]),
+        (".a.b?, .c // \"d\"", r#"{"a":1}"#, &["\"d\""]),
+        ("test(\"^a.c$\"), (capture(\"(?<x>b)\") | .x), gsub(\"b\"; \"-\")", "\"abc\"", &["true", "\"b\"", "\"a-c\""]),
+        (
+            "@base64, @uri, @json, (@base64 | @base64d)",
+            "\"a b\"",
+            &["\"YSBi\"", "\"a%20b\"", "\"\\\"a b\\\"\"", "\"a b\""],
+        ),
+        (
+            "fromdateiso8601, (strptime(\"%Y-%m-%dT%H:%M:%SZ\") | mktime)",
+            "\"2026-11-22T10:00:00Z\"",
+            &["1795341600", "1795341600"],
+        ),
+        ("paths | join(\".\")", r#"{"a":{"b":1}}"#, &["\"a\"", "\"a.b\""]),
+        (
+            "group_by(.k) | map({k: .[0].k, n: length})",
+            r#"[{"k":2},{"k":1},{"k":2}]"#,
+            &[r#"[{"k":1,"n":1},{"k":2,"n":2}]"#],
+        ),
+        ("empty", "1", &[]),
+    ];
+    for (program, input, expected) in table {
+        assert_eq!(outputs(program, input), expected, "{program}");
+    }
+}
+
+#[test]
+fn numbers_that_pass_through_keep_all_their_digits() {
+    for number in
+        ["9007199254740993", "-123456789012345678901234567890", "0.1000000000000000000000001", "1.50", "1e400", "12E-3"]
+    {
+        let record = format!(r#"{{"n":{number}}}"#);
+        assert_eq!(outputs(".", &record), [record.clone()]);
+        assert_eq!(outputs(".m = .n | del(.n)", &record), [format!(r#"{{"m":{number}}}"#)]);
+    }
+    assert_eq!(outputs(". + 1", "9007199254740993"), ["9007199254740994"]);
+    let bytes = Value::parse(b"\"\xff\"").unwrap();
+    let mut text = Vec::new();
+    bytes.write(&mut text).unwrap();
+    assert_eq!(text, b"\"\xff\"");
+}
+
+#[test]
+fn a_larger_record_has_more_steps() {
+    assert_eq!((budget::steps_for(0), budget::steps_for(1_000)), (1_000_000, 1_100_000));
+}
+
+#[test]
+fn a_program_that_would_go_on_for_ever_is_ended() {
+    for program in [
+        "def f: f; f",
+        "def f: 1, f; f",
+        "[repeat(1)]",
+        "last(repeat(1))",
+        "last(range(infinite))",
+        "reduce range(infinite) as $x (0; 0)",
+        "until(false; .)",
+        "[recurse(.)]",
+        "def f: try f catch f; f",
+        "[repeat(try error(1) catch 2)] | length",
+        "try [repeat(1)] catch 2",
+        "[range(1000)] as $a | [$a[] | $a[] | $a[] | 1] | length",
+        "[range(1000)] as $a | reduce ($a[] + $a[] + $a[]) as $x (0; 1)",
+        "repeat(1)",
+    ] {
+        let error = run(program, "null").unwrap_err();
+        assert!(matches!(error, RunError::Steps(20_000) | RunError::Depth), "{program}: {error:?}");
+    }
+    assert_eq!(run("def f: 1 + f; f", "1"), Err(RunError::Depth));
+}
+
+#[test]
+fn an_error_of_a_program_is_told_in_the_words_of_jq_and_shortened() {
+    let failed = |program: &str, input: &str| run(program, input).unwrap_err().to_string();
+    assert_eq!(failed(".a + 1", r#"{"a":"x"}"#), r#"cannot calculate "x" + 1"#);
+    assert_eq!(failed(".a.b", r#"{"a":"x"}"#), r#"cannot index "x" with "b""#);
+    assert_eq!(failed("error(\"no\\nway\")", "1"), "\"no\\nway\"");
+    assert!(failed("error", &format!("\"{}\"", "x".repeat(1_000))).len() < 250);
+}
+
+#[test]
+fn what_json_cannot_say_is_no_result() {
+    for program in ["nan", "infinite", "[1, -infinite]", "{a: (1 / 0)}", "{(\"1\" | tonumber): 2}", "tobytes"] {
+        let error = run(program, "\"x\"").unwrap_err();
+        assert!(matches!(error, RunError::NoJson(_)), "{program}: {error:?}");
+    }
+}
+
+#[test]
+fn a_program_reaches_nothing_but_its_record() {
+    for (program, offset) in
+        [("env", 0), (". | $ENV.HOME", 4), ("[input]", 1), ("inputs", 0), ("now", 0), ("debug", 0), ("halt", 0)]
+    {
+        let error = program.parse::<Program>().unwrap_err();
+        assert_eq!((error.offset, error.message.contains("nothing else")), (offset, true), "{program}: {error:?}");
+    }
+    for program in ["input_filename", "include \"x\"; .", "import \"a\" as a; .", "halt_error(1)", "localtime", "!tick"]
+    {
+        assert!(program.parse::<Program>().is_err(), "{program}");
+    }
+}
+
+#[test]
+fn a_text_that_is_no_program_is_told_with_its_place() {
+    let error = |text: &str| text.parse::<Program>().unwrap_err();
+    for (text, offset) in
+        [("", 0), (".a |", 4), (".a | (", 6), ("{a: }", 4), (".a | foo(1)", 5), ("$x", 0), ("\"é\" | §", 7)]
+    {
+        assert_eq!(error(text).offset, offset, "{text}: {:?}", error(text));
+    }
+    assert_eq!(error(".a | foo(1)").message, "jq knows no `foo` of 1 arguments");
+    assert_eq!(error(".a | fooo").message, "jq knows no filter `fooo`");
+    assert_eq!(error("if . then").message, "no jq program: term expected at its end");
+    assert_eq!(error(".a ]").message, "no jq program: token expected, found `]`");
+}
+
+#[test]
+fn a_program_reads_back_from_its_text() {
+    let program: Program = ".a | select(.b)".parse().unwrap();
+    assert_eq!(serde_json::to_string(&program).unwrap(), "\".a | select(.b)\"");
+    assert_eq!(format!("{program} {program:?}"), ".a | select(.b) Program(.a | select(.b))");
+}
+
+#[test]
+fn outputs_are_taken_until_they_are_enough() {
+    let program: Program = "repeat(1)".parse().unwrap();
+    let taken = on_own_stack(|| {
+        let mut taken = 0;
+        program.run(Value::parse(b"null").unwrap(), |_| {
+            taken += 1;
+            taken < 3
+        })?;
+        Ok::<_, RunError>(taken)
+    });
+    assert_eq!(taken, Some(Ok(3)));
+}

@@ -1,0 +1,237 @@
+//! What a selector's text says: RFC 9535's JSONPath, the dotted paths of dlt, and mixtures of both.
+//!
+//! Segments that the tape can follow become steps; from the first other one on, all of them are written anew as the text of
+//! a JSONPath, with where each stood, so that an error is told at its place in what the user wrote.
+
+use super::{SelectorError, Step};
+use crate::json::query::Query;
+
+/// Namespaces of annotations in OData, whose names have dots: `@odata.nextLink` is one key.
+const ANNOTATIONS: [&str; 2] = ["@odata.", "@microsoft."];
+
+pub(super) struct Parsed {
+    pub(super) steps: Vec<Step>,
+    pub(super) query: Option<Query>,
+}
+
+pub(super) fn parse(text: &str) -> Result<Parsed, SelectorError> {
+    let mut parser = Parser { text, at: 0, steps: Vec::new(), query: String::new(), origins: Vec::new() };
+    parser.path()?;
+    parser.finish()
+}
+
+struct Parser<'a> {
+    text: &'a str,
+    at: usize,
+    steps: Vec<Step>,
+    /// Of the query, without its `$`; empty as long as all is plain.
+    query: String,
+    /// Where in the text each part of the query comes from: (byte of the query, byte of the text).
+    origins: Vec<(usize, usize)>,
+}
+
+impl<'a> Parser<'a> {
+    fn path(&mut self) -> Result<(), SelectorError> {
+        if self.text.is_empty() {
+            return Err(self.error("a path was expected, such as `data` or `$`"));
+        }
+        let rooted = self.text == "$" || self.text.starts_with("$.") || self.text.starts_with("$[");
+        if rooted {
+            self.at = 1;
+        } else if !self.text.starts_with('[') {
+            self.key("")?;
+        }
+        while !self.rest().is_empty() {
+            self.segment()?;
+        }
+        Ok(())
+    }
+
+    fn segment(&mut self) -> Result<(), SelectorError> {
+        if self.rest().starts_with("..") {
+            self.at += 2;
+            return if self.rest().starts_with('[') { self.bracket("..") } else { self.key("..") };
+        }
+        if self.rest().starts_with('.') {
+            self.at += 1;
+            // As jsonpath-ng writes it: `items.[0]`.
+            return if self.rest().starts_with('[') { self.bracket("") } else { self.key("") };
+        }
+        self.bracket("")
+    }
+
+    /// A bare name, one in quotes, or `*`; `before` is `..` for a descendant.
+    fn key(&mut self, before: &str) -> Result<(), SelectorError> {
+        let start = self.at;
+        if let Some(quote @ ('\'' | '"')) = self.rest().chars().next() {
+            let inside = self.quoted_text(self.rest(), quote)?;
+            self.at += inside.len() + 2;
+            if !self.rest().is_empty() && !self.rest().starts_with(['.', '[']) {
+                return Err(self.error("a `.` or `[` was expected here"));
+            }
+            return self.push_key(before, start, unescaped(inside));
+        }
+        let key = self.bare_key();
+        if key.is_empty() {
+            return Err(self.error("a key was expected here"));
+        }
+        self.at += key.len();
+        if key == "*" {
+            self.push_query(start, &format!("{before}[*]"));
+            return Ok(());
+        }
+        self.push_key(before, start, key.to_owned())
+    }
+
+    fn bare_key(&self) -> &'a str {
+        let rest = self.rest();
+        let is_annotation = ANNOTATIONS.iter().any(|namespace| rest.starts_with(namespace));
+        let end = if is_annotation { rest.find('[') } else { rest.find(['.', '[']) };
+        rest.get(..end.unwrap_or(rest.len())).unwrap_or_default()
+    }
+
+    fn push_key(&mut self, before: &str, start: usize, key: String) -> Result<(), SelectorError> {
+        if before.is_empty() && self.query.is_empty() {
+            self.steps.push(Step::Key(key));
+        } else {
+            self.push_query(start, &format!("{before}[{}]", in_quotes(&key)));
+        }
+        Ok(())
+    }
+
+    fn bracket(&mut self, before: &str) -> Result<(), SelectorError> {
+        let (rest, start) = (self.rest(), self.at);
+        if !rest.starts_with('[') {
+            return Err(self.error("a `.` or `[` was expected here"));
+        }
+        let inside = self.bracketed(rest)?;
+        self.at += inside.len() + 2;
+        let is_plain = before.is_empty() && self.query.is_empty();
+        // All elements of the list: the list itself, to whoever takes its elements.
+        if is_plain && inside == "*" && self.rest().is_empty() {
+            return Ok(());
+        }
+        match plain(inside.trim()).filter(|_| is_plain) {
+            Some(step) => self.steps.push(step),
+            None => self.push_query(start + before.len(), &format!("{before}[{inside}]")),
+        }
+        Ok(())
+    }
+
+    /// What stands between the bracket that `rest` begins with and the one that closes it.
+    fn bracketed(&self, rest: &'a str) -> Result<&'a str, SelectorError> {
+        let mut depth = 0_usize;
+        let mut quote = None;
+        let mut is_escaped = false;
+        for (at, letter) in rest.char_indices() {
+            match (quote, letter) {
+                _ if is_escaped => is_escaped = false,
+                (Some(_), '\\') => is_escaped = true,
+                (Some(open), _) if letter == open => quote = None,
+                (None, '\'' | '"') => quote = Some(letter),
+                (None, '[') => depth += 1,
+                (None, ']') if depth > 1 => depth -= 1,
+                (None, ']') => return Ok(rest.get(1..at).unwrap_or_default()),
+                _ => {}
+            }
+        }
+        Err(self.error("this bracket is never closed"))
+    }
+
+    /// What stands between the quote that `rest` begins with and its second, escapes as they are.
+    fn quoted_text(&self, rest: &'a str, quote: char) -> Result<&'a str, SelectorError> {
+        let inside = rest.get(1..).unwrap_or_default();
+        end_of_quoted(inside, quote)
+            .and_then(|end| inside.get(..end))
+            .ok_or_else(|| self.error("this quote is never closed"))
+    }
+
+    fn push_query(&mut self, start: usize, text: &str) {
+        // One more for the `$` before all.
+        self.origins.push((self.query.len() + 1, start));
+        self.query.push_str(text);
+    }
+
+    fn finish(mut self) -> Result<Parsed, SelectorError> {
+        if self.query.is_empty() {
+            return Ok(Parsed { steps: self.steps, query: None });
+        }
+        // A filter that looks at the root needs all of the document.
+        let mut before = String::from("$");
+        if self.query.contains('$') {
+            before.extend(self.steps.drain(..).map(|step| step_text(&step)));
+        }
+        let shift = before.len() - 1;
+        let query = Query::parse(&format!("{before}{}", self.query));
+        let query = query.map_err(|(message, at)| SelectorError { message, offset: self.origin(at, shift) })?;
+        Ok(Parsed { steps: self.steps, query: Some(query) })
+    }
+
+    /// Where in the text a byte of the query comes from.
+    fn origin(&self, at: usize, shift: usize) -> usize {
+        // What is wrong with all of it is wrong with its first part.
+        let at = at.saturating_sub(shift).max(1);
+        let before = self.origins.iter().rev().find(|(start, _)| *start <= at);
+        let offset = before.map_or(0, |(start, origin)| origin + (at - start));
+        self.text.floor_char_boundary(offset.min(self.text.len()))
+    }
+
+    fn rest(&self) -> &'a str {
+        self.text.get(self.at..).unwrap_or_default()
+    }
+
+    fn error(&self, message: &str) -> SelectorError {
+        SelectorError { message: message.to_owned(), offset: self.at }
+    }
+}
+
+/// A bracket's content as a step, if it is an index or one key in quotes.
+fn plain(inside: &str) -> Option<Step> {
+    if let Some(quote @ ('\'' | '"')) = inside.chars().next() {
+        let text = inside.get(1..)?;
+        let end = end_of_quoted(text, quote).filter(|end| end + 1 == text.len())?;
+        return Some(Step::Key(unescaped(text.get(..end)?)));
+    }
+    match inside.strip_prefix('-') {
+        Some(back) => back.parse().ok().filter(|back| *back > 0).map(Step::FromEnd),
+        None => inside.parse().ok().map(Step::Index),
+    }
+}
+
+fn end_of_quoted(text: &str, quote: char) -> Option<usize> {
+    let mut is_escaped = false;
+    text.char_indices().find_map(|(at, letter)| {
+        let ends = letter == quote && !is_escaped;
+        is_escaped = letter == '\\' && !is_escaped;
+        ends.then_some(at)
+    })
+}
+
+/// A backslash before a quote or another backslash stands for nothing else; any other is itself, as it always was.
+fn unescaped(text: &str) -> String {
+    let mut value = String::with_capacity(text.len());
+    let mut letters = text.chars().peekable();
+    while let Some(letter) = letters.next() {
+        match letters.peek() {
+            Some(&next @ ('\'' | '"' | '\\')) if letter == '\\' => {
+                value.push(next);
+                letters.next();
+            }
+            _ => value.push(letter),
+        }
+    }
+    value
+}
+
+fn step_text(step: &Step) -> String {
+    match step {
+        Step::Key(key) => format!("[{}]", in_quotes(key)),
+        Step::Index(index) => format!("[{index}]"),
+        Step::FromEnd(back) => format!("[-{back}]"),
+    }
+}
+
+/// As a double-quoted string of JSONPath, which is one of JSON.
+fn in_quotes(key: &str) -> String {
+    serde_json::Value::from(key).to_string()
+}

@@ -1,0 +1,105 @@
+//! How a resource's answers are read, and which of them are something else than a page.
+
+use serde::Serialize;
+
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct AnswerPlan {
+    /// `None`: what the answer's `Content-Type` says, JSON if that says nothing else.
+    pub format: Option<ResponseFormat>,
+    pub csv: CsvPlan,
+    /// The first that an answer fits is done.
+    pub actions: Vec<ResponseAction>,
+    /// Asked for in `Accept`, where the config has no word of its own on that.
+    pub accept: Option<&'static str>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ResponseFormat {
+    Json,
+    /// A JSON value on each line.
+    Ndjson,
+    Csv,
+}
+
+/// How CSV becomes records: every cell is text, under the name of its column.
+#[derive(Clone, Debug, Serialize)]
+pub struct CsvPlan {
+    pub delimiter: u8,
+    /// `None`: quotes are letters like others.
+    pub quote: Option<u8>,
+    /// Whether the first row is one of names.
+    pub header: bool,
+    /// Names of the columns, in place of those of the header.
+    pub columns: Vec<String>,
+    /// Cells that are null.
+    pub null_values: Vec<String>,
+}
+
+impl Default for CsvPlan {
+    fn default() -> Self {
+        Self { delimiter: b',', quote: Some(b'"'), header: true, columns: Vec::new(), null_values: vec![String::new()] }
+    }
+}
+
+/// What an answer looks like, and what is done then. At least one of the two conditions is set; both have to hold.
+#[derive(Clone, Debug, Serialize)]
+pub struct ResponseAction {
+    pub status: Option<u16>,
+    /// A part of the body.
+    pub content: Option<String>,
+    pub action: Action,
+    /// What the user is told.
+    pub message: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Action {
+    /// The answer is a page without records, and counted.
+    Ignore,
+    /// The answer is a passing fault.
+    Retry,
+    Fail,
+    /// The list is over, and well.
+    Stop,
+}
+
+impl Action {
+    /// As the config calls it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Ignore => "ignore",
+            Self::Retry => "retry",
+            Self::Fail => "fail",
+            Self::Stop => "stop",
+        }
+    }
+}
+
+impl AnswerPlan {
+    /// What is to be done with an answer. Answers of most resources are never searched.
+    pub fn action(&self, status: u16, body: &[u8]) -> Option<&ResponseAction> {
+        self.actions.iter().find(|rule| rule.is_for(status) && rule.is_in(body))
+    }
+
+    /// Whether an answer of this status has to be read to its end before it can be judged.
+    pub fn reads_body_of(&self, status: u16) -> bool {
+        self.actions.iter().any(|rule| rule.is_for(status) && rule.content.is_some())
+    }
+
+    /// Whether a rule names this very status.
+    pub fn names(&self, status: u16) -> bool {
+        self.actions.iter().any(|rule| rule.status == Some(status))
+    }
+}
+
+impl ResponseAction {
+    fn is_for(&self, status: u16) -> bool {
+        self.status.is_none_or(|wanted| wanted == status)
+    }
+
+    fn is_in(&self, body: &[u8]) -> bool {
+        self.content.as_ref().is_none_or(|part| memchr::memmem::find(body, part.as_bytes()).is_some())
+    }
+}

@@ -1,0 +1,322 @@
+//! What the config does with records before they are decoded: `filter`, `map` and `yield_map`, as programs in jq.
+//!
+//! ```text
+//! page ──record by record──► step ► step ► … ──► page of what came out
+//!                              └► filtered
+//! ```
+//!
+//! Records that no step changes keep the bytes that the API wrote, and every record that comes out knows the number of the one
+//! it came from. A page that nothing is taken from or changed in stays the page that it was.
+
+use std::sync::Arc;
+
+use crate::{
+    error::{ErrorKind, Failure},
+    jq::{self, RunError, Value},
+    json::{Document, Kind, Node, SyntaxError},
+    model::Page,
+    plan::{ProcessingStep, StepOperation},
+};
+
+/// The steps of one resource.
+#[derive(Clone, Debug)]
+pub struct Processor {
+    resource: String,
+    steps: Vec<ProcessingStep>,
+}
+
+/// Why a page cannot be processed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ProcessError {
+    #[error("resource `{resource}`, page {page}, record {record}: `{step}` fails: {problem}")]
+    Step { resource: String, page: u64, record: u64, step: String, problem: RunError },
+    #[error("resource `{resource}`, page {page}, record {record}: `{step}` cannot read the record: {problem}")]
+    Record { resource: String, page: u64, record: u64, step: String, problem: String },
+    #[error("resource `{resource}`, page {page}: what `processing_steps` made of it is {problem}")]
+    Page { resource: String, page: u64, problem: SyntaxError },
+    #[error("resource `{resource}`, page {page}: no thread could be had for `processing_steps`")]
+    Thread { resource: String, page: u64 },
+}
+
+impl Failure for ProcessError {
+    fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Thread { .. } => ErrorKind::Transient,
+            _ => ErrorKind::User,
+        }
+    }
+
+    fn code(&self) -> &'static str {
+        "processing_step"
+    }
+
+    fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::Step { problem: RunError::Failed(_), .. } => {
+                "let the program say what it does with such a record: `.a // 0`, `.a?`, `try … catch …`"
+            }
+            Self::Step { problem: RunError::Steps(_) | RunError::Depth, .. } => {
+                "does the program go on for ever? What takes that long is better done with the table"
+            }
+            _ => return None,
+        };
+        Some(hint.to_owned())
+    }
+}
+
+impl Processor {
+    pub fn new(resource: &str, steps: &[ProcessingStep]) -> Self {
+        Self { resource: resource.to_owned(), steps: steps.to_vec() }
+    }
+
+    /// What the steps make of a page: its records are counted anew, and those that were taken out count as filtered.
+    ///
+    /// # Errors
+    /// [`ProcessError`] where a program fails, or does not come to an end.
+    pub fn process(&self, page: Page) -> Result<Page, ProcessError> {
+        let Some(index) = page.records.filter(|_| !self.steps.is_empty()) else { return Ok(page) };
+        let outcome = jq::on_own_stack(|| {
+            let mut made = Made::new(&page);
+            let records = page.document.node(index);
+            for (record, number) in each(records).zip(0..) {
+                made.number = number_of(&page, number);
+                self.apply(&self.steps, Record { raw: Some(record.raw()), value: None }, &mut made)?;
+            }
+            Ok(made.finish())
+        });
+        let finished = outcome.unwrap_or_else(|| Err(self.no_thread(&page)))?;
+        if finished.filtered == 0 && !self.changes() {
+            return Ok(page);
+        }
+        let document = Document::parse(finished.text);
+        let document = document.map_err(|problem| ProcessError::Page {
+            resource: self.resource.clone(),
+            page: page.number,
+            problem,
+        })?;
+        Ok(Page {
+            number: page.number,
+            records: Some(document.root().index()),
+            document: Arc::new(document),
+            count: finished.numbers.len() as u64,
+            filtered: page.filtered + finished.filtered,
+            duplicates: page.duplicates,
+            numbers: Some(finished.numbers.into()),
+        })
+    }
+
+    /// Whether any step makes other records than those that came.
+    fn changes(&self) -> bool {
+        self.steps.iter().any(|step| step.operation != StepOperation::Filter)
+    }
+
+    /// Takes one record through the steps that are left.
+    fn apply(&self, steps: &[ProcessingStep], mut record: Record<'_>, made: &mut Made) -> Result<(), ProcessError> {
+        let Some((step, rest)) = steps.split_first() else { return self.keep(&record, made) };
+        let input = record.value().map_err(|problem| ProcessError::Record {
+            resource: self.resource.clone(),
+            page: made.page,
+            record: made.number,
+            step: step.place.clone(),
+            problem,
+        })?;
+        let is_one = step.operation != StepOperation::YieldMap;
+        let mut outputs = Vec::new();
+        let run = step.program.run(input, |output| {
+            outputs.push(output);
+            !is_one
+        });
+        run.map_err(|problem| self.failed(&step.place, problem, made))?;
+        if step.operation == StepOperation::Filter {
+            return match outputs.first().is_some_and(Value::is_true) {
+                true => self.apply(rest, record, made),
+                false => made.filter(),
+            };
+        }
+        if is_one && outputs.is_empty() {
+            return made.filter();
+        }
+        outputs.into_iter().try_for_each(|output| match output.is_null() {
+            true => made.filter(),
+            false => self.apply(rest, Record { raw: None, value: Some(output) }, made),
+        })
+    }
+
+    fn keep(&self, record: &Record<'_>, made: &mut Made) -> Result<(), ProcessError> {
+        made.begin();
+        match (record.raw, &record.value) {
+            (Some(raw), _) => made.text.extend_from_slice(raw),
+            (None, Some(value)) => {
+                let written = value.write(&mut made.text);
+                let last = self.steps.last().map_or("", |step| step.place.as_str());
+                written.map_err(|problem| self.failed(last, problem, made))?;
+            }
+            (None, None) => {}
+        }
+        Ok(())
+    }
+
+    fn failed(&self, step: &str, problem: RunError, made: &Made) -> ProcessError {
+        let (page, record) = (made.page, made.number);
+        ProcessError::Step { resource: self.resource.clone(), page, record, step: step.to_owned(), problem }
+    }
+
+    fn no_thread(&self, page: &Page) -> ProcessError {
+        ProcessError::Thread { resource: self.resource.clone(), page: page.number }
+    }
+}
+
+/// The records of a page: the elements of an array, or the one object.
+fn each(records: Node<'_>) -> impl Iterator<Item = Node<'_>> {
+    let one = Some(records).filter(|records| records.kind() != Kind::Array);
+    one.into_iter().chain(records.items())
+}
+
+/// The number of a record as the page came.
+fn number_of(page: &Page, index: usize) -> u64 {
+    let number = page.numbers.as_ref().and_then(|numbers| numbers.get(index)).copied();
+    number.unwrap_or(index as u64 + 1)
+}
+
+/// A record on its way: the bytes that came, as long as nothing has changed it.
+struct Record<'a> {
+    raw: Option<&'a [u8]>,
+    value: Option<Value>,
+}
+
+impl Record<'_> {
+    /// Read when the first step asks for it.
+    fn value(&mut self) -> Result<Value, String> {
+        if let Some(value) = &self.value {
+            return Ok(value.clone());
+        }
+        let value = Value::parse(self.raw.unwrap_or(b"null"))?;
+        Ok(self.value.insert(value).clone())
+    }
+}
+
+/// What has come out of a page so far.
+struct Made {
+    page: u64,
+    /// Of the record at hand.
+    number: u64,
+    text: Vec<u8>,
+    numbers: Vec<u64>,
+    filtered: u64,
+}
+
+/// The same at the end, in parts that may leave the thread.
+struct Finished {
+    text: Vec<u8>,
+    numbers: Vec<u64>,
+    filtered: u64,
+}
+
+impl Made {
+    fn new(page: &Page) -> Self {
+        Self { page: page.number, number: 0, text: vec![b'['], numbers: Vec::new(), filtered: 0 }
+    }
+
+    fn begin(&mut self) {
+        if !self.numbers.is_empty() {
+            self.text.push(b',');
+        }
+        self.numbers.push(self.number);
+    }
+
+    fn filter(&mut self) -> Result<(), ProcessError> {
+        self.filtered += 1;
+        Ok(())
+    }
+
+    fn finish(mut self) -> Finished {
+        self.text.push(b']');
+        Finished { text: self.text, numbers: self.numbers, filtered: self.filtered }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn processor(steps: &[(StepOperation, &str)]) -> Processor {
+        let step = |(index, &(operation, program)): (usize, &(StepOperation, &str))| ProcessingStep {
+            place: format!("processing_steps[{index}]"),
+            operation,
+            program: program.parse().unwrap(),
+        };
+        Processor::new("items", &steps.iter().enumerate().map(step).collect::<Vec<_>>())
+    }
+
+    fn page(text: &str) -> Page {
+        let document = Arc::new(Document::parse(text.into()).unwrap());
+        let count = document.root().items().count().max(1) as u64;
+        Page { number: 3, records: Some(0), document, count, filtered: 0, duplicates: 0, numbers: None }
+    }
+
+    /// Text, count, filtered and the numbers of the records.
+    fn process(steps: &[(StepOperation, &str)], text: &str) -> (String, u64, u64, Vec<u64>) {
+        let page = processor(steps).process(page(text)).unwrap();
+        let node = page.document.node(page.records.unwrap());
+        let text = String::from_utf8_lossy(node.raw()).into_owned();
+        (text, page.count, page.filtered, page.numbers.map(|numbers| numbers.to_vec()).unwrap_or_default())
+    }
+
+    use StepOperation::{Filter, Map, YieldMap};
+
+    #[test]
+    fn a_filter_keeps_records_as_the_api_wrote_them_and_counts_the_others() {
+        let text = r#"[{"id": 1, "n":  0.10000000000000000001}, {"id": 2}, {"id": 3, "n": 1e400}]"#;
+        let kept = r#"[{"id": 1, "n":  0.10000000000000000001},{"id": 3, "n": 1e400}]"#.to_owned();
+        assert_eq!(process(&[(Filter, ".n"), (Filter, ".id > 0")], text), (kept, 2, 1, vec![1, 3]));
+        assert_eq!(process(&[(Filter, ".id > 0")], text), (text.to_owned(), 3, 0, vec![]));
+        assert_eq!(process(&[(Filter, "empty")], text).0, "[]");
+    }
+
+    #[test]
+    fn a_map_takes_the_first_output_and_null_or_none_takes_the_record_out() {
+        let text = r#"[{"id":1},{"id":2},{"id":3}]"#;
+        let program = "if .id == 1 then {id, x: 0.50}, 7 elif .id == 2 then null else empty end";
+        assert_eq!(process(&[(Map, program)], text), (r#"[{"id":1,"x":0.50}]"#.to_owned(), 1, 2, vec![1]));
+    }
+
+    #[test]
+    fn every_output_of_a_yield_map_is_a_record_with_the_number_of_its_source() {
+        let text = r#"[{"a":[{"i":1},{"i":2}]},{"a":[]},{"a":[{"i":3},null]}]"#;
+        let expected = (r#"[{"i":1},{"i":2},{"i":3}]"#.to_owned(), 3, 1, vec![1, 1, 3]);
+        assert_eq!(process(&[(YieldMap, ".a[]")], text), expected);
+        let filtered = process(&[(YieldMap, ".a[]"), (Filter, ".i? != 2")], text);
+        assert_eq!(filtered, (r#"[{"i":1},{"i":3}]"#.to_owned(), 2, 2, vec![1, 3]));
+        assert_eq!(process(&[(YieldMap, ".a")], text).0, r#"[[{"i":1},{"i":2}],[],[{"i":3},null]]"#);
+    }
+
+    #[test]
+    fn a_page_of_one_object_is_one_record_and_an_empty_one_stays() {
+        assert_eq!(process(&[(Map, ".a")], r#"{"a":{"b":1}}"#), (r#"[{"b":1}]"#.to_owned(), 1, 0, vec![1]));
+        let empty = Page { records: None, count: 0, ..page("null") };
+        assert_eq!(processor(&[(Map, ".a")]).process(empty).unwrap().records, None);
+    }
+
+    #[test]
+    fn numbers_of_records_that_were_taken_out_before_are_kept() {
+        let before = Page { numbers: Some([4, 9].into()), filtered: 7, ..page(r#"[{"i":1},{"i":2}]"#) };
+        let page = processor(&[(Filter, ".i == 2")]).process(before).unwrap();
+        assert_eq!((page.filtered, page.numbers.unwrap().to_vec()), (8, vec![9]));
+    }
+
+    #[test]
+    fn a_program_that_fails_is_told_with_its_place_and_its_record() {
+        let fails = |steps: &[(StepOperation, &str)], text: &str| processor(steps).process(page(text)).unwrap_err();
+        let error = fails(&[(Filter, "true"), (Map, ".n + 1")], r#"[{"n":1},{"n":"x"}]"#);
+        assert_eq!(
+            error.to_string(),
+            r#"resource `items`, page 3, record 2: `processing_steps[1]` fails: cannot calculate "x" + 1"#
+        );
+        assert!(error.hint().is_some() && error.kind() == ErrorKind::User);
+        let error = fails(&[(Map, "nan")], "[{}]");
+        assert!(error.to_string().contains("its result NaN is no JSON"), "{error}");
+        let error = fails(&[(Filter, ".a")], r#"[{"a":"\ud800"}]"#);
+        assert!(matches!(error, ProcessError::Record { record: 1, .. }), "{error}");
+    }
+}
