@@ -87,7 +87,7 @@ def check_kinto(lab):
         kinto = Kinto(url)
         kinto.put(range(RECORDS), "first")
         check_pages(lab, kinto)
-        # check_since(lab, kinto)
+        check_since(lab, kinto)
 
 
 def check_pages(lab, kinto):

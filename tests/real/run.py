@@ -23,6 +23,7 @@ def parts():
     import kills
     import kinto_api
     import links
+    import migration
     import oauth
     import readers
     import s3
@@ -39,6 +40,11 @@ def parts():
         "link-header": links.check_link_header,
         "kinto": kinto_api.check_kinto,
         "oauth": oauth.check_oauth,
+        "dlt-lists": migration.check_dlt_lists,
+        "dlt-traps": migration.check_dlt_traps,
+        "dlt-holes": migration.check_dlt_holes,
+        "dlt-incremental": migration.check_dlt_incremental,
+        "import-dlt": migration.check_import_dlt,
         "spark": spark.check_spark,
         "delta": delta.check_delta,
         "s3": s3.check_s3,
