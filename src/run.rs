@@ -8,7 +8,7 @@
 //!
 //! The table is opened, and so the destination tried, before the first request. Nothing is visible to a reader until the
 //! commit; whatever fails before it leaves the table as it was and takes its staged files away. One failing resource does
-//! not stop the others. `pipeline.rs` is the part in brackets.
+//! not stop the others, but its children. `pipeline.rs` is the part in brackets, `family.rs` says who waits for whom.
 
 mod begin;
 mod change;
@@ -18,6 +18,7 @@ mod compacting;
 mod cursor;
 mod error;
 mod evolving;
+mod family;
 mod fill;
 mod inferring;
 mod load_columns;
@@ -25,7 +26,9 @@ mod merging;
 mod outcome;
 mod pipeline;
 mod resource;
+mod rows;
 mod shape;
+mod source;
 mod superseded;
 mod windows;
 
@@ -46,6 +49,7 @@ use crate::{
 
 use self::{
     claims::Claims,
+    family::Family,
     outcome::{Counters, Ended},
     resource::Export,
 };
@@ -86,11 +90,17 @@ pub async fn run_held(plan: Plan, environment: Environment, reporter: Arc<dyn Re
     let run = Run::new(plan, environment, reporter);
     let started = run.environment.clock.elapsed();
     let connections = run.connect();
-    let jobs = run.plan.resources.iter().map(|resource| run.resource(resource, &connections));
+    let family = Family::new(&run.plan);
+    let order = family::order(&run.plan);
+    let jobs = order.iter().filter_map(|&index| run.plan.resources.get(index));
+    let jobs = jobs.map(|resource| run.resource(resource, &connections, &family));
     let ended: Vec<Ended> = stream::iter(jobs).buffered(RESOURCES_AT_ONCE).collect().await;
     if let Ok(connections) = &connections {
         connections.client.settle().await;
     }
+    let mut ended: Vec<_> = order.into_iter().zip(ended).collect();
+    ended.sort_by_key(|(index, _)| *index);
+    let ended: Vec<Ended> = ended.into_iter().map(|(_, ended)| ended).collect();
     let elapsed = run.environment.clock.elapsed().saturating_sub(started);
     Held { outcome: Outcome::new(run.plan.pipeline.clone(), run.run_id.clone(), elapsed, ended), claims: run.claims }
 }
@@ -105,7 +115,8 @@ pub async fn infer(mut plan: Plan, environment: Environment, reporter: Arc<dyn R
     let run = Run::new(plan, environment, reporter);
     let connections = run.connect()?;
     let open = run.plan.resources.iter().filter(|resource| resource.inference.is_some());
-    let jobs = open.map(async |resource| run.export(resource, &connections).infer_alone().await);
+    let family = Family::of_lists(&run.plan);
+    let jobs = open.map(async |resource| run.export(resource, &connections, &family).infer_alone().await);
     Ok(stream::iter(jobs).buffered(RESOURCES_AT_ONCE).collect().await)
 }
 
@@ -137,21 +148,39 @@ impl Run {
         let redactor = Redactor::new(self.plan.secrets.iter().map(|secret| secret.expose().clone()));
         let store = store::open(&self.plan.destination, &|name| std::env::var(name).ok())?;
         let client = Client::new(&self.plan.client, redactor, self.environment.clone(), Arc::clone(&self.reporter))?;
+        let resources = self.plan.resources.iter().chain(&self.plan.parents);
+        let client = resources.fold(client, |client, resource| match &resource.auth {
+            Some(auth) => client.with_auth(&resource.name, auth),
+            None => client,
+        });
         Ok(Connections { client: Arc::new(client), store })
     }
 
-    async fn resource(&self, resource: &ResourcePlan, connections: &Result<Connections>) -> Ended {
+    async fn resource(&self, resource: &ResourcePlan, connections: &Result<Connections>, family: &Family<'_>) -> Ended {
+        let ready = match resource.write_disposition {
+            WriteDisposition::Skip => Ok(()),
+            _ => family.ready(resource).await,
+        };
         let ended = match connections {
             _ if resource.write_disposition == WriteDisposition::Skip => Ended::left_out(resource),
             Err(error) => Ended::failed(resource, &Counters::default(), error),
             Ok(_) if self.environment.shutdown.is_cancelled() => Ended::skipped(resource),
-            Ok(connections) => self.export(resource, connections).run().await,
+            Ok(connections) => match ready {
+                Ok(()) => self.export(resource, connections, family).run().await,
+                Err(failed) => Ended::failed(resource, &Counters::default(), &failed.into()),
+            },
         };
+        family.end(&resource.name, ended.kind);
         self.reporter.on_event(&Event::ResourceFinished { summary: &ended.summary });
         ended
     }
 
-    fn export<'a>(&'a self, resource: &'a ResourcePlan, connections: &'a Connections) -> Export<'a> {
+    fn export<'a>(
+        &'a self,
+        resource: &'a ResourcePlan,
+        connections: &'a Connections,
+        family: &'a Family<'a>,
+    ) -> Export<'a> {
         Export {
             pipeline: &self.plan.pipeline,
             run_id: &self.run_id,
@@ -170,6 +199,8 @@ impl Run {
             store: &connections.store,
             environment: &self.environment,
             reporter: self.reporter.as_ref(),
+            family,
+            rows: None,
         }
     }
 }

@@ -14,8 +14,9 @@ use super::{
 use crate::{
     json::Selector,
     plan::{
-        ClientPlan, Compression, MergePlan, MergeStrategy, OffsetPlan, OnDrift, PaginatorPlan, PartitionField, Plan,
-        RequestPlan, ResourcePlan, Scd2Plan, TableFormatKind, Template, Transform, WriteDisposition,
+        BodyPlan, ClientPlan, Compression, JsonTemplate, MergePlan, MergeStrategy, OffsetPlan, OnDrift, PaginatorPlan,
+        ParentPlan, PartitionField, Plan, RequestPlan, ResourcePlan, Scd2Plan, TableFormatKind, Template, Transform,
+        WriteDisposition,
     },
     schema::{Column, ColumnsContract, Source},
     secret::{REDACTED, Redactor, is_secret_name},
@@ -31,20 +32,57 @@ pub fn answer(plan: &Plan, global: &Global) -> Answer {
     Answer::new(Exit::Done, result)
 }
 
-/// The plan with nothing to hide in its URLs and parameters; whatever is a `Secret` hides itself.
+/// The plan with nothing to hide in its requests; whatever is a `Secret` hides itself.
 fn without_secrets(plan: &Plan, redactor: &Redactor) -> Plan {
     let mut plan = plan.clone();
-    let url = |url: &url::Url| redactor.url(url).parse().unwrap_or_else(|_| url.clone());
-    plan.client.base_url = url(&plan.client.base_url);
-    for resource in &mut plan.resources {
-        resource.request.base_url = url(&resource.request.base_url);
-        for (name, value) in &mut resource.request.params {
-            let shown = if is_secret_name(name) { REDACTED.to_owned() } else { redactor.text(&value.to_string()) };
-            *value = Template::literal(shown);
-        }
+    plan.client.base_url = redacted_url(&plan.client.base_url, redactor);
+    for resource in plan.resources.iter_mut().chain(&mut plan.parents) {
+        hide(&mut resource.request, redactor);
     }
     plan.destination.url = redactor.text(&plan.destination.url);
     plan
+}
+
+fn redacted_url(url: &url::Url, redactor: &Redactor) -> url::Url {
+    redactor.url(url).parse().unwrap_or_else(|_| url.clone())
+}
+
+fn hide(request: &mut RequestPlan, redactor: &Redactor) {
+    request.base_url = redacted_url(&request.base_url, redactor);
+    request.path = request.path.map_text(|text| redactor.text(text));
+    for (name, value) in &mut request.params {
+        *value = hidden(name, value, redactor);
+    }
+    match &mut request.body {
+        BodyPlan::None => {}
+        BodyPlan::Json(json) => hide_in_json(json, redactor),
+        BodyPlan::Form(fields) => {
+            for (name, value) in fields {
+                *value = hidden(&name.to_string(), value, redactor);
+            }
+        }
+        BodyPlan::Raw(text) => *text = text.map_text(|text| redactor.text(text)),
+    }
+}
+
+fn hidden(name: &str, value: &Template, redactor: &Redactor) -> Template {
+    if is_secret_name(name) { Template::literal(REDACTED) } else { value.map_text(|text| redactor.text(text)) }
+}
+
+fn hide_in_json(json: &mut JsonTemplate, redactor: &Redactor) {
+    match json {
+        JsonTemplate::Value(_) => {}
+        JsonTemplate::Text(text) => *text = text.map_text(|text| redactor.text(text)),
+        JsonTemplate::List(items) => items.iter_mut().for_each(|item| hide_in_json(item, redactor)),
+        JsonTemplate::Object(entries) => {
+            for (key, value) in entries {
+                match is_secret_name(&key.to_string()) {
+                    true => *value = JsonTemplate::Text(Template::literal(REDACTED)),
+                    false => hide_in_json(value, redactor),
+                }
+            }
+        }
+    }
 }
 
 fn text(plan: &Plan) -> String {
@@ -140,6 +178,10 @@ fn resource_lines(resource: &ResourcePlan, resumes: bool) -> Vec<Line> {
         ("schema", schema_changes(resource)),
     ];
     let optional = [
+        ("headers", header_names(&resource.request)),
+        ("body", body(&resource.request.body)),
+        ("auth", resource.auth.as_ref().map_or_else(String::new, identity::auth)),
+        ("parent", resource.parent.as_ref().map_or_else(String::new, parent)),
         ("primary key", names(&resource.primary_key)),
         ("merge key", names(&resource.merge.merge_key)),
         ("partitions", partitions(resource)),
@@ -155,6 +197,32 @@ fn request(request: &RequestPlan) -> String {
     let params: Vec<_> = request.params.iter().map(|(name, value)| format!("{name}={value}")).collect();
     let separator = if params.is_empty() { "" } else { "?" };
     format!("{} {}{separator}{}", request.method.word(), request.address(), params.join("&"))
+}
+
+fn header_names(request: &RequestPlan) -> String {
+    request.headers.iter().map(|(name, _)| name.to_string()).collect::<Vec<_>>().join(", ")
+}
+
+fn body(body: &BodyPlan) -> String {
+    match body {
+        BodyPlan::None => String::new(),
+        BodyPlan::Json(json) => serde_json::to_string(json).unwrap_or_default(),
+        BodyPlan::Form(fields) => {
+            let fields: Vec<_> = fields.iter().map(|(name, value)| format!("{name}={value}")).collect();
+            format!("form {}", fields.join("&"))
+        }
+        BodyPlan::Raw(text) => format!("text {text}"),
+    }
+}
+
+fn parent(parent: &ParentPlan) -> String {
+    let fields: Vec<_> = parent.fields.iter().map(|field| format!("`{field}`")).collect();
+    let mut text = format!("one list for each record of {}, by its {}", parent.resource, fields.join(", "));
+    if !parent.include.is_empty() {
+        let names: Vec<_> = parent.include.iter().map(|field| format!("`{}`", field.name)).collect();
+        text += &format!("; its records get {}", names.join(", "));
+    }
+    text
 }
 
 fn pages(paginator: &PaginatorPlan, on_drift: OnDrift, max_pages: Option<u64>) -> String {
@@ -366,6 +434,8 @@ mod tests {
                 params,
                 ..RequestPlan::get("https://api.example.com/v1".parse().unwrap(), "test_cases")
             },
+            auth: None,
+            parent: None,
             paginator: PaginatorPlan::Offset(OffsetPlan::new(1000)),
             data_selector: Some("data".parse().unwrap()),
             answers: AnswerPlan::default(),
@@ -412,6 +482,7 @@ mod tests {
             pipeline: "test_management".into(),
             client: client(),
             resources: vec![resource()],
+            parents: Vec::new(),
             destination: Destination {
                 url: "./lake".into(),
                 options: vec![("secret_access_key".into(), Secret::new("very-secret".into()))],
@@ -502,12 +573,60 @@ mod tests {
 
     #[test]
     fn neither_form_of_a_plan_holds_a_secret() {
+        let mut plan = plan();
+        plan.resources.push(child());
         for output in [OutputForm::Text, OutputForm::Json] {
-            let text = answer(&plan(), &Global { output, ..Global::default() }).result;
+            let text = answer(&plan, &Global { output, ..Global::default() }).result;
             for secret in ["hunter2", "very-secret", "s3cret", "user:pw"] {
                 assert!(!text.contains(secret), "{secret} in {text}");
             }
         }
+    }
+
+    /// A child whose request carries all that a request can.
+    fn child() -> ResourcePlan {
+        let template = |text: &str| {
+            Template::parse(text, &[], |name| Ok(crate::plan::Reference::Parent(name.to_owned()))).unwrap()
+        };
+        let text = |text: &str| JsonTemplate::Text(template(text));
+        let mut resource = resource();
+        resource.request.method = crate::plan::Method::Post;
+        resource.request.path = template("posts/{id}/hunter2");
+        resource.request.params = vec![("of".into(), template("{id}"))];
+        resource.request.headers = vec![(template("X-A"), Secret::new(template("s3cret")))];
+        resource.request.body = BodyPlan::Json(JsonTemplate::Object(vec![
+            (template("id"), text("{id}")),
+            (template("list"), JsonTemplate::List(vec![text("a hunter2"), JsonTemplate::Value(1.into())])),
+            (template("password"), text("s3cret")),
+        ]));
+        resource.auth = Some(AuthPlan::None);
+        let include = vec![crate::plan::IncludedField::of("posts", "id".into())];
+        resource.parent = Some(ParentPlan { resource: "posts".into(), fields: vec!["id".parse().unwrap()], include });
+        resource
+    }
+
+    #[test]
+    fn a_request_in_words_tells_its_method_its_body_and_whose_child_it_is() {
+        let mut plan = plan();
+        plan.resources = vec![child()];
+        let text = answer(&plan, &Global::default()).result;
+        for line in [
+            "request      POST https://api.example.com/v1/posts/{id}/***?of={id}",
+            "headers      X-A",
+            r#"body         {"id":"{id}","list":["a ***",1],"password":"***"}"#,
+            "auth         none",
+            "parent       one list for each record of posts, by its `id`; its records get `_posts_id`",
+        ] {
+            assert!(text.contains(line), "{line} in {text}");
+        }
+        let form = vec![
+            (Template::literal("q"), Template::literal("hunter2")),
+            (Template::literal("token"), Template::literal("s3cret")),
+        ];
+        plan.resources[0].request.body = BodyPlan::Form(form);
+        assert!(answer(&plan, &Global::default()).result.contains("body         form q=***&token=***"));
+        plan.resources[0].request.body = BodyPlan::Raw(Template::literal("<x>hunter2</x>"));
+        assert!(answer(&plan, &Global::default()).result.contains("body         text <x>***</x>"));
     }
 
     #[test]

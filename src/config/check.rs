@@ -42,7 +42,7 @@ impl Check<'_> {
                 Some(_) => {}
                 None => {
                     self.findings.error(place, format!("`{}` is missing", field.key), help);
-                    let broken = Value { kind: Kind::Broken, place: place.clone(), filled: false };
+                    let broken = Value::at(Kind::Broken, place.clone());
                     entries.push(Entry { key: field.key.into(), key_span: place.span, value: broken });
                 }
             }
@@ -140,6 +140,7 @@ impl Check<'_> {
                 self.key_by_name(value);
                 self.map(value, item);
             }
+            Shape::Any => self.hide_by_name(value),
             Shape::Text | Shape::Secret | Shape::File | Shape::Bool | Shape::Scalar => {}
         }
     }
@@ -402,6 +403,7 @@ fn accepts(shape: &Shape, kind: &Kind) -> bool {
         Shape::List(_) => matches!(kind, Kind::List(_)),
         Shape::Keyed(_) => matches!(kind, Kind::Object(_) | Kind::List(_)),
         Shape::OneOrMany(item) => matches!(kind, Kind::List(_)) || accepts(item, kind),
+        Shape::Any => true,
         Shape::Either(shapes) => shapes.iter().any(|shape| accepts(shape, kind)),
     }
 }
@@ -413,6 +415,7 @@ fn expected(shape: &Shape) -> String {
         Shape::Bool => "`true` or `false`".to_owned(),
         Shape::Count { .. } => "a whole number".to_owned(),
         Shape::Scalar => "text, a number or a bool".to_owned(),
+        Shape::Any => "anything".to_owned(),
         Shape::Parsed(grammar) => grammar.what.to_owned(),
         Shape::Choice(words) => one_of(words),
         Shape::Object(_) | Shape::Map(_) => "an object".to_owned(),
@@ -420,10 +423,7 @@ fn expected(shape: &Shape) -> String {
         Shape::List(_) => "a list".to_owned(),
         Shape::Keyed(_) => "an object, or a list of objects with a `name`".to_owned(),
         Shape::OneOrMany(item) => format!("{}, or a list of such", expected(item)),
-        Shape::Either(shapes) => {
-            let shapes: Vec<_> = shapes.iter().map(expected).collect();
-            alternatives(&shapes)
-        }
+        Shape::Either(shapes) => alternatives(&shapes.iter().map(expected).collect::<Vec<_>>()),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Puts `resource_defaults` under a resource, as dlt does.
 //!
-//! A key of the resource takes the place of the default's; an explicit null does too. `endpoint` is merged key by key, and
-//! `endpoint.params` and `columns` are merged entry by entry. Every value keeps its own place.
+//! A key of the resource takes the place of the default's; an explicit null does too. `endpoint` is merged key by key,
+//! `endpoint.params` and `endpoint.json` are merged entry by entry, `columns` hint by hint. Every value keeps its own place.
 
 use super::tree::{Entry, Kind, Place, Value};
 
@@ -13,7 +13,7 @@ pub fn merge(defaults: Option<&Value>, resource: &Value) -> Value {
     };
     let mut merged = override_entries(defaults, &resource);
     if let (Some(default), Some(own)) = (defaults.get("columns"), resource.get("columns")) {
-        replace(&mut merged, "columns", merge_maps(default, own));
+        replace(&mut merged, "columns", merge_columns(default, own));
     }
     with_endpoint(merged, |own| match defaults.get("endpoint").filter(|_| resource.get("endpoint").is_some()) {
         Some(default) => merge_endpoints(&object_of(default, "path"), &own),
@@ -33,8 +33,21 @@ fn merge_endpoints(default: &Value, own: &Value) -> Value {
         return own.clone();
     }
     let mut merged = override_entries(default, own);
-    if let (Some(default), Some(own)) = (default.get("params"), own.get("params")) {
-        replace(&mut merged, "params", merge_maps(default, own));
+    for key in ["params", "json"] {
+        if let (Some(default), Some(own)) = (default.get(key), own.get(key)) {
+            replace(&mut merged, key, merge_maps(default, own));
+        }
+    }
+    merged
+}
+
+/// A column of both has the hints of both.
+fn merge_columns(default: &Value, own: &Value) -> Value {
+    let mut merged = merge_maps(default, own);
+    for entry in own.entries() {
+        if let Some(default) = default.get(&entry.key) {
+            replace(&mut merged, &entry.key, merge_maps(default, &entry.value));
+        }
     }
     merged
 }
@@ -53,7 +66,7 @@ fn override_entries(default: &Value, own: &Value) -> Value {
             None => entries.push(entry.clone()),
         }
     }
-    Value { kind: Kind::Object(entries), place: own.place.clone(), filled: false }
+    Value::at(Kind::Object(entries), own.place.clone())
 }
 
 fn replace(object: &mut Value, key: &str, value: Value) {
@@ -67,7 +80,7 @@ fn object_of(value: &Value, key: &str) -> Value {
     let Kind::Text(_) = value.kind else { return value.clone() };
     let place: Place = value.place.clone();
     let entry = Entry { key: key.to_owned(), key_span: place.span, value: value.clone() };
-    Value { kind: Kind::Object(vec![entry]), place, filled: false }
+    Value::at(Kind::Object(vec![entry]), place)
 }
 
 #[cfg(test)]
@@ -105,14 +118,15 @@ mod tests {
     }
 
     #[test]
-    fn params_and_columns_are_merged_entry_by_entry() {
+    fn params_json_and_columns_are_merged_entry_by_entry() {
         let merged = merged(
-            "{endpoint: {path: d, params: {a: 1, b: 2}}, columns: {x: {nullable: true}, y: {nullable: true}}}",
-            "{endpoint: {params: {b: 3, c: null}}, columns: {x: {partition: true}}}",
+            "{endpoint: {path: d, params: {a: 1, b: 2}, json: {q: {x: 1}, n: 1}}, columns: {x: {nullable: true, scale: 1}, y: {nullable: true}}}",
+            "{endpoint: {params: {b: 3, c: null}, json: {q: {y: 2}}}, columns: {x: {partition: true, scale: 2}}}",
         );
         assert_eq!(
             shown(&merged),
-            "{endpoint: {path: d, params: {a: 1, b: 3, c: null}}, columns: {x: {partition: true}, y: {nullable: true}}}"
+            "{endpoint: {path: d, params: {a: 1, b: 3, c: null}, json: {q: {y: 2}, n: 1}}, \
+             columns: {x: {nullable: true, scale: 2, partition: true}, y: {nullable: true}}}"
         );
     }
 

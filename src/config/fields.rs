@@ -9,6 +9,7 @@ mod client;
 mod destination;
 mod incremental;
 mod paginator;
+mod request;
 mod resource;
 mod root;
 mod schema;
@@ -67,6 +68,8 @@ pub enum Shape {
     },
     /// Text, a number or a bool; taken as text.
     Scalar,
+    /// Whatever can be written, null included.
+    Any,
     /// Text in a form of its own.
     Parsed(&'static Grammar),
     Choice(&'static [Word]),
@@ -158,6 +161,8 @@ impl Shape {
     pub fn union(&'static self) -> Option<&'static Union> {
         match self {
             Self::Tagged(union) => Some(union),
+            Self::List(item) | Self::OneOrMany(item) | Self::Map(item) => item.union(),
+            Self::Either(shapes) => shapes.iter().find_map(Shape::union),
             _ => None,
         }
     }

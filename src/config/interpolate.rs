@@ -4,7 +4,7 @@
 //! `${file:path}` is a file's content without its last newline, `$${` stands for `${`. Every other `$` is itself, and what is
 //! filled in is not read again. Keys are left alone.
 
-use std::{fs, path::Path};
+use std::{fs, ops::Range, path::Path};
 
 use super::{
     problem::Findings,
@@ -30,9 +30,10 @@ impl Interpolation<'_> {
             Kind::Text(text) if text.contains("${") => {
                 let text = std::mem::take(text);
                 match self.text(&text, &value.place, findings) {
-                    Some(filled) => {
+                    Some((filled, inserted)) => {
                         value.kind = Kind::Text(filled);
                         value.filled = true;
+                        value.inserted = inserted;
                     }
                     None => value.kind = Kind::Broken,
                 }
@@ -41,10 +42,11 @@ impl Interpolation<'_> {
         }
     }
 
-    /// `None` if something in it cannot be filled; all that cannot has been reported.
-    fn text(&mut self, text: &str, place: &Place, findings: &mut Findings) -> Option<String> {
+    /// The text, and which bytes of it were filled in; `None` if something in it cannot be filled: all that cannot has been
+    /// reported.
+    fn text(&mut self, text: &str, place: &Place, findings: &mut Findings) -> Option<(String, Vec<Range<usize>>)> {
         let mut filled = String::with_capacity(text.len());
-        let mut whole = true;
+        let (mut inserted, mut whole) = (Vec::new(), true);
         let mut rest = text;
         while let Some((before, inside)) = rest.split_once("${") {
             if let Some(escaped) = before.strip_suffix('$') {
@@ -61,7 +63,10 @@ impl Interpolation<'_> {
                 return None;
             };
             match self.expression(expression) {
-                Ok(value) => filled.push_str(&value),
+                Ok(value) => {
+                    inserted.push(filled.len()..filled.len() + value.len());
+                    filled.push_str(&value);
+                }
                 Err((message, help)) => {
                     let at = text.len() - inside.len() - 2;
                     findings.error_inside(place, text, at, message, Some(help));
@@ -71,7 +76,7 @@ impl Interpolation<'_> {
             rest = behind;
         }
         filled.push_str(rest);
-        whole.then_some(filled)
+        whole.then_some((filled, inserted))
     }
 
     fn expression(&mut self, expression: &str) -> Result<String, (String, String)> {
@@ -160,6 +165,13 @@ mod tests {
         assert_eq!(filled("a ${KEY} b"), "a k${KEY} b");
         assert_eq!(filled("${NONE:-x y}${NONE:-}"), "x y");
         assert_eq!(filled("[${EMPTY}|${EMPTY:-x}]"), "[|x]");
+    }
+
+    #[test]
+    fn what_was_filled_in_is_told_from_what_stands_beside_it() {
+        let (value, ..) = fill_in(Path::new("."), "é$${x} ${KEY}/${NONE:-}");
+        assert_eq!(value.as_text(), Some("é${x} k${KEY}/"));
+        assert_eq!(value.inserted, [7..14, 15..15]);
     }
 
     #[test]

@@ -68,6 +68,7 @@ impl Builder {
             Shape::Text | Shape::Secret | Shape::File => json!({"type": "string"}),
             Shape::Bool => or_filled_in(json!({"type": "boolean"})),
             Shape::Count { min, max } => or_filled_in(count(*min, *max)),
+            Shape::Any => json!({}),
             Shape::Scalar => json!({"type": ["string", "number", "boolean"]}),
             Shape::Parsed(grammar) => json!({"type": "string", "description": format!("Expects {}.", grammar.what)}),
             Shape::Choice(words) => or_filled_in(json!({"enum": supported(words)})),

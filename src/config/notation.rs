@@ -33,6 +33,17 @@ const TRANSFORMS: [Form; 7] = [
     Form { word: "truncate", min: 1, max: i32::MAX.cast_unsigned(), default: None },
 ];
 
+/// `GET` or `POST`, in either case; else the reason, and where it stands.
+pub fn method(text: &str) -> Result<(), (String, usize)> {
+    let reason = match text.to_uppercase().as_str() {
+        "GET" | "POST" => return Ok(()),
+        "PUT" | "PATCH" | "DELETE" => "it changes what is there, and restlake only reads",
+        "HEAD" | "OPTIONS" => "its answer has no records",
+        _ => "",
+    };
+    Err((reason.to_owned(), 0))
+}
+
 /// A Parquet compression and its level: `none`, `snappy`, `lz4` (level 0), `gzip(0…9)`, `zstd(1…22)`.
 pub fn compression(text: &str) -> Option<(&'static str, u32)> {
     form(text, &COMPRESSIONS, ['(', ')'])

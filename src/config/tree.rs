@@ -9,6 +9,8 @@
 //! A value that has been reported becomes [`Kind::Broken`], so that nothing is reported twice and whoever reads on can tell
 //! "wrong" from "left out".
 
+use std::ops::Range;
+
 /// A stretch of one source's text, in bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Span {
@@ -32,6 +34,8 @@ pub struct Value {
     pub place: Place,
     /// Whether a `${…}` was filled in: then a text may stand for a number or bool, and is not to be shown.
     pub filled: bool,
+    /// Which bytes of the text were: they stand for themselves, whatever the rest of it is read as.
+    pub inserted: Vec<Range<usize>>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -57,7 +61,11 @@ pub struct Entry {
 
 impl Value {
     pub fn new(kind: Kind, span: Span) -> Self {
-        Self { kind, place: Place { span, path: String::new() }, filled: false }
+        Self::at(kind, Place { span, path: String::new() })
+    }
+
+    pub fn at(kind: Kind, place: Place) -> Self {
+        Self { kind, place, filled: false, inserted: Vec::new() }
     }
 
     /// Gives this value and all below it their dotted paths.

@@ -45,6 +45,11 @@ impl<'a> Section<'a> {
         self.raw(key).is_some_and(|value| !value.is_null())
     }
 
+    /// Whether the key is there and null: what stands in its place elsewhere is switched off.
+    pub fn is_null(&self, key: &str) -> bool {
+        self.raw(key).is_some_and(Value::is_null)
+    }
+
     /// Where a key's value stands; the object's place if it is not written.
     pub fn place_of(&self, key: &str) -> &Place {
         self.raw(key).map_or(&self.place, |value| &value.place)
@@ -66,7 +71,7 @@ impl<'a> Section<'a> {
 
     /// Like [`Section::text`], but null switches the default off.
     pub fn text_or_off(&self, key: &str) -> Option<Located<String>> {
-        if self.raw(key).is_some_and(Value::is_null) { None } else { self.text(key) }
+        if self.is_null(key) { None } else { self.text(key) }
     }
 
     pub fn count(&self, key: &str) -> Option<u64> {
@@ -135,7 +140,11 @@ impl<'a> Section<'a> {
 
     /// The object under a key whose keys depend on its type, and the type.
     pub fn tagged(&self, key: &str) -> Option<(&'static str, Section<'a>)> {
-        let value = self.get(key)?;
+        self.tagged_item(key, self.get(key)?)
+    }
+
+    /// The same of one value among several under the key.
+    pub fn tagged_item(&self, key: &str, value: &'a Value) -> Option<(&'static str, Section<'a>)> {
         let union = self.table.field(key)?.shape.union()?;
         let word = value.get(TYPE).and_then(Value::as_text).or(union.default)?;
         let variant = union.variant(word)?;

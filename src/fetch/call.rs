@@ -148,7 +148,8 @@ impl<'a> Call<'a> {
     fn error(&self, report: Report, gave_up: Option<String>) -> FetchError {
         let Report { url, credentials_sent, trouble, .. } = report;
         let (attempts, elapsed) = (self.attempts, self.elapsed());
-        RequestError { url, page: None, attempts, elapsed, trouble, gave_up, credentials_sent }.into()
+        let method = self.request.method;
+        RequestError { method, url, page: None, attempts, elapsed, trouble, gave_up, credentials_sent }.into()
     }
 }
 

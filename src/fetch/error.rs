@@ -7,7 +7,8 @@ use reqwest::StatusCode;
 use super::{auth::AuthError, paginate::PaginateError, records::RecordsError, redirect::RedirectError};
 use crate::{
     error::{ErrorKind, Failure},
-    plan::Action,
+    json::SyntaxError,
+    plan::{Action, BindError, Method},
 };
 
 /// Why a page is not there.
@@ -36,6 +37,10 @@ pub enum FetchError {
     Header { name: String },
     #[error("the HTTP client cannot be set up: {cause}")]
     Setup { cause: String },
+    #[error("the request of the list for record {record} on page {page} of `{parent}` cannot be made")]
+    Bind { parent: String, page: u64, record: u64, source: BindError },
+    #[error("page {page}: the fields of the parent's record cannot be added to its records")]
+    Included { page: u64, source: SyntaxError },
     #[error("page {page} is lost")]
     Fault { page: u64, source: std::io::Error },
     #[error("stopped on request while pages were fetched")]
@@ -45,6 +50,8 @@ pub enum FetchError {
 /// A request that failed for good. All texts in it are redacted.
 #[derive(Debug)]
 pub struct RequestError {
+    /// Of the first hop.
+    pub method: Method,
     /// Where the last attempt went, redirects included.
     pub url: String,
     /// 1 for the first page; `None` as long as nobody has said which page the request was for.
@@ -167,7 +174,7 @@ impl fmt::Display for Trouble {
 
 impl fmt::Display for RequestError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "GET {}", self.url)?;
+        write!(f, "{} {}", self.method.word(), self.url)?;
         if let Some(page) = self.page {
             write!(f, ", page {page}")?;
         }
@@ -221,7 +228,7 @@ impl RequestError {
             }
             404 => "check `client.base_url` and `endpoint.path`",
             429 => "lower `client.rate_limit` or `client.max_concurrency`, or raise `client.retry.max_elapsed`",
-            405 => "restlake sends GET: the API wants another method here",
+            405 => "the API wants another method here: set `endpoint.method`",
             500..=599 => "the server is at fault: try again later",
             _ => return None,
         };
@@ -276,6 +283,8 @@ impl Failure for FetchError {
             Self::NothingAsked => "pagination_limit",
             Self::Header { .. } => "http_header",
             Self::Setup { .. } => "http_setup",
+            Self::Bind { .. } => "request",
+            Self::Included { .. } => "include_from_parent",
             Self::Fault { .. } => "fetch_fault",
             Self::Interrupted => "interrupted",
         }
@@ -299,6 +308,7 @@ impl Failure for FetchError {
                     .to_owned(),
             ),
             Self::NothingAsked => Some("set `limit` to the number of records that a page shall hold".to_owned()),
+            Self::Bind { .. } => Some("mend the places `{…}` of the endpoint, or the values that fill them".to_owned()),
             Self::Header { .. } => {
                 Some("check `client.headers` and `client.auth`; is there a line break in it?".to_owned())
             }

@@ -7,7 +7,7 @@
 //! ```
 //!
 //! [`Pages`] owns what is asked for and in which order it is handed on; a [`Paginator`] knows where the next page is and
-//! does no I/O; [`Client`] owns how one request is sent until it is answered. The invariant: what [`Pages`] hands on depends
+//! does no I/O; [`Lists`] joins the lists of a resource that has many; [`Client`] owns how one request is sent until it is answered. The invariant: what [`Pages`] hands on depends
 //! on the API's answers only, never on their timing.
 
 mod auth;
@@ -17,7 +17,9 @@ mod envelope;
 mod error;
 mod exchange;
 mod format;
+mod include;
 mod limit;
+mod lists;
 mod pace;
 mod pages;
 pub mod paginate;
@@ -31,6 +33,7 @@ mod transport;
 pub use auth::{AuthError, Authenticator, Generation};
 pub use client::Client;
 pub use error::{FetchError, RequestError, Trouble};
+pub use lists::{Feed, ListRequest, Lists};
 pub use pages::{FetchCounters, PageSource, Pages, PagesAhead, Position, PutBack};
 pub use paginate::{Ahead, Extent, PageToken, PageView, Paginator};
 pub use request::Request;

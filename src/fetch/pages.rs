@@ -44,14 +44,14 @@ use super::{
     paginate::{Ahead, Extent, Guard, PageToken, PageView},
     records::{self, Located},
     request::Request,
-    transport::{Surroundings, Transport},
+    transport::{Scope, Surroundings, Transport},
 };
 use crate::{
     environment::FaultPoint,
     json::Selector,
     model::Page,
     plan::{BoundRequest, PaginatorPlan, ResourcePlan},
-    report::Event,
+    report::{Event, Silent},
 };
 
 /// Places of the line per request in flight while the head is late, where the end of the list is known.
@@ -110,12 +110,52 @@ pub struct Position {
     shortfall: Option<String>,
     #[serde(default)]
     left_out: LeftOut,
+    /// Where the list is one of several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) list: Option<ListPlace>,
+}
+
+/// A list among those of its resource.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct ListPlace {
+    /// Lists before it.
+    pub finished: u64,
+    /// Pages of all lists that were handed on.
+    pub pages: u64,
 }
 
 impl Position {
     /// Handed on before it.
     pub fn pages(&self) -> u64 {
-        self.pages
+        self.list.map_or(self.pages, |list| list.pages)
+    }
+
+    /// The same, told of all lists of the resource.
+    pub(super) fn among(mut self, list: ListPlace, shortfall: Option<&String>) -> Self {
+        self.list = Some(list);
+        self.shortfall = shortfall.cloned().or(self.shortfall);
+        self
+    }
+
+    /// Of a list of which nothing was handed on yet.
+    pub(super) fn start(token: PageToken) -> Self {
+        Self {
+            next: Some(token),
+            pages: 0,
+            received: 0,
+            known: Extent::default(),
+            size: PageSize::default(),
+            found: FoundOut::default(),
+            drift: DriftState::default(),
+            before: 0,
+            shortfall: None,
+            left_out: LeftOut::default(),
+            list: None,
+        }
+    }
+
+    pub(super) fn shortfall(&self) -> Option<&String> {
+        self.shortfall.as_ref()
     }
 }
 
@@ -165,6 +205,29 @@ impl Pages {
         Self::over(client, resource, Request::new(request)?, memory_limit)
     }
 
+    /// One list of several of a resource: counted with the others, and silent, since who joins them tells of their pages.
+    pub(super) fn among(
+        transport: Arc<dyn Transport>,
+        resource: &ResourcePlan,
+        request: &BoundRequest,
+        memory_limit: u64,
+        scope: Scope,
+    ) -> Result<Self, FetchError> {
+        let mut pages = Self::over(transport, resource, Request::new(request)?, memory_limit)?;
+        // Nobody else has it before the first request.
+        if let Some(source) = Arc::get_mut(&mut pages.source) {
+            source.scope = scope;
+        }
+        Ok(pages.silent())
+    }
+
+    /// Its pages are not told to the reporter.
+    #[must_use]
+    pub fn silent(mut self) -> Self {
+        self.surroundings.reporter = Arc::new(Silent);
+        self
+    }
+
     fn over(
         transport: Arc<dyn Transport>,
         resource: &ResourcePlan,
@@ -205,7 +268,8 @@ impl Pages {
     /// Goes on behind `position` in place of at the beginning. What the guard knew of the page before is not known again.
     #[must_use]
     pub fn resume(mut self, position: Position) -> Self {
-        let Position { next, pages, received, known, size, found, drift, before, shortfall, left_out } = position;
+        let Position { next, pages, received, known, size, found, drift, before, shortfall, left_out, list: _ } =
+            position;
         self.shortfall = self.shortfall.or(shortfall);
         self.next = next.filter(|_| self.max_pages.is_none_or(|max| pages < max));
         (self.number, self.received, self.known, self.size, self.before) = (pages, received, known, size, before);
@@ -450,6 +514,7 @@ impl PageSource for Pages {
             before: self.before,
             shortfall: self.shortfall.clone(),
             left_out: self.left_out.clone(),
+            list: None,
         }
     }
 

@@ -11,6 +11,7 @@ mod cursor;
 mod incremental;
 pub mod inference;
 mod paginator;
+mod parent;
 pub mod reader;
 pub(crate) mod request;
 mod resolve;
@@ -43,11 +44,12 @@ pub use incremental::{
 };
 pub use inference::Inference;
 pub use paginator::{CursorPlan, OffsetPlan, OnDrift, PageNumberPlan, PaginatorPlan, Slot};
+pub use parent::{IncludedField, ParentPlan};
 pub use request::{BindError, Bindings, BodyPlan, BoundBody, BoundRequest, JsonTemplate, Method, RequestPlan};
 pub use resolve::{Overrides, resolve};
 pub use signing::{KeyError, SigningAlgorithm, SigningKey};
 pub use step::{ProcessingStep, StepOperation};
-pub use template::{IncrementalValue, Reference, Template, TemplateError};
+pub use template::{IncrementalValue, Meaning, Reference, Template, TemplateError};
 pub use trust::{AllowedHost, TlsPlan};
 
 /// Everything one `restlake run` does.
@@ -56,6 +58,8 @@ pub struct Plan {
     pub pipeline: String,
     pub client: ClientPlan,
     pub resources: Vec<ResourcePlan>,
+    /// Those that are not exported, and whose records others are asked for by.
+    pub parents: Vec<ResourcePlan>,
     pub destination: Destination,
     pub table_format: TableFormatKind,
     /// Whether a living run of the same table is waited for; else it ends this one.
@@ -121,6 +125,9 @@ pub struct ResourcePlan {
     pub name: String,
     pub table: String,
     pub request: RequestPlan,
+    /// Credentials in place of the client's.
+    pub auth: Option<AuthPlan>,
+    pub parent: Option<ParentPlan>,
     pub paginator: PaginatorPlan,
     /// `None`: found out from the first page.
     pub data_selector: Option<Selector>,
@@ -271,6 +278,13 @@ pub enum Transform {
     Hour,
     Bucket(u32),
     Truncate(u32),
+}
+
+impl ResourcePlan {
+    /// Whether a page may show that no later one holds a record that is wanted: not where other lists follow.
+    pub fn may_end_early(&self) -> bool {
+        self.parent.is_none() && self.incremental.as_ref().is_some_and(IncrementalPlan::may_end_early)
+    }
 }
 
 impl MergeStrategy {

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 use url::Url;
 
@@ -50,8 +50,9 @@ pub enum BodyPlan {
 }
 
 /// JSON whose texts and keys have places; a text that is nothing but a place takes its value as it is.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
+///
+/// Serialises as the JSON that it stands for, its places as they were written.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum JsonTemplate {
     Value(Value),
     Text(Template),
@@ -97,6 +98,8 @@ pub enum BindError {
     Null { what: String },
     #[error("{what} is a list or an object, and stands where a text is wanted")]
     Nested { what: String },
+    #[error("{what} is no value that JSON knows")]
+    Unreadable { what: String },
     #[error("a value of the path `{path}` is `{value}`, which would make it another path")]
     UnfitForPath { path: String, value: String },
     #[error("the cursor's value `{value}` is {kind}, and `convert: {convert}` is for dates and timestamps")]
@@ -305,6 +308,17 @@ impl JsonTemplate {
     }
 }
 
+impl Serialize for JsonTemplate {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Value(value) => value.serialize(serializer),
+            Self::Text(text) => text.serialize(serializer),
+            Self::List(items) => serializer.collect_seq(items),
+            Self::Object(entries) => serializer.collect_map(entries.iter().map(|(key, value)| (key, value))),
+        }
+    }
+}
+
 fn plain(template: &Template, bindings: &Bindings) -> Result<Option<String>, BindError> {
     template.fill(bindings, Ok)
 }
@@ -350,7 +364,7 @@ mod tests {
             "start" => Ok(Reference::Incremental(IncrementalValue::StartValue)),
             name => Ok(Reference::Parent(name.to_owned())),
         };
-        Template::parse(text, meaning).unwrap()
+        Template::parse(text, &[], meaning).unwrap()
     }
 
     fn plan(path: &str) -> RequestPlan {
@@ -428,7 +442,7 @@ mod tests {
             ),
         ]);
         let bound = RequestPlan { body: BodyPlan::Json(json), ..plan("p") };
-        let expected = vec![Reference::Parent("id".to_owned()), Reference::Parent("no".to_owned())];
+        let expected = [Reference::Parent("id".to_owned()), Reference::Parent("no".to_owned())];
         // Keys of the object are templates, and so are texts: all of them are known to need the parent.
         assert!(expected.iter().all(|reference| bound.references().contains(reference)));
         let bound = bound.bind(&bindings()).unwrap();

@@ -10,11 +10,13 @@
 
 mod answer;
 mod auth;
+mod body;
 mod client;
 mod columns;
 mod delta;
 mod destination;
 mod disposition;
+mod family;
 mod format;
 mod incremental;
 mod inferred;
@@ -22,6 +24,7 @@ mod load_columns;
 mod merge;
 mod paginator;
 mod partition;
+mod placeholders;
 mod request;
 mod resource;
 mod schema;
@@ -76,9 +79,13 @@ fn plan(loaded: &Loaded, overrides: &Overrides, findings: &mut Findings) -> Opti
     let client = client::resolve(&root.section("client"), &loaded.config.directory, &mut secrets, findings);
     let destination = destination::resolve(&root.section("destination"), overrides, &mut secrets, findings);
     let table_format = destination::table_format(&root.section("destination"), findings);
+    let sections = loaded.config.resources();
+    let names: Vec<_> = sections.iter().filter_map(|section| section.text("name")).map(|name| name.value).collect();
     // Copied once, and only where a plan has to be completed later.
     let kept = OnceCell::new();
     let context = resource::Context {
+        directory: &loaded.config.directory,
+        names: &names,
         root: &root,
         keep: &|| Arc::clone(kept.get_or_init(|| Arc::new(loaded.clone()))),
         table_format: table_format.unwrap_or_default(),
@@ -88,12 +95,15 @@ fn plan(loaded: &Loaded, overrides: &Overrides, findings: &mut Findings) -> Opti
         parquet: &root.section("destination").section("parquet"),
         overrides,
     };
-    let sections = loaded.config.resources();
-    let resources: Vec<_> = sections.iter().map(|section| resource::resolve(section, &context, findings)).collect();
+    let resolve = |section| resource::resolve(section, &context, &mut secrets, findings);
+    let resources: Vec<_> = sections.iter().map(resolve).collect();
     distinct(&sections, findings);
+    family::check_cycles(&sections, &resources, findings);
     destination::columns_exist_somewhere(context.parquet, &resources, findings);
     check_overrides(&sections, overrides, findings);
-    let mut resources = select(&sections, resources, overrides)?;
+    let all = resources;
+    let mut resources = select(&sections, &all, overrides)?;
+    let parents = family::unexported(&resources, &all);
     whole_tables(&resources, overrides, findings);
     check_interval(&resources, overrides, findings);
     if let Some(warning) = destination.as_ref().and_then(destination::idle_options) {
@@ -107,6 +117,7 @@ fn plan(loaded: &Loaded, overrides: &Overrides, findings: &mut Findings) -> Opti
         pipeline: name(&root, loaded, findings)?,
         client: client?,
         resources,
+        parents,
         destination: destination?,
         table_format: table_format?,
         wait: overrides.wait,
@@ -141,6 +152,8 @@ pub fn complete(open: &ResourcePlan, deferred: &Deferred, columns: &TableSchema)
         keep: &|| Arc::clone(loaded),
         table_format: *table_format,
         base_url: None,
+        directory: &loaded.config.directory,
+        names: &[],
         client: &root.section("client"),
         destination: &destination,
         parquet: &destination.section("parquet"),
@@ -227,14 +240,14 @@ fn whole_tables(resources: &[ResourcePlan], overrides: &Overrides, findings: &mu
 /// The resources that run: those named on the command line, else those that are `selected`.
 fn select(
     sections: &[Section<'_>],
-    plans: Vec<Option<ResourcePlan>>,
+    plans: &[Option<ResourcePlan>],
     overrides: &Overrides,
 ) -> Option<Vec<ResourcePlan>> {
     let mut selected = Vec::new();
     for (section, plan) in sections.iter().zip(plans) {
         let named = section.text("name").is_some_and(|name| overrides.resources.contains(&name.value));
         if named || (overrides.resources.is_empty() && section.flag("selected")?) {
-            selected.push(plan?);
+            selected.push(plan.clone()?);
         }
     }
     Some(selected)

@@ -1,6 +1,6 @@
 //! How the export of a resource begins: the table is free and fits, an attempt is claimed or taken over from a run that died.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use chrono::{DateTime, Utc};
 
@@ -11,6 +11,7 @@ use super::{
     evolving, inferring,
     outcome::Counters,
     resource::Export,
+    rows::Rows,
     shape::partition_spec,
 };
 use crate::{
@@ -40,18 +41,25 @@ pub(super) enum Beginning {
 enum Next {
     Done(DiedAfterCommit),
     Nothing,
-    GoOn(Box<ResourcePlan>, Vec<Range>, Attempt, Box<Resumed>),
-    Anew(Box<ResourcePlan>, Vec<Range>),
+    GoOn(Box<Asked>, Attempt, Box<Resumed>),
+    Anew(Box<Asked>),
 }
 
 pub(super) struct Begun {
     pub(super) base: TableSnapshot,
     pub(super) attempt: Attempt,
+    pub(super) asked: Asked,
+    pub(super) resumed: Option<Resumed>,
+}
+
+/// What is to be asked for.
+pub(super) struct Asked {
     /// With the schema that the table has from now on.
     pub(super) resource: Box<ResourcePlan>,
     /// Ranges that are to be read behind that of the resource.
     pub(super) later: Vec<Range>,
-    pub(super) resumed: Option<Resumed>,
+    /// What its parent's records hold for it, if it has one.
+    pub(super) rows: Option<Arc<Rows>>,
 }
 
 impl Export<'_> {
@@ -62,15 +70,14 @@ impl Export<'_> {
         let attempt = table.attempt(base.version).await?;
         let (base, attempt) = self.free(table, base, attempt).await?;
         let next = match self.next(table, &base, counters).await {
-            Ok(Next::Anew(resource, later)) => {
-                return Ok(Beginning::Work(Box::new(Begun { base, attempt, resource, later, resumed: None })));
+            Ok(Next::Anew(asked)) => {
+                return Ok(Beginning::Work(Box::new(Begun { base, attempt, asked: *asked, resumed: None })));
             }
             Ok(Next::Nothing) => Ok(Beginning::Nothing(Box::new(base))),
-            Ok(Next::GoOn(resource, later, adopted, resumed)) => {
+            Ok(Next::GoOn(asked, attempt, resumed)) => {
                 self.warn(counters, went_on_from(&resumed));
-                *counters = Counters::resume(resumed.counters.clone(), std::mem::take(&mut counters.warnings));
-                let resumed = Some(*resumed);
-                Ok(Beginning::Work(Box::new(Begun { base, attempt: adopted, resource, later, resumed })))
+                *counters = Counters::resume(resumed.counters.clone(), std::mem::take(counters));
+                Ok(Beginning::Work(Box::new(Begun { base, attempt, asked: *asked, resumed: Some(*resumed) })))
             }
             Ok(Next::Done(died)) => {
                 self.warn(counters, finished_by(&died));
@@ -98,12 +105,15 @@ impl Export<'_> {
         if is_idle {
             return Ok(Next::Nothing);
         }
-        Ok(match (Export { resource: &resource, ..*self }).adopt(table, base, counters).await? {
+        let rows = self.family.rows_of_parent(&resource, self.sources(), counters).await?;
+        let export = Export { resource: &resource, rows: rows.as_ref(), ..*self };
+        let adopted = export.adopt(table, base, counters).await?;
+        Ok(match adopted {
             Some((attempt, resumed)) => {
-                let resource = inferring::complete(&resource, &resumed.schema)?;
-                Next::GoOn(Box::new(resource), later, attempt, Box::new(resumed))
+                let resource = Box::new(inferring::complete(&resource, &resumed.schema)?);
+                Next::GoOn(Box::new(Asked { resource, later, rows }), attempt, Box::new(resumed))
             }
-            None => Next::Anew(resource, later),
+            None => Next::Anew(Box::new(Asked { resource, later, rows })),
         })
     }
 
@@ -227,9 +237,11 @@ impl Export<'_> {
             return Some(format!("starts over, although the run {run} has left checkpoints: --no-resume"));
         }
         if resumable.checkpoints().iter().any(|checkpoint| checkpoint.fingerprint != fingerprint) {
-            let message =
-                format!("starts over: the config or the schema has changed since the run {run} left its checkpoints");
-            return Some(message);
+            let what = match self.rows {
+                Some(_) => "the config, the schema or the parent's records have changed",
+                None => "the config or the schema has changed",
+            };
+            return Some(format!("starts over: {what} since the run {run} left its checkpoints"));
         }
         let within = self.resource.checkpoint.resume_within;
         match resumable.written_at() {

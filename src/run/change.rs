@@ -51,8 +51,8 @@ pub(super) struct Work {
 impl Work {
     /// And the resource as the table makes it, and what a run that died has left of the pages.
     pub(super) fn new(begun: Begun) -> (Self, Box<ResourcePlan>, Option<Resumed>) {
-        let Begun { base, attempt, resource, resumed, later: _ } = begun;
-        (Self { base, attempt: Some(attempt) }, resource, resumed)
+        let Begun { base, attempt, asked, resumed } = begun;
+        (Self { base, attempt: Some(attempt) }, asked.resource, resumed)
     }
 
     pub(super) fn into_attempt(self) -> Option<Attempt> {

@@ -169,8 +169,20 @@ impl Export<'_> {
         // What is read by a cursor is another thing each time; what is asked for is the same.
         let range = self.resource.incremental.as_ref().filter(|_| memory.is_some());
         let range = range.and_then(|incremental| incremental.range.as_ref());
-        fingerprint(if follows { self.configured } else { self.resource }, self.source, range, memory)
+        // What has been appended stands in the table, whatever has become of the parent since.
+        let rows = memory.and_then(|_| self.rows_digest());
+        let resource = if follows { self.configured } else { self.resource };
+        fingerprint(resource, self.source, &Read { range, memory, rows })
     }
+}
+
+/// What a run makes of its plan.
+struct Read<'a> {
+    /// The stretch of the source that is read by a cursor.
+    range: Option<&'a Range>,
+    memory: Option<u64>,
+    /// Tells the values of the parent's records by which the resource is asked for.
+    rows: Option<String>,
 }
 
 /// What tells whether two runs are of the same plan: everything that decides which rows come and how they are written, but
@@ -178,17 +190,14 @@ impl Export<'_> {
 ///
 /// # Errors
 /// [`RunError::Stored`] if the plan cannot be serialised.
-fn fingerprint(
-    resource: &ResourcePlan,
-    source: &ClientPlan,
-    range: Option<&Range>,
-    memory: Option<u64>,
-) -> Result<String, RunError> {
+fn fingerprint(resource: &ResourcePlan, source: &ClientPlan, read: &Read<'_>) -> Result<String, RunError> {
     // All fields by name: one that is added must be put on one side or the other.
     let ResourcePlan {
         name,
         table,
         request,
+        auth,
+        parent,
         paginator,
         data_selector,
         allow_missing_data,
@@ -218,12 +227,13 @@ fn fingerprint(
     let shared = source.headers.iter().map(|(name, value)| (name.clone(), value.expose().clone()));
     let own = request.headers.iter().map(|(name, value)| (name.to_string(), value.expose().to_string()));
     let headers = (shared.map(told).collect::<Vec<_>>(), own.map(told).collect::<Vec<_>>());
-    let client = (&source.base_url, &source.auth, headers);
+    let client = (&source.base_url, auth.as_ref().unwrap_or(&source.auth), headers);
+    let family = (parent, &read.rows);
     let pages = (request, paginator, data_selector, allow_missing_data, answers, on_drift, max_pages);
-    let rows = (incremental, range, processing_steps, schema, inference, naming, contract);
+    let rows = (incremental, read.range, processing_steps, schema, inference, naming, contract);
     let keys = (write_disposition, merge, primary_key, dedup, dedup_sort);
-    let files = (name, table, partition_by, parquet, memory);
-    let plan = serde_json::to_vec(&(env!("CARGO_PKG_VERSION"), client, pages, rows, keys, files));
+    let files = (name, table, partition_by, parquet, read.memory);
+    let plan = serde_json::to_vec(&(env!("CARGO_PKG_VERSION"), client, family, pages, rows, keys, files));
     Ok(sha256(&plan.map_err(RunError::Stored)?))
 }
 

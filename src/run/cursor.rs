@@ -40,6 +40,8 @@ pub(super) struct Tracker {
     progress: Progress,
     /// Whether the commit says how far the run has read.
     moves: bool,
+    /// Whether a page may show that it is the last that matters.
+    ends_early: bool,
     /// What it says otherwise.
     stays: Option<Value>,
 }
@@ -107,7 +109,8 @@ impl Tracker {
         let stays = base.state.cursor.clone().filter(|_| !replaces);
         let loaded = last.iter().flat_map(|last| loaded.iter().map(|record| (record.clone(), last.clone()))).collect();
         let progress = Progress { latest: last, loaded, is_full: false };
-        Some(Self { plan, sieve: Arc::new(sieve), progress, moves, stays })
+        let ends_early = resource.may_end_early();
+        Some(Self { plan, sieve: Arc::new(sieve), progress, moves, ends_early, stays })
     }
 
     /// Goes on behind what a run that died had seen.
@@ -125,7 +128,7 @@ impl Tracker {
 
     /// Whether a page may show that it is the last that matters, so that none should be asked for before it is looked at.
     pub(super) fn may_end_early(&self) -> bool {
-        self.plan.may_end_early()
+        self.ends_early
     }
 
     /// Takes in the next page in page order; says whether no later one can hold a record of the range.

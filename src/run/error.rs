@@ -67,6 +67,22 @@ pub enum RunError {
 
     #[error("{resource}: what is new cannot be told: {reason}")]
     Cursor { resource: String, reason: String },
+    #[error("{resource}: its parent `{parent}` was not exported; nothing was requested")]
+    ParentFailed { resource: String, parent: String, kind: ErrorKind },
+
+    #[error("{resource}: record {record} on page {page} of `{parent}`: {}", lack(field, *is_null, keys))]
+    ParentField {
+        resource: String,
+        parent: String,
+        page: u64,
+        record: u64,
+        field: String,
+        is_null: bool,
+        keys: Vec<String>,
+    },
+
+    #[error("{resource}: there is no resource `{parent}` to take records from")]
+    NoParent { resource: String, parent: String },
     #[error("{resource}: what the config says of columns does not fit those that were inferred:{problems}")]
     Columns { resource: String, problems: String },
 
@@ -115,12 +131,15 @@ impl Failure for RunError {
             }
             Self::RewriteLimit { .. } | Self::UnfitField { .. } | Self::Request { .. } => ErrorKind::User,
             Self::Columns { .. } | Self::Clash { .. } | Self::Cursor { .. } => ErrorKind::User,
+            Self::ParentFailed { kind, .. } => *kind,
+            Self::ParentField { .. } => ErrorKind::User,
             Self::NoFields { .. } | Self::NoRecords { .. } => ErrorKind::User,
             Self::TooManyRejects { .. } => ErrorKind::TooManyRejects,
             Self::Conflict { .. } | Self::Circle { .. } => ErrorKind::Conflict,
             Self::Interrupted { .. } => ErrorKind::Interrupted,
             Self::Numbers { .. } | Self::LoadColumns { .. } | Self::Worker { .. } => ErrorKind::Bug,
-            Self::Checkpoint(_) | Self::Stored(_) | Self::NoAttempt | Self::Observing => ErrorKind::Bug,
+            Self::Checkpoint(_) | Self::Stored(_) | Self::NoAttempt => ErrorKind::Bug,
+            Self::Observing | Self::NoParent { .. } => ErrorKind::Bug,
         }
     }
 
@@ -144,6 +163,9 @@ impl Failure for RunError {
             Self::Numbers { .. } => "numbers",
             Self::Cursor { .. } => "cursor",
             Self::Request { .. } => "request",
+            Self::ParentFailed { .. } => "parent_failed",
+            Self::ParentField { .. } => "parent_field",
+            Self::NoParent { .. } => "no_parent",
             Self::LoadColumns { .. } => "load_columns",
             Self::Worker { .. } | Self::Observing => "worker",
             Self::Checkpoint(_) | Self::Stored(_) => "checkpoint",
@@ -198,10 +220,17 @@ impl Failure for RunError {
             Self::Checkpoint(_) | Self::Stored(_) => Some("run again with --no-resume".into()),
             Self::Cursor { .. } => Some("mend `endpoint.incremental`, or run with --full-refresh".into()),
             Self::Request { .. } => Some("mend the places `{…}` of the endpoint, or the values that fill them".into()),
+            Self::ParentFailed { parent, .. } => {
+                Some(format!("see what became of `{parent}`; with --resource alone, its list is read and not exported"))
+            }
+            Self::ParentField { .. } => {
+                Some("every record of the parent needs the field: name another one, or filter the parent's records".into())
+            }
             Self::Numbers { .. }
             | Self::LoadColumns { .. }
             | Self::Worker { .. }
             | Self::Observing
+            | Self::NoParent { .. }
             | Self::NoAttempt => {
                 Some("this is a bug in restlake: please report it".into())
             }
@@ -213,6 +242,16 @@ impl Failure for RunError {
 fn declared(columns: &[Column]) -> String {
     let column = |column: &Column| format!("`{{name: {}, type: {}}}`", column.name, column.data_type);
     columns.iter().map(column).collect::<Vec<_>>().join(" and ")
+}
+
+/// What is wrong with a field, and what is there.
+fn lack(field: &str, is_null: bool, keys: &[String]) -> String {
+    let keys = keys.iter().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", ");
+    match (is_null, keys.is_empty()) {
+        (true, _) => format!("its `{field}` is null, and it has the fields {keys}"),
+        (false, true) => format!("it has no `{field}`, and no other field"),
+        (false, false) => format!("it has no `{field}`, but {keys}"),
+    }
 }
 
 /// Bytes as a config writes them, in the largest unit of which there is one: `10GB`, `1.234MB`.

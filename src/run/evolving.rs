@@ -169,6 +169,8 @@ pub(super) struct Evolving {
     refused: Option<RunError>,
     /// Whether columns that are there have to stay as they are.
     is_fixed: bool,
+    /// Whether pages are given back.
+    is_watched: bool,
     /// How often columns have become wider: what was decoded before has other types.
     shapes: usize,
 }
@@ -188,6 +190,8 @@ pub(super) struct Reading {
 /// A page whose turn has come.
 pub(super) struct Settled {
     pub(super) batch: Batch,
+    /// As it was decoded, where it is kept.
+    pub(super) page: Option<Arc<Page>>,
     /// What its records tell of the cursor.
     pub(super) seen: Option<Seen>,
     /// The schema from this page on, if it has grown.
@@ -207,7 +211,12 @@ impl Evolving {
         let resource = Box::new(resource.clone());
         let processor = Arc::new(Processor::new(&resource.name, &resource.processing_steps));
         let decoder = Arc::new(decoder);
-        Self { resource, format, processor, decoder, sieve, refused, is_fixed, shapes: 0 }
+        Self { resource, format, processor, decoder, sieve, refused, is_fixed, is_watched: false, shapes: 0 }
+    }
+
+    /// Pages are given back, as they were decoded.
+    pub(super) fn watched(self) -> Self {
+        Self { is_watched: true, ..self }
     }
 
     /// Goes on with the schema that a run that died had come to.
@@ -225,12 +234,13 @@ impl Evolving {
     /// Processes and decodes a page on a thread of the pool, with the schema of this moment.
     pub(super) fn spawn(&self, page: Page) -> JoinHandle<Reading> {
         let (decoder, sieve) = (Arc::clone(&self.decoder), self.sieve.clone());
-        let (evolves, columns, shapes) = (self.evolves(), self.resource.schema.columns.len(), self.shapes);
+        let (keeps, columns, shapes) =
+            (self.evolves() || self.is_watched, self.resource.schema.columns.len(), self.shapes);
         let processor = Arc::clone(&self.processor);
         spawn_blocking(move || match prepared(page, &processor, sieve.as_deref()) {
             Ok((page, seen)) => {
                 let decoded = decoder.decode(&page).map_err(Error::from);
-                Reading { page: evolves.then(|| Arc::new(page)), columns, shapes, seen, decoded }
+                Reading { page: keeps.then(|| Arc::new(page)), columns, shapes, seen, decoded }
             }
             Err(error) => Reading { page: None, columns, shapes, seen: None, decoded: Err(error) },
         })
@@ -243,7 +253,7 @@ impl Evolving {
     pub(super) async fn settle(&mut self, reading: Reading) -> Result<Settled> {
         let seen = reading.seen.clone();
         let Some(page) = reading.page.clone() else {
-            return Ok(Settled { batch: reading.decoded?, seen, grown: None });
+            return Ok(Settled { batch: reading.decoded?, page: None, seen, grown: None });
         };
         let mut batch = if self.is_outdated(&reading) { self.decode(&page).await? } else { reading.decoded? };
         let grown = self.schema_for(&batch)?;
@@ -251,7 +261,7 @@ impl Evolving {
             self.grow(schema)?;
             batch = self.decode(&page).await?;
         }
-        Ok(Settled { batch: self.decoder.padded(batch)?, seen, grown })
+        Ok(Settled { batch: self.decoder.padded(batch)?, page: Some(page), seen, grown })
     }
 
     fn evolves(&self) -> bool {

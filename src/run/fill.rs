@@ -13,18 +13,17 @@ use super::{
     outcome::Counters,
     pipeline::{Pipeline, Staged, TableStage},
     resource::Export,
+    rows::Rows,
+    source::Sources,
 };
 use crate::{
     commit::{Attempt, RejectWriter, TableFormat, TableSnapshot},
     decode::Decoder,
     dedup::Dedup,
     error::Result,
-    fetch::{PageSource, Pages, Position},
+    fetch::{PageSource, Position},
     merge::Collector,
-    plan::{
-        Bindings, BoundRequest, IncrementalPlan, MaxRejects, MergePlan, MergeStrategy, PartitionField, Transform,
-        WriteDisposition,
-    },
+    plan::{MaxRejects, MergePlan, MergeStrategy, PartitionField, Transform, WriteDisposition},
     write::{TableWriter, WriteOptions},
 };
 
@@ -75,7 +74,9 @@ impl Export<'_> {
         let mut table = TableStage::new(self.dedup()?, self.collector(&merge)?, writer, schema);
         let mut cursor = Tracker::new(self.resource, base);
         let sieve = cursor.as_ref().map(Tracker::sieve);
-        let mut evolving = Evolving::new(self.resource, self.table_format, base, self.decoder()?, sieve);
+        let mut rows = self.rows_to_keep(resumed.is_some());
+        let evolving = Evolving::new(self.resource, self.table_format, base, self.decoder()?, sieve);
+        let mut evolving = if rows.is_some() { evolving.watched() } else { evolving };
         let mut pages = match taken {
             Some(pages) => pages,
             None => self.pages(resumed.as_ref().map(|resumed| resumed.position.clone()))?,
@@ -99,6 +100,7 @@ impl Export<'_> {
             reporter: self.reporter,
             pages: pages.as_mut(),
             evolving,
+            kept: &mut rows,
             cursor: &mut cursor,
             rejects,
             attempt,
@@ -113,33 +115,35 @@ impl Export<'_> {
         counters.take(pages.as_ref());
         counters.warnings.extend(cursor.as_ref().and_then(Tracker::warning));
         let cursor = cursor.map(Tracker::state).transpose()?.flatten();
+        if let (Ok(_), Some(rows)) = (&staged, rows) {
+            self.family.keep(&self.resource.name, rows.short(pages.shortfall().map(str::to_owned)));
+        }
         staged.map(|staged| Staged { cursor, ..staged })
+    }
+
+    /// Where what children need of the pages is gathered: of all of them, or of none.
+    fn rows_to_keep(&self, is_resumed: bool) -> Option<Rows> {
+        let is_cut = self.resource.incremental.as_ref().is_some_and(|incremental| incremental.window.is_some());
+        self.family.rows_for(&self.resource.name).filter(|_| !is_resumed && !is_cut)
     }
 
     /// The resource's pages: all of them, or those behind a position.
     pub(super) fn pages(&self, behind: Option<Position>) -> Result<Box<dyn PageSource>> {
-        let pages = self.list(self.memory / PAGES_PART)?;
-        Ok(Box::new(match behind {
-            Some(position) => pages.resume(position),
-            None => pages,
-        }))
+        self.sources().open(self.resource, self.rows, behind)
     }
 
-    /// All pages, of which so many bytes may wait; one by one where a page may show that it is the last that matters.
-    pub(super) fn list(&self, memory: u64) -> Result<Pages> {
-        let pages = Pages::new(Arc::clone(self.client), self.resource, &self.request()?, memory)?;
-        let ends_early = self.resource.incremental.as_ref().is_some_and(IncrementalPlan::may_end_early);
-        Ok(if ends_early { pages.one_by_one() } else { pages })
+    /// All pages, of which so many bytes may wait.
+    pub(super) fn pages_within(&self, memory: u64) -> Result<Box<dyn PageSource>> {
+        Sources { memory, ..self.sources() }.open(self.resource, self.rows, None)
     }
 
-    /// The resource's request with its places filled.
-    fn request(&self) -> Result<BoundRequest, RunError> {
-        let incremental = self.resource.incremental.as_ref().map(IncrementalPlan::bindings).transpose();
-        let bound = incremental.and_then(|incremental| {
-            let incremental = incremental.unwrap_or_default();
-            self.resource.request.bind(&Bindings { incremental, ..Bindings::default() })
-        });
-        bound.map_err(|source| RunError::Request { resource: self.resource.name.clone(), source })
+    pub(super) fn sources(&self) -> Sources<'_> {
+        Sources { client: self.client, memory: self.memory / PAGES_PART, is_silent: false }
+    }
+
+    /// Of the values by which the resource is asked for, if it has a parent.
+    pub(super) fn rows_digest(&self) -> Option<String> {
+        Some(self.rows?.digest(self.resource.parent.as_ref()?))
     }
 
     pub(super) fn write_options(&self, version: u64) -> WriteOptions {

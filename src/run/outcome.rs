@@ -90,9 +90,13 @@ pub(super) struct Sent {
 
 impl Counters {
     /// Goes on counting where a run that died had come to.
-    pub(super) fn resume(dead: Self, warnings: Vec<String>) -> Self {
-        let earlier = Sent { requests: dead.requests, retries: dead.retries, bytes_received: dead.bytes_received };
-        let warnings = [dead.warnings, warnings].concat();
+    pub(super) fn resume(dead: Self, own: Self) -> Self {
+        let earlier = Sent {
+            requests: dead.requests + own.earlier.requests,
+            retries: dead.retries + own.earlier.retries,
+            bytes_received: dead.bytes_received + own.earlier.bytes_received,
+        };
+        let warnings = [dead.warnings, own.warnings].concat();
         Self { earlier, warnings, ..dead }
     }
 
@@ -120,6 +124,21 @@ impl Counters {
         self.merged.add(part.merged);
         let news = part.warnings.into_iter().filter(|warning| !self.warnings.contains(warning)).collect::<Vec<_>>();
         self.warnings.extend(news);
+    }
+
+    /// What was fetched for the resource before its own pages.
+    pub(super) fn add_earlier(&mut self, pages: &dyn PageSource) {
+        let counters = pages.counters();
+        self.earlier.requests += counters.requests;
+        self.earlier.retries += counters.retries;
+        self.earlier.bytes_received += counters.bytes_received;
+        self.count_earlier();
+        self.warnings.extend_from_slice(pages.warnings());
+    }
+
+    fn count_earlier(&mut self) {
+        (self.requests, self.retries) = (self.earlier.requests, self.earlier.retries);
+        self.bytes_received = self.earlier.bytes_received;
     }
 
     /// With what has gone over the wire until now.

@@ -35,6 +35,7 @@ use super::{
     evolving::{Eras, Evolving, Reading, Settled},
     load_columns::LoadColumns,
     outcome::Counters,
+    rows::Rows,
 };
 use crate::{
     commit::{Attempt, RejectWriter},
@@ -64,6 +65,8 @@ pub(super) struct Pipeline<'a> {
     pub(super) reporter: &'a dyn Reporter,
     pub(super) pages: &'a mut dyn PageSource,
     pub(super) evolving: Evolving,
+    /// What children need of the pages, as they are decoded.
+    pub(super) kept: &'a mut Option<Rows>,
     pub(super) cursor: &'a mut Option<Tracker>,
     pub(super) rejects: &'a mut RejectWriter,
     pub(super) attempt: &'a Attempt,
@@ -138,6 +141,7 @@ impl Pipeline<'_> {
             pages: self.pages,
             evolving: self.evolving,
             cursor: self.cursor,
+            kept: self.kept,
             load_columns: self.load_columns,
             rejects: self.rejects,
             counters,
@@ -177,6 +181,7 @@ struct Reader<'a> {
     pages: &'a mut dyn PageSource,
     evolving: Evolving,
     cursor: &'a mut Option<Tracker>,
+    kept: &'a mut Option<Rows>,
     load_columns: LoadColumns,
     rejects: &'a mut RejectWriter,
     counters: &'a mut Counters,
@@ -226,12 +231,15 @@ impl Reader<'_> {
     /// One page's rejects are written, its rows handed on; behind them a mark, if it is time for a checkpoint. Says whether no
     /// later page can hold rows that are wanted.
     async fn hand_on(&mut self, read: Result<Reading, JoinError>, position: &Position) -> Result<bool, Stop> {
-        let Settled { batch, seen, grown } = self.evolving.settle(read.map_err(|_| Stop::Elsewhere)?).await?;
+        let Settled { batch, page, seen, grown } = self.evolving.settle(read.map_err(|_| Stop::Elsewhere)?).await?;
         self.counters.rows_fetched += batch.rows_fetched;
         self.counters.rows_filtered += batch.rows_filtered;
         self.counters.rows_duplicate += batch.rows_duplicate;
         self.counters.rows_rejected += batch.rows_rejected;
         self.counters.values_discarded += batch.values_discarded;
+        if let (Some(kept), Some(page)) = (self.kept.as_mut(), &page) {
+            kept.take(page);
+        }
         let is_last = match (self.cursor.as_mut(), &seen) {
             (Some(cursor), Some(seen)) => cursor.observe(seen)?,
             _ => false,

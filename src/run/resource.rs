@@ -9,8 +9,10 @@ use super::{
     change::Work,
     claims::{self, Claims},
     evolving,
+    family::Family,
     inferring::Start,
     outcome::{Committed, Counters, Ended},
+    rows::Rows,
 };
 use crate::{
     commit::{self, DiedAfterCommit, RunRecord, TableFormat},
@@ -49,6 +51,9 @@ pub(super) struct Export<'a> {
     pub(super) store: &'a Store,
     pub(super) environment: &'a Environment,
     pub(super) reporter: &'a dyn Reporter,
+    pub(super) family: &'a Family<'a>,
+    /// What the parent's records hold for it, once that is known.
+    pub(super) rows: Option<&'a Arc<Rows>>,
 }
 
 impl Export<'_> {
@@ -77,7 +82,7 @@ impl Export<'_> {
 
     async fn export(&self, table: &dyn TableFormat, counters: &mut Counters) -> Result<Committed> {
         match self.begin(table, counters).await? {
-            Beginning::Work(mut begun) => match std::mem::take(&mut begun.later) {
+            Beginning::Work(mut begun) => match std::mem::take(&mut begun.asked.later) {
                 later if later.is_empty() => self.work(table, *begun, None, counters).await,
                 later => self.work_in_windows(table, *begun, later, counters).await,
             },
@@ -97,8 +102,9 @@ impl Export<'_> {
         pages: Option<Box<dyn PageSource>>,
         counters: &mut Counters,
     ) -> Result<Committed> {
+        let rows = begun.asked.rows.clone();
         let (mut work, resource, resumed) = Work::new(begun);
-        let export = Export { resource: &resource, ..*self };
+        let export = Export { resource: &resource, rows: rows.as_ref(), ..*self };
         let start = match (resumed, pages) {
             (Some(resumed), _) => Start::Behind(Box::new(resumed)),
             (None, Some(pages)) => Start::Taken(pages),

@@ -9,13 +9,14 @@
 //! A run that fails leaves the windows before as they are: the next one begins where they end. What a later window's pages
 //! cost in memory comes out of the resource's part for pages.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, sync::Arc};
 
 use super::{
     begin::{Beginning, Begun},
     fill::PAGES_PART,
     outcome::{Committed, Counters},
     resource::Export,
+    rows::Rows,
 };
 use crate::{
     commit::TableFormat,
@@ -31,6 +32,8 @@ const MOST_AHEAD: usize = 16;
 struct Ahead {
     under_way: VecDeque<(ResourcePlan, PagesAhead)>,
     waiting: VecDeque<Range>,
+    /// Of the parent, if there is one.
+    rows: Option<Arc<Rows>>,
 }
 
 impl Export<'_> {
@@ -42,7 +45,7 @@ impl Export<'_> {
         later: Vec<Range>,
         counters: &mut Counters,
     ) -> Result<Committed> {
-        let mut ahead = Ahead { under_way: VecDeque::new(), waiting: later.into() };
+        let mut ahead = Ahead { under_way: VecDeque::new(), waiting: later.into(), rows: first.asked.rows.clone() };
         // A run that died may have left pages of the first window: they are gone on with.
         let mut next = Some((first, None));
         let mut part = std::mem::take(counters);
@@ -76,7 +79,10 @@ impl Export<'_> {
         {
             let resource = in_range(self.resource, range);
             // Half of it holds pages that came before their turn, half those that wait to be taken.
-            let pages = PagesAhead::new(Export { resource: &resource, ..*self }.list(memory)?, memory);
+            let pages = PagesAhead::new(
+                Export { resource: &resource, rows: ahead.rows.as_ref(), ..*self }.pages_within(memory)?,
+                memory,
+            );
             ahead.under_way.push_back((resource, pages));
         }
         Ok(())

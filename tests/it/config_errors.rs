@@ -341,9 +341,7 @@ resources:
     assert_snapshot!(problems(&directory, "c.yaml"), @r###"
     c.yaml:2:21: resource_defaults.parallelized: `parallelized` has no effect: `max_concurrency` of the client says how many requests are in flight
     c.yaml:2:41: resource_defaults.max_table_nesting: `max_table_nesting` has no effect: nested data stays nested, or is declared as columns
-    c.yaml:8:13: resources[1].endpoint.path: the placeholder `{resources.posts.id}` is not supported yet (only a fixed path can be requested)
     c.yaml:10:7: resources[1].endpoint.incremental: `incremental` is not supported yet (leave it out for now; it is for loading only what is new)
-    c.yaml:11:5: resources[1].include_from_parent: `include_from_parent` is not supported yet (leave it out for now; it is for fields of a parent's record)
     c.yaml:12:20: resources[1].columns.id.description: `description` has no effect: Parquet has no place for it
     c.yaml:12:41: resources[1].columns.id.x-mine: `x-mine` has no effect
     "###);

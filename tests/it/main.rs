@@ -9,6 +9,7 @@ mod answers;
 mod auth;
 mod cli;
 mod config_errors;
+mod dependents;
 mod export;
 mod faulty_store;
 mod http;

@@ -89,7 +89,7 @@ impl Clock for StillClock {
     }
 }
 
-fn still() -> Environment {
+pub fn still() -> Environment {
     later(Duration::ZERO)
 }
 

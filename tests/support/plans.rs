@@ -46,6 +46,8 @@ pub fn resource(base_url: &Url, path: &str, paginator: PaginatorPlan) -> Resourc
         name: "rows".to_owned(),
         table: "rows".to_owned(),
         request: RequestPlan::get(base_url.clone(), path),
+        auth: None,
+        parent: None,
         paginator,
         data_selector: Some(selector("data")),
         answers: AnswerPlan::default(),

@@ -1,14 +1,16 @@
 //! `resources[…]` and `resource_defaults`.
 
 use super::{
-    COUNT, DURATION, Field, Grammar, POSITIVE, SELECTOR, SIZE, Shape, Table, Union,
+    COUNT, DURATION, Field, Grammar, POSITIVE, SELECTOR, SIZE, Shape, Table,
     answer::{ACTIONS, CSV, FORMAT, STEPS},
+    auth::AUTH,
     field, ignored,
-    incremental::{INCREMENTAL, INCREMENTAL_PARAM},
-    known, later, later_word,
+    incremental::INCREMENTAL,
+    known, later,
     paginator::{ON_DRIFT, ON_DRIFT_DOC, PAGINATOR},
+    request::{DATA, METHOD, PARAMS},
     schema::{CONTRACT, SCHEMA, TYPE_NAME},
-    table, variant, word,
+    table, word,
     write_disposition::{ON_MISSING, ON_MISSING_DOC, WRITE_DISPOSITION},
 };
 use crate::config::{notation, quantity};
@@ -53,7 +55,11 @@ const FIELDS: &[Field] = &[
     field("compact", COMPACT, COMPACT_DOC),
     field("allow_missing_data", Shape::Bool, ALLOW_MISSING_DATA).or("false"),
     field("processing_steps", STEPS, "What is done with each record before it is decoded."),
-    later("include_from_parent", "fields of a parent's record"),
+    field(
+        "include_from_parent",
+        COLUMN_NAMES,
+        "Fields of the parent's record that each record gets: `id` of `posts` as `_posts_id`.",
+    ),
     later("incremental", "what `endpoint.incremental` says"),
     later("data_from", "the records of another resource"),
     ignored("parallelized", "`max_concurrency` of the client says how many requests are in flight"),
@@ -84,46 +90,22 @@ static ENDPOINT: Table = table(
     "What to request, and where in the answer the records are.",
     &[
         field("path", Shape::Text, "Below the client's base_url. Default: the resource's name."),
-        field("method", Shape::Choice(METHODS), "How.").or("GET"),
-        field(
-            "params",
-            Shape::Map(&Shape::Either(&[Shape::OneOrMany(&Shape::Scalar), Shape::Tagged(&PARAM)])),
-            "Query parameters; a list is repeated, null is left out. One may be where the run begins: `type: incremental`.",
-        ),
+        field("method", METHOD, "How.").or("GET"),
+        field("params", PARAMS, "Query parameters; a list is repeated, null is left out."),
+        field("json", Shape::Any, "The body, as JSON."),
+        field("data", DATA, "The body: a form as an object or as a list of pairs, or a text as it is."),
+        field("headers", Shape::Map(&Shape::Scalar), "Sent in place of the client's of the same name."),
+        field("auth", Shape::Tagged(&AUTH), "Credentials in place of the client's; null sends none."),
         field("data_selector", SELECTOR, "Where in a page the records stand. Default: found out from the first page."),
         field("paginator", Shape::Tagged(&PAGINATOR), "How the resource is paged. Default: the client's, or `auto`."),
         field("allow_missing_data", Shape::Bool, ALLOW_MISSING_DATA),
         field("on_drift", ON_DRIFT, ON_DRIFT_DOC),
-        later("json", "the body of a POST"),
-        later("data", "the body of a POST"),
-        later("headers", "headers of one resource"),
-        later("auth", "credentials of one resource"),
         field("incremental", Shape::Object(&INCREMENTAL), "Loads only what is new since the run before."),
         field("format", FORMAT, "What the answers are. Default: what their Content-Type says, else JSON."),
         field("csv", CSV, "How answers that are CSV are read."),
         field("response_actions", ACTIONS, "What to do with certain answers."),
     ],
 );
-
-/// A parameter whose value is found at run time.
-static PARAM: Union =
-    Union { what: "a parameter", default: None, variants: &[variant("incremental", &INCREMENTAL_PARAM)] };
-
-/// `GET` alone, in either case, as dlt writes it.
-const METHODS: &[super::Word] = &[
-    word("GET"),
-    word("get"),
-    later_word("POST"),
-    later_word("post"),
-    later_word("PUT"),
-    later_word("put"),
-    later_word("PATCH"),
-    later_word("patch"),
-    later_word("DELETE"),
-    later_word("delete"),
-    later_word("HEAD"),
-    later_word("OPTIONS"),
-];
 
 static PARTITION: Table = table(
     "partition",

@@ -17,7 +17,7 @@ use tokio::{
     task::JoinSet,
 };
 
-use super::{FetchCounters, PageSource, Pages, Position};
+use super::{FetchCounters, PageSource, Position};
 use crate::{fetch::error::FetchError, model::Page};
 
 /// As many permits as a semaphore surely has; in KiB more than any machine's memory.
@@ -47,7 +47,7 @@ pub struct PagesAhead {
 impl PagesAhead {
     /// Begins at once. Pages beyond `memory` bytes are not fetched before earlier ones were taken, the first of them apart. Must be
     /// used within a tokio runtime.
-    pub fn new(pages: Pages, memory: u64) -> Self {
+    pub fn new(pages: Box<dyn PageSource>, memory: u64) -> Self {
         let (sender, steps) = unbounded_channel();
         let (position, counters) = (pages.position(), pages.counters());
         let mut task = JoinSet::new();
@@ -56,7 +56,7 @@ impl PagesAhead {
     }
 }
 
-async fn run(mut pages: Pages, memory: u64, steps: UnboundedSender<Step>) {
+async fn run(mut pages: Box<dyn PageSource>, memory: u64, steps: UnboundedSender<Step>) {
     let most = u32::try_from(memory / 1024).unwrap_or(u32::MAX).clamp(1, MOST_PERMITS);
     let room = Arc::new(Semaphore::new(most as usize));
     loop {

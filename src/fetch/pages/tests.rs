@@ -123,6 +123,7 @@ impl Memory {
 
 fn not_found(request: &Request) -> FetchError {
     RequestError {
+        method: request.method,
         url: request.url.to_string(),
         page: None,
         attempts: 1,
@@ -187,6 +188,8 @@ fn resource(paginator: PaginatorPlan) -> ResourcePlan {
         name: "rows".into(),
         table: "rows".into(),
         request: RequestPlan::get(Url::parse("http://api").unwrap(), "rows"),
+        auth: None,
+        parent: None,
         paginator,
         data_selector: Some(selector("data")),
         answers: AnswerPlan::default(),

@@ -99,7 +99,7 @@ fn headers(
 }
 
 /// A telling header's value, and the credentials inside it, which a server may send back without the rest.
-fn secrets_of(name: &str, value: &str) -> Vec<Secret<String>> {
+pub fn secrets_of(name: &str, value: &str) -> Vec<Secret<String>> {
     let mut secrets = vec![value.to_owned()];
     if name.eq_ignore_ascii_case("cookie") {
         secrets.extend(value.split(';').filter_map(|pair| Some(pair.split_once('=')?.1.trim().to_owned())));

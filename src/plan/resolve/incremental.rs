@@ -247,7 +247,7 @@ fn written<'a>(endpoint: &Section<'a>, findings: &mut Findings) -> Option<Writte
 
 /// A parameter that is nothing but a value of the cursor; left out where there is none.
 fn place(value: IncrementalValue) -> Template {
-    Template::parse("{}", |_| Ok(Reference::Incremental(value))).unwrap_or_default()
+    Template::parse("{}", &[], |_| Ok(Reference::Incremental(value))).unwrap_or_default()
 }
 
 fn add_params(section: &Section<'_>, param: Option<String>, request: &mut RequestPlan, findings: &mut Findings) {

@@ -2,9 +2,17 @@
 
 use url::Url;
 
+use super::{
+    body::Carried,
+    placeholders::{Placeholders, report},
+};
 use crate::{
-    config::{Findings, Located, Section, tree::Kind},
-    plan::{RequestPlan, Template, request},
+    config::{
+        Findings, Section,
+        tree::{Entry, Kind, Value},
+    },
+    plan::{Meaning, Method, RequestPlan, Template, request},
+    secret::Secret,
 };
 
 /// The request of a resource whose endpoint this is. `name` stands in for a path that is left out, as in dlt.
@@ -12,65 +20,124 @@ pub fn resolve(
     endpoint: &Section<'_>,
     name: &str,
     base_url: Option<&Url>,
+    placeholders: &mut Placeholders<'_>,
+    secrets: &mut Vec<Secret<String>>,
     findings: &mut Findings,
 ) -> Option<RequestPlan> {
-    let params = params(endpoint, findings);
-    let path = if endpoint.is_written("path") {
-        endpoint.text("path")?
-    } else {
-        Located { value: name.to_owned(), place: endpoint.place().clone() }
+    let mut params = Params { endpoint, entries: endpoint.map("params"), taken: Vec::new() };
+    let path = match endpoint.is_written("path") {
+        true => endpoint.get("path").and_then(|path| params.fill_path(path, placeholders, findings)),
+        false => Some(Template::literal(name)),
     };
-    join(base_url, &path, findings)?;
-    let path = Template::literal(path.value);
-    Some(RequestPlan { path, params, ..RequestPlan::get(base_url?.clone(), "") })
-}
-
-/// What a path comes to below `base_url`.
-fn join(base_url: Option<&Url>, path: &Located<String>, findings: &mut Findings) -> Option<Url> {
-    if let Some(placeholder) = placeholder(&path.value) {
-        let message = format!("the placeholder `{placeholder}` is not supported yet");
-        findings.error(&path.place, message, Some("only a fixed path can be requested".into()));
+    let params = params.rest(placeholders, secrets, findings);
+    let mut carried = Carried { placeholders, secrets, findings };
+    let (headers, body) = (carried.headers(endpoint), carried.body(endpoint));
+    let (path, base_url) = (path?, base_url?.clone());
+    if let Err(error) = request::join(&base_url, &path.to_string()) {
+        findings.error(endpoint.place_of("path"), error.to_string(), None);
         return None;
     }
-    if path.value.contains("://") {
-        let help = "give the path below `client.base_url`; credentials go to that origin only".to_owned();
-        findings.error(&path.place, "an absolute URL as a path is not supported yet", Some(help));
-        return None;
-    }
-    match request::join(base_url?, &path.value) {
-        Ok(url) => Some(url),
-        Err(error) => {
-            findings.error(&path.place, error.to_string(), None);
-            None
-        }
-    }
+    let method = match endpoint.text("method")?.value.eq_ignore_ascii_case("post") {
+        true => Method::Post,
+        false => Method::Get,
+    };
+    Some(RequestPlan { method, base_url, path, params, headers: headers?, body: body? })
 }
 
-/// The first `{…}` of a text.
-fn placeholder(text: &str) -> Option<&str> {
-    let start = text.find('{')?;
-    let end = text.get(start..)?.find('}')?;
-    text.get(start..=start + end)
+/// What `params` holds, and what of it the path has taken.
+struct Params<'a> {
+    endpoint: &'a Section<'a>,
+    entries: Vec<&'a Entry>,
+    taken: Vec<&'a str>,
 }
 
-fn params(endpoint: &Section<'_>, findings: &mut Findings) -> Vec<(String, Template)> {
-    let mut params = Vec::new();
-    for entry in endpoint.map("params") {
-        let values = match &entry.value.kind {
-            Kind::List(items) => items.iter().collect(),
-            _ => vec![&entry.value],
-        };
-        for value in values {
-            let Some(text) = value.scalar() else { continue };
-            let later = placeholder(&text)
-                .filter(|found| found.starts_with("{resources.") || found.starts_with("{incremental."));
-            match later.filter(|_| !value.filled) {
-                Some(found) => {
-                    findings.error(&value.place, format!("the placeholder `{found}` is not supported yet"), None);
-                }
-                None => params.push((entry.key.clone(), Template::literal(text))),
+impl<'a> Params<'a> {
+    /// The path, its plain places filled by the parameters of their names, which are not sent then.
+    fn fill_path(
+        &mut self,
+        path: &Value,
+        placeholders: &mut Placeholders<'_>,
+        findings: &mut Findings,
+    ) -> Option<Template> {
+        let text = path.as_text()?;
+        let mut is_broken = false;
+        let template = Template::parse(text, &path.inserted, |name| match self.entry(name) {
+            Some(entry) => {
+                self.taken.push(&entry.key);
+                let filled = self.filling(entry, placeholders, findings);
+                is_broken |= filled.is_none();
+                Ok(filled.unwrap_or_else(|| Template::default().into()))
+            }
+            None if name.contains('.') => placeholders.reference(name, &path.place),
+            None => Err(format!("nothing fills the place `{{{name}}}`: `params` has no `{name}`")),
+        });
+        match template {
+            Ok(template) => Some(template).filter(|_| !is_broken),
+            Err(error) => {
+                report(error, text, &path.place, findings);
+                None
             }
         }
     }
-    params
+
+    fn entry(&self, name: &str) -> Option<&'a Entry> {
+        self.entries.iter().copied().find(|entry| entry.key == name)
+    }
+
+    /// What a parameter puts into the path; `None` if what is wrong with it has been reported.
+    fn filling(&self, entry: &Entry, placeholders: &mut Placeholders<'_>, findings: &mut Findings) -> Option<Meaning> {
+        let value = &entry.value;
+        if let Some((kind, param)) = self.endpoint.tagged_item("params", value) {
+            let field = match kind {
+                "resolve" => {
+                    let (resource, field) = (param.text("resource")?, param.text("field")?);
+                    placeholders.field(&resource.value, &field.value, &value.place).map(Meaning::Place)
+                }
+                _ => Err(format!("a path is not filled by a parameter of the type `{kind}`")),
+            };
+            return field.map_err(|message| findings.error(&value.place, message, None)).ok();
+        }
+        if value.scalar().is_none_or(|text| text.is_empty()) {
+            findings.error(&value.place, "it fills a place of the path: a text or a number is wanted", None);
+            return None;
+        }
+        placeholders.scalar(value, findings).map(Meaning::Filled)
+    }
+
+    /// What is sent as the query.
+    fn rest(
+        &self,
+        placeholders: &mut Placeholders<'_>,
+        secrets: &mut Vec<Secret<String>>,
+        findings: &mut Findings,
+    ) -> Vec<(String, Template)> {
+        let mut params = Vec::new();
+        for entry in self.entries.iter().filter(|entry| !self.taken.contains(&entry.key.as_str())) {
+            if let Some(("resolve", param)) = self.endpoint.tagged_item("params", &entry.value) {
+                unbound(entry, &param, findings);
+                continue;
+            }
+            let values = match &entry.value.kind {
+                Kind::List(items) => items.iter().collect(),
+                _ => vec![&entry.value],
+            };
+            for value in values {
+                Carried { placeholders, secrets, findings }.keep_secret(&entry.key, value);
+                params.extend(placeholders.scalar(value, findings).map(|text| (entry.key.clone(), text)));
+            }
+        }
+        params
+    }
+}
+
+/// dlt binds such parameters to the path alone.
+fn unbound(entry: &Entry, param: &Section<'_>, findings: &mut Findings) {
+    let text = |key: &str| param.text(key).map(|text| text.value).unwrap_or_default();
+    let help = format!(
+        "put `{{{}}}` into the path, or give the parameter the value `\"{{resources.{}.{}}}\"`",
+        entry.key,
+        text("resource"),
+        text("field")
+    );
+    findings.error(&entry.value.place, "a parameter of the type `resolve` fills a place of the path", Some(help));
 }

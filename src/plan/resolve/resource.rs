@@ -1,33 +1,40 @@
 //! One resource into one table.
 
-use std::sync::Arc;
+use std::{path::Path, sync::Arc};
 
 use url::Url;
 
 use super::{
-    Overrides, answer,
+    Overrides, answer, auth,
     columns::Columns,
-    delta, destination, disposition,
+    delta, destination, disposition, family,
     incremental::Incremental,
     inferred, load_columns,
     merge::{self, Merge},
-    paginator, partition, request,
+    paginator, partition,
+    placeholders::Placeholders,
+    request,
     schema::{self, Declared},
     upkeep::Places,
 };
 use crate::{
     config::{Findings, Loaded, Located, Section, quantity, tree::Kind},
     plan::{
-        DedupSort, IncrementalPlan, MaxRejects, MergePlan, ParquetPlan, PartitionField, RequestPlan, ResourcePlan,
-        TableFormatKind, WriteDisposition,
+        AuthPlan, DedupSort, IncrementalPlan, MaxRejects, MergePlan, ParquetPlan, PartitionField, RequestPlan,
+        ResourcePlan, TableFormatKind, WriteDisposition,
     },
     schema::{ColumnType, TableSchema},
+    secret::Secret,
 };
 
 /// What a resource takes from elsewhere.
 pub struct Context<'a> {
     /// `None` if it is wrong.
     pub base_url: Option<&'a Url>,
+    /// Of the config file.
+    pub directory: &'a Path,
+    /// Of all resources.
+    pub names: &'a [String],
     pub client: &'a Section<'a>,
     pub root: &'a Section<'a>,
     /// The whole config, for a plan that is to be completed later.
@@ -38,14 +45,24 @@ pub struct Context<'a> {
     pub overrides: &'a Overrides,
 }
 
-pub fn resolve(resource: &Section<'_>, context: &Context<'_>, findings: &mut Findings) -> Option<ResourcePlan> {
+pub fn resolve(
+    resource: &Section<'_>,
+    context: &Context<'_>,
+    secrets: &mut Vec<Secret<String>>,
+    findings: &mut Findings,
+) -> Option<ResourcePlan> {
     let name = name(resource, findings);
     let table = name.as_ref().and_then(|name| table(resource, name, findings));
     let endpoint = resource.section("endpoint");
+    let mut placeholders = Placeholders::new(&endpoint, context.names);
     let mut request = match &name {
-        Some(name) if !endpoint.is_broken() => request::resolve(&endpoint, &name.value, context.base_url, findings),
+        Some(name) if !endpoint.is_broken() => {
+            request::resolve(&endpoint, &name.value, context.base_url, &mut placeholders, secrets, findings)
+        }
         _ => None,
     };
+    let parent = family::parent(resource, request.as_ref(), &placeholders, findings);
+    let auth = auth(&endpoint, context, secrets, findings);
     let paging = paginator::resolve(resource, &endpoint, context.client, request.as_ref(), findings);
     let inference = match resource.is_written("schema") {
         true => None,
@@ -64,11 +81,14 @@ pub fn resolve(resource: &Section<'_>, context: &Context<'_>, findings: &mut Fin
     let upkeep = Places { resource, destination: context.destination, root: context.root };
     let (name, mut rows, paging) = (name?, rows?, paging?);
     let incremental = incremental(resource, context, &name.value, request.as_mut()?, &mut rows, findings);
+    rows.warnings.extend(request.as_ref().and_then(elsewhere));
     Some(ResourcePlan {
         incremental,
         name: name.value,
         table: table?,
         request: request?,
+        auth: auth?,
+        parent: parent?,
         paginator: paging.paginator,
         data_selector: paging.data_selector,
         answers: answers?,
@@ -92,6 +112,32 @@ pub fn resolve(resource: &Section<'_>, context: &Context<'_>, findings: &mut Fin
         partition_by: rows.partition_by,
         parquet: rows.parquet,
         warnings: rows.warnings,
+    })
+}
+
+/// Credentials of the resource's own; null sends none.
+fn auth(
+    endpoint: &Section<'_>,
+    context: &Context<'_>,
+    secrets: &mut Vec<Secret<String>>,
+    findings: &mut Findings,
+) -> Option<Option<AuthPlan>> {
+    match endpoint.is_written("auth") {
+        true => {
+            let (base_url, directory) = (context.base_url, context.directory);
+            auth::Resolver { base_url, directory, secrets, findings }.resolve(endpoint).map(Some)
+        }
+        false => Some(endpoint.is_null("auth").then_some(AuthPlan::None)),
+    }
+}
+
+/// What is to be known of a path that leads away from the API.
+fn elsewhere(request: &RequestPlan) -> Option<String> {
+    let url = Url::parse(&request.address()).ok()?;
+    let origin = url.origin();
+    (origin != request.base_url.origin()).then(|| {
+        let origin = origin.ascii_serialization();
+        format!("`path` leads to {origin}, which is not the origin of `base_url`: no credentials go there")
     })
 }
 

@@ -5,6 +5,7 @@ mod incremental;
 mod keys;
 mod merges;
 mod problems;
+mod requests;
 mod values;
 
 use serde_json::{Value, json};
@@ -35,12 +36,17 @@ fn base() -> Value {
     })
 }
 
-/// Sets a value by JSON pointer; objects on the way are made, lists are not.
+/// Sets a value by JSON pointer; objects on the way are made, lists grow by one.
 fn set(config: &mut Value, pointer: &str, value: Value) {
     let mut at = config;
     for key in pointer.split('/').skip(1) {
         at = match key.parse::<usize>() {
-            Ok(index) => &mut at[index],
+            Ok(index) => {
+                if let Some(list) = at.as_array_mut().filter(|list| list.len() == index) {
+                    list.push(Value::Null);
+                }
+                &mut at[index]
+            }
             Err(_) => &mut at[key],
         };
     }

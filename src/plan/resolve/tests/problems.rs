@@ -165,15 +165,6 @@ fn a_base_url_is_http_and_has_neither_credentials_nor_a_query() {
 }
 
 #[test]
-fn what_depends_on_other_resources_is_not_supported_yet() {
-    for path in ["posts/{resources.users.id}", "posts/{id}", "https://other.example/x"] {
-        assert!(only("/resources/0/endpoint/path", json!(path)).contains("not supported yet"), "{path}");
-    }
-    let value = json!("{incremental.start_value}");
-    assert!(only("/resources/0/endpoint/params", json!({"since": value})).contains("not supported yet"));
-}
-
-#[test]
 fn a_list_of_pages_has_to_end() {
     let paginator = json!({"type": "offset", "limit": 1, "total_path": null, "stop_after_empty_page": false});
     assert!(only("/client/paginator", paginator).contains("nothing would ever end"));

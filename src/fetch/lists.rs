@@ -1,0 +1,408 @@
+//! The lists of a resource that has many, one for each record of its parent: fetched side by side, handed on one behind the
+//! other.
+//!
+//! ```text
+//! feed of requests ──► [list, its turn][list][list]    each a task that fetches the list's next page
+//!                        │               └──┴── pages wait here until all lists before theirs are over
+//!                        └─► handed on, numbered through
+//! ```
+//!
+//! As many lists are under way as the client's window allows, as far as `memory_limit` goes; the one whose turn it is always
+//! is. What is handed on depends on the feed and on the API's answers alone: an error waits for its turn like a page.
+
+use std::{collections::VecDeque, panic, sync::Arc};
+
+use async_trait::async_trait;
+use tokio::task::{JoinError, JoinSet};
+
+use super::{
+    client::Client,
+    error::FetchError,
+    include::include,
+    pages::{FetchCounters, ListPlace, PageSource, Pages, Position},
+    paginate,
+    transport::{Scope, Surroundings, Transport},
+};
+use crate::{
+    model::Page,
+    plan::{BoundRequest, ResourcePlan},
+    report::{Event, Silent},
+};
+
+/// Lists under way or waiting, per request in flight.
+const LISTS_PER_WINDOW: usize = 4;
+
+/// One part in so many of the memory is for what the lists ask for ahead within themselves, shared among them.
+const AHEAD_PART: u64 = 2;
+
+/// Lists among which that part is shared: as many as are under way, as a rule.
+const SHARED_AMONG: u64 = 16;
+
+/// Warnings of single lists that are told; of thousands of lists, many may have the same.
+const MOST_WARNINGS: usize = 5;
+
+/// One list: what is asked for, and the fields that each of its records gets, as `"a":1,"b":null`.
+#[derive(Debug)]
+pub struct ListRequest {
+    pub request: BoundRequest,
+    pub fields: Vec<u8>,
+}
+
+/// The lists of a resource in their order, made one by one.
+pub type Feed = Box<dyn Iterator<Item = Result<ListRequest, FetchError>> + Send>;
+
+/// The pages of all lists, in order of the lists. Requests under way are aborted on drop.
+pub struct Lists {
+    transport: Arc<dyn Transport>,
+    surroundings: Surroundings,
+    resource: Arc<ResourcePlan>,
+    scope: Scope,
+    feed: Feed,
+    is_feed_over: bool,
+    memory_limit: u64,
+    places: VecDeque<Place>,
+    tasks: JoinSet<Step>,
+    last_id: u64,
+    /// Bytes and number of all pages that have arrived: how large the next one will be.
+    arrived: (u64, u64),
+    /// Lists that were handed on whole.
+    finished: u64,
+    /// Pages handed on.
+    number: u64,
+    position: Option<Position>,
+    /// Where the first list goes on, of a run that died.
+    resumed: Option<Position>,
+    warnings: Vec<String>,
+    shortfall: Option<String>,
+    is_over: bool,
+}
+
+/// A list that has begun.
+struct Place {
+    id: u64,
+    fields: Arc<[u8]>,
+    /// `None` while its next page is fetched, and at its end.
+    pages: Option<Box<Pages>>,
+    ready: VecDeque<Arrived>,
+    end: Option<Result<Over, FetchError>>,
+}
+
+struct Arrived {
+    page: Page,
+    /// Behind the page.
+    position: Position,
+    bytes: u64,
+}
+
+/// What a list leaves behind.
+struct Over {
+    warnings: Vec<String>,
+    shortfall: Option<String>,
+}
+
+/// A list's next page has come, or its end.
+struct Step {
+    id: u64,
+    pages: Box<Pages>,
+    outcome: Option<Result<Arrived, FetchError>>,
+}
+
+enum Head {
+    Page(Page),
+    Failed(FetchError),
+    Waiting,
+    /// There is no list.
+    None,
+}
+
+impl Lists {
+    /// `memory_limit`: bytes that pages which came before their turn may hold. Must be used within a tokio runtime.
+    pub fn new(client: Arc<Client>, resource: &ResourcePlan, feed: Feed, memory_limit: u64) -> Self {
+        Self::over(client, resource, feed, memory_limit)
+    }
+
+    fn over(transport: Arc<dyn Transport>, resource: &ResourcePlan, feed: Feed, memory_limit: u64) -> Self {
+        Self {
+            surroundings: transport.surroundings().clone(),
+            transport,
+            resource: Arc::new(resource.clone()),
+            scope: Scope {
+                resource: resource.name.as_str().into(),
+                counters: Arc::default(),
+                answers: Arc::new(resource.answers.clone()),
+            },
+            feed,
+            is_feed_over: false,
+            memory_limit,
+            places: VecDeque::new(),
+            tasks: JoinSet::new(),
+            last_id: 0,
+            arrived: (0, 0),
+            finished: 0,
+            number: 0,
+            position: None,
+            resumed: None,
+            warnings: Vec::new(),
+            shortfall: None,
+            is_over: resource.max_pages == Some(0),
+        }
+    }
+
+    /// Goes on behind `position`, where the lists are those that it was told of.
+    #[must_use]
+    pub fn resume(mut self, position: Position) -> Self {
+        if let Some(list) = position.list {
+            (self.finished, self.number) = (list.finished, list.pages);
+            for _ in 0..list.finished {
+                self.is_feed_over |= self.feed.next().is_none();
+            }
+            self.shortfall = self.shortfall.or_else(|| position.shortfall().cloned());
+            self.is_over |= self.is_at_most();
+            self.position = Some(position.clone());
+            self.resumed = Some(position);
+        }
+        self
+    }
+
+    /// What was taken from the parent may not be all that there is.
+    #[must_use]
+    pub fn short(mut self, why: Option<String>) -> Self {
+        self.shortfall = self.shortfall.or(why);
+        self
+    }
+
+    /// Its pages are not told to the reporter.
+    #[must_use]
+    pub fn silent(mut self) -> Self {
+        self.surroundings.reporter = Arc::new(Silent);
+        self
+    }
+
+    fn is_at_most(&self) -> bool {
+        self.resource.max_pages.is_some_and(|max| self.number >= max)
+    }
+
+    /// Asks for what there is room for, the list whose turn it is first.
+    fn top_up(&mut self) {
+        if self.places.is_empty() {
+            self.open();
+        }
+        if self.places.front().is_some_and(|head| head.ready.is_empty()) {
+            self.ask(0);
+        }
+        for index in 0..self.places.len() {
+            if !self.has_room() {
+                return;
+            }
+            self.ask(index);
+        }
+        while self.may_open() && self.has_room() {
+            self.open();
+            self.ask(self.places.len().saturating_sub(1));
+        }
+    }
+
+    /// Begins the next list of the feed.
+    fn open(&mut self) {
+        let Some(next) = self.feed.next() else {
+            self.is_feed_over = true;
+            return;
+        };
+        self.last_id += 1;
+        let opened = next.and_then(|list| Ok((self.pages(&list.request)?, list.fields)));
+        let (pages, fields, end) = match opened {
+            Ok((pages, fields)) => (Some(pages), fields, None),
+            Err(error) => (None, Vec::new(), Some(Err(error))),
+        };
+        let fields = fields.into();
+        self.places.push_back(Place { id: self.last_id, fields, pages, ready: VecDeque::new(), end });
+    }
+
+    fn pages(&mut self, request: &BoundRequest) -> Result<Box<Pages>, FetchError> {
+        let (transport, scope) = (Arc::clone(&self.transport), self.scope.clone());
+        let memory = self.memory_limit / AHEAD_PART / SHARED_AMONG;
+        let pages = Pages::among(transport, &self.resource, request, memory, scope)?;
+        Ok(Box::new(match self.resumed.take() {
+            Some(position) => pages.resume(position),
+            None => pages,
+        }))
+    }
+
+    fn may_open(&self) -> bool {
+        let most = self.transport.window().saturating_mul(LISTS_PER_WINDOW);
+        // Each list has a page at least.
+        let pages = self.number + self.places.len() as u64;
+        !self.is_feed_over
+            && self.places.len() < most
+            && self.resource.max_pages.is_none_or(|max| pages < max)
+            && !self.places.iter().any(|place| matches!(place.end, Some(Err(_))))
+    }
+
+    fn has_room(&self) -> bool {
+        let ready = self.places.iter().flat_map(|place| &place.ready);
+        let held: u64 = ready.map(|arrived| arrived.page.document.memory() as u64).sum();
+        let (bytes, pages) = self.arrived;
+        let coming = (bytes / pages.max(1)).saturating_mul(self.tasks.len() as u64 + 1);
+        self.tasks.len() < self.transport.window()
+            && held.saturating_add(coming) <= self.memory_limit - self.memory_limit / AHEAD_PART
+    }
+
+    /// Asks a list for its next page, unless it is asked already or over.
+    fn ask(&mut self, index: usize) {
+        let Some(place) = self.places.get_mut(index) else { return };
+        let Some(mut pages) = place.pages.take() else { return };
+        let (id, fields) = (place.id, Arc::clone(&place.fields));
+        self.tasks.spawn(async move {
+            let outcome = pages.next().await;
+            let outcome = outcome.map(|page| arrive(page?, &fields, pages.position()));
+            Step { id, pages, outcome }
+        });
+    }
+
+    /// Waits until something has arrived. Safe to cancel.
+    async fn arrival(&mut self) {
+        if let Some(joined) = self.tasks.join_next().await {
+            self.put(joined);
+        }
+    }
+
+    /// Puts all that has arrived into its places, without waiting.
+    fn collect(&mut self) {
+        while let Some(joined) = self.tasks.try_join_next() {
+            self.put(joined);
+        }
+    }
+
+    fn put(&mut self, joined: Result<Step, JoinError>) {
+        let step = match joined {
+            Ok(step) => step,
+            Err(error) if error.is_panic() => panic::resume_unwind(error.into_panic()),
+            // Aborted: its place is gone already.
+            Err(_) => return,
+        };
+        let Some(place) = self.places.iter_mut().find(|place| place.id == step.id) else { return };
+        match step.outcome {
+            Some(Ok(arrived)) => {
+                self.arrived.0 += arrived.page.document.memory() as u64;
+                self.arrived.1 += 1;
+                place.ready.push_back(arrived);
+                place.pages = Some(step.pages);
+            }
+            Some(Err(error)) => place.end = Some(Err(error)),
+            None => {
+                let (warnings, shortfall) = (step.pages.warnings().to_vec(), step.pages.shortfall().map(str::to_owned));
+                place.end = Some(Ok(Over { warnings, shortfall }));
+            }
+        }
+    }
+
+    /// What the list whose turn it is has to hand on; lists that are over make way.
+    fn take_head(&mut self) -> Head {
+        while let Some(head) = self.places.front_mut() {
+            if let Some(arrived) = head.ready.pop_front() {
+                return Head::Page(self.hand_on(arrived));
+            }
+            match head.end.take() {
+                None => return Head::Waiting,
+                Some(Err(error)) => return Head::Failed(error),
+                Some(Ok(over)) => {
+                    self.places.pop_front();
+                    self.finish(over);
+                }
+            }
+        }
+        Head::None
+    }
+
+    fn hand_on(&mut self, arrived: Arrived) -> Page {
+        let Arrived { mut page, position, bytes } = arrived;
+        self.number += 1;
+        page.number = self.number;
+        let list = ListPlace { finished: self.finished, pages: self.number };
+        self.position = Some(position.among(list, self.shortfall.as_ref()));
+        let resource = &*self.scope.resource;
+        tracing::debug!(resource, page = page.number, records = page.count, bytes, list = self.finished + 1, "page");
+        let rows = page.count;
+        self.surroundings.reporter.on_event(&Event::PageFetched { resource, page: page.number, rows, bytes });
+        page
+    }
+
+    fn finish(&mut self, over: Over) {
+        self.finished += 1;
+        self.shortfall = self.shortfall.take().or(over.shortfall);
+        for warning in over.warnings {
+            match self.warnings.len() {
+                told if told < MOST_WARNINGS => self.warn(format!("list {}: {warning}", self.finished)),
+                MOST_WARNINGS => self.warn("further lists have warnings like these".to_owned()),
+                _ => {}
+            }
+        }
+    }
+
+    fn warn(&mut self, message: String) {
+        let resource = &*self.scope.resource;
+        self.surroundings.reporter.on_event(&Event::Warning { resource, message: &message });
+        self.warnings.push(message);
+    }
+
+    fn stop(&mut self) {
+        self.is_over = true;
+        self.places.clear();
+        self.tasks.abort_all();
+    }
+}
+
+/// A page as it is handed on, but for its number.
+fn arrive(page: Page, fields: &[u8], position: Position) -> Result<Arrived, FetchError> {
+    let (number, bytes) = (page.number, page.document.bytes().len() as u64);
+    let page = include(page, fields).map_err(|source| FetchError::Included { page: number, source })?;
+    Ok(Arrived { page, position, bytes })
+}
+
+#[async_trait]
+impl PageSource for Lists {
+    async fn next(&mut self) -> Option<Result<Page, FetchError>> {
+        while !self.is_over {
+            self.collect();
+            self.top_up();
+            match self.take_head() {
+                Head::Page(page) => {
+                    if self.is_at_most() {
+                        self.stop();
+                    }
+                    return Some(Ok(page));
+                }
+                Head::Failed(error) => {
+                    self.stop();
+                    return Some(Err(error));
+                }
+                Head::Waiting => self.arrival().await,
+                Head::None if self.is_feed_over => self.stop(),
+                Head::None => {}
+            }
+        }
+        None
+    }
+
+    fn position(&self) -> Position {
+        let list = ListPlace { finished: self.finished, pages: self.number };
+        let start = || Position::start(paginate::from_plan(&self.resource.paginator).start());
+        self.position.clone().unwrap_or_else(|| start().among(list, self.shortfall.as_ref()))
+    }
+
+    fn counters(&self) -> FetchCounters {
+        let (requests, retries, bytes_received) = self.scope.counters.read();
+        FetchCounters { requests, retries, pages: self.number, bytes_received }
+    }
+
+    fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
+    fn shortfall(&self) -> Option<&str> {
+        self.shortfall.as_deref()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,141 @@
+//! What a request carries besides its address: headers and a body.
+
+use serde_json::Value as Json;
+
+use super::{
+    client::{is_token, secrets_of},
+    placeholders::Placeholders,
+};
+use crate::{
+    config::{
+        Findings, Section,
+        tree::{Entry, Kind, Value},
+    },
+    plan::{BodyPlan, JsonTemplate, Template},
+    secret::{Secret, is_secret_name},
+};
+
+/// Reads the parts of one request, and keeps what must not be seen of them.
+pub struct Carried<'a, 'b> {
+    pub placeholders: &'a mut Placeholders<'b>,
+    pub secrets: &'a mut Vec<Secret<String>>,
+    pub findings: &'a mut Findings,
+}
+
+impl Carried<'_, '_> {
+    pub fn body(&mut self, endpoint: &Section<'_>) -> Option<BodyPlan> {
+        if endpoint.is_written("json") && endpoint.is_written("data") {
+            let help = "keep the one that the API reads".to_owned();
+            self.findings.error(endpoint.place_of("data"), "a request has one body: `json` or `data`", Some(help));
+            return None;
+        }
+        if endpoint.is_written("json") {
+            return self.json(endpoint.get("json")?).map(BodyPlan::Json);
+        }
+        if endpoint.is_written("data") { self.data(endpoint.get("data")?) } else { Some(BodyPlan::None) }
+    }
+
+    fn json(&mut self, value: &Value) -> Option<JsonTemplate> {
+        Some(match &value.kind {
+            Kind::Null => JsonTemplate::Value(Json::Null),
+            Kind::Bool(truth) => JsonTemplate::Value(Json::Bool(*truth)),
+            Kind::Number(text) => JsonTemplate::Value(self.number(text, value)?),
+            Kind::Text(_) => JsonTemplate::Text(self.scalar(value)?),
+            Kind::List(items) => JsonTemplate::List(all(items.iter().map(|item| self.json(item)))?),
+            Kind::Object(entries) => JsonTemplate::Object(all(entries.iter().map(|entry| self.entry(entry)))?),
+            Kind::Broken => return None,
+        })
+    }
+
+    fn entry(&mut self, entry: &Entry) -> Option<(Template, JsonTemplate)> {
+        self.keep_secret(&entry.key, &entry.value);
+        Some((self.placeholders.key(entry, self.findings)?, self.json(&entry.value)?))
+    }
+
+    /// A number that JSON can hold as it was written.
+    fn number(&mut self, text: &str, value: &Value) -> Option<Json> {
+        let number = serde_json::from_str::<serde_json::Number>(text).ok();
+        let is_whole = text.trim_start_matches('-').bytes().all(|byte| byte.is_ascii_digit());
+        if let Some(number) = number.filter(|number| !is_whole || number.to_string() == text) {
+            return Some(Json::Number(number));
+        }
+        let help = "write it in quotes if the API takes it as a text".to_owned();
+        self.findings.error(&value.place, format!("`{text}` is no number that a body can hold"), Some(help));
+        None
+    }
+
+    fn data(&mut self, value: &Value) -> Option<BodyPlan> {
+        match &value.kind {
+            Kind::Object(entries) => {
+                let written = entries.iter().filter(|entry| !entry.value.is_null());
+                let fields = all(written.map(|entry| self.fields(entry)))?;
+                Some(BodyPlan::Form(fields.into_iter().flatten().collect()))
+            }
+            Kind::List(pairs) => Some(BodyPlan::Form(all(pairs.iter().map(|pair| self.pair(pair)))?)),
+            _ => self.scalar(value).map(BodyPlan::Raw),
+        }
+    }
+
+    /// A list is a name that is repeated.
+    fn fields(&mut self, entry: &Entry) -> Option<Vec<(Template, Template)>> {
+        let name = self.placeholders.key(entry, self.findings)?;
+        let values = match &entry.value.kind {
+            Kind::List(items) => items.iter().collect(),
+            _ => vec![&entry.value],
+        };
+        let field = |value: &Value| {
+            self.keep_secret(&entry.key, value);
+            Some((name.clone(), self.scalar(value)?))
+        };
+        all(values.into_iter().map(field))
+    }
+
+    fn pair(&mut self, pair: &Value) -> Option<(Template, Template)> {
+        let [name, value] = pair.items() else {
+            if !pair.is_broken() {
+                let help = "write `[name, value]`".to_owned();
+                self.findings.error(&pair.place, "an item of `data` is a name and a value", Some(help));
+            }
+            return None;
+        };
+        self.keep_secret(&name.scalar().unwrap_or_default(), value);
+        Some((self.scalar(name)?, self.scalar(value)?))
+    }
+
+    pub fn headers(&mut self, endpoint: &Section<'_>) -> Option<Vec<(Template, Secret<Template>)>> {
+        all(endpoint.map("headers").into_iter().map(|entry| self.header(entry)))
+    }
+
+    fn header(&mut self, entry: &Entry) -> Option<(Template, Secret<Template>)> {
+        let (name, value) = (self.placeholders.key(entry, self.findings)?, self.scalar(&entry.value)?);
+        if name.as_literal().is_some_and(|name| !is_token(&name)) {
+            self.findings.error(&entry.value.place, format!("`{}` is no name of a header", entry.key), None);
+            return None;
+        }
+        if entry.value.scalar().is_some_and(|text| text.chars().any(|c| c.is_control() && c != '\t')) {
+            self.findings.error(&entry.value.place, "a header's value is one line of text", None);
+            return None;
+        }
+        if let Some(text) = entry.value.scalar().filter(|_| is_secret_name(&entry.key)) {
+            self.secrets.extend(secrets_of(&entry.key, &text));
+        }
+        Some((name, Secret::new(value)))
+    }
+
+    fn scalar(&mut self, value: &Value) -> Option<Template> {
+        self.placeholders.scalar(value, self.findings)
+    }
+
+    /// What stands under a telling name must not be seen, wherever a server or an error repeats it.
+    pub fn keep_secret(&mut self, name: &str, value: &Value) {
+        let Some(text) = value.scalar().filter(|_| is_secret_name(name)) else { return };
+        self.findings.hide(value);
+        self.secrets.push(Secret::new(text));
+    }
+}
+
+/// All of them, or nothing if one is wrong; each is looked at, so that all that is wrong is reported.
+fn all<T>(items: impl Iterator<Item = Option<T>>) -> Option<Vec<T>> {
+    let items: Vec<Option<T>> = items.collect();
+    items.into_iter().collect()
+}

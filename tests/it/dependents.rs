@@ -1,0 +1,392 @@
+//! Parents, children and grandchildren, over loopback: what is asked for, in which order, and which rows come of it.
+
+use std::{collections::BTreeMap, path::Path, sync::Arc};
+
+use bytes::Bytes;
+use restlake::{
+    ErrorKind,
+    plan::{Overrides, Plan},
+    report::{ResourceSummary, Silent, Status},
+    run::{Outcome, run},
+};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::{
+    resume::still,
+    support::{
+        pipeline::{plan_with, run_plan},
+        server::{Received, Reply, Server, list_by_offset},
+        tables::{all_rows, data_files, read_table, sorted_texts},
+    },
+};
+
+const POSTS: u64 = 5;
+
+/// Five posts; post N has N - 1 comments, and comment C has one reply, with the id 10 C.
+fn blog(request: &Received) -> Reply {
+    let parts: Vec<&str> = request.path.trim_matches('/').split('/').collect();
+    let id = |text: &str| text.parse::<u64>().unwrap_or_default();
+    match parts.as_slice() {
+        ["posts"] => {
+            let post =
+                |id| json!({"id": id, "slug": format!("post {id}/ä"), "big": 12_345_678_901_234_567_u64, "no": null});
+            list_by_offset((1..=POSTS).map(post).collect(), 2, true)(request)
+        }
+        ["posts", post, "comments"] => {
+            let comment = |number| json!({"id": id(post) * 100 + number, "text": format!("c{number}")});
+            list_by_offset((1..id(post)).map(comment).collect(), 2, true)(request)
+        }
+        ["comments", comment, "replies"] => {
+            Reply::json(json!({"data": [{"id": id(comment) * 10, "of": id(comment)}]}).to_string())
+        }
+        ["others"] => Reply::json(r#"{"data": [{"id": 1}]}"#),
+        _ => Reply::status(404),
+    }
+}
+
+fn columns(names: &[&str]) -> Value {
+    let column = |name: &&str| json!({"name": name.trim_start_matches('_'), "source": name, "type": "string"});
+    json!({"columns": names.iter().map(column).collect::<Vec<_>>()})
+}
+
+fn posts() -> Value {
+    json!({"name": "posts", "schema": columns(&["id", "slug"])})
+}
+
+fn comments() -> Value {
+    json!({
+        "name": "comments", "endpoint": "posts/{resources.posts.id}/comments", "include_from_parent": ["id", "big", "no"],
+        "schema": columns(&["id", "text", "_posts_id", "_posts_big", "_posts_no"]),
+    })
+}
+
+fn replies() -> Value {
+    json!({
+        "name": "replies",
+        "endpoint": {"path": "comments/{resources.comments.id}/replies", "paginator": "single_page"},
+        "include_from_parent": ["id", "_posts_id"],
+        "schema": columns(&["id", "_comments_id", "_comments__posts_id"]),
+    })
+}
+
+/// A config of these resources; `overrides` as from the command line.
+fn plan_of(server: &Server, lake: &Path, resources: &[Value], concurrency: usize, overrides: &Overrides) -> Plan {
+    let config = json!({
+        "name": "blog",
+        "client": {
+            "base_url": server.url(), "max_concurrency": concurrency,
+            "paginator": {"type": "offset", "limit": 2, "total_path": "total"},
+            "retry": {"max_attempts": 1},
+        },
+        "resource_defaults": {"endpoint": {"data_selector": "data"}, "write_disposition": "replace"},
+        "resources": resources,
+        "destination": {"url": lake},
+    });
+    plan_with(&config.to_string(), overrides)
+}
+
+fn plan(server: &Server, lake: &TempDir, resources: &[Value]) -> Plan {
+    plan_of(server, lake.path(), resources, 1, &Overrides::default())
+}
+
+fn rows(lake: &TempDir, table: &str, columns: &[&str]) -> Vec<String> {
+    let rows = sorted_texts(&all_rows(&read_table(&lake.path().join(table))), columns);
+    let text = |cell: Option<String>| cell.unwrap_or_else(|| "null".to_owned());
+    rows.into_iter().map(|row| row.into_iter().map(text).collect::<Vec<_>>().join(" ")).collect()
+}
+
+fn summary<'a>(outcome: &'a Outcome, name: &str) -> &'a ResourceSummary {
+    outcome.summary.resources.iter().find(|resource| resource.name == name).unwrap()
+}
+
+fn well(outcome: &Outcome) {
+    assert!(outcome.kinds.is_empty(), "{outcome:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn children_and_grandchildren_are_asked_for_by_each_record_and_no_list_twice() {
+    let server = Server::start(blog).await;
+    let lake = TempDir::new().unwrap();
+    // In any order of the config.
+    let outcome = run_plan(plan(&server, &lake, &[replies(), comments(), posts()])).await;
+    well(&outcome);
+    let names: Vec<_> = outcome.summary.resources.iter().map(|resource| resource.name.as_str()).collect();
+    assert_eq!(names, ["replies", "comments", "posts"]);
+    assert_eq!(rows(&lake, "posts", &["id"]), ["1", "2", "3", "4", "5"]);
+    let expected = (1..=POSTS).flat_map(|post| (1..post).map(move |number| (post, post * 100 + number)));
+    let comments: Vec<_> =
+        expected.clone().map(|(post, id)| format!("{id} c{} {post} 12345678901234567 null", id % 100)).collect();
+    assert_eq!(rows(&lake, "comments", &["id", "text", "posts_id", "posts_big", "posts_no"]), comments);
+    let replies: Vec<_> = expected.map(|(post, id)| format!("{} {id} {post}", id * 10)).collect();
+    assert_eq!(rows(&lake, "replies", &["id", "comments_id", "comments__posts_id"]), replies);
+    let asked = |prefix: &str| server.targets().iter().filter(|target| target.starts_with(prefix)).count() as u64;
+    assert_eq!(asked("/posts?"), 3);
+    assert_eq!((asked("/posts"), asked("/comments/")), (3 + 7, 10));
+    let counted = |name: &str| (summary(&outcome, name).requests, summary(&outcome, name).pages);
+    assert_eq!((counted("posts"), counted("comments"), counted("replies")), ((3, 3), (7, 7), (10, 10)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_tables_are_the_same_to_the_byte_whatever_the_concurrency() {
+    let server = Server::start(blog).await;
+    let mut tables: Vec<BTreeMap<String, Bytes>> = Vec::new();
+    for concurrency in [1, 16] {
+        let lake = TempDir::new().unwrap();
+        let resources = [posts(), comments(), replies()];
+        well(&run_plan(plan_of(&server, lake.path(), &resources, concurrency, &Overrides::default())).await);
+        tables.push(data_files(lake.path()));
+    }
+    assert_eq!(tables[0].len(), 3);
+    assert_eq!(tables[0], tables[1]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_list_of_a_parent_that_is_not_exported_is_read_once_and_counted_with_a_child() {
+    let mut likes = comments();
+    likes["name"] = json!("likes");
+    for (unselected, resource) in
+        [(json!({"selected": false}), "posts"), (json!({"write_disposition": "skip"}), "posts")]
+    {
+        let server = Server::start(blog).await;
+        let lake = TempDir::new().unwrap();
+        let mut parent = posts();
+        parent.as_object_mut().unwrap().extend(unselected.as_object().unwrap().clone());
+        let outcome = run_plan(plan(&server, &lake, &[parent, comments(), likes.clone()])).await;
+        well(&outcome);
+        assert!(!lake.path().join(resource).exists());
+        assert_eq!(rows(&lake, "comments", &["id"]), rows(&lake, "likes", &["id"]));
+        assert_eq!(rows(&lake, "comments", &["id"]).len(), 10);
+        assert_eq!(server.targets().iter().filter(|target| target.starts_with("/posts?")).count(), 3);
+        assert_eq!(summary(&outcome, "comments").requests + summary(&outcome, "likes").requests, 3 + 2 * 7);
+        assert_eq!(summary(&outcome, "comments").pages, 7);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_grandchild_alone_reads_the_lists_of_all_above_it() {
+    let server = Server::start(blog).await;
+    let lake = TempDir::new().unwrap();
+    let overrides = Overrides { resources: vec!["replies".to_owned()], ..Overrides::default() };
+    let outcome = run_plan(plan_of(&server, lake.path(), &[posts(), comments(), replies()], 4, &overrides)).await;
+    well(&outcome);
+    assert_eq!(summary(&outcome, "replies").requests, 3 + 7 + 10);
+    assert_eq!(rows(&lake, "replies", &["id"]).len(), 10);
+    assert!(!lake.path().join("posts").exists() && !lake.path().join("comments").exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_child_of_a_parent_that_failed_asks_for_nothing_and_the_others_go_on() {
+    let server = Server::start(|request| match request.path.as_str() {
+        "/posts" => Reply::status(503),
+        _ => blog(request),
+    })
+    .await;
+    let lake = TempDir::new().unwrap();
+    let others = json!({"name": "others", "schema": columns(&["id"]), "endpoint": {"paginator": "single_page"}});
+    let outcome = run_plan(plan(&server, &lake, &[posts(), comments(), replies(), others])).await;
+    assert_eq!(outcome.kinds, [ErrorKind::Transient; 3]);
+    let failed = summary(&outcome, "replies");
+    assert_eq!((failed.status, failed.requests), (Status::Failed, 0));
+    let error = summary(&outcome, "comments").error.as_ref().unwrap();
+    assert_eq!(error.code, "parent_failed");
+    assert!(error.message.contains("its parent `posts` was not exported"), "{error:?}");
+    assert_eq!(summary(&outcome, "others").status, Status::Ok);
+    assert_eq!(server.targets(), ["/posts?offset=0&limit=2", "/others"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_record_of_the_parent_that_lacks_a_field_is_named_before_anything_is_asked_for() {
+    for (field, wrong) in
+        [("nothing", "it has no `nothing`, but `id`, `slug`, `big`, `no`"), ("no", "its `no` is null")]
+    {
+        let server = Server::start(blog).await;
+        let lake = TempDir::new().unwrap();
+        let mut child = comments();
+        child["endpoint"] = json!(format!("posts/{{resources.posts.{field}}}/comments"));
+        let outcome = run_plan(plan(&server, &lake, &[posts(), child])).await;
+        let error = summary(&outcome, "comments").error.as_ref().unwrap();
+        assert_eq!(error.code, "parent_field");
+        assert!(error.message.contains(&format!("record 1 on page 1 of `posts`: {wrong}")), "{error:?}");
+        assert_eq!(summary(&outcome, "posts").status, Status::Ok);
+        assert_eq!(server.targets().len(), 3);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_parents_there_is_a_table_without_rows_and_one_missing_list_fails_the_resource() {
+    let server = Server::start(|request| match request.path.as_str() {
+        "/posts" => Reply::json(r#"{"data": []}"#),
+        _ => blog(request),
+    })
+    .await;
+    let lake = TempDir::new().unwrap();
+    let outcome = run_plan(plan(&server, &lake, &[posts(), comments()])).await;
+    well(&outcome);
+    assert_eq!((rows(&lake, "comments", &["id"]).len(), data_files(&lake.path().join("comments")).len()), (0, 1));
+
+    let server = Server::start(|request| match request.path.as_str() {
+        "/posts/4/comments" => Reply::status(404),
+        _ => blog(request),
+    })
+    .await;
+    let outcome = run_plan(plan(&server, &lake, &[posts(), comments()])).await;
+    let error = summary(&outcome, "comments").error.as_ref().unwrap();
+    assert!(error.message.contains("/posts/4/comments") && error.message.contains("404"), "{error:?}");
+    assert_eq!(outcome.kinds, [ErrorKind::User]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_maximum_of_pages_holds_for_the_parent_and_for_all_lists_of_the_child_together() {
+    let server = Server::start(blog).await;
+    let lake = TempDir::new().unwrap();
+    let overrides = Overrides { max_pages: Some(2), ..Overrides::default() };
+    let outcome = run_plan(plan_of(&server, lake.path(), &[posts(), comments()], 1, &overrides)).await;
+    well(&outcome);
+    assert_eq!((summary(&outcome, "posts").pages, summary(&outcome, "comments").pages), (2, 2));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_is_sent_as_the_config_writes_it_for_each_record_of_the_parent() {
+    let form = |text: &str| ("application/x-www-form-urlencoded", text.to_owned());
+    for (endpoint, target, content_type, body) in [
+        (json!({"path": "c/{resources.posts.slug}"}), "GET /c/post%201%2F%C3%A4", "", String::new()),
+        (
+            json!({"path": "c", "params": {"b": true, "l": ["x", 2], "s": "{resources.posts.slug}", "n": null}}),
+            "GET /c?b=true&l=x&l=2&s=post+1%2F%C3%A4",
+            "",
+            String::new(),
+        ),
+        (
+            json!({"path": "{kind}/{p}", "params": {"kind": "c", "p": {"type": "resolve", "resource": "posts", "field": "id"}}}),
+            "GET /c/1",
+            "",
+            String::new(),
+        ),
+        (
+            json!({"path": "c", "method": "POST", "json": {"id": "{resources.posts.id}", "q": ["n{resources.posts.id}", {"{{": null}]}}),
+            "POST /c",
+            "application/json",
+            json!({"id": 1, "q": ["n1", {"{": null}]}).to_string(),
+        ),
+        (
+            json!({"path": "c", "method": "post", "data": {"id": "{resources.posts.id}", "t": [1, "a b"]}}),
+            "POST /c",
+            form("").0,
+            form("id=1&t=1&t=a+b").1,
+        ),
+        (
+            json!({"path": "c", "method": "POST", "data": [["a", "{resources.posts.id}"], ["a", 2]]}),
+            "POST /c",
+            form("").0,
+            form("a=1&a=2").1,
+        ),
+        (
+            json!({"path": "c", "method": "POST", "headers": {"Content-Type": "text/xml"}, "data": "<id>{resources.posts.id}</id>"}),
+            "POST /c",
+            "text/xml",
+            "<id>1</id>".to_owned(),
+        ),
+    ] {
+        let server = Server::start(|request| match request.path.as_str() {
+            "/posts" => blog(request),
+            _ => Reply::json(r#"{"data": []}"#),
+        })
+        .await;
+        let lake = TempDir::new().unwrap();
+        let mut endpoint = endpoint;
+        endpoint["paginator"] = json!("single_page");
+        let child = json!({"name": "c", "endpoint": endpoint, "schema": columns(&["id"])});
+        well(&run_plan(plan(&server, &lake, &[posts(), child])).await);
+        let requests = server.requests();
+        assert_eq!(requests.len(), 3 + POSTS as usize);
+        let first = &requests[3];
+        assert_eq!(format!("{} {}", first.method, first.target()), target);
+        assert_eq!(first.header("content-type").unwrap_or_default(), content_type);
+        assert_eq!(String::from_utf8_lossy(&first.body), body);
+        if content_type == form("").0 {
+            assert!(first.form().iter().any(|(_, value)| value == "1"));
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn credentials_of_an_endpoint_take_the_place_of_the_clients_and_stay_with_the_api() {
+    let (api, elsewhere) = (Server::start(blog).await, Server::start(blog).await);
+    let lake = TempDir::new().unwrap();
+    let resource = |name: &str, endpoint: Value| {
+        let mut all = json!({"path": "others", "data_selector": "data", "paginator": "single_page"});
+        all.as_object_mut().unwrap().extend(endpoint.as_object().unwrap().clone());
+        json!({"name": name, "endpoint": all, "schema": columns(&["id"])})
+    };
+    let config = json!({
+        "client": {
+            "base_url": api.url(), "auth": {"token": "of-client"}, "max_concurrency": 1,
+            "headers": {"X-Team": "qa", "X-Own": "client"},
+        },
+        "resources": [
+            resource("a", json!({})),
+            resource("b", json!({"auth": {"type": "api_key", "name": "k", "api_key": "of-b", "location": "query"}})),
+            resource("c", json!({"auth": null, "headers": {"x-own": "c"}})),
+            resource("d", json!({
+                "path": format!("{}others", elsewhere.url()), "auth": {"token": "of-d"}, "headers": {"Cookie": "id=d", "X-D": "1"},
+            })),
+        ],
+        "destination": {"url": lake.path()},
+    });
+    well(&run_plan(plan_with(&config.to_string(), &Overrides::default())).await);
+    let seen = |server: &Server| {
+        let mut seen: Vec<_> = server
+            .requests()
+            .iter()
+            .map(|request| {
+                let header = |name: &str| request.header(name).unwrap_or("-").to_owned();
+                [request.target(), header("authorization"), header("x-own"), header("cookie"), header("x-d")].join(" ")
+            })
+            .collect();
+        seen.sort();
+        seen
+    };
+    assert_eq!(seen(&api), ["/others - c - -", "/others Bearer of-client client - -", "/others?k=of-b - client - -"]);
+    assert_eq!(seen(&elsewhere), ["/others - client - 1"]);
+}
+
+/// An API of the blog in which one list is refused until it is mended.
+async fn breaking() -> (Server, Arc<std::sync::atomic::AtomicBool>) {
+    let broken = Arc::new(std::sync::atomic::AtomicBool::new(true));
+    let is_broken = Arc::clone(&broken);
+    let server = Server::start(move |request| match request.path.as_str() {
+        "/posts/4/comments" if is_broken.load(std::sync::atomic::Ordering::SeqCst) => Reply::status(403),
+        _ => blog(request),
+    })
+    .await;
+    (server, broken)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_child_that_failed_in_the_middle_goes_on_with_the_list_that_failed_whatever_becomes_of_the_parent() {
+    // What is appended is not appended again: then the parent's list is read for the child alone.
+    for (disposition, parents_requests) in [("replace", 3), ("append", 3)] {
+        let (server, broken) = breaking().await;
+        let lake = TempDir::new().unwrap();
+        let mut parent = posts();
+        parent["write_disposition"] = json!(disposition);
+        let mut child = comments();
+        child["checkpoint_interval"] = json!("0s");
+        let plan = || plan(&server, &lake, &[parent.clone(), child.clone()]);
+        let outcome = run(plan(), still(), Arc::new(Silent)).await;
+        assert_eq!(summary(&outcome, "comments").status, Status::Failed);
+        let before = server.targets().len();
+        broken.store(false, std::sync::atomic::Ordering::SeqCst);
+        let outcome = run(plan(), still(), Arc::new(Silent)).await;
+        well(&outcome);
+        let warnings = &summary(&outcome, "comments").warnings;
+        assert!(warnings.iter().any(|warning| warning.contains("went on behind page 3")), "{warnings:?}");
+        assert_eq!(rows(&lake, "comments", &["id"]).len(), 10);
+        assert_eq!(rows(&lake, "posts", &["id"]).len(), 5);
+        let asked = server.targets()[before..].to_vec();
+        let of = |path: &str| asked.iter().filter(|target| target.starts_with(path)).count();
+        assert_eq!((of("/posts?"), of("/posts/4/"), of("/posts/5/")), (parents_requests, 2, 2), "{asked:?}");
+        assert_eq!((of("/posts/1/"), of("/posts/2/")), (0, 0), "{asked:?}");
+    }
+}
