@@ -82,7 +82,8 @@ async fn links_in_headers_are_followed_by_their_relation() {
     assert_eq!(server.targets(), ["/rows?q=1", "/rows?page=2&a=1,2", "/rows?page=3&a=1,2"]);
     let replies = [page(1, json!({})).header("link", "</x>; rel=next, </y>; rel=following"), page(2, json!({}))];
     let server = Server::scripted(replies).await;
-    read(&server, PaginatorPlan::HeaderLink { links_next_key: "following".to_owned() }).await;
+    read(&server, PaginatorPlan::HeaderLink { links_next_key: "following".to_owned(), header: "Link".to_owned() })
+        .await;
     assert_eq!(server.targets(), ["/rows?q=1", "/y"]);
 }
 

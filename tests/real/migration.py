@@ -123,7 +123,7 @@ def one(url, path, paginator):
 
 def check_dlt_incremental(lab):
     """Two runs: the second asks from the first one's last value, and takes the record at it no second time."""
-    for style, disposition in (("param", "append"), ("object", "append")):
+    for style, disposition in (("param", "append"), ("object", "append"), ("placeholder", "merge")):
         with dlt_api.serving() as api:
             pair = peer.Pair(lab.directory, f"incremental-{style}", incremental(api.url, style, disposition))
             api.events = [dlt_api.event(number) for number in (1, 2, 3)]

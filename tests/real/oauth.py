@@ -11,11 +11,11 @@ import jwt
 import restlake
 import servers
 
-# A token is renewed when a tenth of its time is left; the export takes about three times its time.
+# A token is renewed when a tenth of its time is left; the export takes over twice its time.
 TOKEN_SECONDS = 2
 # A token's times are whole seconds: up to one is lost.
 LEEWAY_SECONDS = 1
-PAGES = 30
+PAGES = 20
 PAGE_SECONDS = 0.2
 ROWS = 3
 

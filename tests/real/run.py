@@ -18,6 +18,7 @@ INSIDE = "RESTLAKE_REAL_INSIDE"
 def parts():
     """Name → check, in the order in which they run. Imported late: they need what the virtual environment holds."""
     import azurite
+    import children
     import delta
     import exports
     import kills
@@ -43,6 +44,9 @@ def parts():
         "dlt-lists": migration.check_dlt_lists,
         "dlt-traps": migration.check_dlt_traps,
         "dlt-holes": migration.check_dlt_holes,
+        "dlt-post": children.check_dlt_post,
+        "dlt-children": children.check_dlt_children,
+        "dlt-actions": children.check_dlt_actions,
         "dlt-incremental": migration.check_dlt_incremental,
         "import-dlt": migration.check_import_dlt,
         "spark": spark.check_spark,

@@ -1,8 +1,10 @@
 // oauth2-mock-server with tokens that are good for a few seconds only; its command line knows no such thing.
 // argv: the directory of node_modules, the port, the seconds.
-import { randomUUID } from 'node:crypto';
+import { randomUUID, webcrypto } from 'node:crypto';
 import { pathToFileURL } from 'node:url';
 
+// Debian's Node has it, but not as a global.
+globalThis.crypto ??= webcrypto;
 const [modules, port, seconds] = process.argv.slice(2);
 const library = await import(pathToFileURL(`${modules}/oauth2-mock-server/dist/index.mjs`).href);
 const server = new library.OAuth2Server();
