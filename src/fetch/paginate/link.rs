@@ -185,7 +185,7 @@ mod tests {
     use super::*;
 
     fn next(values: &[&str]) -> Option<String> {
-        let headers = values.iter().map(|value| (reqwest::header::LINK, value.parse().unwrap())).collect();
+        let headers = values.iter().map(|value| (LINK, value.parse().unwrap())).collect();
         header_link(&headers, "next")
     }
 
