@@ -191,7 +191,7 @@ mod tests {
     #[test]
     fn keys_of_a_later_version_are_absent_and_keys_without_effect_deprecated() {
         let resource = &config_schema()["$defs"]["resource"]["properties"];
-        assert!(resource.get("include_from_parent").is_none());
+        assert!(resource.get("data_from").is_none());
         assert_eq!(resource["file_format"]["deprecated"], true);
         assert_eq!(resource["dedup"]["default"], true);
         let client = &config_schema()["$defs"]["client"]["properties"];

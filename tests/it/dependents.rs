@@ -192,7 +192,9 @@ async fn a_child_of_a_parent_that_failed_asks_for_nothing_and_the_others_go_on()
     assert_eq!(error.code, "parent_failed");
     assert!(error.message.contains("its parent `posts` was not exported"), "{error:?}");
     assert_eq!(summary(&outcome, "others").status, Status::Ok);
-    assert_eq!(server.targets(), ["/posts?offset=0&limit=2", "/others"]);
+    let mut targets = server.targets();
+    targets.sort();
+    assert_eq!(targets, ["/others", "/posts?offset=0&limit=2"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

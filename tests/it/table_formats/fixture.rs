@@ -293,8 +293,9 @@ impl Clock for ManualClock {
     async fn sleep(&self, duration: Duration) {
         if duration < RENEWAL {
             self.pauses.lock().unwrap().push(duration);
-            // Others get their turn, as they would in a real pause.
-            return tokio::task::yield_now().await;
+            // Others get their turn, as they would in a real pause: their files are written by threads of the pool, for which
+            // a yield alone does not wait.
+            return tokio::time::sleep(Duration::from_millis(5)).await;
         }
         let until = self.elapsed() + duration;
         self.sleepers.fetch_add(1, Ordering::SeqCst);

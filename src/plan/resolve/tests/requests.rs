@@ -130,7 +130,7 @@ fn what_fills_no_place_is_told_with_its_own_place_and_what_would() {
             "resources[0].endpoint: there is no resource `post`: did you mean `posts`?",
         ),
         (json!("posts/{resources.posts}"), "resources[0].endpoint: `{resources.posts}` names no field"),
-        (json!("posts/{resources.posts.a..b}"), "resources[0].endpoint: `a..b` is no field of a record"),
+        (json!("posts/{resources.posts.a[}"), "resources[0].endpoint: `a[` is no field of a record"),
         (json!({"params": {"a": "{id}"}}), "resources[0].endpoint.params.a: nothing fills the place `{id}`"),
         (json!({"json": {"a": ["{x"]}}), "resources[0].endpoint.json.a[0]: this `{` is never closed"),
         (json!({"data": "{}"}), "resources[0].endpoint.data: nothing fills the place `{}`"),
