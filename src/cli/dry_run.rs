@@ -236,7 +236,9 @@ fn pages(paginator: &PaginatorPlan, on_drift: OnDrift, max_pages: Option<u64>) -
             format!("header_cursor in `{cursor_key}`, sent as `{cursor_param}`")
         }
         PaginatorPlan::JsonLink { next_url_path } => format!("json_link at `{next_url_path}`"),
-        PaginatorPlan::HeaderLink { links_next_key } => format!("header_link `{links_next_key}`"),
+        PaginatorPlan::HeaderLink { links_next_key, header } => {
+            format!("header_link `{links_next_key}` in `{header}`")
+        }
     };
     text += match on_drift {
         OnDrift::Warn => "",

@@ -25,8 +25,9 @@ pub enum PaginatorPlan {
         next_url_path: Selector,
     },
     HeaderLink {
-        /// The relation of the next page in the `Link` header.
+        /// The relation of the next page in the header.
         links_next_key: String,
+        header: String,
     },
 }
 
@@ -169,7 +170,9 @@ impl PaginatorPlan {
                 vec![("cursor_key", cursor_key.clone().into()), ("cursor_param", cursor_param.clone().into())]
             }
             Self::JsonLink { next_url_path } => vec![("next_url_path", text(next_url_path))],
-            Self::HeaderLink { links_next_key } => vec![("links_next_key", links_next_key.clone().into())],
+            Self::HeaderLink { links_next_key, header } => {
+                vec![("links_next_key", links_next_key.clone().into()), ("header", header.clone().into())]
+            }
         };
         let entries: Vec<_> = entries.iter().map(|(key, value)| format!(", {key}: {value}")).collect();
         format!("{{type: {}{}}}", self.word(), entries.concat())
@@ -262,8 +265,8 @@ mod tests {
                 r#"{type: json_link, next_url_path: "links.next"}"#,
             ),
             (
-                PaginatorPlan::HeaderLink { links_next_key: "next".into() },
-                r#"{type: header_link, links_next_key: "next"}"#,
+                PaginatorPlan::HeaderLink { links_next_key: "next".into(), header: "Link".into() },
+                r#"{type: header_link, links_next_key: "next", header: "Link"}"#,
             ),
         ] {
             assert_eq!(plan.to_config(), text);

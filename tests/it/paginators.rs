@@ -44,7 +44,7 @@ fn json_link(path: &str) -> PaginatorPlan {
 }
 
 fn header_link() -> PaginatorPlan {
-    PaginatorPlan::HeaderLink { links_next_key: "next".to_owned() }
+    PaginatorPlan::HeaderLink { links_next_key: "next".to_owned(), header: "Link".to_owned() }
 }
 
 /// Rows of page `page` of three, ten rows each and five on the last.
@@ -82,7 +82,8 @@ async fn links_in_headers_are_followed_by_their_relation() {
     assert_eq!(server.targets(), ["/rows?q=1", "/rows?page=2&a=1,2", "/rows?page=3&a=1,2"]);
     let replies = [page(1, json!({})).header("link", "</x>; rel=next, </y>; rel=following"), page(2, json!({}))];
     let server = Server::scripted(replies).await;
-    read(&server, PaginatorPlan::HeaderLink { links_next_key: "following".to_owned() }).await;
+    read(&server, PaginatorPlan::HeaderLink { links_next_key: "following".to_owned(), header: "Link".to_owned() })
+        .await;
     assert_eq!(server.targets(), ["/rows?q=1", "/y"]);
 }
 
@@ -340,7 +341,7 @@ mod found_out {
             ),
             (json_api, "`data_selector: data`, `paginator: {type: json_link, next_url_path: \"links.next\"}`"),
             (odata, "`data_selector: value`, `paginator: {type: json_link, next_url_path: \"$['@odata.nextLink']\"}`"),
-            (links, "page: `paginator: {type: header_link, links_next_key: \"next\"}`"),
+            (links, "page: `paginator: {type: header_link, links_next_key: \"next\", header: \"Link\"}`"),
         ] {
             let server = Server::start(move |request| envelope(request.number as u64)).await;
             let list = read_unknown(&server).await;

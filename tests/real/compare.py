@@ -9,10 +9,10 @@ import table
 SHOWN = 10
 
 
-def source_rows(database, raw):
-    """All rows of SQLite as the table must hold them, by id; `raw` makes a record of the API from a row."""
+def source_rows(database, raw, limit=-1):
+    """The rows of SQLite as the table must hold them, by id; `raw` makes a record of the API from a row."""
     with sqlite3.connect(f"file:{database}?mode=ro", uri=True) as connection:
-        rows = connection.execute(f"select {', '.join(table.FIELDS)} from packages order by id").fetchall()
+        rows = connection.execute(f"select {', '.join(table.FIELDS)} from packages order by id limit ?", [limit]).fetchall()
     connection.close()
     return [table.expected(values, raw(values)) for values in rows]
 

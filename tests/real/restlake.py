@@ -57,17 +57,17 @@ def run(directory, name, settings, *arguments):
     return command(directory, "run", path.name, "--progress", "none", *arguments)
 
 
-def command(directory, name, config, *arguments):
-    """Runs a command on a config that is there."""
-    argv = [str(program()), name, config, "--output", "json", *arguments]
+def command(directory, name, *arguments):
+    """Runs a command on files that are there."""
+    argv = [str(program()), name, *arguments, "--output", "json"]
     environment = {**os.environ, "REAL_API_KEY": API_KEY}
     child = subprocess.run(argv, cwd=directory, env=environment, capture_output=True, encoding="utf-8", timeout=RUN_SECONDS)
-    assert API_KEY not in child.stdout + child.stderr, f"{config}, {name}: the API's key is in the output"
+    assert API_KEY not in child.stdout + child.stderr, f"{arguments}, {name}: the API's key is in the output"
     try:
         document = json.loads(child.stdout)
     except ValueError:
         raise AssertionError(
-            f"{config}, {name}: exit {child.returncode}, stdout is no JSON document: {child.stdout[:500]!r}; stderr: {child.stderr[-2000:]}"
+            f"{arguments}, {name}: exit {child.returncode}, stdout is no JSON document: {child.stdout[:500]!r}; stderr: {child.stderr[-2000:]}"
         )
     return Outcome(child.returncode, document, child.stdout, child.stderr)
 

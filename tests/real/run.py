@@ -18,9 +18,14 @@ INSIDE = "RESTLAKE_REAL_INSIDE"
 def parts():
     """Name → check, in the order in which they run. Imported late: they need what the virtual environment holds."""
     import azurite
+    import children
     import delta
     import exports
     import kills
+    import kinto_api
+    import links
+    import migration
+    import oauth
     import readers
     import s3
     import spark
@@ -32,6 +37,18 @@ def parts():
         "capped-pages": exports.check_capped_pages,
         "json-server": exports.check_json_server,
         "concurrency": exports.check_concurrency,
+        "next-url": links.check_next_url,
+        "link-header": links.check_link_header,
+        "kinto": kinto_api.check_kinto,
+        "oauth": oauth.check_oauth,
+        "dlt-lists": migration.check_dlt_lists,
+        "dlt-traps": migration.check_dlt_traps,
+        "dlt-holes": migration.check_dlt_holes,
+        "dlt-post": children.check_dlt_post,
+        "dlt-children": children.check_dlt_children,
+        "dlt-actions": children.check_dlt_actions,
+        "dlt-incremental": migration.check_dlt_incremental,
+        "import-dlt": migration.check_import_dlt,
         "spark": spark.check_spark,
         "delta": delta.check_delta,
         "s3": s3.check_s3,

@@ -109,7 +109,11 @@ static JSON_LINK: Table = table(
 static HEADER_LINK: Table = table(
     "header_link",
     "The `Link` header (RFC 8288) holds the URL of the next page.",
-    &[field("links_next_key", Shape::Text, "The link's relation.").or("next")],
+    &[
+        field("links_next_key", Shape::Text, "The link's relation.").or("next"),
+        field("header", Shape::Text, "Another header in its place, such as `Next-Page`, which may be the URL alone.")
+            .or("Link"),
+    ],
 );
 
 const TOTAL_HEADER: Field =

@@ -78,7 +78,8 @@ impl<'a> Scan<'a> {
 
     fn plans(&self, total_path: Option<&Selector>) -> Vec<Plan> {
         if header_link(self.page.headers, "next").is_some_and(|link| !link.trim().is_empty()) {
-            return vec![(PaginatorPlan::HeaderLink { links_next_key: "next".to_owned() }, PageToken::First)];
+            let plan = PaginatorPlan::HeaderLink { links_next_key: "next".to_owned(), header: "Link".to_owned() };
+            return vec![(plan, PageToken::First)];
         }
         if let Some(next_url_path) = self.link() {
             return vec![(PaginatorPlan::JsonLink { next_url_path }, PageToken::First)];

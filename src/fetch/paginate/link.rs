@@ -3,6 +3,7 @@
 //! As in dlt, the link takes the place of the whole URL, parameters included; the method, the body and the headers of the
 //! resource stay. A link may be relative to the page's URL. One that is missing, null, `false` or empty ends the list.
 
+use reqwest::header::{HeaderMap, LINK};
 use url::Url;
 
 use super::{Ahead, Extent, PageToken, PageView, PaginateError, Paginator};
@@ -46,6 +47,7 @@ impl Paginator for JsonLink {
 #[derive(Clone, Debug)]
 pub(super) struct HeaderLink {
     pub links_next_key: String,
+    pub header: String,
 }
 
 impl Paginator for HeaderLink {
@@ -58,7 +60,7 @@ impl Paginator for HeaderLink {
     }
 
     fn advance(&self, _: &PageToken, page: &PageView<'_>) -> Result<Option<PageToken>, PaginateError> {
-        match header_link(page.headers, &self.links_next_key) {
+        match self.link(page.headers) {
             Some(link) => token(&link, page.url),
             None => Ok(None),
         }
@@ -66,6 +68,18 @@ impl Paginator for HeaderLink {
 
     fn ahead(&self, _: &PageToken, _: &Extent) -> Ahead {
         Ahead::Unknown
+    }
+}
+
+impl HeaderLink {
+    /// `Link` holds links in angle brackets and nothing else; another header may be the URL alone, as Kinto's `Next-Page`.
+    fn link(&self, headers: &HeaderMap) -> Option<String> {
+        let listed = listed_link(headers, &self.header, &self.links_next_key);
+        let bare = || {
+            let value = String::from_utf8_lossy(headers.get(&self.header)?.as_bytes()).into_owned();
+            (!value.contains('<') && !self.header.eq_ignore_ascii_case(LINK.as_str())).then_some(value)
+        };
+        listed.or_else(bare)
     }
 }
 
@@ -95,8 +109,12 @@ fn token(link: &str, from: &Url) -> Result<Option<PageToken>, PaginateError> {
 }
 
 /// The target of the first link of this relation in any `Link` header (RFC 8288, section 3).
-pub(in crate::fetch) fn header_link(headers: &reqwest::header::HeaderMap, relation: &str) -> Option<String> {
-    let values = headers.get_all(reqwest::header::LINK).iter();
+pub(in crate::fetch) fn header_link(headers: &HeaderMap, relation: &str) -> Option<String> {
+    listed_link(headers, LINK.as_str(), relation)
+}
+
+fn listed_link(headers: &HeaderMap, header: &str, relation: &str) -> Option<String> {
+    let values = headers.get_all(header).iter();
     let values = values.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
     values.flat_map(|value| links(&value)).find(|link| link.has_relation(relation)).map(|link| link.target)
 }
@@ -167,7 +185,7 @@ mod tests {
     use super::*;
 
     fn next(values: &[&str]) -> Option<String> {
-        let headers = values.iter().map(|value| (reqwest::header::LINK, value.parse().unwrap())).collect();
+        let headers = values.iter().map(|value| (LINK, value.parse().unwrap())).collect();
         header_link(&headers, "next")
     }
 
@@ -187,6 +205,20 @@ mod tests {
             (&[], None),
         ] {
             assert_eq!(next(values).as_deref(), found, "{values:?}");
+        }
+    }
+
+    #[test]
+    fn another_header_holds_a_list_of_links_or_the_url_alone() {
+        for (header, value, found) in [
+            ("Next-Page", "http://a/?_limit=2&_token=x", Some("http://a/?_limit=2&_token=x")),
+            ("next-page", "<http://a/?p=2>; rel=next", Some("http://a/?p=2")),
+            ("Next-Page", "<http://a/?p=0>; rel=prev", None),
+            ("Link", "http://a/?p=2", None),
+        ] {
+            let headers = [(header.parse().unwrap(), value.parse().unwrap())].into_iter().collect();
+            let paginator = HeaderLink { links_next_key: "next".to_owned(), header: header.to_owned() };
+            assert_eq!(paginator.link(&headers).as_deref(), found, "{header}: {value}");
         }
     }
 

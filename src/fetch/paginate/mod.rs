@@ -216,7 +216,7 @@ pub(super) fn from_plan(plan: &PaginatorPlan) -> Box<dyn Paginator> {
         PaginatorPlan::Cursor(plan) => Box::new(Cursor::new(plan)),
         PaginatorPlan::HeaderCursor { cursor_key, cursor_param } => Box::new(HeaderCursor { cursor_key, cursor_param }),
         PaginatorPlan::JsonLink { next_url_path } => Box::new(JsonLink { next_url_path }),
-        PaginatorPlan::HeaderLink { links_next_key } => Box::new(HeaderLink { links_next_key }),
+        PaginatorPlan::HeaderLink { links_next_key, header } => Box::new(HeaderLink { links_next_key, header }),
     }
 }
 

@@ -82,7 +82,7 @@ fn paginator(
         "json_link" | "json_response" => {
             PaginatorPlan::JsonLink { next_url_path: selector(&section, "next_url_path")? }
         }
-        "header_link" => PaginatorPlan::HeaderLink { links_next_key: text("links_next_key")? },
+        "header_link" => PaginatorPlan::HeaderLink { links_next_key: text("links_next_key")?, header: text("header")? },
         _ => return None,
     };
     body_is_json(&section, endpoint, findings)?;

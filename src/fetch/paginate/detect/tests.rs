@@ -60,7 +60,7 @@ fn links_are_found_where_the_usual_envelopes_have_them() {
 #[test]
 fn a_link_header_goes_before_all_else_and_a_relation_of_another_kind_is_none() {
     let next = First { link: Some(r#"<https://a/x?page=2>; rel="next""#), ..LIST };
-    assert_eq!(next.found(&json!({"next": "/y"})), [r#"{type: header_link, links_next_key: "next"}"#]);
+    assert_eq!(next.found(&json!({"next": "/y"})), [r#"{type: header_link, links_next_key: "next", header: "Link"}"#]);
     let last = First { link: Some(r#"<https://a/x?page=2>; rel="last""#), ..LIST };
     assert_eq!(last.found(&json!([])), ["single_page"]);
 }

@@ -144,7 +144,9 @@ fn cases(table: &str) -> Vec<(&'static str, Value, Value)> {
         "header_cursor" => {
             vec![("cursor_key", json!("Next-Page"), Value::Null), ("cursor_param", json!("after"), Value::Null)]
         }
-        "header_link" => vec![("links_next_key", json!("following"), Value::Null)],
+        "header_link" => {
+            vec![("links_next_key", json!("following"), Value::Null), ("header", json!("Next-Page"), Value::Null)]
+        }
         "json_link" => vec![("next_url_path", json!("links.next"), Value::Null)],
         "tls" => vec![
             ("ca_file", json!(auths::file("authority.pem")), Value::Null),

@@ -62,7 +62,7 @@ fn paginators_have_dlts_defaults() {
         (json!("single_page"), PaginatorPlan::SinglePage),
         (json!("json_link"), PaginatorPlan::JsonLink { next_url_path: selector("next") }),
         (json!("json_response"), PaginatorPlan::JsonLink { next_url_path: selector("next") }),
-        (json!("header_link"), PaginatorPlan::HeaderLink { links_next_key: text("next") }),
+        (json!("header_link"), PaginatorPlan::HeaderLink { links_next_key: text("next"), header: text("Link") }),
         (
             json!("header_cursor"),
             PaginatorPlan::HeaderCursor { cursor_key: text("next"), cursor_param: text("cursor") },
