@@ -4,6 +4,7 @@
 //! records.
 
 #![expect(clippy::expect_used, reason = "a bench that cannot be set up has nothing to measure")]
+#![expect(clippy::print_stdout, reason = "what a bench found is its output")]
 
 use std::{
     convert::Infallible,
