@@ -61,7 +61,7 @@ fn some(rows: &[&[&str]]) -> Vec<Vec<Option<String>>> {
 
 fn failed(outcome: &Outcome) -> (String, String) {
     let error = outcome.summary.resources[0].error.as_ref().expect("the resource was to fail");
-    (error.code.to_string(), error.message.clone())
+    (error.code.clone(), error.message.clone())
 }
 
 #[tokio::test]

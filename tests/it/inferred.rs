@@ -111,7 +111,7 @@ fn schema(table: &Path) -> Vec<String> {
 fn mixed() -> Vec<Value> {
     let row = |id: u64| {
         let mut row = json!({
-            "id": id, "title": format!("t{id}"), "open": id % 2 == 0, "score": if id == 1 { json!(1) } else { json!(1.5) },
+            "id": id, "title": format!("t{id}"), "open": id.is_multiple_of(2), "score": if id == 1 { json!(1) } else { json!(1.5) },
             "day": "2026-11-22", "at": format!("2026-11-22T07:00:0{id}Z"), "tags": [], "nothing": null,
             "owner": {"id": id, "email": null}, "mixed": if id == 2 { json!("two") } else { json!(id) },
         });
