@@ -1,7 +1,7 @@
 //! The declared schema of a table: columns, where they come from, what they hold, what happens to a value that does not fit.
 //!
 //! [`change`] says what becomes of a table whose columns are to be others, [`infer`] what type undeclared values have,
-//! [`observed`] which columns a table's records make, [`naming`] what they are called, [`file`] how a schema is written down.
+//! [`observed`] which columns a table's records make, [`naming`] what they are called, [`file`](mod@file) how a schema is written down.
 //! [`types`] is the type grammar (`list<struct<position: int32>>`) and its Arrow types, [`model`] the table.
 
 pub mod change;
