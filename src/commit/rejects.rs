@@ -67,7 +67,10 @@ impl RejectWriter {
         if self.lines.is_empty() {
             return Ok(());
         }
-        let lines = Bytes::from(std::mem::take(&mut self.lines));
+        // A run that commits several times writes several times into its file.
+        let earlier = if self.file.is_none() { self.table.get(&self.path).await? } else { None };
+        let lines = std::mem::take(&mut self.lines);
+        let lines = Bytes::from([earlier.unwrap_or_default().as_ref(), &lines].concat());
         let location = self.table.location(&self.path)?;
         let store = self.table.object_store();
         let file = self.file.get_or_insert_with(|| BufWriter::new(store.clone(), location));

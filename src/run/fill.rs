@@ -116,9 +116,19 @@ impl Export<'_> {
         counters.warnings.extend(cursor.as_ref().and_then(Tracker::warning));
         let cursor = cursor.map(Tracker::state).transpose()?.flatten();
         if let (Ok(_), Some(rows)) = (&staged, rows) {
-            self.family.keep(&self.resource.name, rows.short(pages.shortfall().map(str::to_owned)));
+            self.family.keep(&self.resource.name, rows.short(self.shortfall_of_rows(pages.as_ref())));
         }
         staged.map(|staged| Staged { cursor, ..staged })
+    }
+
+    /// Why the rows that children are asked for by may not be all there are.
+    fn shortfall_of_rows(&self, pages: &dyn PageSource) -> Option<String> {
+        let by_cursor = self
+            .resource
+            .incremental
+            .as_ref()
+            .map(|_| format!("`{}` was read by a cursor, and not all of it", self.resource.name));
+        pages.shortfall().map(str::to_owned).or(by_cursor)
     }
 
     /// Where what children need of the pages is gathered: of all of them, or of none.

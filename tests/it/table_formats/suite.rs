@@ -147,10 +147,14 @@ pub async fn rejects_are_one_line_each_and_no_file_without_them(lake: Lake) {
     let table = lake.open(&World::new()).await;
     assert_eq!(table.workspace().rejects("quiet").finish().await.unwrap(), None);
     let mut writer = table.workspace().rejects("loud");
-    for record in 1..=2000 {
+    for record in 1..=1999 {
         writer.write(&reject(record)).await.unwrap();
     }
     let path = writer.finish().await.unwrap().unwrap();
+    // A run that commits several times has several writers, one after the other.
+    let mut another = table.workspace().rejects("loud");
+    another.write(&reject(2000)).await.unwrap();
+    assert_eq!(another.finish().await.unwrap().as_ref(), Some(&path));
     assert_eq!(path, "_restlake/rejects/loud.jsonl");
     let objects = lake.objects().await;
     assert_eq!(objects.keys().collect::<Vec<_>>(), [&path]);
