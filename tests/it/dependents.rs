@@ -392,3 +392,63 @@ async fn a_child_that_failed_in_the_middle_goes_on_with_the_list_that_failed_wha
         assert_eq!((of("/posts/1/"), of("/posts/2/")), (0, 0), "{asked:?}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn children_are_asked_for_by_the_records_that_the_steps_of_their_parent_leave() {
+    for is_exported in [true, false] {
+        let server = Server::start(blog).await;
+        let lake = TempDir::new().unwrap();
+        let mut posts = posts();
+        posts["processing_steps"] = json!([{"filter": ".id > 3"}]);
+        posts["selected"] = json!(is_exported);
+        well(&run_plan(plan(&server, &lake, &[posts, comments()])).await);
+        let of_comments = server.targets().into_iter().filter(|target| target.contains("comments"));
+        let asked: Vec<_> = of_comments.map(|target| target.split('?').next().unwrap_or_default().to_owned()).collect();
+        assert!(
+            asked.iter().all(|path| ["/posts/4/comments", "/posts/5/comments"].contains(&path.as_str())),
+            "{asked:?}"
+        );
+        assert_eq!(rows(&lake, "comments", &["id"]).len(), 3 + 4);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn children_of_a_parent_that_is_read_by_a_cursor_are_those_of_its_new_records_and_nothing_is_taken_for_gone() {
+    let is_later = Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let flag = Arc::clone(&is_later);
+    let server = Server::start(move |request| {
+        let is_later = flag.load(std::sync::atomic::Ordering::SeqCst);
+        match request.path.as_str() {
+            "/posts" if !is_later => {
+                list_by_offset((1..=2).map(|id| json!({"id": id, "slug": "s"})).collect(), 2, true)(request)
+            }
+            "/posts" => list_by_offset((1..=3).map(|id| json!({"id": id, "slug": "s"})).collect(), 2, true)(request),
+            _ => blog(request),
+        }
+    })
+    .await;
+    let lake = TempDir::new().unwrap();
+    let mut posts = posts();
+    posts["endpoint"] =
+        json!({"path": "posts", "incremental": {"cursor_path": "id", "initial_value": 1, "start_param": "since"}});
+    let mut comments = json!({
+        "name": "comments", "endpoint": "posts/{resources.posts.id}/comments", "schema": columns(&["id"]),
+        "on_missing": "delete",
+    });
+    for resource in [&mut posts, &mut comments] {
+        resource["write_disposition"] = json!("merge");
+        resource["primary_key"] = json!("id");
+    }
+    well(&run_plan(plan(&server, &lake, &[posts.clone(), comments.clone()])).await);
+    assert_eq!(rows(&lake, "comments", &["id"]), ["201"]);
+    is_later.store(true, std::sync::atomic::Ordering::SeqCst);
+    let before = server.targets().len();
+    let outcome = run_plan(plan(&server, &lake, &[posts, comments])).await;
+    well(&outcome);
+    let asked: Vec<_> =
+        server.targets().split_off(before).into_iter().filter(|target| target.contains("comments")).collect();
+    assert!(asked.iter().all(|target| target.starts_with("/posts/3/")), "{asked:?}");
+    assert_eq!(rows(&lake, "comments", &["id"]), ["201", "301", "302"], "nothing is taken for gone");
+    let warnings = &summary(&outcome, "comments").warnings;
+    assert!(warnings.iter().any(|warning| warning.contains("read by a cursor")), "{warnings:?}");
+}
