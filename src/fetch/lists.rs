@@ -10,7 +10,11 @@
 //! As many lists are under way as the client's window allows, as far as `memory_limit` goes; the one whose turn it is always
 //! is. What is handed on depends on the feed and on the API's answers alone: an error waits for its turn like a page.
 
-use std::{collections::VecDeque, panic, sync::Arc};
+use std::{
+    collections::{HashSet, VecDeque},
+    panic,
+    sync::Arc,
+};
 
 use async_trait::async_trait;
 use tokio::task::{JoinError, JoinSet};
@@ -73,6 +77,8 @@ pub struct Lists {
     /// Where the first list goes on, of a run that died.
     resumed: Option<Position>,
     warnings: Vec<String>,
+    /// Warnings of lists, as they are said of the first.
+    told: HashSet<String>,
     shortfall: Option<String>,
     is_over: bool,
 }
@@ -143,6 +149,7 @@ impl Lists {
             position: None,
             resumed: None,
             warnings: Vec::new(),
+            told: HashSet::new(),
             shortfall: None,
             is_over: resource.max_pages == Some(0),
         }
@@ -331,6 +338,10 @@ impl Lists {
         self.finished += 1;
         self.shortfall = self.shortfall.take().or(over.shortfall);
         for warning in over.warnings {
+            // What is so of all lists is said of the first.
+            if !self.told.insert(warning.clone()) {
+                continue;
+            }
             match self.warnings.len() {
                 told if told < MOST_WARNINGS => self.warn(format!("list {}: {warning}", self.finished)),
                 MOST_WARNINGS => self.warn("further lists have warnings like these".to_owned()),
@@ -341,6 +352,7 @@ impl Lists {
 
     fn warn(&mut self, message: String) {
         let resource = &*self.scope.resource;
+        tracing::warn!(resource, "{message}");
         self.surroundings.reporter.on_event(&Event::Warning { resource, message: &message });
         self.warnings.push(message);
     }

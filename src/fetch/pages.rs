@@ -184,6 +184,8 @@ pub struct Pages {
     found: FoundOut,
     drift: Drift,
     warnings: Vec<String>,
+    /// Whether somebody else tells of its pages.
+    is_silent: bool,
     shortfall: Option<String>,
     /// What of that the config is the reason of.
     cut: Option<String>,
@@ -225,6 +227,7 @@ impl Pages {
     #[must_use]
     pub fn silent(mut self) -> Self {
         self.surroundings.reporter = Arc::new(Silent);
+        self.is_silent = true;
         self
     }
 
@@ -259,6 +262,7 @@ impl Pages {
             found: FoundOut::new(&resource.paginator),
             drift,
             warnings: Vec::new(),
+            is_silent: false,
             shortfall: cut.clone(),
             cut,
             left_out: LeftOut::default(),
@@ -471,7 +475,9 @@ impl Pages {
     }
 
     fn warn(&mut self, message: String) {
-        tracing::warn!(resource = &*self.source.scope.resource, "{message}");
+        if !self.is_silent {
+            tracing::warn!(resource = &*self.source.scope.resource, "{message}");
+        }
         self.report(&Event::Warning { resource: &self.source.scope.resource, message: &message });
         self.warnings.push(message);
     }
