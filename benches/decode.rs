@@ -157,7 +157,16 @@ fn table() -> TableSchema {
 fn page(body: Vec<u8>) -> Page {
     let document = Document::parse(body).unwrap();
     let records = document.root().get("data").map(restlake::json::Node::index);
-    Page { number: 1, document: Arc::new(document), records, count: RECORDS, filtered: 0, duplicates: 0, numbers: None }
+    Page {
+        number: 1,
+        list: 0,
+        document: Arc::new(document),
+        records,
+        count: RECORDS,
+        filtered: 0,
+        duplicates: 0,
+        numbers: None,
+    }
 }
 
 fn decode(decoder: &Decoder, body: Vec<u8>) -> Batch {

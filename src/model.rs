@@ -16,6 +16,8 @@ use crate::{
 pub struct Page {
     /// 1 for the first page of the resource.
     pub number: u64,
+    /// Which of the resource's lists it is of, 0 for the first: it has one for each record of its parent.
+    pub list: u64,
     pub document: Arc<Document>,
     /// The tape index of the value that `data_selector` found; `None` if it found nothing or null, which is a page without
     /// records. An array holds the page's records, an object is the one record.
@@ -158,6 +160,10 @@ pub struct State {
     /// Of the config that the run went by: the same command again is told from another one by it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fingerprint: Option<String>,
+    /// Of a resource that is asked for by the records of another one: how far those above it had been read when all their
+    /// records were asked for, as their own `cursor` has it, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub parents: BTreeMap<String, serde_json::Value>,
 }
 
 /// What a commit does to the files that were there before.

@@ -97,6 +97,7 @@ impl Processor {
         })?;
         Ok(Page {
             number: page.number,
+            list: page.list,
             records: Some(document.root().index()),
             document: Arc::new(document),
             count: finished.numbers.len() as u64,
@@ -252,7 +253,7 @@ mod tests {
     fn page(text: &str) -> Page {
         let document = Arc::new(Document::parse(text.into()).unwrap());
         let count = document.root().items().count().max(1) as u64;
-        Page { number: 3, records: Some(0), document, count, filtered: 0, duplicates: 0, numbers: None }
+        Page { number: 3, list: 0, records: Some(0), document, count, filtered: 0, duplicates: 0, numbers: None }
     }
 
     /// Text, count, filtered and the numbers of the records.

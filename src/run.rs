@@ -20,6 +20,7 @@ mod error;
 mod evolving;
 mod family;
 mod fill;
+mod gathering;
 mod inferring;
 mod load_columns;
 mod merging;
@@ -29,6 +30,7 @@ mod resource;
 mod rows;
 mod shape;
 mod source;
+mod span;
 mod superseded;
 mod windows;
 
@@ -90,7 +92,7 @@ pub async fn run_held(plan: Plan, environment: Environment, reporter: Arc<dyn Re
     let run = Run::new(plan, environment, reporter);
     let started = run.environment.clock.elapsed();
     let connections = run.connect();
-    let family = Family::new(&run.plan);
+    let family = Family::new(&run.plan, run.began);
     let order = family::order(&run.plan);
     let jobs = order.iter().filter_map(|&index| run.plan.resources.get(index));
     let jobs = jobs.map(|resource| run.resource(resource, &connections, &family));
@@ -115,7 +117,7 @@ pub async fn infer(mut plan: Plan, environment: Environment, reporter: Arc<dyn R
     let run = Run::new(plan, environment, reporter);
     let connections = run.connect()?;
     let open = run.plan.resources.iter().filter(|resource| resource.inference.is_some());
-    let family = Family::of_lists(&run.plan);
+    let family = Family::of_lists(&run.plan, run.began);
     let jobs = open.map(async |resource| run.export(resource, &connections, &family).infer_alone().await);
     Ok(stream::iter(jobs).buffered(RESOURCES_AT_ONCE).collect().await)
 }

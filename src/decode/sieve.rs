@@ -12,8 +12,6 @@
 
 use std::{borrow::Cow, cmp::Ordering, sync::Arc};
 
-use base64::{Engine, engine::general_purpose::STANDARD_NO_PAD};
-use hashbrown::HashSet;
 use serde_json::Value;
 
 use super::{DecodeError, error::CursorProblem};
@@ -21,21 +19,16 @@ use crate::{
     digest,
     json::{Document, Kind, Node},
     model::Page,
-    plan::{CursorValue, Identity, IncrementalPlan, OnMissing, Range, RangeEdge},
+    plan::{CursorValue, Identity, IncrementalPlan, ListStart, OnMissing, Range, RangeEdge},
 };
-
-/// Bytes of a record's digest that are kept: among as many records as are remembered, two never share them.
-const DIGEST: usize = 12;
 
 /// Decides which records of a resource's pages stay.
 #[derive(Debug)]
 pub struct Sieve {
     resource: String,
     plan: IncrementalPlan,
-    range: Range,
-    /// Records that were loaded before, up to this value.
-    loaded: HashSet<String>,
-    last: Option<CursorValue>,
+    /// Of the one list, or of all that nothing is known of.
+    start: Arc<ListStart>,
     /// Whether the records that the next run will get again are to be told.
     remembers: bool,
 }
@@ -44,6 +37,8 @@ pub struct Sieve {
 #[derive(Clone, Debug, Default)]
 pub struct Seen {
     pub page: u64,
+    /// The list that the page is of.
+    pub list: u64,
     /// The latest value, and the number of the first record that has it.
     pub latest: Option<(CursorValue, u64)>,
     /// Records that the next run gets again if the latest value of all is this page's, by their values.
@@ -61,6 +56,12 @@ pub enum Side {
     BehindRange,
 }
 
+/// What is wanted of one list.
+struct List<'a> {
+    start: &'a Arc<ListStart>,
+    range: Range,
+}
+
 /// What becomes of one record.
 enum Fate {
     Stays,
@@ -68,20 +69,13 @@ enum Fate {
 }
 
 impl Sieve {
-    /// `loaded` are records that an earlier run has loaded, all of values up to `last`.
-    pub fn new(
-        resource: &str,
-        plan: &IncrementalPlan,
-        last: Option<CursorValue>,
-        loaded: impl IntoIterator<Item = String>,
-        remembers: bool,
-    ) -> Self {
+    /// `start` is that of a resource with one list; the others' are in the plan. `remembers`: whether records that the next
+    /// run will get again are told.
+    pub fn new(resource: &str, plan: &IncrementalPlan, start: ListStart, remembers: bool) -> Self {
         Self {
             resource: resource.to_owned(),
-            range: plan.range.clone().unwrap_or_default(),
             plan: plan.clone(),
-            loaded: loaded.into_iter().collect(),
-            last,
+            start: Arc::new(start),
             remembers: remembers && plan.identity != Identity::Off,
         }
     }
@@ -91,12 +85,13 @@ impl Sieve {
     /// # Errors
     /// A record without a value where that is none of the allowed things, and values that have no order.
     pub fn sift(&self, page: Page) -> Result<(Page, Seen), DecodeError> {
-        let mut seen = Seen { page: page.number, ..Seen::default() };
+        let mut seen = Seen { page: page.number, list: page.list, ..Seen::default() };
+        let list = self.list(page.list);
         let mut kept = Vec::new();
         for (index, record) in records(&page).enumerate() {
             let number =
                 page.numbers.as_ref().and_then(|numbers| numbers.get(index)).copied().unwrap_or(index as u64 + 1);
-            match self.judge(record, number, &mut seen) {
+            match self.judge(&list, record, number, &mut seen) {
                 Ok(Fate::Stays) => kept.push((record, number)),
                 Ok(Fate::Goes) => {}
                 Err(problem) => return Err(self.error(page.number, number, problem)),
@@ -107,13 +102,26 @@ impl Sieve {
         Ok((sifted.unwrap_or(page), seen))
     }
 
+    /// Where the last record of a page lies that no step has changed.
+    pub fn side_of_last(&self, page: &Page) -> Side {
+        let last = records(page).last().and_then(|record| self.plan.cursor_path.find(record));
+        let value = last.and_then(CursorValue::of);
+        value.and_then(|value| self.side(&self.list(page.list).range, &value).ok()).unwrap_or_default()
+    }
+
+    fn list(&self, number: u64) -> List<'_> {
+        // What a run leaves out has no pages.
+        let range = self.plan.range_of(number).unwrap_or_default();
+        List { start: self.plan.list_start(number).unwrap_or(&self.start), range }
+    }
+
     /// The error for values of two pages that have no order.
     pub fn mixed(&self, seen: &Seen, latest: &CursorValue) -> DecodeError {
         let (value, record) = seen.latest.clone().unwrap_or_else(|| (latest.clone(), 0));
         self.error(seen.page, record, mixed(&value, latest))
     }
 
-    fn judge(&self, record: Node<'_>, number: u64, seen: &mut Seen) -> Result<Fate, CursorProblem> {
+    fn judge(&self, list: &List<'_>, record: Node<'_>, number: u64, seen: &mut Seen) -> Result<Fate, CursorProblem> {
         let found = self.plan.cursor_path.find(record).filter(|node| node.kind() != Kind::Null);
         let Some(node) = found else {
             return match self.plan.on_missing {
@@ -123,23 +131,23 @@ impl Sieve {
             };
         };
         let value = CursorValue::of(node).ok_or_else(|| CursorProblem::Unordered { found: shown(node) })?;
-        seen.ends = self.side(&value)?;
+        seen.ends = self.side(&list.range, &value)?;
         if seen.ends != Side::Inside {
             return Ok(Fate::Goes);
         }
-        let was_loaded = self.was_loaded(record, &value)?;
+        let was_loaded = self.was_loaded(list.start, record, &value)?;
         self.remember(record, value, number, seen)?;
         Ok(if was_loaded { Fate::Goes } else { Fate::Stays })
     }
 
-    fn side(&self, value: &CursorValue) -> Result<Side, CursorProblem> {
-        if let Some(end) = &self.range.end {
+    fn side(&self, range: &Range, value: &CursorValue) -> Result<Side, CursorProblem> {
+        if let Some(end) = &range.end {
             let order = self.compare(value, end)?;
             if order.is_gt() || (order.is_eq() && self.plan.range_end == RangeEdge::Open) {
                 return Ok(Side::BehindRange);
             }
         }
-        if let Some(start) = &self.range.start {
+        if let Some(start) = &range.start {
             let order = self.compare(value, start)?;
             if order.is_lt() || (order.is_eq() && self.plan.range_start == RangeEdge::Open) {
                 return Ok(Side::BeforeRange);
@@ -148,9 +156,9 @@ impl Sieve {
         Ok(Side::Inside)
     }
 
-    fn was_loaded(&self, record: Node<'_>, value: &CursorValue) -> Result<bool, CursorProblem> {
-        let Some(last) = self.last.as_ref().filter(|_| !self.loaded.is_empty()) else { return Ok(false) };
-        Ok(self.compare(value, last)?.is_le() && self.loaded.contains(&self.identify(record)))
+    fn was_loaded(&self, list: &ListStart, record: Node<'_>, value: &CursorValue) -> Result<bool, CursorProblem> {
+        let Some(last) = list.last.as_ref().filter(|_| !list.loaded.is_empty()) else { return Ok(false) };
+        Ok(self.compare(value, last)?.is_le() && list.loaded.contains(&self.identify(record)))
     }
 
     fn remember(
@@ -197,8 +205,7 @@ impl Sieve {
             }
             Identity::Content | Identity::Off => canonical(record).into_owned(),
         };
-        let digest = digest::sha256_bytes(&bytes);
-        STANDARD_NO_PAD.encode(digest.get(..DIGEST).unwrap_or_default())
+        digest::key(&bytes)
     }
 
     fn error(&self, page: u64, record: u64, problem: CursorProblem) -> DecodeError {
@@ -247,6 +254,7 @@ fn without(page: &Page, kept: &[(Node<'_>, u64)]) -> Result<Option<Page>, crate:
     let document = Document::parse(text)?;
     Ok(Some(Page {
         number: page.number,
+        list: page.list,
         records: Some(document.root().index()),
         document: Arc::new(document),
         count: kept.len() as u64,
@@ -290,21 +298,35 @@ mod tests {
             window: None,
             is_interval: false,
             range: None,
+            lists: None,
         }
     }
 
     fn range(start: Value, end: Value) -> Option<Range> {
-        Some(Range { start: CursorValue::of_json(&start), end: CursorValue::of_json(&end) })
+        Some(Range { start: CursorValue::of_json(&start), end: CursorValue::of_json(&end), has_next: false })
     }
 
     fn page(text: &str) -> Page {
         let document = Document::parse(text.as_bytes().to_vec()).unwrap();
         let (records, count) = (Some(document.root().index()), document.root().items().count() as u64);
-        Page { number: 4, document: Arc::new(document), records, count, filtered: 1, duplicates: 0, numbers: None }
+        Page {
+            number: 4,
+            list: 0,
+            document: Arc::new(document),
+            records,
+            count,
+            filtered: 1,
+            duplicates: 0,
+            numbers: None,
+        }
     }
 
     fn sieve(plan: &IncrementalPlan) -> Sieve {
-        Sieve::new("r", plan, None, [], true)
+        Sieve::new("r", plan, ListStart::default(), true)
+    }
+
+    fn start(last: Value, loaded: impl IntoIterator<Item = String>) -> ListStart {
+        ListStart { start: None, last: CursorValue::of_json(&last), loaded: loaded.into_iter().collect() }
     }
 
     fn kept(sieve: &Sieve, text: &str) -> String {
@@ -348,7 +370,7 @@ mod tests {
         let loaded: Vec<String> = seen.loaded.into_iter().map(|(_, record)| record).collect();
         assert_eq!(loaded.len(), 2);
         let plan = IncrementalPlan { range: range(json!(3), json!(null)), ..plan() };
-        let next = Sieve::new("r", &plan, CursorValue::of_json(&json!(3)), loaded, true);
+        let next = Sieve::new("r", &plan, start(json!(3), loaded), true);
         assert_eq!(
             kept(&next, r#"[{"v": 1, "at": 3},{"at":3,"v":9},{"at":4,"v":2}]"#),
             r#"[{"at":3,"v":9},{"at":4,"v":2}]"#
@@ -360,7 +382,7 @@ mod tests {
         let plan = IncrementalPlan { identity: Identity::Key(vec!["id".parse().unwrap()]), ..plan() };
         let (_, seen) = sieve(&plan).sift(page(r#"[{"id":7,"at":3}]"#)).unwrap();
         let loaded = seen.loaded.into_iter().map(|(_, record)| record);
-        let next = Sieve::new("r", &plan, CursorValue::of_json(&json!(3)), loaded, true);
+        let next = Sieve::new("r", &plan, start(json!(3), loaded), true);
         assert_eq!(kept(&next, r#"[{"id":7,"at":3,"v":2},{"id":8,"at":3}]"#), r#"[{"id":8,"at":3}]"#);
     }
 

@@ -58,6 +58,7 @@ mod tests {
         let records = selector.parse::<Selector>().unwrap().find(document.root()).map(Node::index);
         let page = Page {
             number: 1,
+            list: 0,
             document: Arc::new(document),
             records,
             count: 2,

@@ -45,12 +45,19 @@ const SHARED_AMONG: u64 = 16;
 /// Warnings of single lists that are told; of thousands of lists, many may have the same.
 const MOST_WARNINGS: usize = 5;
 
-/// One list: what is asked for, and the fields that each of its records gets, as `"a":1,"b":null`.
-#[derive(Debug)]
+/// One list: what is asked for, and what becomes of its pages.
 pub struct ListRequest {
+    /// What its pages name it by.
+    pub number: u64,
     pub request: BoundRequest,
+    /// What each of its records gets, as `"a":1,"b":null`.
     pub fields: Vec<u8>,
+    /// Whether a page shows that no later one of the list is wanted: then none is asked for before that is known.
+    pub ends: Option<Ends>,
 }
+
+/// Looks at a page as it came.
+pub type Ends = Arc<dyn Fn(&Page) -> bool + Send + Sync>;
 
 /// The lists of a resource in their order, made one by one.
 pub type Feed = Box<dyn Iterator<Item = Result<ListRequest, FetchError>> + Send>;
@@ -86,15 +93,24 @@ pub struct Lists {
 /// A list that has begun.
 struct Place {
     id: u64,
-    fields: Arc<[u8]>,
+    list: Arc<List>,
     /// `None` while its next page is fetched, and at its end.
     pages: Option<Box<Pages>>,
     ready: VecDeque<Arrived>,
     end: Option<Result<Over, FetchError>>,
 }
 
+/// What is made of a list's pages.
+struct List {
+    number: u64,
+    fields: Vec<u8>,
+    ends: Option<Ends>,
+}
+
 struct Arrived {
     page: Page,
+    /// Whether the list has no later page that is wanted.
+    is_last: bool,
     /// Behind the page.
     position: Position,
     bytes: u64,
@@ -216,19 +232,19 @@ impl Lists {
             return;
         };
         self.last_id += 1;
-        let opened = next.and_then(|list| Ok((self.pages(&list.request)?, list.fields)));
-        let (pages, fields, end) = match opened {
-            Ok((pages, fields)) => (Some(pages), fields, None),
-            Err(error) => (None, Vec::new(), Some(Err(error))),
+        let opened = next.and_then(|list| Ok((self.pages(&list)?, list)));
+        let (pages, list, end) = match opened {
+            Ok((pages, ListRequest { number, fields, ends, .. })) => (Some(pages), List { number, fields, ends }, None),
+            Err(error) => (None, List { number: 0, fields: Vec::new(), ends: None }, Some(Err(error))),
         };
-        let fields = fields.into();
-        self.places.push_back(Place { id: self.last_id, fields, pages, ready: VecDeque::new(), end });
+        self.places.push_back(Place { id: self.last_id, list: Arc::new(list), pages, ready: VecDeque::new(), end });
     }
 
-    fn pages(&mut self, request: &BoundRequest) -> Result<Box<Pages>, FetchError> {
+    fn pages(&mut self, list: &ListRequest) -> Result<Box<Pages>, FetchError> {
         let (transport, scope) = (Arc::clone(&self.transport), self.scope.clone());
         let memory = self.memory_limit / AHEAD_PART / SHARED_AMONG;
-        let pages = Pages::among(transport, &self.resource, request, memory, scope)?;
+        let pages = Pages::among(transport, &self.resource, &list.request, memory, scope)?;
+        let pages = if list.ends.is_some() { pages.one_by_one() } else { pages };
         Ok(Box::new(match self.resumed.take() {
             Some(position) => pages.resume(position),
             None => pages,
@@ -258,10 +274,10 @@ impl Lists {
     fn ask(&mut self, index: usize) {
         let Some(place) = self.places.get_mut(index) else { return };
         let Some(mut pages) = place.pages.take() else { return };
-        let (id, fields) = (place.id, Arc::clone(&place.fields));
+        let (id, list) = (place.id, Arc::clone(&place.list));
         self.tasks.spawn(async move {
             let outcome = pages.next().await;
-            let outcome = outcome.map(|page| arrive(page?, &fields, pages.position()));
+            let outcome = outcome.map(|page| arrive(page?, &list, pages.position()));
             Step { id, pages, outcome }
         });
     }
@@ -292,14 +308,14 @@ impl Lists {
             Some(Ok(arrived)) => {
                 self.arrived.0 += arrived.page.document.memory() as u64;
                 self.arrived.1 += 1;
+                match arrived.is_last {
+                    true => place.end = Some(Ok(Over::of(&step.pages))),
+                    false => place.pages = Some(step.pages),
+                }
                 place.ready.push_back(arrived);
-                place.pages = Some(step.pages);
             }
             Some(Err(error)) => place.end = Some(Err(error)),
-            None => {
-                let (warnings, shortfall) = (step.pages.warnings().to_vec(), step.pages.shortfall().map(str::to_owned));
-                place.end = Some(Ok(Over { warnings, shortfall }));
-            }
+            None => place.end = Some(Ok(Over::of(&step.pages))),
         }
     }
 
@@ -322,7 +338,7 @@ impl Lists {
     }
 
     fn hand_on(&mut self, arrived: Arrived) -> Page {
-        let Arrived { mut page, position, bytes } = arrived;
+        let Arrived { mut page, position, bytes, .. } = arrived;
         self.number += 1;
         page.number = self.number;
         let list = ListPlace { finished: self.finished, pages: self.number };
@@ -365,10 +381,18 @@ impl Lists {
 }
 
 /// A page as it is handed on, but for its number.
-fn arrive(page: Page, fields: &[u8], position: Position) -> Result<Arrived, FetchError> {
+fn arrive(page: Page, list: &List, position: Position) -> Result<Arrived, FetchError> {
     let (number, bytes) = (page.number, page.document.bytes().len() as u64);
-    let page = include(page, fields).map_err(|source| FetchError::Included { page: number, source })?;
-    Ok(Arrived { page, position, bytes })
+    let page = Page { list: list.number, ..page };
+    let is_last = list.ends.as_ref().is_some_and(|ends| ends(&page));
+    let page = include(page, &list.fields).map_err(|source| FetchError::Included { page: number, source })?;
+    Ok(Arrived { page, is_last, position, bytes })
+}
+
+impl Over {
+    fn of(pages: &Pages) -> Self {
+        Self { warnings: pages.warnings().to_vec(), shortfall: pages.shortfall().map(str::to_owned) }
+    }
 }
 
 #[async_trait]

@@ -33,7 +33,7 @@ mod transport;
 pub use auth::{AuthError, Authenticator, Generation};
 pub use client::Client;
 pub use error::{FetchError, RequestError, Trouble};
-pub use lists::{Feed, ListRequest, Lists};
+pub use lists::{Ends, Feed, ListRequest, Lists};
 pub use pages::{FetchCounters, PageSource, Pages, PagesAhead, Position, PutBack};
 pub use paginate::{Ahead, Extent, PageToken, PageView, Paginator};
 pub use request::Request;

@@ -7,7 +7,10 @@
 //! A run without a `window` has one range, whose start is the last value less the `lag`. With a window, [start, end) is cut
 //! into slices; each of them is committed before the next one.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::{BTreeMap, HashSet},
+    sync::Arc,
+};
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -49,6 +52,19 @@ pub struct IncrementalPlan {
     pub is_interval: bool,
     /// What a run reads; `None` before it has looked at the table.
     pub range: Option<Range>,
+    /// Where each list of a resource that has many is read from, by their numbers; `None` where all of them read the range.
+    #[serde(skip)]
+    pub lists: Option<Arc<[Arc<ListStart>]>>,
+}
+
+/// Where one list is read from, and what of it has been loaded before.
+#[derive(Clone, Debug, Default)]
+pub struct ListStart {
+    pub start: Option<CursorValue>,
+    /// Where the run before has ended.
+    pub last: Option<CursorValue>,
+    /// Records that it has loaded and that come again, as [`CursorState::loaded`].
+    pub loaded: HashSet<String>,
 }
 
 /// Which of two values comes later.
@@ -114,6 +130,9 @@ pub struct Window {
 pub struct Range {
     pub start: Option<CursorValue>,
     pub end: Option<CursorValue>,
+    /// Whether the run reads another one behind it.
+    #[serde(skip)]
+    pub has_next: bool,
 }
 
 /// How far a resource has been read: what a table's state keeps.
@@ -123,6 +142,18 @@ pub struct CursorState {
     pub last_value_func: LastValueFunc,
     pub last_value: CursorValue,
     /// Of records that were loaded and that the next run will get again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub loaded: Vec<String>,
+    /// Of a resource that has a list for each record of its parent, how far each of them has been read: the latest value of
+    /// the one says nothing of the others. By a digest of what the parent's record fills into the request.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub lists: BTreeMap<String, ListState>,
+}
+
+/// How far one list has been read.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ListState {
+    pub last_value: CursorValue,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub loaded: Vec<String>,
 }
@@ -192,24 +223,57 @@ impl IncrementalPlan {
     /// # Errors
     /// What is wrong with the values that came together here.
     pub fn ranges(&self, last: Option<&CursorValue>, now: DateTime<Utc>) -> Result<Vec<Range>, String> {
-        let last = last.filter(|_| self.moves_cursor());
-        let Some(window) = &self.window else {
-            let start = match last {
-                Some(last) => Some(self.lagged(last).ok_or_else(|| unfit("lag", self.lag.as_ref(), last))?),
-                None => self.initial_value.clone(),
-            };
-            return Ok(vec![Range { start, end: self.end_value.clone() }]);
-        };
-        let start = match (last, &window.lookback) {
-            (Some(last), Some(lookback)) => {
+        self.ranges_from(self.start(last)?, now)
+    }
+
+    /// Where a run begins to read that finds this last value.
+    ///
+    /// # Errors
+    /// As [`ranges`](Self::ranges).
+    pub fn start(&self, last: Option<&CursorValue>) -> Result<Option<CursorValue>, String> {
+        let Some(last) = last.filter(|_| self.moves_cursor()) else { return Ok(self.initial_value.clone()) };
+        let start = match &self.window {
+            None => self.lagged(last).ok_or_else(|| unfit("lag", self.lag.as_ref(), last))?,
+            Some(Window { lookback: None, .. }) => last.clone(),
+            Some(Window { lookback: Some(lookback), .. }) => {
                 self.back(last, lookback).ok_or_else(|| unfit("window.lookback", Some(lookback), last))?
             }
-            (Some(last), None) => last.clone(),
-            (None, _) => self.initial_value.clone().ok_or("`window` needs an `initial_value`")?,
         };
+        Ok(Some(start))
+    }
+
+    /// As [`ranges`](Self::ranges), from a start that is known.
+    ///
+    /// # Errors
+    /// As [`ranges`](Self::ranges).
+    pub fn ranges_from(&self, start: Option<CursorValue>, now: DateTime<Utc>) -> Result<Vec<Range>, String> {
+        let Some(window) = &self.window else {
+            return Ok(vec![Range { start, end: self.end_value.clone(), has_next: false }]);
+        };
+        let start = start.ok_or("`window` needs an `initial_value`")?;
         let end = self.end_value.clone().or_else(|| CursorValue::of_moment(now, &start));
         let end = end.ok_or("`window` needs an `end_value`: the cursor is no time")?;
         slices(start, &end, &window.step)
+    }
+
+    /// What a run reads of the list with this number; `None` where an earlier run has read more of it than the range.
+    pub fn range_of(&self, list: u64) -> Option<Range> {
+        let range = self.range.clone().unwrap_or_default();
+        let own = self.list_start(list).and_then(|own| own.start.clone());
+        let Some(own) = own else { return Some(range) };
+        let is_before = |a: &CursorValue, b: &CursorValue| {
+            self.last_value_func.compare(a, b).is_some_and(std::cmp::Ordering::is_lt)
+        };
+        if self.window.is_some() && range.end.as_ref().is_some_and(|end| !is_before(&own, end)) {
+            return None;
+        }
+        let is_cut = range.start.as_ref().is_some_and(|start| is_before(&own, start));
+        Some(if is_cut { range } else { Range { start: Some(own), ..range } })
+    }
+
+    /// What is known of the list with this number, where they are read from different places.
+    pub fn list_start(&self, list: u64) -> Option<&Arc<ListStart>> {
+        self.lists.as_ref()?.get(usize::try_from(list).ok()?)
     }
 
     /// What the places of a request are filled with.
@@ -217,7 +281,14 @@ impl IncrementalPlan {
     /// # Errors
     /// [`BindError::Unconvertible`] if `convert` is none for a value.
     pub fn bindings(&self) -> Result<BTreeMap<IncrementalValue, Value>, BindError> {
-        let range = self.range.clone().unwrap_or_default();
+        self.bindings_of(&self.range.clone().unwrap_or_default())
+    }
+
+    /// [`bindings`](Self::bindings) of another range than that of the run.
+    ///
+    /// # Errors
+    /// As [`bindings`](Self::bindings).
+    pub fn bindings_of(&self, range: &Range) -> Result<BTreeMap<IncrementalValue, Value>, BindError> {
         let values = [
             (IncrementalValue::InitialValue, &self.initial_value),
             (IncrementalValue::StartValue, &range.start),
@@ -272,7 +343,7 @@ fn slices(start: CursorValue, end: &CursorValue, step: &Step) -> Result<Vec<Rang
         }
         let is_last = next.compare(end).is_none_or(std::cmp::Ordering::is_ge);
         let slice_end = if is_last { end.clone() } else { next };
-        slices.push(Range { start: Some(start), end: Some(slice_end.clone()) });
+        slices.push(Range { start: Some(start), end: Some(slice_end.clone()), has_next: !is_last });
         start = slice_end;
     }
 }
@@ -303,6 +374,7 @@ mod tests {
             window: None,
             is_interval: false,
             range: None,
+            lists: None,
         }
     }
 
@@ -382,6 +454,7 @@ mod tests {
                 last_value_func: LastValueFunc::Max,
                 last_value: last.clone(),
                 loaded: vec!["h".to_owned()],
+                lists: BTreeMap::new(),
             };
             let stored = serde_json::to_value(&state).unwrap();
             let read = CursorState::of(&stored).unwrap();

@@ -40,7 +40,8 @@ pub use auth::{
 pub use convert::{Convert, ConvertError};
 pub use cursor::{CursorValue, Step, Towards};
 pub use incremental::{
-    CursorState, Identity, IncrementalPlan, LastValueFunc, OnMissing, Range, RangeEdge, RowOrder, Window,
+    CursorState, Identity, IncrementalPlan, LastValueFunc, ListStart, ListState, OnMissing, Range, RangeEdge, RowOrder,
+    Window,
 };
 pub use inference::Inference;
 pub use paginator::{CursorPlan, OffsetPlan, OnDrift, PageNumberPlan, PaginatorPlan, Slot};
@@ -281,6 +282,13 @@ pub enum Transform {
 }
 
 impl ResourcePlan {
+    /// Whether a run goes on where the one before it ended: what that one has loaded is not asked for again.
+    pub fn goes_on(&self) -> bool {
+        let moves = self.incremental.as_ref().is_some_and(IncrementalPlan::moves_cursor);
+        // A table that is written anew needs all there is.
+        moves && self.max_pages.is_none() && self.write_disposition != WriteDisposition::Replace
+    }
+
     /// Whether a page may show that no later one holds a record that is wanted: not where other lists follow.
     pub fn may_end_early(&self) -> bool {
         self.parent.is_none() && self.incremental.as_ref().is_some_and(IncrementalPlan::may_end_early)

@@ -13,6 +13,7 @@ use super::{
     resource::Export,
     rows::Rows,
     shape::partition_spec,
+    span,
 };
 use crate::{
     commit::{Attempt, DiedAfterCommit, LivingOwner, Resumable, TableFormat, TableSnapshot},
@@ -34,13 +35,13 @@ pub(super) enum Beginning {
     /// A run that died, or failed elsewhere, had committed what this one is to append.
     Done(DiedAfterCommit),
     /// All that the resource's windows cover has been read.
-    Nothing(Box<TableSnapshot>),
+    Nothing(Box<TableSnapshot>, Option<Arc<Rows>>),
 }
 
 /// What a claimed table leads to.
 enum Next {
     Done(DiedAfterCommit),
-    Nothing,
+    Nothing(Option<Arc<Rows>>),
     GoOn(Box<Asked>, Attempt, Box<Resumed>),
     Anew(Box<Asked>),
 }
@@ -73,7 +74,7 @@ impl Export<'_> {
             Ok(Next::Anew(asked)) => {
                 return Ok(Beginning::Work(Box::new(Begun { base, attempt, asked: *asked, resumed: None })));
             }
-            Ok(Next::Nothing) => Ok(Beginning::Nothing(Box::new(base))),
+            Ok(Next::Nothing(rows)) => Ok(Beginning::Nothing(Box::new(base), rows)),
             Ok(Next::GoOn(asked, attempt, resumed)) => {
                 self.warn(counters, went_on_from(&resumed));
                 *counters = Counters::resume(resumed.counters.clone(), std::mem::take(counters));
@@ -98,14 +99,19 @@ impl Export<'_> {
         }
         let mut resource = Box::new(evolving::in_table(self.resource, self.table_format, base)?);
         table.check_shape(base.version, &resource.schema, &partition_spec(&resource)).await?;
-        let Bound { later, warning, is_idle } = cursor::bind(&mut resource, base, self.began)?;
-        if let Some(warning) = warning {
+        let known = span::known(self.configured, base);
+        let rows = self.family.rows_of_parent(&resource, known.as_ref(), self.sources(), counters).await?;
+        let stored = base.state.cursor.as_ref();
+        let bound = cursor::bind(&mut resource, stored, rows.as_deref(), self.began)?;
+        let Bound { later, warning, is_idle } = bound;
+        let is_first = self.resource.incremental.as_ref().is_none_or(|plan| plan.range.is_none());
+        let behind = self.family.behind(&resource, known.as_ref()).filter(|_| is_first);
+        for warning in behind.into_iter().chain(warning) {
             self.warn(counters, warning);
         }
         if is_idle {
-            return Ok(Next::Nothing);
+            return Ok(Next::Nothing(rows));
         }
-        let rows = self.family.rows_of_parent(&resource, self.sources(), counters).await?;
         let export = Export { resource: &resource, rows: rows.as_ref(), ..*self };
         let adopted = export.adopt(table, base, counters).await?;
         Ok(match adopted {
@@ -175,7 +181,7 @@ impl Export<'_> {
         let Some(died) = table.workspace().died_after_commit() else { return Ok(None) };
         // With a cursor the same command again asks for what comes after that.
         let appends =
-            self.resume && self.resource.write_disposition == WriteDisposition::Append && !self.moves_cursor();
+            self.resume && self.resource.write_disposition == WriteDisposition::Append && !self.asks_for_new_rows();
         let committed = DateTime::parse_from_rfc3339(&died.committed_at).map(|moment| moment.with_timezone(&Utc));
         // A run that had begun before the commit is no repetition of the one that made it.
         let is_repeated = committed.is_ok_and(|moment| self.began > moment && self.is_recent(moment));

@@ -14,6 +14,7 @@ use super::{
     pipeline::Staged,
     resource::Export,
     shape::partition_spec,
+    span::{self, Marks},
     superseded::drop_superseded,
 };
 use crate::{
@@ -39,6 +40,8 @@ struct Change {
     made: Vec<StagedFile>,
     /// What the state says of the cursor.
     cursor: Option<serde_json::Value>,
+    /// And of those of the resources above.
+    parents: Marks,
 }
 
 /// An attempt at a version, and the version that it builds on.
@@ -138,9 +141,9 @@ impl Export<'_> {
             }
             tracing::info!(resource = self.resource.name, version, "another writer committed first: once more");
             merging::discard(&made, work.attempt()?).await?;
-            let cursor = std::mem::replace(&mut work.base, table.snapshot().await?).state.cursor;
+            let before = std::mem::replace(&mut work.base, table.snapshot().await?).state;
             // Who has moved the cursor has loaded what this run has.
-            if self.resource.incremental.is_some() && work.base.state.cursor != cursor {
+            if (&before.cursor, &before.parents) != (&work.base.state.cursor, &work.base.state.parents) {
                 return Err(RunError::Conflict { table: self.resource.table.clone(), version }.into());
             }
             self.check_fits(&work.base)?;
@@ -153,12 +156,13 @@ impl Export<'_> {
     fn changes_nothing(&self, base: &TableSnapshot, change: &Change) -> bool {
         let has_shape = base.partition_by == partition_spec(self.resource)
             && base.schema.as_ref().is_some_and(|schema| *schema == self.resource.schema);
-        self.resource.incremental.is_some()
+        (self.resource.incremental.is_some() || self.family.has_marks(self.resource))
             && base.version > 0
             && has_shape
             && change.adds.is_empty()
             && change.removes.is_empty()
             && change.cursor == base.state.cursor
+            && change.parents == base.state.parents
     }
 
     /// Whether the version that another writer made leaves the schema as it is: else the run's files would have to change too.
@@ -188,7 +192,8 @@ impl Export<'_> {
         let merged = merging.merge(&work.base, staged).await?;
         counters.merged = merged.counts;
         let (adds, removes, rows_written) = (merged.adds, merged.removes, merged.rows_written);
-        Ok(Change { adds, removes, rows_written, made: merged.made, cursor: staged.cursor.clone() })
+        let (cursor, parents) = (staged.cursor.clone(), self.parents(&work.base));
+        Ok(Change { adds, removes, rows_written, made: merged.made, cursor, parents })
     }
 
     /// What an append or a replace does.
@@ -220,7 +225,8 @@ impl Export<'_> {
         }
         adds.extend(made.iter().cloned());
         removes.extend(replaced);
-        Ok(Change { adds, removes, rows_written, made, cursor: staged.cursor.clone() })
+        let (cursor, parents) = (staged.cursor.clone(), self.parents(&work.base));
+        Ok(Change { adds, removes, rows_written, made, cursor, parents })
     }
 
     /// The table's files in the schema of the run, and those in whose place they come; none if they have it already.
@@ -243,6 +249,17 @@ impl Export<'_> {
             shutdown: &self.environment.shutdown,
         };
         merging.adapt_older(&work.base, staged.next_sequence).await
+    }
+
+    /// How far the resources above have been read, once all lists have been.
+    fn parents(&self, base: &TableSnapshot) -> Marks {
+        let Some(mut parents) = span::known(self.configured, base) else { return Marks::new() };
+        let range = self.resource.incremental.as_ref().and_then(|plan| plan.range.as_ref());
+        let is_whole = self.resource.max_pages.is_none() && range.is_none_or(|range| !range.has_next);
+        if let Some(rows) = self.rows.filter(|_| is_whole) {
+            parents.extend(rows.span.to.clone());
+        }
+        parents
     }
 
     /// One version of what was staged; the inner error is the version that another writer made first.
@@ -302,6 +319,7 @@ impl Export<'_> {
                 counters: counters.named(),
                 active_record_timestamp: self.active(),
                 fingerprint,
+                parents: change.parents,
             },
         })
     }

@@ -6,6 +6,9 @@
 //!
 //! The cursor moves with the commit of the rows that it stands for, or not at all. It stays where it is for a run that reads
 //! a part of what is new: the first pages, an interval, a range that ends at an `end_value`.
+//!
+//! A resource that has a list for each record of its parent has a cursor for each of them: the latest of one list says nothing
+//! of another, which may be new, or behind.
 
 use std::{cmp::Ordering, collections::BTreeMap, sync::Arc};
 
@@ -13,11 +16,13 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::RunError;
+use super::{RunError, rows::Rows};
 use crate::{
-    commit::TableSnapshot,
     decode::{DecodeError, Seen, Side, Sieve},
-    plan::{CursorState, CursorValue, IncrementalPlan, Range, RangeEdge, ResourcePlan, RowOrder, WriteDisposition},
+    plan::{
+        CursorState, CursorValue, IncrementalPlan, ListStart, ListState, Range, RangeEdge, ResourcePlan, RowOrder,
+        WriteDisposition,
+    },
 };
 
 /// Records that are remembered so that the next run does not load them again; what is beyond it, a warning tells.
@@ -26,6 +31,15 @@ const MOST_REMEMBERED: usize = 10_000;
 /// What the pages so far tell.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Progress {
+    /// Of all lists together.
+    all: Reached,
+    /// Of each list, by its key, where there are many.
+    lists: BTreeMap<String, Reached>,
+}
+
+/// How far a list, or several, have been read.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+struct Reached {
     latest: Option<CursorValue>,
     /// Records that the next run gets again, with their values.
     loaded: BTreeMap<String, CursorValue>,
@@ -38,6 +52,10 @@ pub(super) struct Tracker {
     plan: IncrementalPlan,
     sieve: Arc<Sieve>,
     progress: Progress,
+    /// The keys of the resource's lists, by their numbers, if it has many.
+    keys: Option<Vec<String>>,
+    /// Whether lists that are not among them may come again.
+    has_others: bool,
     /// Whether the commit says how far the run has read.
     moves: bool,
     /// Whether a page may show that it is the last that matters.
@@ -56,15 +74,22 @@ pub(super) struct Bound {
     pub(super) is_idle: bool,
 }
 
-/// Gives the resource the first range that it has to read, unless it has one.
+/// Gives the resource the first range that it has to read, unless it has one. `stored` is what its state says of the cursor.
 ///
 /// # Errors
 /// [`RunError::Cursor`] if the table's last value and the config's do not go together.
-pub(super) fn bind(resource: &mut ResourcePlan, base: &TableSnapshot, now: DateTime<Utc>) -> Result<Bound, RunError> {
-    let before = before(resource, base);
-    let stored = base.state.cursor.as_ref().and_then(CursorState::of);
+pub(super) fn bind(
+    resource: &mut ResourcePlan,
+    stored: Option<&Value>,
+    rows: Option<&Rows>,
+    now: DateTime<Utc>,
+) -> Result<Bound, RunError> {
+    let before = before(resource, stored);
+    let stored = stored.and_then(CursorState::of);
     let looks = resource.write_disposition != WriteDisposition::Replace;
+    let comes_again = comes_again(resource);
     let name = resource.name.clone();
+    let keys = keys(resource, rows);
     let nothing = Bound { later: Vec::new(), warning: None, is_idle: false };
     let Some(plan) = resource.incremental.as_mut().filter(|plan| plan.range.is_none()) else { return Ok(nothing) };
     let forgotten = stored.filter(|_| before.is_none() && looks && plan.moves_cursor());
@@ -74,43 +99,168 @@ pub(super) fn bind(resource: &mut ResourcePlan, base: &TableSnapshot, now: DateT
             state.cursor_path, plan.cursor_path
         )
     });
-    let ranges = plan.ranges(before.as_ref().map(|state| &state.last_value), now);
+    let ranges = match (keys, &before) {
+        (Some(keys), Some(before)) => ranges_of_lists(plan, &keys, before, comes_again, now),
+        _ => plan.ranges(before.as_ref().map(|state| &state.last_value), now),
+    };
     let mut ranges = ranges.map_err(|reason| RunError::Cursor { resource: name, reason })?.into_iter();
     plan.range = ranges.next();
     Ok(Bound { is_idle: plan.range.is_none(), later: ranges.collect(), warning })
 }
 
+/// The ranges of all lists together, and where each of them begins within these.
+fn ranges_of_lists(
+    plan: &mut IncrementalPlan,
+    keys: &[String],
+    before: &CursorState,
+    comes_again: bool,
+    now: DateTime<Utc>,
+) -> Result<Vec<Range>, String> {
+    let new = Arc::new(ListStart { start: plan.start(None)?, ..ListStart::default() });
+    let start = |key: &String| {
+        let Some(state) = before.lists.get(key) else { return Ok(Arc::clone(&new)) };
+        let start = plan.start(Some(&state.last_value))?;
+        let loaded = if comes_again { state.loaded.iter().cloned().collect() } else { Default::default() };
+        Ok(Arc::new(ListStart { start, last: Some(state.last_value.clone()), loaded }))
+    };
+    let lists: Vec<_> = keys.iter().map(start).collect::<Result<_, String>>()?;
+    let mut first = lists.first().map_or_else(|| new.start.clone(), |list| list.start.clone());
+    for list in &lists {
+        first = match (first, &list.start) {
+            (Some(first), Some(start)) => Some(earlier(plan, first, start)?),
+            _ => None,
+        };
+    }
+    plan.lists = Some(lists.into());
+    plan.ranges_from(first, now)
+}
+
+fn earlier(plan: &IncrementalPlan, first: CursorValue, start: &CursorValue) -> Result<CursorValue, String> {
+    let order = plan.last_value_func.compare(start, &first);
+    let order = order.ok_or_else(|| {
+        format!("`{start}` is {}, and `{first}` is {}: the cursors of two lists", start.kind(), first.kind())
+    })?;
+    Ok(if order.is_lt() { start.clone() } else { first })
+}
+
+/// Tells the lists of a resource that has one for each record of its parent, where each has a cursor.
+fn keys(resource: &ResourcePlan, rows: Option<&Rows>) -> Option<Vec<String>> {
+    resource.incremental.as_ref().filter(|plan| plan.moves_cursor())?;
+    Some(rows?.keys(resource.parent.as_ref()?))
+}
+
 /// Where the run before has ended; `None` where that does not matter.
-fn before(resource: &ResourcePlan, base: &TableSnapshot) -> Option<CursorState> {
+fn before(resource: &ResourcePlan, stored: Option<&Value>) -> Option<CursorState> {
     let plan = resource.incremental.as_ref().filter(|plan| plan.moves_cursor())?;
     // A table that is written anew needs all there is.
     if resource.write_disposition == WriteDisposition::Replace {
         return None;
     }
-    let state = CursorState::of(base.state.cursor.as_ref()?)?;
+    let state = CursorState::of(stored?)?;
     let is_same = state.cursor_path == plan.cursor_path.to_string() && state.last_value_func == plan.last_value_func;
     is_same.then_some(state)
 }
 
+/// What the table's state says, if a run of the resource goes on from there.
+pub(super) fn mark(resource: &ResourcePlan, stored: Option<&Value>) -> Option<Value> {
+    before(resource, stored).and(stored.cloned())
+}
+
+/// Whether records at the start of the range have been loaded before.
+fn comes_again(resource: &ResourcePlan) -> bool {
+    let Some(plan) = &resource.incremental else { return false };
+    let replaces = resource.write_disposition == WriteDisposition::Replace;
+    // A merge that reads a stretch of the source again loses and doubles nothing.
+    let merges_again = resource.write_disposition == WriteDisposition::Merge && plan.lag.is_some();
+    plan.range_start == RangeEdge::Closed && plan.window.is_none() && !replaces && !merges_again
+}
+
+impl Reached {
+    fn of(last: &CursorValue, loaded: &[String]) -> Self {
+        let loaded = loaded.iter().map(|record| (record.clone(), last.clone())).collect();
+        Self { latest: Some(last.clone()), loaded, is_full: false }
+    }
+
+    fn observe(&mut self, value: &CursorValue, plan: &IncrementalPlan) -> Option<Ordering> {
+        let order = match &self.latest {
+            Some(latest) => plan.last_value_func.compare(value, latest)?,
+            None => Ordering::Greater,
+        };
+        if order.is_gt() {
+            self.advance(value.clone(), plan);
+        }
+        Some(order)
+    }
+
+    fn advance(&mut self, latest: CursorValue, plan: &IncrementalPlan) {
+        if let Some(oldest) = plan.lagged(&latest) {
+            let func = plan.last_value_func;
+            self.loaded.retain(|_, value| func.compare(value, &oldest).is_some_and(Ordering::is_ge));
+            self.is_full &= !self.loaded.is_empty();
+        }
+        self.latest = Some(latest);
+    }
+
+    fn remember(&mut self, seen: &Seen, plan: &IncrementalPlan) {
+        let Some(oldest) = self.latest.as_ref().and_then(|latest| plan.lagged(latest)) else { return };
+        for (value, record) in &seen.loaded {
+            if plan.last_value_func.compare(value, &oldest).is_none_or(Ordering::is_lt) {
+                continue;
+            }
+            if self.loaded.len() < MOST_REMEMBERED {
+                self.loaded.insert(record.clone(), value.clone());
+            } else if !self.loaded.contains_key(record) {
+                self.is_full = true;
+            }
+        }
+    }
+
+    /// The latest value that was read, or the end of the slice that was: one without a record was read as well as any other.
+    fn until(self, end: Option<&CursorValue>, plan: &IncrementalPlan) -> Option<(CursorValue, Vec<String>)> {
+        let latest = match (self.latest, end) {
+            (Some(latest), Some(end)) => {
+                let is_behind = plan.last_value_func.compare(&latest, end).is_some_and(Ordering::is_gt);
+                Some(if is_behind { latest } else { end.clone() })
+            }
+            (latest, end) => end.cloned().or(latest),
+        };
+        Some((latest?, self.loaded.into_keys().collect()))
+    }
+}
+
 impl Tracker {
     /// For a resource that has its range; `None` for one that reads all there is.
-    pub(super) fn new(resource: &ResourcePlan, base: &TableSnapshot) -> Option<Self> {
+    pub(super) fn new(resource: &ResourcePlan, stored: Option<&Value>, rows: Option<&Rows>) -> Option<Self> {
         let plan = resource.incremental.clone()?;
-        let before = before(resource, base);
-        let replaces = resource.write_disposition == WriteDisposition::Replace;
+        let before = before(resource, stored);
+        let comes_again = comes_again(resource);
         let moves = plan.moves_cursor() && resource.max_pages.is_none();
-        // A merge that reads a stretch of the source again loses and doubles nothing.
-        let merges_again = resource.write_disposition == WriteDisposition::Merge && plan.lag.is_some();
-        let comes_again = plan.range_start == RangeEdge::Closed && plan.window.is_none() && !replaces && !merges_again;
-        let last = before.as_ref().map(|state| state.last_value.clone());
-        let loaded = before.filter(|_| comes_again).map(|state| state.loaded).unwrap_or_default();
-        let sieve = Sieve::new(&resource.name, &plan, last.clone(), loaded.clone(), comes_again && moves);
+        let keys = keys(resource, rows);
+        let start = match &before {
+            Some(state) if keys.is_none() => ListStart {
+                start: None,
+                last: Some(state.last_value.clone()),
+                loaded: state.loaded.iter().filter(|_| comes_again).cloned().collect(),
+            },
+            _ => ListStart::default(),
+        };
+        let sieve = Arc::new(Sieve::new(&resource.name, &plan, start, comes_again && moves));
+        let reached = |last: &CursorValue, loaded: &Vec<String>| {
+            Reached::of(last, if comes_again { loaded.as_slice() } else { &[] })
+        };
+        let progress = before.map(|state| Progress {
+            all: reached(&state.last_value, &state.loaded),
+            lists: state
+                .lists
+                .iter()
+                .map(|(key, list)| (key.clone(), reached(&list.last_value, &list.loaded)))
+                .collect(),
+        });
         // The cursor of a table that is replaced stands for rows that are gone.
-        let stays = base.state.cursor.clone().filter(|_| !replaces);
-        let loaded = last.iter().flat_map(|last| loaded.iter().map(|record| (record.clone(), last.clone()))).collect();
-        let progress = Progress { latest: last, loaded, is_full: false };
-        let ends_early = resource.may_end_early();
-        Some(Self { plan, sieve: Arc::new(sieve), progress, moves, ends_early, stays })
+        let stays = stored.filter(|_| resource.write_disposition != WriteDisposition::Replace).cloned();
+        let has_others = rows.is_some_and(|rows| rows.shortfall.is_some());
+        let (progress, ends_early) = (progress.unwrap_or_default(), resource.may_end_early());
+        Some(Self { plan, sieve, progress, keys, has_others, moves, ends_early, stays })
     }
 
     /// Goes on behind what a run that died had seen.
@@ -136,52 +286,29 @@ impl Tracker {
     /// # Errors
     /// Values that have no order among those before.
     pub(super) fn observe(&mut self, seen: &Seen) -> Result<bool, DecodeError> {
+        let list = self.keys.as_ref().and_then(|keys| keys.get(usize::try_from(seen.list).ok()?));
         if let Some((value, _)) = &seen.latest {
-            let order = match &self.progress.latest {
-                Some(latest) => self.plan.last_value_func.compare(value, latest),
-                None => Some(Ordering::Greater),
-            };
-            match (order, &self.progress.latest) {
-                (None, Some(latest)) => return Err(self.sieve.mixed(seen, latest)),
-                (Some(Ordering::Greater), _) => self.advance(value.clone()),
-                _ => {}
+            let list = list.map(|key| self.progress.lists.entry(key.clone()).or_default());
+            for reached in list.into_iter().chain([&mut self.progress.all]) {
+                if let (None, Some(latest)) = (reached.observe(value, &self.plan), &reached.latest) {
+                    return Err(self.sieve.mixed(seen, latest));
+                }
             }
         }
-        self.remember(seen);
-        Ok(match self.plan.row_order {
-            Some(RowOrder::Desc) => seen.ends == Side::BeforeRange,
-            Some(RowOrder::Asc) => seen.ends == Side::BehindRange,
-            None => false,
-        })
-    }
-
-    fn advance(&mut self, latest: CursorValue) {
-        if let Some(oldest) = self.plan.lagged(&latest) {
-            let func = self.plan.last_value_func;
-            self.progress.loaded.retain(|_, value| func.compare(value, &oldest).is_some_and(Ordering::is_ge));
-            self.progress.is_full &= !self.progress.loaded.is_empty();
+        let remembers = match list {
+            Some(key) => self.progress.lists.get_mut(key),
+            None => Some(&mut self.progress.all),
+        };
+        if let Some(reached) = remembers {
+            reached.remember(seen, &self.plan);
         }
-        self.progress.latest = Some(latest);
-    }
-
-    fn remember(&mut self, seen: &Seen) {
-        let Some(oldest) = self.progress.latest.as_ref().and_then(|latest| self.plan.lagged(latest)) else { return };
-        let func = self.plan.last_value_func;
-        for (value, record) in &seen.loaded {
-            if func.compare(value, &oldest).is_none_or(Ordering::is_lt) {
-                continue;
-            }
-            if self.progress.loaded.len() < MOST_REMEMBERED {
-                self.progress.loaded.insert(record.clone(), value.clone());
-            } else if !self.progress.loaded.contains_key(record) {
-                self.progress.is_full = true;
-            }
-        }
+        Ok(ends(&self.plan, seen.ends))
     }
 
     /// What the user should know at the end.
     pub(super) fn warning(&self) -> Option<String> {
-        (self.moves && self.progress.is_full).then(|| {
+        let is_full = self.progress.all.is_full || self.progress.lists.values().any(|list| list.is_full);
+        (self.moves && is_full).then(|| {
             format!(
                 "more than {MOST_REMEMBERED} records are as new as the newest: those beyond that number are not remembered, \
                  and the next run may load them again"
@@ -193,26 +320,49 @@ impl Tracker {
     ///
     /// # Errors
     /// [`RunError::Stored`] if it cannot be written down.
-    pub(super) fn state(self) -> Result<Option<Value>, RunError> {
+    pub(super) fn state(mut self) -> Result<Option<Value>, RunError> {
         if !self.moves {
             return Ok(self.stays);
         }
-        let end = self.plan.window.as_ref().and(self.plan.range.as_ref()).and_then(|range| range.end.clone());
-        let latest = match (self.progress.latest, end) {
-            // A slice without a record was read as well as any other.
-            (Some(latest), Some(end)) => {
-                let is_behind = self.plan.last_value_func.compare(&latest, &end).is_some_and(Ordering::is_gt);
-                Some(if is_behind { latest } else { end })
-            }
-            (latest, end) => end.or(latest),
-        };
-        let Some(last_value) = latest else { return Ok(self.stays) };
-        let state = CursorState {
-            cursor_path: self.plan.cursor_path.to_string(),
-            last_value_func: self.plan.last_value_func,
-            last_value,
-            loaded: self.progress.loaded.into_keys().collect(),
-        };
+        let end = self.plan.window.as_ref().and(self.plan.range.as_ref()).and_then(|range| range.end.as_ref());
+        let lists = lists(&mut self.progress, self.keys.as_deref(), self.has_others, end, &self.plan);
+        let Some((last_value, loaded)) = self.progress.all.until(end, &self.plan) else { return Ok(self.stays) };
+        let (cursor_path, last_value_func) = (self.plan.cursor_path.to_string(), self.plan.last_value_func);
+        let state = CursorState { cursor_path, last_value_func, last_value, loaded, lists };
         serde_json::to_value(state).map(Some).map_err(RunError::Stored)
     }
+}
+
+/// Whether no page behind one that ends there can hold a record of the range.
+pub(super) fn ends(plan: &IncrementalPlan, side: Side) -> bool {
+    match plan.row_order {
+        Some(RowOrder::Desc) => side == Side::BeforeRange,
+        Some(RowOrder::Asc) => side == Side::BehindRange,
+        None => false,
+    }
+}
+
+/// How far each list has been read. Those that are no more are forgotten.
+fn lists(
+    progress: &mut Progress,
+    keys: Option<&[String]>,
+    has_others: bool,
+    end: Option<&CursorValue>,
+    plan: &IncrementalPlan,
+) -> BTreeMap<String, ListState> {
+    let mut reached = std::mem::take(&mut progress.lists);
+    let mut lists = BTreeMap::new();
+    let mut keep = |key: &String, list: Reached, end: Option<&CursorValue>| {
+        if let Some((last_value, loaded)) = list.until(end, plan) {
+            lists.insert(key.clone(), ListState { last_value, loaded });
+        }
+    };
+    for key in keys.unwrap_or_default() {
+        let list = reached.remove(key);
+        keep(key, list.unwrap_or_default(), end);
+    }
+    if has_others {
+        reached.into_iter().for_each(|(key, list)| keep(&key, list, None));
+    }
+    lists
 }

@@ -363,7 +363,7 @@ impl Evolving {
 }
 
 /// A page whose records are as the steps make them, without those that the cursor leaves out.
-fn prepared(page: Page, processor: &Processor, sieve: Option<&Sieve>) -> Result<(Page, Option<Seen>)> {
+pub(super) fn prepared(page: Page, processor: &Processor, sieve: Option<&Sieve>) -> Result<(Page, Option<Seen>)> {
     let page = processor.process(page)?;
     match sieve {
         Some(sieve) => sieve.sift(page).map(|(page, seen)| (page, Some(seen))).map_err(Error::from),

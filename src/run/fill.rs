@@ -7,13 +7,13 @@ use super::{
     checkpoint::{Checkpoints, Pace},
     cursor::Tracker,
     evolving::Evolving,
+    gathering::by_cursor,
     inferring::Start,
     load_columns::LoadColumns,
     merging,
     outcome::Counters,
     pipeline::{Pipeline, Staged, TableStage},
     resource::Export,
-    rows::Rows,
     source::Sources,
 };
 use crate::{
@@ -72,9 +72,10 @@ impl Export<'_> {
         let writer = TableWriter::new(self.write_options(attempt.version()))?;
         let schema = self.resource.schema.clone();
         let mut table = TableStage::new(self.dedup()?, self.collector(&merge)?, writer, schema);
-        let mut cursor = Tracker::new(self.resource, base);
+        let mut cursor = Tracker::new(self.resource, base.state.cursor.as_ref(), self.rows.map(Arc::as_ref));
         let sieve = cursor.as_ref().map(Tracker::sieve);
-        let mut rows = self.rows_to_keep(resumed.is_some());
+        // Of all pages, or of none.
+        let mut rows = self.family.rows_for(&self.resource.name).filter(|_| resumed.is_none());
         let evolving = Evolving::new(self.resource, self.table_format, base, self.decoder()?, sieve);
         let mut evolving = if rows.is_some() { evolving.watched() } else { evolving };
         let mut pages = match taken {
@@ -115,26 +116,11 @@ impl Export<'_> {
         counters.take(pages.as_ref());
         counters.warnings.extend(cursor.as_ref().and_then(Tracker::warning));
         let cursor = cursor.map(Tracker::state).transpose()?.flatten();
-        if let (Ok(_), Some(rows)) = (&staged, rows) {
-            self.family.keep(&self.resource.name, rows.short(self.shortfall_of_rows(pages.as_ref())));
+        if staged.is_ok() {
+            let shortfall = pages.shortfall().map(str::to_owned).or_else(|| by_cursor(self.resource));
+            self.family.keep(&self.resource.name, rows.map(|rows| rows.short(shortfall)));
         }
         staged.map(|staged| Staged { cursor, ..staged })
-    }
-
-    /// Why the rows that children are asked for by may not be all there are.
-    fn shortfall_of_rows(&self, pages: &dyn PageSource) -> Option<String> {
-        let by_cursor = self
-            .resource
-            .incremental
-            .as_ref()
-            .map(|_| format!("`{}` was read by a cursor, and not all of it", self.resource.name));
-        pages.shortfall().map(str::to_owned).or(by_cursor)
-    }
-
-    /// Where what children need of the pages is gathered: of all of them, or of none.
-    fn rows_to_keep(&self, is_resumed: bool) -> Option<Rows> {
-        let is_cut = self.resource.incremental.as_ref().is_some_and(|incremental| incremental.window.is_some());
-        self.family.rows_for(&self.resource.name).filter(|_| !is_resumed && !is_cut)
     }
 
     /// The resource's pages: all of them, or those behind a position.

@@ -167,7 +167,7 @@ impl Export<'_> {
 
     async fn first_columns(&self) -> Result<(TableSchema, u64)> {
         let Some(inference) = &self.resource.inference else { return Ok((self.resource.schema.clone(), 0)) };
-        let rows = self.family.rows_of_parent(self.resource, self.sources(), &mut Counters::default()).await?;
+        let rows = self.family.rows_of_parent(self.resource, None, self.sources(), &mut Counters::default()).await?;
         let mut pages = PutBack::new(Export { rows: rows.as_ref(), ..*self }.pages(None)?);
         let observed = observe(&mut pages, inference, self.processor(), self.memory / PAGES_PART).await?;
         if observed.records() == 0 {
@@ -206,7 +206,7 @@ impl Export<'_> {
         counters.rows_filtered = pages.taken().map(|page| page.filtered).sum();
         counters.rows_fetched = counters.rows_filtered;
         if let Some(rows) = self.family.rows_for(&self.resource.name) {
-            self.family.keep(&self.resource.name, rows);
+            self.family.keep(&self.resource.name, Some(rows));
         }
         let message = "no record came to infer the columns from: no table was made";
         self.warn(counters, message.to_owned());

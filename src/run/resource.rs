@@ -3,16 +3,18 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, SecondsFormat, Utc};
+use serde_json::Value;
 
 use super::{
     begin::{Beginning, Begun},
     change::Work,
     claims::{self, Claims},
-    evolving,
+    cursor, evolving,
     family::Family,
     inferring::Start,
     outcome::{Committed, Counters, Ended},
     rows::Rows,
+    span::{Marks, Span},
 };
 use crate::{
     commit::{self, DiedAfterCommit, RunRecord, TableFormat},
@@ -20,7 +22,7 @@ use crate::{
     error::{Error, ErrorKind, Result, chain},
     fetch::{Client, PageSource},
     model::TableIdentity,
-    plan::{ClientPlan, IncrementalPlan, ResourcePlan, TableFormatKind, WriteDisposition},
+    plan::{ClientPlan, ResourcePlan, TableFormatKind, WriteDisposition},
     report::{Event, Reporter},
     store::{Destination, Store},
 };
@@ -74,7 +76,7 @@ impl Export<'_> {
         self.record(table.as_ref(), started, &counters, &ended).await;
         if let Some(lease) = table.workspace().held().await {
             // With a cursor the same once more asks for what comes after this.
-            let appends = self.resource.write_disposition == WriteDisposition::Append && !self.moves_cursor();
+            let appends = self.resource.write_disposition == WriteDisposition::Append && !self.asks_for_new_rows();
             if appends { self.claims.hold(lease).await } else { claims::best_effort(lease.release()).await }
         }
         ended
@@ -82,12 +84,21 @@ impl Export<'_> {
 
     async fn export(&self, table: &dyn TableFormat, counters: &mut Counters) -> Result<Committed> {
         match self.begin(table, counters).await? {
-            Beginning::Work(mut begun) => match std::mem::take(&mut begun.asked.later) {
-                later if later.is_empty() => self.work(table, *begun, None, counters).await,
-                later => Box::pin(self.work_in_windows(table, *begun, later, counters)).await,
-            },
+            Beginning::Work(mut begun) => {
+                let from = self.marks(begun.base.state.cursor.as_ref(), begun.asked.rows.as_deref(), |span| &span.from);
+                let rows = begun.asked.rows.clone();
+                let committed = match std::mem::take(&mut begun.asked.later) {
+                    later if later.is_empty() => self.work(table, *begun, None, counters).await?,
+                    later => Box::pin(self.work_in_windows(table, *begun, later, counters)).await?,
+                };
+                let to = self.marks(committed.cursor.as_ref(), rows.as_deref(), |span| &span.to);
+                self.family.settle(&self.resource.name, Span { from, to });
+                Ok(committed)
+            }
             Beginning::Done(died) => self.committed_before(table, &died, counters).await,
-            Beginning::Nothing(table) => {
+            Beginning::Nothing(table, rows) => {
+                let marks = self.marks(table.state.cursor.as_ref(), rows.as_deref(), |span| &span.to);
+                self.family.settle(&self.resource.name, Span::at(marks));
                 let plan = evolving::in_table(self.resource, self.table_format, &table)?;
                 Ok(Committed::of(&table, &plan))
             }
@@ -167,9 +178,16 @@ impl Export<'_> {
     }
 
     /// Whether what one run has loaded is not asked for again by the next one.
-    pub(super) fn moves_cursor(&self) -> bool {
-        let moves = self.resource.incremental.as_ref().is_some_and(IncrementalPlan::moves_cursor);
-        moves && self.resource.max_pages.is_none()
+    pub(super) fn asks_for_new_rows(&self) -> bool {
+        self.resource.goes_on() || self.family.has_marks(self.resource)
+    }
+
+    /// Where the cursors stand that tell which records the resource's children have: those above it, and its own.
+    fn marks(&self, cursor: Option<&Value>, rows: Option<&Rows>, above: fn(&Span) -> &Marks) -> Marks {
+        let mut marks = rows.map(|rows| above(&rows.span).clone()).unwrap_or_default();
+        let own = cursor::mark(self.resource, cursor).filter(|_| self.resource.goes_on());
+        marks.extend(own.map(|mark| (self.resource.name.clone(), mark)));
+        marks
     }
 
     pub(super) fn identity(&self) -> TableIdentity {

@@ -5,9 +5,9 @@
 
 use std::{collections::BTreeMap, ops::Range, sync::Arc};
 
-use super::error::RunError;
+use super::{error::RunError, span::Span};
 use crate::{
-    digest::sha256,
+    digest::{self, sha256},
     json::{Kind, Node, Selector},
     model::Page,
     plan::ParentPlan,
@@ -41,6 +41,8 @@ pub(super) struct Rows {
     lacks: BTreeMap<usize, Lack>,
     /// Why these may not be all records of the parent.
     pub(super) shortfall: Option<String>,
+    /// Which stretch of the sources above them these are the records of.
+    pub(super) span: Span,
 }
 
 #[derive(Debug)]
@@ -76,12 +78,30 @@ impl Wanted {
 impl Rows {
     pub(super) fn new(parent: &str, wanted: Arc<[Wanted]>) -> Self {
         let (bytes, pages, lacks) = (Vec::new(), Vec::new(), BTreeMap::new());
-        Self { parent: parent.to_owned(), wanted, bytes, count: 0, pages, lacks, shortfall: None }
+        let span = Span::default();
+        Self { parent: parent.to_owned(), wanted, bytes, count: 0, pages, lacks, shortfall: None, span }
     }
 
     /// Why there may be more of them.
     pub(super) fn short(self, shortfall: Option<String>) -> Self {
         Self { shortfall, ..self }
+    }
+
+    /// Of which stretch these are.
+    pub(super) fn of(self, span: Span) -> Self {
+        Self { span, ..self }
+    }
+
+    /// Adds records that came behind these.
+    pub(super) fn append(&mut self, later: Self) {
+        let before = self.count;
+        self.bytes.extend_from_slice(&later.bytes);
+        self.count += later.count;
+        self.pages.extend(later.pages.into_iter().map(|start| PageStart { first: start.first + before, ..start }));
+        for (field, lack) in later.lacks {
+            self.lacks.entry(field).or_insert(Lack { record: lack.record + before, ..lack });
+        }
+        self.shortfall = self.shortfall.take().or(later.shortfall);
     }
 
     pub(super) fn take(&mut self, page: &Page) {
@@ -166,6 +186,18 @@ impl Rows {
         sha256(&[digest.as_bytes(), &step].concat())
     }
 
+    /// For each record what tells its list from the others: a digest of the values that the child's request is filled with.
+    pub(super) fn keys(&self, plan: &ParentPlan) -> Vec<String> {
+        let fields: Vec<_> =
+            plan.fields.iter().filter_map(|field| self.index_of(&Wanted::Place(field.clone()))).collect();
+        let (mut keys, mut walk) = (Vec::new(), Walk::default());
+        while let Some(values) = walk.next(self) {
+            let places = fields.iter().filter_map(|&field| Some(self.value(values.get(field)?)));
+            keys.push(digest::key(&places.collect::<Vec<_>>().join(&b'\n')));
+        }
+        keys
+    }
+
     /// A value that [`Walk::next`] told the place of.
     pub(super) fn value(&self, place: &Range<usize>) -> &[u8] {
         self.bytes.get(place.clone()).unwrap_or_default()
@@ -218,7 +250,16 @@ mod tests {
     fn page(number: u64, text: &str, numbers: Option<&[u64]>) -> Page {
         let document = Document::parse(text.into()).unwrap();
         let (count, numbers) = (document.root().items().count() as u64, numbers.map(Arc::from));
-        Page { number, document: Arc::new(document), records: Some(0), count, filtered: 0, duplicates: 0, numbers }
+        Page {
+            number,
+            list: 0,
+            document: Arc::new(document),
+            records: Some(0),
+            count,
+            filtered: 0,
+            duplicates: 0,
+            numbers,
+        }
     }
 
     fn rows(plan: &ParentPlan, pages: &[Page]) -> Rows {

@@ -5,14 +5,18 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::{
-    RunError,
+    RunError, cursor,
     rows::{Rows, Walk, Wanted},
 };
 use crate::{
+    decode::Sieve,
     error::Result,
-    fetch::{Client, Feed, FetchError, ListRequest, Lists, PageSource, Pages, Position},
-    plan::{BindError, Bindings, IncrementalPlan, ParentPlan, RequestPlan, ResourcePlan},
+    fetch::{Client, Ends, Feed, FetchError, ListRequest, Lists, PageSource, Pages, Position},
+    plan::{self, BindError, Bindings, IncrementalPlan, ListStart, ParentPlan, RequestPlan, ResourcePlan},
 };
+
+/// Where a field of a record stands.
+type Place = std::ops::Range<usize>;
 
 /// What pages are fetched with.
 #[derive(Clone, Copy)]
@@ -39,10 +43,8 @@ impl Sources<'_> {
     ) -> Result<Box<dyn PageSource>> {
         let client = Arc::clone(self.client);
         let unbound = |source| RunError::Request { resource: resource.name.clone(), source };
-        let incremental = resource.incremental.as_ref().map(IncrementalPlan::bindings).transpose().map_err(unbound)?;
-        let bindings = Bindings { incremental: incremental.unwrap_or_default(), ..Bindings::default() };
         if let (Some(parent), Some(rows)) = (&resource.parent, rows) {
-            let feed = feed(&resource.request, parent, rows, &bindings);
+            let feed = feed(resource, parent, rows);
             let lists = Lists::new(client, resource, feed, self.memory).short(rows.shortfall.clone());
             let lists = if self.is_silent { lists.silent() } else { lists };
             return Ok(match position {
@@ -50,6 +52,8 @@ impl Sources<'_> {
                 None => Box::new(lists),
             });
         }
+        let incremental = resource.incremental.as_ref().map(IncrementalPlan::bindings).transpose().map_err(unbound)?;
+        let bindings = Bindings { incremental: incremental.unwrap_or_default(), ..Bindings::default() };
         let request = resource.request.bind(&bindings).map_err(unbound)?;
         let pages = Pages::new(client, resource, &request, self.memory)?;
         // Where a page may show that it is the last that matters, none is asked for before it was looked at.
@@ -63,14 +67,15 @@ impl Sources<'_> {
 }
 
 /// The requests of a resource for the records of its parent, one behind the other.
-fn feed(request: &RequestPlan, parent: &ParentPlan, rows: &Arc<Rows>, bindings: &Bindings) -> Feed {
+fn feed(resource: &ResourcePlan, parent: &ParentPlan, rows: &Arc<Rows>) -> Feed {
     let place =
         |field: &crate::json::Selector| Some((rows.index_of(&Wanted::Place(field.clone()))?, field.to_string()));
     let key = |name: &str| format!("{}:", Value::from(name)).into_bytes();
     let include = parent.include.iter();
     Box::new(Requests {
-        request: request.clone(),
-        bindings: bindings.clone(),
+        request: resource.request.clone(),
+        incremental: resource.incremental.clone(),
+        ends: ends(resource),
         places: parent.fields.iter().filter_map(place).collect(),
         include: include
             .filter_map(|field| Some((rows.index_of(&Wanted::Key(field.field.clone()))?, key(&field.name))))
@@ -80,9 +85,21 @@ fn feed(request: &RequestPlan, parent: &ParentPlan, rows: &Arc<Rows>, bindings: 
     })
 }
 
+/// What shows that a list has no later page that is wanted. Steps may change what a record's cursor is, so that their pages are
+/// all looked at.
+fn ends(resource: &ResourcePlan) -> Option<Ends> {
+    let plan = resource.incremental.clone().filter(IncrementalPlan::may_end_early)?;
+    if !resource.processing_steps.is_empty() {
+        return None;
+    }
+    let sieve = Sieve::new(&resource.name, &plan, ListStart::default(), false);
+    Some(Arc::new(move |page| cursor::ends(&plan, sieve.side_of_last(page))))
+}
+
 struct Requests {
     request: RequestPlan,
-    bindings: Bindings,
+    incremental: Option<IncrementalPlan>,
+    ends: Option<Ends>,
     /// Fields of the rows, by what the request calls them.
     places: Vec<(usize, String)>,
     /// Fields of the rows, and the key of each with its colon.
@@ -95,8 +112,7 @@ impl Iterator for Requests {
     type Item = Result<ListRequest, FetchError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let number = self.walk.record;
-        let values = self.walk.next(&self.rows)?;
+        let (number, values, range) = self.next_row()?;
         let raw = |field: usize| values.get(field).map_or(&b"null"[..], |place| self.rows.value(place));
         let mut fields = Vec::new();
         for (field, key) in &self.include {
@@ -108,15 +124,33 @@ impl Iterator for Requests {
         }
         let values: Result<Vec<_>, _> =
             self.places.iter().map(|(field, name)| Ok((name.clone(), value(raw(*field), name)?))).collect();
-        let request = values.and_then(|values| {
-            self.bindings.parent.extend(values);
-            self.request.bind(&self.bindings)
+        let request = values.and_then(|parent| {
+            let incremental = self.incremental.as_ref().map(|plan| plan.bindings_of(&range)).transpose()?;
+            let parent = parent.into_iter().collect();
+            self.request.bind(&Bindings { parent, incremental: incremental.unwrap_or_default() })
         });
-        let bound = request.map(|request| ListRequest { request, fields });
+        let bound = request.map(|request| ListRequest { number, request, fields, ends: self.ends.clone() });
         Some(bound.map_err(|source| {
             let (page, record) = self.rows.origin(number);
             FetchError::Bind { parent: self.rows.parent().to_owned(), page, record, source }
         }))
+    }
+}
+
+impl Requests {
+    /// The next record whose list is to be read: its number, where its fields stand, and what is read of the list.
+    fn next_row(&mut self) -> Option<(u64, Vec<Place>, plan::Range)> {
+        loop {
+            let number = self.walk.record;
+            let values = self.walk.next(&self.rows)?;
+            match &self.incremental {
+                None => return Some((number, values, plan::Range::default())),
+                Some(plan) => match plan.range_of(number) {
+                    Some(range) => return Some((number, values, range)),
+                    None => continue,
+                },
+            }
+        }
     }
 }
 

@@ -22,7 +22,7 @@ use crate::{
     commit::TableFormat,
     error::Result,
     fetch::{PageSource, PagesAhead},
-    plan::{IncrementalPlan, Range, ResourcePlan, Window},
+    plan::{IncrementalPlan, ListStart, Range, ResourcePlan, Window},
 };
 
 /// Windows whose pages are fetched at the same time, at most: more would leave too little memory to each.
@@ -34,6 +34,8 @@ struct Ahead {
     waiting: VecDeque<Range>,
     /// Of the parent, if there is one.
     rows: Option<Arc<Rows>>,
+    /// Where each list is read from, if there are many.
+    lists: Option<Arc<[Arc<ListStart>]>>,
 }
 
 impl Export<'_> {
@@ -45,7 +47,12 @@ impl Export<'_> {
         later: Vec<Range>,
         counters: &mut Counters,
     ) -> Result<Committed> {
-        let mut ahead = Ahead { under_way: VecDeque::new(), waiting: later.into(), rows: first.asked.rows.clone() };
+        let mut ahead = Ahead {
+            under_way: VecDeque::new(),
+            waiting: later.into(),
+            rows: first.asked.rows.clone(),
+            lists: first.asked.resource.incremental.as_ref().and_then(|plan| plan.lists.clone()),
+        };
         // A run that died may have left pages of the first window: they are gone on with.
         let mut next = Some((first, None));
         let mut part = std::mem::take(counters);
@@ -61,7 +68,7 @@ impl Export<'_> {
             match export.begin(table, &mut part).await {
                 Ok(Beginning::Work(begun)) => next = Some((*begun, Some(Box::new(pages) as Box<dyn PageSource>))),
                 // Neither is one that a run before has committed, nor one that is cut into more.
-                Ok(Beginning::Done(_) | Beginning::Nothing(_)) => next = None,
+                Ok(Beginning::Done(_) | Beginning::Nothing(..)) => next = None,
                 Err(error) => {
                     counters.add(part);
                     return Err(error);
@@ -77,7 +84,7 @@ impl Export<'_> {
         while ahead.under_way.len() < most
             && let Some(range) = ahead.waiting.pop_front()
         {
-            let resource = in_range(self.resource, range);
+            let resource = in_range(self.resource, range, ahead.lists.clone());
             // Half of it holds pages that came before their turn, half those that wait to be taken.
             let pages = PagesAhead::new(
                 Export { resource: &resource, rows: ahead.rows.as_ref(), ..*self }.pages_within(memory)?,
@@ -99,11 +106,13 @@ impl Export<'_> {
 }
 
 /// A window behind the first: a table is replaced once, by the first one.
-fn in_range(resource: &ResourcePlan, range: Range) -> ResourcePlan {
+fn in_range(resource: &ResourcePlan, range: Range, starts: Option<Arc<[Arc<ListStart>]>>) -> ResourcePlan {
     let mut resource = resource.clone();
-    if let Some(IncrementalPlan { range: own, window: Some(Window { then, .. }), .. }) = &mut resource.incremental {
+    if let Some(IncrementalPlan { range: own, lists, window: Some(Window { then, .. }), .. }) =
+        &mut resource.incremental
+    {
         resource.write_disposition = *then;
-        *own = Some(range);
+        (*own, *lists) = (Some(range), starts);
     }
     if let Some(inference) = &mut resource.inference {
         inference.anew = false;

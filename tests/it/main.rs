@@ -11,6 +11,7 @@ mod cli;
 mod config_errors;
 mod dependents;
 mod export;
+mod families;
 mod faulty_store;
 mod http;
 mod import;

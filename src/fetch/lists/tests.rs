@@ -136,7 +136,7 @@ fn base() -> Url {
 fn feed(lists: usize) -> Feed {
     Box::new((0..lists).map(|list| {
         let request = RequestPlan::get(base(), &list.to_string()).bind(&Bindings::default()).unwrap();
-        Ok(ListRequest { request, fields: format!(r#""l":{list}"#).into_bytes() })
+        Ok(ListRequest { number: list as u64, request, fields: format!(r#""l":{list}"#).into_bytes(), ends: None })
     }))
 }
 

@@ -66,7 +66,8 @@ impl Pages {
         fetched: &Fetched,
     ) -> Result<Page, FetchError> {
         let (number, document) = (self.number + 1, fetched.document.clone());
-        let page = Page { number, document, records: None, count: 0, filtered: 0, duplicates: 0, numbers: None };
+        let page =
+            Page { number, list: 0, document, records: None, count: 0, filtered: 0, duplicates: 0, numbers: None };
         self.number = number;
         self.next = self.pass_over(token, ruled);
         self.line.keep_from(self.next.as_ref());

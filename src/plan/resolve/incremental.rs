@@ -100,6 +100,7 @@ impl Incremental<'_> {
             convert,
             is_interval: false,
             range: None,
+            lists: None,
         })
     }
 
