@@ -60,18 +60,31 @@ impl Export<'_> {
         if first.asked.resource.write_disposition == WriteDisposition::Replace {
             self.warn(counters, SLICE_BY_SLICE.to_owned());
         }
+        let worked = self.work_one_by_one(table, first, &mut ahead, counters).await;
+        // What was asked for ahead was asked for, also where a failure has made it useless.
+        ahead.under_way.iter().for_each(|(_, pages)| counters.add_vain(pages));
+        worked
+    }
+
+    async fn work_one_by_one(
+        &self,
+        table: &dyn TableFormat,
+        first: Begun,
+        ahead: &mut Ahead,
+        counters: &mut Counters,
+    ) -> Result<Committed> {
         // A run that died may have left pages of the first window: they are gone on with.
-        let start = self.look_ahead(&first, &mut ahead).await?;
+        let start = self.look_ahead(&first, ahead).await?;
         let mut next = Some((first, start));
         let mut part = std::mem::take(counters);
         loop {
             let Some((begun, start)) = next.take() else { break };
-            self.fetch_ahead(&mut ahead)?;
+            self.fetch_ahead(ahead)?;
             let committed = self.work(table, begun, start, &mut part).await;
             counters.add(std::mem::take(&mut part));
             let committed = self.sum(table, counters.committed.as_deref(), committed?).await?;
             counters.committed = Some(Box::new(committed));
-            let Some((resource, pages)) = self.after(counters, &mut ahead)? else { break };
+            let Some((resource, pages)) = self.after(counters, ahead)? else { break };
             let export = Export { resource: &resource, ..*self };
             match export.begin(table, &mut part).await {
                 Ok(Beginning::Work(begun)) => next = Some((*begun, Some(Start::Taken(Box::new(pages))))),

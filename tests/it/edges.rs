@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use restlake::{
+    environment::Environment,
+    maintain::{self, Lake},
     plan::Overrides,
     report::{ResourceSummary, Silent, Status},
     run::{Outcome, run},
@@ -320,4 +322,41 @@ async fn another_function_of_the_last_value_is_named_where_it_starts_anew() {
     let min = json!({"cursor_path": "at", "last_value_func": "min"});
     let summary = run_now(&config(&api, &lake, &min, |_| {})).await;
     assert!(warns(&summary, "one of `at` by max, and not of `at` by min"), "{:?}", summary.warnings);
+}
+
+#[tokio::test]
+async fn an_interval_is_cut_into_windows_by_a_merge_and_leaves_the_cursor_where_it_was() {
+    let (api, lake) = (Api::start(days(1, 9)).await, TempDir::new().unwrap());
+    let config = config(&api, &lake, &windowed("2d"), in_config(merge));
+    let committed = only(run_at(plan(&config), "2026-01-04T00:00:00Z").await);
+    let before = api.server.targets().len();
+    let interval = Some(("2026-01-05T00:00:00Z".to_owned(), "2026-01-09T00:00:00Z".to_owned()));
+    let interval = Overrides { interval, ..Overrides::default() };
+    let summary = only(run_at(plan_with(&config, &interval), NOW).await);
+    assert_eq!((summary.rows_written, &summary.cursor), (4, &committed.cursor));
+    assert_eq!(windows_asked(&api.targets_since(before)), ["01-05..01-07", "01-07..01-09"]);
+    // The next run goes on where the one before the interval had ended.
+    let before = api.server.targets().len();
+    only(run_at(plan(&config), "2026-01-06T00:00:00Z").await);
+    assert_eq!(windows_asked(&api.targets_since(before)), ["01-04..01-06"]);
+    assert_eq!(ids(&lake), (1..=8).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn a_pipeline_that_has_moved_goes_on_where_it_was() {
+    let (api, from, to) = (Api::start(days(1, 3)).await, TempDir::new().unwrap(), TempDir::new().unwrap());
+    let cursor = json!({"cursor_path": "at", "initial_value": "2026-01-01", "start_param": "since"});
+    let config = |lake: &TempDir| config(&api, lake, &cursor, |_| {});
+    run_now(&config(&from)).await;
+    let lake = |lake: &TempDir| Lake::open(plan(&config(lake)), Environment::real()).unwrap();
+    let (old, new) = (lake(&from), lake(&to));
+    let resource = &old.plan().resources[0];
+    let table = old.table(resource).await.unwrap();
+    let state = maintain::export_state(table.as_ref(), &old.identity(resource), resource).await.unwrap().unwrap();
+    new.import(&new.plan().resources[0], &state).await.unwrap();
+    api.add(days(4, 4));
+    let before = api.server.targets().len();
+    assert_eq!(numbers(&run_now(&config(&to)).await), [2, 1, 1]);
+    assert!(api.targets_since(before)[0].contains("since=2026-01-03"), "{:?}", api.targets_since(before));
+    assert_eq!(ids(&to), [4]);
 }
