@@ -119,10 +119,12 @@ impl Locator {
 
     fn locate_one(&self, selector: &Selector, root: Node<'_>, found: Node<'_>) -> Result<Located, RecordsError> {
         match found.kind() {
-            Kind::Object if selector.is_root() && self.is_paginated => Err(RecordsError::Wrapped {
-                keys: keys(root, |_| true),
-                arrays: keys(root, |kind| kind == Kind::Array),
-            }),
+            Kind::Object if selector.is_root() && !selector.takes_elements() && self.is_paginated => {
+                Err(RecordsError::Wrapped {
+                    keys: keys(root, |_| true),
+                    arrays: keys(root, |kind| kind == Kind::Array),
+                })
+            }
             Kind::Object => Ok(Located::Records { index: found.index(), count: 1 }),
             Kind::Null => Ok(Located::Nothing),
             _ => Err(RecordsError::Scalar {

@@ -83,8 +83,10 @@ impl Pages {
         if !std::mem::take(&mut self.found.is_wanted) {
             return None;
         }
-        let records = self.source.selector.as_ref().and_then(|selector| selector.find(fetched.document.root()));
-        let is_list = records.is_some_and(|records| records.kind() != Kind::Object);
+        let root = fetched.document.root();
+        let is_list = self.source.selector.as_ref().is_some_and(|selector| {
+            selector.find(root).is_some_and(|found| selector.takes_elements() || found.kind() != Kind::Object)
+        });
         let Detected { candidates, total_path, is_stuck } =
             paginate::detect(&self.view(fetched, count, self.known), is_list);
         (self.found.candidates, self.found.total_path) = (candidates, total_path);

@@ -118,7 +118,7 @@ impl<'a> Scan<'a> {
         let is_count = |key: &str| {
             matches!(squeezed(key).as_str(), "totalpages" | "pages" | "pagecount" | "lastpage" | "pagestotal")
         };
-        let Some((path, _)) = self.numbers().find(|(path, _)| path.last().is_some_and(|key| is_count(key))) else {
+        let Some((path, pages)) = self.numbers().find(|(path, _)| path.last().is_some_and(|key| is_count(key))) else {
             return Vec::new();
         };
         let name = self.page_param();
@@ -128,7 +128,7 @@ impl<'a> Scan<'a> {
                 PageNumberPlan { page, page_param: Slot::param(&name), total_path, ..PageNumberPlan::new(base_page) };
             (PaginatorPlan::PageNumber(plan), PageToken::Page(page))
         };
-        match self.page_number(&name) {
+        match self.page_number(&name, path, pages) {
             Some(0) => vec![plan(0, 0)],
             Some(number) => vec![plan(1, number)],
             None => vec![plan(0, 0), plan(1, 1)],
@@ -142,17 +142,21 @@ impl<'a> Scan<'a> {
         names.into_iter().find(asked).unwrap_or("page").to_owned()
     }
 
-    /// This page's number, as it was asked for or as the answer tells it.
-    fn page_number(&self, name: &str) -> Option<u64> {
-        let told = |key: &str| {
-            matches!(
-                squeezed(key).as_str(),
-                "page" | "currentpage" | "pagenumber" | "pageno" | "number" | "pageindex" | "current"
-            )
+    /// This page's number, as it was asked for or as the answer tells it: beside the count of pages, which stands at `count`,
+    /// under a name for it, or elsewhere under one that can mean nothing else. A larger one is of something else.
+    fn page_number(&self, name: &str, count: &[String], pages: u64) -> Option<u64> {
+        let is_sure = |key: &str| {
+            matches!(squeezed(key).as_str(), "page" | "currentpage" | "pagenumber" | "pageno" | "pageindex")
         };
-        let in_answer =
-            || self.numbers().find(|(path, _)| path.last().is_some_and(|key| told(key))).map(|(_, number)| number);
-        param(self.page.url, name).and_then(|text| text.parse().ok()).or_else(in_answer)
+        let is_name = |key: &str| is_sure(key) || matches!(squeezed(key).as_str(), "number" | "current");
+        let above = |path: &[String]| path.split_last().map(|(_, above)| above.to_vec());
+        let told = |is_wanted: &dyn Fn(&[String], &str) -> bool| {
+            let mut numbers = self.numbers().filter(|(_, number)| *number <= pages.max(1));
+            numbers.find(|(path, _)| path.last().is_some_and(|key| is_wanted(path, key))).map(|(_, number)| number)
+        };
+        let asked = param(self.page.url, name).and_then(|text| text.parse().ok());
+        let beside = || told(&|path, key| is_name(key) && above(path) == above(count));
+        asked.or_else(beside).or_else(|| told(&|_, key| is_sure(key)))
     }
 
     /// `pageInfo: {endCursor, hasNextPage}`.
@@ -192,7 +196,7 @@ impl<'a> Scan<'a> {
         };
         let (offset_path, offset) = named(&["offset", "skip", "start", "startat"])?;
         let (limit_path, limit) = named(&["limit", "take", "maxresults", "count", "page_size", "per_page"])?;
-        let is_more = limit > 0 && self.page.count > 0 && offset + self.page.count < total;
+        let is_more = limit > 0 && self.page.count > 0 && offset.saturating_add(self.page.count) < total;
         let slot = |path: &[String]| path.last().map(|key| Slot::param(key));
         let plan = OffsetPlan {
             offset,
