@@ -7,7 +7,7 @@
 
 use crate::json::{Document, Kind, Node, Selector};
 
-use super::paginate::selector_of;
+use super::{paginate::selector_of, records::has_identity};
 
 /// Keys that a list of records usually stands under, the words of dlt.
 const USUAL: [&str; 11] =
@@ -65,8 +65,7 @@ pub(super) fn find(document: &Document) -> Envelope {
         return Envelope { selector: Selector::root(), others: Vec::new() };
     }
     let lists = lists(root);
-    let is_record = ["id", "_id", "uuid"].iter().any(|key| root.get(key).is_some());
-    if let Some(found) = likeliest(&lists, is_record) {
+    if let Some(found) = likeliest(&lists, has_identity(root)) {
         return Envelope { selector: selector_of(&found.path), others: others(found, &lists) };
     }
     let nothing = root.fields().filter(|(_, value)| value.kind() == Kind::Null);

@@ -20,6 +20,7 @@ mod inferred;
 mod layers;
 mod maintain;
 mod merge;
+mod odd_lists;
 mod pagination;
 mod paginators;
 mod pause;
