@@ -314,7 +314,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::plan::{LastValueFunc, Step};
+    use crate::plan::{LastValueFunc, Step, WriteDisposition};
 
     fn plan() -> IncrementalPlan {
         IncrementalPlan {
@@ -330,6 +330,7 @@ mod tests {
             identity: Identity::Content,
             convert: None,
             window: None,
+            then: WriteDisposition::Append,
             is_interval: false,
             range: None,
             lists: None,
