@@ -104,7 +104,8 @@ fn export(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// The same export with a checkpoint as often as their bound allows, and without any: what they cost.
+/// The same export with a checkpoint as often as their bound allows, and without any: what one costs. Of a run as short as this
+/// the bound, 2 %, is less than the first one takes, which comes whatever it takes: there is no second.
 fn checkpoints(criterion: &mut Criterion) {
     let runtime = Runtime::new().expect("a runtime");
     let api = runtime.block_on(serve());
@@ -129,7 +130,8 @@ fn checkpoints(criterion: &mut Criterion) {
     }
     group.finish();
     if let [without, with] = fastest.as_slice() {
-        println!("with checkpoints the export takes {:.3} times as long", with / without);
+        let millis = (with - without).max(0.0) * 1000.0;
+        println!("a checkpoint takes {millis:.1} ms, which is {:.3} % of the 30 s between two", millis / 300.0);
     }
 }
 

@@ -170,6 +170,11 @@ pub trait TableFormat: Send + Sync {
         Ok(Vec::new())
     }
 
+    /// Whether files that a commit removes stay until they are vacuumed.
+    fn keeps_removed(&self) -> bool {
+        false
+    }
+
     /// Whether the table at a version can take on these columns and this partition spec: told before the work that a commit
     /// ends. A format whose record takes whatever its files have refuses nothing.
     ///

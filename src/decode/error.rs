@@ -46,6 +46,10 @@ pub enum DecodeError {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CursorProblem {
     Missing,
+    /// A record lacks a field of the key that tells whether it was loaded before.
+    NoKey {
+        field: String,
+    },
     /// A bool, a list or an object.
     Unordered {
         found: String,
@@ -64,6 +68,11 @@ impl CursorProblem {
     fn at(&self, path: &str) -> String {
         match self {
             Self::Missing => format!("there is no value at `{path}`, where the cursor stands"),
+            Self::NoKey { field } => {
+                format!(
+                    "there is no `{field}`, which is part of the key that tells whether the record was loaded before"
+                )
+            }
             Self::Unordered { found } => format!("the cursor at `{path}` is {found}, which has no order"),
             Self::Mixed { value, kind, other, other_kind } => {
                 format!("the cursor at `{path}` is {value}, {kind}, and cannot be compared with {other}, {other_kind}")

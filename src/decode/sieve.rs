@@ -12,8 +12,6 @@
 
 use std::{borrow::Cow, cmp::Ordering, sync::Arc};
 
-use serde_json::Value;
-
 use super::{DecodeError, error::CursorProblem};
 use crate::{
     digest,
@@ -29,6 +27,8 @@ pub struct Sieve {
     plan: IncrementalPlan,
     /// Of the one list, or of all that nothing is known of.
     start: Arc<ListStart>,
+    /// By what the records are remembered that were loaded before.
+    known_by: Identity,
     /// Whether the records that the next run will get again are to be told.
     remembers: bool,
 }
@@ -69,13 +69,14 @@ enum Fate {
 }
 
 impl Sieve {
-    /// `start` is that of a resource with one list; the others' are in the plan. `remembers`: whether records that the next
-    /// run will get again are told.
-    pub fn new(resource: &str, plan: &IncrementalPlan, start: ListStart, remembers: bool) -> Self {
+    /// `start` is that of a resource with one list; the others' are in the plan. `known_by` is what the records in them are
+    /// remembered by. `remembers`: whether records that the next run will get again are told.
+    pub fn new(resource: &str, plan: &IncrementalPlan, start: ListStart, known_by: Identity, remembers: bool) -> Self {
         Self {
             resource: resource.to_owned(),
             plan: plan.clone(),
             start: Arc::new(start),
+            known_by,
             remembers: remembers && plan.identity != Identity::Off,
         }
     }
@@ -158,7 +159,10 @@ impl Sieve {
 
     fn was_loaded(&self, list: &ListStart, record: Node<'_>, value: &CursorValue) -> Result<bool, CursorProblem> {
         let Some(last) = list.last.as_ref().filter(|_| !list.loaded.is_empty()) else { return Ok(false) };
-        Ok(self.compare(value, last)?.is_le() && list.loaded.contains(&self.identify(record)))
+        if self.compare(value, last)?.is_gt() {
+            return Ok(false);
+        }
+        Ok(list.loaded.contains(&identify(record, &self.known_by)?))
     }
 
     fn remember(
@@ -176,7 +180,7 @@ impl Sieve {
             if order.is_gt() && self.plan.lag.is_none() {
                 seen.loaded.clear();
             }
-            seen.loaded.push((value.clone(), self.identify(record)));
+            seen.loaded.push((value.clone(), identify(record, &self.plan.identity)?));
         }
         if order.is_gt() {
             seen.latest = Some((value, number));
@@ -193,19 +197,6 @@ impl Sieve {
 
     fn compare(&self, value: &CursorValue, other: &CursorValue) -> Result<Ordering, CursorProblem> {
         self.plan.last_value_func.compare(value, other).ok_or_else(|| mixed(value, other))
-    }
-
-    /// The same for the same record, also where the API writes its keys in another order.
-    fn identify(&self, record: Node<'_>) -> String {
-        let bytes = match &self.plan.identity {
-            Identity::Key(places) => {
-                let values =
-                    places.iter().map(|place| place.find(record).map_or(Cow::Borrowed(&b"null"[..]), canonical));
-                values.collect::<Vec<_>>().join(&b'\n')
-            }
-            Identity::Content | Identity::Off => canonical(record).into_owned(),
-        };
-        digest::key(&bytes)
     }
 
     fn error(&self, page: u64, record: u64, problem: CursorProblem) -> DecodeError {
@@ -264,11 +255,54 @@ fn without(page: &Page, kept: &[(Node<'_>, u64)]) -> Result<Option<Page>, crate:
     }))
 }
 
-/// A value as JSON in one form only; where it is none, as the API wrote it.
-fn canonical(node: Node<'_>) -> Cow<'_, [u8]> {
-    let Ok(mut value) = serde_json::from_slice::<Value>(node.raw()) else { return Cow::Borrowed(node.raw()) };
-    value.sort_all_objects();
-    Cow::Owned(value.to_string().into_bytes())
+/// The same for the same record, also where the API writes its keys in another order.
+fn identify(record: Node<'_>, by: &Identity) -> Result<String, CursorProblem> {
+    let mut bytes = Vec::new();
+    match by {
+        Identity::Key(places) => {
+            for place in places {
+                let missing = || CursorProblem::NoKey { field: place.to_string() };
+                write_canonical(place.find(record).ok_or_else(missing)?, &mut bytes);
+                bytes.push(b'\n');
+            }
+        }
+        Identity::Content | Identity::Off => write_canonical(record, &mut bytes),
+    }
+    Ok(digest::key(&bytes))
+}
+
+/// A value in one form only: keys in order, texts without needless escapes. Numbers stay as the API wrote them, whatever a
+/// double would make of them.
+fn write_canonical(node: Node<'_>, out: &mut Vec<u8>) {
+    match node.kind() {
+        Kind::Array => {
+            out.push(b'[');
+            for item in node.items() {
+                write_canonical(item, out);
+                out.push(b',');
+            }
+            out.push(b']');
+        }
+        Kind::Object => {
+            let mut fields: Vec<_> = node.fields().map(|(key, value)| (text(key.text(), key.raw()), value)).collect();
+            fields.sort_by(|(a, _), (b, _)| a.cmp(b));
+            out.push(b'{');
+            for (key, value) in fields {
+                out.extend_from_slice(&key);
+                out.push(b':');
+                write_canonical(value, out);
+                out.push(b',');
+            }
+            out.push(b'}');
+        }
+        Kind::String => out.extend_from_slice(&text(node.string(), node.raw())),
+        _ => out.extend_from_slice(node.raw()),
+    }
+}
+
+/// A text as JSON writes it, or as the API did where it cannot be read.
+fn text<E>(text: Result<Cow<'_, str>, E>, raw: &[u8]) -> Vec<u8> {
+    text.ok().and_then(|text| serde_json::to_vec(&text).ok()).unwrap_or_else(|| raw.to_vec())
 }
 
 fn shown(node: Node<'_>) -> String {
@@ -277,7 +311,7 @@ fn shown(node: Node<'_>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
     use crate::plan::{LastValueFunc, Step};
@@ -322,7 +356,7 @@ mod tests {
     }
 
     fn sieve(plan: &IncrementalPlan) -> Sieve {
-        Sieve::new("r", plan, ListStart::default(), true)
+        Sieve::new("r", plan, ListStart::default(), plan.identity.clone(), true)
     }
 
     fn start(last: Value, loaded: impl IntoIterator<Item = String>) -> ListStart {
@@ -370,7 +404,7 @@ mod tests {
         let loaded: Vec<String> = seen.loaded.into_iter().map(|(_, record)| record).collect();
         assert_eq!(loaded.len(), 2);
         let plan = IncrementalPlan { range: range(json!(3), json!(null)), ..plan() };
-        let next = Sieve::new("r", &plan, start(json!(3), loaded), true);
+        let next = Sieve::new("r", &plan, start(json!(3), loaded), plan.identity.clone(), true);
         assert_eq!(
             kept(&next, r#"[{"v": 1, "at": 3},{"at":3,"v":9},{"at":4,"v":2}]"#),
             r#"[{"at":3,"v":9},{"at":4,"v":2}]"#
@@ -378,11 +412,21 @@ mod tests {
     }
 
     #[test]
+    fn numbers_that_a_double_would_make_equal_stay_two_records() {
+        let (_, seen) = sieve(&plan()).sift(page(r#"[{"at":3,"v":20000000000000000001}]"#)).unwrap();
+        let loaded = seen.loaded.into_iter().map(|(_, record)| record);
+        let plan = IncrementalPlan { range: range(json!(3), json!(null)), ..plan() };
+        let next = Sieve::new("r", &plan, start(json!(3), loaded), plan.identity.clone(), true);
+        let other = r#"[{"at":3,"v":20000000000000000002}]"#;
+        assert_eq!(kept(&next, other), other);
+    }
+
+    #[test]
     fn with_a_key_a_changed_record_is_the_one_that_was_loaded() {
         let plan = IncrementalPlan { identity: Identity::Key(vec!["id".parse().unwrap()]), ..plan() };
         let (_, seen) = sieve(&plan).sift(page(r#"[{"id":7,"at":3}]"#)).unwrap();
         let loaded = seen.loaded.into_iter().map(|(_, record)| record);
-        let next = Sieve::new("r", &plan, start(json!(3), loaded), true);
+        let next = Sieve::new("r", &plan, start(json!(3), loaded), plan.identity.clone(), true);
         assert_eq!(kept(&next, r#"[{"id":7,"at":3,"v":2},{"id":8,"at":3}]"#), r#"[{"id":8,"at":3}]"#);
     }
 

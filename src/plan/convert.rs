@@ -2,12 +2,12 @@
 
 use std::fmt;
 
-use chrono::{DateTime, FixedOffset, Offset, TimeZone, Utc, format::StrftimeItems};
+use chrono::{DateTime, FixedOffset, Offset, TimeDelta, TimeZone, Utc, format::StrftimeItems};
 use chrono_tz::Tz;
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
-use super::cursor::CursorValue;
+use super::cursor::{CursorValue, Towards};
 
 /// Makes a text or a number of a moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,6 +31,9 @@ enum Zone {
     Fixed(FixedOffset),
 }
 
+/// No form stands for more nanoseconds: `%Y` does for a year.
+const LONGEST_FORM: i64 = 400 * 86_400 * 1_000_000_000;
+
 const EPOCHS: [(&str, i64); 3] = [("epoch_s", 1), ("epoch_ms", 1_000), ("epoch_us", 1_000_000)];
 
 impl Convert {
@@ -52,16 +55,47 @@ impl Convert {
         Ok(Self { form, zone })
     }
 
-    /// `None` if the value is neither a date nor a timestamp.
-    pub fn apply(&self, value: &CursorValue) -> Option<Value> {
+    /// `None` if the value is neither a date nor a timestamp. Where the form has no place for all of it, it is what lies
+    /// `towards` there: the end of an interval is not to become an earlier one.
+    pub fn apply(&self, value: &CursorValue, towards: Towards) -> Option<Value> {
         let moment = value.moment()?;
-        Some(match (&self.form, self.zone) {
+        Some(match towards {
+            Towards::Lower => self.form_of(moment),
+            Towards::Higher => self.form_of(self.up(moment)),
+        })
+    }
+
+    /// The first moment from this one on at which another form begins: forms are of a second, a day, a year.
+    fn up(&self, moment: DateTime<Utc>) -> DateTime<Utc> {
+        let form = self.form_of(moment);
+        let after = |nanos: i64| moment.checked_add_signed(TimeDelta::nanoseconds(nanos));
+        let differs = |nanos: i64| after(nanos).is_some_and(|later| self.form_of(later) != form);
+        if differs(-1) {
+            return moment;
+        }
+        let mut beyond = 1;
+        while !differs(beyond) {
+            if beyond > LONGEST_FORM {
+                return moment;
+            }
+            beyond *= 2;
+        }
+        let mut within = beyond / 2;
+        while beyond - within > 1 {
+            let middle = within + (beyond - within) / 2;
+            if differs(middle) { beyond = middle } else { within = middle }
+        }
+        after(beyond).unwrap_or(moment)
+    }
+
+    fn form_of(&self, moment: DateTime<Utc>) -> Value {
+        match (&self.form, self.zone) {
             (Form::Epoch { per_second, .. }, _) => {
                 (moment.timestamp_micros().div_euclid(1_000_000 / per_second)).into()
             }
             (Form::Pattern(pattern), Zone::Named(zone)) => written(moment, zone, pattern).into(),
             (Form::Pattern(pattern), Zone::Fixed(zone)) => written(moment, zone, pattern).into(),
-        })
+        }
     }
 }
 
@@ -118,7 +152,23 @@ mod tests {
     use super::*;
 
     fn converted(format: &str, timezone: Option<&str>, value: &str) -> Option<Value> {
-        Convert::new(format, timezone).unwrap().apply(&CursorValue::of_text(value))
+        Convert::new(format, timezone).unwrap().apply(&CursorValue::of_text(value), Towards::Lower)
+    }
+
+    #[test]
+    fn an_end_that_the_form_has_no_place_for_becomes_a_later_one() {
+        let end = |format: &str, timezone: Option<&str>, value: &str| {
+            Convert::new(format, timezone).unwrap().apply(&CursorValue::of_text(value), Towards::Higher)
+        };
+        assert_eq!(end("%Y-%m-%d", None, "2026-07-01T22:30:00.5Z"), Some(json!("2026-07-02")));
+        assert_eq!(end("%Y-%m-%d", None, "2026-07-01"), Some(json!("2026-07-01")));
+        assert_eq!(end("%Y-%m-%d", Some("Europe/Berlin"), "2026-07-01T22:00:00Z"), Some(json!("2026-07-02")));
+        assert_eq!(end("%Y-%m-%d", Some("Europe/Berlin"), "2026-10-25T21:59:59Z"), Some(json!("2026-10-26")));
+        assert_eq!(end("%Y", None, "2024-01-01T00:00:00.000000001Z"), Some(json!("2025")));
+        assert_eq!(end("%Y-%m-%dT%H:%M", Some("+05:30"), "2026-07-01T00:00:01Z"), Some(json!("2026-07-01T05:31")));
+        assert_eq!(end("epoch_s", None, "1970-01-01T00:00:01.5Z"), Some(json!(2)));
+        assert_eq!(end("epoch_ms", None, "1970-01-01T00:00:01.5Z"), Some(json!(1500)));
+        assert_eq!(end("epoch_s", None, "1969-12-31T23:59:58.5Z"), Some(json!(-1)));
     }
 
     #[test]

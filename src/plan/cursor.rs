@@ -3,7 +3,7 @@
 //! ```text
 //! 7, 7.0, 1e30           numbers, compared exactly          steps are numbers
 //! 2026-01-31[T10:00[…]]  moments, compared as instants      steps are durations
-//! anything else          texts, compared by their bytes     no steps
+//! anything else          texts, compared by their bytes     no steps   (of digits alone: as numbers)
 //! ```
 //!
 //! A value keeps the form in which it was written, and so do values made from it. Values of two of these kinds have no order.
@@ -89,7 +89,7 @@ impl CursorValue {
         match (&self.0, &other.0) {
             (Form::Number(a), Form::Number(b)) => Some(a.compare(b)),
             (Form::Moment(a), Form::Moment(b)) => Some(a.compare(b)),
-            (Form::Text(a), Form::Text(b)) => Some(a.cmp(b)),
+            (Form::Text(a), Form::Text(b)) => Some(compare_texts(a, b)),
             _ => None,
         }
     }
@@ -180,6 +180,19 @@ impl<'de> Deserialize<'de> for CursorValue {
     }
 }
 
+/// By their bytes; but where both are digits alone, the longer one is the larger number: `"9"` comes before `"10"`.
+fn compare_texts(a: &str, b: &str) -> Ordering {
+    let digits = |text: &str| {
+        let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        is_number.then(|| text.trim_start_matches('0').len())
+    };
+    match (digits(a), digits(b)) {
+        (Some(long), Some(other)) if long != other => long.cmp(&other),
+        (Some(_), Some(_)) => a.trim_start_matches('0').cmp(b.trim_start_matches('0')),
+        _ => a.cmp(b),
+    }
+}
+
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -230,7 +243,9 @@ mod tests {
             Some(Ordering::Greater)
         );
         assert_eq!(compare(json!(-2), json!(1.5)), Some(Ordering::Less));
-        assert_eq!(compare(json!("9"), json!("10")), Some(Ordering::Greater));
+        assert_eq!(compare(json!("9"), json!("1x")), Some(Ordering::Greater));
+        assert_eq!(compare(json!("9"), json!("10")), Some(Ordering::Less));
+        assert_eq!(compare(json!("010"), json!("10")), Some(Ordering::Equal));
     }
 
     #[test]

@@ -126,7 +126,7 @@ pub struct Window {
 }
 
 /// What is read: from `start` to `end`, each as far as there is one.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Range {
     pub start: Option<CursorValue>,
     pub end: Option<CursorValue>,
@@ -140,10 +140,11 @@ pub struct Range {
 pub struct CursorState {
     pub cursor_path: String,
     pub last_value_func: LastValueFunc,
-    pub last_value: CursorValue,
-    /// Of records that were loaded and that the next run will get again.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub loaded: Vec<String>,
+    /// The places of the key by which records are remembered; `None` if they are by all they hold.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<Vec<String>>,
+    #[serde(flatten)]
+    pub all: ListState,
     /// Of a resource that has a list for each record of its parent, how far each of them has been read: the latest value of
     /// the one says nothing of the others. By a digest of what the parent's record fills into the request.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -154,8 +155,19 @@ pub struct CursorState {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ListState {
     pub last_value: CursorValue,
+    /// Digests of records of this value that were loaded, and that the next run will get again.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub loaded: Vec<String>,
+    /// And of earlier ones, as far as the `lag` goes, with their values.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub earlier: BTreeMap<String, CursorValue>,
+}
+
+impl ListState {
+    /// All records that are remembered, with their values.
+    pub fn records(&self) -> impl Iterator<Item = (&String, &CursorValue)> {
+        self.loaded.iter().map(|record| (record, &self.last_value)).chain(&self.earlier)
+    }
 }
 
 impl CursorState {
@@ -164,13 +176,28 @@ impl CursorState {
         Self::deserialize(cursor).ok()
     }
 
+    /// By what the records are remembered.
+    pub fn identity(&self) -> Identity {
+        let place = |place: &String| place.parse().ok();
+        let places = self.key.as_ref().and_then(|key| key.iter().map(place).collect::<Option<Vec<_>>>());
+        places.map_or(Identity::Content, Identity::Key)
+    }
+
     /// What people are shown of a table's cursor: its value.
     pub fn shown(cursor: &Value) -> Value {
-        Self::of(cursor).map_or_else(|| cursor.clone(), |state| state.last_value.to_json())
+        Self::of(cursor).map_or_else(|| cursor.clone(), |state| state.all.last_value.to_json())
     }
 }
 
 impl LastValueFunc {
+    /// As the config calls it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Max => "max",
+            Self::Min => "min",
+        }
+    }
+
     /// Where what comes later lies.
     pub fn forward(self) -> Towards {
         match self {
@@ -197,6 +224,11 @@ impl IncrementalPlan {
     /// Whether a run begins where the one before it ended, and says where it has ended itself.
     pub fn moves_cursor(&self) -> bool {
         !self.is_interval && (self.end_value.is_none() || self.window.is_some())
+    }
+
+    /// Whether the last slice of a run ends with the run's beginning.
+    pub fn ends_now(&self) -> bool {
+        self.window.is_some() && self.end_value.is_none()
     }
 
     /// The value so much before `value` as a run begins before the last value of the one before it; never before the initial
@@ -290,24 +322,29 @@ impl IncrementalPlan {
     /// As [`bindings`](Self::bindings).
     pub fn bindings_of(&self, range: &Range) -> Result<BTreeMap<IncrementalValue, Value>, BindError> {
         let values = [
-            (IncrementalValue::InitialValue, &self.initial_value),
-            (IncrementalValue::StartValue, &range.start),
-            (IncrementalValue::LastValue, &range.start),
-            (IncrementalValue::EndValue, &range.end),
+            (IncrementalValue::InitialValue, &self.initial_value, self.last_value_func.backward()),
+            (IncrementalValue::StartValue, &range.start, self.last_value_func.backward()),
+            (IncrementalValue::LastValue, &range.start, self.last_value_func.backward()),
+            (IncrementalValue::EndValue, &range.end, self.last_value_func.forward()),
         ];
-        let converted = |value: &CursorValue| match &self.convert {
-            None => Ok(value.to_json()),
-            Some(convert) => convert.apply(value).ok_or_else(|| BindError::Unconvertible {
-                value: value.to_string(),
-                kind: value.kind(),
-                convert: convert.to_string(),
-            }),
-        };
-        let bound = values.into_iter().map(|(place, value)| {
-            let value = value.as_ref().map(converted).transpose()?;
+        let bound = values.into_iter().map(|(place, value, outwards)| {
+            let value = value.as_ref().map(|value| self.converted(value, outwards)).transpose()?;
             Ok((place, value.unwrap_or(Value::Null)))
         });
         bound.collect()
+    }
+
+    /// A value as requests have it. What an edge has that its form has not, is asked for too: what is outside goes later.
+    ///
+    /// # Errors
+    /// [`BindError::Unconvertible`] if `convert` is none for it.
+    pub fn converted(&self, value: &CursorValue, outwards: Towards) -> Result<Value, BindError> {
+        let Some(convert) = &self.convert else { return Ok(value.to_json()) };
+        convert.apply(value, outwards).ok_or_else(|| BindError::Unconvertible {
+            value: value.to_string(),
+            kind: value.kind(),
+            convert: convert.to_string(),
+        })
     }
 
     /// Whether a page may show that no later one holds a record of the range.
@@ -452,13 +489,19 @@ mod tests {
             let state = CursorState {
                 cursor_path: "at".to_owned(),
                 last_value_func: LastValueFunc::Max,
-                last_value: last.clone(),
-                loaded: vec!["h".to_owned()],
+                key: Some(vec!["id".to_owned()]),
+                all: ListState {
+                    last_value: last.clone(),
+                    loaded: vec!["h".to_owned()],
+                    earlier: [("i".to_owned(), last.clone())].into(),
+                },
                 lists: BTreeMap::new(),
             };
             let stored = serde_json::to_value(&state).unwrap();
             let read = CursorState::of(&stored).unwrap();
-            assert!(read.last_value.compare(&last).unwrap().is_eq() && read.loaded == state.loaded);
+            assert!(read.all.last_value.compare(&last).unwrap().is_eq() && read.all.loaded == state.all.loaded);
+            assert_eq!(read.all.records().count(), 2);
+            assert_eq!(read.identity(), Identity::Key(vec!["id".parse().unwrap()]));
             assert_eq!(CursorState::shown(&stored), last.to_json());
         }
         assert_eq!(CursorState::shown(&json!("other")), "other");

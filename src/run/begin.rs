@@ -98,15 +98,19 @@ impl Export<'_> {
             return Ok(Next::Done(died));
         }
         let mut resource = Box::new(evolving::in_table(self.resource, self.table_format, base)?);
-        table.check_shape(base.version, &resource.schema, &partition_spec(&resource)).await?;
+        // Columns that are not known yet have no shape.
+        if resource.inference.is_none() {
+            table.check_shape(base.version, &resource.schema, &partition_spec(&resource)).await?;
+        }
         let known = span::known(self.configured, base);
         let rows = self.family.rows_of_parent(&resource, known.as_ref(), self.sources(), counters).await?;
         let stored = base.state.cursor.as_ref();
         let bound = cursor::bind(&mut resource, stored, rows.as_deref(), self.began)?;
-        let Bound { later, warning, is_idle } = bound;
+        let Bound { mut later, warning, is_idle } = bound;
+        // Those of a window are those of the whole run.
         let is_first = self.resource.incremental.as_ref().is_none_or(|plan| plan.range.is_none());
-        let behind = self.family.behind(&resource, known.as_ref()).filter(|_| is_first);
-        for warning in behind.into_iter().chain(warning) {
+        let behind = self.family.behind(&resource, known.as_ref());
+        for warning in behind.into_iter().chain(warning).chain(self.appends_again()).filter(|_| is_first) {
             self.warn(counters, warning);
         }
         if is_idle {
@@ -116,11 +120,30 @@ impl Export<'_> {
         let adopted = export.adopt(table, base, counters).await?;
         Ok(match adopted {
             Some((attempt, resumed)) => {
+                if let Some(range) = &resumed.range {
+                    later = cursor::go_on(&mut resource, range.clone(), self.began)?;
+                }
                 let resource = Box::new(inferring::complete(&resource, &resumed.schema)?);
                 Next::GoOn(Box::new(Asked { resource, later, rows }), attempt, Box::new(resumed))
             }
             None => Next::Anew(Box::new(Asked { resource, later, rows })),
         })
+    }
+
+    /// What an append that leaves the cursor where it is comes to.
+    fn appends_again(&self) -> Option<String> {
+        let plan = self.resource.incremental.as_ref()?;
+        let appends = self.resource.write_disposition == WriteDisposition::Append;
+        let why = match self.resource.max_pages {
+            Some(_) => {
+                "of the first pages alone leaves the cursor where it is: the next one appends these records again"
+            }
+            None if plan.is_interval => {
+                "of an interval appends it again each time it is run: `write_disposition: merge` by a key does not"
+            }
+            None => return None,
+        };
+        appends.then(|| format!("a run {why}"))
     }
 
     /// Makes sure that no other run works on the table, and that it is at the version that the attempt builds on.

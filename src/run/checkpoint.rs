@@ -22,7 +22,7 @@ use crate::{
     error::Result,
     fetch::Position,
     model::{Reject, StagedFile},
-    plan::{ClientPlan, Range, ResourcePlan},
+    plan::{ClientPlan, IncrementalPlan, Range, ResourcePlan},
     schema::TableSchema,
     secret::is_secret_name,
 };
@@ -61,6 +61,9 @@ struct Payload {
     counters: Counters,
     #[serde(default)]
     cursor: Option<Progress>,
+    /// What of a source that is read in windows the run was reading.
+    #[serde(default)]
+    range: Option<Range>,
     /// Base64 of [`Passing::state`].
     state: String,
 }
@@ -71,6 +74,7 @@ pub(super) struct Checkpoints {
     fingerprint: String,
     run_id: String,
     began: DateTime<Utc>,
+    range: Option<Range>,
     meter: Meter,
     files: Vec<StagedFile>,
     /// How many of them the checkpoints name.
@@ -86,7 +90,12 @@ impl Checkpoints {
         meter: Meter,
         files: Vec<StagedFile>,
     ) -> Self {
-        Self { fingerprint, run_id: run_id.to_owned(), began, meter, named: files.len(), files }
+        Self { fingerprint, run_id: run_id.to_owned(), began, range: None, meter, named: files.len(), files }
+    }
+
+    /// Of this window.
+    pub(super) fn of(self, range: Option<Range>) -> Self {
+        Self { range, ..self }
     }
 
     pub(super) fn add(&mut self, file: StagedFile) {
@@ -102,7 +111,7 @@ impl Checkpoints {
         let Passing { mark, rejects, state, taken } = passing;
         let new = self.files.get(self.named..).unwrap_or_default().iter().cloned();
         let (counters, cursor, state) = (mark.counters, mark.cursor, STANDARD.encode(state));
-        let payload = Payload { began: self.began, counters, cursor, state };
+        let payload = Payload { began: self.began, counters, cursor, range: self.range.clone(), state };
         let checkpoint = Checkpoint {
             fingerprint: self.fingerprint.clone(),
             run_id: self.run_id.clone(),
@@ -128,6 +137,8 @@ pub(super) struct Resumed {
     pub(super) position: Position,
     pub(super) counters: Counters,
     pub(super) cursor: Option<Progress>,
+    /// The window that it was in, if it was in one.
+    pub(super) range: Option<Range>,
     pub(super) files: Vec<StagedFile>,
     pub(super) rejects: Vec<Reject>,
     /// One for each checkpoint, in order.
@@ -154,6 +165,7 @@ impl Resumed {
             position,
             counters: payload(last)?.counters,
             cursor: payload(last)?.cursor,
+            range: payload(last)?.range,
             files: files.map(|file| file.staged.clone()).collect(),
             rejects: checkpoints.iter().flat_map(|checkpoint| checkpoint.rejects.iter().cloned()).collect(),
             states: checkpoints.iter().map(state).collect::<Result<_, _>>()?,
@@ -168,11 +180,16 @@ impl Export<'_> {
         let follows = self.configured.inference.is_some() || memory.is_none();
         // What is read by a cursor is another thing each time; what is asked for is the same.
         let range = self.resource.incremental.as_ref().filter(|_| memory.is_some());
-        let range = range.and_then(|incremental| incremental.range.as_ref());
+        let range = range.and_then(|incremental| Some((incremental, incremental.range.clone()?)));
+        // A window that ends now ends later the next time: what it was, its checkpoints tell.
+        let range = range.map(|(incremental, range)| match incremental.ends_now() {
+            true => Range { end: None, ..range },
+            false => range,
+        });
         // What has been appended stands in the table, whatever has become of the parent since.
         let rows = memory.and_then(|_| self.rows_digest());
         let resource = if follows { self.configured } else { self.resource };
-        fingerprint(resource, self.source, &Read { range, memory, rows })
+        fingerprint(resource, self.source, &Read { range: range.as_ref(), memory, rows })
     }
 }
 
@@ -230,6 +247,7 @@ fn fingerprint(resource: &ResourcePlan, source: &ClientPlan, read: &Read<'_>) ->
     let client = (&source.base_url, auth.as_ref().unwrap_or(&source.auth), headers);
     let family = (parent, &read.rows);
     let pages = (request, paginator, data_selector, allow_missing_data, answers, on_drift, max_pages);
+    let incremental = incremental.as_ref().map(|plan| IncrementalPlan { range: None, ..plan.clone() });
     let rows = (incremental, read.range, processing_steps, schema, inference, naming, contract);
     let keys = (write_disposition, merge, primary_key, dedup, dedup_sort);
     let files = (name, table, partition_by, parquet, read.memory);

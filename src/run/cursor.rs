@@ -20,13 +20,13 @@ use super::{RunError, rows::Rows};
 use crate::{
     decode::{DecodeError, Seen, Side, Sieve},
     plan::{
-        CursorState, CursorValue, IncrementalPlan, ListStart, ListState, Range, RangeEdge, ResourcePlan, RowOrder,
-        WriteDisposition,
+        CursorState, CursorValue, Identity, IncrementalPlan, LastValueFunc, ListStart, ListState, Range, RangeEdge,
+        ResourcePlan, RowOrder, Towards, WriteDisposition,
     },
 };
 
-/// Records that are remembered so that the next run does not load them again; what is beyond it, a warning tells.
-const MOST_REMEMBERED: usize = 10_000;
+/// Records of one list that are remembered so that the next run does not load them again: some megabytes of the state.
+const MOST_REMEMBERED: usize = 250_000;
 
 /// What the pages so far tell.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -49,6 +49,8 @@ struct Reached {
 
 /// Puts together what pages tell of the cursor, in page order.
 pub(super) struct Tracker {
+    resource: String,
+    appends: bool,
     plan: IncrementalPlan,
     sieve: Arc<Sieve>,
     progress: Progress,
@@ -94,18 +96,33 @@ pub(super) fn bind(
     let Some(plan) = resource.incremental.as_mut().filter(|plan| plan.range.is_none()) else { return Ok(nothing) };
     let forgotten = stored.filter(|_| before.is_none() && looks && plan.moves_cursor());
     let warning = forgotten.map(|state| {
-        format!(
-            "starts at the initial value: the table's cursor is one of `{}`, and not of `{}`",
-            state.cursor_path, plan.cursor_path
-        )
+        let told = |path: &str, func: LastValueFunc| format!("`{path}` by {}", func.word());
+        let (stored, now) = (
+            told(&state.cursor_path, state.last_value_func),
+            told(&plan.cursor_path.to_string(), plan.last_value_func),
+        );
+        format!("starts at the initial value: the table's cursor is one of {stored}, and not of {now}")
     });
     let ranges = match (keys, &before) {
         (Some(keys), Some(before)) => ranges_of_lists(plan, &keys, before, comes_again, now),
-        _ => plan.ranges(before.as_ref().map(|state| &state.last_value), now),
+        _ => plan.ranges(before.as_ref().map(|state| &state.all.last_value), now),
     };
     let mut ranges = ranges.map_err(|reason| RunError::Cursor { resource: name, reason })?.into_iter();
     plan.range = ranges.next();
     Ok(Bound { is_idle: plan.range.is_none(), later: ranges.collect(), warning })
+}
+
+/// Gives the resource the window that a run which died was in, and has left checkpoints of; returns those behind it.
+///
+/// # Errors
+/// [`RunError::Cursor`] as [`bind`].
+pub(super) fn go_on(resource: &mut ResourcePlan, range: Range, now: DateTime<Utc>) -> Result<Vec<Range>, RunError> {
+    let name = resource.name.clone();
+    let Some(plan) = &mut resource.incremental else { return Ok(Vec::new()) };
+    let later = plan.ranges_from(range.end.clone(), now);
+    let later = later.map_err(|reason| RunError::Cursor { resource: name, reason })?;
+    plan.range = Some(Range { has_next: !later.is_empty(), ..range });
+    Ok(later)
 }
 
 /// The ranges of all lists together, and where each of them begins within these.
@@ -120,7 +137,7 @@ fn ranges_of_lists(
     let start = |key: &String| {
         let Some(state) = before.lists.get(key) else { return Ok(Arc::clone(&new)) };
         let start = plan.start(Some(&state.last_value))?;
-        let loaded = if comes_again { state.loaded.iter().cloned().collect() } else { Default::default() };
+        let loaded = state.records().filter(|_| comes_again).map(|(record, _)| record.clone()).collect();
         Ok(Arc::new(ListStart { start, last: Some(state.last_value.clone()), loaded }))
     };
     let lists: Vec<_> = keys.iter().map(start).collect::<Result<_, String>>()?;
@@ -172,13 +189,16 @@ fn comes_again(resource: &ResourcePlan) -> bool {
     let replaces = resource.write_disposition == WriteDisposition::Replace;
     // A merge that reads a stretch of the source again loses and doubles nothing.
     let merges_again = resource.write_disposition == WriteDisposition::Merge && plan.lag.is_some();
-    plan.range_start == RangeEdge::Closed && plan.window.is_none() && !replaces && !merges_again
+    // What a record stands for that is left out, the merge would take for gone.
+    let by_merge_key = resource.write_disposition == WriteDisposition::Merge && !resource.merge.merge_key.is_empty();
+    plan.range_start == RangeEdge::Closed && plan.window.is_none() && !replaces && !merges_again && !by_merge_key
 }
 
 impl Reached {
-    fn of(last: &CursorValue, loaded: &[String]) -> Self {
-        let loaded = loaded.iter().map(|record| (record.clone(), last.clone())).collect();
-        Self { latest: Some(last.clone()), loaded, is_full: false }
+    fn of(state: &ListState, remembers: bool) -> Self {
+        let records = state.records().filter(|_| remembers);
+        let loaded = records.map(|(record, value)| (record.clone(), value.clone())).collect();
+        Self { latest: Some(state.last_value.clone()), loaded, is_full: false }
     }
 
     fn observe(&mut self, value: &CursorValue, plan: &IncrementalPlan) -> Option<Ordering> {
@@ -216,7 +236,7 @@ impl Reached {
     }
 
     /// The latest value that was read, or the end of the slice that was: one without a record was read as well as any other.
-    fn until(self, end: Option<&CursorValue>, plan: &IncrementalPlan) -> Option<(CursorValue, Vec<String>)> {
+    fn until(self, end: Option<&CursorValue>, plan: &IncrementalPlan) -> Option<ListState> {
         let latest = match (self.latest, end) {
             (Some(latest), Some(end)) => {
                 let is_behind = plan.last_value_func.compare(&latest, end).is_some_and(Ordering::is_gt);
@@ -224,7 +244,11 @@ impl Reached {
             }
             (latest, end) => end.cloned().or(latest),
         };
-        Some((latest?, self.loaded.into_keys().collect()))
+        let last_value = latest?;
+        let is_last = |value: &CursorValue| value.compare(&last_value).is_some_and(Ordering::is_eq);
+        let (loaded, earlier): (Vec<_>, Vec<_>) = self.loaded.into_iter().partition(|(_, value)| is_last(value));
+        let loaded = loaded.into_iter().map(|(record, _)| record).collect();
+        Some(ListState { last_value, loaded, earlier: earlier.into_iter().collect() })
     }
 }
 
@@ -239,28 +263,27 @@ impl Tracker {
         let start = match &before {
             Some(state) if keys.is_none() => ListStart {
                 start: None,
-                last: Some(state.last_value.clone()),
-                loaded: state.loaded.iter().filter(|_| comes_again).cloned().collect(),
+                last: Some(state.all.last_value.clone()),
+                loaded: state.all.records().filter(|_| comes_again).map(|(record, _)| record.clone()).collect(),
             },
             _ => ListStart::default(),
         };
-        let sieve = Arc::new(Sieve::new(&resource.name, &plan, start, comes_again && moves));
-        let reached = |last: &CursorValue, loaded: &Vec<String>| {
-            Reached::of(last, if comes_again { loaded.as_slice() } else { &[] })
-        };
+        let known_by = before.as_ref().map_or_else(|| plan.identity.clone(), CursorState::identity);
+        // What is remembered by something else than now is of no use to the run after this one.
+        let remembers = comes_again && known_by == plan.identity;
+        let sieve = Arc::new(Sieve::new(&resource.name, &plan, start, known_by, comes_again && moves));
         let progress = before.map(|state| Progress {
-            all: reached(&state.last_value, &state.loaded),
-            lists: state
-                .lists
-                .iter()
-                .map(|(key, list)| (key.clone(), reached(&list.last_value, &list.loaded)))
-                .collect(),
+            all: Reached::of(&state.all, remembers),
+            lists: state.lists.iter().map(|(key, list)| (key.clone(), Reached::of(list, remembers))).collect(),
         });
         // The cursor of a table that is replaced stands for rows that are gone.
         let stays = stored.filter(|_| resource.write_disposition != WriteDisposition::Replace).cloned();
-        let has_others = rows.is_some_and(|rows| rows.shortfall.is_some());
+        let appends = resource.write_disposition == WriteDisposition::Append;
+        // One that comes again would be appended from its beginning.
+        let has_others = appends || rows.is_some_and(|rows| rows.shortfall.is_some());
         let (progress, ends_early) = (progress.unwrap_or_default(), resource.may_end_early());
-        Some(Self { plan, sieve, progress, keys, has_others, moves, ends_early, stays })
+        let resource = resource.name.clone();
+        Some(Self { resource, appends, plan, sieve, progress, keys, has_others, moves, ends_early, stays })
     }
 
     /// Goes on behind what a run that died had seen.
@@ -305,15 +328,14 @@ impl Tracker {
         Ok(ends(&self.plan, seen.ends))
     }
 
+    /// Whether there were more records to remember than are.
+    fn is_full(&self) -> bool {
+        self.progress.all.is_full || self.progress.lists.values().any(|list| list.is_full)
+    }
+
     /// What the user should know at the end.
     pub(super) fn warning(&self) -> Option<String> {
-        let is_full = self.progress.all.is_full || self.progress.lists.values().any(|list| list.is_full);
-        (self.moves && is_full).then(|| {
-            format!(
-                "more than {MOST_REMEMBERED} records are as new as the newest: those beyond that number are not remembered, \
-                 and the next run may load them again"
-            )
-        })
+        (self.moves && self.is_full()).then(|| too_many("the next run may load them again"))
     }
 
     /// What the commit's state says.
@@ -325,12 +347,42 @@ impl Tracker {
             return Ok(self.stays);
         }
         let end = self.plan.window.as_ref().and(self.plan.range.as_ref()).and_then(|range| range.end.as_ref());
+        let is_full = self.is_full();
         let lists = lists(&mut self.progress, self.keys.as_deref(), self.has_others, end, &self.plan);
-        let Some((last_value, loaded)) = self.progress.all.until(end, &self.plan) else { return Ok(self.stays) };
+        let all = std::mem::take(&mut self.progress.all).until(end, &self.plan);
+        let Some(all) = all else { return Ok(self.stays) };
+        self.check_goes_on(&all.last_value)?;
+        if is_full && self.appends {
+            let reason = too_many(
+                "the next run would append them again; set `range_start: open` if no record comes late, or merge by a key",
+            );
+            return Err(RunError::Cursor { resource: self.resource, reason });
+        }
+        let key = match &self.plan.identity {
+            Identity::Key(places) => Some(places.iter().map(ToString::to_string).collect()),
+            Identity::Content | Identity::Off => None,
+        };
         let (cursor_path, last_value_func) = (self.plan.cursor_path.to_string(), self.plan.last_value_func);
-        let state = CursorState { cursor_path, last_value_func, last_value, loaded, lists };
+        let state = CursorState { cursor_path, last_value_func, key, all, lists };
         serde_json::to_value(state).map(Some).map_err(RunError::Stored)
     }
+}
+
+impl Tracker {
+    /// A value that the next run could not ask for is a mistake of this one.
+    fn check_goes_on(&self, last: &CursorValue) -> Result<(), RunError> {
+        let start = self.plan.start(Some(last)).and_then(|start| match start {
+            Some(start) => self.plan.converted(&start, Towards::Lower).map(drop).map_err(|error| error.to_string()),
+            None => Ok(()),
+        });
+        start.map_err(|reason| RunError::Cursor { resource: self.resource.clone(), reason })
+    }
+}
+
+fn too_many(what_follows: &str) -> String {
+    format!(
+        "more than {MOST_REMEMBERED} records are as new as the newest: those beyond that number are not remembered, and {what_follows}"
+    )
 }
 
 /// Whether no page behind one that ends there can hold a record of the range.
@@ -353,8 +405,8 @@ fn lists(
     let mut reached = std::mem::take(&mut progress.lists);
     let mut lists = BTreeMap::new();
     let mut keep = |key: &String, list: Reached, end: Option<&CursorValue>| {
-        if let Some((last_value, loaded)) = list.until(end, plan) {
-            lists.insert(key.clone(), ListState { last_value, loaded });
+        if let Some(list) = list.until(end, plan) {
+            lists.insert(key.clone(), list);
         }
     };
     for key in keys.unwrap_or_default() {
@@ -365,4 +417,47 @@ fn lists(
         reached.into_iter().for_each(|(key, list)| keep(&key, list, None));
     }
     lists
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::plan::{OnMissing, RangeEdge};
+
+    fn plan() -> IncrementalPlan {
+        IncrementalPlan {
+            cursor_path: "at".parse().unwrap(),
+            initial_value: None,
+            end_value: None,
+            last_value_func: LastValueFunc::Max,
+            lag: None,
+            row_order: None,
+            on_missing: OnMissing::Raise,
+            range_start: RangeEdge::Closed,
+            range_end: RangeEdge::Open,
+            identity: Identity::Content,
+            convert: None,
+            window: None,
+            is_interval: false,
+            range: None,
+            lists: None,
+        }
+    }
+
+    #[test]
+    fn what_is_too_much_to_remember_is_known_until_the_cursor_moves_on() {
+        let value = |value| CursorValue::of_json(&json!(value)).unwrap();
+        let mut reached = Reached::default();
+        let mut observe = |at: u64, records: usize| {
+            let loaded = (0..records).map(|record| (value(at), record.to_string())).collect();
+            reached.observe(&value(at), &plan());
+            reached.remember(&Seen { loaded, ..Seen::default() }, &plan());
+            (reached.loaded.len(), reached.is_full)
+        };
+        assert_eq!(observe(1, MOST_REMEMBERED), (MOST_REMEMBERED, false));
+        assert_eq!(observe(1, MOST_REMEMBERED + 1), (MOST_REMEMBERED, true));
+        assert_eq!(observe(2, 1), (1, false));
+    }
 }

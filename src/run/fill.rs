@@ -23,7 +23,7 @@ use crate::{
     error::Result,
     fetch::{PageSource, Position},
     merge::Collector,
-    plan::{MaxRejects, MergePlan, MergeStrategy, PartitionField, Transform, WriteDisposition},
+    plan::{MaxRejects, MergePlan, MergeStrategy, PartitionField, Range, Transform, WriteDisposition},
     write::{TableWriter, WriteOptions},
 };
 
@@ -65,6 +65,7 @@ impl Export<'_> {
             Start::First => (None, None),
             Start::Behind(resumed) => (Some(*resumed), None),
             Start::Taken(pages) => (None, Some(pages)),
+            Start::Observed(pages, _) => (None, Some(pages as Box<dyn PageSource>)),
         };
         // Versions of rows begin when the run did that brought the first of them.
         let began = resumed.as_ref().map_or(self.began, |resumed| resumed.began);
@@ -107,7 +108,7 @@ impl Export<'_> {
             attempt,
             load_columns: LoadColumns::new(self.resource, &merge, self.run_id, Arc::clone(clock)),
             table,
-            checkpoints: Checkpoints::new(fingerprint, self.run_id, began, pace.meter(), files),
+            checkpoints: Checkpoints::new(fingerprint, self.run_id, began, pace.meter(), files).of(self.window()),
             pace,
             staging_memory: self.memory / FILES_PART,
         };
@@ -121,6 +122,12 @@ impl Export<'_> {
             self.family.keep(&self.resource.name, rows.map(|rows| rows.short(shortfall)));
         }
         staged.map(|staged| Staged { cursor, ..staged })
+    }
+
+    /// What is being read of a source that is read in windows.
+    fn window(&self) -> Option<Range> {
+        let plan = self.resource.incremental.as_ref().filter(|plan| plan.window.is_some())?;
+        plan.range.clone()
     }
 
     /// The resource's pages: all of them, or those behind a position.

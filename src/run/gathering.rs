@@ -16,7 +16,7 @@ use crate::{
 /// Gives the resource a range to read, up to where its export has read it; says whether there is anything in it.
 pub(super) fn give(resource: &mut ResourcePlan, range: Range, until: Option<&Value>) -> bool {
     let Some(plan) = &mut resource.incremental else { return true };
-    let last = until.and_then(CursorState::of).map(|state| state.last_value);
+    let last = until.and_then(CursorState::of).map(|state| state.all.last_value);
     let is_behind = |value: &CursorValue, last: &CursorValue| {
         plan.last_value_func.compare(value, last).is_some_and(Ordering::is_gt)
     };

@@ -19,8 +19,10 @@ use super::{
     checkpoint::Resumed,
     evolving,
     fill::PAGES_PART,
+    gathering::by_cursor,
     outcome::{Committed, Counters},
     resource::Export,
+    shape::partition_spec,
 };
 use crate::{
     commit::{TableFormat, TableSnapshot},
@@ -39,8 +41,10 @@ pub(super) enum Start {
     First,
     /// What follows the checkpoints of a run that died.
     Behind(Box<Resumed>),
-    /// Pages that were looked at already.
+    /// Pages that are on their way already.
     Taken(Box<dyn PageSource>),
+    /// Pages that were looked at already, and what they and those behind them tell of the columns.
+    Observed(Box<PutBack>, Box<Observed>),
 }
 
 /// What was inferred for one resource.
@@ -93,21 +97,39 @@ pub(super) fn columns_of(
 ///
 /// # Errors
 /// What [`PutBack::take`] and [`Processor::process`] say of a page.
-pub(super) async fn observe(
-    pages: &mut PutBack,
-    inference: &Inference,
-    processor: Processor,
-    memory: u64,
-) -> Result<Observed> {
-    let processor = Arc::new(processor);
-    let (mut observed, mut held) = (Observed::default(), 0);
-    while observed.records() < inference.rows && held < memory {
+pub(super) async fn observe(pages: &mut PutBack, observing: &mut Observing) -> Result<()> {
+    while observing.wants_more() {
         let Some(page) = pages.take().await else { break };
-        let page = page?;
-        held += page.document.bytes().len() as u64;
-        observed = add_records(observed, page.clone(), &processor).await?;
+        let page = page?.clone();
+        observing.add(page).await?;
     }
-    Ok(observed)
+    Ok(())
+}
+
+/// What pages have told of the columns so far, and when that is enough.
+pub(super) struct Observing {
+    pub(super) observed: Observed,
+    processor: Arc<Processor>,
+    rows: u64,
+    held: u64,
+    memory: u64,
+}
+
+impl Observing {
+    pub(super) fn new(inference: &Inference, processor: Processor, memory: u64) -> Self {
+        let (observed, processor) = (Observed::default(), Arc::new(processor));
+        Self { observed, processor, rows: inference.rows, held: 0, memory }
+    }
+
+    pub(super) fn wants_more(&self) -> bool {
+        self.observed.records() < self.rows && self.held < self.memory
+    }
+
+    pub(super) async fn add(&mut self, page: Page) -> Result<()> {
+        self.held += page.document.bytes().len() as u64;
+        self.observed = add_records(std::mem::take(&mut self.observed), page, &self.processor).await?;
+        Ok(())
+    }
 }
 
 /// What `processing_steps` make of a page shows the columns; the page itself is handed on as it came.
@@ -138,11 +160,19 @@ impl Export<'_> {
         let Some(inference) = &self.resource.inference else {
             return self.stage_and_commit(table, work, start, counters).await;
         };
-        let mut pages = PutBack::new(match start {
-            Start::Taken(pages) => pages,
-            Start::First | Start::Behind(_) => self.pages(None)?,
-        });
-        let inferred = self.infer(&mut pages, inference, work.base(), counters).await;
+        let (mut pages, observed) = match start {
+            Start::Observed(pages, observed) => (*pages, Some(*observed)),
+            Start::Taken(pages) => (PutBack::new(pages), None),
+            Start::First | Start::Behind(_) => (PutBack::new(self.pages(None)?), None),
+        };
+        let observed = match observed {
+            Some(observed) => Ok(observed),
+            None => self.observed(&mut pages, inference).await,
+        };
+        let inferred = match observed {
+            Ok(observed) => self.infer(table, observed, work.base(), counters).await,
+            Err(error) => Err(error),
+        };
         match inferred {
             Ok(Some(resource)) => {
                 let export = Export { resource: &resource, ..*self };
@@ -161,7 +191,7 @@ impl Export<'_> {
         Inferred { resource: self.resource.name.clone(), result: self.first_columns().await }
     }
 
-    fn processor(&self) -> Processor {
+    pub(super) fn processor(&self) -> Processor {
         Processor::new(&self.resource.name, &self.resource.processing_steps)
     }
 
@@ -169,7 +199,7 @@ impl Export<'_> {
         let Some(inference) = &self.resource.inference else { return Ok((self.resource.schema.clone(), 0)) };
         let rows = self.family.rows_of_parent(self.resource, None, self.sources(), &mut Counters::default()).await?;
         let mut pages = PutBack::new(Export { rows: rows.as_ref(), ..*self }.pages(None)?);
-        let observed = observe(&mut pages, inference, self.processor(), self.memory / PAGES_PART).await?;
+        let observed = self.observed(&mut pages, inference).await?;
         if observed.records() == 0 {
             return Err(RunError::NoRecords { resource: self.resource.name.clone() }.into());
         }
@@ -177,15 +207,20 @@ impl Export<'_> {
         Ok((complete(self.resource, &columns)?.schema, observed.records()))
     }
 
+    async fn observed(&self, pages: &mut PutBack, inference: &Inference) -> Result<Observed> {
+        let mut observing = Observing::new(inference, self.processor(), self.memory / PAGES_PART);
+        observe(pages, &mut observing).await?;
+        Ok(observing.observed)
+    }
+
     /// The resource as its first pages complete it, in its table; `None` if no record came and the table has no columns either.
     async fn infer(
         &self,
-        pages: &mut PutBack,
-        inference: &Inference,
+        table: &dyn TableFormat,
+        observed: Observed,
         base: &TableSnapshot,
         counters: &mut Counters,
     ) -> Result<Option<ResourcePlan>> {
-        let observed = observe(pages, inference, self.processor(), self.memory / PAGES_PART).await?;
         let columns = match (&base.schema, observed.records()) {
             (None, 0) => return Ok(None),
             (Some(recorded), 0) => recorded.clone(),
@@ -193,6 +228,7 @@ impl Export<'_> {
         };
         let resource = evolving::in_table(&complete(self.resource, &columns)?, self.table_format, base)?;
         Export { resource: &resource, ..*self }.check_fits(base)?;
+        table.check_shape(base.version, &resource.schema, &partition_spec(&resource)).await?;
         if observed.records() > 0 {
             self.warn(counters, said(&observed));
         }
@@ -206,7 +242,8 @@ impl Export<'_> {
         counters.rows_filtered = pages.taken().map(|page| page.filtered).sum();
         counters.rows_fetched = counters.rows_filtered;
         if let Some(rows) = self.family.rows_for(&self.resource.name) {
-            self.family.keep(&self.resource.name, Some(rows));
+            let shortfall = pages.shortfall().map(str::to_owned).or_else(|| by_cursor(self.resource));
+            self.family.keep(&self.resource.name, Some(rows.short(shortfall)));
         }
         let message = "no record came to infer the columns from: no table was made";
         self.warn(counters, message.to_owned());

@@ -126,6 +126,14 @@ impl Counters {
         self.warnings.extend(news);
     }
 
+    /// Requests whose pages nobody takes any more.
+    pub(super) fn add_vain(&mut self, pages: &dyn PageSource) {
+        let counters = pages.counters();
+        self.requests += counters.requests;
+        self.retries += counters.retries;
+        self.bytes_received += counters.bytes_received;
+    }
+
     /// What was fetched for the resource before its own pages.
     pub(super) fn add_earlier(&mut self, pages: &dyn PageSource) {
         let counters = pages.counters();

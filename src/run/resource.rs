@@ -20,7 +20,7 @@ use crate::{
     commit::{self, DiedAfterCommit, RunRecord, TableFormat},
     environment::Environment,
     error::{Error, ErrorKind, Result, chain},
-    fetch::{Client, PageSource},
+    fetch::Client,
     model::TableIdentity,
     plan::{ClientPlan, ResourcePlan, TableFormatKind, WriteDisposition},
     report::{Event, Reporter},
@@ -105,21 +105,20 @@ impl Export<'_> {
         }
     }
 
-    /// What was begun, to its commit. `pages` are those of the range, where they are on their way already.
+    /// What was begun, to its commit. `start` has the pages of the range, where they are on their way already.
     pub(super) async fn work(
         &self,
         table: &dyn TableFormat,
         begun: Begun,
-        pages: Option<Box<dyn PageSource>>,
+        start: Option<Start>,
         counters: &mut Counters,
     ) -> Result<Committed> {
         let rows = begun.asked.rows.clone();
         let (mut work, resource, resumed) = Work::new(begun);
         let export = Export { resource: &resource, rows: rows.as_ref(), ..*self };
-        let start = match (resumed, pages) {
-            (Some(resumed), _) => Start::Behind(Box::new(resumed)),
-            (None, Some(pages)) => Start::Taken(pages),
-            (None, None) => Start::First,
+        let start = match resumed {
+            Some(resumed) => Start::Behind(Box::new(resumed)),
+            None => start.unwrap_or(Start::First),
         };
         // All of a run in one future: too large for the stack of every future around it.
         let committed = Box::pin(export.infer_and_commit(table, &mut work, start, counters)).await;

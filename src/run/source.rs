@@ -1,6 +1,6 @@
 //! Where the pages of a resource come from: one list, or one for each record of its parent.
 
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
 use serde_json::Value;
 
@@ -10,9 +10,10 @@ use super::{
 };
 use crate::{
     decode::Sieve,
+    digest,
     error::Result,
     fetch::{Client, Ends, Feed, FetchError, ListRequest, Lists, PageSource, Pages, Position},
-    plan::{self, BindError, Bindings, IncrementalPlan, ListStart, ParentPlan, RequestPlan, ResourcePlan},
+    plan::{self, BindError, Bindings, Identity, IncrementalPlan, ListStart, ParentPlan, RequestPlan, ResourcePlan},
 };
 
 /// Where a field of a record stands.
@@ -82,6 +83,7 @@ fn feed(resource: &ResourcePlan, parent: &ParentPlan, rows: &Arc<Rows>) -> Feed 
             .collect(),
         rows: Arc::clone(rows),
         walk: Walk::default(),
+        seen: HashSet::new(),
     })
 }
 
@@ -92,7 +94,7 @@ fn ends(resource: &ResourcePlan) -> Option<Ends> {
     if !resource.processing_steps.is_empty() {
         return None;
     }
-    let sieve = Sieve::new(&resource.name, &plan, ListStart::default(), false);
+    let sieve = Sieve::new(&resource.name, &plan, ListStart::default(), Identity::Off, false);
     Some(Arc::new(move |page| cursor::ends(&plan, sieve.side_of_last(page))))
 }
 
@@ -106,6 +108,8 @@ struct Requests {
     include: Vec<(usize, Vec<u8>)>,
     rows: Arc<Rows>,
     walk: Walk,
+    /// Records whose list has had its turn: a parent that is listed twice has its children once.
+    seen: HashSet<String>,
 }
 
 impl Iterator for Requests {
@@ -138,11 +142,21 @@ impl Iterator for Requests {
 }
 
 impl Requests {
+    /// What tells a record's list: all that is taken from the record.
+    fn key(&self, values: &[Place]) -> String {
+        let fields = self.places.iter().map(|(field, _)| *field).chain(self.include.iter().map(|(field, _)| *field));
+        let values: Vec<_> = fields.filter_map(|field| Some(self.rows.value(values.get(field)?))).collect();
+        digest::key(&values.join(&b'\n'))
+    }
+
     /// The next record whose list is to be read: its number, where its fields stand, and what is read of the list.
     fn next_row(&mut self) -> Option<(u64, Vec<Place>, plan::Range)> {
         loop {
             let number = self.walk.record;
             let values = self.walk.next(&self.rows)?;
+            if !self.seen.insert(self.key(&values)) {
+                continue;
+            }
             match &self.incremental {
                 None => return Some((number, values, plan::Range::default())),
                 Some(plan) => match plan.range_of(number) {

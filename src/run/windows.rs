@@ -14,6 +14,7 @@ use std::{collections::VecDeque, sync::Arc};
 use super::{
     begin::{Beginning, Begun},
     fill::PAGES_PART,
+    inferring::{Observing, Start, observe},
     outcome::{Committed, Counters},
     resource::Export,
     rows::Rows,
@@ -21,16 +22,19 @@ use super::{
 use crate::{
     commit::TableFormat,
     error::Result,
-    fetch::{PageSource, PagesAhead},
-    plan::{IncrementalPlan, ListStart, Range, ResourcePlan, Window},
+    fetch::{PagesAhead, PutBack},
+    plan::{IncrementalPlan, ListStart, MaxRejects, Range, ResourcePlan, Window, WriteDisposition},
 };
 
 /// Windows whose pages are fetched at the same time, at most: more would leave too little memory to each.
 const MOST_AHEAD: usize = 16;
 
+const SLICE_BY_SLICE: &str = "the table is replaced by its first window, and the others are added to that: until the last one is \
+                              committed, it holds a part of the rows";
+
 /// Windows that have their turn later, the first few with their pages on the way.
 struct Ahead {
-    under_way: VecDeque<(ResourcePlan, PagesAhead)>,
+    under_way: VecDeque<(ResourcePlan, PutBack)>,
     waiting: VecDeque<Range>,
     /// Of the parent, if there is one.
     rows: Option<Arc<Rows>>,
@@ -53,20 +57,37 @@ impl Export<'_> {
             rows: first.asked.rows.clone(),
             lists: first.asked.resource.incremental.as_ref().and_then(|plan| plan.lists.clone()),
         };
+        if first.asked.resource.write_disposition == WriteDisposition::Replace {
+            self.warn(counters, SLICE_BY_SLICE.to_owned());
+        }
+        let worked = self.work_one_by_one(table, first, &mut ahead, counters).await;
+        // What was asked for ahead was asked for, also where a failure has made it useless.
+        ahead.under_way.iter().for_each(|(_, pages)| counters.add_vain(pages));
+        worked
+    }
+
+    async fn work_one_by_one(
+        &self,
+        table: &dyn TableFormat,
+        first: Begun,
+        ahead: &mut Ahead,
+        counters: &mut Counters,
+    ) -> Result<Committed> {
         // A run that died may have left pages of the first window: they are gone on with.
-        let mut next = Some((first, None));
+        let start = self.look_ahead(&first, ahead).await?;
+        let mut next = Some((first, start));
         let mut part = std::mem::take(counters);
         loop {
-            let Some((begun, pages)) = next.take() else { break };
-            self.fetch_ahead(&mut ahead)?;
-            let committed = self.work(table, begun, pages, &mut part).await;
+            let Some((begun, start)) = next.take() else { break };
+            self.fetch_ahead(ahead)?;
+            let committed = self.work(table, begun, start, &mut part).await;
             counters.add(std::mem::take(&mut part));
             let committed = self.sum(table, counters.committed.as_deref(), committed?).await?;
             counters.committed = Some(Box::new(committed));
-            let Some((resource, pages)) = ahead.under_way.pop_front() else { break };
+            let Some((resource, pages)) = self.after(counters, ahead)? else { break };
             let export = Export { resource: &resource, ..*self };
             match export.begin(table, &mut part).await {
-                Ok(Beginning::Work(begun)) => next = Some((*begun, Some(Box::new(pages) as Box<dyn PageSource>))),
+                Ok(Beginning::Work(begun)) => next = Some((*begun, Some(Start::Taken(Box::new(pages))))),
                 // Neither is one that a run before has committed, nor one that is cut into more.
                 Ok(Beginning::Done(_) | Beginning::Nothing(..)) => next = None,
                 Err(error) => {
@@ -78,21 +99,68 @@ impl Export<'_> {
         Ok(counters.committed.take().map(|committed| *committed).unwrap_or_default())
     }
 
-    fn fetch_ahead(&self, ahead: &mut Ahead) -> Result<()> {
-        let most = self.source.max_concurrency.clamp(1, MOST_AHEAD);
-        let memory = self.memory / PAGES_PART / (most as u64 + 1) / 2;
-        while ahead.under_way.len() < most
-            && let Some(range) = ahead.waiting.pop_front()
-        {
-            let resource = in_range(self.resource, range, ahead.lists.clone());
-            // Half of it holds pages that came before their turn, half those that wait to be taken.
-            let pages = PagesAhead::new(
-                Export { resource: &resource, rows: ahead.rows.as_ref(), ..*self }.pages_within(memory)?,
-                memory,
-            );
-            ahead.under_way.push_back((resource, pages));
+    /// Where the columns are open, they are those of as many windows as it takes.
+    async fn look_ahead(&self, first: &Begun, ahead: &mut Ahead) -> Result<Option<Start>> {
+        let resource = &first.asked.resource;
+        let (Some(inference), None) = (&resource.inference, &first.resumed) else { return Ok(None) };
+        let export = Export { resource, rows: first.asked.rows.as_ref(), ..*self };
+        let mut pages = PutBack::new(export.pages(None)?);
+        let mut observing = Observing::new(inference, self.processor(), self.memory / PAGES_PART);
+        observe(&mut pages, &mut observing).await?;
+        let mut looked_at = 0;
+        while observing.wants_more() && resource.max_pages.is_none() {
+            self.fetch_ahead(ahead)?;
+            if looked_at == ahead.under_way.len() && !self.fetch_next(ahead)? {
+                break;
+            }
+            let Some((_, pages)) = ahead.under_way.get_mut(looked_at) else { break };
+            while observing.wants_more()
+                && let Some(page) = pages.peek().await.cloned()
+            {
+                observing.add(page).await?;
+            }
+            looked_at += 1;
         }
+        Ok(Some(Start::Observed(Box::new(pages), Box::new(observing.observed))))
+    }
+
+    /// The next window, with what the limits of the run leave to it; `None` if there is none.
+    fn after(&self, counters: &Counters, ahead: &mut Ahead) -> Result<Option<(ResourcePlan, PutBack)>> {
+        if let Some(most) = self.resource.max_pages {
+            let left = most.saturating_sub(counters.pages);
+            if left == 0 {
+                return Ok(None);
+            }
+            let resource = ResourcePlan { max_pages: Some(left), ..self.resource.clone() };
+            Export { resource: &resource, ..*self }.fetch_next(ahead)?;
+        }
+        let Some((mut resource, pages)) = ahead.under_way.pop_front() else { return Ok(None) };
+        if let Some(MaxRejects::Rows(most)) = &mut resource.max_rejects {
+            *most = most.saturating_sub(counters.rows_rejected + counters.values_discarded);
+        }
+        Ok(Some((resource, pages)))
+    }
+
+    /// Not where a maximum of pages may end the run before their turn.
+    fn fetch_ahead(&self, ahead: &mut Ahead) -> Result<()> {
+        let most = if self.resource.max_pages.is_some() { 0 } else { self.most_ahead() };
+        while ahead.under_way.len() < most && self.fetch_next(ahead)? {}
         Ok(())
+    }
+
+    fn most_ahead(&self) -> usize {
+        self.source.max_concurrency.clamp(1, MOST_AHEAD)
+    }
+
+    /// Begins to fetch one more window; false if there is none.
+    fn fetch_next(&self, ahead: &mut Ahead) -> Result<bool> {
+        let Some(range) = ahead.waiting.pop_front() else { return Ok(false) };
+        let memory = self.memory / PAGES_PART / (self.most_ahead() as u64 + 1) / 2;
+        let resource = in_range(self.resource, range, ahead.lists.clone());
+        // Half of it holds pages that came before their turn, half those that wait to be taken.
+        let pages = Export { resource: &resource, rows: ahead.rows.as_ref(), ..*self }.pages_within(memory)?;
+        ahead.under_way.push_back((resource, PutBack::new(Box::new(PagesAhead::new(pages, memory)))));
+        Ok(true)
     }
 
     /// What the windows so far come to.

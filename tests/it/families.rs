@@ -6,13 +6,17 @@ use std::sync::{
     atomic::{AtomicBool, AtomicUsize, Ordering},
 };
 
-use restlake::plan::Overrides;
-use restlake::report::{ResourceSummary, Status};
-use restlake::run::Outcome;
+use restlake::{
+    environment::FaultPoint,
+    plan::{Overrides, Plan},
+    report::{ResourceSummary, Silent, Status},
+    run::Outcome,
+};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::support::{
+    environment::TestEnvironment,
     pipeline::{plan_with, run_plan},
     server::{Received, Reply, Server, list_by_offset},
     tables::{all_rows, read_table, sorted_texts},
@@ -117,10 +121,13 @@ fn moving_children() -> Value {
     children
 }
 
-/// One run.
-async fn run(api: &Api, lake: &TempDir, resources: &[Value], overrides: &Overrides) -> Outcome {
+/// A resource with a `schema` of its own is one without any.
+fn plan_of(api: &Api, lake: &TempDir, resources: &[Value], overrides: &Overrides) -> Plan {
     let with_schema = |resource: &Value| {
         let mut resource = resource.clone();
+        if resource.as_object_mut().unwrap().remove("schema").is_some() {
+            return resource;
+        }
         let types = json!([{"name": "id", "type": "string"}, {"name": "of", "type": "string"}, {"name": "at", "type": "string"}]);
         resource["schema"] = json!({"columns": types});
         resource
@@ -132,7 +139,15 @@ async fn run(api: &Api, lake: &TempDir, resources: &[Value], overrides: &Overrid
         "resources": resources.iter().map(with_schema).collect::<Vec<_>>(),
         "destination": {"url": lake.path()},
     });
-    run_plan(plan_with(&config.to_string(), overrides)).await
+    plan_with(&config.to_string(), overrides)
+}
+
+fn plan(api: &Api, lake: &TempDir, resources: &[Value]) -> Plan {
+    plan_of(api, lake, resources, &Overrides::default())
+}
+
+async fn run(api: &Api, lake: &TempDir, resources: &[Value], overrides: &Overrides) -> Outcome {
+    run_plan(plan_of(api, lake, resources, overrides)).await
 }
 
 async fn well(api: &Api, lake: &TempDir, resources: &[Value]) -> Outcome {
@@ -310,14 +325,79 @@ async fn each_list_of_a_child_has_a_cursor_and_a_new_parent_is_read_from_the_beg
     assert_eq!(ids(&lake, "children"), ["11", "12", "21", "31"]);
     assert_eq!((of(&outcome, "children").rows_written, of(&outcome, "children").rows_filtered), (2, 2));
     assert_eq!(of(&outcome, "children").cursor, Some(json!(50)));
-    // One that is gone is forgotten, and is new when it comes again.
-    let gone = api.parents.lock().unwrap().remove(1);
-    api.add_child(32, 3, 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_parent_that_comes_again_is_new_to_a_merge_and_known_to_an_append() {
+    for (disposition, expected) in [("append", "/parents/2/children?from=50"), ("merge", "/parents/2/children?from=0")]
+    {
+        let (api, lake) = (Api::start().await, TempDir::new().unwrap());
+        let mut every_parent = parents();
+        every_parent["endpoint"] = json!("parents");
+        every_parent["write_disposition"] = json!("replace");
+        let mut children = moving_children();
+        (children["write_disposition"], children["primary_key"]) = (json!(disposition), json!("id"));
+        let resources = [every_parent, children];
+        well(&api, &lake, &resources).await;
+        let gone = api.parents.lock().unwrap().remove(1);
+        api.add_child(12, 1, 9);
+        well(&api, &lake, &resources).await;
+        api.parents.lock().unwrap().push(gone);
+        api.asked();
+        well(&api, &lake, &resources).await;
+        assert_eq!(api.asked()[2], expected);
+        assert_eq!(ids(&lake, "children"), ["11", "12", "21"]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_parent_that_is_listed_twice_has_its_children_once() {
+    let (api, lake) = (Api::start().await, TempDir::new().unwrap());
+    api.add_parent(1, 30);
+    well(&api, &lake, &[parents(), children()]).await;
+    assert_eq!(ids(&lake, "children"), ["11", "21"]);
+    assert_eq!(count(&api.asked(), "/parents/"), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn children_of_a_parent_that_went_on_from_a_checkpoint_are_those_of_all_its_new_records() {
+    let (api, lake) = (Api::start().await, TempDir::new().unwrap());
+    let mut by_pages = parents();
+    by_pages["endpoint"]["paginator"] = json!({"type": "offset", "limit": 1, "total_path": null});
+    by_pages["checkpoint_interval"] = json!("0s");
+    let resources = [by_pages, children()];
     well(&api, &lake, &resources).await;
-    api.parents.lock().unwrap().push(gone);
-    api.asked();
-    well(&api, &lake, &resources).await;
-    assert_eq!(api.asked()[2], "/parents/2/children?from=0");
+    (3..=6).for_each(|id| api.add_parent(id, id * 10));
+    (3..=6).for_each(|id| api.add_child(id * 10 + 1, id, 1));
+    let dies = TestEnvironment::new().with_fault(FaultPoint::PageFetched, 4);
+    restlake::run::run(plan(&api, &lake, &resources), dies.environment(), Arc::new(Silent)).await;
+    let outcome =
+        restlake::run::run(plan(&api, &lake, &resources), TestEnvironment::new().environment(), Arc::new(Silent)).await;
+    assert!(outcome.kinds.is_empty(), "{outcome:#?}");
+    let warnings = &of(&outcome, "parents").warnings;
+    assert!(warnings.iter().any(|warning| warning.contains("went on behind page")), "{warnings:?}");
+    assert_eq!(ids(&lake, "parents"), ["1", "2", "3", "4", "5", "6"]);
+    assert_eq!(ids(&lake, "children"), ["11", "21", "31", "41", "51", "61"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_a_parent_without_columns_brought_nothing_for_a_reason_its_children_are_not_taken_for_gone() {
+    let (api, lake) = (Api::start().await, TempDir::new().unwrap());
+    let mut every_parent = parents();
+    every_parent["endpoint"] = json!({
+        "path": "parents", "response_actions": [{"status_code": 404, "action": "ignore"}],
+    });
+    every_parent["name"] = json!("parents");
+    let mut children = children();
+    (children["write_disposition"], children["primary_key"]) = (json!("merge"), json!("id"));
+    children["on_missing"] = json!("delete");
+    let alone = Overrides { resources: vec!["children".to_owned()], ..Overrides::default() };
+    run(&api, &lake, &[every_parent.clone(), children.clone()], &alone).await;
+    assert_eq!(ids(&lake, "children"), ["11", "21"]);
+    every_parent["endpoint"]["path"] = json!("nowhere/at/all");
+    every_parent["schema"] = json!(null);
+    well(&api, &lake, &[every_parent, children]).await;
+    assert_eq!(ids(&lake, "children"), ["11", "21"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -27,7 +27,7 @@ use crate::support::{
 
 /// A clock that stands at a moment.
 #[derive(Debug)]
-struct At(DateTime<Utc>);
+pub(crate) struct At(DateTime<Utc>);
 
 #[async_trait]
 impl Clock for At {
@@ -44,24 +44,27 @@ impl Clock for At {
     }
 }
 
-fn at(now: &str) -> Environment {
+pub(crate) fn at(now: &str) -> Environment {
     Environment { clock: Arc::new(At(now.parse().unwrap())), ..Environment::real() }
 }
 
 /// An API whose records can change between runs; it looks at its parameters only where a test wants it to.
-struct Api {
-    server: Server,
+pub(crate) struct Api {
+    pub(crate) server: Server,
     rows: Arc<Mutex<Vec<Value>>>,
 }
 
 impl Api {
     /// Serves records from `since` on and before `until`, by `offset` and `limit`.
-    async fn start(rows: Vec<Value>) -> Self {
+    pub(crate) async fn start(rows: Vec<Value>) -> Self {
         Self::answering(rows, |_| None).await
     }
 
     /// `answer` goes before the list.
-    async fn answering(rows: Vec<Value>, answer: impl Fn(&Received) -> Option<Reply> + Send + Sync + 'static) -> Self {
+    pub(crate) async fn answering(
+        rows: Vec<Value>,
+        answer: impl Fn(&Received) -> Option<Reply> + Send + Sync + 'static,
+    ) -> Self {
         let rows = Arc::new(Mutex::new(rows));
         let shared = Arc::clone(&rows);
         let server = Server::start(move |request| {
@@ -82,26 +85,26 @@ impl Api {
         Self { server, rows }
     }
 
-    fn set(&self, rows: Vec<Value>) {
+    pub(crate) fn set(&self, rows: Vec<Value>) {
         *self.rows.lock().unwrap() = rows;
     }
 
-    fn add(&self, rows: impl IntoIterator<Item = Value>) {
+    pub(crate) fn add(&self, rows: impl IntoIterator<Item = Value>) {
         self.rows.lock().unwrap().extend(rows);
     }
 
     /// What was asked for since so many requests.
-    fn targets_since(&self, before: usize) -> Vec<String> {
+    pub(crate) fn targets_since(&self, before: usize) -> Vec<String> {
         self.server.targets()[before..].to_vec()
     }
 }
 
-fn row(id: u64, at: &str) -> Value {
+pub(crate) fn row(id: u64, at: &str) -> Value {
     json!({"id": id, "at": at, "name": format!("n{id}")})
 }
 
 /// A resource `items` with this cursor; `change` has the last word on the config.
-fn config(api: &Api, lake: &TempDir, incremental: &Value, change: impl FnOnce(&mut Value)) -> String {
+pub(crate) fn config(api: &Api, lake: &TempDir, incremental: &Value, change: impl FnOnce(&mut Value)) -> String {
     let mut config = json!({
         "name": "p",
         "client": {"base_url": api.server.url(), "paginator": {"type": "single_page"}},
@@ -118,15 +121,15 @@ fn config(api: &Api, lake: &TempDir, incremental: &Value, change: impl FnOnce(&m
     config.to_string()
 }
 
-fn plan(config: &str) -> Plan {
+pub(crate) fn plan(config: &str) -> Plan {
     plan_with(config, &Overrides::default())
 }
 
-async fn run_at(plan: Plan, now: &str) -> Outcome {
+pub(crate) async fn run_at(plan: Plan, now: &str) -> Outcome {
     run(plan, at(now), Arc::new(Silent)).await
 }
 
-async fn run_now(config: &str) -> ResourceSummary {
+pub(crate) async fn run_now(config: &str) -> ResourceSummary {
     only(run_at(plan(config), "2026-02-01T00:00:00Z").await)
 }
 
@@ -135,7 +138,7 @@ fn ids(lake: &TempDir) -> Vec<String> {
     rows.into_iter().map(|mut row| row.remove(0).unwrap()).collect()
 }
 
-fn numbers(summary: &ResourceSummary) -> [u64; 3] {
+pub(crate) fn numbers(summary: &ResourceSummary) -> [u64; 3] {
     assert_eq!(
         summary.rows_fetched,
         summary.rows_written
@@ -319,7 +322,10 @@ async fn a_cursor_of_another_field_is_not_taken_for_this_one() {
     run_now(&config(&api, &lake, &json!({"cursor_path": "at"}), |_| {})).await;
     let other = config(&api, &lake, &json!({"cursor_path": "id", "initial_value": 0, "start_param": "after"}), |_| {});
     let summary = run_now(&other).await;
-    assert_eq!(summary.warnings, ["starts at the initial value: the table's cursor is one of `at`, and not of `id`"]);
+    assert_eq!(
+        summary.warnings,
+        ["starts at the initial value: the table's cursor is one of `at` by max, and not of `id` by max"]
+    );
     assert_eq!((summary.cursor, api.server.targets()[1].as_str()), (Some(json!(1)), "/items?after=0"));
 }
 
@@ -417,18 +423,18 @@ async fn the_newest_of_all_pages_counts_whatever_their_order() {
 }
 
 /// Days of January 2026, one row a day.
-fn days(from: u64, to: u64) -> Vec<Value> {
+pub(crate) fn days(from: u64, to: u64) -> Vec<Value> {
     (from..=to).map(|day| row(day, &format!("2026-01-{day:02}T12:00:00Z"))).collect()
 }
 
-fn windowed(step: &str) -> Value {
+pub(crate) fn windowed(step: &str) -> Value {
     json!({
         "cursor_path": "at", "initial_value": "2026-01-01T00:00:00Z", "start_param": "since", "end_param": "until",
         "window": {"step": step},
     })
 }
 
-fn windows_asked(targets: &[String]) -> Vec<String> {
+pub(crate) fn windows_asked(targets: &[String]) -> Vec<String> {
     let day = |text: &str| text.split("2026-").nth(1).map_or(String::new(), |rest| rest[..5].to_owned());
     let mut windows: Vec<_> = targets
         .iter()

@@ -10,6 +10,7 @@ mod auth;
 mod cli;
 mod config_errors;
 mod dependents;
+mod edges;
 mod export;
 mod families;
 mod faulty_store;

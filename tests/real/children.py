@@ -34,6 +34,7 @@ def check_dlt_children(lab):
         pair.compare("posts", dlt_api.POSTS)
         pair.compare("details", dlt_api.POSTS)
         pair.compare("comments", dlt_api.comment_count())
+        pair.compare("replies", dlt_api.reply_count())
 
 
 def children(url):
@@ -51,6 +52,11 @@ def children(url):
                 },
                 "include_from_parent": ["title"],
             },
+            {
+                "name": "replies",
+                "endpoint": "comments/{resources.comments.id}/replies",
+                "include_from_parent": ["id", "text"],
+            },
         ],
     }
 
@@ -66,3 +72,41 @@ def check_dlt_actions(lab):
         pair.compare("comments", dlt_api.comment_count() - len(dlt_api.comments(dlt_api.GONE)))
         (summary,) = [resource for resource in outcome.document["resources"] if resource["name"] == "comments"]
         assert summary["warnings"], f"the answer that was ignored is not told: {summary}"
+
+
+def check_dlt_steps(lab):
+    """Steps as Python functions in the one, as jq programs in the other; children follow the records that they leave."""
+    with dlt_api.serving() as api:
+        pair = peer.Pair(lab.directory, "steps", with_steps(api.url, lambda post: post["id"] > 2, shouted, words))
+        pair.run_dlt()
+        pair.config = with_steps(api.url, ".id > 2", ".title |= ascii_upcase", "{id, word: (.text | split(\" \")[])}")
+        pair.run_restlake()
+        pair.compare("posts", dlt_api.POSTS - 2)
+        pair.compare("words", 3 * sum(len(dlt_api.comments(number)) for number in range(3, dlt_api.POSTS + 1)))
+
+
+def shouted(post):
+    return {**post, "title": post["title"].upper()}
+
+
+def words(comment):
+    return [{"id": comment["id"], "word": word} for word in comment["text"].split(" ")]
+
+
+def with_steps(url, is_wanted, change, spread):
+    return {
+        "client": {"base_url": url, "paginator": "single_page"},
+        "resource_defaults": {"write_disposition": "replace"},
+        "resources": [
+            {
+                "name": "posts",
+                "endpoint": {"path": "posts", "data_selector": "data"},
+                "processing_steps": [{"filter": is_wanted}, {"map": change}],
+            },
+            {
+                "name": "words",
+                "endpoint": "posts/{resources.posts.id}/comments",
+                "processing_steps": [{"yield_map": spread}],
+            },
+        ],
+    }

@@ -39,6 +39,14 @@ def comment_count():
     return sum(len(comments(number)) for number in range(1, POSTS + 1))
 
 
+def replies(comment):
+    return [{"id": comment * 10 + place, "of": comment} for place in range(comment % 2)]
+
+
+def reply_count():
+    return sum(len(replies(comment["id"])) for number in range(1, POSTS + 1) for comment in comments(number))
+
+
 def event(number):
     return {"id": number, "at": f"2024-03-{number:02}T12:00:00Z", "kind": "created"}
 
@@ -115,6 +123,12 @@ class Api(http.server.BaseHTTPRequestHandler):
             self.link = f'<{target}>; rel="next", <{target}>; rel="last"'
         return rows
 
+    def answer_token(self, params, body):
+        """A list whose next cursor stands in a header."""
+        rows, rest = self.slice(params.get("after"), params)
+        self.cursor = f"{rest}" if rest else None
+        return rows
+
     def answer_settings(self, params, body):
         return {"id": 1, "theme": "dark", "retention_days": 30}
 
@@ -124,6 +138,9 @@ class Api(http.server.BaseHTTPRequestHandler):
         if below == "comments":
             return None if int(number) == GONE and self.server.has_gone else comments(int(number))
         return {**post(int(number)), "body": f"All of {number}"}
+
+    def answer_comments(self, params, body, number, below):
+        return replies(int(number)) if below == "replies" else None
 
     def answer_events(self, params, body):
         """Those at or after `since`; one more each time that the test says so."""
@@ -143,6 +160,9 @@ class Api(http.server.BaseHTTPRequestHandler):
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(content)))
+        if getattr(self, "cursor", None):
+            self.send_header("X-Next-Cursor", self.cursor)
+            self.cursor = None
         if getattr(self, "link", None):
             self.send_header("Link", self.link)
             self.link = None

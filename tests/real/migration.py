@@ -14,7 +14,7 @@ def check_dlt_lists(lab):
         theirs = api.asked
         api.asked = []
         pair.run_restlake()
-        for table in ("by_offset", "by_page", "by_link", "by_cursor", "header"):
+        for table in ("by_offset", "by_page", "by_link", "by_cursor", "header", "by_token"):
             pair.compare(table, dlt_api.ITEMS)
         pair.compare("settings", 1)
         pair.compare("one_post", 1)
@@ -60,6 +60,13 @@ def lists(url):
                     "paginator": {"type": "cursor", "cursor_path": "paging.cursor", "cursor_param": "after"},
                 },
             },
+            {
+                "name": "by_token",
+                "endpoint": {
+                    "path": "token",
+                    "paginator": {"type": "header_cursor", "cursor_key": "X-Next-Cursor", "cursor_param": "after"},
+                },
+            },
             # An endpoint as a text, with what the defaults say of the rest: found out.
             "header",
             {"name": "settings", "endpoint": {"path": "settings", "paginator": "single_page"}},
@@ -71,7 +78,7 @@ def lists(url):
 def check_requests(theirs, ours):
     """The same requests, list by list; Python writes `False` where restlake writes `false`. Where a page tells how many there
     are, restlake asks for several at once: their order says nothing."""
-    for path in ("offset", "page", "link", "cursor", "header", "settings", "posts"):
+    for path in ("offset", "page", "link", "cursor", "token", "header", "settings", "posts"):
         asked, expected = ([entry for entry in all_ if entry[0] == path] for all_ in (ours, theirs))
         found, wanted = (sorted(([params, body] for _, params, body, _ in entries), key=repr) for entries in (asked, expected))
         for params, _ in wanted:

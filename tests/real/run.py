@@ -47,6 +47,7 @@ def parts():
         "dlt-post": children.check_dlt_post,
         "dlt-children": children.check_dlt_children,
         "dlt-actions": children.check_dlt_actions,
+        "dlt-steps": children.check_dlt_steps,
         "dlt-incremental": migration.check_dlt_incremental,
         "import-dlt": migration.check_import_dlt,
         "spark": spark.check_spark,

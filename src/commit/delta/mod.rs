@@ -383,6 +383,10 @@ impl TableFormat for DeltaTable {
         Ok(self.check_not_plain().await?)
     }
 
+    fn keeps_removed(&self) -> bool {
+        true
+    }
+
     async fn check_shape(&self, base: Version, schema: &TableSchema, partition_by: &[String]) -> Result<()> {
         let base = self.base(base).await?;
         let (_, columns) = self.layout(&base, schema, partition_by)?;

@@ -7,7 +7,7 @@ use crate::config::quantity;
 
 pub static INCREMENTAL: Table = table("incremental", "Loads only what is new since the run before.", FIELDS);
 
-/// The same in the place of a parameter's value, without what concerns the end.
+/// The same in the place of a parameter's value, without what names other parameters.
 pub static INCREMENTAL_PARAM: Table =
     table("incremental_param", "A parameter whose value is where this run begins.", PARAM_FIELDS);
 
@@ -60,14 +60,17 @@ const TRANSFORM: Field = later("transform", "what `convert` says");
 
 const EDGE: Shape = Shape::Choice(&[word("closed"), word("open")]);
 
+const END_VALUE: Field = field(
+    "end_value",
+    Shape::Scalar,
+    "Where each run ends. Without a `window`, each one begins at the initial value then, whatever was loaded before.",
+);
+const RANGE_END: Field = field("range_end", EDGE, "Whether records at the end value belong to the range.").or("open");
+
 const FIELDS: &[Field] = &[
     CURSOR_PATH,
     INITIAL_VALUE,
-    field(
-        "end_value",
-        Shape::Scalar,
-        "Where each run ends. Without a `window`, each one begins at the initial value then, whatever was loaded before.",
-    ),
+    END_VALUE,
     field("start_param", Shape::Text, "The query parameter that says where a run begins."),
     field("end_param", Shape::Text, "The query parameter that says where it ends."),
     LAST_VALUE_FUNC,
@@ -75,7 +78,7 @@ const FIELDS: &[Field] = &[
     ROW_ORDER,
     ON_MISSING,
     RANGE_START,
-    field("range_end", EDGE, "Whether records at the end value belong to the range.").or("open"),
+    RANGE_END,
     PRIMARY_KEY,
     CONVERT,
     field("window", Shape::Object(&WINDOW), "Cuts what is to be read into slices, each a commit of its own."),
@@ -86,11 +89,13 @@ const FIELDS: &[Field] = &[
 const PARAM_FIELDS: &[Field] = &[
     CURSOR_PATH,
     INITIAL_VALUE,
+    END_VALUE,
     LAST_VALUE_FUNC,
     LAG,
     ROW_ORDER,
     ON_MISSING,
     RANGE_START,
+    RANGE_END,
     PRIMARY_KEY,
     CONVERT,
     SCHEDULERS,

@@ -4,9 +4,10 @@
 //! Pages ──task──► queue, bounded by bytes ──► next()
 //! ```
 //!
-//! What comes out is what [`Pages`] would have handed on; an error waits for its turn like a page.
+//! What comes out is what [`Pages`] would have handed on; an error waits for its turn like a page. Requests count once they are
+//! answered, whether anybody takes their pages or not.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use tokio::{
@@ -27,7 +28,7 @@ const MOST_PERMITS: u32 = 1 << 29;
 struct Step {
     page: Option<Result<Page, FetchError>>,
     position: Position,
-    counters: FetchCounters,
+    pages: u64,
     warnings: Vec<String>,
     shortfall: Option<String>,
     /// Its part of the bytes that may wait.
@@ -38,7 +39,9 @@ struct Step {
 pub struct PagesAhead {
     steps: UnboundedReceiver<Step>,
     position: Position,
-    counters: FetchCounters,
+    /// Pages handed on.
+    pages: u64,
+    counters: Arc<Mutex<FetchCounters>>,
     warnings: Vec<String>,
     shortfall: Option<String>,
     _task: JoinSet<()>,
@@ -49,26 +52,32 @@ impl PagesAhead {
     /// used within a tokio runtime.
     pub fn new(pages: Box<dyn PageSource>, memory: u64) -> Self {
         let (sender, steps) = unbounded_channel();
-        let (position, counters) = (pages.position(), pages.counters());
+        let (position, counters) = (pages.position(), Arc::new(Mutex::new(pages.counters())));
         let mut task = JoinSet::new();
-        task.spawn(run(pages, memory, sender));
-        Self { steps, position, counters, warnings: Vec::new(), shortfall: None, _task: task }
+        task.spawn(run(pages, memory, sender, Arc::clone(&counters)));
+        Self { steps, position, pages: 0, counters, warnings: Vec::new(), shortfall: None, _task: task }
     }
 }
 
-async fn run(mut pages: Box<dyn PageSource>, memory: u64, steps: UnboundedSender<Step>) {
+async fn run(
+    mut pages: Box<dyn PageSource>,
+    memory: u64,
+    steps: UnboundedSender<Step>,
+    counters: Arc<Mutex<FetchCounters>>,
+) {
     let most = u32::try_from(memory / 1024).unwrap_or(u32::MAX).clamp(1, MOST_PERMITS);
     let room = Arc::new(Semaphore::new(most as usize));
     loop {
         let page = pages.next().await;
+        *counters.lock().unwrap_or_else(PoisonError::into_inner) = pages.counters();
         let bytes = page.as_ref().and_then(|page| page.as_ref().ok()).map_or(0, |page| page.document.memory());
         // A page larger than all the room waits until it is alone.
         let kib = u32::try_from(bytes / 1024).unwrap_or(u32::MAX).min(most);
         let held = Arc::clone(&room).acquire_many_owned(kib).await.ok();
         let is_over = page.is_none();
-        let (position, counters, warnings) = (pages.position(), pages.counters(), pages.warnings().to_vec());
+        let (position, count, warnings) = (pages.position(), pages.counters().pages, pages.warnings().to_vec());
         let shortfall = pages.shortfall().map(str::to_owned);
-        let sent = steps.send(Step { page, position, counters, warnings, shortfall, _held: held });
+        let sent = steps.send(Step { page, position, pages: count, warnings, shortfall, _held: held });
         if is_over || sent.is_err() {
             return;
         }
@@ -79,7 +88,7 @@ async fn run(mut pages: Box<dyn PageSource>, memory: u64, steps: UnboundedSender
 impl PageSource for PagesAhead {
     async fn next(&mut self) -> Option<Result<Page, FetchError>> {
         let step = self.steps.recv().await?;
-        (self.position, self.counters) = (step.position, step.counters);
+        (self.position, self.pages) = (step.position, step.pages);
         (self.warnings, self.shortfall) = (step.warnings, step.shortfall);
         step.page
     }
@@ -89,7 +98,8 @@ impl PageSource for PagesAhead {
     }
 
     fn counters(&self) -> FetchCounters {
-        self.counters
+        let counters = *self.counters.lock().unwrap_or_else(PoisonError::into_inner);
+        FetchCounters { pages: self.pages, ..counters }
     }
 
     fn warnings(&self) -> &[String] {
@@ -98,5 +108,66 @@ impl PageSource for PagesAhead {
 
     fn shortfall(&self) -> Option<&str> {
         self.shortfall.as_deref()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{fetch::paginate, json::Document};
+
+    /// So many empty pages, a request each.
+    struct Empty {
+        asked: u64,
+        most: u64,
+    }
+
+    #[async_trait]
+    impl PageSource for Empty {
+        async fn next(&mut self) -> Option<Result<Page, FetchError>> {
+            if self.asked == self.most {
+                return None;
+            }
+            self.asked += 1;
+            let document = Arc::new(Document::parse(b"[]".to_vec()).unwrap());
+            let records = Some(document.root().index());
+            Some(Ok(Page {
+                number: self.asked,
+                list: 0,
+                document,
+                records,
+                count: 0,
+                filtered: 0,
+                duplicates: 0,
+                numbers: None,
+            }))
+        }
+
+        fn position(&self) -> Position {
+            Position::start(paginate::from_plan(&crate::plan::PaginatorPlan::SinglePage).start())
+        }
+
+        fn counters(&self) -> FetchCounters {
+            FetchCounters { requests: self.asked, pages: self.asked, ..FetchCounters::default() }
+        }
+
+        fn warnings(&self) -> &[String] {
+            &[]
+        }
+
+        fn shortfall(&self) -> Option<&str> {
+            None
+        }
+    }
+
+    #[tokio::test]
+    async fn requests_count_before_anybody_takes_their_pages_and_pages_once_they_are_taken() {
+        let mut ahead = PagesAhead::new(Box::new(Empty { asked: 0, most: 3 }), 1 << 20);
+        while ahead.counters().requests < 3 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(ahead.counters().pages, 0);
+        ahead.next().await.unwrap().unwrap();
+        assert_eq!((ahead.counters().requests, ahead.counters().pages), (3, 1));
     }
 }

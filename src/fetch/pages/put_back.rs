@@ -12,13 +12,15 @@ pub struct PutBack {
     taken: VecDeque<(Page, Position)>,
     /// Behind the page that was handed on last.
     position: Position,
+    /// What came in the place of the page behind those that were taken.
+    failed: Option<FetchError>,
     rest: Box<dyn PageSource>,
 }
 
 impl PutBack {
     /// Over a source of which no page has been taken.
     pub fn new(rest: Box<dyn PageSource>) -> Self {
-        Self { taken: VecDeque::new(), position: rest.position(), rest }
+        Self { taken: VecDeque::new(), position: rest.position(), failed: None, rest }
     }
 
     /// The next page that was not taken yet, which stays to be handed on.
@@ -29,6 +31,23 @@ impl PutBack {
                 self.taken.back().map(|(page, _)| Ok(page))
             }
             Err(error) => Some(Err(error)),
+        }
+    }
+
+    /// As [`take`](Self::take); an error comes when its turn does.
+    pub async fn peek(&mut self) -> Option<&Page> {
+        if self.failed.is_some() {
+            return None;
+        }
+        match self.rest.next().await? {
+            Ok(page) => {
+                self.taken.push_back((page, self.rest.position()));
+                self.taken.back().map(|(page, _)| page)
+            }
+            Err(error) => {
+                self.failed = Some(error);
+                None
+            }
         }
     }
 
@@ -44,6 +63,9 @@ impl PageSource for PutBack {
         if let Some((page, position)) = self.taken.pop_front() {
             self.position = position;
             return Some(Ok(page));
+        }
+        if let Some(error) = self.failed.take() {
+            return Some(Err(error));
         }
         let next = self.rest.next().await;
         self.position = self.rest.position();

@@ -72,6 +72,10 @@ async fn leaving(
     attempt: &AttemptRecord,
     objects: &[StoredObject],
 ) -> BTreeSet<String> {
+    // Those of a Delta table stay until its log forgets them.
+    if table.keeps_removed() {
+        return BTreeSet::new();
+    }
     // A commit that cannot be read is the audit's to tell.
     let Some(commit) = table.commit_at(attempt.version).await.unwrap_or_default() else { return BTreeSet::new() };
     let mut leaving: BTreeSet<String> = commit.removes.into_iter().collect();

@@ -4,6 +4,7 @@ use super::{
     Overrides,
     columns::Columns,
     disposition::{self, Disposition},
+    merge,
 };
 use crate::{
     config::{
@@ -52,7 +53,7 @@ impl Incremental<'_> {
         let mut plan = self.read(&section, findings)?;
         check_values(&section, &plan, findings);
         self.check_disposition(&section, &plan, findings);
-        check_window(&section, &plan, self.disposition, request, findings);
+        check_window(&section, &plan, self.disposition, self.splits_merge_key(&plan), request, findings);
         self.take_interval(&mut plan, findings);
         check_places(&section, &plan, request, findings);
         if self.disposition.written == WriteDisposition::Replace {
@@ -164,7 +165,7 @@ impl Incremental<'_> {
         }
         let gone = match &self.merge.strategy {
             _ if !self.disposition.merges() => return,
-            _ if self.deletes_missing() => "`on_missing: delete`",
+            _ if merge::deletes_missing(self.resource, self.disposition) => "`on_missing: delete`",
             MergeStrategy::Scd2(_) if !disposition::is_named(self.resource, "merge_key") => {
                 "`scd2` without a `merge_key`"
             }
@@ -175,9 +176,19 @@ impl Incremental<'_> {
         findings.error(section.place(), message, Some("leave one of them out".to_owned()));
     }
 
-    fn deletes_missing(&self) -> bool {
-        let places = [&self.disposition.options, self.resource];
-        places.iter().any(|section| section.text("on_missing").is_some_and(|word| word.value == "delete"))
+    /// Whether rows go for those that another slice has of their `merge_key`: not where the cursor is the key.
+    fn splits_merge_key(&self, plan: &IncrementalPlan) -> bool {
+        let by_key = matches!(self.disposition.strategy, MergeStrategy::DeleteInsert | MergeStrategy::Scd2(_));
+        let names = self.resource.texts("merge_key");
+        let at =
+            |name: &Located<String>| match self.columns.find_if_there(name, &mut Findings::new(Vec::new(), Vec::new()))
+            {
+                Some(index) => selector(self.columns.get(index)?),
+                None => name.value.parse().ok(),
+            };
+        let is_cursor = |name| at(name).is_some_and(|at: Selector| at.to_string() == plan.cursor_path.to_string());
+        let is_by_cursor = !names.is_empty() && names.iter().all(is_cursor);
+        self.disposition.merges() && by_key && disposition::is_named(self.resource, "merge_key") && !is_by_cursor
     }
 
     /// `--start` and `--end` in place of what the config has.
@@ -321,15 +332,20 @@ fn convert(section: &Section<'_>, findings: &mut Findings) -> Option<Convert> {
 
 /// Where a column stands in the record; `None` if it is no field of it.
 fn selector(column: &Column) -> Option<Selector> {
-    let is_plain = |key: &String| !key.is_empty() && !key.contains(['.', '[', ']', '*', '$', '\'']);
     match &column.source {
-        Source::Path(keys) if keys.iter().all(is_plain) => keys.join(".").parse().ok(),
-        Source::Path(keys) => {
-            let quoted = |key: &String| if key.contains('\'') { format!("[\"{key}\"]") } else { format!("['{key}']") };
-            format!("${}", keys.iter().map(quoted).collect::<String>()).parse().ok()
-        }
-        Source::Evolved(_) | Source::Record | Source::Load(_) => None,
+        Source::Path(keys) => selector_of(keys),
+        Source::Evolved(key) => selector_of(std::slice::from_ref(key)),
+        Source::Record | Source::Load(_) => None,
     }
+}
+
+fn selector_of(keys: &[String]) -> Option<Selector> {
+    let is_plain = |key: &String| !key.is_empty() && !key.contains(['.', '[', ']', '*', '$', '\'']);
+    if keys.iter().all(is_plain) {
+        return keys.join(".").parse().ok();
+    }
+    let quoted = |key: &String| if key.contains('\'') { format!("[\"{key}\"]") } else { format!("['{key}']") };
+    format!("${}", keys.iter().map(quoted).collect::<String>()).parse().ok()
 }
 
 /// Ends in their order, and steps that are steps of such values.
@@ -383,6 +399,7 @@ fn check_window(
     section: &Section<'_>,
     plan: &IncrementalPlan,
     disposition: &Disposition<'_>,
+    splits_merge_key: bool,
     request: &RequestPlan,
     findings: &mut Findings,
 ) {
@@ -398,6 +415,10 @@ fn check_window(
     let has_ends =
         sends(&[IncrementalValue::StartValue, IncrementalValue::LastValue]) && sends(&[IncrementalValue::EndValue]);
     let is_number = plan.initial_value.as_ref().is_some_and(CursorValue::is_number);
+    let is_none = |step: &Step| match step {
+        Step::Plain(number) => *number == 0.0,
+        Step::Time(time) => time.is_zero(),
+    };
     let wrong = [
         (plan.initial_value.is_none(), "it needs an `initial_value`"),
         (!has_ends, "the API has to be told both ends: set `start_param` and `end_param`, or the places of both"),
@@ -407,9 +428,14 @@ fn check_window(
             plan.range_start == RangeEdge::Open || plan.range_end == RangeEdge::Closed,
             "slices meet at one value, which belongs to the later one: leave `range_start` and `range_end` out",
         ),
+        (is_none(&window.step), "its slices are not to be empty"),
         (
             disposition.written == WriteDisposition::Replace,
             "each slice would replace the one before: use `merge` or `append`",
+        ),
+        (
+            splits_merge_key,
+            "a slice would take the rows for gone that the one before has brought for the same `merge_key`",
         ),
     ];
     for (_, reason) in wrong.into_iter().filter(|(is_wrong, _)| *is_wrong) {

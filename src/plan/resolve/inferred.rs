@@ -94,7 +94,11 @@ pub fn open_rows(resource: &Section<'_>, context: &Context<'_>, findings: &mut F
     let parquet = destination::parquet(context.parquet, &Columns::new(&schema), &[], &mut Vec::new(), findings)?;
     Some(Rows {
         write_disposition: disposition.effective,
-        merge: MergePlan { strategy: disposition.strategy, ..MergePlan::default() },
+        merge: MergePlan {
+            delete_missing: disposition.merges() && merge::deletes_missing(resource, &disposition),
+            strategy: disposition.strategy,
+            ..MergePlan::default()
+        },
         primary_key: Vec::new(),
         dedup: false,
         dedup_sort: None,

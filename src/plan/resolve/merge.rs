@@ -54,6 +54,12 @@ pub struct Merge<'a> {
     pub primary_key: &'a [usize],
 }
 
+/// Whether rows that a run does not bring are to go, by what is written alone.
+pub fn deletes_missing(resource: &Section<'_>, disposition: &Disposition<'_>) -> bool {
+    let places = [&disposition.options, resource];
+    places.iter().any(|section| section.text("on_missing").is_some_and(|word| word.value == "delete"))
+}
+
 impl Merge<'_> {
     /// The plan, with the places of the columns that say when a version of a row holds, where there are such.
     pub fn resolve(

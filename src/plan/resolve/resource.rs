@@ -149,11 +149,20 @@ pub fn complete(
     context: &Context<'_>,
     findings: &mut Findings,
 ) -> Option<ResourcePlan> {
-    let rows = rows(resource, Some(columns), context, findings)?;
+    let mut rows = rows(resource, Some(columns), context, findings)?;
+    let mut incremental = open.incremental.clone();
+    if let Some(plan) = &mut incremental {
+        // What names records by its columns knows them now. The rest of it was found out, and told, before.
+        let (mut request, mut told) = (open.request.clone(), Findings::new(Vec::new(), Vec::new()));
+        let again = self::incremental(resource, context, &open.name, &mut request, &mut rows, &mut told);
+        if let Some(again) = again {
+            (plan.identity, plan.cursor_path) = (again.identity, again.cursor_path);
+        }
+    }
     Some(ResourcePlan {
         schema: rows.schema,
         inference: None,
-        write_disposition: rows.write_disposition,
+        incremental,
         merge: rows.merge,
         primary_key: rows.primary_key,
         dedup: rows.dedup,

@@ -1,8 +1,11 @@
 //! Delta tables under runs whose config has changed, and kept: the log remembers what plain Parquet's files would not.
 
-use restlake::{error::ErrorKind, run::Outcome};
+use std::sync::Arc;
+
+use restlake::{environment::FaultPoint, error::ErrorKind, report::Silent, run::Outcome};
 
 use super::*;
+use crate::support::environment::TestEnvironment;
 
 /// A Delta table `items` with this disposition.
 fn delta(disposition: &str) -> Kept {
@@ -314,4 +317,20 @@ async fn a_table_that_another_writer_has_optimized_is_whole_and_its_old_files_go
     assert_eq!(verified(&kept).await, []);
     kept.run(vec![json!({"id": 2, "status": "open", "created_at": "2026-11-22T10:00:00Z"})]).await;
     assert_eq!((verified(&kept).await, kept.verify(false).await.unwrap().rows), (vec![], 2));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_run_that_died_after_its_commit_removed_is_no_finding_where_the_log_keeps_it() {
+    let mut kept = delta("merge");
+    kept.resource["endpoint"] =
+        json!({"path": "items", "data_selector": "data", "incremental": {"cursor_path": "created_at"}});
+    kept.run(items(1, 4)).await;
+    let mut changed = items(1, 4);
+    changed[3]["created_at"] = json!("2025-04-03T04:05:06Z");
+    let server = Server::start(list_by_offset(changed, 50, true)).await;
+    let dies = TestEnvironment::new().with_fault(FaultPoint::AfterCommit, 1);
+    let plan = || kept.plan(server.url().as_str());
+    restlake::run::run(plan(), dies.environment(), Arc::new(Silent)).await;
+    let version = only(run_plan(plan()).await).table_version;
+    assert_eq!((version, verified(&kept).await), (2, vec![]));
 }

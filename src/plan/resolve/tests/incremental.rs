@@ -77,6 +77,7 @@ fn a_window_says_what_it_lacks() {
         (json!({"initial_value": 1, "end_value": 9}), "cannot be taken from `initial_value`, which is a number"),
         (json!({"last_value_func": "min"}), "its slices go upwards"),
         (json!({"range_start": "open"}), "slices meet at one value"),
+        (json!({"window": {"step": "0s"}}), "its slices are not to be empty"),
         (json!({"lag": 1}), "`lag` has no place beside a `window`"),
         (json!({"window": {"step": "1d", "lookback": "1d"}}), "`append` would add them again"),
     ] {
@@ -88,15 +89,29 @@ fn a_window_says_what_it_lacks() {
 }
 
 #[test]
+fn a_window_does_not_part_the_rows_of_a_merge_key_unless_that_is_the_cursor() {
+    let window = json!({"start_param": "a", "end_param": "b", "window": {"step": "1d"}});
+    let merged = |strategy: &str, key: &str| {
+        let disposition = json!({"disposition": "merge", "strategy": strategy});
+        [("/resources/0/write_disposition", disposition), ("/resources/0/merge_key", json!(key))]
+    };
+    for strategy in ["delete-insert", "scd2"] {
+        assert!(planned(window.clone(), &merged(strategy, "at")).window.is_some());
+        let found = wrong(window.clone(), &merged(strategy, "s"));
+        assert!(found.len() == 1 && found[0].contains("for the same `merge_key`"), "{found:?}");
+    }
+}
+
+#[test]
 fn an_endpoint_has_one_cursor() {
     let param = json!({"type": "incremental", "cursor_path": "at"});
     let found = wrong(json!({}), &[("/resources/0/endpoint/params/since", param.clone())]);
     assert!(found[0].contains("endpoint.params.since: an endpoint has one cursor"), "{found:?}");
     let two = [("/resources/0/endpoint/params", json!({"a": param, "b": param}))];
     assert!(problems(&with(&two))[0].contains("endpoint.params.b: an endpoint has one cursor"));
-    let with_end = json!({"type": "incremental", "cursor_path": "at", "end_value": "2026-01-01"});
+    let with_end = json!({"type": "incremental", "cursor_path": "at", "end_param": "until"});
     let found = problems(&with(&[("/resources/0/endpoint/params/a", with_end)]));
-    assert!(found[0].contains("unknown key `end_value`"), "{found:?}");
+    assert!(found[0].contains("unknown key `end_param`"), "{found:?}");
 }
 
 #[test]

@@ -278,10 +278,8 @@ fn request_cases(table: &str) -> Vec<(&'static str, Value, Value)> {
         "incremental" => [
             incremental_cases(),
             vec![
-                ("end_value", json!("2027-01-01"), Value::Null),
                 ("start_param", json!("a"), json!("b")),
                 ("end_param", json!("a"), json!("b")),
-                ("range_end", json!("closed"), Value::Null),
                 ("window", json!({"step": "1d"}), Value::Null),
             ],
         ]
@@ -322,11 +320,13 @@ fn incremental_cases() -> Vec<(&'static str, Value, Value)> {
     vec![
         ("cursor_path", json!("at"), json!("data.at")),
         ("initial_value", json!("2026-01-01"), json!("2026-01-02")),
+        ("end_value", json!("2027-01-01"), Value::Null),
         ("last_value_func", json!("min"), Value::Null),
         ("lag", json!(5), json!("1d")),
         ("row_order", json!("asc"), json!("desc")),
         ("on_cursor_value_missing", json!("include"), json!("exclude")),
         ("range_start", json!("open"), Value::Null),
+        ("range_end", json!("closed"), Value::Null),
         ("primary_key", json!("s"), json!([])),
         ("convert", json!("%Y"), json!("epoch_s")),
     ]
