@@ -292,6 +292,7 @@ def mine(token: str = dlt.secrets.value, limit=50):
             ("f'{N}-{True}'", Some(json!("5-True"))),
             (r"'\101\x42'", Some(json!("AB"))),
             (r"'\N{BULLET}'", None),
+            ("[0x10, 0o17, 0b1_0, -7, 1e3]", Some(json!([16, 15, 2, -7, 1000.0]))),
             ("12345678901234567890123", None),
             ("18446744073709551615", Some(json!(18446744073709551615_u64))),
             ("loop", None),

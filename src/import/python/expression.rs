@@ -165,7 +165,7 @@ impl<'t> Reader<'t> {
         let digits = digits.strip_prefix('+').unwrap_or(&digits);
         let number = match digits.trim_start_matches('-').bytes().all(|digit| digit.is_ascii_digit()) {
             true => digits.parse::<i64>().map(Number::from).or_else(|_| digits.parse::<u64>().map(Number::from)).ok(),
-            false => digits.parse::<f64>().ok().and_then(Number::from_f64),
+            false => in_other_base(digits).or_else(|| digits.parse::<f64>().ok().and_then(Number::from_f64)),
         };
         number.map_or_else(|| self.hole(node), |number| Found::Value(Value::Number(number)))
     }
@@ -298,6 +298,14 @@ impl<'t> Reader<'t> {
     pub(super) fn tell(&mut self, node: Node<'_>, path: &str, message: impl Into<String>) {
         self.notes.push(Note { line: Some(line_of(node)), path: path.to_owned(), message: message.into() });
     }
+}
+
+/// `0x10`, `0o17`, `0b101`.
+fn in_other_base(digits: &str) -> Option<Number> {
+    let digits = digits.to_ascii_lowercase();
+    let bases = [("0x", 16), ("0o", 8), ("0b", 2)];
+    let (digits, base) = bases.iter().find_map(|(prefix, base)| Some((digits.strip_prefix(prefix)?, *base)))?;
+    i64::from_str_radix(digits, base).ok().map(Number::from)
 }
 
 /// As Python writes a value into a text; `None` if it would write it otherwise than JSON does.
