@@ -55,6 +55,11 @@ pub enum Event<'a> {
         resource: &'a str,
         message: &'a str,
     },
+    /// Worth knowing, and nothing to mend.
+    Note {
+        resource: &'a str,
+        message: &'a str,
+    },
     ResourceFinished {
         summary: &'a ResourceSummary,
     },

@@ -52,7 +52,7 @@ fn hide(request: &mut RequestPlan, redactor: &Redactor) {
     request.base_url = redacted_url(&request.base_url, redactor);
     request.path = request.path.map_text(|text| redactor.text(text));
     for (name, value) in &mut request.params {
-        *value = hidden(name, value, redactor);
+        *value = hidden(&name.to_string(), value, redactor);
     }
     match &mut request.body {
         BodyPlan::None => {}
@@ -201,7 +201,9 @@ fn request(request: &RequestPlan) -> String {
 }
 
 fn header_names(request: &RequestPlan) -> String {
-    request.headers.iter().map(|(name, _)| name.to_string()).collect::<Vec<_>>().join(", ")
+    let own = request.headers.iter().map(|(name, _)| name.to_string());
+    let without = request.without_headers.iter().map(|name| format!("no {name}"));
+    own.chain(without).collect::<Vec<_>>().join(", ")
 }
 
 fn body(body: &BodyPlan) -> String {
@@ -236,7 +238,7 @@ fn pages(paginator: &PaginatorPlan, on_drift: OnDrift, max_pages: Option<u64>) -
         PaginatorPlan::HeaderCursor { cursor_key, cursor_param } => {
             format!("header_cursor in `{cursor_key}`, sent as `{cursor_param}`")
         }
-        PaginatorPlan::JsonLink { next_url_path } => format!("json_link at `{next_url_path}`"),
+        PaginatorPlan::JsonLink(plan) => format!("json_link at `{}`", plan.next_url_path),
         PaginatorPlan::HeaderLink { links_next_key, header } => {
             format!("header_link `{links_next_key}` in `{header}`")
         }
@@ -424,8 +426,8 @@ mod tests {
 
     fn resource() -> ResourcePlan {
         let params = vec![
-            ("archived".to_owned(), Template::literal("false")),
-            ("token".to_owned(), Template::literal("s3cret")),
+            (Template::literal("archived"), Template::literal("false")),
+            (Template::literal("token"), Template::literal("s3cret")),
         ];
         let field = |column, transform, key: &str| PartitionField { column, transform, key: key.into() };
         ResourcePlan {
@@ -501,7 +503,7 @@ mod tests {
     #[test]
     fn a_plan_in_words_says_what_is_asked_for_and_what_is_written() {
         let mut plan = plan();
-        plan.resources[0].request.params.push(("q".into(), Template::literal("hunter2")));
+        plan.resources[0].request.params.push((Template::literal("q"), Template::literal("hunter2")));
         insta::assert_snapshot!(answer(&plan, &Global::default()).result, @r"
         pipeline     test_management
         api          https://api.example.com/
@@ -593,7 +595,7 @@ mod tests {
         let mut resource = resource();
         resource.request.method = crate::plan::Method::Post;
         resource.request.path = template("posts/{id}/hunter2");
-        resource.request.params = vec![("of".into(), template("{id}"))];
+        resource.request.params = vec![(template("of"), template("{id}"))];
         resource.request.headers = vec![(template("X-A"), Secret::new(template("s3cret")))];
         resource.request.body = BodyPlan::Json(JsonTemplate::Object(vec![
             (template("id"), text("{id}")),

@@ -134,6 +134,10 @@ impl Check<'_> {
             Shape::Choice(words) => self.choice(value, words),
             Shape::Object(table) => self.object(value, table, &[]),
             Shape::Tagged(union) => self.tagged(value, union),
+            Shape::OneOrMany(item @ Shape::Scalar) => {
+                without_nulls(value);
+                self.items(value, item);
+            }
             Shape::List(item) | Shape::OneOrMany(item) => self.items(value, item),
             Shape::Map(item) => self.map(value, item),
             Shape::Keyed(item) => {
@@ -231,7 +235,9 @@ impl Check<'_> {
                 "" => format!("expected {}, found {}", grammar.what, shown(value)),
                 _ => format!("{}: {reason}", shown(value)),
             };
-            let help = match text.contains(['(', '<']) && !text.contains([')', '>']) {
+            // A path whose brackets are not closed is no more than that.
+            let is_cut = text.contains(['(', '<']) && !text.contains([')', '>', '[']);
+            let help = match is_cut {
                 // `{type: decimal(10,2)}` is YAML for two keys.
                 true => Some("between braces, a text with a comma in it needs quotes".to_owned()),
                 false => (!reason.is_empty()).then(|| format!("expected {}", grammar.what)),
@@ -342,6 +348,13 @@ impl Check<'_> {
     fn broken(&mut self, value: &mut Value, message: String, help: Option<String>) {
         self.findings.error(&value.place, message, help);
         value.kind = Kind::Broken;
+    }
+}
+
+/// What is null in a list of parameters is left out, as what is null beside them.
+fn without_nulls(value: &mut Value) {
+    if let Kind::List(items) = &mut value.kind {
+        items.retain(|item| !item.is_null());
     }
 }
 

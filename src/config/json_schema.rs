@@ -75,6 +75,12 @@ impl Builder {
             Shape::Object(table) => self.reference(table, None),
             Shape::Tagged(union) => self.union(union),
             Shape::List(item) => json!({"type": "array", "items": self.shape(item)}),
+            // Null among them is left out.
+            Shape::OneOrMany(item @ Shape::Scalar) => {
+                let item = self.shape(item);
+                let items = any_of(vec![item.clone(), json!({"type": "null"})]);
+                any_of(vec![item, json!({"type": "array", "items": items})])
+            }
             Shape::OneOrMany(item) => {
                 let item = self.shape(item);
                 any_of(vec![item.clone(), json!({"type": "array", "items": item})])

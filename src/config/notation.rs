@@ -81,6 +81,15 @@ fn form(text: &str, forms: &'static [Form], [open, close]: [char; 2]) -> Option<
     Some((form.word, number))
 }
 
+/// The `token` of RFC 9110, section 5.6.2: what names of headers and cookies are made of.
+pub fn is_token(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
+}
+
+pub fn header_name(text: &str) -> Result<(), (String, usize)> {
+    if is_token(text) { Ok(()) } else { Err((String::new(), 0)) }
+}
+
 /// The byte that a text of one ASCII character stands for; `\\t` is a tab.
 pub fn letter(text: &str) -> Option<u8> {
     match text.as_bytes() {

@@ -124,7 +124,7 @@ impl Client {
 
     /// Whether a request goes where credentials may be seen.
     pub(super) fn is_own(&self, request: &Request) -> bool {
-        request.url.origin() == self.origin || self.allowed_hosts.iter().any(|host| host.allows(&request.url))
+        self.sees_credentials(&request.url)
     }
 
     /// The connections for a request: a certificate is a credential too.
@@ -164,6 +164,14 @@ impl Transport for Client {
     fn without_credentials(&self, mut link: Url, scope: &Scope) -> Url {
         request::drop_credentials(&mut link, self.key_param(scope), &self.surroundings.redactor);
         link
+    }
+
+    fn sees_credentials(&self, url: &Url) -> bool {
+        url.origin() == self.origin || self.allowed_hosts.iter().any(|host| host.allows(url))
+    }
+
+    fn notice_once(&self, notice: String) {
+        self.notices.add_once(notice);
     }
 
     fn take_notices(&self) -> Vec<String> {

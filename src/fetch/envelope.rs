@@ -1,12 +1,13 @@
 //! Where a page's records are, when nobody said: dlt's search, less its traps.
 //!
 //! As dlt, it takes a list under a key that records usually stand under, else the first list there is, else the whole answer
-//! as one record. Unlike dlt, it looks at outer lists before inner ones, leaves lists beside the records (`meta`, `links`,
-//! `errors`) and lists of scalars alone, and does not take the `tags` of one record with an `id` for records.
+//! as one record. Unlike dlt, it looks at outer lists of objects before inner ones, whatever they are called, leaves lists
+//! beside the records (`meta`, `links`, `errors`) alone, takes a list of scalars only under a usual key where there are no
+//! objects, and does not take the `tags` of one record with an `id` for records.
 
 use crate::json::{Document, Kind, Node, Selector};
 
-use super::paginate::selector_of;
+use super::{paginate::selector_of, records::has_identity};
 
 /// Keys that a list of records usually stands under, the words of dlt.
 const USUAL: [&str; 11] =
@@ -64,8 +65,7 @@ pub(super) fn find(document: &Document) -> Envelope {
         return Envelope { selector: Selector::root(), others: Vec::new() };
     }
     let lists = lists(root);
-    let found = lists.iter().find(|list| list.is_usual()).or_else(|| unusual(root, &lists));
-    if let Some(found) = found {
+    if let Some(found) = likeliest(&lists, has_identity(root)) {
         return Envelope { selector: selector_of(&found.path), others: others(found, &lists) };
     }
     let nothing = root.fields().filter(|(_, value)| value.kind() == Kind::Null);
@@ -74,21 +74,22 @@ pub(super) fn find(document: &Document) -> Envelope {
     Envelope { selector, others: Vec::new() }
 }
 
-/// A list under a key of the API's own: not of one record, whose lists are its fields.
-fn unusual<'l, 'd>(root: Node<'d>, lists: &'l [List<'d>]) -> Option<&'l List<'d>> {
-    if ["id", "_id", "uuid"].iter().any(|key| root.get(key).is_some()) {
-        return None;
-    }
-    lists.iter().find(|list| list.holds_objects()).or_else(|| lists.iter().find(|list| list.is_empty()))
+/// `is_record`: the answer is one record, by all appearance. Lists under keys of the API's own are its fields then.
+fn likeliest<'l, 'd>(lists: &'l [List<'d>], is_record: bool) -> Option<&'l List<'d>> {
+    let of_objects = lists.iter().filter(|list| match list.is_usual() {
+        true => list.holds_objects() || list.is_empty(),
+        false => list.holds_objects() && !is_record,
+    });
+    let others = lists.iter().filter(|list| list.is_usual() || list.is_empty() && !is_record);
+    // Of those that lie equally deep, the first under a usual key; `min_by_key` takes the first of equals.
+    let place = |list: &&List<'_>| (list.path.len(), !list.is_usual());
+    of_objects.min_by_key(place).or_else(|| others.min_by_key(place))
 }
 
 fn others(found: &List<'_>, lists: &[List<'_>]) -> Vec<String> {
-    let is_rival = |list: &&List<'_>| {
-        list.path != found.path
-            && list.path.len() == found.path.len()
-            && list.is_usual() == found.is_usual()
-            && list.holds_objects()
-    };
+    let is_as_likely = |list: &List<'_>| list.path.len() == found.path.len() && list.is_usual() == found.is_usual();
+    let is_rival =
+        |list: &&List<'_>| list.path != found.path && list.holds_objects() && (is_as_likely(list) || list.is_usual());
     lists.iter().filter(is_rival).map(|list| selector_of(&list.path).to_string()).collect()
 }
 
@@ -143,6 +144,12 @@ mod tests {
             (r#"{"data":null}"#, "data"),
             (r#"{"tags":["a"],"rows":[{"id":1}]}"#, "rows"),
             (r#"{"tags":["a"],"people":[{"id":1}]}"#, "people"),
+            (r#"{"users":[{"id":1}],"filters":{"values":[{"x":1}]}}"#, "users"),
+            (r#"{"users":[{"id":1}],"columns":{"values":["a"]}}"#, "users"),
+            (r#"{"filters":[{"x":1}],"items":[]}"#, "items"),
+            (r#"{"messages":[],"result":{"items":[{"id":1}]}}"#, "result.items"),
+            (r#"{"users":[],"columns":{"values":["a"]}}"#, "users"),
+            (r#"{"messages":[],"data":["a"]}"#, "data"),
         ] {
             assert_eq!(found(text), selector, "{text}");
         }
@@ -162,5 +169,7 @@ mod tests {
         let text = r#"{"users":[{"id":1}],"groups":[{"id":1}],"tags":["x"],"a":{"b":[{"id":1}]}}"#;
         let envelope = find(&Document::parse(text.into()).unwrap());
         assert_eq!((envelope.selector.to_string().as_str(), envelope.others), ("users", vec!["groups".to_owned()]));
+        let text = r#"{"users":[{"id":1}],"filters":{"values":[{"x":1}]}}"#;
+        assert_eq!(find(&Document::parse(text.into()).unwrap()).others, ["filters.values"]);
     }
 }

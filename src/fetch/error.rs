@@ -23,7 +23,13 @@ pub enum FetchError {
     Auth(#[from] AuthError),
     /// The answer came, and its records are not where the config says.
     #[error("page {page} of {url}: {problem}")]
-    Records { page: u64, url: String, problem: RecordsError },
+    Records {
+        page: u64,
+        url: String,
+        problem: RecordsError,
+        /// Whether the page before told of this one.
+        is_told: bool,
+    },
     /// The answer came, and does not tell how the list goes on.
     #[error("page {page} of {url}: {problem}")]
     Paginate { page: u64, url: String, problem: PaginateError },
@@ -236,6 +242,19 @@ impl RequestError {
     }
 }
 
+/// What to do where a page behind the first one lacks its records.
+fn behind_first(is_told: bool) -> String {
+    let ends = "the pages before it came: does the API tell of an error here, with the status of a success?";
+    let missing = "if pages without records lack them, set `allow_missing_data: true`";
+    match is_told {
+        true => format!("{ends} Else, {missing}"),
+        false => format!(
+            "{ends} If the list ends here, let the paginator know the end (`total_path`, `total_header`, `has_more_path`, \
+             `maximum_offset` or `maximum_page`); {missing}"
+        ),
+    }
+}
+
 impl From<RequestError> for FetchError {
     fn from(error: RequestError) -> Self {
         Self::Request(Box::new(error))
@@ -294,12 +313,9 @@ impl Failure for FetchError {
         match self {
             Self::Request(error) => error.hint(),
             Self::Auth(error) => error.hint(),
-            Self::Records { page: 2.., problem: RecordsError::Missing { .. }, .. } => Some(
-                "the pages before it came: does the API tell of an error here, with the status of a success? If the list \
-                 ends here, let the paginator know the end (`total_path`, `total_header`, `has_more_path`, \
-                 `maximum_offset` or `maximum_page`)"
-                    .to_owned(),
-            ),
+            Self::Records { page: 2.., problem: RecordsError::Missing { .. }, is_told, .. } => {
+                Some(behind_first(*is_told))
+            }
             Self::Records { problem, .. } => problem.hint(),
             Self::Paginate { problem, .. } => Some(problem.hint()),
             Self::Drift { .. } => Some(

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use reqwest::{
     StatusCode,
-    header::{CONTENT_TYPE, HeaderMap},
+    header::{CONTENT_TYPE, HeaderMap, LOCATION},
 };
 use tokio::time::{Instant, timeout};
 
@@ -147,7 +147,12 @@ impl<'a> Exchange<'a> {
     }
 
     fn redirect(&mut self, status: StatusCode, headers: &HeaderMap) -> Result<(), RedirectError> {
-        let to = redirect::target(&self.request.url, status, headers)?;
+        let from = &self.request.url;
+        let to = redirect::target(from, status, headers)?;
+        let written = headers.get(LOCATION).and_then(|value| from.join(value.to_str().ok()?).ok());
+        if let Some(written) = written.filter(|written| written.scheme() != to.scheme()) {
+            self.client.notice_once(redirect::told_over_https(&written));
+        }
         self.hops += 1;
         if self.hops > MAX_REDIRECTS {
             return Err(RedirectError::TooMany);

@@ -278,6 +278,7 @@ impl Pages {
         self.next = next.filter(|_| self.max_pages.is_none_or(|max| pages < max));
         (self.number, self.received, self.known, self.size, self.before) = (pages, received, known, size, before);
         self.left_out = left_out;
+        self.guard.resume(pages.saturating_sub(before));
         self.drift.resume(drift);
         self.go_on_with(found);
         if self.next.is_none() {
@@ -352,10 +353,10 @@ impl Pages {
             return self.leave_out(token, &ruled, &fetched).map(Some);
         }
         let found = self.located(&mut fetched);
-        if self.disproves_guess(&found) {
+        if self.disproves_guess(&found, &fetched.asked) {
             return Ok(None);
         }
-        let mut page = self.page(&fetched, &found)?;
+        let mut page = self.page(token, &fetched, &found)?;
         self.number = page.number;
         self.left_out.end_row();
         self.known.page_size = self.size.learn(page.count);
@@ -377,7 +378,7 @@ impl Pages {
         reached.map_err(|source| FetchError::Fault { page, source })
     }
 
-    fn page(&self, fetched: &Fetched, found: &Found) -> Result<Page, FetchError> {
+    fn page(&self, token: &PageToken, fetched: &Fetched, found: &Found) -> Result<Page, FetchError> {
         let number = self.number + 1;
         let located = match &found.located {
             Ok(Located::Missing) if !self.is_behind_end(number - self.before, fetched) => {
@@ -390,6 +391,7 @@ impl Pages {
             page: number,
             url: fetched.url.clone(),
             problem: problem.redacted(&self.surroundings.redactor),
+            is_told: token.is_told(),
         })?;
         let (records, count) = match located {
             Located::Records { index, count } => (Some(index), count),
@@ -420,7 +422,7 @@ impl Pages {
         PageView { root: document.root(), url: asked, headers, count, received: self.received, known }
     }
 
-    /// `lead`: records that were asked for again, and are to be there again.
+    /// Fails where the list leads nowhere. `lead`: records that were asked for again, and are to be there again.
     fn check_repeated(
         &mut self,
         token: &PageToken,
@@ -429,7 +431,9 @@ impl Pages {
         found: &Found,
     ) -> Result<(), FetchError> {
         let fresh = (found.hashes.len() as u64).saturating_sub(lead);
+        let is_bounded = self.known.records.or(self.known.pages).is_some() && !token.is_told() || self.cut.is_some();
         let checked = self.guard.check(token, found.fingerprint(), fresh);
+        let checked = checked.and_then(|()| if is_bounded { Ok(()) } else { self.guard.check_empty(fresh) });
         checked.map_err(|problem| FetchError::Paginate { page: self.number, url: fetched.url.clone(), problem })
     }
 
@@ -439,16 +443,20 @@ impl Pages {
         let known = self.known_with(fetched, count);
         let view = self.view(fetched, count, known);
         let next = detected.map_or_else(|| self.source.paginator.advance(token, &view), Ok);
-        let next = next.and_then(|next| next.map(|next| self.source.checked(next)).transpose());
+        let next = next.and_then(|next| next.map(|next| self.source.checked(next, &fetched.asked)).transpose());
         let url = || fetched.url.clone();
         let next = next.map_err(|problem| FetchError::Paginate { page: self.number, url: url(), problem })?;
-        let silent = self.source.paginator.silent(&view).map(ToString::to_string);
+        let silent = self.source.paginator.silent(&view).map(|path| (path.to_string(), self.shown(path, fetched)));
+        let led_nowhere = self.leads_nowhere(&view);
         let promises_more = self.source.paginator.promises_more(&view);
         self.learn(known, token);
         match next {
-            None => Ok(self.end(promises_more)),
+            None => {
+                led_nowhere.into_iter().for_each(|told| self.warn(told));
+                Ok(self.end(promises_more))
+            }
             Some(next) => {
-                silent.into_iter().for_each(|path| self.warn_of_silence(&path));
+                silent.into_iter().for_each(|(path, found)| self.warn_of_silence(&path, found.as_deref()));
                 if self.is_cut() {
                     self.tell_drift();
                     return Ok(None);
@@ -480,6 +488,14 @@ impl Pages {
         }
         self.report(&Event::Warning { resource: &self.source.scope.resource, message: &message });
         self.warnings.push(message);
+    }
+
+    /// What is as it should be, and good to know.
+    fn note(&self, message: &str) {
+        if !self.is_silent {
+            tracing::info!(resource = &*self.source.scope.resource, "{message}");
+        }
+        self.report(&Event::Note { resource: &self.source.scope.resource, message });
     }
 
     fn report(&self, event: &Event<'_>) {

@@ -7,7 +7,7 @@ use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 
 use crate::{
     json::{Document, Kind, Node, Selector, SyntaxError},
-    plan::ResourcePlan,
+    plan::{PaginatorPlan, ResourcePlan},
     schema::{ColumnsContract, Source, TableSchema},
     secret::Redactor,
 };
@@ -18,10 +18,20 @@ const VALUE: &str = "value";
 /// How records are told in every page of a resource.
 #[derive(Clone, Debug)]
 pub(super) struct Locator {
-    /// An object at the root is then a wrapper whose selector is missing.
-    pub(super) is_paginated: bool,
+    pub(super) objects: Objects,
     /// Whether a scalar becomes a record; where no column would read it, it stays what does not fit.
     wraps_scalars: bool,
+}
+
+/// What an object is that is the whole answer, where no selector leads below it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Objects {
+    /// The record.
+    Records,
+    /// The record, unless it has lists of objects and no key: then it wraps the records.
+    RecordsOrWrappers,
+    /// A wrapper whose selector is missing: the list has positions, which one record has not.
+    Wrappers,
 }
 
 /// What was found, and where.
@@ -74,7 +84,11 @@ impl RecordsError {
 
     pub(super) fn hint(&self) -> Option<String> {
         match self {
-            Self::Missing { .. } => Some("set `endpoint.data_selector` to the path of the records".to_owned()),
+            Self::Missing { .. } => Some(
+                "set `endpoint.data_selector` to the path of the records, or `allow_missing_data: true` if answers without records \
+                 lack it"
+                    .to_owned(),
+            ),
             Self::Scalar { .. } | Self::Gathered { .. } => None,
             Self::Wrapped { arrays, .. } => match arrays.as_slice() {
                 [] => Some("use the paginator `single_page` if the answer is the record".to_owned()),
@@ -94,9 +108,26 @@ fn quoted(keys: &[String]) -> String {
 }
 
 impl Locator {
-    pub(super) fn new(resource: &ResourcePlan, is_paginated: bool) -> Self {
+    pub(super) fn new(resource: &ResourcePlan) -> Self {
         let wraps_scalars = reads_scalars(&resource.schema, resource.contract.columns);
-        Self { is_paginated, wraps_scalars }
+        let objects = match &resource.paginator {
+            PaginatorPlan::SinglePage | PaginatorPlan::Auto => Objects::Records,
+            PaginatorPlan::Offset(_) | PaginatorPlan::PageNumber(_) => Objects::Wrappers,
+            _ => Objects::RecordsOrWrappers,
+        };
+        Self { objects, wraps_scalars }
+    }
+
+    /// Whether this object, which is the whole answer, is no record.
+    fn is_wrapper(&self, object: Node<'_>) -> bool {
+        let holds_objects = |list: Node<'_>| list.items().next().is_some_and(|item| item.kind() == Kind::Object);
+        match self.objects {
+            Objects::Records => false,
+            Objects::RecordsOrWrappers => {
+                !has_identity(object) && object.fields().any(|(_, value)| holds_objects(value))
+            }
+            Objects::Wrappers => true,
+        }
     }
 
     /// Looks for the records.
@@ -119,10 +150,12 @@ impl Locator {
 
     fn locate_one(&self, selector: &Selector, root: Node<'_>, found: Node<'_>) -> Result<Located, RecordsError> {
         match found.kind() {
-            Kind::Object if selector.is_root() && self.is_paginated => Err(RecordsError::Wrapped {
-                keys: keys(root, |_| true),
-                arrays: keys(root, |kind| kind == Kind::Array),
-            }),
+            Kind::Object if selector.is_root() && !selector.takes_elements() && self.is_wrapper(root) => {
+                Err(RecordsError::Wrapped {
+                    keys: keys(root, |_| true),
+                    arrays: keys(root, |kind| kind == Kind::Array),
+                })
+            }
             Kind::Object => Ok(Located::Records { index: found.index(), count: 1 }),
             Kind::Null => Ok(Located::Nothing),
             _ => Err(RecordsError::Scalar {
@@ -166,6 +199,11 @@ impl Placed {
     fn at(located: Result<Located, RecordsError>) -> Self {
         Self { located, gathered: None }
     }
+}
+
+/// Whether an object looks like one record of many.
+pub(super) fn has_identity(object: Node<'_>) -> bool {
+    ["id", "_id", "uuid"].iter().any(|key| object.get(key).is_some())
 }
 
 /// Whether a column reads the field that a scalar becomes, or may.

@@ -44,11 +44,32 @@ pub(super) fn target(from: &Url, status: StatusCode, headers: &HeaderMap) -> Res
     }
     let location = headers.get(LOCATION).and_then(|value| value.to_str().ok()).ok_or_else(missing)?;
     let to = from.join(location).map_err(|_| missing())?;
+    if let Some(secured) = over_https(from, &to) {
+        return Ok(secured);
+    }
     match (from.scheme(), to.scheme()) {
         ("http", "http") | (_, "https") => Ok(to),
         ("https", scheme) => Err(RedirectError::Downgrade { scheme: scheme.to_owned() }),
         _ => Err(missing()),
     }
+}
+
+/// `to` over https, where what came over https leads to its own host in the clear: an API behind a proxy that ends TLS often
+/// does not know better. Nothing goes over the wire in the clear by that, nor to anybody else.
+pub(super) fn over_https(from: &Url, to: &Url) -> Option<Url> {
+    let is_same_host = from.host() == to.host() && from.port() == to.port();
+    let leaves = from.scheme() == "https" && to.scheme() == "http" && is_same_host;
+    let mut secured = to.clone();
+    (leaves && secured.set_scheme("https").is_ok()).then_some(secured)
+}
+
+/// What the user is told of it.
+pub(super) fn told_over_https(to: &Url) -> String {
+    format!(
+        "the API leads from https to `http://{}`, its own host: that is asked over https as well (does it know that it stands \
+         behind a proxy?)",
+        to.host_str().unwrap_or_default()
+    )
 }
 
 #[cfg(test)]
@@ -71,8 +92,16 @@ mod tests {
 
     #[test]
     fn https_is_never_left() {
-        let error = follow("https://a/", 302, Some("http://a/")).unwrap_err();
-        assert_eq!(error, RedirectError::Downgrade { scheme: "http".into() });
+        for to in ["http://b/", "http://a:8080/", "http://a.b/"] {
+            let error = follow("https://a/", 302, Some(to)).unwrap_err();
+            assert_eq!(error, RedirectError::Downgrade { scheme: "http".into() }, "{to}");
+        }
+    }
+
+    #[test]
+    fn the_own_host_is_asked_over_https_where_it_leads_to_itself_in_the_clear() {
+        assert_eq!(follow("https://a/", 302, Some("http://a/x?y=1")).unwrap(), "https://a/x?y=1");
+        assert_eq!(follow("https://a:8443/", 302, Some("http://a:8443/x")).unwrap(), "https://a:8443/x");
     }
 
     #[test]

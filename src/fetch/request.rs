@@ -22,6 +22,8 @@ pub struct Request {
     pub headers: HeaderMap,
     /// Of the resource, in place of the client's of the same name.
     pub(super) own_headers: HeaderMap,
+    /// Of the client, and not of this resource.
+    without_headers: Vec<HeaderName>,
     pub(super) body: BoundBody,
 }
 
@@ -40,14 +42,15 @@ impl Request {
             let (name, value) = header(name, value.expose(), is_secret_name(name))?;
             own_headers.append(name, value);
         }
+        let without_headers = bound.without_headers.iter().filter_map(|name| name.parse().ok()).collect();
         let body = bound.body.clone();
-        Ok(Self { method: bound.method, url, headers: HeaderMap::new(), own_headers, body })
+        Ok(Self { method: bound.method, url, headers: HeaderMap::new(), own_headers, without_headers, body })
     }
 
     /// The resource's headers take the place of the client's; those that are credentials by their name only where they may be
     /// seen.
     pub(super) fn add_own_headers(&mut self, with_credentials: bool) {
-        for name in self.own_headers.keys() {
+        for name in self.own_headers.keys().chain(&self.without_headers) {
             self.headers.remove(name);
         }
         let seen = self.own_headers.iter().filter(|(name, _)| with_credentials || !is_secret_name(name.as_str()));
@@ -205,14 +208,23 @@ mod tests {
     fn request(url: &str, params: &[(&str, &str)]) -> Request {
         let params = params.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect();
         let url = Url::parse(url).unwrap();
-        let (headers, body) = (Vec::new(), BoundBody::None);
-        Request::new(&BoundRequest { method: Method::Get, url, params, headers, body }).unwrap()
+        let (headers, without_headers, body) = (Vec::new(), vec!["X-Team".to_owned()], BoundBody::None);
+        Request::new(&BoundRequest { method: Method::Get, url, params, headers, without_headers, body }).unwrap()
     }
 
     #[test]
     fn parameters_follow_those_of_the_path_in_the_order_of_the_config_and_repeat() {
         let request = request("http://a/b?x=1&flag", &[("tag", "a b"), ("tag", "c&d")]);
         assert_eq!(request.url.as_str(), "http://a/b?x=1&flag&tag=a+b&tag=c%26d");
+    }
+
+    #[test]
+    fn a_header_of_the_client_that_the_resource_does_without_is_not_sent() {
+        let mut request = request("http://a", &[]);
+        request.headers.insert("x-team", HeaderValue::from_static("qa"));
+        request.headers.insert("x-other", HeaderValue::from_static("1"));
+        request.add_own_headers(true);
+        assert_eq!(request.headers.keys().map(HeaderName::as_str).collect::<Vec<_>>(), ["x-other"]);
     }
 
     #[test]

@@ -1,9 +1,10 @@
 //! What the driver of pages needs of a client: the seam at which pagination is tested without HTTP.
 
 use std::{
+    collections::HashSet,
     fmt,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
 };
@@ -30,6 +31,14 @@ pub(super) trait Transport: Send + Sync {
         link
     }
 
+    /// Whether requests to this URL carry credentials.
+    fn sees_credentials(&self, _url: &Url) -> bool {
+        false
+    }
+
+    /// To be told to the user, once, however often it comes up.
+    fn notice_once(&self, _notice: String) {}
+
     /// What the user should know and no request can say; each is given once, to who asks first.
     fn take_notices(&self) -> Vec<String> {
         Vec::new()
@@ -38,15 +47,33 @@ pub(super) trait Transport: Send + Sync {
 
 /// Things that come up between requests, such as a credential that has to be renewed by hand.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Notices(Arc<Mutex<Vec<String>>>);
+pub(super) struct Notices(Arc<Mutex<Told>>);
+
+#[derive(Debug, Default)]
+struct Told {
+    waiting: Vec<String>,
+    /// Those that come once.
+    once: HashSet<String>,
+}
 
 impl Notices {
     pub(super) fn add(&self, notice: impl Into<String>) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(notice.into());
+        self.told().waiting.push(notice.into());
+    }
+
+    pub(super) fn add_once(&self, notice: String) {
+        let mut told = self.told();
+        if told.once.insert(notice.clone()) {
+            told.waiting.push(notice);
+        }
     }
 
     pub(super) fn take(&self) -> Vec<String> {
-        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        std::mem::take(&mut self.told().waiting)
+    }
+
+    fn told(&self) -> MutexGuard<'_, Told> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -23,6 +23,8 @@ use super::{Kind, Node, query::Query};
 pub struct Selector {
     text: String,
     steps: Vec<Step>,
+    /// A `[*]` at the end: a list there stays whole, to whoever takes its elements; an object is its values.
+    takes_elements: bool,
     query: Option<Query>,
 }
 
@@ -46,7 +48,7 @@ pub struct SelectorError {
 impl Selector {
     /// `$`, the document itself.
     pub fn root() -> Self {
-        Self { text: "$".into(), steps: Vec::new(), query: None }
+        Self { text: "$".into(), steps: Vec::new(), takes_elements: false, query: None }
     }
 
     pub fn is_root(&self) -> bool {
@@ -56,6 +58,11 @@ impl Selector {
     /// Whether it may match several values.
     pub fn is_query(&self) -> bool {
         self.query.is_some()
+    }
+
+    /// Whether what it finds are elements, even if they are one.
+    pub fn takes_elements(&self) -> bool {
+        self.takes_elements || self.is_query()
     }
 
     /// The keys of the path, outermost first; `None` if there is anything else in it.
@@ -71,6 +78,7 @@ impl Selector {
     pub fn find<'a>(&self, node: Node<'a>) -> Option<Node<'a>> {
         let found = self.follow(node)?;
         match &self.query {
+            None if self.takes_values_of(found) => found.fields().next().map(|(_, value)| value),
             None => Some(found),
             Some(query) => query.find_all(found).into_iter().next(),
         }
@@ -80,14 +88,19 @@ impl Selector {
     pub fn find_all<'a>(&self, node: Node<'a>) -> Vec<Node<'a>> {
         match (self.follow(node), &self.query) {
             (Some(found), Some(query)) => query.find_all(found),
+            (Some(found), None) if self.takes_values_of(found) => found.fields().map(|(_, value)| value).collect(),
             (found, _) => found.into_iter().collect(),
         }
     }
 
     /// Whether the records may stand here, and just happen to be none: a path that leads nowhere is another thing.
     pub fn may_find_nothing(&self, node: Node<'_>) -> bool {
-        let (Some(found), Some(query)) = (self.follow(node), &self.query) else { return false };
-        query.may_find_nothing(found)
+        let Some(found) = self.follow(node) else { return false };
+        self.query.as_ref().map_or_else(|| self.takes_values_of(found), |query| query.may_find_nothing(found))
+    }
+
+    fn takes_values_of(&self, found: Node<'_>) -> bool {
+        self.takes_elements && found.kind() == Kind::Object
     }
 
     fn follow<'a>(&self, node: Node<'a>) -> Option<Node<'a>> {
@@ -102,10 +115,17 @@ impl Selector {
     pub fn find_count(&self, node: Node<'_>) -> Option<u64> {
         let found = self.find(node)?;
         match found.kind() {
-            Kind::Number | Kind::String => found.string().ok()?.trim().parse().ok(),
+            Kind::Number | Kind::String => whole(found.string().ok()?.trim()),
             _ => None,
         }
     }
+}
+
+/// `7` and `7.0`.
+fn whole(text: &str) -> Option<u64> {
+    let (number, zeros) = text.split_once('.').unwrap_or((text, "0"));
+    let is_whole = !zeros.is_empty() && zeros.bytes().all(|digit| digit == b'0');
+    number.parse().ok().filter(|_| is_whole)
 }
 
 impl fmt::Display for Selector {
@@ -132,8 +152,8 @@ impl FromStr for Selector {
     type Err = SelectorError;
 
     fn from_str(text: &str) -> Result<Self, SelectorError> {
-        let Parsed { steps, query } = parse(text)?;
-        Ok(Self { text: text.to_owned(), steps, query })
+        let Parsed { steps, takes_elements, query } = parse(text)?;
+        Ok(Self { text: text.to_owned(), steps, takes_elements, query })
     }
 }
 
@@ -257,9 +277,22 @@ mod tests {
 
     #[test]
     fn a_count_may_be_a_number_or_text() {
-        let document = Document::parse(br#"{"n": 12, "s": " 13 ", "x": 1.5, "y": null}"#.to_vec()).unwrap();
+        let document =
+            Document::parse(br#"{"n": 12, "s": " 13 ", "x": 1.5, "y": null, "f": 7.00, "d": "7."}"#.to_vec()).unwrap();
         let count = |text: &str| text.parse::<Selector>().unwrap().find_count(document.root());
         assert_eq!((count("n"), count("s"), count("x"), count("y")), (Some(12), Some(13), None, None));
+        assert_eq!((count("f"), count("d")), (Some(7), None));
+    }
+
+    #[test]
+    fn all_elements_of_an_object_are_its_values() {
+        let text = r#"{"data": {"A": {"id": 1}, "B": {"id": 2}}, "none": {}, "list": []}"#;
+        assert_eq!(all_in(text, "data[*]"), [r#"{"id": 1}"#, r#"{"id": 2}"#]);
+        assert_eq!(find_in(text, "$.data[*]").unwrap(), r#"{"id": 1}"#);
+        assert_eq!((all_in(text, "none[*]").len(), all_in(r#"{"A": 1}"#, "$[*]")), (0, vec!["1".to_owned()]));
+        let document = Document::parse(text.into()).unwrap();
+        let may = |selector: &str| selector.parse::<Selector>().unwrap().may_find_nothing(document.root());
+        assert!(may("none[*]") && !may("nothing[*]") && !may("none"));
     }
 
     #[test]

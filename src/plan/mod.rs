@@ -44,7 +44,7 @@ pub use incremental::{
     Window,
 };
 pub use inference::Inference;
-pub use paginator::{CursorPlan, OffsetPlan, OnDrift, PageNumberPlan, PaginatorPlan, Slot};
+pub use paginator::{CursorPlan, JsonLinkPlan, OffsetPlan, OnDrift, PageNumberPlan, PaginatorPlan, Slot};
 pub use parent::{IncludedField, ParentPlan};
 pub use request::{BindError, Bindings, BodyPlan, BoundBody, BoundRequest, JsonTemplate, Method, RequestPlan};
 pub use resolve::{Overrides, resolve};

@@ -20,10 +20,7 @@ pub enum PaginatorPlan {
         cursor_key: String,
         cursor_param: String,
     },
-    JsonLink {
-        /// Where a page holds the next one's URL.
-        next_url_path: Selector,
-    },
+    JsonLink(JsonLinkPlan),
     HeaderLink {
         /// The relation of the next page in the header.
         links_next_key: String,
@@ -76,6 +73,17 @@ pub struct CursorPlan {
     pub cursor_path: Selector,
     pub cursor_param: Slot,
     pub stop_after_empty_page: bool,
+    pub has_more_path: Option<Selector>,
+}
+
+/// The URL of the next page in the body of each page.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JsonLinkPlan {
+    /// Where a page holds the next one's URL.
+    pub next_url_path: Selector,
+    #[serde(default)]
+    pub stop_after_empty_page: bool,
+    #[serde(default)]
     pub has_more_path: Option<Selector>,
 }
 
@@ -144,6 +152,13 @@ impl CursorPlan {
     }
 }
 
+impl JsonLinkPlan {
+    /// With dlt's defaults.
+    pub fn new(next_url_path: Selector) -> Self {
+        Self { next_url_path, stop_after_empty_page: false, has_more_path: None }
+    }
+}
+
 impl PaginatorPlan {
     /// As the config calls it.
     pub fn word(&self) -> &'static str {
@@ -154,7 +169,7 @@ impl PaginatorPlan {
             Self::PageNumber(_) => "page_number",
             Self::Cursor(_) => "cursor",
             Self::HeaderCursor { .. } => "header_cursor",
-            Self::JsonLink { .. } => "json_link",
+            Self::JsonLink(_) => "json_link",
             Self::HeaderLink { .. } => "header_link",
         }
     }
@@ -169,7 +184,7 @@ impl PaginatorPlan {
             Self::HeaderCursor { cursor_key, cursor_param } => {
                 vec![("cursor_key", cursor_key.clone().into()), ("cursor_param", cursor_param.clone().into())]
             }
-            Self::JsonLink { next_url_path } => vec![("next_url_path", text(next_url_path))],
+            Self::JsonLink(plan) => plan.entries(),
             Self::HeaderLink { links_next_key, header } => {
                 vec![("links_next_key", links_next_key.clone().into()), ("header", header.clone().into())]
             }
@@ -183,7 +198,10 @@ impl OffsetPlan {
     fn entries(&self) -> Vec<(&'static str, Value)> {
         let mut entries = vec![("limit", self.limit.into())];
         entries.push(self.offset_param.entry("offset_param", "offset_body_path"));
-        entries.extend(self.limit_param.as_ref().map(|slot| slot.entry("limit_param", "limit_body_path")));
+        entries.push(match &self.limit_param {
+            Some(slot) => slot.entry("limit_param", "limit_body_path"),
+            None => ("limit_param", "".into()),
+        });
         entries.push(("total_path", self.total_path.as_ref().map_or(Value::Null, text)));
         entries
     }
@@ -201,9 +219,24 @@ impl CursorPlan {
     fn entries(&self) -> Vec<(&'static str, Value)> {
         let slot = self.cursor_param.entry("cursor_param", "cursor_body_path");
         let mut entries = vec![("cursor_path", text(&self.cursor_path)), slot];
-        entries.extend(self.has_more_path.as_ref().map(|path| ("has_more_path", text(path))));
+        entries.extend(ends(self.has_more_path.as_ref(), self.stop_after_empty_page));
         entries
     }
+}
+
+impl JsonLinkPlan {
+    fn entries(&self) -> Vec<(&'static str, Value)> {
+        let mut entries = vec![("next_url_path", text(&self.next_url_path))];
+        entries.extend(ends(self.has_more_path.as_ref(), self.stop_after_empty_page));
+        entries
+    }
+}
+
+/// What ends a list whose pages tell of the next one, where the config does not leave it to that.
+fn ends(has_more_path: Option<&Selector>, stop_after_empty_page: bool) -> Vec<(&'static str, Value)> {
+    let has_more = has_more_path.map(|path| ("has_more_path", text(path)));
+    let stop = stop_after_empty_page.then(|| ("stop_after_empty_page", true.into()));
+    has_more.into_iter().chain(stop).collect()
 }
 
 impl Slot {
@@ -251,7 +284,7 @@ mod tests {
             ),
             (
                 PaginatorPlan::Offset(OffsetPlan { limit_param: None, ..OffsetPlan::new(7) }),
-                r#"{type: offset, limit: 7, offset_param: "offset", total_path: null}"#,
+                r#"{type: offset, limit: 7, offset_param: "offset", limit_param: "", total_path: null}"#,
             ),
             (
                 PaginatorPlan::Cursor(CursorPlan {
@@ -261,8 +294,16 @@ mod tests {
                 r#"{type: cursor, cursor_path: "c", cursor_param: "after", has_more_path: "more"}"#,
             ),
             (
-                PaginatorPlan::JsonLink { next_url_path: selector("links.next") },
+                PaginatorPlan::JsonLink(JsonLinkPlan::new(selector("links.next"))),
                 r#"{type: json_link, next_url_path: "links.next"}"#,
+            ),
+            (
+                PaginatorPlan::JsonLink(JsonLinkPlan {
+                    has_more_path: Some(selector("more")),
+                    stop_after_empty_page: true,
+                    ..JsonLinkPlan::new(selector("next"))
+                }),
+                r#"{type: json_link, next_url_path: "next", has_more_path: "more", stop_after_empty_page: true}"#,
             ),
             (
                 PaginatorPlan::HeaderLink { links_next_key: "next".into(), header: "Link".into() },

@@ -4,7 +4,7 @@
 //! RequestPlan ──bind(values of a parent's record and of the cursor)──► BoundRequest ──► fetch: page by page
 //! ```
 
-use std::collections::BTreeMap;
+use std::{cell::Cell, collections::BTreeMap};
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Serialize, Serializer};
@@ -22,9 +22,11 @@ pub struct RequestPlan {
     pub base_url: Url,
     pub path: Template,
     /// In the order of the config; a list stands here as repeated names. One that is null is left out.
-    pub params: Vec<(String, Template)>,
+    pub params: Vec<(Template, Template)>,
     /// Of this resource alone, in place of the client's of the same name.
     pub headers: Vec<(Template, Secret<Template>)>,
+    /// Headers of the client that are not sent.
+    pub without_headers: Vec<String>,
     pub body: BodyPlan,
 }
 
@@ -76,6 +78,8 @@ pub struct BoundRequest {
     pub url: Url,
     pub params: Vec<(String, String)>,
     pub headers: Vec<(String, Secret<String>)>,
+    /// Headers of the client that are not sent.
+    pub without_headers: Vec<String>,
     pub body: BoundBody,
 }
 
@@ -139,6 +143,7 @@ impl RequestPlan {
             path: Template::literal(path),
             params: Vec::new(),
             headers: Vec::new(),
+            without_headers: Vec::new(),
             body: BodyPlan::None,
         }
     }
@@ -148,6 +153,9 @@ impl RequestPlan {
         let path = self.path.to_string();
         if is_absolute(&path) {
             return path;
+        }
+        if path.is_empty() {
+            return self.base_url.to_string();
         }
         format!("{}/{}", self.base_url.as_str().trim_end_matches('/'), path.trim_start_matches('/'))
     }
@@ -161,7 +169,8 @@ impl RequestPlan {
     /// What fills its places, each once, in order.
     pub fn references(&self) -> Vec<Reference> {
         let mut references: Vec<Reference> = self.path.references().cloned().collect();
-        references.extend(self.params.iter().flat_map(|(_, value)| value.references().cloned()));
+        let params = self.params.iter().flat_map(|(name, value)| name.references().chain(value.references()));
+        references.extend(params.cloned());
         for (name, value) in &self.headers {
             references.extend(name.references().chain(value.expose().references()).cloned());
         }
@@ -182,7 +191,8 @@ impl RequestPlan {
     /// What must not be null: it stands in the path, or inside a text.
     pub fn required(&self) -> Vec<Reference> {
         let headers = self.headers.iter().flat_map(|(name, value)| [name, value.expose()]);
-        let mut texts: Vec<&Template> = self.params.iter().map(|(_, value)| value).chain(headers).collect();
+        let params = self.params.iter().flat_map(|(name, value)| [name, value]);
+        let mut texts: Vec<&Template> = params.chain(headers).collect();
         match &self.body {
             BodyPlan::None => {}
             BodyPlan::Json(json) => json.texts(&mut texts),
@@ -204,21 +214,24 @@ impl RequestPlan {
         Ok(BoundRequest {
             method: self.method,
             url: self.url(bindings)?,
-            params: pairs(self.params.iter().map(|(name, value)| (name.clone(), value)), bindings)?,
+            params: pairs(&self.params, bindings)?,
             headers: self.bound_headers(bindings)?,
+            without_headers: self.without_headers.clone(),
             body: self.body.bind(bindings)?,
         })
     }
 
     fn url(&self, bindings: &Bindings) -> Result<Url, BindError> {
-        // dlt follows a parent's field that is a whole URL.
-        if let Some(reference) = self.path.lone_place()
-            && let Value::String(text) = bindings.value(reference)?
-            && is_absolute(text)
-        {
-            return join(&self.base_url, text);
-        }
+        // dlt follows a parent's field that is a whole URL, with what stands behind it.
+        let leads = match self.path.first_place() {
+            Some(reference) => bindings.value(reference)?.as_str().is_some_and(is_absolute),
+            None => false,
+        };
+        let leads = Cell::new(leads);
         let path = self.path.fill(bindings, |value| {
+            if leads.take() {
+                return Ok(value);
+            }
             // Dots are resolved as steps even where they are escaped, and nothing at all would name the list above.
             match value.as_str() {
                 "" | "." | ".." => Err(BindError::UnfitForPath { path: self.path.to_string(), value }),
@@ -247,15 +260,7 @@ impl BodyPlan {
             Self::None => BoundBody::None,
             Self::Json(json) => BoundBody::Json(json.bind(bindings)?),
             Self::Raw(text) => BoundBody::Raw(plain(text, bindings)?.unwrap_or_default()),
-            Self::Form(fields) => {
-                let mut bound = Vec::new();
-                for (name, value) in fields {
-                    if let (Some(name), Some(value)) = (plain(name, bindings)?, plain(value, bindings)?) {
-                        bound.push((name, value));
-                    }
-                }
-                BoundBody::Form(bound)
-            }
+            Self::Form(fields) => BoundBody::Form(pairs(fields, bindings)?),
         })
     }
 }
@@ -323,11 +328,9 @@ fn plain(template: &Template, bindings: &Bindings) -> Result<Option<String>, Bin
     template.fill(bindings, Ok)
 }
 
-fn pairs<'a>(
-    pairs: impl Iterator<Item = (String, &'a Template)>,
-    bindings: &Bindings,
-) -> Result<Vec<(String, String)>, BindError> {
-    let filled = pairs.map(|(name, value)| Ok(plain(value, bindings)?.map(|value| (name, value))));
+/// Those whose name and value are not null.
+fn pairs(pairs: &[(Template, Template)], bindings: &Bindings) -> Result<Vec<(String, String)>, BindError> {
+    let filled = pairs.iter().map(|(name, value)| Ok(plain(name, bindings)?.zip(plain(value, bindings)?)));
     filled.filter_map(Result::transpose).collect()
 }
 
@@ -336,7 +339,8 @@ pub fn is_absolute(path: &str) -> bool {
     path.starts_with("http://") || path.starts_with("https://")
 }
 
-/// `base_url` + `/` + path, however many slashes stand there, as dlt joins them; a whole URL is itself.
+/// `base_url` + `/` + path, however many slashes stand there, as dlt joins them; a whole URL is itself, and so is `base_url`
+/// where the path is empty.
 ///
 /// # Errors
 /// [`BindError::Url`] if that is none.
@@ -346,6 +350,9 @@ pub fn join(base: &Url, path: &str) -> Result<Url, BindError> {
         return Url::parse(path).map_err(wrong);
     }
     let mut base = base.clone();
+    if path.is_empty() {
+        return Ok(base);
+    }
     if !base.path().ends_with('/') {
         base.set_path(&format!("{}/", base.path()));
     }
@@ -377,6 +384,7 @@ mod tests {
         let values =
             [("id", json!(7)), ("name", json!("a b/c?")), ("url", json!("https://b/x?y=1")), ("no", json!(null))];
         bindings.parent.extend(values.map(|(name, value)| (name.to_owned(), value)));
+        bindings.parent.insert("whole".to_owned(), json!("https://b/x"));
         bindings.parent.insert("empty".to_owned(), json!(""));
         bindings.parent.insert("dots".to_owned(), json!(".."));
         bindings.incremental.insert(IncrementalValue::StartValue, json!(12));
@@ -393,6 +401,12 @@ mod tests {
     }
 
     #[test]
+    fn an_empty_path_is_the_base_url_as_it_is() {
+        assert_eq!((url("").unwrap().as_str(), url("/").unwrap().as_str()), ("http://a/v1", "http://a/v1/"));
+        assert_eq!(plan("").address(), "http://a/v1");
+    }
+
+    #[test]
     fn a_path_whose_last_segment_has_a_place_asks_for_one_record() {
         for path in ["/posts/{id}", "/posts/{id}/", "/posts/p-{id}.json", "{url}"] {
             assert!(plan(path).is_single_entity(), "{path}");
@@ -406,6 +420,8 @@ mod tests {
     fn a_parents_field_that_is_a_whole_url_is_followed() {
         assert_eq!(url("{url}").unwrap(), "https://b/x?y=1");
         assert_eq!(url("https://c/{id}").unwrap(), "https://c/7");
+        assert_eq!(url("{whole}/issues/{name}").unwrap(), "https://b/x/issues/a%20b%2Fc%3F");
+        assert_eq!(url("{id}/{whole}").unwrap(), "http://a/v1/7/https%3A%2F%2Fb%2Fx");
     }
 
     #[test]
@@ -419,14 +435,14 @@ mod tests {
 
     #[test]
     fn parameters_that_are_null_are_left_out_and_headers_too() {
-        let params = [("a", "{no}"), ("b", "x{id}"), ("c", "{start}")];
-        let params = params.map(|(name, text)| (name.to_owned(), template(text))).to_vec();
+        let params = [("a", "{no}"), ("b", "x{id}"), ("c", "{start}"), ("k{id}", "1"), ("{no}", "1")];
+        let params = params.map(|(name, text)| (template(name), template(text))).to_vec();
         let headers = vec![
             (Template::literal("X-A"), Secret::new(template("{id}"))),
             (Template::literal("X-B"), Secret::new(template("{no}"))),
         ];
         let bound = RequestPlan { params, headers, ..plan("p") }.bind(&bindings()).unwrap();
-        let expected = [("b", "x7"), ("c", "12")].map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let expected = [("b", "x7"), ("c", "12"), ("k7", "1")].map(|(name, value)| (name.to_owned(), value.to_owned()));
         assert_eq!(bound.params, expected);
         assert_eq!(bound.headers.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), ["X-A"]);
     }

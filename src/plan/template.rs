@@ -151,6 +151,14 @@ impl Template {
         false
     }
 
+    /// The place that it begins with.
+    pub fn first_place(&self) -> Option<&Reference> {
+        match self.parts.first() {
+            Some(Part::Place(reference)) => Some(reference),
+            _ => None,
+        }
+    }
+
     /// The only place, where the template is nothing else.
     pub fn lone_place(&self) -> Option<&Reference> {
         match self.parts.as_slice() {

@@ -21,6 +21,7 @@ mod inferred;
 mod layers;
 mod maintain;
 mod merge;
+mod odd_lists;
 mod pagination;
 mod paginators;
 mod pause;

@@ -24,6 +24,7 @@ pub struct List {
     pub error: Option<FetchError>,
     events: Vec<String>,
     pub warnings: Vec<String>,
+    pub notes: Vec<String>,
     /// Records that came twice, and were taken out.
     pub duplicates: u64,
     pub shortfall: Option<String>,
@@ -46,7 +47,10 @@ pub async fn read_with(client: ClientPlan, resource: &ResourcePlan, memory_limit
         }
     }
     let shortfall = pages.shortfall().map(str::to_owned);
-    List { ids, error, events: recorder.events(), warnings: pages.warnings().to_vec(), duplicates, shortfall }
+    let (events, warnings) = (recorder.events(), pages.warnings().to_vec());
+    let notes =
+        events.iter().filter(|event| event.starts_with("Note")).map(|note| note.replace("\\\"", "\"")).collect();
+    List { ids, error, warnings, notes, events, duplicates, shortfall }
 }
 
 /// Reads the whole list at `/rows`.
@@ -187,8 +191,9 @@ async fn page_numbers_may_start_at_zero_and_under_another_name() {
 async fn a_single_page_is_one_request_with_the_parameters_of_the_config() {
     let server = Server::start(list_by_offset(numbered_rows(3), 10, false)).await;
     let mut resource = plans::resource(&server.url(), "rows", PaginatorPlan::SinglePage);
-    resource.request.params =
-        [("archived", "false"), ("tag", "a"), ("tag", "b c")].map(|(k, v)| (k.to_owned(), Template::literal(v))).into();
+    resource.request.params = [("archived", "false"), ("tag", "a"), ("tag", "b c")]
+        .map(|(k, v)| (Template::literal(k), Template::literal(v)))
+        .into();
     let list = read_with(plans::client(&server.url()), &resource, 1 << 20, &TestEnvironment::new()).await;
     assert_eq!((list.ids, server.targets()), (ids(3), vec!["/rows?archived=false&tag=a&tag=b+c".to_owned()]));
 }

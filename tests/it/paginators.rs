@@ -6,8 +6,8 @@ use restlake::{
     error::Failure,
     fetch::{Client, PageSource, Pages, Position},
     plan::{
-        ApiKeyLocation, AuthPlan, BodyPlan, ClientPlan, CursorPlan, JsonTemplate, Method, OffsetPlan, OnDrift,
-        PageNumberPlan, PaginatorPlan, ResourcePlan, Slot, Template,
+        ApiKeyLocation, AuthPlan, BodyPlan, ClientPlan, CursorPlan, JsonLinkPlan, JsonTemplate, Method, OffsetPlan,
+        OnDrift, PageNumberPlan, PaginatorPlan, ResourcePlan, Slot, Template,
     },
     report::Silent,
     run::Outcome,
@@ -40,7 +40,7 @@ fn body(keys: &[&str]) -> Slot {
 }
 
 fn json_link(path: &str) -> PaginatorPlan {
-    PaginatorPlan::JsonLink { next_url_path: plans::selector(path) }
+    PaginatorPlan::JsonLink(JsonLinkPlan::new(plans::selector(path)))
 }
 
 fn header_link() -> PaginatorPlan {
@@ -166,7 +166,7 @@ async fn a_link_keeps_the_method_the_body_and_the_headers_and_no_parameter() {
     let server = Server::scripted([page(1, json!({"next": "/rows?page=2"})), page(2, json!({}))]).await;
     let mut resource = plans::resource(&server.url(), "rows", json_link("next"));
     resource.request.method = Method::Post;
-    resource.request.params = vec![("archived".to_owned(), Template::literal("false"))];
+    resource.request.params = vec![(Template::literal("archived"), Template::literal("false"))];
     resource.request.headers = vec![(Template::literal("x-own"), Secret::new(Template::literal("1")))];
     resource.request.body = BodyPlan::Json(JsonTemplate::Value(json!({"query": "x"})));
     assert_eq!(read_resource(&server, &resource).await.ids, ids(20));
@@ -230,7 +230,7 @@ async fn a_secret_parameter_of_the_resource_goes_along_with_its_links_at_home() 
     let server =
         Server::scripted([page(1, json!({"next": format!("/rows?token={KEY}&page=2")})), page(2, json!({}))]).await;
     let mut resource = plans::resource(&server.url(), "rows", json_link("next"));
-    resource.request.params = vec![("token".to_owned(), Template::literal(KEY))];
+    resource.request.params = vec![(Template::literal("token"), Template::literal(KEY))];
     let mut pages = pages(&slow(&server), &resource);
     pages.next().await.unwrap().unwrap();
     assert!(!serde_json::to_string(&pages.position()).unwrap().contains(KEY));
@@ -346,7 +346,8 @@ mod found_out {
             let server = Server::start(move |request| envelope(request.number as u64)).await;
             let list = read_unknown(&server).await;
             assert_eq!((list.ids, list.error.map(|error| error.to_string())), (ids(25), None), "{said}");
-            assert!(list.warnings.len() == 1 && list.warnings[0].contains(said), "{said}: {:?}", list.warnings);
+            assert!(list.notes.len() == 1 && list.notes[0].contains(said), "{said}: {:?}", list.notes);
+            assert_eq!(list.warnings, Vec::<String>::new());
             assert_eq!(server.targets(), ["/rows", "/rows?page=2", "/rows?page=3"]);
         }
     }
@@ -379,7 +380,7 @@ mod found_out {
             let list = read_unknown(&server).await;
             assert_eq!((list.ids, list.error.map(|error| error.to_string())), (ids(25), None), "{base} {tells_number}");
             assert_eq!(server.targets(), targets);
-            assert!(list.warnings[0].contains(&format!("base_page: {base}")), "{:?}", list.warnings);
+            assert!(list.notes[0].contains(&format!("base_page: {base}")), "{:?}", list.notes);
         }
     }
 
@@ -394,7 +395,7 @@ mod found_out {
         let list = read_unknown(&server).await;
         assert_eq!((list.ids, list.error.map(|error| error.to_string())), (ids(25), None));
         assert_eq!(server.targets(), ["/rows", "/rows?cursor=a", "/rows?after=a", "/rows?after=b"]);
-        assert!(list.warnings[0].contains("cursor_param: \"after\", has_more_path: \"pageInfo.hasNextPage\""));
+        assert!(list.notes[0].contains("cursor_param: \"after\", has_more_path: \"pageInfo.hasNextPage\""));
         let ignores_all = Server::start(|_| page(1, json!({"cursors": {"next": "a"}}))).await;
         let error = read_unknown(&ignores_all).await.error.unwrap();
         assert!(error.to_string().contains("holds the same 10 records"), "{error}");
@@ -459,7 +460,7 @@ mod found_out {
             ..plans::resource(&server.url(), "rows", plans::offset_with_total(10))
         };
         let list = read_with(plans::client(&server.url()), &resource, 1 << 20, &TestEnvironment::new()).await;
-        assert_eq!((list.ids, list.warnings.len()), (ids(25), 1));
+        assert_eq!((list.ids, list.warnings.len(), list.notes.len()), (ids(25), 0, 1));
         let server = Server::scripted([Reply::json(r#"{"error": "overloaded"}"#)]).await;
         let resource =
             ResourcePlan { data_selector: None, ..plans::resource(&server.url(), "rows", plans::offset(10)) };

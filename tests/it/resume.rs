@@ -302,7 +302,8 @@ async fn no_resume_starts_over_and_says_so() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_changed_config_starts_over_and_says_so() {
-    let changed = |plan: &mut Plan| plan.resources[0].request.params.push(("fresh".into(), Template::literal("1")));
+    let changed =
+        |plan: &mut Plan| plan.resources[0].request.params.push((Template::literal("fresh"), Template::literal("1")));
     let (summary, asked) = next_after(changed, still()).await;
     assert_eq!(asked, [0, 5, 10, 15, 20, 25]);
     assert!(says(&summary, "the config or the schema has changed"), "{:?}", summary.warnings);
@@ -503,7 +504,7 @@ async fn an_append_whose_end_nobody_heard_of_is_no_reason_to_skip_another_config
     let append = || plan(&api, &lake, &json!({"write_disposition": "append"}));
     drop(run_untold(append()).await);
     let mut changed = append();
-    changed.resources[0].request.params.push(("fresh".into(), Template::literal("1")));
+    changed.resources[0].request.params.push((Template::literal("fresh"), Template::literal("1")));
     let summary = only(run_still(changed).await);
     assert!(!says(&summary, WAS_APPENDED), "{:?}", summary.warnings);
     assert_eq!(summary.table_rows, 60);

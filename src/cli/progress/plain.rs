@@ -48,6 +48,7 @@ impl Plain {
         match event {
             Event::ResourceStarted { .. } => Some("started".to_owned()),
             Event::Warning { message, .. } => Some(format!("warning: {message}")),
+            Event::Note { message, .. } => Some(format!("note: {message}")),
             Event::ResourceFinished { summary } => Some(finished(summary)),
             _ if now.saturating_sub(line.told) < INTERVAL => None,
             _ => {

@@ -76,7 +76,8 @@ pub fn resource<'a>(event: &'a Event<'_>) -> Option<&'a str> {
         | Event::RequestRetried { resource, .. }
         | Event::FileStaged { resource, .. }
         | Event::Committing { resource }
-        | Event::Warning { resource, .. } => Some(resource),
+        | Event::Warning { resource, .. }
+        | Event::Note { resource, .. } => Some(resource),
         Event::ResourceFinished { summary } => Some(&summary.name),
     }
 }

@@ -1,7 +1,7 @@
 //! `paginator`, of the client and of an endpoint.
 
 use super::{COUNT, Field, Grammar, POSITIVE, SELECTOR, Shape, Table, Union, field, later, table, variant, word};
-use crate::json::Selector;
+use crate::{config::notation, json::Selector};
 
 pub static PAGINATOR: Union = Union {
     what: "a paginator",
@@ -20,7 +20,7 @@ pub static PAGINATOR: Union = Union {
     ],
 };
 
-static AUTO: Table = table("auto", "Found out from the first page, and told in the summary.", &[]);
+static AUTO: Table = table("auto", "Found out from the first page, and told with `-v`.", &[]);
 
 static SINGLE_PAGE: Table = table("single_page", "One request is all.", &[]);
 
@@ -32,7 +32,7 @@ static OFFSET: Table = table(
         field("offset", COUNT, "Of the first request.").or("0"),
         field("offset_param", Shape::Text, "The parameter's name.").or("offset"),
         field("offset_body_path", BODY_PATH, "Where in the JSON of the body the offset stands, in place of a parameter."),
-        field("limit_param", Shape::Text, "The parameter's name; null does not send the limit.").or("limit"),
+        field("limit_param", Shape::Text, "The parameter's name; an empty one does not send the limit.").or("limit"),
         field("limit_body_path", BODY_PATH, "Where in the JSON of the body the limit stands, in place of a parameter."),
         field("total_path", SELECTOR, "Where a page tells how many records there are in all; null: nowhere.")
             .or("total"),
@@ -90,7 +90,7 @@ static HEADER_CURSOR: Table = table(
     "header_cursor",
     "A response header holds the cursor of the next page.",
     &[
-        field("cursor_key", Shape::Text, "The header's name.").or("next"),
+        field("cursor_key", HEADER_NAME, "The header's name.").or("next"),
         field("cursor_param", Shape::Text, "The parameter that takes the cursor.").or("cursor"),
     ],
 );
@@ -98,12 +98,16 @@ static HEADER_CURSOR: Table = table(
 static JSON_LINK: Table = table(
     "json_link",
     "Each page holds the URL of the next one.",
-    &[field(
-        "next_url_path",
-        SELECTOR,
-        "Where a page holds it, whole or relative to the page's own. It takes the place of that URL, parameters included.",
-    )
-    .or("next")],
+    &[
+        field(
+            "next_url_path",
+            SELECTOR,
+            "Where a page holds it, whole or relative to the page's own. It takes the place of that URL, parameters included.",
+        )
+        .or("next"),
+        field("stop_after_empty_page", Shape::Bool, "A page without records ends the list, whatever its link.").or("false"),
+        HAS_MORE_PATH,
+    ],
 );
 
 static HEADER_LINK: Table = table(
@@ -111,13 +115,13 @@ static HEADER_LINK: Table = table(
     "The `Link` header (RFC 8288) holds the URL of the next page.",
     &[
         field("links_next_key", Shape::Text, "The link's relation.").or("next"),
-        field("header", Shape::Text, "Another header in its place, such as `Next-Page`, which may be the URL alone.")
+        field("header", HEADER_NAME, "Another header in its place, such as `Next-Page`, which may be the URL alone.")
             .or("Link"),
     ],
 );
 
 const TOTAL_HEADER: Field =
-    field("total_header", Shape::Text, "A response header that tells how many *records* there are in all.");
+    field("total_header", HEADER_NAME, "A response header that tells how many *records* there are in all.");
 
 const STOP_AFTER_EMPTY_PAGE: Field =
     field("stop_after_empty_page", Shape::Bool, "A page without records ends the list.").or("true");
@@ -130,6 +134,9 @@ const ON_DRIFT_FIELD: Field = field("on_drift", ON_DRIFT, ON_DRIFT_DOC);
 pub const ON_DRIFT: Shape = Shape::Choice(&[word("refetch"), word("warn"), word("fail")]);
 pub const ON_DRIFT_DOC: &str = "What happens when rows were seen to come or go while the list was read: the list is read \
     again, the summary says it, or the run fails. The paginator's goes before the endpoint's. Default: `warn`.";
+
+const HEADER_NAME: Shape =
+    Shape::Parsed(&Grammar { what: "a header's name such as `X-Next`", check: notation::header_name });
 
 /// dlt splits it at its dots.
 const BODY_PATH: Shape = Shape::Parsed(&Grammar {

@@ -285,8 +285,9 @@ mod tests {
 
     async fn sign(renewing: &Renewing) -> Result<(String, Generation), FetchError> {
         let url = Url::parse("https://a.example").unwrap();
-        let (params, headers, body) = (Vec::new(), Vec::new(), BoundBody::None);
-        let mut request = Request::new(&BoundRequest { method: Method::Get, url, params, headers, body })?;
+        let (params, headers, without_headers, body) = (Vec::new(), Vec::new(), Vec::new(), BoundBody::None);
+        let bound = BoundRequest { method: Method::Get, url, params, headers, without_headers, body };
+        let mut request = Request::new(&bound)?;
         let generation = renewing.authenticate(&mut request).await?;
         Ok((request.headers["authorization"].to_str().unwrap().to_owned(), generation))
     }

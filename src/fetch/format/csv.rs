@@ -2,6 +2,8 @@
 //!
 //! A row becomes an object whose values are texts, or null: the decoder's exact conversions make them what the schema says.
 
+use std::collections::HashSet;
+
 use csv::{ByteRecord, ReaderBuilder};
 
 use super::{Unreadable, without_mark};
@@ -22,6 +24,7 @@ pub(super) fn read(body: &[u8], plan: &CsvPlan, limit: u64) -> Result<Document, 
     let mut text = vec![b'['];
     while reader.read_byte_record(&mut row).map_err(|error| Unreadable::Syntax(format!("not CSV: {error}")))? {
         if is_header && plan.columns.is_empty() {
+            distinct(&row)?;
             keys = self::keys(row.iter());
         }
         same_width(&row, keys.len())?;
@@ -46,6 +49,17 @@ fn keys<'a>(names: impl Iterator<Item = &'a [u8]>) -> Vec<Vec<u8>> {
         key
     };
     names.map(key).collect()
+}
+
+/// Of two columns of one name an object could hold one.
+fn distinct(header: &ByteRecord) -> Result<(), Unreadable> {
+    let mut seen = HashSet::new();
+    let Some(name) = header.iter().find(|name| !seen.insert(*name)) else { return Ok(()) };
+    let name = String::from_utf8_lossy(name);
+    Err(Unreadable::Syntax(format!(
+        "CSV whose header names the column `{name}` twice, so that one of them would be lost: name the columns yourself \
+         (`csv: {{columns: [...]}}`)"
+    )))
 }
 
 fn same_width(row: &ByteRecord, width: usize) -> Result<(), Unreadable> {

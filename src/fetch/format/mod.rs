@@ -1,12 +1,13 @@
 //! From an answer's body to a document, whatever the body is written in.
 //!
 //! ```text
-//! JSON ──────────────────────────────► scan ──► Document
-//! NDJSON, CSV ──► an array of records ──┘
+//! another charset ──► UTF-8 ──► JSON ──────────────────────────────► scan ──► Document
+//!                               NDJSON, CSV ──► an array of records ──┘
 //! ```
 //!
 //! Paginators, selectors and the decoder see one form alone. A body that is no such thing is told with its line.
 
+mod charset;
 mod csv;
 mod ndjson;
 
@@ -30,6 +31,7 @@ pub(super) enum Unreadable {
 
 /// `limit`: bytes that the body may have as JSON.
 pub(super) fn read(body: Vec<u8>, headers: &HeaderMap, plan: &AnswerPlan, limit: u64) -> Result<Document, Unreadable> {
+    let body = charset::decoded(body, content_type(headers), limit)?;
     let told = essence(headers);
     let begin = begin_of(&body);
     let format = plan.format.or_else(|| format_of(&told)).unwrap_or(ResponseFormat::Json);
@@ -54,10 +56,13 @@ pub(super) fn read(body: Vec<u8>, headers: &HeaderMap, plan: &AnswerPlan, limit:
     }
 }
 
+fn content_type(headers: &HeaderMap) -> &str {
+    headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default()
+}
+
 /// What an answer says it is, without parameters, in lower case.
 fn essence(headers: &HeaderMap) -> String {
-    let written = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    written.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+    content_type(headers).split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
 }
 
 fn format_of(essence: &str) -> Option<ResponseFormat> {

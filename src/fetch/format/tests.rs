@@ -127,3 +127,39 @@ fn broken_utf8_in_a_cell_is_a_matter_of_its_value() {
     assert_eq!(row.get("a").unwrap().string(), Err(StringError::Utf8));
     assert_eq!(row.get("b").unwrap().string().unwrap(), "ok");
 }
+
+#[test]
+fn a_header_that_names_a_column_twice_is_refused_and_the_config_may_name_them() {
+    let told = wrong(b"id,n,id\n1,a,2\n", &plan(CSV));
+    assert!(told.contains("the column `id` twice") && told.contains("columns"), "{told}");
+    let columns = ["a", "b", "c"].map(str::to_owned).to_vec();
+    let named = csv_plan(CsvPlan { columns, ..CsvPlan::default() });
+    assert_eq!(text(b"id,n,id\n1,a,2\n", "text/csv", &named), r#"[{"a":"1","b":"a","c":"2"}]"#);
+}
+
+#[test]
+fn an_answer_is_read_in_the_charset_that_it_declares() {
+    let latin = b"[{\"n\":\"caf\xE9\"}]";
+    for content_type in ["application/json; charset=iso-8859-1", "application/json;Charset=\"windows-1252\""] {
+        assert_eq!(text(latin, content_type, &plan(None)), r#"[{"n":"café"}]"#);
+    }
+    assert_eq!(text(b"n\ncaf\xE9\n", "text/csv; charset=latin1", &plan(None)), r#"[{"n":"café"}]"#);
+    let wide: Vec<u8> = "[{\"n\":\"é\"}]".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    assert_eq!(text(&wide, "application/json; charset=utf-16le", &plan(None)), r#"[{"n":"é"}]"#);
+    // What is UTF-8 whatever is declared, and what nobody knows, stays.
+    for content_type in ["application/json; charset=iso-8859-1", "application/json; charset=x-own", "application/json"]
+    {
+        assert_eq!(text("[\"é\"]".as_bytes(), content_type, &plan(None)), r#"["é"]"#, "{content_type}");
+    }
+}
+
+#[test]
+fn what_is_not_in_its_charset_is_refused_and_so_is_what_would_be_too_large() {
+    let read = |body: &[u8], limit| {
+        read(body.to_vec(), &typed("application/json; charset=shift_jis"), &plan(None), limit).unwrap_err()
+    };
+    assert!(matches!(read(b"[\"\x81\"]", 1_000), Unreadable::Syntax(cause) if cause.contains("Shift_JIS")));
+    // Each of these bytes is a letter of three in UTF-8.
+    let half_width = [&b"[\""[..], &[0xB1; 200_000], b"\"]"].concat();
+    assert!(matches!(read(&half_width, 300_000), Unreadable::TooLarge));
+}

@@ -3,6 +3,7 @@
 use std::{collections::VecDeque, sync::Arc};
 
 use serde::{Deserialize, Serialize};
+use url::Url;
 
 use super::{
     Pages,
@@ -83,8 +84,10 @@ impl Pages {
         if !std::mem::take(&mut self.found.is_wanted) {
             return None;
         }
-        let records = self.source.selector.as_ref().and_then(|selector| selector.find(fetched.document.root()));
-        let is_list = records.is_some_and(|records| records.kind() != Kind::Object);
+        let root = fetched.document.root();
+        let is_list = self.source.selector.as_ref().is_some_and(|selector| {
+            selector.find(root).is_some_and(|found| selector.takes_elements() || found.kind() != Kind::Object)
+        });
         let Detected { candidates, total_path, is_stuck } =
             paginate::detect(&self.view(fetched, count, self.known), is_list);
         (self.found.candidates, self.found.total_path) = (candidates, total_path);
@@ -110,11 +113,11 @@ impl Pages {
     }
 
     /// Whether this page, the second one, is the first one again: then what was guessed is wrong, and the next guess counts.
-    pub(super) fn disproves_guess(&mut self, found: &Found) -> bool {
+    pub(super) fn disproves_guess(&mut self, found: &Found, from: &Url) -> bool {
         let Some(first) = self.found.first else { return false };
         if first == found.fingerprint() && self.found.candidates.len() > 1 {
             self.found.candidates.pop_front();
-            let next = self.use_candidate().map(|next| self.source.checked(next));
+            let next = self.use_candidate().map(|next| self.source.checked(next, from));
             self.next = next.and_then(Result::ok);
             self.line.keep_from(self.next.as_ref());
             if self.next.is_some() {
@@ -128,6 +131,8 @@ impl Pages {
     fn settle_guess(&mut self) {
         self.found.first = None;
         self.found.candidates.truncate(1);
+        // It has been gone to, and a link is kept as it was checked alone.
+        self.found.candidates.iter_mut().for_each(|candidate| candidate.next = None);
         let plan = self.found.candidates.front().map(|candidate| candidate.paginator.clone());
         self.tell_found(plan.as_ref());
     }
@@ -139,10 +144,12 @@ impl Pages {
         found.extend(paginator.map(|plan| format!("`paginator: {}`", plan.to_config())));
         let mut text =
             format!("found out from the first page: {}; write it into the config to pin it", found.join(", "));
-        if !self.found.others.is_empty() {
+        if self.found.others.is_empty() {
+            self.note(&text);
+        } else {
             text += &format!(" (records could also be at {})", quoted(&self.found.others));
+            self.warn(text);
         }
-        self.warn(text);
     }
 
     /// What the run before this one has found out.

@@ -11,9 +11,13 @@
 //!
 //! Without an overlap only the second kind shows, and totals that change. Rows are compared by hashes: of the key where the
 //! table has one row of each, else of the whole record. With a key nothing is taken out: rows that come twice are duplicates,
-//! and the later one may be newer.
+//! and the later one may be newer. Without one, two rows in a row may simply be alike: a total that agrees with what came says
+//! so, and so does a second pass whose pages are those of the first.
 
-use std::collections::{HashMap, VecDeque};
+use std::{
+    collections::{HashMap, VecDeque},
+    hash::{BuildHasher, BuildHasherDefault, DefaultHasher},
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -40,6 +44,15 @@ pub(super) struct Drift {
     handed: Option<HashMap<u64, u32>>,
     /// How often each row came in this pass.
     passing: HashMap<u64, u32>,
+    pass: Pass,
+}
+
+/// The pages of a pass, each as a hash of its rows.
+#[derive(Debug, Default)]
+struct Pass {
+    pages: Vec<u64>,
+    /// Those of the pass before, as long as this one has the same.
+    before: Option<Vec<u64>>,
 }
 
 /// What a run that goes on has to know.
@@ -50,6 +63,10 @@ pub(super) struct DriftState {
     passes: u32,
     /// Of this pass, what was seen first of the list's moving, unless an overlap mended it.
     moved: Option<String>,
+    /// Of this pass, what may have been its moving: rows that came twice in a row, which may also be alike.
+    suspected: Option<String>,
+    /// Rows that came twice in a row, and are alike by the API's total.
+    alike: u64,
     /// Seams at which an overlap mended it.
     mended: u64,
     /// Rows that came twice in a row, without having been asked for again.
@@ -61,7 +78,7 @@ pub(super) struct DriftState {
 /// What is to be done with the rows of a page.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Seam {
-    /// Rows of the page that came before.
+    /// Rows of the page that were asked for again, and came.
     pub known: u64,
     /// Of each row whether it is handed on; empty if all are.
     pub kept: Vec<bool>,
@@ -82,7 +99,7 @@ impl Drift {
     pub(super) fn new(on_drift: OnDrift, has_key: bool) -> Self {
         let handed = (on_drift == OnDrift::Refetch && !has_key).then(HashMap::new);
         let (recent, state) = (VecDeque::new(), DriftState::default());
-        Self { on_drift, has_key, recent, widest: 0, state, handed, passing: HashMap::new() }
+        Self { on_drift, has_key, recent, widest: 0, state, handed, passing: HashMap::new(), pass: Pass::default() }
     }
 
     pub(super) fn resume(&mut self, state: DriftState) {
@@ -101,12 +118,14 @@ impl Drift {
 
     /// Takes in the rows of the next page, the first `lead` of which were asked for again.
     pub(super) fn page(&mut self, rows: &[u64], lead: usize) -> Seam {
-        let join = self.join(rows, lead);
-        let known = match join {
+        // What stands in the same place in two passes has not moved there.
+        let is_again = self.pass.add(rows) && lead == 0;
+        let end = match self.join(rows, lead) {
             Join::Still(known) => known,
+            Join::Shifted(_) if is_again => 0,
             Join::Shifted(known) => {
                 match lead {
-                    0 => self.moved(format!("{known} rows came on one page and again on the next one")),
+                    0 => self.came_again(known as u64),
                     _ => self.state.mended += 1,
                 }
                 known
@@ -117,13 +136,20 @@ impl Drift {
             }
         };
         self.widest = self.widest.max(rows.len());
-        let (end, known) = (known, self.known(rows, known));
+        let known = self.known(rows, end);
         let count = known.iter().filter(|is_known| **is_known).count() as u64;
-        if lead == 0 {
-            self.state.repeated += count;
+        self.remember(rows, &known);
+        Seam { known: if lead > 0 { count } else { 0 }, kept: self.kept(rows, &known, lead) }
+    }
+
+    /// Nobody asked for these rows again. With a key they are the same; without one they may only look so.
+    fn came_again(&mut self, rows: u64) {
+        self.state.repeated += rows;
+        let what = format!("{} came on one page and again on the next one", counted(rows));
+        match self.has_key {
+            true => self.moved(what),
+            false => drop(self.state.suspected.get_or_insert(what)),
         }
-        self.remember(rows.get(end..).unwrap_or_default());
-        Seam { known: count, kept: self.kept(rows, &known, lead) }
     }
 
     fn join(&self, rows: &[u64], lead: usize) -> Join {
@@ -166,9 +192,15 @@ impl Drift {
         rows.iter().enumerate().map(|(at, row)| at < end && is_known(row)).collect()
     }
 
-    /// `rows` are those behind what was known.
-    fn remember(&mut self, rows: &[u64]) {
-        self.recent.extend(rows);
+    /// The list as it stands now: this page, behind what came before and did not come again.
+    fn remember(&mut self, rows: &[u64], known: &[bool]) {
+        let mut again: HashMap<u64, u32> = HashMap::new();
+        let known = rows.iter().zip(known).filter(|(_, is_known)| **is_known);
+        known.for_each(|(row, _)| *again.entry(*row).or_default() += 1);
+        let mut came_again =
+            |row: &u64| again.get_mut(row).filter(|count| **count > 0).map(|count| *count -= 1).is_some();
+        let before: Vec<u64> = self.recent.drain(..).rev().filter(|row| !came_again(row)).collect();
+        self.recent.extend(before.iter().rev().chain(rows));
         let beyond = self.recent.len().saturating_sub(self.widest * PAGES_REMEMBERED);
         self.recent.drain(..beyond);
     }
@@ -177,7 +209,7 @@ impl Drift {
         if self.has_key {
             return Vec::new();
         }
-        // Rows that nobody asked for again may be alike: they go only where the list is read until it rests.
+        // Rows that nobody asked for again may be alike: they go only where the list is read until it rests, and come then.
         let drops_known = lead > 0 || self.handed.is_some();
         let mut kept: Vec<bool> = known.iter().map(|is_known| !(drops_known && *is_known)).collect();
         if let Some(handed) = &mut self.handed {
@@ -197,9 +229,26 @@ impl Drift {
         self.state.moved.get_or_insert(what);
     }
 
-    /// What of it must end the run.
-    pub(super) fn failure(&self) -> Option<&str> {
-        self.state.moved.as_deref().filter(|_| self.on_drift == OnDrift::Fail)
+    /// What of it must end the run. `is_total_known`: whether rows that came twice are alike will show at the end.
+    pub(super) fn failure(&self, is_total_known: bool) -> Option<&str> {
+        let suspected = self.state.suspected.as_deref().filter(|_| !is_total_known);
+        self.state.moved.as_deref().or(suspected).filter(|_| self.on_drift == OnDrift::Fail)
+    }
+
+    /// The pass is over. `is_whole`: as many rows came as the API tells, and told all the time. Rows that were not handed on for
+    /// a suspicion need a further pass in any case.
+    pub(super) fn settle(&mut self, is_whole: bool) {
+        let Some(suspected) = self.state.suspected.take() else { return };
+        if is_whole && self.state.moved.is_none() && self.handed.is_none() {
+            self.state.alike = std::mem::take(&mut self.state.repeated);
+        } else {
+            self.moved(suspected);
+        }
+    }
+
+    /// Whether nothing of this pass looks as if the list had moved.
+    pub(super) fn is_still(&self) -> bool {
+        self.state.moved.is_none() && self.state.suspected.is_none() && self.state.mended == 0
     }
 
     /// The list is over. Whether it is read again: from here on for what follows.
@@ -211,6 +260,7 @@ impl Drift {
         }
         self.recent.clear();
         self.passing.clear();
+        self.pass = Pass { pages: Vec::new(), before: Some(std::mem::take(&mut self.pass.pages)) };
         self.state = DriftState { passes: self.state.passes + 1, mended: self.state.mended, ..DriftState::default() };
         true
     }
@@ -221,7 +271,7 @@ impl Drift {
         let DriftState { passes, repeated, .. } = self.state;
         let mut text = format!("rows came or went while the list was read, and rows may be missing: {moved}");
         if repeated > 0 && !self.has_key && self.handed.is_none() {
-            text += &format!(" ({repeated} rows in all may stand in the table twice)");
+            text += &format!(" ({} in all may stand in the table twice)", counted(repeated));
         }
         if passes > 0 {
             text += &format!("; it was read {} times, and moved each time", passes + 1);
@@ -231,17 +281,47 @@ impl Drift {
         Some(text)
     }
 
-    /// What was mended, for the user to know.
+    /// What was mended, or was not amiss, for the user to know.
     pub(super) fn mended(&self) -> Option<String> {
-        let DriftState { passes, mended, .. } = self.state;
+        let DriftState { passes, mended, alike, .. } = self.state;
         match (passes, mended) {
-            (0, 0) => None,
+            (0, 0) if alike == 0 => None,
+            (0, 0) => Some(format!(
+                "{} came on one page and again on the next one; as many came in all as the API tells, so they are taken for \
+                 rows that are alike (a `primary_key`, or an `overlap`, would tell for sure)",
+                counted(alike)
+            )),
             (0, seams) => {
                 Some(format!("rows came or went while the list was read; the overlap mended it, {seams} times"))
             }
+            _ if self.pass.is_the_same() => Some(
+                "rows came on one page and again on the next one; the list was read again, and was the same: they are rows of \
+                 their own, which are alike"
+                    .to_owned(),
+            ),
             (passes, _) => Some(format!("rows came or went while the list was read: it was read {} times", passes + 1)),
         }
     }
+}
+
+impl Pass {
+    /// Takes in the next page's rows. Whether all so far are those of the pass before.
+    fn add(&mut self, rows: &[u64]) -> bool {
+        let page = BuildHasherDefault::<DefaultHasher>::new().hash_one(rows);
+        let place = self.pages.len();
+        self.pages.push(page);
+        self.before = self.before.take().filter(|before| before.get(place) == Some(&page));
+        self.before.is_some()
+    }
+
+    /// As a whole.
+    fn is_the_same(&self) -> bool {
+        self.before.as_ref().is_some_and(|before| before.len() == self.pages.len())
+    }
+}
+
+fn counted(rows: u64) -> String {
+    if rows == 1 { "1 row".to_owned() } else { format!("{rows} rows") }
 }
 
 #[cfg(test)]
@@ -309,6 +389,7 @@ mod tests {
     fn without_an_overlap_rows_that_come_again_are_told_and_kept() {
         let mut drift = Drift::new(OnDrift::Warn, false);
         assert_eq!(read(&mut drift, &[(&[1, 2, 3], 0), (&[2, 3, 4], 0), (&[5], 0)]), [1, 2, 3, 2, 3, 4, 5]);
+        drift.settle(false);
         let told = drift.unmended().unwrap();
         assert!(
             told.contains("2 rows came on one page and again") && told.contains("may stand in the table twice"),
@@ -316,6 +397,7 @@ mod tests {
         );
         let mut drift = Drift::new(OnDrift::Warn, false);
         read(&mut drift, &[(&[1, 2, 3], 0), (&[1, 4, 5], 0)]);
+        drift.settle(false);
         assert_eq!(drift.unmended(), None, "a row like an older one is no shift");
     }
 
@@ -324,11 +406,43 @@ mod tests {
         let mut drift = Drift::new(OnDrift::Refetch, false);
         // 0 came, and 4 went: 3 came twice, 5 was skipped.
         assert_eq!(read(&mut drift, &[(&[1, 2, 3], 0), (&[3, 4, 6], 0)]), [1, 2, 3, 4, 6]);
+        drift.settle(true);
         assert!(drift.begins_again());
         assert_eq!(read(&mut drift, &[(&[0, 1, 2], 0), (&[3, 5, 6], 0), (&[6], 0)]), [0, 5]);
+        drift.settle(false);
         assert!(drift.begins_again() && drift.state.passes == 2);
         assert!(!drift.begins_again(), "a pass that is stable is the last one");
         assert_eq!((drift.unmended(), drift.mended().is_some()), (None, true));
+    }
+
+    #[test]
+    fn rows_that_are_alike_at_a_seam_are_rows_of_their_own_if_the_total_or_a_second_pass_says_so() {
+        let pages: [(&[u64], usize); 2] = [(&[1, 2, 3], 0), (&[3, 4], 0)];
+        for on_drift in [OnDrift::Warn, OnDrift::Fail] {
+            let mut drift = Drift::new(on_drift, false);
+            assert_eq!(read(&mut drift, &pages), [1, 2, 3, 3, 4]);
+            assert_eq!((drift.failure(true), drift.failure(false).is_some()), (None, on_drift == OnDrift::Fail));
+            drift.settle(true);
+            assert!(drift.failure(false).is_none() && drift.unmended().is_none());
+            assert!(drift.mended().unwrap().starts_with("1 row came"));
+        }
+        let mut drift = Drift::new(OnDrift::Refetch, false);
+        assert_eq!(read(&mut drift, &pages), [1, 2, 3, 4]);
+        drift.settle(true);
+        assert!(drift.begins_again());
+        assert_eq!(read(&mut drift, &pages), [3]);
+        drift.settle(false);
+        assert!(!drift.begins_again() && drift.unmended().is_none());
+        assert!(drift.mended().unwrap().contains("was the same"));
+    }
+
+    #[test]
+    fn a_row_that_came_in_among_known_ones_is_known_from_then_on() {
+        let mut drift = Drift::new(OnDrift::Warn, false);
+        let pages: [(&[u64], usize); 4] =
+            [(&[1, 2, 3, 4], 0), (&[2, 3, 99, 4], 3), (&[3, 99, 4, 5], 3), (&[99, 4, 5, 6], 3)];
+        assert_eq!(read(&mut drift, &pages), [1, 2, 3, 4, 99, 5, 6]);
+        assert_eq!(drift.state.mended, 1);
     }
 
     #[test]

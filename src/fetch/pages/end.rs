@@ -1,9 +1,12 @@
 //! The end of a list: whether all of it came, and whether it is read again.
 
-use super::{Pages, shortfall};
-use crate::fetch::{
-    error::FetchError,
-    paginate::{Extent, Guard, PageToken},
+use super::{Pages, shortfall, source::Fetched};
+use crate::{
+    fetch::{
+        error::FetchError,
+        paginate::{Extent, Guard, PageToken, PageView},
+    },
+    json::{Kind, Selector},
 };
 
 impl Pages {
@@ -19,6 +22,7 @@ impl Pages {
 
     /// The list is over: is there all of it? The position from which it is read again, if it is.
     pub(super) fn end(&mut self, promises_more: bool) -> Option<PageToken> {
+        self.drift.settle(self.known.records == Some(self.received) && self.shortfall.is_none());
         if self.max_pages.is_none() && self.drift.begins_again() {
             (self.before, self.received, self.known.records, self.known.pages) = (self.number, 0, None, None);
             (self.guard, self.shortfall) = (Guard::default(), self.cut.clone());
@@ -34,14 +38,25 @@ impl Pages {
     }
 
     pub(super) fn tell_drift(&mut self) {
-        self.drift.unmended().into_iter().for_each(|text| self.falls_short(text));
-        self.drift.mended().into_iter().for_each(|text| self.warn(text));
+        self.drift.settle(false);
+        match self.drift.unmended() {
+            Some(text) => self.falls_short(text),
+            None => self.drift.mended().into_iter().for_each(|text| self.warn(text)),
+        }
     }
 
     /// Did as much come as was told?
     fn check_total(&mut self) {
         if let Some(records) = self.known.records.filter(|&records| records > self.received) {
             self.falls_short(format!("the API tells of {records} records, and its list ended after {}", self.received));
+        }
+        // Where the list moved, or the config cuts it, that says why.
+        let is_plain = self.drift.is_still() && self.shortfall.is_none();
+        if let Some(records) = self.known.records.filter(|&records| is_plain && records < self.received) {
+            let came = self.received;
+            self.falls_short(format!(
+                "the API tells of {records} records, and {came} came: that number is wrong, and the list may go on behind it"
+            ));
         }
         let number = self.pages_of_pass();
         // Many an API's `total` counts records where `page_number` expects pages.
@@ -68,19 +83,49 @@ impl Pages {
     }
 
     pub(super) fn check_drift(&self, page: u64) -> Result<(), FetchError> {
-        match self.drift.failure() {
+        match self.drift.failure(self.known.records.is_some()) {
             Some(what) => Err(FetchError::Drift { page, what: what.to_owned() }),
             None => Ok(()),
         }
     }
 
     /// The config names a place that does not tell where the list ends: the first empty page has to.
-    pub(super) fn warn_of_silence(&mut self, path: &str) {
+    pub(super) fn warn_of_silence(&mut self, path: &str, found: Option<&str>) {
         if self.number == 1 {
-            self.warn(format!(
-                "there is nothing at `{path}` that tells where the list ends: it is read to its first page without records; \
-                 set `total_path`, or null"
-            ));
+            let told = match found {
+                None => format!("there is nothing at `{path}` that tells where the list ends"),
+                Some(found) => format!("`{path}` is {found}, which does not tell where the list ends"),
+            };
+            self.warn(format!("{told}: it is read to its first page without records; set `total_path`, or null"));
         }
     }
+
+    /// What stands at a path, for people.
+    pub(super) fn shown(&self, path: &Selector, fetched: &Fetched) -> Option<String> {
+        let found = path.find(fetched.document.root()).filter(|found| found.kind() != Kind::Null)?;
+        let text = self.surroundings.redactor.text(&String::from_utf8_lossy(found.raw()));
+        Some(format!("`{}`", text.chars().take(40).map(|c| if c.is_control() { ' ' } else { c }).collect::<String>()))
+    }
+
+    /// A first page that looks full in a list that is to go on at a place which is not there: many an API leaves it out at
+    /// the end, and many a config names a wrong one.
+    pub(super) fn leads_nowhere(&self, page: &PageView<'_>) -> Option<String> {
+        let path = self.source.paginator.goes_on_at().filter(|_| self.number == 1)?;
+        if path.find(page.root).is_some() || !looks_full(page) {
+            return None;
+        }
+        let keys = page.root.fields().filter_map(|(key, _)| Some(format!("`{}`", key.text().ok()?))).take(20);
+        let keys = self.surroundings.redactor.text(&keys.collect::<Vec<_>>().join(", "));
+        Some(format!(
+            "`{path}` finds nothing on the first page, which looks full, so it is taken for the only one: if the list goes on, \
+             name the right place; the answer has the keys {keys}"
+        ))
+    }
+}
+
+/// Whether there are as many records as the request asks for, or as a page often holds.
+fn looks_full(page: &PageView<'_>) -> bool {
+    const USUAL: [u64; 9] = [10, 20, 25, 50, 100, 200, 250, 500, 1000];
+    let count = page.count.to_string();
+    page.count > 0 && (USUAL.contains(&page.count) || page.url.query_pairs().any(|(_, value)| *value == count))
 }

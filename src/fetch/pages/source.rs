@@ -9,7 +9,8 @@ use crate::{
     fetch::{
         error::FetchError,
         paginate::{self, PageToken, PaginateError, Paginator},
-        records::{Located, Locator, Placed, RecordsError, hashes},
+        records::{Located, Locator, Objects, Placed, RecordsError, hashes},
+        redirect::{over_https, told_over_https},
         request::Request,
         transport::{Ruled, Scope, Transport},
     },
@@ -65,7 +66,6 @@ impl Source {
         if let Some(accept) = resource.answers.accept {
             request.accept(accept);
         }
-        let is_paginated = !matches!(resource.paginator, PaginatorPlan::SinglePage | PaginatorPlan::Auto);
         Self {
             transport,
             paginator: paginate::from_plan(&resource.paginator).into(),
@@ -77,7 +77,7 @@ impl Source {
             },
             key: key_of(resource),
             request,
-            locator: Locator::new(resource, is_paginated),
+            locator: Locator::new(resource),
             is_missing_allowed: resource.allow_missing_data,
         }
     }
@@ -85,7 +85,9 @@ impl Source {
     /// `is_bare`: pages are lists and nothing else.
     pub(super) fn with_selector(&self, selector: Selector, is_bare: bool) -> Self {
         let mut locator = self.locator.clone();
-        locator.is_paginated |= is_bare;
+        if is_bare {
+            locator.objects = Objects::Wrappers;
+        }
         Self { selector: Some(selector), locator, ..self.clone() }
     }
 
@@ -122,10 +124,15 @@ impl Source {
         fetched.found = Some(Found { located, gathered: gathered.map(Arc::new), hashes });
     }
 
-    /// A token as it may be kept, and followed with this resource's request.
-    pub(super) fn checked(&self, token: PageToken) -> Result<PageToken, PaginateError> {
-        let PageToken::Link(link) = token else { return Ok(token) };
-        if self.request.has_body() && link.origin() != self.request.url.origin() {
+    /// A token as it may be kept, and followed with this resource's request. `from`: where its page came from.
+    pub(super) fn checked(&self, token: PageToken, from: &Url) -> Result<PageToken, PaginateError> {
+        let PageToken::Link(mut link) = token else { return Ok(token) };
+        if let Some(secured) = over_https(from, &link) {
+            self.transport.notice_once(told_over_https(&link));
+            link = secured;
+        }
+        let is_home = link.origin() == self.request.url.origin() || self.transport.sees_credentials(&link);
+        if self.request.has_body() && !is_home {
             // It was meant for the API alone, and may hold what only the API is to know.
             return Err(PaginateError::Elsewhere { origin: link.origin().ascii_serialization() });
         }

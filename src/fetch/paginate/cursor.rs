@@ -100,6 +100,10 @@ impl Paginator for Cursor {
         }
     }
 
+    fn goes_on_at(&self) -> Option<&Selector> {
+        Some(&self.cursor_path)
+    }
+
     fn promises_more(&self, page: &PageView<'_>) -> bool {
         self.end.has_more(page) == Some(true)
     }

@@ -13,7 +13,7 @@ use url::Url;
 use super::{PageToken, PageView, from_plan, link::header_link};
 use crate::{
     json::{Kind, Node, Selector},
-    plan::{CursorPlan, OffsetPlan, PageNumberPlan, PaginatorPlan, Slot},
+    plan::{CursorPlan, JsonLinkPlan, OffsetPlan, PageNumberPlan, PaginatorPlan, Slot},
 };
 
 /// Objects inside of objects that are looked through.
@@ -82,7 +82,9 @@ impl<'a> Scan<'a> {
             return vec![(plan, PageToken::First)];
         }
         if let Some(next_url_path) = self.link() {
-            return vec![(PaginatorPlan::JsonLink { next_url_path }, PageToken::First)];
+            let (has_more_path, stop_after_empty_page) = self.has_more();
+            let plan = JsonLinkPlan { next_url_path, stop_after_empty_page, has_more_path };
+            return vec![(PaginatorPlan::JsonLink(plan), PageToken::First)];
         }
         let ways = [Self::page_numbers, Self::page_info, Self::cursors];
         let found = ways.into_iter().map(|way| way(self)).find(|plans| !plans.is_empty());
@@ -118,7 +120,7 @@ impl<'a> Scan<'a> {
         let is_count = |key: &str| {
             matches!(squeezed(key).as_str(), "totalpages" | "pages" | "pagecount" | "lastpage" | "pagestotal")
         };
-        let Some((path, _)) = self.numbers().find(|(path, _)| path.last().is_some_and(|key| is_count(key))) else {
+        let Some((path, pages)) = self.numbers().find(|(path, _)| path.last().is_some_and(|key| is_count(key))) else {
             return Vec::new();
         };
         let name = self.page_param();
@@ -128,7 +130,7 @@ impl<'a> Scan<'a> {
                 PageNumberPlan { page, page_param: Slot::param(&name), total_path, ..PageNumberPlan::new(base_page) };
             (PaginatorPlan::PageNumber(plan), PageToken::Page(page))
         };
-        match self.page_number(&name) {
+        match self.page_number(&name, path, pages) {
             Some(0) => vec![plan(0, 0)],
             Some(number) => vec![plan(1, number)],
             None => vec![plan(0, 0), plan(1, 1)],
@@ -142,17 +144,21 @@ impl<'a> Scan<'a> {
         names.into_iter().find(asked).unwrap_or("page").to_owned()
     }
 
-    /// This page's number, as it was asked for or as the answer tells it.
-    fn page_number(&self, name: &str) -> Option<u64> {
-        let told = |key: &str| {
-            matches!(
-                squeezed(key).as_str(),
-                "page" | "currentpage" | "pagenumber" | "pageno" | "number" | "pageindex" | "current"
-            )
+    /// This page's number, as it was asked for or as the answer tells it: beside the count of pages, which stands at `count`,
+    /// under a name for it, or elsewhere under one that can mean nothing else. A larger one is of something else.
+    fn page_number(&self, name: &str, count: &[String], pages: u64) -> Option<u64> {
+        let is_sure = |key: &str| {
+            matches!(squeezed(key).as_str(), "page" | "currentpage" | "pagenumber" | "pageno" | "pageindex")
         };
-        let in_answer =
-            || self.numbers().find(|(path, _)| path.last().is_some_and(|key| told(key))).map(|(_, number)| number);
-        param(self.page.url, name).and_then(|text| text.parse().ok()).or_else(in_answer)
+        let is_name = |key: &str| is_sure(key) || matches!(squeezed(key).as_str(), "number" | "current");
+        let above = |path: &[String]| path.split_last().map(|(_, above)| above.to_vec());
+        let told = |is_wanted: &dyn Fn(&[String], &str) -> bool| {
+            let mut numbers = self.numbers().filter(|(_, number)| *number <= pages.max(1));
+            numbers.find(|(path, _)| path.last().is_some_and(|key| is_wanted(path, key))).map(|(_, number)| number)
+        };
+        let asked = param(self.page.url, name).and_then(|text| text.parse().ok());
+        let beside = || told(&|path, key| is_name(key) && above(path) == above(count));
+        asked.or_else(beside).or_else(|| told(&|_, key| is_sure(key)))
     }
 
     /// `pageInfo: {endCursor, hasNextPage}`.
@@ -165,9 +171,8 @@ impl<'a> Scan<'a> {
             found.map(|(path, _)| selector(path))
         };
         let Some(cursor_path) = named("endcursor") else { return Vec::new() };
-        let has_more_path = named("hasnextpage");
         let names = ["cursor".to_owned(), "after".to_owned()];
-        cursors(&cursor_path, has_more_path.as_ref(), names)
+        cursors(&cursor_path, (named("hasnextpage"), false), names)
     }
 
     fn cursors(&self) -> Vec<Plan> {
@@ -179,7 +184,7 @@ impl<'a> Scan<'a> {
         let Some((path, node)) = found else { return Vec::new() };
         let key = path.last().map_or("", String::as_str);
         let is_number = node.kind() == Kind::Number;
-        cursors(&selector(path), None, parameter_names(key, is_number))
+        cursors(&selector(path), self.has_more(), parameter_names(key, is_number))
     }
 
     /// Offset and limit as the answer repeats them, where there is more than came.
@@ -192,7 +197,7 @@ impl<'a> Scan<'a> {
         };
         let (offset_path, offset) = named(&["offset", "skip", "start", "startat"])?;
         let (limit_path, limit) = named(&["limit", "take", "maxresults", "count", "page_size", "per_page"])?;
-        let is_more = limit > 0 && self.page.count > 0 && offset + self.page.count < total;
+        let is_more = limit > 0 && self.page.count > 0 && offset.saturating_add(self.page.count) < total;
         let slot = |path: &[String]| path.last().map(|key| Slot::param(key));
         let plan = OffsetPlan {
             offset,
@@ -228,9 +233,25 @@ impl<'a> Scan<'a> {
     }
 
     fn says_more(&self) -> bool {
+        self.flags().any(|(_, more)| more)
+    }
+
+    /// Where the answer says that there is more, and whether the first empty page ends the list. One that says there is no more
+    /// and leads on all the same is taken at its word only where nothing comes.
+    fn has_more(&self) -> (Option<Selector>, bool) {
+        let is_flag = |path: &[String]| path.last().is_some_and(|key| squeezed(key) != "next");
+        match self.flags().find(|(path, _)| is_flag(path)) {
+            Some((path, true)) => (Some(selector(path)), false),
+            Some((_, false)) => (None, true),
+            None => (None, false),
+        }
+    }
+
+    fn flags(&self) -> impl Iterator<Item = (&[String], bool)> {
         let names = ["hasmore", "more", "hasnext", "hasnextpage", "next"];
-        self.values.iter().any(|(path, node)| {
-            node.kind() == Kind::Bool(true) && path.last().is_some_and(|key| names.contains(&squeezed(key).as_str()))
+        self.values.iter().filter_map(move |(path, node)| match node.kind() {
+            Kind::Bool(more) if names.contains(&squeezed(path.last()?).as_str()) => Some((path.as_slice(), more)),
+            _ => None,
         })
     }
 
@@ -257,8 +278,12 @@ fn collect<'a>(node: Node<'a>, path: &mut Vec<String>, values: &mut Vec<(Vec<Str
 }
 
 /// One plan for each name that the cursor's parameter may have.
-fn cursors(path: &Selector, has_more: Option<&Selector>, names: impl IntoIterator<Item = String>) -> Vec<Plan> {
-    let plan = |name| CursorPlan { has_more_path: has_more.cloned(), ..CursorPlan::new(path.clone(), name) };
+fn cursors(path: &Selector, end: (Option<Selector>, bool), names: impl IntoIterator<Item = String>) -> Vec<Plan> {
+    let (has_more_path, stop_after_empty_page) = end;
+    let plan = |name| {
+        let has_more_path = has_more_path.clone();
+        CursorPlan { has_more_path, stop_after_empty_page, ..CursorPlan::new(path.clone(), name) }
+    };
     names.into_iter().map(|name| (PaginatorPlan::Cursor(plan(name)), PageToken::First)).collect()
 }
 

@@ -11,12 +11,22 @@ use super::{PageToken, PaginateError};
 /// Tokens that are remembered one by one: a few MB. A circle that is longer is found by [`Circle::mark`].
 const REMEMBERED: usize = 1 << 18;
 
+/// Pages without records in a row that a list may have which nothing bounds: an API that looks through all it has, piece by
+/// piece, for what was asked for may give many.
+pub const MOST_EMPTY: u64 = 1_000;
+
 /// Remembers the page before; the positions of `offset` and `page_number` only grow, so a neighbour is all that can repeat.
 /// Of lists whose pages tell of the next one, remembers the tokens.
 #[derive(Debug, Default)]
 pub struct Guard {
     last: Option<(PageToken, u64)>,
     circle: Circle,
+    /// Whether pages at two positions were different: then the API does not ignore the position, and a page that comes again
+    /// has been shifted by a row that came in before it.
+    is_varied: bool,
+    has_repeated: bool,
+    /// In a row.
+    empty: u64,
 }
 
 impl Guard {
@@ -32,11 +42,29 @@ impl Guard {
         match before {
             _ if is_known => Err(PaginateError::RepeatedToken { token: token.clone() }),
             Some((last, _)) if last == *token => Err(PaginateError::RepeatedToken { token: token.clone() }),
-            Some((_, same)) if same == fingerprint && count > 0 => {
-                Err(PaginateError::RepeatedPage { token: token.clone(), count })
+            Some((_, same)) if same == fingerprint && count > 0 => self.repeated(token, count),
+            before => {
+                self.is_varied |= before.is_some();
+                self.has_repeated = false;
+                Ok(())
             }
-            _ => Ok(()),
         }
+    }
+
+    fn repeated(&mut self, token: &PageToken, count: u64) -> Result<(), PaginateError> {
+        let may_be_shifted = self.is_varied && !std::mem::replace(&mut self.has_repeated, true);
+        if may_be_shifted { Ok(()) } else { Err(PaginateError::RepeatedPage { token: token.clone(), count }) }
+    }
+
+    /// The list goes on behind pages that were looked at before.
+    pub fn resume(&mut self, pages: u64) {
+        self.is_varied = pages > 1;
+    }
+
+    /// A page of so many records, in a list of which nothing tells how long it is.
+    pub fn check_empty(&mut self, count: u64) -> Result<(), PaginateError> {
+        self.empty = if count == 0 { self.empty + 1 } else { 0 };
+        if self.empty < MOST_EMPTY { Ok(()) } else { Err(PaginateError::Empty { pages: self.empty }) }
     }
 }
 
@@ -83,6 +111,27 @@ mod tests {
             let found = (0..1000).find(|&step| guard.check(&at(step), step as u64, 1).is_err());
             assert_eq!(found, Some(3 + length), "{length}");
         }
+    }
+
+    #[test]
+    fn a_page_that_comes_again_is_an_error_at_once_if_no_other_came_before_and_else_the_second_time() {
+        let found = |pages: &[u64]| {
+            let mut guard = Guard::default();
+            pages.iter().zip(0..).position(|(page, at)| guard.check(&PageToken::Offset(at), *page, 1).is_err())
+        };
+        assert_eq!((found(&[1, 1]), found(&[1, 2, 2]), found(&[1, 2, 2, 2])), (Some(1), None, Some(3)));
+        assert_eq!((found(&[1, 2, 2, 3, 3, 4]), found(&[1, 2, 3, 3, 4])), (None, None));
+        let mut guard = Guard::default();
+        guard.resume(2);
+        assert!([0, 1].iter().all(|at| guard.check(&PageToken::Offset(*at), 7, 1).is_ok()));
+    }
+
+    #[test]
+    fn pages_without_records_come_to_an_end() {
+        let mut guard = Guard::default();
+        let pages = [0; MOST_EMPTY as usize - 1];
+        assert!(pages.iter().chain(&[1]).chain(&pages).all(|count| guard.check_empty(*count).is_ok()));
+        assert!(matches!(guard.check_empty(0), Err(PaginateError::Empty { pages: MOST_EMPTY })));
     }
 
     #[test]

@@ -6,15 +6,24 @@
 use reqwest::header::{HeaderMap, LINK};
 use url::Url;
 
-use super::{Ahead, Extent, PageToken, PageView, PaginateError, Paginator};
+use super::{Ahead, EndMarks, Extent, PageToken, PageView, PaginateError, Paginator};
 use crate::{
-    fetch::request::Request,
+    fetch::{redirect::over_https, request::Request},
     json::{Kind, Selector},
+    plan::JsonLinkPlan,
 };
 
 #[derive(Clone, Debug)]
 pub(super) struct JsonLink {
-    pub next_url_path: Selector,
+    next_url_path: Selector,
+    end: EndMarks,
+}
+
+impl JsonLink {
+    pub(super) fn new(plan: JsonLinkPlan) -> Self {
+        let JsonLinkPlan { next_url_path, stop_after_empty_page, has_more_path } = plan;
+        Self { next_url_path, end: EndMarks { has_more_path, stop_after_empty_page, ..EndMarks::default() } }
+    }
 }
 
 impl Paginator for JsonLink {
@@ -26,7 +35,18 @@ impl Paginator for JsonLink {
         apply(token, request);
     }
 
+    fn promises_more(&self, page: &PageView<'_>) -> bool {
+        self.end.has_more(page) == Some(true)
+    }
+
+    fn goes_on_at(&self) -> Option<&Selector> {
+        Some(&self.next_url_path)
+    }
+
     fn advance(&self, _: &PageToken, page: &PageView<'_>) -> Result<Option<PageToken>, PaginateError> {
+        if self.end.is_last(page, page.count) {
+            return Ok(None);
+        }
         let Some(found) = self.next_url_path.find(page.root) else { return Ok(None) };
         let path = || self.next_url_path.to_string();
         let broken = |found| PaginateError::NoReference { path: path(), found, wanted: "a link" };
@@ -89,7 +109,8 @@ fn apply(token: &PageToken, request: &mut Request) {
     }
 }
 
-/// Where a link on the page at `from` leads.
+/// Where a link on the page at `from` leads. One from https to its own host in the clear is let through as it is: the driver
+/// follows it over https, and says so.
 fn token(link: &str, from: &Url) -> Result<Option<PageToken>, PaginateError> {
     let link = link.trim();
     if link.is_empty() {
@@ -98,6 +119,7 @@ fn token(link: &str, from: &Url) -> Result<Option<PageToken>, PaginateError> {
     let mut to = from.join(link).map_err(|error| PaginateError::NoLink { cause: error.to_string() })?;
     match (from.scheme(), to.scheme()) {
         ("http", "http") | (_, "https") => {}
+        ("https", "http") if over_https(from, &to).is_some() => {}
         ("https", scheme) => return Err(PaginateError::Downgrade { scheme: scheme.to_owned() }),
         (_, scheme) => return Err(PaginateError::NoLink { cause: format!("its scheme is `{scheme}`") }),
     }
@@ -249,7 +271,9 @@ mod tests {
 
     #[test]
     fn https_is_never_left_and_other_schemes_are_no_links() {
-        for (from, link) in [("https://a/", "http://a/x"), ("https://a/", "ftp://a/x")] {
+        for (from, link) in
+            [("https://a/", "http://b/x"), ("https://a/", "http://a:8080/x"), ("https://a/", "ftp://a/x")]
+        {
             assert!(matches!(follow(from, link), Err(PaginateError::Downgrade { .. })), "{link}");
         }
         for link in ["ftp://a/x", "mailto:x", "http://[", "file:///etc/passwd"] {

@@ -129,6 +129,11 @@ pub trait Paginator: Send + Sync {
     /// The position behind `page`, which came for `token`; `None` at the end of the list.
     fn advance(&self, token: &PageToken, page: &PageView<'_>) -> Result<Option<PageToken>, PaginateError>;
 
+    /// Where in a page the next one's position stands, as the config or the first page says; nowhere by default.
+    fn goes_on_at(&self) -> Option<&Selector> {
+        None
+    }
+
     /// Whether the page says that others follow it, whatever [`advance`](Self::advance) makes of that; never by default.
     fn promises_more(&self, _page: &PageView<'_>) -> bool {
         false
@@ -149,6 +154,8 @@ pub enum PaginateError {
     RepeatedPage { token: PageToken, count: u64 },
     #[error("nothing tells where the list ends")]
     Endless,
+    #[error("{pages} pages in a row hold no record, and each leads to a further one")]
+    Empty { pages: u64 },
     #[error("a position of another paginator ({})", position(.token))]
     ForeignToken { token: PageToken },
     #[error("`{path}` finds {found}, where {wanted} was expected")]
@@ -181,6 +188,10 @@ impl PaginateError {
             Self::Endless => {
                 "with `stop_after_empty_page: false` the page must tell a total (`total_path`, `total_header`) or whether \
                  there is more (`has_more_path`), or `maximum_offset` or `maximum_page` must be set"
+            }
+            Self::Empty { .. } => {
+                "the list seems to have no end: where the paginator has them, set `stop_after_empty_page: true`, or \
+                 `has_more_path` to where a page tells whether another one follows"
             }
             Self::NoReference { .. } | Self::NoLink { .. } => {
                 "check `next_url_path`, `links_next_key` or `cursor_path`: it has to name the link or the cursor itself"
@@ -215,7 +226,7 @@ pub(super) fn from_plan(plan: &PaginatorPlan) -> Box<dyn Paginator> {
         PaginatorPlan::PageNumber(plan) => Box::new(PageNumber::new(plan)),
         PaginatorPlan::Cursor(plan) => Box::new(Cursor::new(plan)),
         PaginatorPlan::HeaderCursor { cursor_key, cursor_param } => Box::new(HeaderCursor { cursor_key, cursor_param }),
-        PaginatorPlan::JsonLink { next_url_path } => Box::new(JsonLink { next_url_path }),
+        PaginatorPlan::JsonLink(plan) => Box::new(JsonLink::new(plan)),
         PaginatorPlan::HeaderLink { links_next_key, header } => Box::new(HeaderLink { links_next_key, header }),
     }
 }
@@ -254,8 +265,8 @@ impl EndMarks {
             Kind::Null => None,
             // dlt reads text too; some APIs write 0 and 1.
             _ => match found.string().ok()?.to_ascii_lowercase().as_str() {
-                "true" | "1" => Some(true),
-                "false" | "0" => Some(false),
+                "true" | "t" | "yes" | "y" | "1" => Some(true),
+                "false" | "f" | "no" | "n" | "0" => Some(false),
                 _ => None,
             },
         }

@@ -2,7 +2,7 @@ use super::*;
 use crate::schema::{Column, ColumnType};
 
 fn locator(selector: &str, wraps_scalars: bool) -> (Locator, Selector) {
-    (Locator { is_paginated: true, wraps_scalars }, selector.parse().unwrap())
+    (Locator { objects: Objects::Wrappers, wraps_scalars }, selector.parse().unwrap())
 }
 
 /// The records as texts, and whether they stand in a document of their own.

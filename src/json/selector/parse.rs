@@ -11,11 +11,14 @@ const ANNOTATIONS: [&str; 2] = ["@odata.", "@microsoft."];
 
 pub(super) struct Parsed {
     pub(super) steps: Vec<Step>,
+    /// Whether a `[*]` follows the steps, and nothing else.
+    pub(super) takes_elements: bool,
     pub(super) query: Option<Query>,
 }
 
 pub(super) fn parse(text: &str) -> Result<Parsed, SelectorError> {
-    let mut parser = Parser { text, at: 0, steps: Vec::new(), query: String::new(), origins: Vec::new() };
+    let mut parser =
+        Parser { text, at: 0, steps: Vec::new(), takes_elements: false, query: String::new(), origins: Vec::new() };
     parser.path()?;
     parser.finish()
 }
@@ -24,6 +27,7 @@ struct Parser<'a> {
     text: &'a str,
     at: usize,
     steps: Vec<Step>,
+    takes_elements: bool,
     /// Of the query, without its `$`; empty as long as all is plain.
     query: String,
     /// Where in the text each part of the query comes from: (byte of the query, byte of the text).
@@ -107,8 +111,8 @@ impl<'a> Parser<'a> {
         let inside = self.bracketed(rest)?;
         self.at += inside.len() + 2;
         let is_plain = before.is_empty() && self.query.is_empty();
-        // All elements of the list: the list itself, to whoever takes its elements.
         if is_plain && inside == "*" && self.rest().is_empty() {
+            self.takes_elements = true;
             return Ok(());
         }
         match plain(inside.trim()).filter(|_| is_plain) {
@@ -154,7 +158,7 @@ impl<'a> Parser<'a> {
 
     fn finish(mut self) -> Result<Parsed, SelectorError> {
         if self.query.is_empty() {
-            return Ok(Parsed { steps: self.steps, query: None });
+            return Ok(Parsed { steps: self.steps, takes_elements: self.takes_elements, query: None });
         }
         // A filter that looks at the root needs all of the document.
         let mut before = String::from("$");
@@ -164,7 +168,7 @@ impl<'a> Parser<'a> {
         let shift = before.len() - 1;
         let query = Query::parse(&format!("{before}{}", self.query));
         let query = query.map_err(|(message, at)| SelectorError { message, offset: self.origin(at, shift) })?;
-        Ok(Parsed { steps: self.steps, query: Some(query) })
+        Ok(Parsed { steps: self.steps, takes_elements: false, query: Some(query) })
     }
 
     /// Where in the text a byte of the query comes from.

@@ -62,9 +62,15 @@ fn csv(endpoint: &Section<'_>, format: Option<ResponseFormat>, findings: &mut Fi
         true => section.texts("null_values").into_iter().map(|text| text.value).collect(),
         false => CsvPlan::default().null_values,
     };
+    let (delimiter, quote) = (letter(&section.text("delimiter")?.value)?, quote.flatten());
+    if quote == Some(delimiter) {
+        let help = "choose another `quote`, or null where there are none".to_owned();
+        findings.error(section.place_of("delimiter"), "one letter cannot both part cells and quote them", Some(help));
+        return None;
+    }
     Some(CsvPlan {
-        delimiter: letter(&section.text("delimiter")?.value)?,
-        quote: quote.flatten(),
+        delimiter,
+        quote,
         header: section.flag("header")?,
         columns: csv_columns(&section, findings)?,
         null_values,

@@ -6,10 +6,10 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use serde_json::{Map, Value as Json};
 use url::Url;
 
-use super::client::is_token;
 use crate::{
     config::{
         Findings, Located, Section,
+        notation::is_token,
         tree::{Entry, Kind, Value},
     },
     plan::{

@@ -2,13 +2,11 @@
 
 use serde_json::Value as Json;
 
-use super::{
-    client::{is_token, secrets_of},
-    placeholders::Placeholders,
-};
+use super::{client::secrets_of, placeholders::Placeholders};
 use crate::{
     config::{
         Findings, Section,
+        notation::is_token,
         tree::{Entry, Kind, Value},
     },
     plan::{BodyPlan, JsonTemplate, Template},

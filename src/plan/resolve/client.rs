@@ -7,7 +7,7 @@ use url::Url;
 
 use super::{auth, trust};
 use crate::{
-    config::{Findings, Section},
+    config::{Findings, Section, notation::is_token},
     plan::{ClientPlan, RateLimit, RetryPlan},
     secret::{Secret, is_secret_name},
 };
@@ -117,11 +117,6 @@ pub fn secrets_of(name: &str, value: &str) -> Vec<Secret<String>> {
 fn basic_password(credentials: &str) -> Option<String> {
     let decoded = String::from_utf8(BASE64_STANDARD.decode(credentials).ok()?).ok()?;
     decoded.split_once(':').map(|(_, password)| password.to_owned())
-}
-
-/// The `token` of RFC 9110, section 5.6.2: what names of headers and cookies are made of.
-pub fn is_token(name: &str) -> bool {
-    !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
 }
 
 fn rate_limit(client: &Section<'_>, findings: &mut Findings) -> Option<RateLimit> {

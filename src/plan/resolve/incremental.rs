@@ -264,16 +264,16 @@ fn place(value: IncrementalValue) -> Template {
 
 fn add_params(section: &Section<'_>, param: Option<String>, request: &mut RequestPlan, findings: &mut Findings) {
     if let Some(param) = param {
-        request.params.push((param, place(IncrementalValue::StartValue)));
+        request.params.push((Template::literal(param), place(IncrementalValue::StartValue)));
         return;
     }
     for (key, value) in [("start_param", IncrementalValue::StartValue), ("end_param", IncrementalValue::EndValue)] {
         let Some(name) = section.text(key) else { continue };
-        if request.params.iter().any(|(other, _)| *other == name.value) {
+        if request.params.iter().any(|(other, _)| other.as_literal().as_ref() == Some(&name.value)) {
             let message = format!("`{key}` is the parameter `{}`, which is sent already", name.value);
             findings.error(&name.place, message, Some("remove it from `params`, or name another one".to_owned()));
         }
-        request.params.push((name.value, place(value)));
+        request.params.push((Template::literal(name.value), place(value)));
     }
 }
 

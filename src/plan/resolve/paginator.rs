@@ -4,9 +4,9 @@
 //! it is found out from the first page, unless the path asks for one record of many: its answer is that record.
 
 use crate::{
-    config::{Findings, Section},
+    config::{Findings, Section, tree::Kind},
     json::Selector,
-    plan::{CursorPlan, OffsetPlan, OnDrift, PageNumberPlan, PaginatorPlan, RequestPlan, Slot},
+    plan::{CursorPlan, JsonLinkPlan, OffsetPlan, OnDrift, PageNumberPlan, PaginatorPlan, RequestPlan, Slot},
 };
 
 /// How a resource is read, page by page.
@@ -76,12 +76,15 @@ fn paginator(
         "offset" => PaginatorPlan::Offset(offset(&section, findings)?),
         "page_number" => PaginatorPlan::PageNumber(page_number(&section, findings)?),
         "cursor" => PaginatorPlan::Cursor(cursor(&section, findings)?),
-        "header_cursor" => {
-            PaginatorPlan::HeaderCursor { cursor_key: text("cursor_key")?, cursor_param: text("cursor_param")? }
-        }
-        "json_link" | "json_response" => {
-            PaginatorPlan::JsonLink { next_url_path: selector(&section, "next_url_path")? }
-        }
+        "header_cursor" => PaginatorPlan::HeaderCursor {
+            cursor_key: text("cursor_key")?,
+            cursor_param: named(&section, "cursor_param", findings)?,
+        },
+        "json_link" | "json_response" => PaginatorPlan::JsonLink(JsonLinkPlan {
+            next_url_path: selector(&section, "next_url_path")?,
+            stop_after_empty_page: section.flag("stop_after_empty_page")?,
+            has_more_path: selector(&section, "has_more_path"),
+        }),
         "header_link" => PaginatorPlan::HeaderLink { links_next_key: text("links_next_key")?, header: text("header")? },
         _ => return None,
     };
@@ -98,12 +101,21 @@ fn offset(section: &Section<'_>, findings: &mut Findings) -> Option<OffsetPlan> 
         findings.error(section.place_of("overlap"), "`overlap` has to be less than `limit`", Some(help));
         return None;
     }
+    let offset = section.count("offset")?;
+    let offset_param = slot(section, "offset_param", "offset_body_path", findings)?;
+    // dlt sends it in any case; an empty name is what it refuses.
+    let is_unlimited = section.text("limit_param").is_some_and(|name| name.value.is_empty());
+    let limit_param = match is_unlimited && !section.is_written("limit_body_path") {
+        true => None,
+        false => Some(slot(section, "limit_param", "limit_body_path", findings)?),
+    };
+    apart(section, &offset_param, limit_param.as_ref(), findings)?;
     Some(OffsetPlan {
         limit,
         overlap,
-        offset: section.count("offset")?,
-        offset_param: slot(section, "offset_param", "offset_body_path", findings)??,
-        limit_param: slot(section, "limit_param", "limit_body_path", findings)?,
+        offset,
+        offset_param,
+        limit_param,
         total_path: selector(section, "total_path"),
         total_header: section.text("total_header").map(|name| name.value),
         maximum_offset: section.count("maximum_offset"),
@@ -115,10 +127,11 @@ fn offset(section: &Section<'_>, findings: &mut Findings) -> Option<OffsetPlan> 
 fn page_number(section: &Section<'_>, findings: &mut Findings) -> Option<PageNumberPlan> {
     ends(section, "maximum_page", findings)?;
     let base_page = section.count("base_page")?;
+    let page = section.count("page").unwrap_or(base_page);
     Some(PageNumberPlan {
         base_page,
-        page: section.count("page").unwrap_or(base_page),
-        page_param: slot(section, "page_param", "page_body_path", findings)??,
+        page,
+        page_param: slot(section, "page_param", "page_body_path", findings)?,
         total_path: selector(section, "total_path"),
         total_header: section.text("total_header").map(|name| name.value),
         maximum_page: section.count("maximum_page"),
@@ -128,10 +141,14 @@ fn page_number(section: &Section<'_>, findings: &mut Findings) -> Option<PageNum
 }
 
 fn cursor(section: &Section<'_>, findings: &mut Findings) -> Option<CursorPlan> {
-    let given = slot(section, "cursor_param", "cursor_body_path", findings)?;
+    let is_given = ["cursor_param", "cursor_body_path"].iter().any(|key| section.is_written(key));
+    let cursor_param = match is_given {
+        true => slot(section, "cursor_param", "cursor_body_path", findings)?,
+        false => Slot::param("cursor"),
+    };
     Some(CursorPlan {
         cursor_path: selector(section, "cursor_path")?,
-        cursor_param: given.unwrap_or_else(|| Slot::param("cursor")),
+        cursor_param,
         stop_after_empty_page: section.flag("stop_after_empty_page")?,
         has_more_path: selector(section, "has_more_path"),
     })
@@ -141,35 +158,69 @@ fn selector(section: &Section<'_>, key: &str) -> Option<Selector> {
     section.text_or_off(key)?.value.parse().ok()
 }
 
-/// Where a value goes: `None` inside where it is not sent at all, outside where that is wrong.
-fn slot(section: &Section<'_>, param: &str, body_path: &str, findings: &mut Findings) -> Option<Option<Slot>> {
-    if section.is_written(body_path) {
-        if section.is_written(param) {
-            let message = format!("`{param}` and `{body_path}` are two places for one value");
-            findings.error(section.place_of(body_path), message, Some("leave one of them out".to_owned()));
-            return None;
-        }
-        return Some(Some(Slot::Body(section.text(body_path)?.value.parse::<Selector>().ok()?.keys()?)));
+/// Where a value goes; null is the parameter's default, as in dlt.
+fn slot(section: &Section<'_>, param: &str, body_path: &str, findings: &mut Findings) -> Option<Slot> {
+    if !section.is_written(body_path) {
+        return named(section, param, findings).map(Slot::Param);
     }
-    match section.text_or_off(param) {
-        Some(name) if name.value.is_empty() => {
-            findings.error(&name.place, format!("`{param}` is the name of a parameter, and cannot be empty"), None);
-            None
-        }
-        name => Some(name.map(|name| Slot::Param(name.value))),
+    if section.is_written(param) {
+        let message = format!("`{param}` and `{body_path}` are two places for one value");
+        findings.error(section.place_of(body_path), message, Some("leave one of them out".to_owned()));
+        return None;
     }
+    Some(Slot::Body(section.text(body_path)?.value.parse::<Selector>().ok()?.keys()?))
 }
 
-/// A value in the JSON of the body would take the place of any other body.
+fn named(section: &Section<'_>, param: &str, findings: &mut Findings) -> Option<String> {
+    let name = section.text(param)?;
+    if name.value.is_empty() {
+        findings.error(&name.place, format!("`{param}` is the name of a parameter, and cannot be empty"), None);
+        return None;
+    }
+    Some(name.value)
+}
+
+/// Of two values in one place, or one inside the other, the second would be all that is sent.
+fn apart(section: &Section<'_>, offset: &Slot, limit: Option<&Slot>, findings: &mut Findings) -> Option<()> {
+    let (key, collide) = match (offset, limit) {
+        (Slot::Param(offset), Some(Slot::Param(limit))) => ("limit_param", offset == limit),
+        (Slot::Body(offset), Some(Slot::Body(limit))) => {
+            ("limit_body_path", offset.starts_with(limit) || limit.starts_with(offset))
+        }
+        _ => return Some(()),
+    };
+    if !collide {
+        return Some(());
+    }
+    let help = "name another place for one of them".to_owned();
+    findings.error(section.place_of(key), "the offset and the limit would take each other's place", Some(help));
+    None
+}
+
+/// The first page is asked for in any case, as in dlt: a maximum that forbids it is a slip, most likely.
+pub fn warning(plan: &PaginatorPlan) -> Option<String> {
+    let (key, maximum, first) = match plan {
+        PaginatorPlan::Offset(plan) => ("maximum_offset", plan.maximum_offset, plan.offset),
+        PaginatorPlan::PageNumber(plan) => ("maximum_page", plan.maximum_page, plan.page),
+        _ => return None,
+    };
+    let is_below = maximum.is_some_and(|maximum| maximum <= first);
+    is_below.then(|| format!("`{key}` is not above where the list begins, {first}: one page is all that is asked for"))
+}
+
+/// A value in the JSON of the body would take the place of any other body, and of one that is no object.
 fn body_is_json(paginator: &Section<'_>, endpoint: &Section<'_>, findings: &mut Findings) -> Option<()> {
     let paths = ["offset_body_path", "limit_body_path", "page_body_path", "cursor_body_path"];
     let Some(path) = paths.into_iter().find(|path| paginator.is_written(path)) else { return Some(()) };
-    if !endpoint.is_written("data") {
-        return Some(());
-    }
-    let help = "give the body as `json`".to_owned();
-    let message = format!("`{path}` wants a body of JSON, and the endpoint's is `data`");
-    findings.error(paginator.place_of(path), message, Some(help));
+    let is_object = endpoint.get("json").is_none_or(|json| matches!(json.kind, Kind::Object(_)));
+    let (message, help) = match (endpoint.is_written("data"), is_object) {
+        (false, true) => return Some(()),
+        (true, _) => {
+            (format!("`{path}` wants a body of JSON, and the endpoint's is `data`"), "give the body as `json`")
+        }
+        (_, false) => (format!("`{path}` wants an object as the body, and `json` is none"), "write `json: {…}`"),
+    };
+    findings.error(paginator.place_of(path), message, Some(help.to_owned()));
     None
 }
 

@@ -32,6 +32,7 @@ pub fn resolve(
     let params = params.rest(placeholders, secrets, findings);
     let mut carried = Carried { placeholders, secrets, findings };
     let (headers, body) = (carried.headers(endpoint), carried.body(endpoint));
+    let without_headers = without_headers(endpoint);
     let (path, base_url) = (path?, base_url?.clone());
     if let Err(error) = request::join(&base_url, &path.to_string()) {
         findings.error(endpoint.place_of("path"), error.to_string(), None);
@@ -41,7 +42,13 @@ pub fn resolve(
         true => Method::Post,
         false => Method::Get,
     };
-    Some(RequestPlan { method, base_url, path, params, headers: headers?, body: body? })
+    Some(RequestPlan { method, base_url, path, params, headers: headers?, without_headers, body: body? })
+}
+
+/// Null takes a header of the client's away.
+fn without_headers(endpoint: &Section<'_>) -> Vec<String> {
+    let entries = endpoint.get("headers").map_or(&[][..], Value::entries);
+    entries.iter().filter(|entry| entry.value.is_null()).map(|entry| entry.key.clone()).collect()
 }
 
 /// What `params` holds, and what of it the path has taken.
@@ -110,7 +117,7 @@ impl<'a> Params<'a> {
         placeholders: &mut Placeholders<'_>,
         secrets: &mut Vec<Secret<String>>,
         findings: &mut Findings,
-    ) -> Vec<(String, Template)> {
+    ) -> Vec<(Template, Template)> {
         let mut params = Vec::new();
         for entry in self.entries.iter().filter(|entry| !self.taken.contains(&entry.key.as_str())) {
             if let Some(("resolve", param)) = self.endpoint.tagged_item("params", &entry.value) {
@@ -121,9 +128,10 @@ impl<'a> Params<'a> {
                 Kind::List(items) => items.iter().collect(),
                 _ => vec![&entry.value],
             };
+            let Some(name) = placeholders.key(entry, findings) else { continue };
             for value in values {
                 Carried { placeholders, secrets, findings }.keep_secret(&entry.key, value);
-                params.extend(placeholders.scalar(value, findings).map(|text| (entry.key.clone(), text)));
+                params.extend(placeholders.scalar(value, findings).map(|text| (name.clone(), text)));
             }
         }
         params

@@ -82,6 +82,7 @@ pub fn resolve(
     let (name, mut rows, paging) = (name?, rows?, paging?);
     let incremental = incremental(resource, context, &name.value, request.as_mut()?, &mut rows, findings);
     rows.warnings.extend(request.as_ref().and_then(elsewhere));
+    rows.warnings.extend(paginator::warning(&paging.paginator));
     Some(ResourcePlan {
         incremental,
         name: name.value,

@@ -177,3 +177,22 @@ fn a_candidate_reads_back_from_its_json() {
     assert_eq!(serde_json::from_str::<VecDeque<Candidate>>(&stored).unwrap(), candidates);
     assert_eq!(candidates[0].next, Some(PageToken::Cursor(CursorValue::Number("7".into()))));
 }
+
+#[test]
+fn a_pages_number_is_told_beside_the_count_of_pages_and_no_number_of_something_else_is_taken_for_it() {
+    let base = |body: Value| LIST.found(&body).iter().filter(|found| found.contains("page_number")).count();
+    let next = |body: Value| LIST.detect(&body).candidates.front().and_then(|candidate| candidate.next.clone());
+    let body = json!({"account": {"number": 10032}, "page": 1, "total_pages": 3});
+    assert_eq!((base(body.clone()), next(body)), (1, Some(PageToken::Page(2))));
+    let body = json!({"current": 2, "page": 7, "paging": {"number": 1, "total_pages": 3}});
+    assert_eq!(next(body), Some(PageToken::Page(2)));
+    // Whose number that is nobody knows: pages are counted from 0 or from 1, and the second page will tell.
+    assert_eq!(base(json!({"account": {"number": 2}, "total_pages": 3})), 2);
+    assert_eq!(base(json!({"meta": {"page": 9}, "total_pages": 3})), 2);
+}
+
+#[test]
+fn an_offset_as_large_as_can_be_is_the_end_and_no_panic() {
+    let body = json!({"start": u64::MAX, "limit": 10, "total": u64::MAX});
+    assert_eq!(LIST.found(&body), ["single_page"]);
+}

@@ -147,7 +147,11 @@ fn cases(table: &str) -> Vec<(&'static str, Value, Value)> {
         "header_link" => {
             vec![("links_next_key", json!("following"), Value::Null), ("header", json!("Next-Page"), Value::Null)]
         }
-        "json_link" => vec![("next_url_path", json!("links.next"), Value::Null)],
+        "json_link" => vec![
+            ("next_url_path", json!("links.next"), Value::Null),
+            ("stop_after_empty_page", json!(true), Value::Null),
+            ("has_more_path", json!("more"), Value::Null),
+        ],
         "tls" => vec![
             ("ca_file", json!(auths::file("authority.pem")), Value::Null),
             ("cert_file", json!(auths::file("client.pem")), json!(auths::file("server.pem"))),

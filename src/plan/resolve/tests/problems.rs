@@ -183,9 +183,30 @@ fn a_value_of_a_paginator_has_one_place_and_an_overlap_leaves_room() {
         (json!({"type": "offset", "limit": 1, "offset_body_path": "a[0]"}), "a path of keys"),
         (json!({"type": "offset", "limit": 5, "overlap": 5}), "`overlap` has to be less than `limit`"),
         (json!({"type": "page_number", "overlap": 5}), "`overlap` is not supported yet"),
+        (json!({"type": "header_cursor", "cursor_param": ""}), "cannot be empty"),
+        (json!({"type": "header_cursor", "cursor_key": "X Next"}), "a header's name"),
+        (json!({"type": "header_link", "header": "Next Page"}), "a header's name"),
+        (json!({"type": "page_number", "total_header": "X-Total:"}), "a header's name"),
+        (json!({"type": "offset", "limit": 1, "limit_param": "offset"}), "take each other's place"),
+        (
+            json!({"type": "offset", "limit": 1, "offset_body_path": "p", "limit_body_path": "p.q"}),
+            "take each other's place",
+        ),
+        (json!({"type": "cursor", "cursor_path": "a[?(@.x=1]"}), "expected a path"),
     ] {
         let found = only("/client/paginator", paginator.clone());
         assert!(found.contains(problem), "{paginator}: {found}");
+    }
+}
+
+#[test]
+fn a_value_in_the_body_wants_an_object_there() {
+    for (body, problem) in [(json!({"json": ["x"]}), "wants an object"), (json!({"data": "x"}), "wants a body of JSON")]
+    {
+        let mut endpoint = body;
+        endpoint["paginator"] = json!({"type": "cursor", "cursor_body_path": "p"});
+        let found = only("/resources/0/endpoint", endpoint);
+        assert!(found.contains(problem), "{found}");
     }
 }
 
@@ -407,6 +428,7 @@ fn csv_needs_names_and_a_format_that_is_csv() {
     assert!(problem(json!({"csv": {"columns": ["a", "a"]}})).contains("the column `a` stands here twice"));
     assert!(problem(json!({"csv": {}, "format": "ndjson"})).contains("and `format` is `ndjson`"));
     assert!(problem(json!({"csv": {"delimiter": "ab"}})).contains("one ASCII character"));
+    assert!(problem(json!({"csv": {"delimiter": "\""}})).contains("cannot both part cells and quote them"));
     assert!(problem(json!({"format": "xml"})).contains("expected `json`, `ndjson` or `csv`"));
 }
 

@@ -44,7 +44,7 @@ fn pairs(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
 
 #[test]
 fn parameters_are_texts_lists_are_repeated_and_null_is_left_out() {
-    let params = json!({"archived": false, "n": 1.5, "tag": ["a", 2], "none": null, "brace": "{{x}}"});
+    let params = json!({"archived": false, "n": 1.5, "tag": ["a", null, 2], "none": null, "brace": "{{x}}"});
     let expected = pairs(&[("archived", "false"), ("n", "1.5"), ("tag", "a"), ("tag", "2"), ("brace", "{x}")]);
     assert_eq!(request(json!({"params": params}), json!({})).params, expected);
 }
@@ -76,12 +76,14 @@ fn a_field_of_the_parent_fills_the_path_however_it_is_written() {
 #[test]
 fn places_stand_in_parameters_headers_and_bodies() {
     let endpoint = json!({
-        "method": "post", "params": {"p": "x{resources.posts.id}"}, "headers": {"X-{resources.posts.k}": "{resources.posts.id}"},
+        "method": "post", "params": {"p": "x{resources.posts.id}", "f[{resources.posts.k}]": 1},
+        "headers": {"X-{resources.posts.k}": "{resources.posts.id}", "X-Team": null},
         "json": {"id": "{resources.posts.id}", "text": "n{resources.posts.id}", "k{resources.posts.k}": [{"deep": "{resources.posts.o}"}]},
     });
     let request = request(endpoint, json!({"id": 7, "k": "y", "o": {"a": 1}}));
     assert_eq!(request.method.word(), "POST");
-    assert_eq!(request.params, pairs(&[("p", "x7")]));
+    assert_eq!(request.params, pairs(&[("p", "x7"), ("f[y]", "1")]));
+    assert_eq!(request.without_headers, ["X-Team"]);
     let headers: Vec<_> =
         request.headers.iter().map(|(name, value)| (name.as_str(), value.expose().as_str())).collect();
     assert_eq!(headers, [("X-y", "7")]);

@@ -7,8 +7,9 @@ use serde_json::{Value, json};
 use super::{base, plan, plan_with, with};
 use crate::{
     plan::{
-        ApiKeyLocation, AuthPlan, Bindings, Compression, CursorPlan, DedupSort, MaxRejects, OffsetPlan, OnDrift,
-        PageNumberPlan, PaginatorPlan, Plan, ResourcePlan, Slot, Transform, WriteDisposition, resolve::Overrides,
+        ApiKeyLocation, AuthPlan, Bindings, Compression, CursorPlan, DedupSort, JsonLinkPlan, MaxRejects, OffsetPlan,
+        OnDrift, PageNumberPlan, PaginatorPlan, Plan, ResourcePlan, Slot, Transform, WriteDisposition,
+        resolve::Overrides,
     },
     schema::{ColumnType, ColumnsContract, DataTypeContract, Format, Source},
 };
@@ -60,8 +61,8 @@ fn paginators_have_dlts_defaults() {
             PaginatorPlan::PageNumber(PageNumberPlan { total_path: total, ..PageNumberPlan::new(0) }),
         ),
         (json!("single_page"), PaginatorPlan::SinglePage),
-        (json!("json_link"), PaginatorPlan::JsonLink { next_url_path: selector("next") }),
-        (json!("json_response"), PaginatorPlan::JsonLink { next_url_path: selector("next") }),
+        (json!("json_link"), PaginatorPlan::JsonLink(JsonLinkPlan::new(selector("next")))),
+        (json!("json_response"), PaginatorPlan::JsonLink(JsonLinkPlan::new(selector("next")))),
         (json!("header_link"), PaginatorPlan::HeaderLink { links_next_key: text("next"), header: text("Link") }),
         (
             json!("header_cursor"),
@@ -94,10 +95,37 @@ fn a_paginator_puts_its_values_into_the_body_where_it_says_so() {
 }
 
 #[test]
-fn null_switches_the_total_and_the_limit_off() {
-    let config = json!({"type": "offset", "limit": 5, "total_path": null, "limit_param": null});
+fn null_switches_the_total_off_and_an_empty_name_the_limit_and_a_name_that_is_null_is_dlts() {
+    let config = json!({"type": "offset", "limit": 5, "total_path": null, "offset_param": null, "limit_param": null});
     let PaginatorPlan::Offset(plan) = paginator(config) else { panic!() };
-    assert_eq!((plan.total_path, plan.limit_param), (None, None));
+    assert_eq!(plan, OffsetPlan::new(5));
+    let PaginatorPlan::Offset(plan) = paginator(json!({"type": "offset", "limit": 5, "limit_param": ""})) else {
+        panic!()
+    };
+    assert_eq!(plan.limit_param, None);
+    let PaginatorPlan::PageNumber(plan) = paginator(json!({"type": "page_number", "page_param": null})) else {
+        panic!()
+    };
+    assert_eq!(plan.page_param, Slot::param("page"));
+}
+
+#[test]
+fn a_maximum_that_is_not_above_the_first_page_is_told() {
+    for (config, is_told) in [
+        (json!({"type": "offset", "limit": 1, "offset": 5, "maximum_offset": 5}), true),
+        (json!({"type": "page_number", "base_page": 1, "maximum_page": 1}), true),
+        (json!({"type": "page_number", "base_page": 0, "maximum_page": 1}), false),
+    ] {
+        let warnings = resource_with(&[("/client/paginator", config.clone())]).warnings;
+        assert_eq!(warnings.iter().any(|warning| warning.contains("one page is all")), is_told, "{config}");
+    }
+}
+
+#[test]
+fn a_list_of_links_may_end_by_its_empty_page_or_by_has_more() {
+    let config = json!({"type": "json_link", "stop_after_empty_page": true, "has_more_path": "more"});
+    let PaginatorPlan::JsonLink(plan) = paginator(config) else { panic!() };
+    assert_eq!((plan.stop_after_empty_page, plan.has_more_path.unwrap().to_string().as_str()), (true, "more"));
 }
 
 #[test]

@@ -1,0 +1,59 @@
+//! Answers in another charset than UTF-8. The only file that knows `encoding_rs`.
+//!
+//! A charset that the answer declares is believed, but for one: many a framework writes `iso-8859-1` beside whatever it sends,
+//! so what is UTF-8 all the same stays what it is.
+
+use std::borrow::Cow;
+
+use encoding_rs::{DecoderResult, Encoding, UTF_8, WINDOWS_1252};
+
+use super::Unreadable;
+
+/// Bytes that are decoded at a time.
+const PIECE: usize = 64 << 10;
+
+/// The body as UTF-8. One whose charset nobody knows stays as it is.
+pub(super) fn decoded(body: Vec<u8>, content_type: &str, limit: u64) -> Result<Vec<u8>, Unreadable> {
+    let declared = parameter(content_type).and_then(|label| Encoding::for_label(label.as_bytes()));
+    match declared {
+        None => Ok(body),
+        Some(encoding) if encoding == UTF_8 => Ok(body),
+        Some(encoding) if encoding == WINDOWS_1252 && std::str::from_utf8(&body).is_ok() => Ok(body),
+        Some(encoding) => decode(&body, encoding, limit),
+    }
+}
+
+/// `charset=…` of a content type.
+fn parameter(content_type: &str) -> Option<Cow<'_, str>> {
+    let parameters = content_type.split(';').skip(1).filter_map(|parameter| parameter.split_once('='));
+    let charset = parameters.into_iter().find(|(name, _)| name.trim().eq_ignore_ascii_case("charset"));
+    charset.map(|(_, label)| label.trim().trim_matches('"').into())
+}
+
+fn decode(body: &[u8], encoding: &'static Encoding, limit: u64) -> Result<Vec<u8>, Unreadable> {
+    let mut decoder = encoding.new_decoder_with_bom_removal();
+    let mut text = String::with_capacity(body.len());
+    let mut pieces = body.chunks(PIECE).peekable();
+    while let Some(mut piece) = pieces.next() {
+        let is_last = pieces.peek().is_none();
+        loop {
+            text.reserve(PIECE);
+            let (result, read) = decoder.decode_to_string_without_replacement(piece, &mut text, is_last);
+            piece = piece.get(read..).unwrap_or_default();
+            if text.len() as u64 > limit {
+                return Err(Unreadable::TooLarge);
+            }
+            match result {
+                DecoderResult::InputEmpty => break,
+                DecoderResult::OutputFull => {}
+                DecoderResult::Malformed(..) => {
+                    return Err(Unreadable::Syntax(format!(
+                        "no text in the charset that it declares, {}",
+                        encoding.name()
+                    )));
+                }
+            }
+        }
+    }
+    Ok(text.into_bytes())
+}

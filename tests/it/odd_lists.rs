@@ -1,0 +1,235 @@
+//! Lists that behave oddly: pages that come again, that never end, that lack what the config names, and what is said then.
+
+use std::sync::Mutex;
+
+use restlake::{
+    error::Failure,
+    plan::{
+        AllowedHost, BodyPlan, ClientPlan, CursorPlan, JsonLinkPlan, JsonTemplate, Method, OffsetPlan, OnDrift,
+        PaginatorPlan, ResourcePlan,
+    },
+};
+use serde_json::{Value, json};
+
+use super::pagination::{List, ids, read_with};
+use crate::support::{
+    environment::TestEnvironment,
+    plans,
+    server::{Received, Reply, Server, numbered_rows},
+};
+
+async fn read(server: &Server, change: impl FnOnce(&mut ResourcePlan), paginator: PaginatorPlan) -> List {
+    let mut resource = plans::resource(&server.url(), "rows", paginator);
+    change(&mut resource);
+    let client = ClientPlan { max_concurrency: 1, ..plans::client(&server.url()) };
+    read_with(client, &resource, 1 << 20, &TestEnvironment::new()).await
+}
+
+fn json_link() -> JsonLinkPlan {
+    JsonLinkPlan::new(plans::selector("next"))
+}
+
+fn rows(ids: &[u64]) -> Vec<Value> {
+    ids.iter().map(|id| json!({ "id": id })).collect()
+}
+
+/// Pages of three rows from a list, which `change` changes before the answer to the request of a number.
+fn threes(
+    list: Vec<u64>,
+    total: Option<u64>,
+    change: impl Fn(usize, &mut Vec<u64>) + Send + Sync + 'static,
+) -> impl Fn(&Received) -> Reply {
+    let list = Mutex::new(list);
+    move |request| {
+        let mut list = list.lock().unwrap();
+        change(request.number, &mut list);
+        let offset = request.number_param("offset").unwrap() as usize;
+        let page: Vec<u64> = list.iter().copied().skip(offset).take(3).collect();
+        let mut answer = json!({ "data": rows(&page) });
+        if let Some(total) = total {
+            answer["total"] = total.into();
+        }
+        Reply::json(answer.to_string())
+    }
+}
+
+fn by_threes(tells_total: bool) -> PaginatorPlan {
+    PaginatorPlan::Offset(OffsetPlan {
+        total_path: tells_total.then(|| plans::selector("total")),
+        ..OffsetPlan::new(3)
+    })
+}
+
+#[tokio::test]
+async fn one_row_that_comes_in_at_the_tail_is_no_list_that_ignores_its_position() {
+    for (on_drift, expected) in [(OnDrift::Warn, vec![1, 2, 3, 4, 5, 6, 7, 7]), (OnDrift::Refetch, (0..8).collect())] {
+        let server = Server::start(threes(ids(7), None, |number, list| {
+            if number == 4 {
+                list.insert(0, 0);
+            }
+        }))
+        .await;
+        let mut list = read(&server, |resource| resource.on_drift = on_drift, by_threes(false)).await;
+        list.ids.sort_unstable();
+        assert_eq!((list.error.map(|error| error.to_string()), list.ids), (None, expected));
+        assert!(!list.warnings.is_empty());
+    }
+}
+
+#[tokio::test]
+async fn a_list_that_stops_counting_behind_its_end_is_an_error_the_second_time() {
+    let server = Server::start(|request| {
+        let offset = request.number_param("offset").unwrap().min(6);
+        Reply::json(json!({ "data": rows(&[offset + 1]) }).to_string())
+    })
+    .await;
+    let error = read(&server, |_| (), by_threes(false)).await.error.unwrap();
+    assert!(error.to_string().contains("holds the same 1 records"), "{error}");
+}
+
+#[tokio::test]
+async fn rows_that_are_alike_at_a_seam_are_all_handed_on_if_the_list_rests() {
+    let alike = vec![1, 2, 3, 3, 4];
+    for on_drift in [OnDrift::Warn, OnDrift::Fail, OnDrift::Refetch] {
+        let server = Server::start(threes(alike.clone(), Some(5), |_, _| ())).await;
+        let mut list = read(&server, |resource| resource.on_drift = on_drift, by_threes(true)).await;
+        list.ids.sort_unstable();
+        assert_eq!((&list.ids, list.error.is_none(), list.shortfall), (&alike, true, None), "{on_drift:?}");
+        assert_eq!(list.warnings.len(), 1, "{:?}", list.warnings);
+        assert!(list.warnings[0].contains("alike"), "{:?}", list.warnings);
+    }
+    let server = Server::start(threes(alike, None, |_, _| ())).await;
+    let list = read(&server, |resource| resource.on_drift = OnDrift::Fail, by_threes(false)).await;
+    assert_eq!(list.error.unwrap().code(), "list_moved");
+}
+
+#[tokio::test]
+async fn more_records_than_the_total_tells_are_reported() {
+    let server = Server::start(threes(ids(7), Some(4), |_, _| ())).await;
+    let list = read(&server, |_| (), by_threes(true)).await;
+    assert_eq!(list.ids, ids(6));
+    assert!(list.warnings[0].contains("tells of 4 records, and 6 came"), "{:?}", list.warnings);
+    assert!(list.shortfall.is_some());
+    // What the config cuts off is no news.
+    let server = Server::start(threes(ids(7), Some(7), |_, _| ())).await;
+    let plan = OffsetPlan { maximum_offset: Some(4), total_path: Some(plans::selector("total")), ..OffsetPlan::new(3) };
+    let list = read(&server, |_| (), PaginatorPlan::Offset(plan)).await;
+    assert_eq!((list.ids, list.warnings), (ids(6), Vec::<String>::new()));
+}
+
+/// Two rows, then pages without any, each of which leads on.
+fn endless(request: &Received) -> Reply {
+    let found = if request.number == 1 { rows(&[1, 2]) } else { Vec::new() };
+    let next = format!("/rows?page={}", request.number + 1);
+    Reply::json(json!({ "data": found, "next": next, "has_more": request.number < 3 }).to_string())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pages_without_records_that_lead_on_for_ever_are_an_error() {
+    let server = Server::start(endless).await;
+    let error = read(&server, |_| (), PaginatorPlan::JsonLink(json_link())).await.error.unwrap();
+    assert!(error.to_string().contains("1000 pages in a row hold no record"), "{error}");
+    assert!(error.hint().unwrap().contains("has_more_path"));
+}
+
+#[tokio::test]
+async fn links_end_by_their_empty_page_by_has_more_and_by_what_is_found_of_it() {
+    let by_page = JsonLinkPlan { stop_after_empty_page: true, ..json_link() };
+    let by_flag = JsonLinkPlan { has_more_path: Some(plans::selector("has_more")), ..json_link() };
+    let plans = [PaginatorPlan::JsonLink(by_page), PaginatorPlan::JsonLink(by_flag), PaginatorPlan::Auto];
+    for (plan, requests) in plans.into_iter().zip([2, 3, 3]) {
+        let server = Server::start(endless).await;
+        let list = read(&server, |_| (), plan).await;
+        assert_eq!((list.ids, list.error.is_none(), server.requests().len()), (ids(2), true, requests));
+    }
+    // One that says from the beginning that there is no more is believed where nothing comes.
+    let server = Server::start(|request| {
+        let found = if request.number < 3 { rows(&[request.number as u64]) } else { Vec::new() };
+        let next = format!("/rows?page={}", request.number + 1);
+        Reply::json(json!({ "data": found, "next": next, "has_more": false }).to_string())
+    })
+    .await;
+    let list = read(&server, |_| (), PaginatorPlan::Auto).await;
+    assert_eq!((list.ids, server.requests().len()), (ids(2), 3));
+}
+
+#[tokio::test]
+async fn one_object_is_a_record_under_a_paginator_of_links_unless_it_wraps_the_records() {
+    for selector in [None, Some(plans::selector("$"))] {
+        for (answer, keeps) in [
+            (json!({"id": 1, "orgs": [{"id": 2}]}), true),
+            (json!({"login": "a", "roles": ["x"]}), true),
+            (json!({"page": 1, "people": [{"id": 2}]}), selector.is_none()),
+        ] {
+            let server = Server::scripted([Reply::json(answer.to_string())]).await;
+            let resource = |resource: &mut ResourcePlan| resource.data_selector.clone_from(&selector);
+            let list = read(&server, resource, PaginatorPlan::JsonLink(json_link())).await;
+            assert_eq!(list.error.is_none(), keeps, "{answer}: {:?}", list.error);
+        }
+    }
+    let server = Server::scripted([Reply::json(r#"{"id": 1}"#)]).await;
+    let list = read(&server, |resource| resource.data_selector = Some(plans::selector("$")), plans::offset(10)).await;
+    assert!(list.error.unwrap().to_string().contains("an object, not an array of records"));
+}
+
+#[tokio::test]
+async fn a_link_to_an_allowed_host_takes_the_body_along() {
+    let other = Server::scripted([Reply::json(json!({"data": rows(&[2])}).to_string())]).await;
+    let next = other.url().join("more").unwrap();
+    let host: AllowedHost = other.url().as_str().trim_end_matches('/').parse().unwrap();
+    for is_allowed in [false, true] {
+        let allowed_hosts = if is_allowed { vec![host.clone()] } else { Vec::new() };
+        let server = Server::scripted([Reply::json(json!({"data": rows(&[1]), "next": next}).to_string())]).await;
+        let mut resource = plans::resource(&server.url(), "rows", PaginatorPlan::JsonLink(json_link()));
+        resource.request.method = Method::Post;
+        resource.request.body = BodyPlan::Json(JsonTemplate::Value(json!({"a": 1})));
+        let client = ClientPlan { allowed_hosts, ..plans::client(&server.url()) };
+        let list = read_with(client, &resource, 1 << 20, &TestEnvironment::new()).await;
+        assert_eq!((list.error.is_none(), list.ids), (is_allowed, if is_allowed { ids(2) } else { Vec::new() }));
+    }
+    assert_eq!(other.requests()[0].body, r#"{"a":1}"#);
+}
+
+#[tokio::test]
+async fn a_full_first_page_that_leads_nowhere_is_told_and_a_short_one_is_not() {
+    let cursor = || PaginatorPlan::Cursor(CursorPlan::new(plans::selector("meta.next"), "cursor"));
+    for (count, is_told) in [(10, true), (9, false)] {
+        let answer = json!({"data": numbered_rows(count), "paging": {"next": "b"}}).to_string();
+        let server = Server::scripted([Reply::json(answer)]).await;
+        let list = read(&server, |_| (), cursor()).await;
+        assert_eq!((list.ids.len() as u64, list.error.is_none()), (count, true));
+        let told =
+            list.warnings.iter().any(|text| text.contains("`meta.next` finds nothing") && text.contains("`paging`"));
+        assert_eq!(told, is_told, "{:?}", list.warnings);
+    }
+    // Null is an end that the API tells.
+    let answer = json!({"data": numbered_rows(10), "meta": {"next": null}}).to_string();
+    let server = Server::scripted([Reply::json(answer)]).await;
+    assert_eq!(read(&server, |_| (), cursor()).await.warnings, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_total_that_is_no_number_is_shown() {
+    let page = |rows: Value| Reply::json(json!({"data": rows, "total": "many"}).to_string());
+    let server = Server::scripted([page(json!(rows(&[1, 2, 3]))), page(json!([]))]).await;
+    let list = read(&server, |_| (), by_threes(true)).await;
+    assert!(list.warnings[0].contains("`total` is `\"many\"`, which does not tell"), "{:?}", list.warnings);
+}
+
+#[tokio::test]
+async fn a_later_page_of_a_list_by_cursors_that_lacks_its_records_is_told_of_what_allows_it() {
+    let replies = [json!({"data": rows(&[1]), "next": "b"}), json!({"next": null})];
+    let server = Server::scripted(replies.map(|reply| Reply::json(reply.to_string()))).await;
+    let plan = CursorPlan::new(plans::selector("next"), "cursor");
+    let hint = read(&server, |_| (), PaginatorPlan::Cursor(plan)).await.error.unwrap().hint().unwrap();
+    assert!(hint.contains("allow_missing_data: true") && !hint.contains("total_path"), "{hint}");
+}
+
+#[tokio::test]
+async fn whether_there_is_more_may_be_said_in_words() {
+    let replies = [("yes", 1), ("Y", 2), ("no", 3)];
+    let replies = replies.map(|(more, id)| Reply::json(json!({"data": rows(&[id]), "more": more}).to_string()));
+    let server = Server::scripted(replies).await;
+    let plan = OffsetPlan { has_more_path: Some(plans::selector("more")), ..OffsetPlan::new(1) };
+    assert_eq!(read(&server, |_| (), PaginatorPlan::Offset(plan)).await.ids, ids(3));
+}
