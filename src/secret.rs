@@ -74,7 +74,8 @@ const KEYS_OF_DATA: [&str; 8] =
 pub fn is_secret_name(name: &str) -> bool {
     let name: String = name.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect();
     PARTS.iter().any(|part| name.contains(part))
-        || ["auth", "sig", "pwd", "cookie", "sas"].contains(&name.as_str())
+        || ["sig", "pwd", "cookie", "sas"].contains(&name.as_str())
+        || name.ends_with("auth")
         || name.ends_with("key") && !KEYS_OF_DATA.contains(&name.as_str())
 }
 
@@ -176,6 +177,8 @@ mod tests {
             "app_key",
             "private_key",
             "key",
+            "auth",
+            "X-Auth",
         ] {
             assert!(is_secret_name(name), "{name}");
         }

@@ -124,7 +124,8 @@ impl Export<'_> {
                 if let Some(range) = &resumed.range {
                     later = cursor::go_on(&mut resource, range.clone(), self.began)?;
                 }
-                let resource = Box::new(inferring::complete(&resource, &resumed.schema)?);
+                let completed = inferring::complete(&resource, &resumed.schema)?;
+                let resource = Box::new(inferring::of_new_table(completed, base));
                 Next::GoOn(Box::new(Asked { resource, later, rows }), attempt, Box::new(resumed))
             }
             None => Next::Anew(Box::new(Asked { resource, later, rows })),
