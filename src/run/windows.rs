@@ -60,7 +60,7 @@ impl Export<'_> {
         if first.asked.resource.write_disposition == WriteDisposition::Replace {
             self.warn(counters, SLICE_BY_SLICE.to_owned());
         }
-        let worked = self.work_one_by_one(table, first, &mut ahead, counters).await;
+        let worked = Box::pin(self.work_one_by_one(table, first, &mut ahead, counters)).await;
         // What was asked for ahead was asked for, also where a failure has made it useless.
         ahead.under_way.iter().for_each(|(_, pages)| counters.add_vain(pages));
         worked
