@@ -24,7 +24,7 @@ use crate::{
 };
 
 pub fn answer(plan: &Plan, global: &Global) -> Answer {
-    let redactor = Redactor::new(plan.secrets.iter().map(|secret| secret.expose().clone()));
+    let redactor = plan.redactor();
     let plan = without_secrets(plan, &redactor);
     let result = match global.output {
         OutputForm::Text => redactor.text(&text(&plan)),
@@ -497,6 +497,7 @@ mod tests {
             memory_limit: 1 << 28,
             retain: Duration::from_secs(7 * 86_400),
             secrets: vec![Secret::new("hunter2".into()), Secret::new("very-secret".into())],
+            private: Vec::new(),
         }
     }
 

@@ -251,6 +251,7 @@ fn without(page: &Page, kept: &[(Node<'_>, u64)]) -> Result<Option<Page>, crate:
         count: kept.len() as u64,
         filtered: page.filtered + gone,
         duplicates: page.duplicates,
+        rejects: page.rejects.clone(),
         numbers: Some(kept.iter().map(|(_, number)| *number).collect()),
     }))
 }
@@ -352,6 +353,7 @@ mod tests {
             count,
             filtered: 1,
             duplicates: 0,
+            rejects: Vec::new(),
             numbers: None,
         }
     }

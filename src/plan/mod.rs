@@ -28,7 +28,7 @@ use url::Url;
 use crate::{
     json::Selector,
     schema::{Contract, Naming, TableSchema},
-    secret::Secret,
+    secret::{Redactor, Secret},
     store::Destination,
 };
 
@@ -81,6 +81,19 @@ pub struct Plan {
     /// Values that must not be seen in any text: auth values, secret options and headers, contents of `${file:}`.
     #[serde(skip)]
     pub secrets: Vec<Secret<String>>,
+    /// Values that are not shown, and may be no credentials: what variables filled into requests, and what logins send.
+    #[serde(skip)]
+    pub private: Vec<Secret<String>>,
+}
+
+impl Plan {
+    /// What strips all that the plan knows of secrets.
+    pub fn redactor(&self) -> Redactor {
+        let exposed = |values: &[Secret<String>]| values.iter().map(|value| value.expose().clone()).collect::<Vec<_>>();
+        let redactor = Redactor::new(exposed(&self.secrets));
+        redactor.hide(exposed(&self.private));
+        redactor
+    }
 }
 
 /// How requests are sent: shared by all resources.

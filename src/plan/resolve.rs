@@ -25,6 +25,7 @@ mod merge;
 mod paginator;
 mod partition;
 mod placeholders;
+mod private;
 mod request;
 mod resource;
 mod schema;
@@ -39,6 +40,7 @@ use super::{MergeStrategy, Plan, ResourcePlan, WriteDisposition, inference::Defe
 use crate::{
     config::{Findings, Loaded, Place, Problem, Problems, Section, suggestion},
     schema::TableSchema,
+    secret::Secret,
 };
 
 pub use delta::is_letter as letter_of_delta;
@@ -128,7 +130,15 @@ fn plan(loaded: &Loaded, overrides: &Overrides, findings: &mut Findings) -> Opti
         memory_limit: root.size("memory_limit")?,
         partial_replace_allowed: overrides.destination.is_some(),
         secrets,
+        private: private(&root, &sections),
     })
+}
+
+fn private(root: &Section<'_>, resources: &[Section<'_>]) -> Vec<Secret<String>> {
+    let mut values = Vec::new();
+    private::values(&root.section("client"), &mut values);
+    resources.iter().for_each(|resource| private::values(&resource.section("endpoint"), &mut values));
+    values
 }
 
 fn name(root: &Section<'_>, loaded: &Loaded, findings: &mut Findings) -> Option<String> {

@@ -110,6 +110,8 @@ impl Export<'_> {
     ) -> Result<Committed> {
         let options = Arc::new(self.write_options(work.attempt()?.version()));
         let mut staged = evolving::level(self.resource, work.attempt()?, staged, &options).await?;
+        let rows = staged.files.iter().map(|file| file.file.rows).sum();
+        self.check_replaces(work.base(), rows, counters)?;
         let is_merge = self.resource.write_disposition == WriteDisposition::Merge;
         if !is_merge {
             staged.files = drop_superseded(self.resource, work.attempt()?, &mut staged, &options).await?;

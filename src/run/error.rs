@@ -13,6 +13,11 @@ pub enum RunError {
     PartialReplace { table: String, rows: u64 },
 
     #[error(
+        "{table}: pages were ignored by `response_actions`, and none of the others had a row: the {rows} rows of the table stay"
+    )]
+    EmptyReplace { table: String, rows: u64 },
+
+    #[error(
         "{table}: the first pages do not tell which of the {rows} rows of the table are missing at the source, which `on_missing: delete` is to delete; nothing was requested or changed"
     )]
     PartialDelete { table: String, rows: u64 },
@@ -125,7 +130,7 @@ pub enum RunError {
 impl Failure for RunError {
     fn kind(&self) -> ErrorKind {
         match self {
-            Self::PartialReplace { .. } | Self::PartialDelete { .. } => ErrorKind::User,
+            Self::PartialReplace { .. } | Self::PartialDelete { .. } | Self::EmptyReplace { .. } => ErrorKind::User,
             Self::ValidityPartition { .. } | Self::ActiveTimestamp { .. } | Self::ShapeChanged { .. } => {
                 ErrorKind::User
             }
@@ -146,6 +151,7 @@ impl Failure for RunError {
     fn code(&self) -> &'static str {
         match self {
             Self::PartialReplace { .. } => "partial_replace",
+            Self::EmptyReplace { .. } => "empty_replace",
             Self::PartialDelete { .. } => "partial_delete",
             Self::ValidityPartition { .. } => "validity_partition",
             Self::ActiveTimestamp { .. } => "active_record_timestamp",
@@ -175,6 +181,9 @@ impl Failure for RunError {
 
     fn hint(&self) -> Option<String> {
         match self {
+            Self::EmptyReplace { .. } => {
+                Some("run it again when the source answers, or use the action `stop` for answers that mean an empty list".into())
+            }
             Self::PartialReplace { .. } => Some("try it out elsewhere: add `--destination DIR`".into()),
             Self::PartialDelete { .. } => {
                 Some("leave --max-pages out, or try it out with another --destination".into())

@@ -203,14 +203,14 @@ impl Evolving {
         resource: &ResourcePlan,
         format: TableFormatKind,
         base: &TableSnapshot,
+        processor: Processor,
         decoder: Decoder,
         sieve: Option<Arc<Sieve>>,
     ) -> Self {
         let refused = kept_schema(resource, base).and_then(|_| within_limit(resource, base).err());
         let is_fixed = format == TableFormatKind::Delta && base.version > 0;
         let resource = Box::new(resource.clone());
-        let processor = Arc::new(Processor::new(&resource.name, &resource.processing_steps));
-        let decoder = Arc::new(decoder);
+        let (processor, decoder) = (Arc::new(processor), Arc::new(decoder));
         Self { resource, format, processor, decoder, sieve, refused, is_fixed, is_watched: false, shapes: 0 }
     }
 

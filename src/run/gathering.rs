@@ -20,7 +20,8 @@ pub(super) async fn gather(
 ) -> Result<Option<Value>> {
     let mut source = sources.silent().open(resource, above, None)?;
     let mut tracker = Tracker::new(resource, state.as_ref(), above.map(Arc::as_ref));
-    let ended = take_all(resource, source.as_mut(), tracker.as_mut(), rows).await;
+    let processor = Arc::new(Processor::new(resource, sources.client.environment()));
+    let ended = take_all(resource, &processor, source.as_mut(), tracker.as_mut(), rows).await;
     counters.add_earlier(source.as_ref());
     ended?;
     rows.shortfall = rows.shortfall.take().or_else(|| source.shortfall().map(str::to_owned));
@@ -30,14 +31,14 @@ pub(super) async fn gather(
 /// The pages as the resource's steps make them, without the records that its cursor leaves out.
 async fn take_all(
     resource: &ResourcePlan,
+    processor: &Arc<Processor>,
     source: &mut dyn PageSource,
     mut tracker: Option<&mut Tracker>,
     rows: &mut Rows,
 ) -> Result<()> {
-    let processor = Arc::new(Processor::new(&resource.name, &resource.processing_steps));
     let sieve = tracker.as_ref().map(|tracker| tracker.sieve());
     while let Some(page) = source.next().await {
-        let (page, processor, sieve) = (page?, Arc::clone(&processor), sieve.clone());
+        let (page, processor, sieve) = (page?, Arc::clone(processor), sieve.clone());
         let prepared = spawn_blocking(move || prepared(page, &processor, sieve.as_deref())).await;
         let (page, seen) = prepared.map_err(|_| RunError::Worker { resource: resource.name.clone() })??;
         rows.take(&page);

@@ -208,7 +208,7 @@ impl Export<'_> {
     }
 
     pub(super) fn processor(&self) -> Processor {
-        Processor::new(&self.resource.name, &self.resource.processing_steps)
+        Processor::new(self.resource, self.environment)
     }
 
     async fn first_columns(&self) -> Result<(TableSchema, u64)> {

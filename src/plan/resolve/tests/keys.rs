@@ -426,6 +426,14 @@ fn config_with(table: &str, key: &str, value: &Value) -> Value {
     if (table, key) == ("write_disposition", "on_missing") {
         set(&mut config, "/resources/0/write_disposition/strategy", json!("upsert"));
     }
+    if table == "tls" && [auths::file("server.pem"), auths::file("server.key")].iter().any(|file| value == file) {
+        // A certificate and its key change together.
+        set(
+            &mut config,
+            pointer,
+            json!({"cert_file": auths::file("server.pem"), "key_file": auths::file("server.key")}),
+        );
+    }
     if !value.is_null() {
         set(&mut config, &format!("{pointer}/{key}"), value.clone());
         auths::excluded(table, key)
