@@ -1,6 +1,7 @@
 //! `restlake run --dry-run`: a plan in words, or as its JSON. Secrets appear in neither.
 
 mod identity;
+mod reading;
 
 use std::time::Duration;
 
@@ -189,7 +190,7 @@ fn resource_lines(resource: &ResourcePlan, resumes: bool) -> Vec<Line> {
         ("bloom", names(&resource.parquet.bloom_filter)),
         ("compacts", resource.compact_above.map_or_else(String::new, compaction)),
     ];
-    lines.extend(optional.into_iter().filter(|(_, value)| !value.is_empty()));
+    lines.extend(reading::lines(resource).into_iter().chain(optional).filter(|(_, value)| !value.is_empty()));
     lines
 }
 

@@ -315,7 +315,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::plan::{LastValueFunc, Step};
+    use crate::plan::{LastValueFunc, Step, WriteDisposition};
 
     fn plan() -> IncrementalPlan {
         IncrementalPlan {
@@ -331,6 +331,7 @@ mod tests {
             identity: Identity::Content,
             convert: None,
             window: None,
+            then: WriteDisposition::Append,
             is_interval: false,
             range: None,
             lists: None,

@@ -461,7 +461,7 @@ impl Pages {
     ) -> Result<(), FetchError> {
         let fresh = (found.hashes.len() as u64).saturating_sub(lead);
         let is_bounded = self.known.records.or(self.known.pages).is_some() && !token.is_told() || self.cut.is_some();
-        let checked = self.guard.check(token, found.fingerprint(), fresh);
+        let checked = self.guard.check(token, found.fingerprint(), fresh, lead);
         let checked = checked.and_then(|()| if is_bounded { Ok(()) } else { self.guard.check_empty(fresh) });
         checked.map_err(|problem| FetchError::Paginate { page: self.number, url: fetched.url.clone(), problem })
     }

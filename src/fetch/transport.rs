@@ -196,3 +196,19 @@ impl Counters {
         (requests, retries, bytes)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_notice_that_comes_once_does_not_come_again_when_it_was_taken() {
+        let notices = Notices::default();
+        for expected in [vec!["a".to_owned(), "b".to_owned()], vec!["b".to_owned()]] {
+            notices.add_once("a".to_owned());
+            notices.add_once("a".to_owned());
+            notices.add("b");
+            assert_eq!(notices.take(), expected);
+        }
+    }
+}

@@ -298,8 +298,9 @@ impl ResourcePlan {
     /// Whether a run goes on where the one before it ended: what that one has loaded is not asked for again.
     pub fn goes_on(&self) -> bool {
         let moves = self.incremental.as_ref().is_some_and(IncrementalPlan::moves_cursor);
-        // A table that is written anew needs all there is.
-        moves && self.max_pages.is_none() && self.write_disposition != WriteDisposition::Replace
+        // A table that is always written anew needs all there is.
+        let is_anew = self.incremental.as_ref().is_some_and(|plan| plan.then == WriteDisposition::Replace);
+        moves && self.max_pages.is_none() && !is_anew
     }
 
     /// Whether a page may show that no later one holds a record that is wanted: not where other lists follow.

@@ -101,6 +101,7 @@ fn plan(loaded: &Loaded, overrides: &Overrides, findings: &mut Findings) -> Opti
     let resources: Vec<_> = sections.iter().map(resolve).collect();
     distinct(&sections, findings);
     family::check_cycles(&sections, &resources, findings);
+    family::check_windows(&sections, &resources, findings);
     destination::columns_exist_somewhere(context.parquet, &resources, findings);
     check_overrides(&sections, overrides, findings);
     let all = resources;
@@ -108,6 +109,7 @@ fn plan(loaded: &Loaded, overrides: &Overrides, findings: &mut Findings) -> Opti
     let parents = family::unexported(&resources, &all);
     whole_tables(&resources, overrides, findings);
     check_interval(&resources, overrides, findings);
+    family::warn_of_repeats(&mut resources, &all);
     if let Some(warning) = destination.as_ref().and_then(destination::idle_options) {
         resources.iter_mut().for_each(|resource| resource.warnings.push(warning.clone()));
     }

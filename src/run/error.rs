@@ -89,7 +89,7 @@ pub enum RunError {
     #[error("{resource}: there is no resource `{parent}` to take records from")]
     NoParent { resource: String, parent: String },
     #[error("{resource}: what the config says of columns does not fit those that were inferred:{problems}")]
-    Columns { resource: String, problems: String },
+    Columns { resource: String, problems: String, known: Vec<String> },
 
     #[error(
         "{resource}: the fields `{first}` and `{second}` would both become the column `{column}`, which readers do not tell apart"
@@ -99,8 +99,8 @@ pub enum RunError {
     #[error("{resource}: none of the first {records} records has a field that could become a column")]
     NoFields { resource: String, records: u64 },
 
-    #[error("{resource}: no record came to infer the columns from")]
-    NoRecords { resource: String },
+    #[error("{resource}: {}", no_records(*filtered))]
+    NoRecords { resource: String, filtered: u64 },
 
     #[error("a worker thread ended while it looked at the first pages; nothing was committed")]
     Observing,
@@ -215,12 +215,13 @@ impl Failure for RunError {
             Self::TooManyRejects { rejects, .. } => rejects
                 .as_ref()
                 .map(|path| format!("the rejects are in {path}; mend the schema or raise `max_rejects`")),
-            Self::Columns { .. } => {
-                Some("mend the config; `restlake infer` with this config shows the columns that the records have".into())
+            Self::Columns { known, .. } => {
+                Some(format!("mend the config: the columns that were inferred are {}", known.join(", ")))
             }
             Self::Clash { second, .. } => Some(format!(
                 "declare the columns, one of them under another name: `schema: {{columns: [{{name: …, source: {second}, type: …}}, …]}}`"
             )),
+            Self::NoRecords { filtered: 1.., .. } => Some("`processing_steps` filter all of them".into()),
             Self::NoFields { .. } | Self::NoRecords { .. } => Some("`data_selector` names the array of records, which are objects".into()),
             Self::Conflict { .. } | Self::Interrupted { .. } => Some("run again".into()),
             Self::Circle { .. } => {
@@ -244,6 +245,14 @@ impl Failure for RunError {
                 Some("this is a bug in restlake: please report it".into())
             }
         }
+    }
+}
+
+/// Why there is nothing to infer columns from.
+pub(super) fn no_records(filtered: u64) -> String {
+    match filtered {
+        0 => "no record came to infer the columns from".to_owned(),
+        filtered => format!("no record is left to infer the columns from: {filtered} came, and all were filtered"),
     }
 }
 

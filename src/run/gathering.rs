@@ -1,40 +1,12 @@
 //! Reads a parent's list for what its children need of it, and for nothing else.
 
-use std::{cmp::Ordering, sync::Arc};
+use std::sync::Arc;
 
 use serde_json::Value;
 use tokio::task::spawn_blocking;
 
 use super::{RunError, cursor::Tracker, evolving::prepared, outcome::Counters, rows::Rows, source::Sources};
-use crate::{
-    error::Result,
-    fetch::PageSource,
-    plan::{CursorState, CursorValue, Range, RangeEdge, ResourcePlan},
-    process::Processor,
-};
-
-/// Gives the resource a range to read, up to where its export has read it; says whether there is anything in it.
-pub(super) fn give(resource: &mut ResourcePlan, range: Range, until: Option<&Value>) -> bool {
-    let Some(plan) = &mut resource.incremental else { return true };
-    let last = until.and_then(CursorState::of).map(|state| state.all.last_value);
-    let is_behind = |value: &CursorValue, last: &CursorValue| {
-        plan.last_value_func.compare(value, last).is_some_and(Ordering::is_gt)
-    };
-    let (starts_behind, ends_behind) = match &last {
-        Some(last) => (
-            range.start.as_ref().is_some_and(|start| is_behind(start, last)),
-            range.end.as_ref().is_none_or(|end| is_behind(end, last)),
-        ),
-        None => (false, false),
-    };
-    plan.range = Some(range);
-    if let (true, Some(range)) = (ends_behind, &mut plan.range) {
-        range.end = last;
-        // What was read last is the last of it; where a window ends, nothing has been read yet.
-        plan.range_end = if plan.window.is_some() { plan.range_end } else { RangeEdge::Closed };
-    }
-    !starts_behind
-}
+use crate::{error::Result, fetch::PageSource, plan::ResourcePlan, process::Processor};
 
 /// Adds what children need of all pages in the resource's range to `rows`; returns where its cursor stands behind them.
 /// `state` is where it stood before.

@@ -253,7 +253,10 @@ impl Ended {
         let resource = committed.plan.as_deref().unwrap_or(resource);
         let mut summary = summary(resource, Status::Ok, counters);
         tell(&mut summary, &committed);
-        summary.duckdb = duckdb(destination, format, resource).unwrap_or_default();
+        // Nobody reads a table that was not made.
+        if committed.version > 0 {
+            summary.duckdb = duckdb(destination, format, resource).unwrap_or_default();
+        }
         let schema = Some(resource.schema.clone()).filter(|schema| !schema.columns.is_empty());
         Self { summary, schema, kind: None }
     }

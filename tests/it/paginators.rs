@@ -211,7 +211,8 @@ async fn a_link_with_the_key_in_it_is_stored_without_it_and_followed_with_it_at_
     let home = format!("/rows?api_key={KEY}&page=2");
     let server = Server::scripted([page(1, json!({"next": home})), page(2, json!({"next": away}))]).await;
     let client = with_key(&server, ApiKeyLocation::Query);
-    let resource = plans::resource(&server.url(), "rows", json_link("next"));
+    // Found out, it is kept no other way than where the config names it.
+    let resource = plans::resource(&server.url(), "rows", PaginatorPlan::Auto);
     let mut first = pages(&client, &resource);
     first.next().await.unwrap().unwrap();
     let stored = serde_json::to_string(&first.position()).unwrap();

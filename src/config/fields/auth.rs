@@ -1,6 +1,6 @@
 //! `auth`: credentials, and ways to obtain them.
 
-use super::{COUNT, DURATION, SELECTOR, Shape, Table, Union, Word, field, request::DATA, table, variant, word};
+use super::{COUNT, DURATION, SELECTOR, Shape, Table, Union, Word, field, later, request::DATA, table, variant, word};
 
 pub static AUTH: Union = Union {
     what: "an auth",
@@ -62,6 +62,7 @@ static CLIENT_CREDENTIALS: Table = table(
         field("scope", SCOPES, SCOPE),
         field("audience", Shape::Text, "Whom the token is for."),
         field("client_auth", Shape::Choice(CLIENT_AUTHS), CLIENT_AUTH).or("body"),
+        later("session", "a requests session of one's own"),
     ],
 );
 

@@ -197,15 +197,27 @@ impl Drift {
         rows.iter().enumerate().map(|(at, row)| at < end && is_known(row)).collect()
     }
 
-    /// The list as it stands now: this page, behind what came before and did not come again.
+    /// The list as it stands now: this page in the place of what of it came before. What came behind the last of these is gone
+    /// if the page goes on with new rows, and still lies behind the page if that ends before it.
     fn remember(&mut self, rows: &[u64], known: &[bool]) {
+        let last = rows.last().filter(|_| known.last() == Some(&true));
+        let end = last.and_then(|last| self.recent.iter().rposition(|row| row == last)).unwrap_or(self.recent.len());
         let mut again: HashMap<u64, u32> = HashMap::new();
         let known = rows.iter().zip(known).filter(|(_, is_known)| **is_known);
         known.for_each(|(row, _)| *again.entry(*row).or_default() += 1);
-        let mut came_again =
-            |row: &u64| again.get_mut(row).filter(|count| **count > 0).map(|count| *count -= 1).is_some();
-        let before: Vec<u64> = self.recent.drain(..).rev().filter(|row| !came_again(row)).collect();
-        self.recent.extend(before.iter().rev().chain(rows));
+        let mut is_gone = |row: &u64| match again.get_mut(row) {
+            Some(count) if *count > 0 => {
+                *count -= 1;
+                false
+            }
+            _ => true,
+        };
+        let left = self.recent.drain(..).enumerate().rev().filter(|(_, row)| is_gone(row));
+        let (mut behind, mut before): (Vec<_>, Vec<_>) = left.partition(|(at, _)| *at > end);
+        behind.reverse();
+        before.reverse();
+        let pages = before.iter().map(|(_, row)| row).chain(rows).chain(behind.iter().map(|(_, row)| row));
+        self.recent.extend(pages);
         let beyond = self.recent.len().saturating_sub(self.widest * PAGES_REMEMBERED);
         self.recent.drain(..beyond);
     }
@@ -448,6 +460,14 @@ mod tests {
             [(&[1, 2, 3, 4], 0), (&[2, 3, 99, 4], 3), (&[3, 99, 4, 5], 3), (&[99, 4, 5, 6], 3)];
         assert_eq!(read(&mut drift, &pages), [1, 2, 3, 4, 99, 5, 6]);
         assert_eq!(drift.state.mended, 1);
+    }
+
+    #[test]
+    fn a_row_behind_a_page_that_was_shifted_back_stays_known() {
+        let mut drift = Drift::new(OnDrift::Warn, false);
+        // 2 came in, so that the second page ends before the first one did; then it went again.
+        let pages: [(&[u64], usize); 3] = [(&[3, 4, 5, 6], 0), (&[2, 3, 4, 5], 3), (&[3, 4, 5, 6], 3)];
+        assert_eq!(read(&mut drift, &pages), [3, 4, 5, 6, 2]);
     }
 
     #[test]

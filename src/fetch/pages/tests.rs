@@ -474,6 +474,24 @@ fn a_list_that_ends_short_of_its_total_is_warned_about() {
 }
 
 #[test]
+fn a_link_from_https_to_its_own_host_in_the_clear_is_followed_over_https() {
+    let pages = over(
+        Memory::new(Api::default()),
+        &resource(PaginatorPlan::HeaderLink { links_next_key: "next".into(), header: "Link".into() }),
+        0,
+    );
+    let source = pages.unwrap().source;
+    for (from, to, followed) in [
+        ("https://api/rows", "http://api/rows?page=2", "https://api/rows?page=2"),
+        ("http://api/rows", "http://api/rows?page=2", "http://api/rows?page=2"),
+        ("https://api/rows", "https://other/x", "https://other/x"),
+    ] {
+        let [from, to, followed] = [from, to, followed].map(|url| Url::parse(url).unwrap());
+        assert_eq!(source.checked(PageToken::Link(to), &from), Ok(PageToken::Link(followed)));
+    }
+}
+
+#[test]
 fn a_limit_of_zero_is_refused() {
     let error = over(Memory::new(Api::default()), &resource(offset(0)), 0).err().unwrap();
     assert_eq!(error.code(), "pagination_limit");

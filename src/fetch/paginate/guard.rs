@@ -15,6 +15,10 @@ const REMEMBERED: usize = 1 << 18;
 /// piece, for what was asked for may give many.
 pub const MOST_EMPTY: u64 = 1_000;
 
+/// Pages in a row that may be the one before them again where each asks for some of its rows: rows that come in as fast as the
+/// list is read do that.
+const MOST_SHIFTED: u32 = 3;
+
 /// Remembers the page before; the positions of `offset` and `page_number` only grow, so a neighbour is all that can repeat.
 /// Of lists whose pages tell of the next one, remembers the tokens.
 #[derive(Debug, Default)]
@@ -24,7 +28,8 @@ pub struct Guard {
     /// Whether pages at two positions were different: then the API does not ignore the position, and a page that comes again
     /// has been shifted by a row that came in before it.
     is_varied: bool,
-    has_repeated: bool,
+    /// In a row.
+    repeated: u32,
     /// In a row.
     empty: u64,
 }
@@ -35,25 +40,27 @@ impl Guard {
         self.last.as_ref().map(|(_, fingerprint)| *fingerprint)
     }
 
-    /// `fingerprint` is of the page's records as the API wrote them. Pages without records are all alike.
-    pub fn check(&mut self, token: &PageToken, fingerprint: u64, count: u64) -> Result<(), PaginateError> {
+    /// `fingerprint` is of the page's records as the API wrote them. Pages without records are all alike. `count` are its records
+    /// besides the `lead` of them that were asked for again.
+    pub fn check(&mut self, token: &PageToken, fingerprint: u64, count: u64, lead: u64) -> Result<(), PaginateError> {
         let before = self.last.replace((token.clone(), fingerprint));
         let is_known = token.is_told() && self.circle.closes(token);
         match before {
             _ if is_known => Err(PaginateError::RepeatedToken { token: token.clone() }),
             Some((last, _)) if last == *token => Err(PaginateError::RepeatedToken { token: token.clone() }),
-            Some((_, same)) if same == fingerprint && count > 0 => self.repeated(token, count),
+            Some((_, same)) if same == fingerprint && count > 0 => self.repeated(token, count + lead, lead),
             before => {
                 self.is_varied |= before.is_some();
-                self.has_repeated = false;
+                self.repeated = 0;
                 Ok(())
             }
         }
     }
 
-    fn repeated(&mut self, token: &PageToken, count: u64) -> Result<(), PaginateError> {
-        let may_be_shifted = self.is_varied && !std::mem::replace(&mut self.has_repeated, true);
-        if may_be_shifted { Ok(()) } else { Err(PaginateError::RepeatedPage { token: token.clone(), count }) }
+    fn repeated(&mut self, token: &PageToken, count: u64, lead: u64) -> Result<(), PaginateError> {
+        self.repeated += 1;
+        let most = if lead > 0 { MOST_SHIFTED } else { u32::from(self.is_varied) };
+        if self.repeated <= most { Ok(()) } else { Err(PaginateError::RepeatedPage { token: token.clone(), count }) }
     }
 
     /// The list goes on behind pages that were looked at before.
@@ -108,7 +115,7 @@ mod tests {
             let mut guard = Guard::default();
             // Three pages lead into the circle.
             let at = |step: usize| cursor(if step < 3 { step } else { 3 + (step - 3) % length });
-            let found = (0..1000).find(|&step| guard.check(&at(step), step as u64, 1).is_err());
+            let found = (0..1000).find(|&step| guard.check(&at(step), step as u64, 1, 0).is_err());
             assert_eq!(found, Some(3 + length), "{length}");
         }
     }
@@ -117,13 +124,16 @@ mod tests {
     fn a_page_that_comes_again_is_an_error_at_once_if_no_other_came_before_and_else_the_second_time() {
         let found = |pages: &[u64]| {
             let mut guard = Guard::default();
-            pages.iter().zip(0..).position(|(page, at)| guard.check(&PageToken::Offset(at), *page, 1).is_err())
+            pages.iter().zip(0..).position(|(page, at)| guard.check(&PageToken::Offset(at), *page, 1, 0).is_err())
         };
         assert_eq!((found(&[1, 1]), found(&[1, 2, 2]), found(&[1, 2, 2, 2])), (Some(1), None, Some(3)));
         assert_eq!((found(&[1, 2, 2, 3, 3, 4]), found(&[1, 2, 3, 3, 4])), (None, None));
         let mut guard = Guard::default();
+        let overlapping = (0..9).position(|at| guard.check(&PageToken::Offset(at), 7, 1, 2).is_err());
+        assert_eq!(overlapping, Some(4));
+        let mut guard = Guard::default();
         guard.resume(2);
-        assert!([0, 1].iter().all(|at| guard.check(&PageToken::Offset(*at), 7, 1).is_ok()));
+        assert!([0, 1].iter().all(|at| guard.check(&PageToken::Offset(*at), 7, 1, 0).is_ok()));
     }
 
     #[test]

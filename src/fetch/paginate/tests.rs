@@ -185,10 +185,10 @@ fn a_position_reads_back_from_its_json_and_one_of_another_paginator_is_refused()
 fn the_guard_refuses_a_page_like_the_one_before_and_lets_empty_pages_pass() {
     let mut guard = Guard::default();
     let at = PageToken::Offset;
-    assert_eq!(guard.check(&at(0), 1, 10), Ok(()));
+    assert_eq!(guard.check(&at(0), 1, 10, 0), Ok(()));
     let repeated = PaginateError::RepeatedPage { token: at(10), count: 10 };
-    assert_eq!(guard.check(&at(10), 1, 10), Err(repeated));
-    assert_eq!(guard.check(&at(30), 0, 0), Ok(()));
-    assert_eq!(guard.check(&at(40), 0, 0), Ok(()));
-    assert_eq!(guard.check(&at(40), 5, 1), Err(PaginateError::RepeatedToken { token: at(40) }));
+    assert_eq!(guard.check(&at(10), 1, 10, 0), Err(repeated));
+    assert_eq!(guard.check(&at(30), 0, 0, 0), Ok(()));
+    assert_eq!(guard.check(&at(40), 0, 0, 0), Ok(()));
+    assert_eq!(guard.check(&at(40), 5, 1, 0), Err(PaginateError::RepeatedToken { token: at(40) }));
 }

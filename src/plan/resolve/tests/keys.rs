@@ -203,6 +203,7 @@ fn table_cases(table: &str) -> Vec<(&'static str, Value, Value)> {
             ("hard_delete", json!(true), Value::Null),
             ("partition", json!(true), Value::Null),
             ("dedup_sort", json!("asc"), json!("desc")),
+            ("format", json!("epoch_s"), Value::Null),
         ],
         "write_disposition" => vec![
             ("disposition", json!("merge"), json!("append")),
@@ -354,6 +355,7 @@ fn needs(table: &str, key: &str) -> Vec<(&'static str, Value)> {
         ("resource", "on_missing") | ("column_hint", "hard_delete") => {
             vec![("/resources/0/write_disposition", json!("merge"))]
         }
+        ("column_hint", "format") => vec![("/resources/0/schema/columns/2/type", json!("timestamp"))],
         ("login", _) => vec![("/client/auth", auths::session())],
         ("window" | "convert", _) => vec![
             ("/resources/0/write_disposition", json!("merge")),
