@@ -18,9 +18,7 @@ const PARTS: [&str; 13] = [
 ];
 
 /// What secrets are called, letter by letter: within longer names these say nothing.
-const WHOLE: [&str; 17] = [
-    "auth",
-    "xauth",
+const WHOLE: [&str; 15] = [
     "sig",
     "pwd",
     "pass",
@@ -54,6 +52,7 @@ pub fn is_secret_name(name: &str) -> bool {
     let name: String = name.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect();
     PARTS.iter().any(|part| name.contains(part))
         || WHOLE.contains(&name.as_str())
+        || name.ends_with("auth")
         || name.ends_with("key") && !KEYS_OF_DATA.contains(&name.as_str())
 }
 
@@ -81,6 +80,7 @@ mod tests {
             "passphrase",
             "client_assertion",
             "otp",
+            "auth",
             "X-Auth",
             "X-JWT",
             "X-Session-Id",
