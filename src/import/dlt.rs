@@ -133,7 +133,8 @@ mod tests {
             "resources": [{"name": "a", "endpoint": {"paginator": "mine", "params": {"session": 1, "paginator": "x"}}}],
         }));
         assert_eq!(imported.config["client"], json!({"base_url": "https://a.example"}));
-        assert_eq!(imported.config["resources"][0]["endpoint"], json!({"params": {"session": 1, "paginator": "x"}}));
+        let params = json!({"session": "${SESSION}", "paginator": "x"});
+        assert_eq!(imported.config["resources"][0]["endpoint"], json!({ "params": params }));
         let paths: Vec<_> = imported.notes.iter().map(|note| note.path.as_str()).collect();
         assert_eq!(paths, ["client.session", "client.auth", "resources.0.endpoint.paginator"]);
     }
