@@ -229,22 +229,19 @@ impl Resolver<'_> {
         self.keep_within(data);
         let fields = match &data.kind {
             Kind::Object(entries) => entries.iter().flat_map(fields_of).collect(),
-            Kind::List(pairs) => {
-                let written = pairs.iter().filter(|pair| !pair.items().iter().any(Value::is_null));
-                written.map(|pair| self.login_pair(pair)).collect::<Option<Vec<_>>>()?
-            }
+            Kind::List(pairs) => pairs.iter().map(|pair| self.login_pair(pair)).collect::<Option<Vec<_>>>()?,
             _ => return data.scalar().map(|text| LoginBody::Raw(Secret::new(text))),
         };
         Some(LoginBody::Form(fields))
     }
 
     fn login_pair(&mut self, pair: &Value) -> Option<(String, Secret<String>)> {
-        let scalars: Option<Vec<_>> = pair.items().iter().map(Value::scalar).collect();
-        let Some([name, value]) = scalars.and_then(|scalars| <[String; 2]>::try_from(scalars).ok()) else {
+        let [name, value] = pair.items() else {
             let help = "write `[name, value]`".to_owned();
             self.findings.error(&pair.place, "an item of `data` is a name and a value", Some(help));
             return None;
         };
+        let (name, value) = (name.scalar()?, value.scalar()?);
         if is_secret_name(&name) {
             self.secrets.push(Secret::new(value.clone()));
         }

@@ -262,10 +262,7 @@ fn a_login_sends_json_and_forms_as_an_endpoint_does() {
     };
     let form = json!({"a": ["1", 2], "b": null, "c": true});
     assert_eq!(sent(json!({"path": "l", "data": form})), fields(&[("a", "1"), ("a", "2"), ("c", "true")]));
-    assert_eq!(
-        sent(json!({"path": "l", "data": [["a", 1], ["a", "2"], ["b", null]]})),
-        fields(&[("a", "1"), ("a", "2")])
-    );
+    assert_eq!(sent(json!({"path": "l", "data": [["a", 1], ["a", "2"]]})), fields(&[("a", "1"), ("a", "2")]));
     assert_eq!(sent(json!({"path": "l", "data": "a raw text"})), LoginBody::Raw(Secret::new("a raw text".to_owned())));
     let wrong = json!({"path": "l", "data": [["a"]]});
     let told = problems(&with(&[("/client/auth", changed(session(), json!({"login": wrong})))])).join("\n");
