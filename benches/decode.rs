@@ -165,6 +165,7 @@ fn page(body: Vec<u8>) -> Page {
         count: RECORDS,
         filtered: 0,
         duplicates: 0,
+        rejects: Vec::new(),
         numbers: None,
     }
 }

@@ -28,6 +28,8 @@ pub struct Page {
     pub filtered: u64,
     /// Records that were there too, and had come before: they count as fetched and as duplicates.
     pub duplicates: u64,
+    /// Records that were there too, and that no step could process: they count as fetched and as rejected.
+    pub rejects: Vec<Reject>,
     /// Where records were taken out, the number of each one that is left, 1 for the first of the page as it came.
     pub numbers: Option<Arc<[u64]>>,
 }

@@ -5,24 +5,42 @@
 //!                              └► filtered
 //! ```
 //!
+//! A record that a program fails on ends the run, or is a reject where the schema contract says `discard_row`. A program that
+//! takes too long ends it in any case, and one that runs when the run is to stop is left.
+//!
 //! Records that no step changes keep the bytes that the API wrote, and every record that comes out knows the number of the one
 //! it came from. A page that nothing is taken from or changed in stays the page that it was.
 
-use std::sync::Arc;
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use crate::{
+    environment::Environment,
     error::{ErrorKind, Failure},
     jq::{self, RunError, Value},
     json::{Document, Kind, Node, SyntaxError},
-    model::Page,
-    plan::{ProcessingStep, StepOperation},
+    model::{Page, Reject},
+    plan::{ProcessingStep, ResourcePlan, StepOperation},
+    schema::DataTypeContract,
 };
+
+/// What one program may take for one record, in real time: a processor does not follow a test's clock. Programs are counted;
+/// this is for what takes long between two steps.
+const LONGEST: Duration = Duration::from_secs(60);
+
+/// Characters of a record that a reject shows as what was found.
+const SHOWN: usize = 200;
 
 /// The steps of one resource.
 #[derive(Clone, Debug)]
 pub struct Processor {
     resource: String,
     steps: Vec<ProcessingStep>,
+    /// Whether a record that a program fails on is a reject.
+    discards: bool,
+    environment: Environment,
 }
 
 /// Why a page cannot be processed.
@@ -37,18 +55,24 @@ pub enum ProcessError {
     Page { resource: String, page: u64, problem: SyntaxError },
     #[error("resource `{resource}`, page {page}: no thread could be had for `processing_steps`")]
     Thread { resource: String, page: u64 },
+    #[error("stopped on request while records were processed")]
+    Interrupted,
 }
 
 impl Failure for ProcessError {
     fn kind(&self) -> ErrorKind {
         match self {
             Self::Thread { .. } => ErrorKind::Transient,
+            Self::Interrupted => ErrorKind::Interrupted,
             _ => ErrorKind::User,
         }
     }
 
     fn code(&self) -> &'static str {
-        "processing_step"
+        match self {
+            Self::Interrupted => "interrupted",
+            _ => "processing_step",
+        }
     }
 
     fn hint(&self) -> Option<String> {
@@ -56,9 +80,10 @@ impl Failure for ProcessError {
             Self::Step { problem: RunError::Failed(_), .. } => {
                 "let the program say what it does with such a record: `.a // 0`, `.a?`, `try … catch …`"
             }
-            Self::Step { problem: RunError::Steps(_) | RunError::Depth, .. } => {
-                "does the program go on for ever? What takes that long is better done with the table"
-            }
+            Self::Step {
+                problem: RunError::Steps(_) | RunError::Depth | RunError::Size(_) | RunError::Time(_),
+                ..
+            } => "does the program go on for ever? What takes that long is better done with the table",
             _ => return None,
         };
         Some(hint.to_owned())
@@ -66,8 +91,14 @@ impl Failure for ProcessError {
 }
 
 impl Processor {
-    pub fn new(resource: &str, steps: &[ProcessingStep]) -> Self {
-        Self { resource: resource.to_owned(), steps: steps.to_vec() }
+    pub fn new(resource: &ResourcePlan, environment: &Environment) -> Self {
+        let discards = resource.contract.data_type == DataTypeContract::DiscardRow;
+        Self {
+            resource: resource.name.clone(),
+            steps: resource.processing_steps.clone(),
+            discards,
+            environment: environment.clone(),
+        }
     }
 
     /// What the steps make of a page: its records are counted anew, and those that were taken out count as filtered.
@@ -81,12 +112,12 @@ impl Processor {
             let records = page.document.node(index);
             for (record, number) in each(records).zip(0..) {
                 made.number = number_of(&page, number);
-                self.apply(&self.steps, Record { raw: Some(record.raw()), value: None }, &mut made)?;
+                self.take_in(record.raw(), &mut made)?;
             }
             Ok(made.finish())
         });
         let finished = outcome.unwrap_or_else(|| Err(self.no_thread(&page)))?;
-        if finished.filtered == 0 && !self.changes() {
+        if finished.filtered == 0 && finished.rejects.is_empty() && !self.changes() {
             return Ok(page);
         }
         let document = Document::parse(finished.text);
@@ -103,6 +134,7 @@ impl Processor {
             count: finished.numbers.len() as u64,
             filtered: page.filtered + finished.filtered,
             duplicates: page.duplicates,
+            rejects: [page.rejects, finished.rejects].concat(),
             numbers: Some(finished.numbers.into()),
         })
     }
@@ -110,6 +142,49 @@ impl Processor {
     /// Whether any step makes other records than those that came.
     fn changes(&self) -> bool {
         self.steps.iter().any(|step| step.operation != StepOperation::Filter)
+    }
+
+    /// Takes one record through all steps; what came of it before one failed goes as well, where the record is a reject.
+    fn take_in(&self, raw: &[u8], made: &mut Made) -> Result<(), ProcessError> {
+        let before = (made.text.len(), made.numbers.len(), made.filtered);
+        match self.apply(&self.steps, Record { raw: Some(raw), value: None }, made) {
+            Err(error) if self.discards && error.is_of_record() => {
+                made.text.truncate(before.0);
+                made.numbers.truncate(before.1);
+                made.filtered = before.2;
+                made.rejects.push(self.reject(raw, made, &error));
+                Ok(())
+            }
+            outcome => outcome,
+        }
+    }
+
+    fn reject(&self, raw: &[u8], made: &Made, error: &ProcessError) -> Reject {
+        let text = String::from_utf8_lossy(raw);
+        let (step, reason) = match error {
+            ProcessError::Step { step, problem, .. } => (step.as_str(), problem.to_string()),
+            ProcessError::Record { step, problem, .. } => (step.as_str(), problem.clone()),
+            _ => ("", error.to_string()),
+        };
+        Reject {
+            resource: self.resource.clone(),
+            page: made.page,
+            record: made.number,
+            path: "$".to_owned(),
+            column: step.to_owned(),
+            expected: "a record that the step can process".to_owned(),
+            found: text.chars().take(SHOWN).collect(),
+            reason,
+            row: serde_json::from_slice(raw).unwrap_or_else(|_| serde_json::Value::String(text.into_owned())),
+        }
+    }
+
+    /// Why a program has to stop that began at `began`.
+    fn watch(&self, began: Instant) -> Option<RunError> {
+        if self.environment.shutdown.is_cancelled() {
+            return Some(RunError::Stopped);
+        }
+        (began.elapsed() > LONGEST).then_some(RunError::Time(LONGEST))
     }
 
     /// Takes one record through the steps that are left.
@@ -124,7 +199,8 @@ impl Processor {
         })?;
         let is_one = step.operation != StepOperation::YieldMap;
         let mut outputs = Vec::new();
-        let run = step.program.run(input, |output| {
+        let began = Instant::now();
+        let run = step.program.run(input, &|| self.watch(began), |output| {
             outputs.push(output);
             !is_one
         });
@@ -159,12 +235,26 @@ impl Processor {
     }
 
     fn failed(&self, step: &str, problem: RunError, made: &Made) -> ProcessError {
+        if problem == RunError::Stopped {
+            return ProcessError::Interrupted;
+        }
         let (page, record) = (made.page, made.number);
         ProcessError::Step { resource: self.resource.clone(), page, record, step: step.to_owned(), problem }
     }
 
     fn no_thread(&self, page: &Page) -> ProcessError {
         ProcessError::Thread { resource: self.resource.clone(), page: page.number }
+    }
+}
+
+impl ProcessError {
+    /// Whether another run would come to the same, with the same record.
+    fn is_of_record(&self) -> bool {
+        match self {
+            Self::Step { problem, .. } => !matches!(problem, RunError::Time(_)),
+            Self::Record { .. } => true,
+            _ => false,
+        }
     }
 }
 
@@ -205,6 +295,7 @@ struct Made {
     text: Vec<u8>,
     numbers: Vec<u64>,
     filtered: u64,
+    rejects: Vec<Reject>,
 }
 
 /// The same at the end, in parts that may leave the thread.
@@ -212,11 +303,12 @@ struct Finished {
     text: Vec<u8>,
     numbers: Vec<u64>,
     filtered: u64,
+    rejects: Vec<Reject>,
 }
 
 impl Made {
     fn new(page: &Page) -> Self {
-        Self { page: page.number, number: 0, text: vec![b'['], numbers: Vec::new(), filtered: 0 }
+        Self { page: page.number, number: 0, text: vec![b'['], numbers: Vec::new(), filtered: 0, rejects: Vec::new() }
     }
 
     fn begin(&mut self) {
@@ -233,7 +325,7 @@ impl Made {
 
     fn finish(mut self) -> Finished {
         self.text.push(b']');
-        Finished { text: self.text, numbers: self.numbers, filtered: self.filtered }
+        Finished { text: self.text, numbers: self.numbers, filtered: self.filtered, rejects: self.rejects }
     }
 }
 
@@ -247,13 +339,25 @@ mod tests {
             operation,
             program: program.parse().unwrap(),
         };
-        Processor::new("items", &steps.iter().enumerate().map(step).collect::<Vec<_>>())
+        let steps = steps.iter().enumerate().map(step).collect();
+        let environment = Environment::default();
+        Processor { resource: "items".to_owned(), steps, discards: false, environment }
     }
 
     fn page(text: &str) -> Page {
         let document = Arc::new(Document::parse(text.into()).unwrap());
         let count = document.root().items().count().max(1) as u64;
-        Page { number: 3, list: 0, records: Some(0), document, count, filtered: 0, duplicates: 0, numbers: None }
+        Page {
+            number: 3,
+            list: 0,
+            records: Some(0),
+            document,
+            count,
+            filtered: 0,
+            duplicates: 0,
+            rejects: Vec::new(),
+            numbers: None,
+        }
     }
 
     /// Text, count, filtered and the numbers of the records.
@@ -304,6 +408,28 @@ mod tests {
         let before = Page { numbers: Some([4, 9].into()), filtered: 7, ..page(r#"[{"i":1},{"i":2}]"#) };
         let page = processor(&[(Filter, ".i == 2")]).process(before).unwrap();
         assert_eq!((page.filtered, page.numbers.unwrap().to_vec()), (8, vec![9]));
+    }
+
+    #[test]
+    fn a_record_that_a_program_fails_on_is_a_reject_where_the_contract_says_so() {
+        let discarding = Processor { discards: true, ..processor(&[(YieldMap, ".a[]"), (Map, "{b: (1 / .)}")]) };
+        let page = discarding.process(page(r#"[{"a":[1,0]},{"a":7},{"a":[2]}]"#)).unwrap();
+        assert_eq!(page.document.node(page.records.unwrap()).raw(), br#"[{"b":0.5}]"#);
+        let told: Vec<_> = page.rejects.iter().map(|reject| (reject.record, reject.column.as_str())).collect();
+        assert_eq!(told, [(1, "processing_steps[1]"), (2, "processing_steps[0]")]);
+        assert_eq!((page.count, page.rejects[0].row.to_string()), (1, r#"{"a":[1,0]}"#.to_owned()));
+        assert_eq!(page.rejects[1].reason, "cannot use 7 as iterable (array or object)");
+    }
+
+    #[test]
+    fn a_program_that_runs_when_the_run_is_to_stop_is_left() {
+        let discarding = Processor { discards: true, ..processor(&[(Filter, "last(range(infinite))")]) };
+        discarding.environment.shutdown.cancel();
+        let error = discarding.process(page("[{}]")).unwrap_err();
+        assert_eq!(
+            (&error, error.kind(), error.code()),
+            (&ProcessError::Interrupted, ErrorKind::Interrupted, "interrupted")
+        );
     }
 
     #[test]

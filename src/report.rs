@@ -41,6 +41,12 @@ pub enum Event<'a> {
         delay: Duration,
         reason: &'a str,
     },
+    /// A request is held back for some seconds: by `rate_limit`, by the server's quota, or because the server asked for it.
+    RequestDelayed {
+        resource: &'a str,
+        delay: Duration,
+        reason: &'a str,
+    },
     FileStaged {
         resource: &'a str,
         path: &'a str,

@@ -45,7 +45,6 @@ use crate::{
     fetch::Client,
     plan::{Plan, ResourcePlan, WriteDisposition},
     report::{Event, Reporter},
-    secret::Redactor,
     store::{self, Destination, Store},
 };
 
@@ -147,7 +146,7 @@ impl Run {
     }
 
     fn connect(&self) -> Result<Connections> {
-        let redactor = Redactor::new(self.plan.secrets.iter().map(|secret| secret.expose().clone()));
+        let redactor = self.plan.redactor();
         let store = store::open(&self.plan.destination, &|name| std::env::var(name).ok())?;
         let client = Client::new(&self.plan.client, redactor, self.environment.clone(), Arc::clone(&self.reporter))?;
         let resources = self.plan.resources.iter().chain(&self.plan.parents);

@@ -1,15 +1,21 @@
 //! Values that must not be seen, and the redaction of texts that might hold them.
 //!
 //! [`Secret`] cannot be printed; [`Redactor`] knows every secret value of a plan and strips them, and query parameters of
-//! telling names, from URLs and from text that a server sent back.
+//! telling names, from URLs and from text that a server sent back, however they are spelled there.
+
+mod name;
+mod spelling;
 
 use std::{
+    borrow::Cow,
     fmt,
     sync::{Arc, PoisonError, RwLock},
 };
 
 use serde::{Serialize, Serializer};
-use url::Url;
+use url::{Url, form_urlencoded};
+
+pub use self::name::is_secret_name;
 
 /// What stands in place of a secret.
 pub const REDACTED: &str = "***";
@@ -45,49 +51,33 @@ impl<T> Serialize for Secret<T> {
     }
 }
 
-/// What a secret's name has in it somewhere.
-const PARTS: [&str; 10] = [
-    "secret",
-    "token",
-    "password",
-    "passwd",
-    "apikey",
-    "accesskey",
-    "customerkey",
-    "credential",
-    "authorization",
-    "signature",
-];
-
-/// Keys that tell rows apart or sort them, and open nothing.
-const KEYS_OF_DATA: [&str; 8] =
-    ["primarykey", "mergekey", "rootkey", "parentkey", "rowkey", "partitionkey", "sortkey", "foreignkey"];
-
-/// Whether a key, a header or a parameter of this name holds a secret by convention.
-///
-/// ```
-/// use restlake::secret::is_secret_name;
-/// assert!(is_secret_name("api_key") && is_secret_name("X-Auth-Token") && is_secret_name("AWS_SECRET_ACCESS_KEY"));
-/// assert!(is_secret_name("account_key") && is_secret_name("Ocp-Apim-Subscription-Key"));
-/// assert!(!is_secret_name("page") && !is_secret_name("primary_key"));
-/// ```
-pub fn is_secret_name(name: &str) -> bool {
-    let name: String = name.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect();
-    PARTS.iter().any(|part| name.contains(part))
-        || ["auth", "sig", "pwd", "cookie", "sas"].contains(&name.as_str())
-        || name.ends_with("key") && !KEYS_OF_DATA.contains(&name.as_str())
-}
+/// Shorter values are not looked for: stripping every `a` from a message hides the message, not the `a`.
+const SHORTEST: usize = 4;
 
 /// Strips known secret values from text and URLs. Clones share what they know: a value that one of them learns while a run goes
 /// on, such as an access token, is stripped by all of them from then on.
 #[derive(Clone, Default)]
 pub struct Redactor {
     /// The longest first: a value that contains another must not leave its tail behind.
-    known: Arc<RwLock<Arc<Vec<Secret<String>>>>>,
+    known: Arc<RwLock<Arc<Vec<Known>>>>,
+}
+
+#[derive(Clone, PartialEq, Eq)]
+struct Known {
+    value: Secret<String>,
+    kind: Kind,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Kind {
+    /// Opens something, and goes to nobody who was not given it.
+    Credential,
+    /// Is not shown. It may be any text, so that others may have the same by chance.
+    Private,
 }
 
 impl Redactor {
-    /// Values shorter than four bytes are not looked for: stripping every `a` from a message hides the message, not the `a`.
+    /// Values shorter than four bytes are not looked for.
     pub fn new(values: impl IntoIterator<Item = String>) -> Self {
         let redactor = Self::default();
         redactor.learn(values);
@@ -96,16 +86,42 @@ impl Redactor {
 
     /// Strips these values too, here and in all clones. To be told before anybody can come across them.
     pub fn learn(&self, values: impl IntoIterator<Item = String>) {
-        let added: Vec<_> = values.into_iter().flat_map(spellings).filter(|value| value.len() >= 4).collect();
+        self.add(values.into_iter().filter(|value| value.len() >= SHORTEST), Kind::Credential);
+    }
+
+    /// Values that are not to be shown, and may be no credentials: those that variables filled in. Numbers that are short, dates
+    /// and bools are known to everybody.
+    pub fn hide(&self, values: impl IntoIterator<Item = String>) {
+        self.add(values.into_iter().filter(|value| is_private(value)), Kind::Private);
+    }
+
+    fn add(&self, values: impl Iterator<Item = String>, kind: Kind) {
+        let added = values.map(|value| Known { value: Secret::new(value), kind });
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
-        let mut values: Vec<String> = known.iter().map(|value| value.expose().clone()).chain(added).collect();
-        values.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
-        values.dedup();
-        *known = Arc::new(values.into_iter().map(Secret::new).collect());
+        let mut all: Vec<Known> = known.iter().cloned().chain(added).collect();
+        let value = |known: &Known| known.value.expose().clone();
+        all.sort_by_cached_key(|known| (std::cmp::Reverse(known.value.expose().len()), value(known), known.kind));
+        // What is a credential as well is one.
+        all.dedup_by(|b, a| a.value == b.value);
+        *known = Arc::new(all);
     }
 
     pub fn text(&self, text: &str) -> String {
-        self.known().iter().fold(text.to_owned(), |text, value| text.replace(value.expose(), REDACTED))
+        self.known().iter().fold(Cow::Borrowed(text), |text, known| known.stripped(text)).into_owned()
+    }
+
+    /// Whether a text holds what is not to be shown.
+    pub fn knows(&self, text: &str) -> bool {
+        self.text(text) != text
+    }
+
+    /// Whether one `name=value` of a query holds a credential in any spelling, or has for its value what is not to be shown.
+    pub fn is_secret_pair(&self, pair: &str) -> bool {
+        let value = form_urlencoded::parse(pair.as_bytes()).next().map(|(_, value)| value).unwrap_or_default();
+        self.known().iter().any(|known| match known.kind {
+            Kind::Credential => spelling::find(pair, known.value.expose(), 0).is_some(),
+            Kind::Private => *known.value.expose() == value,
+        })
     }
 
     /// The URL without user information, without the values of secret parameters, and without known secret values.
@@ -122,16 +138,39 @@ impl Redactor {
     }
 
     /// The list is replaced as a whole: a panic elsewhere leaves the old one or the new one.
-    fn known(&self) -> Arc<Vec<Secret<String>>> {
+    fn known(&self) -> Arc<Vec<Known>> {
         Arc::clone(&self.known.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn query(&self, url: &Url) -> String {
         let pairs = url.query().unwrap_or_default().split('&').map(|pair| match pair.split_once('=') {
-            Some((name, _)) if is_secret_name(name) => format!("{name}={REDACTED}"),
+            Some((name, _)) if is_secret_name(&name_of(pair)) => format!("{name}={REDACTED}"),
             _ => self.text(pair),
         });
         pairs.collect::<Vec<_>>().join("&")
+    }
+}
+
+impl Known {
+    /// A text without this value.
+    fn stripped<'a>(&self, text: Cow<'a, str>) -> Cow<'a, str> {
+        let value = self.value.expose();
+        let (mut stripped, mut from, mut kept) = (String::new(), 0, 0);
+        while let Some(found) = spelling::find(&text, value, from) {
+            let (before, behind) = text.split_at_checked(found.start).unwrap_or_default();
+            let behind = behind.get(found.len()..).unwrap_or_default();
+            from = found.start + text.get(found.start..).and_then(|rest| rest.chars().next()).map_or(1, char::len_utf8);
+            if self.kind == Kind::Private && is_word(value) && is_within_word(before, behind) {
+                continue;
+            }
+            stripped += before.get(kept..).unwrap_or_default();
+            stripped += REDACTED;
+            (from, kept) = (found.end, found.end);
+        }
+        match kept {
+            0 => text,
+            _ => Cow::Owned(stripped + text.get(kept..).unwrap_or_default()),
+        }
     }
 }
 
@@ -141,10 +180,26 @@ impl fmt::Debug for Redactor {
     }
 }
 
-/// A value as it may come back: as it is, and as it stands in a query string.
-fn spellings(value: String) -> [String; 2] {
-    let encoded = url::form_urlencoded::byte_serialize(value.as_bytes()).collect();
-    [value, encoded]
+/// The decoded name of one `name=value` of a query.
+pub fn name_of(pair: &str) -> String {
+    form_urlencoded::parse(pair.as_bytes()).next().map(|(name, _)| name.into_owned()).unwrap_or_default()
+}
+
+/// Whether a value that a variable filled in is worth hiding.
+fn is_private(value: &str) -> bool {
+    let is_number = value.parse::<f64>().is_ok() && value.len() < 8;
+    let is_date = value.get(..10).is_some_and(|date| date.parse::<chrono::NaiveDate>().is_ok());
+    value.len() >= SHORTEST && !is_number && !is_date && !["true", "false", "null", "none"].contains(&value)
+}
+
+/// Letters and digits alone: such a value may stand within a longer word, and mean nothing there.
+fn is_word(value: &str) -> bool {
+    value.chars().all(char::is_alphabetic) || value.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+fn is_within_word(before: &str, behind: &str) -> bool {
+    before.chars().next_back().is_some_and(char::is_alphanumeric)
+        || behind.chars().next().is_some_and(char::is_alphanumeric)
 }
 
 #[cfg(test)]
@@ -160,53 +215,6 @@ mod tests {
     }
 
     #[test]
-    fn the_names_under_which_the_clouds_and_their_gateways_take_keys_are_secret() {
-        for name in [
-            "account_key",
-            "storage_account_key",
-            "sas_key",
-            "storage_sas_key",
-            "AZURE_STORAGE_ENCRYPTION_KEY",
-            "service_account_key",
-            "sse_customer_key_base64",
-            "Ocp-Apim-Subscription-Key",
-            "subscription-key",
-            "DD-APPLICATION-KEY",
-            "x-functions-key",
-            "app_key",
-            "private_key",
-            "key",
-        ] {
-            assert!(is_secret_name(name), "{name}");
-        }
-    }
-
-    #[test]
-    fn keys_of_data_and_words_with_a_key_in_them_are_no_secrets() {
-        for name in [
-            "primary_key",
-            "merge_key",
-            "root_key",
-            "parent_key",
-            "row_key",
-            "partition-key",
-            "sortKey",
-            "foreign_key",
-            "keyword",
-            "keys",
-            "sse_kms_key_id",
-            "sse_bucket_key_enabled",
-            "author",
-            "design",
-            "region",
-            "endpoint",
-            "account_name",
-        ] {
-            assert!(!is_secret_name(name), "{name}");
-        }
-    }
-
-    #[test]
     fn text_loses_a_value_that_contains_another_whole() {
         let redactor = Redactor::new(["abcd".to_owned(), "abcd-efgh".to_owned()]);
         assert_eq!(redactor.text("it was abcd-efgh and abcd"), "it was *** and ***");
@@ -217,6 +225,27 @@ mod tests {
         let redactor = Redactor::new(["abcd".to_owned()]);
         redactor.clone().learn(["abcd-efgh".to_owned()]);
         assert_eq!(redactor.text("it was abcd-efgh and abcd"), "it was *** and ***");
+    }
+
+    #[test]
+    fn a_value_is_stripped_however_it_is_spelled() {
+        let redactor = Redactor::new(["sek/ret+one=".to_owned()]);
+        let text = r#"sek\/ret+one= sek/ret\u002Bone= sek%2fret%2bone%3d sek%252Fret%252Bone%253D"#;
+        assert_eq!(redactor.text(text), "*** *** *** ***");
+        assert!(redactor.is_secret_pair("next=%2Fitems%3Fk%3Dsek%252fret%252Bone%253D"));
+        let url = Url::parse("https://a.example/?api%5Fkey=abc&k=sek/ret%2bone=").unwrap();
+        assert_eq!(redactor.url(&url), "https://a.example/?api%5Fkey=***&k=***");
+    }
+
+    #[test]
+    fn what_a_variable_filled_in_is_not_shown_where_it_stands_alone_and_may_be_no_credential() {
+        let redactor = Redactor::default();
+        redactor.hide(["open", "k3y9", "7", "true", "2024-01-31", "123456", "abc"].map(str::to_owned));
+        assert_eq!(
+            redactor.text("open, opened: state=open&k=ak3y9b&n=7&x=true&since=2024-01-31&p=123456&y=abc"),
+            "***, opened: state=***&k=a***b&n=7&x=true&since=2024-01-31&p=123456&y=abc"
+        );
+        assert!(redactor.is_secret_pair("q=k3y9") && !redactor.is_secret_pair("cursor=k3y9-2"));
     }
 
     #[test]

@@ -129,6 +129,16 @@ pub struct ConfigArg {
     pub config: PathBuf,
 }
 
+/// The resources of a config that a command is about.
+#[derive(Clone, Debug, Args)]
+pub struct Chosen {
+    #[command(flatten)]
+    pub config: ConfigArg,
+    /// Only this resource; may be given several times
+    #[arg(long = "resource", value_name = "NAME")]
+    pub resources: Vec<String>,
+}
+
 /// A duration as the config writes it.
 pub fn duration(text: &str) -> Result<Duration, &'static str> {
     quantity::duration(text).ok_or("a duration is a whole number and a unit: `50ms`, `10s`, `5m`, `2h`, `7d`")
@@ -186,7 +196,10 @@ fn asked<'a>(arguments: &'a [OsString], option: &str) -> Option<&'a str> {
 /// The command's own document: a wrong `check` has problems, anything else is a run that failed.
 fn usage_document(error: &clap::Error, arguments: &[OsString]) -> serde_json::Value {
     let text = error.render().to_string();
-    let message = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
+    // What is missing stands on lines of its own.
+    let said: Vec<&str> = text.lines().map(str::trim).take_while(|line| !line.is_empty()).collect();
+    let message = &said.join(" ");
+    let message = message.trim_start_matches("error: ");
     if command(arguments) == Some("check") {
         return check::usage_document(message, HINT);
     }
@@ -230,8 +243,8 @@ mod tests {
         assert_eq!(cli.global.log_format, LogFormat::Json);
         assert_eq!((cli.global.quiet, cli.global.color), (true, Color::Never));
         let Command::Run(run) = cli.command else { panic!("not run") };
-        assert_eq!(run.config.config, PathBuf::from("-"));
-        assert_eq!(run.resources, ["a", "b"]);
+        assert_eq!(run.chosen.config.config, PathBuf::from("-"));
+        assert_eq!(run.chosen.resources, ["a", "b"]);
         assert_eq!(run.destination.as_deref(), Some("s3://b/p"));
         assert_eq!((run.full_refresh, run.max_pages, run.dry_run), (true, Some(3), true));
         assert!(run.wait && run.no_resume);
@@ -260,6 +273,13 @@ mod tests {
         assert_eq!(document["status"], "failed");
         assert_eq!(document["error"]["code"], "usage");
         assert!(document["error"]["message"].as_str().unwrap().contains("--nope"), "{document}");
+    }
+
+    #[test]
+    fn a_usage_error_names_the_arguments_that_are_missing() {
+        let document = usage_document(&parse("restlake run").unwrap_err(), &["restlake".into(), "run".into()]);
+        let message = document["error"]["message"].as_str().unwrap();
+        assert!(message.ends_with("were not provided: <CONFIG>"), "{message}");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! `restlake run --dry-run`: a plan in words, or as its JSON. Secrets appear in neither.
 
 mod identity;
+mod reading;
 
 use std::time::Duration;
 
@@ -23,7 +24,7 @@ use crate::{
 };
 
 pub fn answer(plan: &Plan, global: &Global) -> Answer {
-    let redactor = Redactor::new(plan.secrets.iter().map(|secret| secret.expose().clone()));
+    let redactor = plan.redactor();
     let plan = without_secrets(plan, &redactor);
     let result = match global.output {
         OutputForm::Text => redactor.text(&text(&plan)),
@@ -189,7 +190,7 @@ fn resource_lines(resource: &ResourcePlan, resumes: bool) -> Vec<Line> {
         ("bloom", names(&resource.parquet.bloom_filter)),
         ("compacts", resource.compact_above.map_or_else(String::new, compaction)),
     ];
-    lines.extend(optional.into_iter().filter(|(_, value)| !value.is_empty()));
+    lines.extend(reading::lines(resource).into_iter().chain(optional).filter(|(_, value)| !value.is_empty()));
     lines
 }
 
@@ -496,6 +497,7 @@ mod tests {
             memory_limit: 1 << 28,
             retain: Duration::from_secs(7 * 86_400),
             secrets: vec![Secret::new("hunter2".into()), Secret::new("very-secret".into())],
+            private: Vec::new(),
         }
     }
 

@@ -1,6 +1,7 @@
 //! `restlake import`: configs of dlt, and descriptions of APIs, as configs of restlake.
 
 use std::{
+    collections::BTreeSet,
     fs,
     path::{Path, PathBuf},
 };
@@ -18,7 +19,7 @@ use super::{
     output::{self, Answer},
 };
 use crate::{
-    config::{self, Problem, Source},
+    config::{self, Problem, Source, Syntax},
     import::{self, ImportError, Imported, Note, openapi},
     plan::{self, Overrides},
 };
@@ -112,13 +113,13 @@ fn imported(from: &From) -> Result<Written, Refusal> {
         From::Openapi(args) => {
             let (file, name) = (args.file.display().to_string(), stem(&args.file));
             let selection = openapi::Selection { paths: args.paths.clone() };
-            let document = parsed(&args.file, &read(&args.file)?)?;
+            let document = description(&args.file, &read(&args.file)?)?;
             let imported = openapi::import(&file, &name, document, &selection).map_err(other)?;
             (imported, &args.target, name)
         }
     };
     let files = write(&imported, target, &name)?;
-    let problems = problems(files.first().map_or(Path::new("."), PathBuf::as_path));
+    let problems = problems(files.first().map_or(Path::new("."), PathBuf::as_path), &imported.config);
     let files = files.into_iter().map(|file| file.display().to_string()).collect();
     Ok(Written { status: "ok", files, notes: imported.notes, problems })
 }
@@ -128,7 +129,11 @@ fn of_dlt(args: &DltArgs) -> Result<Imported, Refusal> {
     let is_python = args.file.extension().is_some_and(|extension| extension == "py");
     let (config, notes) = match is_python {
         true => import::read(&file, &text, args.line).map_err(other)?,
-        false => (parsed(&args.file, &text)?, Vec::new()),
+        false => {
+            let (config, notes) = parsed(&args.file, &text)?;
+            // What dlt sends as it stands is sent so.
+            (import::literal(config), notes)
+        }
     };
     import::adapt(&file, &stem(&args.file), config, notes).map_err(other)
 }
@@ -150,13 +155,18 @@ fn read(file: &Path) -> Result<String, Refusal> {
 }
 
 /// JSON, TOML or YAML, by the file's extension.
-fn parsed(file: &Path, text: &str) -> Result<Value, Refusal> {
-    let wrong = |cause: String| unreadable(file, cause.lines().next().unwrap_or_default());
-    match file.extension().and_then(|extension| extension.to_str()) {
-        Some("json") => serde_json::from_str(text).map_err(|error| wrong(error.to_string())),
-        Some("toml") => toml::from_str(text).map_err(|error| wrong(error.to_string())),
-        _ => serde_saphyr::from_str(text).map_err(|error| wrong(error.to_string())),
+fn parsed(file: &Path, text: &str) -> Result<(Value, Vec<Note>), Refusal> {
+    let syntax = Syntax::of(file).unwrap_or(Syntax::Yaml);
+    import::document(&file.display().to_string(), text, syntax).map_err(other)
+}
+
+/// Of an API. JSON may be much deeper than a config.
+fn description(file: &Path, text: &str) -> Result<Value, Refusal> {
+    if file.extension().is_some_and(|extension| extension == "json") {
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        return serde_json::from_str(text).map_err(|error| unreadable(file, error));
     }
+    Ok(parsed(file, text)?.0)
 }
 
 /// All files or none: an existing one is found before the first is written.
@@ -180,14 +190,47 @@ fn write_one(file: &Path, value: &Value) -> Result<(), String> {
     fs::write(file, text).map_err(|error| error.to_string())
 }
 
-/// What is wrong with the config, environment variables aside: they are still to be set.
-fn problems(file: &Path) -> Vec<Problem> {
-    let variable = |name: &str| std::env::var(name).ok().or_else(|| Some(format!("value-of-{name}")));
+/// What is wrong with the config, but for what environment variables that are still to be set are in.
+fn problems(file: &Path, config: &Value) -> Vec<Problem> {
+    let mut open = Open::default();
+    open.collect(config, "");
+    let stand_in = |name: &str| open.variables.contains(name).then(|| format!("value-of-{name}"));
+    let variable = |name: &str| std::env::var(name).ok().or_else(|| stand_in(name));
     let found = match config::load(Source::File(file.to_owned()), &variable) {
         Ok(loaded) => plan::resolve(&loaded, &Overrides::default()).err(),
         Err(problems) => Some(problems),
     };
-    found.map(|problems| problems.errors().cloned().collect()).unwrap_or_default()
+    let is_known = |problem: &&Problem| !open.paths.contains(&problem.path);
+    found.map(|problems| problems.errors().filter(is_known).cloned().collect()).unwrap_or_default()
+}
+
+/// What waits for environment variables that are not set, and have no default.
+#[derive(Default)]
+struct Open {
+    variables: BTreeSet<String>,
+    /// Of the texts that they are in.
+    paths: BTreeSet<String>,
+}
+
+impl Open {
+    fn collect(&mut self, value: &Value, path: &str) {
+        match value {
+            Value::Object(entries) => {
+                entries.iter().for_each(|(key, value)| self.collect(value, &config::tree::join(path, key)));
+            }
+            Value::Array(items) => {
+                items.iter().enumerate().for_each(|(index, item)| self.collect(item, &format!("{path}[{index}]")));
+            }
+            Value::String(text) => {
+                let unset: Vec<&str> = import::variables(text).filter(|name| std::env::var(name).is_err()).collect();
+                if !unset.is_empty() {
+                    self.paths.insert(path.to_owned());
+                }
+                self.variables.extend(unset.into_iter().map(str::to_owned));
+            }
+            _ => {}
+        }
+    }
 }
 
 fn text(written: &Written) -> String {

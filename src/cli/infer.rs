@@ -4,7 +4,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::{
-    args::{ConfigArg, Global, OutputForm},
+    args::{Chosen, Global, OutputForm},
     console::Console,
     diagnostics::{self, CYAN, labelled},
     exit::Exit,
@@ -35,10 +35,7 @@ Only the first pages are requested, as many as it takes to see `infer_rows` reco
 #[command(after_help = EXAMPLES)]
 pub struct InferArgs {
     #[command(flatten)]
-    pub config: ConfigArg,
-    /// Only this resource; may be given several times
-    #[arg(long = "resource", value_name = "NAME")]
-    pub resources: Vec<String>,
+    pub chosen: Chosen,
     /// Write the schema into this new .yaml or .json file too; `{resource}` in it stands for the resource's name
     #[arg(long, value_name = "FILE")]
     pub write_schema: Option<String>,
@@ -64,8 +61,8 @@ pub async fn execute(args: &InferArgs, global: &Global, console: &Console) -> An
 
 /// The plan of the resources that declare no schema.
 fn prepare(args: &InferArgs) -> Result<(Plan, Option<SchemaFiles>), Refusal> {
-    let loaded = load::load(&args.config.config)?;
-    let overrides = Overrides { resources: args.resources.clone(), ..Overrides::default() };
+    let loaded = load::load(&args.chosen.config.config)?;
+    let overrides = Overrides { resources: args.chosen.resources.clone(), ..Overrides::default() };
     let mut plan = plan::resolve(&loaded, &overrides)?;
     plan.resources.retain(|resource| resource.inference.is_some());
     if plan.resources.is_empty() {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use clap::Args;
 
 use super::{
-    args::{ConfigArg, Global, OutputForm},
+    args::{Chosen, Global, OutputForm},
     console::Console,
     diagnostics::{self, CYAN, labelled},
     dry_run,
@@ -27,10 +27,7 @@ use crate::{
 #[derive(Debug, Args)]
 pub struct RunArgs {
     #[command(flatten)]
-    pub config: ConfigArg,
-    /// Only this resource; may be given several times
-    #[arg(long = "resource", value_name = "NAME")]
-    pub resources: Vec<String>,
+    pub chosen: Chosen,
     /// Write here in place of the config's destination.url
     #[arg(long, value_name = "URL")]
     pub destination: Option<String>,
@@ -78,12 +75,12 @@ pub async fn execute(args: RunArgs, global: &Global, console: &Console) -> Answe
 }
 
 fn prepare(args: &RunArgs, global: &Global, console: &Console) -> Result<(Plan, Option<SchemaFiles>), Refusal> {
-    let loaded = load::load(&args.config.config)?;
+    let loaded = load::load(&args.chosen.config.config)?;
     if !global.quiet {
         tell_notes(&loaded, console);
     }
     let overrides = Overrides {
-        resources: args.resources.clone(),
+        resources: args.chosen.resources.clone(),
         destination: args.destination.clone(),
         full_refresh: args.full_refresh,
         max_pages: args.max_pages,

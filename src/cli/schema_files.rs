@@ -8,7 +8,7 @@ use std::{
 
 use super::{
     console::Console,
-    diagnostics::{self, CYAN, labelled},
+    diagnostics::{self, CYAN, YELLOW, labelled},
     failure::{CliError, Refusal},
 };
 use crate::{
@@ -53,8 +53,14 @@ impl SchemaFiles {
     pub fn write(&self, schemas: &[(String, TableSchema)], console: &Console, quiet: bool) -> bool {
         let mut is_written = true;
         for file in &self.files {
-            let Some((_, schema)) = schemas.iter().find(|(resource, _)| *resource == file.resource) else { continue };
             let shown = file.path.display().to_string();
+            let Some((_, schema)) = schemas.iter().find(|(resource, _)| *resource == file.resource) else {
+                if !quiet {
+                    let said = format!("{}: no columns came to be known, and {shown} was not written", file.resource);
+                    console.write(&labelled(YELLOW, "note", &said));
+                }
+                continue;
+            };
             match file.write(schema) {
                 Ok(()) if quiet => {}
                 Ok(()) => {

@@ -5,7 +5,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::{
-    args::{ConfigArg, Global, OutputForm},
+    args::{Chosen, Global, OutputForm},
     diagnostics::{CYAN, RED, labelled},
     exit::Exit,
     failure::Refusal,
@@ -23,10 +23,7 @@ use crate::{
 #[derive(Clone, Debug, Args)]
 pub struct TableArgs {
     #[command(flatten)]
-    pub config: ConfigArg,
-    /// Only this resource; may be given several times
-    #[arg(long = "resource", value_name = "NAME")]
-    pub resources: Vec<String>,
+    pub chosen: Chosen,
     /// Look here in place of the config's destination.url
     #[arg(long, value_name = "URL")]
     pub destination: Option<String>,
@@ -35,9 +32,9 @@ pub struct TableArgs {
 impl TableArgs {
     /// The destination, with the tables that were asked for.
     pub fn open(&self, environment: Environment) -> Result<Lake, Refusal> {
-        let loaded = load::load(&self.config.config)?;
+        let loaded = load::load(&self.chosen.config.config)?;
         let overrides = Overrides {
-            resources: self.resources.clone(),
+            resources: self.chosen.resources.clone(),
             destination: self.destination.clone(),
             ..Overrides::default()
         };

@@ -213,9 +213,16 @@ impl Check<'_> {
 
     fn count(&mut self, value: &mut Value, min: u64, max: u64) {
         let Kind::Number(number) = &value.kind else { return };
-        let bounds =
-            if max >= u64::from(u32::MAX) { format!("of at least {min}") } else { format!("from {min} to {max}") };
-        match number.parse::<u64>() {
+        let count = number.parse::<u64>();
+        let is_beyond = count
+            .as_ref()
+            .map_or(!number.is_empty() && number.bytes().all(|digit| digit.is_ascii_digit()), |count| *count > max);
+        let bounds = match max >= u64::from(u32::MAX) {
+            true if is_beyond => format!("of at most {max}"),
+            true => format!("of at least {min}"),
+            false => format!("from {min} to {max}"),
+        };
+        match count {
             Ok(count) if (min..=max).contains(&count) => {}
             _ => self.broken(value, format!("expected a whole number {bounds}, found {}", shown(value)), None),
         }
@@ -244,7 +251,11 @@ impl Check<'_> {
         let Some(text) = value.as_text() else { return };
         let supported = words.iter().filter(|word| word.status == Status::Supported).map(|word| word.word);
         match words.iter().find(|word| word.word == text).map(|word| word.status) {
-            Some(Status::Supported | Status::Ignored(_)) => {}
+            Some(Status::Supported) => {}
+            Some(Status::Ignored(note)) => {
+                let message = format!("`{text}` has no effect: {note}");
+                self.findings.add(Severity::Note, value.place.span, &value.place.path, message, None);
+            }
             Some(Status::NotYet) => {
                 let help = list_of("supported", supported);
                 self.broken(value, format!("`{text}` is not supported yet"), Some(help));

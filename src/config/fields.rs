@@ -212,6 +212,11 @@ const fn word(word: &'static str) -> Word {
     Word { word, status: Status::Supported }
 }
 
+/// A word of dlt's that stands for nothing here.
+const fn ignored_word(word: &'static str, note: &'static str) -> Word {
+    Word { word, status: Status::Ignored(note) }
+}
+
 const fn later_word(word: &'static str) -> Word {
     Word { word, status: Status::NotYet }
 }

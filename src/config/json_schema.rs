@@ -136,7 +136,7 @@ fn count(min: u64, max: u64) -> Value {
 }
 
 fn supported(words: &[Word]) -> Vec<&'static str> {
-    words.iter().filter(|word| word.status == Status::Supported).map(|word| word.word).collect()
+    words.iter().filter(|word| word.status != Status::NotYet).map(|word| word.word).collect()
 }
 
 fn or_filled_in(schema: Value) -> Value {

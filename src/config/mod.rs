@@ -26,6 +26,7 @@ mod view;
 pub use json_schema::config_schema;
 pub use load::{Config, Loaded, Source, load};
 pub use parse::Syntax;
+pub(crate) use parse::parse_other;
 pub use problem::{Problem, Problems, Severity, SourceText};
 
 pub use interpolate::is_reference;

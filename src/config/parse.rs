@@ -6,7 +6,7 @@ mod yaml;
 use std::path::Path;
 
 use super::{
-    problem::{Findings, Severity},
+    problem::{Findings, Severity, line_and_column},
     tree::{Span, Value},
 };
 
@@ -35,11 +35,39 @@ struct SyntaxError {
     span: Span,
 }
 
+/// Values in a YAML file. A config is far from it.
+const MOST_NODES: usize = 250_000;
+
+/// Values in a file that somebody's program wrote, such as the description of a large API.
+const MOST_NODES_OF_OTHERS: usize = 10_000_000;
+
+/// The tree of a file that is no config, and may be larger than one: by the rules of configs, so that `no` and `007` are texts.
+///
+/// # Errors
+/// What is wrong with the text, and where.
+pub(crate) fn parse_other(text: &str, syntax: Syntax) -> Result<Value, String> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let parsed = match syntax {
+        Syntax::Yaml => yaml::parse(text, 0, MOST_NODES_OF_OTHERS),
+        Syntax::Toml => toml::parse(text, 0),
+    };
+    match parsed {
+        Ok(mut root) => {
+            root.set_paths(String::new());
+            Ok(root)
+        }
+        Err(error) => {
+            let (line, column) = line_and_column(text, error.span.start);
+            Err(format!("line {line}, column {column}: {}", error.message))
+        }
+    }
+}
+
 /// The tree of a source. A text that cannot be read has one problem, and no tree.
 pub fn parse(findings: &mut Findings, source: usize, syntax: Syntax) -> Option<Value> {
     let text = findings.text(source);
     let parsed = match syntax {
-        Syntax::Yaml => yaml::parse(text, source),
+        Syntax::Yaml => yaml::parse(text, source, MOST_NODES),
         Syntax::Toml => toml::parse(text, source),
     };
     match parsed {

@@ -284,15 +284,18 @@ impl<'a> PageDecoder<'a> {
             page: self.page.number,
             source,
         })?;
+        let unprocessed = self.page.rejects.len() as u64;
+        let mut rejects = [self.page.rejects.clone(), self.rejects].concat();
+        rejects.sort_by_key(|reject| reject.record);
         Ok(Batch {
             page: self.page.number,
             rows,
-            rejects: self.rejects,
+            rejects,
             undeclared: self.undeclared.finish(),
-            rows_fetched: fetched as u64 + self.page.filtered + self.page.duplicates,
+            rows_fetched: fetched as u64 + self.page.filtered + self.page.duplicates + unprocessed,
             rows_filtered: self.page.filtered,
             rows_duplicate: self.page.duplicates,
-            rows_rejected,
+            rows_rejected: rows_rejected + unprocessed,
             values_discarded: self.values_discarded,
         })
     }

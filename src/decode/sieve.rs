@@ -251,6 +251,7 @@ fn without(page: &Page, kept: &[(Node<'_>, u64)]) -> Result<Option<Page>, crate:
         count: kept.len() as u64,
         filtered: page.filtered + gone,
         duplicates: page.duplicates,
+        rejects: page.rejects.clone(),
         numbers: Some(kept.iter().map(|(_, number)| *number).collect()),
     }))
 }
@@ -314,7 +315,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::plan::{LastValueFunc, Step};
+    use crate::plan::{LastValueFunc, Step, WriteDisposition};
 
     fn plan() -> IncrementalPlan {
         IncrementalPlan {
@@ -330,6 +331,7 @@ mod tests {
             identity: Identity::Content,
             convert: None,
             window: None,
+            then: WriteDisposition::Append,
             is_interval: false,
             range: None,
             lists: None,
@@ -351,6 +353,7 @@ mod tests {
             count,
             filtered: 1,
             duplicates: 0,
+            rejects: Vec::new(),
             numbers: None,
         }
     }

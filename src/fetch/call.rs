@@ -45,14 +45,14 @@ impl<'a> Call<'a> {
 
     pub(super) async fn run(mut self) -> Result<Response, FetchError> {
         loop {
-            let permit = self.client.limiter.acquire().await;
+            let told = |wait, reason| self.scope.tell_wait(self.client.surroundings(), wait, reason);
+            let permit = self.client.limiter.acquire(&told).await;
             self.check_time()?;
-            let mut exchange = Exchange::new(self.client, self.scope, self.request.clone());
+            let exchange = Exchange::new(self.client, self.scope, self.request.clone());
+            let mut exchange = exchange.renewing(!self.refreshed);
             self.attempts += 1;
             let outcome = exchange.run().await;
-            if let Some(quota) = exchange.quota() {
-                permit.learn(quota);
-            }
+            permit.learn(exchange.quotas());
             let (trouble, asked) = match outcome {
                 Ok(response) => {
                     permit.succeeded();

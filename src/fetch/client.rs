@@ -35,11 +35,13 @@ pub struct Client {
     pub(super) auth: Option<Arc<dyn Authenticator>>,
     /// Of resources with credentials of their own.
     own_auth: HashMap<String, Option<Arc<dyn Authenticator>>>,
+    /// What was made of which plan: equal ones share one, and one token.
+    made: Vec<(AuthPlan, Option<Arc<dyn Authenticator>>)>,
     origin: Origin,
     /// Who sees credentials besides `origin`.
     allowed_hosts: Vec<AllowedHost>,
     headers: HeaderMap,
-    /// Headers that are credentials by their name.
+    /// Headers that are credentials by their name, or hold what is not to be shown.
     secret_headers: HeaderMap,
     pub(super) limiter: Arc<Limiter>,
     pub(super) retry: RetryPlan,
@@ -58,7 +60,7 @@ impl Client {
         environment: Environment,
         reporter: Arc<dyn Reporter>,
     ) -> Result<Self, FetchError> {
-        let (headers, secret_headers) = split_headers(&plan.headers)?;
+        let (headers, secret_headers) = split_headers(&plan.headers, &redactor)?;
         let clock = environment.clock.clone();
         let limiter = Limiter::new(plan.max_concurrency, plan.rate_limit, plan.retry.max_elapsed, clock);
         let mut client = Self {
@@ -66,6 +68,7 @@ impl Client {
             http_elsewhere: http_client(plan, None)?,
             auth: None,
             own_auth: HashMap::new(),
+            made: Vec::new(),
             origin: plan.base_url.origin(),
             allowed_hosts: plan.allowed_hosts.clone(),
             headers,
@@ -77,16 +80,25 @@ impl Client {
             surroundings: Surroundings { redactor, environment, reporter },
             notices: Notices::default(),
         };
-        client.auth = auth::from_plan(&plan.auth, &client.wire());
+        client.auth = client.authenticator(&plan.auth);
         Ok(client)
     }
 
     /// Requests of `resource` carry credentials of its own in place of the client's.
     #[must_use]
     pub fn with_auth(mut self, resource: &str, plan: &AuthPlan) -> Self {
-        let auth = auth::from_plan(plan, &self.wire());
+        let auth = self.authenticator(plan);
         self.own_auth.insert(resource.to_owned(), auth);
         self
+    }
+
+    fn authenticator(&mut self, plan: &AuthPlan) -> Option<Arc<dyn Authenticator>> {
+        if let Some((_, made)) = self.made.iter().find(|(known, _)| known == plan) {
+            return made.clone();
+        }
+        let made = auth::from_plan(plan, &self.wire());
+        self.made.push((plan.clone(), made.clone()));
+        made
     }
 
     /// Waits for an exchange of credentials under way whose answer would not come twice. To be called before the runtime ends.
@@ -94,6 +106,10 @@ impl Client {
         for auth in self.own_auth.values().chain([&self.auth]).flatten() {
             auth.settle().await;
         }
+    }
+
+    pub fn environment(&self) -> &Environment {
+        &self.surroundings.environment
     }
 
     fn wire(&self) -> Wire {
@@ -139,7 +155,7 @@ impl Client {
         if is_own {
             request.headers.extend(self.secret_headers.clone());
         }
-        request.add_own_headers(is_own);
+        request.add_own_headers(is_own, &self.surroundings.redactor);
         match self.auth(scope).filter(|_| is_own) {
             Some(auth) => auth.authenticate(request).await.map(Some),
             None => Ok(None),
@@ -162,7 +178,8 @@ impl Transport for Client {
     }
 
     fn without_credentials(&self, mut link: Url, scope: &Scope) -> Url {
-        request::drop_credentials(&mut link, self.key_param(scope), &self.surroundings.redactor);
+        let key: Vec<String> = self.key_param(scope).map(str::to_owned).into_iter().collect();
+        request::drop_credentials(&mut link, &key, &self.surroundings.redactor);
         link
     }
 
@@ -199,14 +216,17 @@ fn http_client(plan: &ClientPlan, identity: Option<&Secret<String>>) -> Result<r
 }
 
 /// Headers for every host, and headers for the own origin only. A name that stands twice is sent twice.
-fn split_headers(headers: &[(String, Secret<String>)]) -> Result<(HeaderMap, HeaderMap), FetchError> {
+fn split_headers(
+    headers: &[(String, Secret<String>)],
+    redactor: &Redactor,
+) -> Result<(HeaderMap, HeaderMap), FetchError> {
     let mut open = HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static("application/json"))]);
     let mut secret = HeaderMap::new();
     if headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("accept")) {
         open.clear();
     }
     for (name, value) in headers {
-        let is_secret = is_secret_name(name);
+        let is_secret = is_secret_name(name) || redactor.knows(value.expose());
         let (parsed, value) = header(name, value.expose(), is_secret)?;
         if is_secret {
             secret.append(parsed, value)

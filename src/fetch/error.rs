@@ -79,6 +79,8 @@ pub enum Trouble {
     /// A status that is no success, and the first bytes of what the server said to it.
     Status {
         status: StatusCode,
+        /// Whether it is for the rate of the requests, and passes.
+        is_limit: bool,
         body: String,
     },
     /// An answer that `response_actions` calls a fault.
@@ -90,6 +92,10 @@ pub enum Trouble {
     },
     /// No connection, or one that broke before the answer's head.
     Connection {
+        cause: String,
+    },
+    /// Whoever answered has a certificate that is not to be trusted for this address.
+    Certificate {
         cause: String,
     },
     Timeout {
@@ -122,23 +128,30 @@ pub enum Trouble {
     Redirect(RedirectError),
 }
 
+/// What to do about a certificate.
+pub(super) const CERTIFICATE: &str = "name the authority that vouches for the server in `client.tls.ca_file`, or mend the address, if the certificate is for another";
+
 impl Trouble {
     /// Whether another attempt may do better.
     pub fn is_passing(&self) -> bool {
         match self {
             Self::Ruled { action, .. } => *action == Action::Retry,
-            Self::Status { status, .. } => {
-                status.is_server_error()
-                    || matches!(*status, StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT)
+            Self::Status { status, is_limit, .. } => {
+                *is_limit || status.is_server_error() || *status == StatusCode::REQUEST_TIMEOUT
             }
             Self::Connection { .. } | Self::Timeout { .. } | Self::Body { .. } | Self::NotJson { .. } => true,
-            Self::Markup { .. } | Self::Ambiguous { .. } | Self::TooLarge { .. } | Self::Redirect(_) => false,
+            Self::Certificate { .. }
+            | Self::Markup { .. }
+            | Self::Ambiguous { .. }
+            | Self::TooLarge { .. }
+            | Self::Redirect(_) => false,
         }
     }
 
     /// Whether the server is likely to be overloaded: fewer requests at a time may help.
     pub(super) fn is_overload(&self) -> bool {
         match self {
+            Self::Status { is_limit: true, .. } => true,
             Self::Status { status, .. } | Self::Ruled { status, .. } => {
                 matches!(*status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE)
             }
@@ -158,17 +171,34 @@ impl Trouble {
     }
 }
 
+/// Whether the TLS stack refused the server's certificate. What it says stands wrapped in errors of I/O, whose `source` would
+/// pass over it.
+pub(super) fn is_about_certificate(error: &reqwest::Error) -> bool {
+    let mut next: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(error) = next {
+        if let Some(tls) = error.downcast_ref::<rustls::Error>() {
+            return matches!(tls, rustls::Error::InvalidCertificate(_));
+        }
+        next = match error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref) {
+            Some(inner) => Some(inner),
+            None => error.source(),
+        };
+    }
+    false
+}
+
 impl fmt::Display for Trouble {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Status { status, body } if body.is_empty() => write!(f, "the server answered {status}"),
-            Self::Status { status, body } => write!(f, "the server answered {status}: {body}"),
+            Self::Status { status, body, .. } if body.is_empty() => write!(f, "the server answered {status}"),
+            Self::Status { status, body, .. } => write!(f, "the server answered {status}: {body}"),
             Self::Ruled { status, message: Some(message), .. } => write!(f, "{message} (the server answered {status})"),
             Self::Ruled { status, action, body, .. } => {
                 let action = action.word();
                 write!(f, "the server answered {status}, and `response_actions` says `{action}`: {body}")
             }
             Self::Connection { cause } => write!(f, "the connection failed: {cause}"),
+            Self::Certificate { cause } => write!(f, "the server's certificate is not trusted: {cause}"),
             Self::Timeout { after } => write!(f, "no whole answer within {after:?}"),
             Self::Body { cause } => write!(f, "the body broke off: {cause}"),
             Self::Markup { content_type, body } => {
@@ -205,9 +235,13 @@ impl std::error::Error for RequestError {}
 impl RequestError {
     fn hint(&self) -> Option<String> {
         let hint = match &self.trouble {
+            Trouble::Status { is_limit: true, .. } => {
+                "lower `client.rate_limit` or `client.max_concurrency`, or raise `client.retry.max_elapsed`"
+            }
             Trouble::Status { status, .. } => return self.status_hint(*status),
             Trouble::Ruled { .. } => return None,
             Trouble::Connection { .. } => "is `client.base_url` right, and can this machine reach it?",
+            Trouble::Certificate { .. } => CERTIFICATE,
             Trouble::Timeout { .. } => "raise `client.timeout`, or ask for smaller pages",
             Trouble::Body { .. } => return None,
             Trouble::Markup { .. } => {
@@ -240,7 +274,6 @@ impl RequestError {
                 "the server does not accept the parameters: check `endpoint.params` and the paginator's `limit`"
             }
             404 => "check `client.base_url` and `endpoint.path`",
-            429 => "lower `client.rate_limit` or `client.max_concurrency`, or raise `client.retry.max_elapsed`",
             405 => "the API wants another method here: set `endpoint.method`",
             500..=599 => "the server is at fault: try again later",
             _ => return None,
@@ -296,6 +329,7 @@ impl Failure for FetchError {
                 Trouble::Status { .. } => "http_status",
                 Trouble::Ruled { .. } => "response_action",
                 Trouble::Connection { .. } => "http_connection",
+                Trouble::Certificate { .. } => "http_certificate",
                 Trouble::Timeout { .. } => "http_timeout",
                 Trouble::Body { .. } => "http_body",
                 Trouble::Markup { .. } | Trouble::NotJson { .. } | Trouble::Ambiguous { .. } => "http_not_json",

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use reqwest::{
     StatusCode,
     header::{CONTENT_TYPE, HeaderMap, LOCATION},
@@ -16,17 +17,13 @@ use super::{
     quota::{self, Quota},
     redirect::{self, MAX_REDIRECTS, RedirectError},
     request::Request,
-    retry::retry_after,
-    transport::{Response, Ruled, Scope, Transport},
+    retry::{limits, retry_after},
+    transport::{Response, Ruled, SHOWN, Scope, Transport},
 };
 use crate::{
-    error::chain,
     json::Document,
     plan::{Action, Method},
 };
-
-/// Bytes of an answer that an error text shows.
-const SHOWN: usize = 500;
 
 /// Bytes of an error's body that are read: enough that no secret is cut in two before it is redacted and shown.
 const READ_OF_ERRORS: usize = 8 * SHOWN;
@@ -41,11 +38,15 @@ pub(super) struct Exchange<'a> {
     client: &'a Client,
     scope: &'a Scope,
     request: Request,
+    /// Parameters of the request that only the API is to know, by name.
+    secret_params: Vec<String>,
     hops: u32,
+    /// Whether refused credentials are renewed, so that no rule has a say in that yet.
+    renews: bool,
     /// Of `timeout`.
     left: Duration,
-    /// What the last answer of the API's own said of its quota.
-    quota: Option<Quota>,
+    /// What the last answer of the API's own said of its quotas.
+    quotas: Vec<Quota>,
     /// The credentials that the last hop carried.
     signed: Option<Generation>,
 }
@@ -69,7 +70,15 @@ impl From<Trouble> for Failed {
 
 impl<'a> Exchange<'a> {
     pub(super) fn new(client: &'a Client, scope: &'a Scope, request: Request) -> Self {
-        Self { client, scope, request, hops: 0, left: client.timeout, quota: None, signed: None }
+        let mut secret_params = request.secret_params(&client.surroundings().redactor);
+        secret_params.extend(client.key_param(scope).map(str::to_owned));
+        let left = client.timeout;
+        Self { client, scope, request, secret_params, hops: 0, renews: false, left, quotas: Vec::new(), signed: None }
+    }
+
+    /// Whether credentials that are refused have not been renewed for this request.
+    pub(super) fn renewing(self, may_renew: bool) -> Self {
+        Self { renews: may_renew, ..self }
     }
 
     /// Where the last hop went, redacted.
@@ -95,26 +104,35 @@ impl<'a> Exchange<'a> {
             let started = Instant::now();
             let answer = self.in_time(self.send()).await?;
             self.left = self.left.saturating_sub(started.elapsed());
-            self.quota = self.quota_of(answer.headers());
+            self.quotas = self.quotas_of(answer.headers());
             let status = answer.status();
             if !status.is_redirection() || self.scope.answers.names(status.as_u16()) {
                 return self.read(answer).await;
             }
             self.redirect(answer.status(), answer.headers()).map_err(Trouble::Redirect)?;
             // A hop is a request as well, and takes a token of the bucket.
-            self.client.limiter.clear().await;
+            let told = |wait, reason| self.scope.tell_wait(self.client.surroundings(), wait, reason);
+            self.client.limiter.clear(&told).await;
         }
     }
 
-    /// Another host's quota is none of ours.
-    fn quota_of(&self, headers: &HeaderMap) -> Option<Quota> {
-        let now = self.client.surroundings().environment.clock.now();
-        quota::read(headers, now).filter(|_| self.client.is_own(&self.request))
+    /// Another host's quotas are none of ours. Who says how long to wait in one word means it, whatever else it says.
+    fn quotas_of(&self, headers: &HeaderMap) -> Vec<Quota> {
+        let is_own = self.client.is_own(&self.request);
+        if is_own && self.retry_after(headers).is_none() { quota::read(headers, self.now()) } else { Vec::new() }
     }
 
-    /// What the last answer said of the quota that is left.
-    pub(super) fn quota(&self) -> Option<&Quota> {
-        self.quota.as_ref()
+    /// What the last answer said of the quotas that are left.
+    pub(super) fn quotas(&self) -> &[Quota] {
+        &self.quotas
+    }
+
+    fn now(&self) -> DateTime<Utc> {
+        self.client.surroundings().environment.clock.now()
+    }
+
+    fn retry_after(&self, headers: &HeaderMap) -> Option<Duration> {
+        retry_after(headers, self.now())
     }
 
     async fn in_time<T>(&self, work: impl Future<Output = Result<T, Failed>>) -> Result<T, Failed> {
@@ -141,9 +159,11 @@ impl<'a> Exchange<'a> {
     }
 
     fn unsent(&self, error: reqwest::Error) -> Failed {
-        let is_ours = error.is_builder();
-        let cause = self.cause(error);
-        if is_ours { Failed::Fatal(FetchError::Setup { cause }) } else { Trouble::Connection { cause }.into() }
+        let surroundings = self.client.surroundings();
+        if error.is_builder() {
+            return Failed::Fatal(FetchError::Setup { cause: surroundings.cause(error) });
+        }
+        surroundings.unsent(error).into()
     }
 
     fn redirect(&mut self, status: StatusCode, headers: &HeaderMap) -> Result<(), RedirectError> {
@@ -169,7 +189,7 @@ impl<'a> Exchange<'a> {
             }
             // A server may copy our whole query into its `Location`.
             let redactor = &self.client.surroundings().redactor;
-            self.request.drop_credentials(self.client.key_param(self.scope), redactor);
+            self.request.drop_credentials(&self.secret_params, redactor);
         }
         Ok(())
     }
@@ -195,15 +215,19 @@ impl<'a> Exchange<'a> {
 
     /// What `response_actions` says to an answer: a page that is none, a fault, or nothing.
     fn judge(&self, status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Result<Option<Response>, Failed> {
+        if self.is_renewed_after(status) {
+            return Ok(None);
+        }
         let Some(rule) = self.scope.answers.action(status.as_u16(), body) else { return Ok(None) };
         let ruled = match rule.action {
             Action::Ignore => Ruled::Ignored(status),
             Action::Stop => Ruled::Stopped(rule.message.clone()),
             action @ (Action::Retry | Action::Fail) => {
                 let (message, body) = (rule.message.clone(), self.excerpt(body));
-                let now = self.client.surroundings().environment.clock.now();
                 let trouble = Trouble::Ruled { status, action, message, body };
-                return Err(Failed::Attempt { trouble, retry_after: retry_after(headers, now) });
+                let retry_after =
+                    self.retry_after(headers).or_else(|| self.reset_after(self.is_limit(status, headers)));
+                return Err(Failed::Attempt { trouble, retry_after });
             }
         };
         let bytes = body.len() as u64;
@@ -211,11 +235,19 @@ impl<'a> Exchange<'a> {
         Ok(Some(Response::nothing(headers.clone(), bytes, Some(ruled))))
     }
 
+    /// A token that has expired is no answer to the request: rules are for what comes of it with a new one.
+    fn is_renewed_after(&self, status: StatusCode) -> bool {
+        let is_renewable = || self.client.auth(self.scope).is_some_and(|auth| auth.is_renewable());
+        status == StatusCode::UNAUTHORIZED && self.renews && self.signed.is_some() && is_renewable()
+    }
+
     /// The decoded body; no byte more than `max_body` is kept.
     async fn body(&self, mut answer: reqwest::Response) -> Result<Vec<u8>, Failed> {
         let limit = self.client.max_body;
         let mut body = Vec::with_capacity(answer.content_length().unwrap_or(0).min(limit).min(MAX_RESERVED) as usize);
-        while let Some(chunk) = answer.chunk().await.map_err(|error| Trouble::Body { cause: self.cause(error) })? {
+        while let Some(chunk) =
+            answer.chunk().await.map_err(|error| Trouble::Body { cause: self.client.surroundings().cause(error) })?
+        {
             self.scope.counters.add_bytes(chunk.len());
             if (body.len() + chunk.len()) as u64 > limit {
                 return Err(Trouble::TooLarge { limit }.into());
@@ -251,10 +283,15 @@ impl<'a> Exchange<'a> {
         if let Some(ruled) = self.judge(status, &headers, &body)? {
             return Ok(ruled);
         }
-        let trouble = Trouble::Status { status, body: self.excerpt(&body) };
-        let now = self.client.surroundings().environment.clock.now();
-        let retry_after = retry_after(&headers, now).or_else(|| self.reset_after(status));
+        let is_limit = self.is_limit(status, &headers);
+        let trouble = Trouble::Status { status, is_limit, body: self.excerpt(&body) };
+        let retry_after = self.retry_after(&headers).or_else(|| self.reset_after(is_limit));
         Err(Failed::Attempt { trouble, retry_after })
+    }
+
+    /// Whether the server refuses for the rate of the requests.
+    fn is_limit(&self, status: StatusCode, headers: &HeaderMap) -> bool {
+        limits(status, self.retry_after(headers).is_some() || self.quotas.iter().any(Quota::is_used_up))
     }
 
     /// As much of it as is shown. What cannot be read of it, or not in time, is not worth an error of its own.
@@ -273,21 +310,12 @@ impl<'a> Exchange<'a> {
 
     /// A server that refuses for the rate and does not say `Retry-After` may tell when its quota is reset. Not taken at its word
     /// beyond what a request may take: what many a server writes there is no time.
-    fn reset_after(&self, status: StatusCode) -> Option<Duration> {
-        let reset = self.quota.filter(|_| status == StatusCode::TOO_MANY_REQUESTS)?.reset?;
+    fn reset_after(&self, is_limit: bool) -> Option<Duration> {
+        let reset = quota::reset(&self.quotas).filter(|_| is_limit)?;
         (!reset.is_zero() && reset <= self.client.retry.max_elapsed).then_some(reset)
     }
 
-    /// The first bytes of what a server sent: redacted, and without characters that would move a terminal's cursor.
     fn excerpt(&self, bytes: &[u8]) -> String {
-        let text = self.client.surroundings().redactor.text(&String::from_utf8_lossy(bytes));
-        let text = text.trim().replace(char::is_control, " ");
-        let end = text.floor_char_boundary(SHOWN);
-        if end == text.len() { text } else { format!("{}…", text.get(..end).unwrap_or_default()) }
-    }
-
-    /// reqwest's errors without the URL that they carry: it has the whole query in it.
-    fn cause(&self, error: reqwest::Error) -> String {
-        self.client.surroundings().redactor.text(&chain(&error.without_url()))
+        self.client.surroundings().excerpt(&String::from_utf8_lossy(bytes))
     }
 }

@@ -64,6 +64,7 @@ mod tests {
             count: 2,
             filtered: 0,
             duplicates: 0,
+            rejects: Vec::new(),
             numbers: None,
         };
         let page = include(page, br#""_p_id":12345678901234567890123"#).unwrap();

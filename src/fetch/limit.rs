@@ -18,6 +18,12 @@ use crate::{environment::Clock, plan::RateLimit};
 /// Requests in flight at first: enough to learn from, too few to harm.
 const INITIAL_WINDOW: usize = 4;
 
+/// Waits of this length and longer are told: who watches would take them for a standstill.
+const LONG: Duration = Duration::from_secs(5);
+
+/// Hears of a long wait, and what it is for.
+pub(super) type Told<'a> = &'a (dyn Fn(Duration, &'static str) + Send + Sync);
+
 /// A token bucket as a *virtual schedule* (GCRA, ITU-T I.371): one number instead of a count and a timer.
 #[derive(Debug)]
 struct Bucket {
@@ -157,7 +163,7 @@ impl Limiter {
     }
 
     /// Waits for room in the window, for the end of a pause and for a token.
-    pub(super) async fn acquire(&self) -> Permit<'_> {
+    pub(super) async fn acquire(&self, told: Told<'_>) -> Permit<'_> {
         let _turn = self.turn.lock().await;
         let permit = loop {
             let room = self.room.notified();
@@ -167,17 +173,22 @@ impl Limiter {
                 None => room.await,
             }
         };
-        self.clear().await;
+        self.clear(told).await;
         self.state().sent.insert(permit.ticket);
         permit
     }
 
     /// Waits for the end of a pause, for the quota and for a token: what a further request under the same permit, a
     /// redirect's, needs.
-    pub(super) async fn clear(&self) {
+    pub(super) async fn clear(&self, told: Told<'_>) {
+        let mut is_told = false;
         loop {
             let news = self.news.notified();
-            let Err(wait) = self.try_clear(self.clock.elapsed()) else { return };
+            let Err((wait, reason)) = self.try_clear(self.clock.elapsed()) else { return };
+            if wait >= LONG && !is_told {
+                told(wait, reason);
+                is_told = true;
+            }
             tokio::select! {
                 biased;
                 () = news => {}
@@ -186,13 +197,14 @@ impl Limiter {
         }
     }
 
-    fn try_clear(&self, now: Duration) -> Result<(), Duration> {
+    fn try_clear(&self, now: Duration) -> Result<(), (Duration, &'static str)> {
         let mut state = self.state();
         if now < state.paused_until {
-            return Err(state.paused_until - now);
+            return Err((state.paused_until - now, "the server asked to wait"));
         }
-        state.pacer.wait(now)?;
-        state.bucket.as_mut().map_or(Ok(()), |bucket| bucket.take(now))?;
+        state.pacer.wait(now).map_err(|wait| (wait, "the server's quota is nearly used up"))?;
+        let taken = state.bucket.as_mut().map_or(Ok(()), |bucket| bucket.take(now));
+        taken.map_err(|wait| (wait, "`rate_limit`"))?;
         state.pacer.spend(now);
         Ok(())
     }
@@ -223,12 +235,12 @@ impl Permit<'_> {
         self.limiter.pause(wait);
     }
 
-    /// The answer told of the quota that is left. Said while the place is still held, for the same reason.
-    pub(super) fn learn(&self, quota: &Quota) {
+    /// The answer told of the quotas that are left. Said while the place is still held, for the same reason.
+    pub(super) fn learn(&self, quotas: &[Quota]) {
         let now = self.limiter.clock.elapsed();
         let mut state = self.limiter.state();
         let later = state.sent.range(self.ticket + 1..).count() as u64;
-        state.pacer.learn(quota, self.ticket, later, now);
+        quotas.iter().for_each(|quota| state.pacer.learn(quota, self.ticket, later, now));
         drop(state);
         self.limiter.news.notify_waiters();
     }
@@ -258,6 +270,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    fn silent(_: Duration, _: &'static str) {}
 
     fn seconds(seconds: f64) -> Duration {
         Duration::from_secs_f64(seconds)
@@ -400,11 +414,11 @@ mod tests {
     #[tokio::test]
     async fn a_request_waits_for_room_and_the_one_that_waits_longest_is_next() {
         let limiter = Limiter::new(1, None, seconds(60.0), crate::environment::Environment::real().clock);
-        let first = limiter.acquire().await;
+        let first = limiter.acquire(&silent).await;
         let order = Mutex::new(Vec::new());
         let (limiter, order) = (&limiter, &order);
         let wait = |name: &'static str| async move {
-            let permit = limiter.acquire().await;
+            let permit = limiter.acquire(&silent).await;
             order.lock().unwrap().push(name);
             drop(permit);
         };
@@ -420,14 +434,14 @@ mod tests {
     #[tokio::test]
     async fn who_stops_waiting_leaves_neither_its_turn_nor_its_place_behind() {
         let limiter = Limiter::new(1, None, seconds(60.0), crate::environment::Environment::real().clock);
-        let first = limiter.acquire().await;
+        let first = limiter.acquire(&silent).await;
         tokio::select! {
             biased;
-            _ = limiter.acquire() => panic!("there is no room"),
+            _ = limiter.acquire(&silent) => panic!("there is no room"),
             () = tokio::task::yield_now() => {}
         }
         drop(first);
-        limiter.acquire().await.succeeded();
+        limiter.acquire(&silent).await.succeeded();
     }
 
     /// A clock that a sleep moves on at once.
@@ -450,17 +464,33 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_long_wait_is_told_once_with_its_reason_and_a_short_one_is_not() {
+        let clock = Arc::new(Leaping::default());
+        let rate = RateLimit { requests: 1, per: seconds(4.0) };
+        let limiter = Limiter::new(4, Some(rate), seconds(60.0), clock.clone());
+        let waits = Mutex::new(Vec::new());
+        let told = |wait: Duration, reason| waits.lock().unwrap().push((wait, reason));
+        let first = limiter.acquire(&told).await;
+        limiter.acquire(&told).await.succeeded();
+        assert_eq!(*waits.lock().unwrap(), []);
+        let quota = Quota { remaining: Some(0), reset: Some(seconds(8.0)), ..Quota::default() };
+        first.learn(&[quota]);
+        limiter.acquire(&told).await.succeeded();
+        assert_eq!(*waits.lock().unwrap(), [(seconds(8.0), "the server's quota is nearly used up")]);
+    }
+
+    #[tokio::test]
     async fn the_longest_pause_holds_back_who_waits_for_the_place_of_the_one_that_was_told() {
         let clock = Arc::new(Leaping::default());
         let limiter = Limiter::new(1, None, seconds(60.0), clock.clone());
-        let first = limiter.acquire().await;
+        let first = limiter.acquire(&silent).await;
         let release = async {
             tokio::task::yield_now().await;
             first.pause(seconds(9.0));
             first.pause(seconds(2.0));
             first.troubled();
         };
-        let (_permit, ()) = tokio::join!(limiter.acquire(), release);
+        let (_permit, ()) = tokio::join!(limiter.acquire(&silent), release);
         assert_eq!(clock.elapsed(), seconds(9.0));
     }
 }

@@ -23,7 +23,7 @@ use super::{
     client::Client,
     error::FetchError,
     include::include,
-    pages::{FetchCounters, ListPlace, PageSource, Pages, Position},
+    pages::{FetchCounters, LeftOut, LeftOutOfAll, ListPlace, PageSource, Pages, Position},
     paginate,
     transport::{Scope, Surroundings, Transport},
 };
@@ -86,6 +86,10 @@ pub struct Lists {
     warnings: Vec<String>,
     /// Warnings of lists, as they are said of the first.
     told: HashSet<String>,
+    /// Of the lists that were handed on whole.
+    left_out: LeftOutOfAll,
+    /// Of the one that is being handed on.
+    left_out_now: Option<LeftOut>,
     shortfall: Option<String>,
     is_over: bool,
 }
@@ -118,6 +122,7 @@ struct Arrived {
 
 /// What a list leaves behind.
 struct Over {
+    left_out: LeftOut,
     warnings: Vec<String>,
     shortfall: Option<String>,
 }
@@ -166,6 +171,8 @@ impl Lists {
             resumed: None,
             warnings: Vec::new(),
             told: HashSet::new(),
+            left_out: LeftOutOfAll::default(),
+            left_out_now: None,
             shortfall: None,
             is_over: resource.max_pages == Some(0),
         }
@@ -174,15 +181,19 @@ impl Lists {
     /// Goes on behind `position`, where the lists are those that it was told of.
     #[must_use]
     pub fn resume(mut self, position: Position) -> Self {
-        if let Some(list) = position.list {
+        if let Some(list) = position.list.clone() {
             (self.finished, self.number) = (list.finished, list.pages);
             for _ in 0..list.finished {
                 self.is_feed_over |= self.feed.next().is_none();
             }
             self.shortfall = self.shortfall.or_else(|| position.shortfall().cloned());
+            self.left_out = list.left_out;
             self.is_over |= self.is_at_most();
             self.position = Some(position.clone());
             self.resumed = Some(position);
+        }
+        if self.is_over {
+            self.stop();
         }
         self
     }
@@ -341,8 +352,8 @@ impl Lists {
         let Arrived { mut page, position, bytes, .. } = arrived;
         self.number += 1;
         page.number = self.number;
-        let list = ListPlace { finished: self.finished, pages: self.number };
-        self.position = Some(position.among(list, self.shortfall.as_ref()));
+        self.left_out_now = Some(position.left_out().clone());
+        self.position = Some(position.among(self.place(), self.shortfall.as_ref()));
         let resource = &*self.scope.resource;
         tracing::debug!(resource, page = page.number, records = page.count, bytes, list = self.finished + 1, "page");
         let rows = page.count;
@@ -350,8 +361,14 @@ impl Lists {
         page
     }
 
+    fn place(&self) -> ListPlace {
+        ListPlace { finished: self.finished, pages: self.number, left_out: self.left_out.clone() }
+    }
+
     fn finish(&mut self, over: Over) {
         self.finished += 1;
+        self.left_out_now = None;
+        self.left_out.add(&over.left_out);
         self.shortfall = self.shortfall.take().or(over.shortfall);
         for warning in over.warnings {
             // What is so of all lists is said of the first.
@@ -377,6 +394,16 @@ impl Lists {
         self.is_over = true;
         self.places.clear();
         self.tasks.abort_all();
+        self.tell_left_out();
+    }
+
+    /// Once for all lists, at the end: of thousands, each may lack a page.
+    fn tell_left_out(&mut self) {
+        if let Some(begun) = self.left_out_now.take() {
+            self.left_out.add(&begun);
+        }
+        let told = self.left_out.told();
+        told.into_iter().take(MOST_WARNINGS).for_each(|line| self.warn(line));
     }
 }
 
@@ -391,7 +418,11 @@ fn arrive(page: Page, list: &List, position: Position) -> Result<Arrived, FetchE
 
 impl Over {
     fn of(pages: &Pages) -> Self {
-        Self { warnings: pages.warnings().to_vec(), shortfall: pages.shortfall().map(str::to_owned) }
+        Self {
+            left_out: pages.left_out().clone(),
+            warnings: pages.warnings().to_vec(),
+            shortfall: pages.shortfall().map(str::to_owned),
+        }
     }
 }
 
@@ -421,9 +452,8 @@ impl PageSource for Lists {
     }
 
     fn position(&self) -> Position {
-        let list = ListPlace { finished: self.finished, pages: self.number };
         let start = || Position::start(paginate::from_plan(&self.resource.paginator).start());
-        self.position.clone().unwrap_or_else(|| start().among(list, self.shortfall.as_ref()))
+        self.position.clone().unwrap_or_else(|| start().among(self.place(), self.shortfall.as_ref()))
     }
 
     fn counters(&self) -> FetchCounters {
@@ -437,6 +467,10 @@ impl PageSource for Lists {
 
     fn shortfall(&self) -> Option<&str> {
         self.shortfall.as_deref()
+    }
+
+    fn has_ignored(&self) -> bool {
+        self.left_out.has_ignored()
     }
 }
 

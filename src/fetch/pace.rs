@@ -1,5 +1,7 @@
 //! Requests held back before the server has to refuse them, by what it says of its quota.
 //!
+//! Where a server tells of several quotas, each of them is kept, and the one that asks for the longest wait counts.
+//!
 //! Nothing is slowed down while plenty remains. The last tenth of a quota is spread evenly over the time until the reset, and
 //! where nothing remains, all wait for the reset: the quota is used up by then in any case, but none of it is asked for in vain.
 
@@ -10,10 +12,13 @@ use super::quota::Quota;
 /// How few requests are few, where the server does not tell its limit.
 const FEW: u64 = 5;
 
+/// Quotas that are kept: a server that calls them otherwise each time has not so many.
+const MOST: usize = 16;
+
 /// Pure: time comes in as an argument.
 #[derive(Debug)]
 pub(super) struct Pacer {
-    known: Option<Known>,
+    known: Vec<Known>,
     /// A reset that is farther away is not waited for: it is nonsense, or the run would not outlive it.
     longest: Duration,
     /// When the last request went out.
@@ -22,6 +27,7 @@ pub(super) struct Pacer {
 
 #[derive(Debug)]
 struct Known {
+    name: String,
     /// Requests that still go through before the reset.
     left: u64,
     /// What is left is spread from here on down.
@@ -33,25 +39,20 @@ struct Known {
 
 impl Pacer {
     pub(super) fn new(longest: Duration) -> Self {
-        Self { known: None, longest, last: Duration::ZERO }
+        Self { known: Vec::new(), longest, last: Duration::ZERO }
     }
 
     /// How long a request has to wait at `now`.
     pub(super) fn wait(&mut self, now: Duration) -> Result<(), Duration> {
-        self.known.take_if(|known| now >= known.reset);
-        let Some(known) = &self.known else { return Ok(()) };
-        let due = match known.left {
-            0 => known.reset,
-            left if left <= known.few => self.last + known.reset.saturating_sub(self.last).div_f64(left as f64 + 1.0),
-            _ => return Ok(()),
-        };
+        self.known.retain(|known| now < known.reset);
+        let due = self.known.iter().filter_map(|known| known.due(self.last)).max().unwrap_or_default();
         if now < due { Err(due - now) } else { Ok(()) }
     }
 
     /// A request goes out.
     pub(super) fn spend(&mut self, now: Duration) {
         self.last = now;
-        if let Some(known) = &mut self.known {
+        for known in &mut self.known {
             known.left = known.left.saturating_sub(1);
         }
     }
@@ -60,13 +61,30 @@ impl Pacer {
     /// has not counted them.
     pub(super) fn learn(&mut self, quota: &Quota, ticket: u64, later: u64, now: Duration) {
         let (Some(remaining), Some(reset)) = (quota.remaining, quota.reset) else { return };
-        if self.known.as_ref().is_some_and(|known| now < known.reset && ticket < known.ticket) {
+        let before = self.known.iter().position(|known| known.name == quota.name);
+        if before.and_then(|at| self.known.get(at)).is_some_and(|known| now < known.reset && ticket < known.ticket) {
             return;
+        }
+        if let Some(at) = before {
+            self.known.swap_remove(at);
         }
         let left = remaining.saturating_sub(later);
         let few = quota.limit.map_or(FEW, |limit| limit / 10);
-        let known = Known { left, few, reset: now.saturating_add(reset), ticket };
-        self.known = (reset <= self.longest).then_some(known);
+        if reset <= self.longest && self.known.len() < MOST {
+            let (name, reset) = (quota.name.clone(), now.saturating_add(reset));
+            self.known.push(Known { name, left, few, reset, ticket });
+        }
+    }
+}
+
+impl Known {
+    /// When the next request may go out, if the one before it went out at `last`; `None`: at once.
+    fn due(&self, last: Duration) -> Option<Duration> {
+        match self.left {
+            0 => Some(self.reset),
+            left if left <= self.few => Some(last + self.reset.saturating_sub(last).div_f64(left as f64 + 1.0)),
+            _ => None,
+        }
     }
 }
 
@@ -79,7 +97,7 @@ mod tests {
     }
 
     fn quota(remaining: u64, reset: u64, limit: Option<u64>) -> Quota {
-        Quota { remaining: Some(remaining), reset: Some(seconds(reset)), limit }
+        Quota { name: String::new(), remaining: Some(remaining), reset: Some(seconds(reset)), limit }
     }
 
     fn pacer() -> Pacer {
@@ -128,6 +146,19 @@ mod tests {
         assert_eq!(pacer.wait(seconds(0)), Err(seconds(30)));
         pacer.learn(&quota(1, 30, Some(9)), 12, 0, seconds(0));
         assert_eq!(pacer.wait(seconds(0)), Ok(()));
+    }
+
+    #[test]
+    fn of_several_quotas_each_is_obeyed() {
+        let mut pacer = pacer();
+        let named = |name: &str, quota: Quota| Quota { name: name.to_owned(), ..quota };
+        pacer.learn(&named("hour", quota(4000, 1700, Some(5000))), 1, 0, seconds(0));
+        pacer.learn(&named("burst", quota(0, 2, Some(5))), 1, 0, seconds(0));
+        assert_eq!(pacer.wait(seconds(0)), Err(seconds(2)));
+        assert_eq!(pacer.wait(seconds(2)), Ok(()));
+        pacer.learn(&named("hour", quota(0, 1000, Some(5000))), 2, 0, seconds(2));
+        pacer.learn(&named("burst", quota(4, 2, Some(5))), 2, 0, seconds(2));
+        assert_eq!(pacer.wait(seconds(2)), Err(seconds(1000)));
     }
 
     #[test]

@@ -29,11 +29,11 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
+pub(super) use self::left_out::{LeftOut, LeftOutOfAll};
 pub use self::{ahead::PagesAhead, put_back::PutBack};
 use self::{
     detect::FoundOut,
     drift::{Drift, DriftState, Seam},
-    left_out::LeftOut,
     line::Line,
     size::PageSize,
     source::{Fetched, Found, Source},
@@ -88,6 +88,9 @@ pub trait PageSource: Send {
 
     /// Why what was handed on may not be all that the source has, as far as can be told; to be asked at the end.
     fn shortfall(&self) -> Option<&str>;
+
+    /// Whether answers were ignored by `response_actions` that were to be pages.
+    fn has_ignored(&self) -> bool;
 }
 
 /// How far a list was handed on: enough to go on behind it, in another process too.
@@ -116,18 +119,21 @@ pub struct Position {
 }
 
 /// A list among those of its resource.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct ListPlace {
     /// Lists before it.
     pub finished: u64,
     /// Pages of all lists that were handed on.
     pub pages: u64,
+    /// Of the lists before it.
+    #[serde(default)]
+    pub left_out: LeftOutOfAll,
 }
 
 impl Position {
     /// Handed on before it.
     pub fn pages(&self) -> u64 {
-        self.list.map_or(self.pages, |list| list.pages)
+        self.list.as_ref().map_or(self.pages, |list| list.pages)
     }
 
     /// The same, told of all lists of the resource.
@@ -156,6 +162,11 @@ impl Position {
 
     pub(super) fn shortfall(&self) -> Option<&String> {
         self.shortfall.as_ref()
+    }
+
+    /// Of its list.
+    pub(super) fn left_out(&self) -> &LeftOut {
+        &self.left_out
     }
 }
 
@@ -186,6 +197,8 @@ pub struct Pages {
     warnings: Vec<String>,
     /// Whether somebody else tells of its pages.
     is_silent: bool,
+    /// Whether it is one list of several, and what is left out of it is told with theirs.
+    is_among: bool,
     shortfall: Option<String>,
     /// What of that the config is the reason of.
     cut: Option<String>,
@@ -220,7 +233,12 @@ impl Pages {
         if let Some(source) = Arc::get_mut(&mut pages.source) {
             source.scope = scope;
         }
+        pages.is_among = true;
         Ok(pages.silent())
+    }
+
+    pub(super) fn left_out(&self) -> &LeftOut {
+        &self.left_out
     }
 
     /// Its pages are not told to the reporter.
@@ -263,6 +281,7 @@ impl Pages {
             drift,
             warnings: Vec::new(),
             is_silent: false,
+            is_among: false,
             shortfall: cut.clone(),
             cut,
             left_out: LeftOut::default(),
@@ -398,7 +417,17 @@ impl Pages {
             Located::Missing | Located::Nothing => (None, 0),
         };
         let document = found.gathered.as_ref().unwrap_or(&fetched.document).clone();
-        Ok(Page { number, list: 0, document, records, count, filtered: 0, duplicates: 0, numbers: None })
+        Ok(Page {
+            number,
+            list: 0,
+            document,
+            records,
+            count,
+            filtered: 0,
+            duplicates: 0,
+            rejects: Vec::new(),
+            numbers: None,
+        })
     }
 
     /// Whether a page without a place for records is one behind the end of its list, by all that is known: many an API
@@ -551,6 +580,10 @@ impl PageSource for Pages {
 
     fn shortfall(&self) -> Option<&str> {
         self.shortfall.as_deref()
+    }
+
+    fn has_ignored(&self) -> bool {
+        self.left_out.has_ignored()
     }
 }
 

@@ -6,6 +6,8 @@
 //! RateLimit-Limit, -Remaining, -Reset     X-RateLimit-…     X-Rate-Limit-…
 //! ```
 //!
+//! Several quotas may be told of at once, one an hour and one a second: all of them count.
+//!
 //! A reset is read by its size: delta seconds, epoch seconds, epoch milliseconds; or it is a date. What makes no sense is as if
 //! it were not there.
 
@@ -23,8 +25,10 @@ const EPOCH_MILLIS: f64 = 1e11;
 const PREFIXES: [&str; 3] = ["ratelimit", "x-ratelimit", "x-rate-limit"];
 
 /// The state of the quota that a request was counted against.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Quota {
+    /// What tells it from the others of its server: the name of its policy, or that of its header.
+    pub name: String,
     /// Requests that are still let through before the reset.
     pub remaining: Option<u64>,
     /// From now; `None` also where it has passed.
@@ -34,29 +38,36 @@ pub(super) struct Quota {
 }
 
 impl Quota {
-    /// Seconds that each of the requests that remain would get. The quota of which they get most is the one that counts.
-    fn tightness(&self) -> f64 {
-        let reset = self.reset.map_or(0.0, |reset| reset.as_secs_f64());
-        self.remaining.map_or(-1.0, |remaining| reset / (remaining as f64 + 1.0))
+    pub(super) fn is_used_up(&self) -> bool {
+        self.remaining == Some(0)
+    }
+
+    fn tells_nothing(&self) -> bool {
+        (self.remaining, self.reset, self.limit) == (None, None, None)
     }
 }
 
-/// The quota that an answer tells of; of several the tightest. `None` if it tells of none.
-pub(super) fn read(headers: &HeaderMap, now: DateTime<Utc>) -> Option<Quota> {
-    let quotas =
-        structured(headers, now).into_iter().chain(PREFIXES.iter().filter_map(|name| split(headers, name, now)));
-    quotas.max_by(|a, b| a.tightness().total_cmp(&b.tightness()))
+/// The quotas that an answer tells of.
+pub(super) fn read(headers: &HeaderMap, now: DateTime<Utc>) -> Vec<Quota> {
+    let split = PREFIXES.iter().map(|name| split(headers, name, now)).filter(|quota| !quota.tells_nothing());
+    structured(headers, now).into_iter().chain(split).collect()
+}
+
+/// When all of the quotas that are used up are reset; where none says that it is, when the first one is.
+pub(super) fn reset(quotas: &[Quota]) -> Option<Duration> {
+    let used_up = quotas.iter().filter(|quota| quota.is_used_up()).filter_map(|quota| quota.reset).max();
+    used_up.or_else(|| quotas.iter().filter_map(|quota| quota.reset).min())
 }
 
 /// One header for each number.
-fn split(headers: &HeaderMap, prefix: &str, now: DateTime<Utc>) -> Option<Quota> {
+fn split(headers: &HeaderMap, prefix: &str, now: DateTime<Utc>) -> Quota {
     let header = |part: &str| headers.get(format!("{prefix}-{part}"))?.to_str().ok();
-    let quota = Quota {
+    Quota {
+        name: prefix.to_owned(),
         remaining: header("remaining").and_then(count),
         reset: header("reset").and_then(|text| until(text, now)),
         limit: header("limit").and_then(count),
-    };
-    (quota != Quota::default()).then_some(quota)
+    }
 }
 
 /// The one header of the draft, in its form of today (an item for each policy) and the older one (a number for each key).
@@ -72,6 +83,7 @@ fn structured(headers: &HeaderMap, now: DateTime<Utc>) -> Vec<Quota> {
 fn item(member: &str, policies: &[String], now: DateTime<Utc>) -> Quota {
     let policy = policies.iter().find(|policy| name(policy) == name(member));
     Quota {
+        name: name(member).to_owned(),
         remaining: param(member, "r").and_then(count),
         reset: param(member, "t").and_then(|text| until(text, now)),
         limit: policy.and_then(|policy| param(policy, "q")).and_then(count),
@@ -84,6 +96,7 @@ fn dictionary(members: &[String], now: DateTime<Utc>) -> Quota {
         pairs.map(|(name, value)| (name.trim(), value)).find(|(name, _)| *name == key).map(|(_, value)| value)
     };
     Quota {
+        name: String::new(),
         remaining: value("remaining").and_then(count),
         reset: value("reset").and_then(|text| until(text, now)),
         limit: value("limit").and_then(count),
@@ -148,7 +161,7 @@ mod tests {
 
     const NOW: &str = "2026-11-22T10:00:00Z";
 
-    fn quota(headers: &[(&str, &str)]) -> Option<Quota> {
+    fn quotas(headers: &[(&str, &str)]) -> Vec<Quota> {
         let mut map = HeaderMap::new();
         for &(name, value) in headers {
             map.append(reqwest::header::HeaderName::from_bytes(name.as_bytes()).unwrap(), value.parse().unwrap());
@@ -156,8 +169,16 @@ mod tests {
         read(&map, NOW.parse().unwrap())
     }
 
+    /// The only one, whatever it is called.
+    fn quota(headers: &[(&str, &str)]) -> Option<Quota> {
+        let mut quotas = quotas(headers);
+        assert!(quotas.len() < 2, "{quotas:?}");
+        quotas.pop().map(|quota| Quota { name: String::new(), ..quota })
+    }
+
     fn told(remaining: u64, reset: u64, limit: Option<u64>) -> Option<Quota> {
-        Some(Quota { remaining: Some(remaining), reset: Some(Duration::from_secs(reset)), limit })
+        let (remaining, reset) = (Some(remaining), Some(Duration::from_secs(reset)));
+        Some(Quota { name: String::new(), remaining, reset, limit })
     }
 
     #[test]
@@ -180,12 +201,18 @@ mod tests {
     }
 
     #[test]
-    fn of_several_quotas_the_tightest_counts() {
-        let found =
-            quota(&[("RateLimit", r#""hour";r=1000;t=1800, "second";r=0;t=1"#), ("X-RateLimit-Remaining", "5")]);
-        assert_eq!(found, told(1000, 1800, None));
-        let found = quota(&[("RateLimit", r#""hour";r=5000;t=1800, "second";r=0;t=1"#)]);
-        assert_eq!(found, told(0, 1, None));
+    fn all_quotas_of_an_answer_are_told_and_the_used_up_ones_tell_how_long_to_wait() {
+        let found = quotas(&[
+            ("RateLimit", r#""hour";r=1000;t=1800, "minute";r=0;t=40, "second";r=0;t=1"#),
+            ("X-RateLimit-Remaining", "5"),
+        ]);
+        let names: Vec<_> = found.iter().map(|quota| (quota.name.as_str(), quota.remaining)).collect();
+        let expected = [(r#""hour""#, Some(1000)), (r#""minute""#, Some(0)), (r#""second""#, Some(0))];
+        assert_eq!(names[..3], expected);
+        assert_eq!(names[3..], [("x-ratelimit", Some(5))]);
+        assert_eq!(reset(&found), Some(Duration::from_secs(40)));
+        assert_eq!(reset(&found[..1]), Some(Duration::from_secs(1800)));
+        assert_eq!(reset(&[]), None);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use url::{Url, form_urlencoded};
 use super::error::FetchError;
 use crate::{
     plan::{BoundBody, BoundRequest, Method},
-    secret::{REDACTED, Redactor, is_secret_name},
+    secret::{REDACTED, Redactor, is_secret_name, name_of},
 };
 
 /// Where a request goes, and what it carries. `Debug` leaves query and body out: they may hold a key.
@@ -47,13 +47,16 @@ impl Request {
         Ok(Self { method: bound.method, url, headers: HeaderMap::new(), own_headers, without_headers, body })
     }
 
-    /// The resource's headers take the place of the client's; those that are credentials by their name only where they may be
-    /// seen.
-    pub(super) fn add_own_headers(&mut self, with_credentials: bool) {
+    /// The resource's headers take the place of the client's; those that are credentials by their name, or hold what is not to
+    /// be shown, only where they may be seen.
+    pub(super) fn add_own_headers(&mut self, with_credentials: bool, redactor: &Redactor) {
         for name in self.own_headers.keys().chain(&self.without_headers) {
             self.headers.remove(name);
         }
-        let seen = self.own_headers.iter().filter(|(name, _)| with_credentials || !is_secret_name(name.as_str()));
+        let is_secret = |name: &HeaderName, value: &HeaderValue| {
+            is_secret_name(name.as_str()) || value.to_str().is_ok_and(|value| redactor.knows(value))
+        };
+        let seen = self.own_headers.iter().filter(|(name, value)| with_credentials || !is_secret(name, value));
         for (name, value) in seen {
             self.headers.append(name, value.clone());
         }
@@ -130,9 +133,17 @@ impl Request {
         Ok(())
     }
 
-    /// Drops the parameter of this name, and every one that holds a value which `redactor` knows.
-    pub(super) fn drop_credentials(&mut self, name: Option<&str>, redactor: &Redactor) {
-        drop_credentials(&mut self.url, name, redactor);
+    /// Drops the parameters of these names, and every one that holds a value which `redactor` knows.
+    pub(super) fn drop_credentials(&mut self, names: &[String], redactor: &Redactor) {
+        drop_credentials(&mut self.url, names, redactor);
+    }
+
+    /// The names of its parameters that are secrets, by what they are called or by their values.
+    pub(super) fn secret_params(&self, redactor: &Redactor) -> Vec<String> {
+        let pairs = self.url.query().into_iter().flat_map(|query| query.split('&'));
+        let named = pairs.map(|pair| (name_of(pair), pair));
+        let secret = named.filter(|(name, pair)| is_secret_name(name) || redactor.is_secret_pair(pair));
+        secret.map(|(name, _)| name).collect()
     }
 
     /// Adds what `first` has of parameters that hold a secret and that this one lacks: a link is kept without them, and goes on
@@ -142,7 +153,7 @@ impl Request {
             return;
         }
         let pairs = first.url.query().into_iter().flat_map(|query| query.split('&'));
-        for pair in pairs.filter(|pair| redactor.text(pair) != **pair) {
+        for pair in pairs.filter(|pair| redactor.is_secret_pair(pair)) {
             let name = name_of(pair);
             if !self.url.query_pairs().any(|(known, _)| known == name) {
                 let value = form_urlencoded::parse(pair.as_bytes()).next().map(|(_, value)| value.into_owned());
@@ -169,9 +180,9 @@ impl fmt::Debug for Request {
     }
 }
 
-/// Drops the parameter of this name, and every one that holds a value which `redactor` knows.
-pub(super) fn drop_credentials(url: &mut Url, name: Option<&str>, redactor: &Redactor) {
-    retain_params(url, |pair| Some(name_of(pair).as_str()) != name && redactor.text(pair) == pair);
+/// Drops the parameters of these names, and every one that holds a value which `redactor` knows.
+pub(super) fn drop_credentials(url: &mut Url, names: &[String], redactor: &Redactor) {
+    retain_params(url, |pair| !names.contains(&name_of(pair)) && !redactor.is_secret_pair(pair));
 }
 
 fn retain_params(url: &mut Url, keep: impl Fn(&str) -> bool) {
@@ -179,11 +190,6 @@ fn retain_params(url: &mut Url, keep: impl Fn(&str) -> bool) {
     let kept: Vec<&str> = query.split('&').filter(|pair| !pair.is_empty() && keep(pair)).collect();
     let kept = kept.join("&");
     url.set_query((!kept.is_empty()).then_some(kept.as_str()));
-}
-
-/// The decoded name of one `name=value` of a query.
-fn name_of(pair: &str) -> String {
-    form_urlencoded::parse(pair.as_bytes()).next().map(|(name, _)| name.into_owned()).unwrap_or_default()
 }
 
 /// `name=value` without the value.
@@ -223,7 +229,7 @@ mod tests {
         let mut request = request("http://a", &[]);
         request.headers.insert("x-team", HeaderValue::from_static("qa"));
         request.headers.insert("x-other", HeaderValue::from_static("1"));
-        request.add_own_headers(true);
+        request.add_own_headers(true, &Redactor::default());
         assert_eq!(request.headers.keys().map(HeaderName::as_str).collect::<Vec<_>>(), ["x-other"]);
     }
 
@@ -237,9 +243,9 @@ mod tests {
     #[test]
     fn credentials_are_dropped_by_name_and_by_value_and_the_rest_stays() {
         let mut request = request("http://a/?k=1&next=sec%2Fret&page=2", &[]);
-        request.drop_credentials(Some("k"), &Redactor::new(["sec/ret".to_owned()]));
+        request.drop_credentials(&["k".to_owned()], &Redactor::new(["sec/ret".to_owned()]));
         assert_eq!(request.url.as_str(), "http://a/?page=2");
-        request.drop_credentials(Some("page"), &Redactor::default());
+        request.drop_credentials(&["page".to_owned()], &Redactor::default());
         assert_eq!(request.url.as_str(), "http://a/");
     }
 

@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use backoff::{ExponentialBackoff, backoff::Backoff};
 use chrono::{DateTime, Utc};
-use reqwest::header::{HeaderMap, RETRY_AFTER};
+use reqwest::{
+    StatusCode,
+    header::{HeaderMap, RETRY_AFTER},
+};
 
 use crate::plan::RetryPlan;
 
@@ -71,6 +74,11 @@ pub(super) fn retry_after(headers: &HeaderMap, now: DateTime<Utc>) -> Option<Dur
         Err(_) => (DateTime::<Utc>::from(httpdate::parse_http_date(text).ok()?) - now).to_std().ok()?,
     };
     (!wait.is_zero()).then_some(wait)
+}
+
+/// Whether a refusal is for the rate of requests: some servers say so by a 403, and name a time.
+pub(super) fn limits(status: StatusCode, names_time: bool) -> bool {
+    status == StatusCode::TOO_MANY_REQUESTS || status == StatusCode::FORBIDDEN && names_time
 }
 
 #[cfg(test)]

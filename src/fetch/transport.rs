@@ -7,14 +7,25 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
 use async_trait::async_trait;
 use reqwest::{StatusCode, header::HeaderMap};
 use url::Url;
 
-use super::{error::FetchError, request::Request};
-use crate::{environment::Environment, json::Document, plan::AnswerPlan, report::Reporter, secret::Redactor};
+use super::{
+    error::{FetchError, Trouble, is_about_certificate},
+    request::Request,
+};
+use crate::{
+    environment::Environment,
+    error::chain,
+    json::Document,
+    plan::AnswerPlan,
+    report::{Event, Reporter},
+    secret::Redactor,
+};
 
 /// Sends requests until they are answered.
 #[async_trait]
@@ -110,6 +121,30 @@ pub(super) struct Surroundings {
     pub reporter: Arc<dyn Reporter>,
 }
 
+/// Bytes of an answer that an error text shows.
+pub(super) const SHOWN: usize = 500;
+
+impl Surroundings {
+    /// The first bytes of what a server sent: redacted, and without characters that would move a terminal's cursor.
+    pub(super) fn excerpt(&self, text: &str) -> String {
+        let text = self.redactor.text(text).trim().replace(char::is_control, " ");
+        let end = text.floor_char_boundary(SHOWN);
+        if end == text.len() { text } else { format!("{}…", text.get(..end).unwrap_or_default()) }
+    }
+
+    /// reqwest's errors without the URL that they carry: it has the whole query in it.
+    pub(super) fn cause(&self, error: reqwest::Error) -> String {
+        self.redactor.text(&chain(&error.without_url()))
+    }
+
+    /// Why there was no answer.
+    pub(super) fn unsent(&self, error: reqwest::Error) -> Trouble {
+        let is_about_certificate = is_about_certificate(&error);
+        let cause = self.cause(error);
+        if is_about_certificate { Trouble::Certificate { cause } } else { Trouble::Connection { cause } }
+    }
+}
+
 impl fmt::Debug for Surroundings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Surroundings").field("environment", &self.environment).finish_non_exhaustive()
@@ -123,6 +158,14 @@ pub(super) struct Scope {
     pub counters: Arc<Counters>,
     /// How its answers are read.
     pub answers: Arc<AnswerPlan>,
+}
+
+impl Scope {
+    /// A request is held back for long before it goes out.
+    pub(super) fn tell_wait(&self, surroundings: &Surroundings, delay: Duration, reason: &'static str) {
+        tracing::info!(resource = %self.resource, ?delay, reason, "waits");
+        surroundings.reporter.on_event(&Event::RequestDelayed { resource: &self.resource, delay, reason });
+    }
 }
 
 /// Counts what goes over the wire for one resource, pages asked for in vain included.

@@ -39,7 +39,9 @@ pub fn adapt(file: &str, name: &str, config: Value, mut notes: Vec<Note>) -> Res
     let Value::Object(mut config) = config else { return Err(wrong("it is no object")) };
     for key in ["client", "resources"] {
         if !config.contains_key(key) {
-            return Err(wrong(&format!("the key `{key}` is missing")));
+            let missing = format!("the key `{key}` is missing");
+            let told = notes.iter().find(|note| note.path == key);
+            return Err(wrong(&told.map_or(missing.clone(), |note| format!("{missing}: {}", note.with_line()))));
         }
     }
     let mut made = Map::new();
@@ -94,7 +96,9 @@ fn check_kind(entries: &mut Map<String, Value>, path: &str, key: &str, known: &[
     };
     if !known.contains(&word.as_str()) {
         entries.remove(key);
-        let message = format!("`{word}` is a class of somebody's own: choose one of {}", known.join(", "));
+        // The word may be a credential that somebody took for an auth.
+        let word = if key == "auth" { "this auth".to_owned() } else { format!("`{word}`") };
+        let message = format!("{word} is a class of somebody's own: choose one of {}", known.join(", "));
         notes.push(Note::new(below(path, key), message));
     }
 }

@@ -14,6 +14,8 @@ pub enum ImportError {
     NoConfig { file: String },
     #[error("{file} holds several configs of dlt's rest_api, on the lines {lines}")]
     SeveralConfigs { file: String, lines: String },
+    #[error("{file} holds no config of dlt's rest_api that begins on line {line}")]
+    NotOnLine { file: String, line: usize, lines: String },
     #[error("{file} is no config of dlt's rest_api: {reason}")]
     NoDltConfig { file: String, reason: String },
     #[error("{file} is no OpenAPI description: {reason}")]
@@ -34,7 +36,7 @@ impl Failure for ImportError {
             Self::Unreadable { .. } => "import_unreadable",
             Self::NotPython { .. } => "import_python",
             Self::NoConfig { .. } | Self::NoDltConfig { .. } => "import_no_config",
-            Self::SeveralConfigs { .. } => "import_several_configs",
+            Self::SeveralConfigs { .. } | Self::NotOnLine { .. } => "import_several_configs",
             Self::NoOpenApi { .. } => "import_no_openapi",
             Self::NoLists { .. } => "import_no_lists",
             Self::NoPath { .. } => "import_no_path",
@@ -51,6 +53,7 @@ impl Failure for ImportError {
                     .to_owned(),
             ),
             Self::SeveralConfigs { .. } => Some("pick one: `--line N` names the line on which it begins".to_owned()),
+            Self::NotOnLine { lines, .. } => Some(format!("configs begin on the lines {lines}")),
             Self::NoDltConfig { .. } => Some("it is an object with the keys `client` and `resources`".to_owned()),
             Self::NoOpenApi { .. } => Some("OpenAPI 3.0 and 3.1 and Swagger 2.0 are read, as JSON or YAML".to_owned()),
             Self::NoLists { .. } => {

@@ -7,9 +7,11 @@
 //! ```
 //!
 //! Nothing is requested and nothing is run: a Python file is read as text, and what is no literal in it is told as a note. A
-//! credential that stands in a file is not copied: the config gets a reference to an environment variable in its place.
+//! credential that stands in a file is not copied: the config gets a reference to an environment variable in its place. All
+//! other texts stand for themselves, `${…}` in them included: a file of others reads no variable and no file of this machine.
 
 mod dlt;
+mod document;
 mod error;
 mod name;
 pub mod openapi;
@@ -20,7 +22,7 @@ mod secrets;
 use serde::Serialize;
 use serde_json::Value;
 
-pub use self::{dlt::adapt, error::ImportError, python::read};
+pub use self::{dlt::adapt, document::document, error::ImportError, python::read, secrets::variables};
 
 /// What became of a file.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -48,6 +50,27 @@ impl Note {
     fn new(path: impl Into<String>, message: impl Into<String>) -> Self {
         Self { line: None, path: path.into(), message: message.into() }
     }
+
+    /// What is told, behind its line if there is one.
+    pub fn with_line(&self) -> String {
+        self.line.map_or_else(|| self.message.clone(), |line| format!("line {line}: {}", self.message))
+    }
+}
+
+/// Texts that stand for themselves: a run fills in nothing that looks like a reference in them.
+#[must_use]
+pub fn literal(value: Value) -> Value {
+    match value {
+        Value::String(text) => Value::String(literal_text(&text)),
+        Value::Array(items) => items.into_iter().map(literal).collect(),
+        Value::Object(entries) => entries.into_iter().map(|(key, value)| (key, literal(value))).collect(),
+        other => other,
+    }
+}
+
+/// `${` as `$${`.
+fn literal_text(text: &str) -> String {
+    text.replace("${", "$${")
 }
 
 /// A path one step longer.

@@ -1,8 +1,14 @@
 //! Names of environment variables and resources, made from other names.
 
-/// `clientSecret` and `client-secret` as `CLIENT_SECRET`.
+/// `clientSecret` and `client-secret` as `CLIENT_SECRET`: a name that a shell can set.
 pub(super) fn variable(text: &str) -> String {
-    words(text).join("_").to_uppercase()
+    let ascii: String = text.chars().map(|letter| if letter.is_ascii() { letter } else { ' ' }).collect();
+    let name = words(&ascii).join("_").to_uppercase();
+    match name.chars().next() {
+        None => "SECRET".to_owned(),
+        Some(first) if first.is_ascii_digit() => format!("_{name}"),
+        Some(_) => name,
+    }
 }
 
 /// `TestCases` and `test-cases` as `test_cases`.
@@ -35,9 +41,15 @@ mod tests {
 
     #[test]
     fn names_are_cut_into_words_at_case_and_signs() {
-        for (text, name) in
-            [("clientSecret", "CLIENT_SECRET"), ("auth.api-key", "AUTH_API_KEY"), ("ID", "ID"), ("a1B", "A1_B")]
-        {
+        for (text, name) in [
+            ("clientSecret", "CLIENT_SECRET"),
+            ("auth.api-key", "AUTH_API_KEY"),
+            ("ID", "ID"),
+            ("a1B", "A1_B"),
+            ("schlüssel", "SCHL_SSEL"),
+            ("2fa", "_2FA"),
+            ("鍵", "SECRET"),
+        ] {
             assert_eq!(variable(text), name);
         }
         assert_eq!(snake("TestCases"), "test_cases");

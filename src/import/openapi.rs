@@ -20,7 +20,7 @@ use self::{
     document::Document,
     lists::{List, lists},
 };
-use super::{ImportError, Imported, name::snake};
+use super::{ImportError, Imported, literal, name::snake};
 
 /// What to take of a description.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -38,8 +38,10 @@ pub fn import(file: &str, name: &str, document: Value, selection: &Selection) ->
     let mut notes = Vec::new();
     let client = client::client(&document, &mut notes);
     let lists = lists(file, &document, selection, &mut notes)?;
-    let schemas = lists.iter().map(|list| (schema_path(list), json!({"columns": list.columns}))).collect();
-    let resources: Vec<Value> = lists.iter().map(resource).collect();
+    let known = lists.iter().filter(|list| !list.columns.is_empty());
+    let schemas = known.map(|list| (schema_path(list), json!({"columns": list.columns}))).collect();
+    // Whoever wrote the description is not to read this machine's environment.
+    let resources: Vec<Value> = lists.iter().map(resource).map(literal).collect();
     let name =
         document.title().map(|title| snake(&title)).filter(|name| !name.is_empty()).unwrap_or_else(|| name.to_owned());
     let config = json!({
@@ -57,11 +59,18 @@ fn resource(list: &List) -> Value {
     if !list.params.is_empty() {
         endpoint["params"] = Value::Object(list.params.clone());
     }
+    if !list.headers.is_empty() {
+        endpoint["headers"] = Value::Object(list.headers.clone());
+    }
     endpoint["data_selector"] = json!(list.selector);
     if let Some(paginator) = &list.paginator {
         endpoint["paginator"] = paginator.clone();
     }
-    let mut resource = json!({"name": list.name, "endpoint": endpoint, "schema": schema_path(list)});
+    let mut resource = json!({"name": list.name, "endpoint": endpoint});
+    // Without one, the columns are inferred.
+    if !list.columns.is_empty() {
+        resource["schema"] = json!(schema_path(list));
+    }
     match &list.primary_key {
         Some(key) => {
             resource["primary_key"] = json!(key);

@@ -6,11 +6,12 @@
 //!
 //! What is no literal (a lambda, the value of a call) leaves its key out and is told in a note with its line. Names are
 //! looked up where they are assigned once; `dlt.secrets`, `dlt.config` and `os.environ` become references to environment
-//! variables, under the names that dlt gives them.
+//! variables, under the names that dlt gives them. What the file does with the config besides is told, too ([`uses`]).
 
 mod call;
 mod expression;
 mod text;
+mod uses;
 
 use serde_json::Value;
 use tree_sitter::{Node, Parser, Tree};
@@ -21,17 +22,30 @@ use super::{ImportError, Note};
 /// Functions whose first argument is a config.
 const TAKES_CONFIG: [&str; 2] = ["rest_api_source", "rest_api_resources"];
 
+/// Functions whose named arguments are one.
+const IS_CONFIG: [&str; 3] = ["RESTAPIConfig", "rest_api", "dict"];
+
 /// The config and what could not be read of it. `line`: where it begins, if there are several.
 ///
 /// # Errors
 /// [`ImportError`] if the text is no Python, or not exactly one config is in it.
 pub fn read(file: &str, text: &str, line: Option<usize>) -> Result<(Value, Vec<Note>), ImportError> {
+    let wrong = |reason: String| ImportError::NoDltConfig { file: file.to_owned(), reason };
     let tree = parse(file, text)?;
-    let mut reader = Reader::new(text, tree.root_node());
-    let config = config(file, &reader, tree.root_node(), line)?;
-    match reader.read(config, "") {
-        Found::Value(value) => Ok((value, reader.notes)),
-        Found::Hole(reason) => Err(ImportError::NoDltConfig { file: file.to_owned(), reason }),
+    let nodes = all(tree.root_node());
+    let mut reader = Reader::new(text, &nodes);
+    let configs = configs(&reader, &nodes);
+    let config = pick(file, &configs, line)?;
+    let found = reader.read(config, "");
+    if reader.is_spent() {
+        return Err(wrong("its values are too large to be written out".to_owned()));
+    }
+    match found {
+        Found::Hole(reason) => Err(wrong(reason)),
+        Found::Value(mut value) => {
+            uses::tell(&mut reader, &nodes, config, configs.len() == 1, &mut value);
+            Ok((value, reader.notes))
+        }
     }
 }
 
@@ -44,6 +58,8 @@ fn parse(file: &str, text: &str) -> Result<Tree, ImportError> {
         None => Ok(tree),
         Some(node) => {
             let found = text.get(node.byte_range()).unwrap_or_default().lines().next().unwrap_or_default();
+            // A literal may be a credential.
+            let found = found.split(['"', '\'']).next().unwrap_or_default();
             Err(wrong(line_of(node), &found.chars().take(60).collect::<String>()))
         }
     }
@@ -56,23 +72,28 @@ fn first_error(root: Node<'_>) -> Option<Node<'_>> {
     all(root).into_iter().find(|node| node.is_error() || node.is_missing())
 }
 
-/// The dict that is the config.
-fn config<'t>(file: &str, reader: &Reader<'t>, root: Node<'t>, line: Option<usize>) -> Result<Node<'t>, ImportError> {
+/// The configs of the file, in its order.
+fn configs<'t>(reader: &Reader<'t>, nodes: &[Node<'t>]) -> Vec<Node<'t>> {
     let mut found: Vec<Node<'t>> = Vec::new();
-    for node in all(root) {
-        if let Some(dict) = config_at(reader, node).filter(|dict| !found.contains(dict)) {
-            found.push(dict);
+    for node in nodes {
+        if let Some(config) = config_at(reader, *node).filter(|config| !found.contains(config)) {
+            found.push(config);
         }
     }
     found.sort_by_key(Node::start_byte);
-    found.retain(|dict| line.is_none_or(|line| line_of(*dict) == line));
-    match found.as_slice() {
-        [] => Err(ImportError::NoConfig { file: file.to_owned() }),
-        [only] => Ok(*only),
-        several => {
-            let lines = several.iter().map(|dict| line_of(*dict).to_string()).collect::<Vec<_>>().join(", ");
-            Err(ImportError::SeveralConfigs { file: file.to_owned(), lines })
-        }
+    found
+}
+
+/// The only config, or the one that begins on the line.
+fn pick<'t>(file: &str, configs: &[Node<'t>], line: Option<usize>) -> Result<Node<'t>, ImportError> {
+    let lines = || configs.iter().map(|config| line_of(*config).to_string()).collect::<Vec<_>>().join(", ");
+    let file = file.to_owned();
+    let mut wanted = configs.iter().filter(|config| line.is_none_or(|line| line_of(**config) == line));
+    match (wanted.next(), wanted.next(), line) {
+        (Some(only), None, _) => Ok(*only),
+        (Some(_), Some(_), _) => Err(ImportError::SeveralConfigs { file, lines: lines() }),
+        (None, _, Some(line)) if !configs.is_empty() => Err(ImportError::NotOnLine { file, line, lines: lines() }),
+        (None, ..) => Err(ImportError::NoConfig { file }),
     }
 }
 
@@ -80,14 +101,25 @@ fn config<'t>(file: &str, reader: &Reader<'t>, root: Node<'t>, line: Option<usiz
 fn config_at<'t>(reader: &Reader<'t>, node: Node<'t>) -> Option<Node<'t>> {
     match node.kind() {
         "dictionary" => reader.has_keys(node, &["client", "resources"]).then_some(node),
-        "call" => {
-            let function = reader.text(node.child_by_field_name("function")?);
-            let takes = TAKES_CONFIG.contains(&function.rsplit('.').next().unwrap_or_default());
-            let argument = takes.then(|| call::argument(reader, node, "config", 0)).flatten()?;
-            reader.resolve(argument).filter(|node| node.kind() == "dictionary")
-        }
+        "call" if is_config_call(reader, node) => Some(node),
+        "call" => config_of_call(reader, node),
         _ => None,
     }
+}
+
+/// `RESTAPIConfig(client=…, resources=…)`.
+fn is_config_call<'t>(reader: &Reader<'t>, call: Node<'t>) -> bool {
+    let named = call::named(reader, call);
+    IS_CONFIG.contains(&call::name(reader, call))
+        && ["client", "resources"].iter().all(|key| named.iter().any(|(name, _)| name == key))
+}
+
+/// The config that a call takes.
+fn config_of_call<'t>(reader: &Reader<'t>, call: Node<'t>) -> Option<Node<'t>> {
+    let takes = TAKES_CONFIG.contains(&call::name(reader, call));
+    let argument = takes.then(|| call::argument(reader, call, "config", 0)).flatten()?;
+    let config = reader.resolve(argument)?;
+    (config.kind() == "dictionary" || config.kind() == "call" && is_config_call(reader, config)).then_some(config)
 }
 
 /// The node and all below it, in the order of the text.
@@ -227,6 +259,88 @@ def mine(token: str = dlt.secrets.value, limit=50):
         let two = "a = {'client': {}, 'resources': []}\nb = {'client': {'x': 1}, 'resources': []}\n";
         assert!(matches!(refused(two), ImportError::SeveralConfigs { lines, .. } if lines == "1, 2"));
         assert_eq!(read("f.py", two, Some(2)).unwrap().0["client"]["x"], 1);
+        let elsewhere = read("f.py", two, Some(3)).unwrap_err();
+        assert!(matches!(elsewhere, ImportError::NotOnLine { line: 3, lines, .. } if lines == "1, 2"));
+    }
+
+    #[test]
+    fn a_config_may_be_the_arguments_of_a_call() {
+        let expected = json!({"client": {"base_url": "https://a.example"}, "resources": ["a"]});
+        for text in [
+            "c = RESTAPIConfig(client={'base_url': 'https://a.example'}, resources=['a'])\ns = rest_api_source(c)",
+            "p.run(rest_api(client={'base_url': 'https://a.example'}, resources=['a']))",
+            "s = rest_api_source(dict(client=dict(base_url='https://a.example'), resources=['a']))",
+        ] {
+            assert_eq!(config(text), (expected.clone(), Vec::new()), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_value_that_may_be_none_is_taken_for_what_it_else_is() {
+        let (value, notes) = config(
+            "def f(token: str = dlt.secrets.value):\n    c = {'client': {'auth': ({'token': token} if token else None)}, 'resources': []}",
+        );
+        assert_eq!((&value["client"]["auth"]["token"], notes.len()), (&json!("${TOKEN}"), 0));
+    }
+
+    #[test]
+    fn what_would_be_another_value_in_python_is_left_out_and_told() {
+        let values = [
+            ("f'{N:03d}'", None),
+            ("f'{N!r}'", None),
+            ("f'{N=}'", None),
+            ("f'{N}-{True}'", Some(json!("5-True"))),
+            (r"'\101\x42'", Some(json!("AB"))),
+            (r"'\N{BULLET}'", None),
+            ("[0x10, 0o17, 0b1_0, -7, 1e3]", Some(json!([16, 15, 2, -7, 1000.0]))),
+            ("12345678901234567890123", None),
+            ("18446744073709551615", Some(json!(18446744073709551615_u64))),
+            ("loop", None),
+            ("argument", None),
+        ];
+        for (text, expected) in values {
+            let text = format!(
+                "N = 5\nloop = 1\nargument = 1\nfor loop in x: pass\ndef f(argument): pass\nc = {{'client': {{'x': {text}}}, 'resources': []}}"
+            );
+            let (value, notes) = config(&text);
+            assert_eq!(
+                (value["client"].get("x"), notes.len()),
+                (expected.as_ref(), usize::from(expected.is_none())),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn builtins_that_a_cursor_is_compared_by_are_their_names() {
+        let (value, notes) = config(
+            "c = {'client': {}, 'resources': [{'endpoint': {'incremental': {'last_value_func': min}, 'params': {'a': dlt.sources.incremental('b', last_value_func=max)}}}]}",
+        );
+        let endpoint = &value["resources"][0]["endpoint"];
+        assert_eq!((&endpoint["incremental"]["last_value_func"], notes.len()), (&json!("min"), 0));
+        assert_eq!(endpoint["params"]["a"]["last_value_func"], "max");
+    }
+
+    #[test]
+    fn notes_show_no_literal() {
+        let text =
+            "c = {'client': {'auth': make_auth(\"hunter2\", f'hunter3{x}'), 'x': 'hunter4' * 2}, 'resources': []}";
+        let (_, notes) = read("f.py", text, None).unwrap();
+        assert!(notes.iter().all(|note| !note.message.contains("hunter")), "{notes:?}");
+        assert!(notes[0].message.contains("make_auth"), "{notes:?}");
+    }
+
+    #[test]
+    fn values_that_double_with_each_name_are_refused() {
+        let doubled = |empty: &str, join: &str| {
+            let lines: String =
+                (1..60).map(|n| format!("x{n} = {}\n", join.replace('y', &format!("x{}", n - 1)))).collect();
+            format!("x0 = {empty}\n{lines}c = {{'client': {{'x': x59}}, 'resources': []}}")
+        };
+        for text in [doubled("'ab'", "y + y"), doubled("[]", "[y, y]"), doubled("{}", "{'a': y, 'b': y}")] {
+            let error = read("f.py", &text, None).unwrap_err();
+            assert!(error.to_string().contains("too large"), "{error}");
+        }
     }
 
     #[test]

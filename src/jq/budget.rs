@@ -1,11 +1,15 @@
-//! How far a program may go: steps, and depth of the stack.
+//! How far a program may go: steps, depth of the stack, the size of what it makes, and time.
 
-use std::{cell::Cell, marker::PhantomData, thread};
+use std::{
+    cell::{Cell, RefCell},
+    marker::PhantomData,
+    thread,
+};
 
 use jaq_core::{DataT, Error, Lut, box_iter::box_once, data::HasLut, native};
 use jaq_json::Val;
 
-use super::RunError;
+use super::{RunError, Watch};
 
 /// Steps that every record has. Some hundred thousand take a moment, so this is seconds.
 const STEPS: u64 = 1_000_000;
@@ -17,6 +21,17 @@ const STEPS_PER_BYTE: u64 = 100;
 pub(super) fn steps_for(bytes: u64) -> u64 {
     STEPS.saturating_add(bytes.saturating_mul(STEPS_PER_BYTE))
 }
+
+/// Bytes that one value may have at least, and all that are made for a record, in sum.
+const LARGEST: u64 = 64 << 20;
+const ROOM: u64 = 1 << 30;
+
+/// The same for each byte of a record.
+const LARGEST_PER_BYTE: u64 = 4;
+const ROOM_PER_BYTE: u64 = 64;
+
+/// Steps between two looks at the clock.
+const STEPS_PER_LOOK: u64 = 256;
 
 /// Address space, and memory only as far as it is used.
 const STACK: usize = 256 << 20;
@@ -33,34 +48,77 @@ pub fn on_own_stack<T: Send>(work: impl FnOnce() -> T + Send) -> Option<T> {
 }
 
 /// What one run may take, and has taken.
-pub(super) struct Budget {
+pub(super) struct Budget<'a> {
     left: Cell<u64>,
     all: u64,
+    /// Bytes that one value may have.
+    largest: u64,
+    /// Bytes that may still be made.
+    room: Cell<u64>,
     /// An address on the stack at which the run began.
     top: usize,
-    is_too_deep: Cell<bool>,
+    watch: Watch<'a>,
+    /// What it has run into. Kept, for a program may catch the error.
+    end: RefCell<Option<RunError>>,
 }
 
-impl Budget {
-    pub(super) fn new(all: u64) -> Self {
-        Self { left: Cell::new(all), all, top: here(), is_too_deep: Cell::new(false) }
+impl<'a> Budget<'a> {
+    /// For a record of so many bytes.
+    pub(super) fn new(steps: u64, bytes: u64, watch: Watch<'a>) -> Self {
+        Self {
+            left: Cell::new(steps),
+            all: steps,
+            largest: LARGEST.max(bytes.saturating_mul(LARGEST_PER_BYTE)),
+            room: Cell::new(ROOM.saturating_add(bytes.saturating_mul(ROOM_PER_BYTE))),
+            top: here(),
+            watch,
+            end: RefCell::default(),
+        }
     }
 
     /// Takes a step, if there is one.
     pub(super) fn step(&self) -> Result<(), RunError> {
-        self.left.set(self.left.get().saturating_sub(1));
+        let left = self.left.get().saturating_sub(1);
+        self.left.set(left);
+        if left == 0 {
+            return self.ended(RunError::Steps(self.all));
+        }
         if self.top.abs_diff(here()) > DEEPEST {
-            self.is_too_deep.set(true);
+            return self.ended(RunError::Depth);
+        }
+        if left.is_multiple_of(STEPS_PER_LOOK) {
+            self.look()?;
         }
         self.check()
     }
 
-    pub(super) fn check(&self) -> Result<(), RunError> {
-        match (self.is_too_deep.get(), self.left.get()) {
-            (true, _) => Err(RunError::Depth),
-            (false, 0) => Err(RunError::Steps(self.all)),
-            _ => Ok(()),
+    /// Whether there is a reason to stop outside of the program.
+    pub(super) fn look(&self) -> Result<(), RunError> {
+        (self.watch)().map_or(Ok(()), |reason| self.ended(reason))
+    }
+
+    /// Makes a value of so many bytes, so many of them anew, if there is room.
+    pub(super) fn make(&self, size: u64, anew: u64) -> Result<(), RunError> {
+        let room = self.room.get();
+        if size > self.largest || anew > room {
+            return self.ended(RunError::Size(self.largest >> 20));
         }
+        self.room.set(room - anew);
+        self.check()
+    }
+
+    /// More than a value may have: who counts need not go on.
+    pub(super) fn too_large(&self) -> u64 {
+        self.largest.saturating_add(1)
+    }
+
+    fn ended(&self, reason: RunError) -> Result<(), RunError> {
+        self.end.borrow_mut().get_or_insert(reason);
+        self.check()
+    }
+
+    pub(super) fn check(&self) -> Result<(), RunError> {
+        self.end.borrow().clone().map_or(Ok(()), Err)
     }
 }
 
@@ -82,12 +140,16 @@ impl DataT for Kind {
 #[derive(Clone)]
 pub(super) struct Data<'a> {
     lut: &'a Lut<Kind>,
-    budget: &'a Budget,
+    budget: &'a Budget<'a>,
 }
 
 impl<'a> Data<'a> {
-    pub(super) fn new(lut: &'a Lut<Kind>, budget: &'a Budget) -> Self {
+    pub(super) fn new(lut: &'a Lut<Kind>, budget: &'a Budget<'a>) -> Self {
         Self { lut, budget }
+    }
+
+    pub(super) fn budget(&self) -> &'a Budget<'a> {
+        self.budget
     }
 }
 

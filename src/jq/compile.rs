@@ -14,7 +14,7 @@ use jaq_core::{
 use super::{
     ProgramError,
     budget::{Kind, tick},
-    ticks,
+    growth, ticks,
 };
 
 pub(super) type Filter = compile::Filter<Native<Kind>>;
@@ -54,13 +54,15 @@ pub(super) fn compile(text: &str) -> Result<Filter, ProgramError> {
 
 fn definitions() -> impl Iterator<Item = Def<&'static str>> {
     let range = jaq_core::load::parse(RANGE, |parser| parser.defs()).unwrap_or_default();
-    let all = range.into_iter().chain(jaq_core::defs()).chain(jaq_std::defs()).chain(jaq_json::defs());
+    let first = growth::definitions().chain(range);
+    let all = first.chain(jaq_core::defs()).chain(jaq_std::defs()).chain(jaq_json::defs());
     all.filter(|def| !OUTSIDE_DEFINITIONS.contains(&def.name))
 }
 
 fn natives() -> impl Iterator<Item = Fun<Kind>> {
     let all = jaq_core::funs().chain(jaq_std::funs()).chain(jaq_json::funs());
-    all.filter(|(name, ..)| !OUTSIDE.contains(name) && *name != UNCOUNTED).chain([tick()])
+    let all = all.filter(|(name, ..)| !OUTSIDE.contains(name) && *name != UNCOUNTED).map(growth::renamed);
+    all.chain([tick()]).chain(growth::natives())
 }
 
 fn parse(text: &str) -> Result<Term<&str>, ProgramError> {

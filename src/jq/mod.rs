@@ -8,15 +8,16 @@
 //!
 //! A program sees its record and nothing else: there is no `env`, no `input`, no clock, no file and no `halt`. It is counted:
 //! every call of a definition, every step of a pipe and every element that is collected takes one of its steps, so that a
-//! program that would go on for ever fails, at the same place on every machine. Numbers that pass through unchanged keep
-//! their digits.
+//! program that would go on for ever fails, at the same place on every machine; so is the size of what it makes. What takes
+//! long all the same ends by the clock. Numbers that pass through unchanged keep their digits.
 
 mod budget;
 mod compile;
+mod growth;
 mod ticks;
 mod value;
 
-use std::{fmt, str::FromStr, sync::Arc};
+use std::{fmt, str::FromStr, sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
@@ -55,22 +56,36 @@ pub enum RunError {
     Depth,
     #[error("its result {0} is no JSON")]
     NoJson(String),
+    #[error("the program makes values that are too large (one of more than {0} MiB, or too many)")]
+    Size(u64),
+    #[error("the program takes longer than {0:?} for this record")]
+    Time(Duration),
+    #[error("stopped on request while a program ran")]
+    Stopped,
 }
+
+/// Looked at now and then while a program runs: why it has to stop, if it has.
+pub type Watch<'a> = &'a dyn Fn() -> Option<RunError>;
 
 impl Program {
     /// Runs the program on one value, and gives `take` each of its outputs until that says no. To be called within
     /// [`on_own_stack`].
     ///
     /// # Errors
-    /// The first error that the program does not handle itself.
-    pub fn run(&self, input: Value, take: impl FnMut(Value) -> bool) -> Result<(), RunError> {
-        let steps = budget::steps_for(value::weight(&input.0));
-        self.run_within(steps, input, take)
+    /// The first error that the program does not handle itself, and what `watch` says.
+    pub fn run(&self, input: Value, watch: Watch<'_>, take: impl FnMut(Value) -> bool) -> Result<(), RunError> {
+        let bytes = value::weight(&input.0);
+        self.run_within(&Budget::new(budget::steps_for(bytes), bytes, watch), input, take)
     }
 
-    fn run_within(&self, steps: u64, input: Value, mut take: impl FnMut(Value) -> bool) -> Result<(), RunError> {
-        let budget = Budget::new(steps);
-        let context = jaq_core::Ctx::<Kind>::new(Data::new(&self.filter.lut, &budget), jaq_core::Vars::new([]));
+    fn run_within(
+        &self,
+        budget: &Budget<'_>,
+        input: Value,
+        mut take: impl FnMut(Value) -> bool,
+    ) -> Result<(), RunError> {
+        budget.look()?;
+        let context = jaq_core::Ctx::<Kind>::new(Data::new(&self.filter.lut, budget), jaq_core::Vars::new([]));
         for output in self.filter.id.run((context, input.0)) {
             let output = output.map_err(jaq_core::Exn::get_err);
             // What ran out of steps may have caught the error, and gone on with half of its data.

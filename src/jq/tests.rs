@@ -5,7 +5,8 @@ fn run(program: &str, input: &str) -> Result<Vec<String>, RunError> {
     let program: Program = program.parse().unwrap_or_else(|error: ProgramError| panic!("{program}: {error:?}"));
     on_own_stack(|| {
         let mut outputs = Vec::new();
-        program.run_within(20_000, Value::parse(input.as_bytes()).unwrap(), |output| {
+        let input = Value::parse(input.as_bytes()).unwrap();
+        program.run_within(&Budget::new(50_000, 0, &|| None), input, |output| {
             outputs.push(output);
             true
         })?;
@@ -110,9 +111,67 @@ fn a_program_that_would_go_on_for_ever_is_ended() {
         "repeat(1)",
     ] {
         let error = run(program, "null").unwrap_err();
-        assert!(matches!(error, RunError::Steps(20_000) | RunError::Depth), "{program}: {error:?}");
+        assert!(matches!(error, RunError::Steps(50_000) | RunError::Depth), "{program}: {error:?}");
     }
     assert_eq!(run("def f: 1 + f; f", "1"), Err(RunError::Depth));
+}
+
+#[test]
+fn what_no_memory_could_hold_is_not_made() {
+    for program in [
+        "\"a\" * 1000000000000",
+        "\"a\" * .n",
+        ".n * \"ab\" | length",
+        "\"a\" * 99999999999999999999999",
+        ".s *= 1000000000000",
+        "\"a\" | until(false; . + .)",
+        "\"a\" | until(false; . += .)",
+        "\"a\" | until(false; \"\\(.)\\(.)\")",
+        "[0] | until(false; . + .)",
+        "[1] | until(false; [.[], .[]] | add(., .))",
+        "try (\"a\" * 1000000000000) catch 2",
+        "\"\\\"\" | until(false; tojson)",
+        "\"a\" | until(false; @base64)",
+        "\"'\" | until(false; @sh)",
+        "reduce range(60) as $i (1; [., .]) | tojson",
+        "reduce range(60) as $i (1; [., .]) | tostring",
+        "reduce range(60) as $i (1; [., .])",
+        "reduce range(12000) as $i (0; [.])",
+        "reduce range(12000) as $i (0; {a: .}) | tojson",
+    ] {
+        let error = run(program, r#"{"n":1000000000000,"s":"x"}"#).unwrap_err();
+        assert!(matches!(error, RunError::Size(_) | RunError::Steps(_)), "{program}: {error:?}");
+    }
+    assert_eq!(
+        outputs("(\"ab\" * 3), (\"a\" * -1), (\"a\" * 1000000 | length)", "1"),
+        ["\"ababab\"", "null", "1000000"]
+    );
+}
+
+#[test]
+fn sums_and_texts_are_made_in_the_order_of_jaq() {
+    assert_eq!(outputs("[(1, 2) + (10, 20)], [(1, 2) * (10, 20)]", "1"), ["[11,21,12,22]", "[10,20,20,40]"]);
+    assert_eq!(outputs("[\"\\(1, 2)-\\(3, 4)\"]", "1"), [r#"["1-3","1-4","2-3","2-4"]"#]);
+    assert_eq!(outputs(".a += (1, 2), ((.a, .b) *= 3)", r#"{"a":1,"b":2}"#).len(), 3);
+    assert_eq!(
+        outputs("@json \"x\\(.)y\", @base64 \"\\(.a)!\"", r#"{"a":"b"}"#),
+        [r#""x{\"a\":\"b\"}y""#, "\"Yg==!\""]
+    );
+    assert_eq!(outputs("([.[] as $x | \"\\($x)\"] | join(\",\")), (map(. + 1) | add)", "[1,2]"), ["\"1,2\"", "5"]);
+}
+
+#[test]
+fn who_watches_ends_a_program_between_two_steps() {
+    let program: Program = "[repeat(1)]".parse().unwrap();
+    let ended = |reason: RunError| {
+        on_own_stack(|| program.run(Value::parse(b"null").unwrap(), &|| Some(reason.clone()), |_| true))
+    };
+    assert_eq!(ended(RunError::Stopped), Some(Err(RunError::Stopped)));
+    let looks = std::sync::atomic::AtomicUsize::new(0);
+    let late =
+        || (looks.fetch_add(1, std::sync::atomic::Ordering::Relaxed) > 2).then_some(RunError::Time(Duration::ZERO));
+    let ended = on_own_stack(|| program.run(Value::parse(b"null").unwrap(), &late, |_| true));
+    assert_eq!(ended, Some(Err(RunError::Time(Duration::ZERO))));
 }
 
 #[test]
@@ -172,7 +231,7 @@ fn outputs_are_taken_until_they_are_enough() {
     let program: Program = "repeat(1)".parse().unwrap();
     let taken = on_own_stack(|| {
         let mut taken = 0;
-        program.run(Value::parse(b"null").unwrap(), |_| {
+        program.run(Value::parse(b"null").unwrap(), &|| None, |_| {
             taken += 1;
             taken < 3
         })?;

@@ -1,15 +1,25 @@
 //! Puts ticks into a program's terms: `body` becomes `if !tick then body else . end`, which does the same and is counted.
 //!
 //! Ticks stand where a program can go on without end: in the body of each definition, behind each pipe, and around what is
-//! collected or folded. They are conditions, for these leave paths and tail calls as they are.
+//! collected or folded. They are conditions, for these leave paths and tail calls as they are. What makes values larger than
+//! those that it is given, sums, products and texts with others in them, becomes calls that look at the size first.
 
-use jaq_core::load::{
-    lex::StrPart,
-    parse::{BinaryOp, Def, Pattern, Term},
+use jaq_core::{
+    load::{
+        lex::StrPart,
+        parse::{BinaryOp, Def, Pattern, Term},
+    },
+    ops::Math,
+    path::{Part, Path},
 };
-use jaq_core::path::{Part, Path};
 
-use super::budget::TICK;
+use super::{
+    budget::TICK,
+    growth::{ADD, MULTIPLY, WEIGH},
+};
+
+/// What an update by a sum or a product holds; no program can name a variable so.
+const OPERAND: &str = "$!operand";
 
 pub(super) fn in_definition(def: Def<&str>) -> Def<&str> {
     Def { name: def.name, args: def.args, body: counted(within(def.body)) }
@@ -23,7 +33,7 @@ fn counted(term: Term<&str>) -> Term<&str> {
 pub(super) fn within(term: Term<&str>) -> Term<&str> {
     match term {
         Term::Id | Term::Recurse | Term::Num(_) | Term::Break(_) | Term::Var(_) => term,
-        Term::Str(format, parts) => Term::Str(format, parts.into_iter().map(in_part).collect()),
+        Term::Str(format, parts) => text(format, parts),
         // `[f]` collects `f | if !tick then . end`.
         Term::Arr(inner) => Term::Arr(inner.map(|inner| Box::new(each_counted(within(*inner))))),
         Term::Obj(fields) => {
@@ -33,6 +43,13 @@ pub(super) fn within(term: Term<&str>) -> Term<&str> {
         Term::Neg(inner) => Term::Neg(boxed(*inner)),
         Term::BinOp(left, BinaryOp::Pipe(pattern), right) => {
             Term::BinOp(boxed(*left), BinaryOp::Pipe(pattern.map(in_pattern)), Box::new(counted(within(*right))))
+        }
+        Term::BinOp(left, BinaryOp::Math(Math::Add), right) => Term::Call(ADD, vec![within(*left), within(*right)]),
+        Term::BinOp(left, BinaryOp::Math(Math::Mul), right) => {
+            Term::Call(MULTIPLY, vec![within(*left), within(*right)])
+        }
+        Term::BinOp(left, BinaryOp::UpdateMath(op @ (Math::Add | Math::Mul)), right) => {
+            within(updated(left, op, right))
         }
         Term::BinOp(left, op, right) => Term::BinOp(boxed(*left), op, boxed(*right)),
         Term::Label(name, inner) => Term::Label(name, boxed(*inner)),
@@ -62,11 +79,33 @@ fn each_counted(term: Term<&str>) -> Term<&str> {
     Term::BinOp(Box::new(term), BinaryOp::Pipe(None), Box::new(counted(Term::Id)))
 }
 
-fn in_part<'a>(part: StrPart<&'a str, Term<&'a str>>) -> StrPart<&'a str, Term<&'a str>> {
+/// `l += r` as what it stands for: `r as $x | l |= . + $x`.
+fn updated<'a>(left: Box<Term<&'a str>>, op: Math, right: Box<Term<&'a str>>) -> Term<&'a str> {
+    let result = Term::BinOp(Box::new(Term::Id), BinaryOp::Math(op), Box::new(Term::Var(OPERAND)));
+    let update = Term::BinOp(left, BinaryOp::Update, Box::new(result));
+    Term::BinOp(right, BinaryOp::Pipe(Some(Pattern::Var(OPERAND))), Box::new(update))
+}
+
+/// A text with values in it, as the sum that it is.
+fn text<'a>(format: Option<&'a str>, parts: Vec<StrPart<&'a str, Term<&'a str>>>) -> Term<&'a str> {
+    let mut parts = parts.into_iter().rev().map(|part| in_part(format, part));
+    let Some(last) = parts.next() else { return Term::Str(format, Vec::new()) };
+    parts.fold(last, |rest, part| Term::Call(ADD, vec![part, rest]))
+}
+
+fn in_part<'a>(format: Option<&'a str>, part: StrPart<&'a str, Term<&'a str>>) -> Term<&'a str> {
     match part {
-        StrPart::Term(term) => StrPart::Term(within(term)),
-        other => other,
+        StrPart::Term(term) => {
+            let written = Term::Str(format, vec![StrPart::Term(Term::Id)]);
+            Term::BinOp(boxed(term), BinaryOp::Pipe(None), Box::new(weighed(written)))
+        }
+        letters => Term::Str(None, vec![letters]),
     }
+}
+
+/// The term, if the size of what it is given allows it.
+pub(super) fn weighed(term: Term<&str>) -> Term<&str> {
+    Term::IfThenElse(vec![(Term::Call(WEIGH, Vec::new()), term)], None)
 }
 
 fn in_path(part: Part<Term<&str>>) -> Part<Term<&str>> {

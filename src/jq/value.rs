@@ -5,6 +5,12 @@ use jaq_json::{Num, Val, read, write};
 
 use super::RunError;
 
+/// Bytes that one record may have when it is written.
+const LARGEST_WRITTEN: u64 = 256 << 20;
+
+/// How deep values may be nested that are written, or looked at as a whole: each level takes some of the stack.
+const DEEPEST: usize = 10_000;
+
 /// One JSON value, as jaq has it: digits of numbers are kept until somebody calculates with them.
 #[derive(Clone, Debug)]
 pub struct Value(pub(super) Val);
@@ -27,8 +33,12 @@ impl Value {
     /// Appends the value as JSON.
     ///
     /// # Errors
-    /// [`RunError::NoJson`] for what jq has and JSON has not: numbers that are none, bytes, keys that are no strings.
+    /// [`RunError::NoJson`] for what jq has and JSON has not: numbers that are none, bytes, keys that are no strings; and
+    /// [`RunError::Size`] for what no page can hold: a small value may hold another one many times.
     pub fn write(&self, text: &mut Vec<u8>) -> Result<(), RunError> {
+        if weight_within(&self.0, LARGEST_WRITTEN + 1) > LARGEST_WRITTEN {
+            return Err(RunError::Size(LARGEST_WRITTEN >> 20));
+        }
         if let Some(foreign) = foreign(&self.0) {
             return Err(RunError::NoJson(shortened(&foreign.to_string())));
         }
@@ -53,12 +63,49 @@ fn foreign(value: &Val) -> Option<&Val> {
 
 /// Something like the bytes of its JSON.
 pub(super) fn weight(value: &Val) -> u64 {
+    weight_within(value, LARGEST_WRITTEN)
+}
+
+/// The same, counted up to `limit`; what is nested deeper than it could be written weighs as much.
+pub(super) fn weight_within(value: &Val, limit: u64) -> u64 {
+    let mut weight = 0;
+    weigh(value, DEEPEST, limit, &mut weight);
+    weight.min(limit)
+}
+
+/// `depth`: how deep values may still be nested.
+fn weigh(value: &Val, depth: usize, limit: u64, weight: &mut u64) {
+    let Some(depth) = depth.checked_sub(1) else {
+        *weight = limit;
+        return;
+    };
     match value {
-        Val::TStr(text) | Val::BStr(text) => text.len() as u64 + 2,
-        Val::Arr(items) => items.iter().map(|item| weight(item) + 1).sum(),
-        Val::Obj(fields) => fields.iter().map(|(key, value)| weight(key) + weight(value) + 2).sum(),
-        _ => 4,
+        Val::TStr(text) | Val::BStr(text) => *weight += text.len() as u64 + 2,
+        Val::Arr(items) => {
+            *weight += 2;
+            for item in items.iter() {
+                if !within(item, depth, limit, weight) {
+                    return;
+                }
+            }
+        }
+        Val::Obj(fields) => {
+            *weight += 2;
+            for (key, value) in fields.iter() {
+                if !within(key, depth, limit, weight) || !within(value, depth, limit, weight) {
+                    return;
+                }
+            }
+        }
+        _ => *weight += 4,
     }
+}
+
+/// Whether the limit is not reached with this value.
+fn within(value: &Val, depth: usize, limit: u64, weight: &mut u64) -> bool {
+    *weight += 1;
+    weigh(value, depth, limit, weight);
+    *weight < limit
 }
 
 /// A message of jq's holds whole values.

@@ -12,7 +12,7 @@ use crate::{
     secret::{Redactor, Secret},
 };
 
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum AuthPlan {
     None,
@@ -45,7 +45,7 @@ pub enum ApiKeyLocation {
 }
 
 /// What all requests for an access token have (RFC 6749).
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct TokenClient {
     #[serde(serialize_with = "shown")]
     pub access_token_url: Url,
@@ -67,7 +67,7 @@ pub enum ClientAuth {
     Basic,
 }
 
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ClientCredentialsPlan {
     #[serde(flatten)]
     pub client: TokenClient,
@@ -76,7 +76,7 @@ pub struct ClientCredentialsPlan {
     pub access_token: Option<Secret<String>>,
 }
 
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct RefreshTokenPlan {
     #[serde(flatten)]
     pub client: TokenClient,
@@ -86,7 +86,7 @@ pub struct RefreshTokenPlan {
 }
 
 /// A grant by an assertion that we sign (RFC 7523).
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct JwtBearerPlan {
     #[serde(flatten)]
     pub client: TokenClient,
@@ -100,7 +100,7 @@ pub struct JwtBearerPlan {
 }
 
 /// A request that logs in, and what of its answer shows that we have.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct SessionPlan {
     pub method: Method,
     #[serde(serialize_with = "shown")]
@@ -113,12 +113,14 @@ pub struct SessionPlan {
     pub expiration: Option<Duration>,
 }
 
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LoginBody {
     None,
     Json(Secret<Value>),
     Form(Vec<(String, Secret<String>)>),
+    /// A text as it is.
+    Raw(Secret<String>),
 }
 
 /// Where in an answer a token stands.

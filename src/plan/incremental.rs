@@ -48,6 +48,9 @@ pub struct IncrementalPlan {
     pub identity: Identity,
     pub convert: Option<Convert>,
     pub window: Option<Window>,
+    /// What the config says of the table, where the command line replaces it for once: how slices behind the first are written,
+    /// and whether the next run goes on.
+    pub then: WriteDisposition,
     /// Whether both ends are of the command line: the table's cursor is neither looked at nor moved.
     pub is_interval: bool,
     /// What a run reads; `None` before it has looked at the table.
@@ -121,8 +124,6 @@ pub struct Window {
     pub step: Step,
     /// How much before the cursor a run begins.
     pub lookback: Option<Step>,
-    /// What becomes of the slices behind the first: a table is replaced once.
-    pub then: WriteDisposition,
 }
 
 /// What is read: from `start` to `end`, each as far as there is one.
@@ -409,6 +410,7 @@ mod tests {
             identity: Identity::Content,
             convert: None,
             window: None,
+            then: WriteDisposition::Append,
             is_interval: false,
             range: None,
             lists: None,
@@ -457,25 +459,24 @@ mod tests {
     #[test]
     fn windows_go_from_the_cursor_to_now_and_the_last_one_is_cut() {
         let mut plan = plan(json!("2026-01-01T06:00:00Z"));
-        plan.window = Some(Window { step: Step::Time(DAY * 2), lookback: None, then: WriteDisposition::Append });
+        plan.window = Some(Window { step: Step::Time(DAY * 2), lookback: None });
         let expected = [
             [json!("2026-01-01T06:00:00Z"), json!("2026-01-03T06:00:00Z")],
             [json!("2026-01-03T06:00:00Z"), json!("2026-01-04T12:34:56Z")],
         ];
         assert_eq!(ranges(&plan, json!(null)), expected);
         assert_eq!(ranges(&plan, json!("2026-01-04T12:34:56Z")), Vec::<[Value; 2]>::new());
-        plan.window =
-            Some(Window { step: Step::Time(DAY * 2), lookback: Some(Step::Time(DAY)), then: WriteDisposition::Append });
+        plan.window = Some(Window { step: Step::Time(DAY * 2), lookback: Some(Step::Time(DAY)) });
         assert_eq!(ranges(&plan, json!("2026-01-04T00:00:00Z"))[0][0], "2026-01-03T00:00:00Z");
     }
 
     #[test]
     fn windows_of_dates_end_with_yesterday_and_those_of_numbers_at_the_end_value() {
         let mut dates = plan(json!("2026-01-03"));
-        dates.window = Some(Window { step: Step::Time(DAY), lookback: None, then: WriteDisposition::Append });
+        dates.window = Some(Window { step: Step::Time(DAY), lookback: None });
         assert_eq!(ranges(&dates, json!(null)), [[json!("2026-01-03"), json!("2026-01-04")]]);
         let mut numbers = plan(json!(0));
-        numbers.window = Some(Window { step: Step::Plain(10.0), lookback: None, then: WriteDisposition::Append });
+        numbers.window = Some(Window { step: Step::Plain(10.0), lookback: None });
         assert!(numbers.ranges(None, now()).is_err());
         numbers.end_value = CursorValue::of_json(&json!(15));
         assert_eq!(ranges(&numbers, json!(null)), [[json!(0), json!(10)], [json!(10), json!(15)]]);

@@ -28,7 +28,7 @@ use url::Url;
 use crate::{
     json::Selector,
     schema::{Contract, Naming, TableSchema},
-    secret::Secret,
+    secret::{Redactor, Secret},
     store::Destination,
 };
 
@@ -81,6 +81,19 @@ pub struct Plan {
     /// Values that must not be seen in any text: auth values, secret options and headers, contents of `${file:}`.
     #[serde(skip)]
     pub secrets: Vec<Secret<String>>,
+    /// Values that are not shown, and may be no credentials: what variables filled into requests, and what logins send.
+    #[serde(skip)]
+    pub private: Vec<Secret<String>>,
+}
+
+impl Plan {
+    /// What strips all that the plan knows of secrets.
+    pub fn redactor(&self) -> Redactor {
+        let exposed = |values: &[Secret<String>]| values.iter().map(|value| value.expose().clone()).collect::<Vec<_>>();
+        let redactor = Redactor::new(exposed(&self.secrets));
+        redactor.hide(exposed(&self.private));
+        redactor
+    }
 }
 
 /// How requests are sent: shared by all resources.
@@ -285,8 +298,9 @@ impl ResourcePlan {
     /// Whether a run goes on where the one before it ended: what that one has loaded is not asked for again.
     pub fn goes_on(&self) -> bool {
         let moves = self.incremental.as_ref().is_some_and(IncrementalPlan::moves_cursor);
-        // A table that is written anew needs all there is.
-        moves && self.max_pages.is_none() && self.write_disposition != WriteDisposition::Replace
+        // A table that is always written anew needs all there is.
+        let is_anew = self.incremental.as_ref().is_some_and(|plan| plan.then == WriteDisposition::Replace);
+        moves && self.max_pages.is_none() && !is_anew
     }
 
     /// Whether a page may show that no later one holds a record that is wanted: not where other lists follow.

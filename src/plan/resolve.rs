@@ -25,6 +25,7 @@ mod merge;
 mod paginator;
 mod partition;
 mod placeholders;
+mod private;
 mod request;
 mod resource;
 mod schema;
@@ -39,6 +40,7 @@ use super::{MergeStrategy, Plan, ResourcePlan, WriteDisposition, inference::Defe
 use crate::{
     config::{Findings, Loaded, Place, Problem, Problems, Section, suggestion},
     schema::TableSchema,
+    secret::Secret,
 };
 
 pub use delta::is_letter as letter_of_delta;
@@ -99,6 +101,7 @@ fn plan(loaded: &Loaded, overrides: &Overrides, findings: &mut Findings) -> Opti
     let resources: Vec<_> = sections.iter().map(resolve).collect();
     distinct(&sections, findings);
     family::check_cycles(&sections, &resources, findings);
+    family::check_windows(&sections, &resources, findings);
     destination::columns_exist_somewhere(context.parquet, &resources, findings);
     check_overrides(&sections, overrides, findings);
     let all = resources;
@@ -106,6 +109,7 @@ fn plan(loaded: &Loaded, overrides: &Overrides, findings: &mut Findings) -> Opti
     let parents = family::unexported(&resources, &all);
     whole_tables(&resources, overrides, findings);
     check_interval(&resources, overrides, findings);
+    family::warn_of_repeats(&mut resources, &all);
     if let Some(warning) = destination.as_ref().and_then(destination::idle_options) {
         resources.iter_mut().for_each(|resource| resource.warnings.push(warning.clone()));
     }
@@ -126,7 +130,15 @@ fn plan(loaded: &Loaded, overrides: &Overrides, findings: &mut Findings) -> Opti
         memory_limit: root.size("memory_limit")?,
         partial_replace_allowed: overrides.destination.is_some(),
         secrets,
+        private: private(&root, &sections),
     })
+}
+
+fn private(root: &Section<'_>, resources: &[Section<'_>]) -> Vec<Secret<String>> {
+    let mut values = Vec::new();
+    private::values(&root.section("client"), &mut values);
+    resources.iter().for_each(|resource| private::values(&resource.section("endpoint"), &mut values));
+    values
 }
 
 fn name(root: &Section<'_>, loaded: &Loaded, findings: &mut Findings) -> Option<String> {

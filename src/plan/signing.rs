@@ -11,7 +11,7 @@ use aws_lc_rs::{
 use rustls_pki_types::{PrivateKeyDer, pem::PemObject};
 use serde::{Serialize, Serializer};
 
-use crate::secret::REDACTED;
+use crate::{digest::sha256, secret::REDACTED};
 
 /// Of JSON Web Algorithms (RFC 7518, section 3.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -26,7 +26,11 @@ pub enum SigningAlgorithm {
 
 /// A key and what it signs with. Neither `Debug` nor JSON shows it.
 #[derive(Clone)]
-pub struct SigningKey(Arc<Pair>);
+pub struct SigningKey {
+    pair: Arc<Pair>,
+    /// Of what it was made from: a pair cannot be compared.
+    digest: String,
+}
 
 enum Pair {
     Rsa(RsaKeyPair),
@@ -91,11 +95,11 @@ impl SigningKey {
                 Pair::Ecdsa(pair)
             }
         };
-        Ok(Self(Arc::new(pair)))
+        Ok(Self { pair: Arc::new(pair), digest: sha256(text.as_bytes()) })
     }
 
     pub fn algorithm(&self) -> SigningAlgorithm {
-        match *self.0 {
+        match *self.pair {
             Pair::Rsa(_) => SigningAlgorithm::Rs256,
             Pair::Ecdsa(_) => SigningAlgorithm::Es256,
             Pair::Hmac(_) => SigningAlgorithm::Hs256,
@@ -108,7 +112,7 @@ impl SigningKey {
     /// [`KeyError::Sign`] if the machine has no randomness.
     pub fn sign(&self, message: &[u8]) -> Result<Vec<u8>, KeyError> {
         let random = SystemRandom::new();
-        match &*self.0 {
+        match &*self.pair {
             Pair::Rsa(pair) => {
                 let mut signature = vec![0; pair.public_modulus_len()];
                 pair.sign(&RSA_PKCS1_SHA256, &random, message, &mut signature).map_err(|_| KeyError::Sign)?;
@@ -147,6 +151,12 @@ fn ecdsa_pair(key: &PrivateKeyDer<'_>) -> Option<EcdsaKeyPair> {
         _ => return None,
     };
     pair.ok()
+}
+
+impl PartialEq for SigningKey {
+    fn eq(&self, other: &Self) -> bool {
+        (self.algorithm(), &self.digest) == (other.algorithm(), &other.digest)
+    }
 }
 
 impl fmt::Debug for SigningKey {

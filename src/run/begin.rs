@@ -109,7 +109,8 @@ impl Export<'_> {
         let Bound { mut later, warning, is_idle } = bound;
         // Those of a window are those of the whole run.
         let is_first = self.resource.incremental.as_ref().is_none_or(|plan| plan.range.is_none());
-        let behind = self.family.behind(&resource, known.as_ref());
+        // A table that is not there yet has everything to come.
+        let behind = self.family.behind(&resource, known.as_ref()).filter(|_| base.version > 0);
         for warning in behind.into_iter().chain(warning).chain(self.appends_again()).filter(|_| is_first) {
             self.warn(counters, warning);
         }
@@ -123,7 +124,8 @@ impl Export<'_> {
                 if let Some(range) = &resumed.range {
                     later = cursor::go_on(&mut resource, range.clone(), self.began)?;
                 }
-                let resource = Box::new(inferring::complete(&resource, &resumed.schema)?);
+                let completed = inferring::complete(&resource, &resumed.schema)?;
+                let resource = Box::new(inferring::of_new_table(completed, base));
                 Next::GoOn(Box::new(Asked { resource, later, rows }), attempt, Box::new(resumed))
             }
             None => Next::Anew(Box::new(Asked { resource, later, rows })),

@@ -14,7 +14,7 @@ use super::{
     pipeline::Staged,
     resource::Export,
     shape::partition_spec,
-    span::{self, Marks},
+    span::Marks,
     superseded::drop_superseded,
 };
 use crate::{
@@ -110,6 +110,8 @@ impl Export<'_> {
     ) -> Result<Committed> {
         let options = Arc::new(self.write_options(work.attempt()?.version()));
         let mut staged = evolving::level(self.resource, work.attempt()?, staged, &options).await?;
+        let rows = staged.files.iter().map(|file| file.file.rows).sum();
+        self.check_replaces(work.base(), rows, counters)?;
         let is_merge = self.resource.write_disposition == WriteDisposition::Merge;
         if !is_merge {
             staged.files = drop_superseded(self.resource, work.attempt()?, &mut staged, &options).await?;
@@ -253,9 +255,12 @@ impl Export<'_> {
 
     /// How far the resources above have been read, once all lists have been.
     fn parents(&self, base: &TableSnapshot) -> Marks {
-        let Some(mut parents) = span::known(self.configured, base) else { return Marks::new() };
+        // A table that is written anew has the rows of this run alone.
+        let replaces = self.resource.write_disposition == WriteDisposition::Replace;
+        let mut parents = if replaces { Marks::new() } else { base.state.parents.clone() };
+        let is_interval = self.resource.incremental.as_ref().is_some_and(|plan| plan.is_interval);
         let range = self.resource.incremental.as_ref().and_then(|plan| plan.range.as_ref());
-        let is_whole = self.resource.max_pages.is_none() && range.is_none_or(|range| !range.has_next);
+        let is_whole = self.resource.max_pages.is_none() && !is_interval && range.is_none_or(|range| !range.has_next);
         if let Some(rows) = self.rows.filter(|_| is_whole) {
             parents.extend(rows.span.to.clone());
         }

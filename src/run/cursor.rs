@@ -141,7 +141,8 @@ fn ranges_of_lists(
         Ok(Arc::new(ListStart { start, last: Some(state.last_value.clone()), loaded }))
     };
     let lists: Vec<_> = keys.iter().map(start).collect::<Result<_, String>>()?;
-    let mut first = lists.first().map_or_else(|| new.start.clone(), |list| list.start.clone());
+    let Some(first) = lists.first() else { return plan.ranges(Some(&before.all.last_value), now) };
+    let mut first = first.start.clone();
     for list in &lists {
         first = match (first, &list.start) {
             (Some(first), Some(start)) => Some(earlier(plan, first, start)?),
@@ -168,25 +169,35 @@ fn keys(resource: &ResourcePlan, rows: Option<&Rows>) -> Option<Vec<String>> {
 
 /// Where the run before has ended; `None` where that does not matter.
 fn before(resource: &ResourcePlan, stored: Option<&Value>) -> Option<CursorState> {
-    let plan = resource.incremental.as_ref().filter(|plan| plan.moves_cursor())?;
     // A table that is written anew needs all there is.
     if resource.write_disposition == WriteDisposition::Replace {
         return None;
     }
+    of_this(resource, stored)
+}
+
+/// What a state says, if it is of this cursor.
+fn of_this(resource: &ResourcePlan, stored: Option<&Value>) -> Option<CursorState> {
+    let plan = resource.incremental.as_ref().filter(|plan| plan.moves_cursor())?;
     let state = CursorState::of(stored?)?;
     let is_same = state.cursor_path == plan.cursor_path.to_string() && state.last_value_func == plan.last_value_func;
     is_same.then_some(state)
 }
 
-/// What the table's state says, if a run of the resource goes on from there.
-pub(super) fn mark(resource: &ResourcePlan, stored: Option<&Value>) -> Option<Value> {
+/// What the table's state says, if a run of the resource begins there.
+pub(super) fn start(resource: &ResourcePlan, stored: Option<&Value>) -> Option<Value> {
     before(resource, stored).and(stored.cloned())
 }
 
-/// Whether records at the start of the range have been loaded before.
+/// What the table's state says, if the next run of the resource may begin there.
+pub(super) fn end(resource: &ResourcePlan, stored: Option<&Value>) -> Option<Value> {
+    of_this(resource, stored).and(stored.cloned())
+}
+
+/// Whether the next run gets records at the start of its range that this one has loaded, and leaves them out.
 fn comes_again(resource: &ResourcePlan) -> bool {
     let Some(plan) = &resource.incremental else { return false };
-    let replaces = resource.write_disposition == WriteDisposition::Replace;
+    let replaces = plan.then == WriteDisposition::Replace;
     // A merge that reads a stretch of the source again loses and doubles nothing.
     let merges_again = resource.write_disposition == WriteDisposition::Merge && plan.lag.is_some();
     // What a record stands for that is left out, the merge would take for gone.
@@ -440,6 +451,7 @@ mod tests {
             identity: Identity::Content,
             convert: None,
             window: None,
+            then: WriteDisposition::Append,
             is_interval: false,
             range: None,
             lists: None,

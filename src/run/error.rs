@@ -13,6 +13,11 @@ pub enum RunError {
     PartialReplace { table: String, rows: u64 },
 
     #[error(
+        "{table}: pages were ignored by `response_actions`, and none of the others had a row: the {rows} rows of the table stay"
+    )]
+    EmptyReplace { table: String, rows: u64 },
+
+    #[error(
         "{table}: the first pages do not tell which of the {rows} rows of the table are missing at the source, which `on_missing: delete` is to delete; nothing was requested or changed"
     )]
     PartialDelete { table: String, rows: u64 },
@@ -84,7 +89,7 @@ pub enum RunError {
     #[error("{resource}: there is no resource `{parent}` to take records from")]
     NoParent { resource: String, parent: String },
     #[error("{resource}: what the config says of columns does not fit those that were inferred:{problems}")]
-    Columns { resource: String, problems: String },
+    Columns { resource: String, problems: String, known: Vec<String> },
 
     #[error(
         "{resource}: the fields `{first}` and `{second}` would both become the column `{column}`, which readers do not tell apart"
@@ -94,8 +99,8 @@ pub enum RunError {
     #[error("{resource}: none of the first {records} records has a field that could become a column")]
     NoFields { resource: String, records: u64 },
 
-    #[error("{resource}: no record came to infer the columns from")]
-    NoRecords { resource: String },
+    #[error("{resource}: {}", no_records(*filtered))]
+    NoRecords { resource: String, filtered: u64 },
 
     #[error("a worker thread ended while it looked at the first pages; nothing was committed")]
     Observing,
@@ -125,7 +130,7 @@ pub enum RunError {
 impl Failure for RunError {
     fn kind(&self) -> ErrorKind {
         match self {
-            Self::PartialReplace { .. } | Self::PartialDelete { .. } => ErrorKind::User,
+            Self::PartialReplace { .. } | Self::PartialDelete { .. } | Self::EmptyReplace { .. } => ErrorKind::User,
             Self::ValidityPartition { .. } | Self::ActiveTimestamp { .. } | Self::ShapeChanged { .. } => {
                 ErrorKind::User
             }
@@ -146,6 +151,7 @@ impl Failure for RunError {
     fn code(&self) -> &'static str {
         match self {
             Self::PartialReplace { .. } => "partial_replace",
+            Self::EmptyReplace { .. } => "empty_replace",
             Self::PartialDelete { .. } => "partial_delete",
             Self::ValidityPartition { .. } => "validity_partition",
             Self::ActiveTimestamp { .. } => "active_record_timestamp",
@@ -175,6 +181,9 @@ impl Failure for RunError {
 
     fn hint(&self) -> Option<String> {
         match self {
+            Self::EmptyReplace { .. } => {
+                Some("run it again when the source answers, or use the action `stop` for answers that mean an empty list".into())
+            }
             Self::PartialReplace { .. } => Some("try it out elsewhere: add `--destination DIR`".into()),
             Self::PartialDelete { .. } => {
                 Some("leave --max-pages out, or try it out with another --destination".into())
@@ -206,12 +215,13 @@ impl Failure for RunError {
             Self::TooManyRejects { rejects, .. } => rejects
                 .as_ref()
                 .map(|path| format!("the rejects are in {path}; mend the schema or raise `max_rejects`")),
-            Self::Columns { .. } => {
-                Some("mend the config; `restlake infer` with this config shows the columns that the records have".into())
+            Self::Columns { known, .. } => {
+                Some(format!("mend the config: the columns that were inferred are {}", known.join(", ")))
             }
             Self::Clash { second, .. } => Some(format!(
                 "declare the columns, one of them under another name: `schema: {{columns: [{{name: …, source: {second}, type: …}}, …]}}`"
             )),
+            Self::NoRecords { filtered: 1.., .. } => Some("`processing_steps` filter all of them".into()),
             Self::NoFields { .. } | Self::NoRecords { .. } => Some("`data_selector` names the array of records, which are objects".into()),
             Self::Conflict { .. } | Self::Interrupted { .. } => Some("run again".into()),
             Self::Circle { .. } => {
@@ -235,6 +245,14 @@ impl Failure for RunError {
                 Some("this is a bug in restlake: please report it".into())
             }
         }
+    }
+}
+
+/// Why there is nothing to infer columns from.
+pub(super) fn no_records(filtered: u64) -> String {
+    match filtered {
+        0 => "no record came to infer the columns from".to_owned(),
+        filtered => format!("no record is left to infer the columns from: {filtered} came, and all were filtered"),
     }
 }
 

@@ -26,7 +26,7 @@ use crate::{
     plan::{ResourcePlan, TableFormatKind, WriteDisposition, inference::limits},
     process::Processor,
     schema::{
-        Column, ColumnType, ColumnsContract, SchemaChange, Source, TableSchema,
+        Column, ColumnType, ColumnsContract, Naming, SchemaChange, Source, TableSchema,
         change::{self, side_by_side},
     },
     write::{WriteOptions, adapt},
@@ -203,14 +203,14 @@ impl Evolving {
         resource: &ResourcePlan,
         format: TableFormatKind,
         base: &TableSnapshot,
+        processor: Processor,
         decoder: Decoder,
         sieve: Option<Arc<Sieve>>,
     ) -> Self {
         let refused = kept_schema(resource, base).and_then(|_| within_limit(resource, base).err());
         let is_fixed = format == TableFormatKind::Delta && base.version > 0;
         let resource = Box::new(resource.clone());
-        let processor = Arc::new(Processor::new(&resource.name, &resource.processing_steps));
-        let decoder = Arc::new(decoder);
+        let (processor, decoder) = (Arc::new(processor), Arc::new(decoder));
         Self { resource, format, processor, decoder, sieve, refused, is_fixed, is_watched: false, shapes: 0 }
     }
 
@@ -299,7 +299,7 @@ impl Evolving {
     fn schema_for(&self, batch: &Batch) -> Result<Option<TableSchema>, RunError> {
         let mut schema = self.resource.schema.clone();
         for field in &batch.undeclared {
-            self.admit(field, &mut schema).map_err(|reason| RunError::UnfitField {
+            self.admit(field, batch, &mut schema).map_err(|reason| RunError::UnfitField {
                 resource: self.resource.name.clone(),
                 page: batch.page,
                 field: field.name.clone(),
@@ -310,7 +310,7 @@ impl Evolving {
     }
 
     /// Adds a column for the field, or widens the one that it has. Fails with why that cannot be.
-    fn admit(&self, field: &UndeclaredField, schema: &mut TableSchema) -> Result<(), String> {
+    fn admit(&self, field: &UndeclaredField, batch: &Batch, schema: &mut TableSchema) -> Result<(), String> {
         let Some(data_type) = field.seen.column_type() else { return Ok(()) };
         let source = Source::Evolved(field.name.clone());
         if let Some(column) = schema.columns.iter_mut().find(|column| column.source == source) {
@@ -320,11 +320,28 @@ impl Evolving {
         // One page tells little of an object's fields.
         let data_type = if has_struct(&data_type) { ColumnType::Json } else { data_type };
         let name = limits.naming.column(&field.name, limits.is_allowed);
+        if let Some(column) = self.hinted(&name, batch).and_then(|index| schema.columns.get_mut(index)) {
+            column.source = match column.source {
+                Source::Evolved(_) => source,
+                _ => Source::Path(vec![field.name.clone()]),
+            };
+            return Ok(());
+        }
         if let Some(reason) = self.no_name(&name, schema) {
             return Err(reason);
         }
         schema.columns.push(Column { name, source, data_type, nullable: true, format: None });
         Ok(())
+    }
+
+    /// The column that only a hint has told of yet, under the name that `naming` gives its field, as in dlt. It waits for the
+    /// field as long as no field of its own name comes.
+    fn hinted(&self, name: &str, batch: &Batch) -> Option<usize> {
+        let index = self.resource.schema.index_of(name).filter(|_| self.resource.naming == Naming::SnakeCase)?;
+        let is_own = self.resource.schema.columns.get(index).is_some_and(|column| column.source.to_path() == name);
+        let is_empty =
+            index >= batch.rows.num_columns() || batch.rows.column(index).null_count() == batch.rows.num_rows();
+        (is_own && is_empty).then_some(index)
     }
 
     /// Gives the structs in a column the fields that came with a value of it.

@@ -19,7 +19,7 @@ use tokio::sync::{OnceCell, watch};
 
 use super::{
     RunError, cursor,
-    gathering::{by_cursor, gather, give},
+    gathering::{by_cursor, gather},
     outcome::Counters,
     rows::{Rows, Wanted},
     source::Sources,
@@ -137,7 +137,7 @@ impl<'a> Family<'a> {
         let _ = parent.came.set(Came { rows, span });
     }
 
-    /// Where the cursors stand that tell which of the resource's lists there are, if its parent's, or one above, does.
+    /// Whether the records of the resource's parent are read by a cursor, its own or one above it.
     pub(super) fn has_marks(&self, resource: &ResourcePlan) -> bool {
         let parent = resource.parent.as_ref().and_then(|plan| self.parents.get(plan.resource.as_str()));
         parent.is_some_and(|parent| !parent.marked.is_empty())
@@ -214,7 +214,8 @@ impl<'a> Family<'a> {
         .boxed()
     }
 
-    /// Reads the parent's list from where the marks stand; to where its export has read it, if it has been exported.
+    /// Reads the parent's list from where the marks stand. It may be read further than its export has: then the child knows
+    /// more than the parent's table, until both have read the same.
     async fn fetch(
         &self,
         parent: &Parent<'_>,
@@ -227,32 +228,32 @@ impl<'a> Family<'a> {
         let mut resource = parent.plan.clone();
         let mut state = from.get(name).cloned();
         let bound = cursor::bind(&mut resource, state.as_ref(), above.as_deref(), self.began)?;
-        let until = parent.came.get().and_then(|came| came.span.to.get(name));
         let mut rows = Rows::new(name, Arc::clone(&parent.wanted));
         let first = match &mut resource.incremental {
             Some(plan) => plan.range.take().map(Some),
             None => Some(None),
         };
         for range in first.into_iter().chain(bound.later.into_iter().map(Some)) {
-            if range.is_none_or(|range| give(&mut resource, range, until)) {
-                state = gather(&resource, above.as_ref(), state, sources, counters, &mut rows).await?;
+            if let Some(plan) = &mut resource.incremental {
+                plan.range = range;
             }
+            state = gather(&resource, above.as_ref(), state, sources, counters, &mut rows).await?;
         }
         let mut to = above.map(|rows| rows.span.to.clone()).unwrap_or_default();
-        to.extend(until.cloned().or(state).filter(|_| resource.goes_on()).map(|mark| (name.clone(), mark)));
+        to.extend(state.filter(|_| resource.goes_on()).map(|mark| (name.clone(), mark)));
         let shortfall = rows.shortfall.take().or_else(|| by_cursor(&resource));
         Ok(Arc::new(rows.short(shortfall).of(Span { from, to })))
     }
 
-    /// Whether the parent has been read further than the child knows of, which is told by what `known` says.
+    /// What the user should know where the parent's export does not begin where the child's knowledge ends.
     pub(super) fn behind(&self, child: &ResourcePlan, known: Option<&Marks>) -> Option<String> {
         let parent = self.parents.get(child.parent.as_ref()?.resource.as_str())?;
         let is_behind = parent.came.get()?.span.from != span::of(known?, &parent.marked);
         let (child, parent) = (&child.name, &parent.plan.name);
         is_behind.then(|| {
             format!(
-                "`{parent}` has been read further than `{child}` was asked for by its records: its list was read once more for \
-                 those that were left out"
+                "`{child}` has not been asked for by the same records that `{parent}` has: the list of `{parent}` was read once \
+                 more for it"
             )
         })
     }

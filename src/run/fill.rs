@@ -77,7 +77,8 @@ impl Export<'_> {
         let sieve = cursor.as_ref().map(Tracker::sieve);
         // Of all pages, or of none.
         let mut rows = self.family.rows_for(&self.resource.name).filter(|_| resumed.is_none());
-        let evolving = Evolving::new(self.resource, self.table_format, base, self.decoder()?, sieve);
+        let (processor, decoder) = (self.processor(), self.decoder()?);
+        let evolving = Evolving::new(self.resource, self.table_format, base, processor, decoder, sieve);
         let mut evolving = if rows.is_some() { evolving.watched() } else { evolving };
         let mut pages = match taken {
             Some(pages) => pages,

@@ -1,40 +1,12 @@
 //! Reads a parent's list for what its children need of it, and for nothing else.
 
-use std::{cmp::Ordering, sync::Arc};
+use std::sync::Arc;
 
 use serde_json::Value;
 use tokio::task::spawn_blocking;
 
 use super::{RunError, cursor::Tracker, evolving::prepared, outcome::Counters, rows::Rows, source::Sources};
-use crate::{
-    error::Result,
-    fetch::PageSource,
-    plan::{CursorState, CursorValue, Range, RangeEdge, ResourcePlan},
-    process::Processor,
-};
-
-/// Gives the resource a range to read, up to where its export has read it; says whether there is anything in it.
-pub(super) fn give(resource: &mut ResourcePlan, range: Range, until: Option<&Value>) -> bool {
-    let Some(plan) = &mut resource.incremental else { return true };
-    let last = until.and_then(CursorState::of).map(|state| state.all.last_value);
-    let is_behind = |value: &CursorValue, last: &CursorValue| {
-        plan.last_value_func.compare(value, last).is_some_and(Ordering::is_gt)
-    };
-    let (starts_behind, ends_behind) = match &last {
-        Some(last) => (
-            range.start.as_ref().is_some_and(|start| is_behind(start, last)),
-            range.end.as_ref().is_none_or(|end| is_behind(end, last)),
-        ),
-        None => (false, false),
-    };
-    plan.range = Some(range);
-    if let (true, Some(range)) = (ends_behind, &mut plan.range) {
-        range.end = last;
-        // What was read last is the last of it; where a window ends, nothing has been read yet.
-        plan.range_end = if plan.window.is_some() { plan.range_end } else { RangeEdge::Closed };
-    }
-    !starts_behind
-}
+use crate::{error::Result, fetch::PageSource, plan::ResourcePlan, process::Processor};
 
 /// Adds what children need of all pages in the resource's range to `rows`; returns where its cursor stands behind them.
 /// `state` is where it stood before.
@@ -48,7 +20,8 @@ pub(super) async fn gather(
 ) -> Result<Option<Value>> {
     let mut source = sources.silent().open(resource, above, None)?;
     let mut tracker = Tracker::new(resource, state.as_ref(), above.map(Arc::as_ref));
-    let ended = take_all(resource, source.as_mut(), tracker.as_mut(), rows).await;
+    let processor = Arc::new(Processor::new(resource, sources.client.environment()));
+    let ended = take_all(resource, &processor, source.as_mut(), tracker.as_mut(), rows).await;
     counters.add_earlier(source.as_ref());
     ended?;
     rows.shortfall = rows.shortfall.take().or_else(|| source.shortfall().map(str::to_owned));
@@ -58,14 +31,14 @@ pub(super) async fn gather(
 /// The pages as the resource's steps make them, without the records that its cursor leaves out.
 async fn take_all(
     resource: &ResourcePlan,
+    processor: &Arc<Processor>,
     source: &mut dyn PageSource,
     mut tracker: Option<&mut Tracker>,
     rows: &mut Rows,
 ) -> Result<()> {
-    let processor = Arc::new(Processor::new(&resource.name, &resource.processing_steps));
     let sieve = tracker.as_ref().map(|tracker| tracker.sieve());
     while let Some(page) = source.next().await {
-        let (page, processor, sieve) = (page?, Arc::clone(&processor), sieve.clone());
+        let (page, processor, sieve) = (page?, Arc::clone(processor), sieve.clone());
         let prepared = spawn_blocking(move || prepared(page, &processor, sieve.as_deref())).await;
         let (page, seen) = prepared.map_err(|_| RunError::Worker { resource: resource.name.clone() })??;
         rows.take(&page);

@@ -17,7 +17,7 @@ use super::{
     RunError,
     change::Work,
     checkpoint::Resumed,
-    evolving,
+    error, evolving,
     fill::PAGES_PART,
     gathering::by_cursor,
     outcome::{Committed, Counters},
@@ -30,9 +30,9 @@ use crate::{
     fetch::{PageSource, PutBack},
     json::Kind,
     model::Page,
-    plan::{Inference, ResourcePlan, TableFormatKind, inference::limits},
+    plan::{Inference, MergeStrategy, ResourcePlan, TableFormatKind, inference::limits},
     process::Processor,
-    schema::{Observed, TableSchema},
+    schema::{ColumnsContract, Observed, TableSchema},
 };
 
 /// What the pages of a run begin with.
@@ -69,7 +69,18 @@ pub(super) fn complete(resource: &ResourcePlan, columns: &TableSchema) -> Result
     resource.complete(columns).map_err(|problems| RunError::Columns {
         resource: resource.name.clone(),
         problems: problems.errors().map(|problem| format!("\n  {problem}")).collect(),
+        known: columns.columns.iter().map(|column| format!("`{}`", column.name)).collect(),
     })
+}
+
+/// The resource for a table that this run makes: `freeze` keeps the columns that a table has, and this one has none before the
+/// run has ended, as in dlt. Versions of rows are told apart by all columns there are, so under `scd2` they stay those.
+pub(super) fn of_new_table(mut resource: ResourcePlan, base: &TableSnapshot) -> ResourcePlan {
+    let is_scd2 = matches!(resource.merge.strategy, MergeStrategy::Scd2(_));
+    if base.schema.is_none() && resource.contract.columns == ColumnsContract::Freeze && !is_scd2 {
+        resource.contract.columns = ColumnsContract::Evolve;
+    }
+    resource
 }
 
 /// The columns that records tell.
@@ -137,6 +148,7 @@ async fn add_records(mut observed: Observed, page: Page, processor: &Arc<Process
     let processor = Arc::clone(processor);
     let added = spawn_blocking(move || {
         let page = processor.process(page)?;
+        observed.leave_out(page.filtered);
         let Some(index) = page.records else { return Ok(observed) };
         let records = page.document.node(index);
         match records.kind() {
@@ -169,8 +181,12 @@ impl Export<'_> {
             Some(observed) => Ok(observed),
             None => self.observed(&mut pages, inference).await,
         };
+        let mut filtered = 0;
         let inferred = match observed {
-            Ok(observed) => self.infer(table, observed, work.base(), counters).await,
+            Ok(observed) => {
+                filtered = observed.filtered();
+                self.infer(table, observed, work.base(), counters).await
+            }
             Err(error) => Err(error),
         };
         match inferred {
@@ -178,7 +194,7 @@ impl Export<'_> {
                 let export = Export { resource: &resource, ..*self };
                 export.stage_and_commit(table, work, Start::Taken(Box::new(pages)), counters).await
             }
-            Ok(None) => self.without_records(work, &pages, counters).await,
+            Ok(None) => self.without_records(work, &pages, filtered, counters).await,
             Err(error) => {
                 counters.take(&pages);
                 Err(error)
@@ -192,7 +208,7 @@ impl Export<'_> {
     }
 
     pub(super) fn processor(&self) -> Processor {
-        Processor::new(&self.resource.name, &self.resource.processing_steps)
+        Processor::new(self.resource, self.environment)
     }
 
     async fn first_columns(&self) -> Result<(TableSchema, u64)> {
@@ -201,7 +217,8 @@ impl Export<'_> {
         let mut pages = PutBack::new(Export { rows: rows.as_ref(), ..*self }.pages(None)?);
         let observed = self.observed(&mut pages, inference).await?;
         if observed.records() == 0 {
-            return Err(RunError::NoRecords { resource: self.resource.name.clone() }.into());
+            let filtered = observed.filtered();
+            return Err(RunError::NoRecords { resource: self.resource.name.clone(), filtered }.into());
         }
         let columns = columns_of(&observed, self.resource, self.table_format)?;
         Ok((complete(self.resource, &columns)?.schema, observed.records()))
@@ -226,7 +243,8 @@ impl Export<'_> {
             (Some(recorded), 0) => recorded.clone(),
             _ => columns_of(&observed, self.resource, self.table_format)?,
         };
-        let resource = evolving::in_table(&complete(self.resource, &columns)?, self.table_format, base)?;
+        let completed = of_new_table(complete(self.resource, &columns)?, base);
+        let resource = evolving::in_table(&completed, self.table_format, base)?;
         Export { resource: &resource, ..*self }.check_fits(base)?;
         table.check_shape(base.version, &resource.schema, &partition_spec(&resource)).await?;
         if observed.records() > 0 {
@@ -236,17 +254,22 @@ impl Export<'_> {
     }
 
     /// Leaves the table as it is: a version has columns, and there is nothing to infer any from.
-    async fn without_records(&self, work: &mut Work, pages: &PutBack, counters: &mut Counters) -> Result<Committed> {
+    async fn without_records(
+        &self,
+        work: &mut Work,
+        pages: &PutBack,
+        filtered: u64,
+        counters: &mut Counters,
+    ) -> Result<Committed> {
         counters.take(pages);
         counters.pages = pages.taken().count() as u64;
-        counters.rows_filtered = pages.taken().map(|page| page.filtered).sum();
+        counters.rows_filtered = filtered;
         counters.rows_fetched = counters.rows_filtered;
         if let Some(rows) = self.family.rows_for(&self.resource.name) {
             let shortfall = pages.shortfall().map(str::to_owned).or_else(|| by_cursor(self.resource));
             self.family.keep(&self.resource.name, Some(rows.short(shortfall)));
         }
-        let message = "no record came to infer the columns from: no table was made";
-        self.warn(counters, message.to_owned());
+        self.warn(counters, format!("{}: no table was made", error::no_records(filtered)));
         let version = work.base().version;
         work.abandon().await?;
         Ok(Committed { version, ..Committed::default() })

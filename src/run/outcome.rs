@@ -73,6 +73,9 @@ pub(super) struct Counters {
     /// Why the pages may not be all that the source has.
     #[serde(skip)]
     pub(super) shortfall: Option<String>,
+    /// Whether answers were ignored that were to be pages.
+    #[serde(skip)]
+    pub(super) has_ignored: bool,
     /// What a run that died had sent, as it told in the checkpoint that this one goes on from.
     #[serde(skip)]
     pub(super) earlier: Sent,
@@ -108,6 +111,7 @@ impl Counters {
         self.bytes_received = self.earlier.bytes_received + counters.bytes_received;
         self.warnings.extend_from_slice(pages.warnings());
         self.shortfall = pages.shortfall().map(str::to_owned);
+        self.has_ignored |= pages.has_ignored();
     }
 
     /// Adds what another part of the run has counted.
@@ -249,7 +253,10 @@ impl Ended {
         let resource = committed.plan.as_deref().unwrap_or(resource);
         let mut summary = summary(resource, Status::Ok, counters);
         tell(&mut summary, &committed);
-        summary.duckdb = duckdb(destination, format, resource).unwrap_or_default();
+        // Nobody reads a table that was not made.
+        if committed.version > 0 {
+            summary.duckdb = duckdb(destination, format, resource).unwrap_or_default();
+        }
         let schema = Some(resource.schema.clone()).filter(|schema| !schema.columns.is_empty());
         Self { summary, schema, kind: None }
     }

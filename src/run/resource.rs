@@ -85,19 +85,22 @@ impl Export<'_> {
     async fn export(&self, table: &dyn TableFormat, counters: &mut Counters) -> Result<Committed> {
         match self.begin(table, counters).await? {
             Beginning::Work(mut begun) => {
-                let from = self.marks(begun.base.state.cursor.as_ref(), begun.asked.rows.as_deref(), |span| &span.from);
+                let from = cursor::start(self.resource, begun.base.state.cursor.as_ref());
+                let from = self.marks(from, begun.asked.rows.as_deref(), |span| &span.from);
                 let rows = begun.asked.rows.clone();
                 let committed = match std::mem::take(&mut begun.asked.later) {
                     later if later.is_empty() => self.work(table, *begun, None, counters).await?,
                     later => Box::pin(self.work_in_windows(table, *begun, later, counters)).await?,
                 };
-                let to = self.marks(committed.cursor.as_ref(), rows.as_deref(), |span| &span.to);
+                let to = cursor::end(self.resource, committed.cursor.as_ref());
+                let to = self.marks(to, rows.as_deref(), |span| &span.to);
                 self.family.settle(&self.resource.name, Span { from, to });
                 Ok(committed)
             }
             Beginning::Done(died) => self.committed_before(table, &died, counters).await,
             Beginning::Nothing(table, rows) => {
-                let marks = self.marks(table.state.cursor.as_ref(), rows.as_deref(), |span| &span.to);
+                let mark = cursor::end(self.resource, table.state.cursor.as_ref());
+                let marks = self.marks(mark, rows.as_deref(), |span| &span.to);
                 self.family.settle(&self.resource.name, Span::at(marks));
                 let plan = evolving::in_table(self.resource, self.table_format, &table)?;
                 Ok(Committed::of(&table, &plan))
@@ -182,9 +185,9 @@ impl Export<'_> {
     }
 
     /// Where the cursors stand that tell which records the resource's children have: those above it, and its own.
-    fn marks(&self, cursor: Option<&Value>, rows: Option<&Rows>, above: fn(&Span) -> &Marks) -> Marks {
+    fn marks(&self, own: Option<Value>, rows: Option<&Rows>, above: fn(&Span) -> &Marks) -> Marks {
         let mut marks = rows.map(|rows| above(&rows.span).clone()).unwrap_or_default();
-        let own = cursor::mark(self.resource, cursor).filter(|_| self.resource.goes_on());
+        let own = own.filter(|_| self.resource.goes_on());
         marks.extend(own.map(|mark| (self.resource.name.clone(), mark)));
         marks
     }

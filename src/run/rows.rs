@@ -258,6 +258,7 @@ mod tests {
             count,
             filtered: 0,
             duplicates: 0,
+            rejects: Vec::new(),
             numbers,
         }
     }

@@ -1,6 +1,6 @@
 //! Whether what a run will write belongs into the table as it is: asked before the first request.
 
-use super::{RunError, evolving, merging, resource::Export};
+use super::{RunError, evolving, merging, outcome::Counters, resource::Export};
 use crate::{
     commit::TableSnapshot,
     error::Result,
@@ -20,6 +20,16 @@ impl Export<'_> {
             merging::check(self.resource, base)?;
         }
         evolving::in_table(self.resource, self.table_format, base)?;
+        Ok(())
+    }
+
+    /// # Errors
+    /// Nothing in place of a whole table, where what came is not all there was to come.
+    pub(super) fn check_replaces(&self, base: &TableSnapshot, rows: u64, counters: &Counters) -> Result<()> {
+        let disposition = self.resource.write_disposition;
+        if disposition == WriteDisposition::Replace && rows == 0 && counters.has_ignored && base.rows > 0 {
+            return Err(RunError::EmptyReplace { table: self.resource.table.clone(), rows: base.rows }.into());
+        }
         Ok(())
     }
 }

@@ -38,7 +38,12 @@ impl Span {
 /// What a table's state says of the resources above its own; `None` where that does not matter.
 pub(super) fn known(child: &ResourcePlan, base: &TableSnapshot) -> Option<Marks> {
     // A table that is written anew holds what belongs to the records that its parent has in this run.
-    (child.write_disposition != WriteDisposition::Replace).then(|| base.state.parents.clone())
+    if child.write_disposition == WriteDisposition::Replace {
+        return None;
+    }
+    // An interval is one of all lists.
+    let is_interval = child.incremental.as_ref().is_some_and(|plan| plan.is_interval);
+    Some(if is_interval { Marks::new() } else { base.state.parents.clone() })
 }
 
 /// Those of some resources alone.

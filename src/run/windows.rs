@@ -23,7 +23,7 @@ use crate::{
     commit::TableFormat,
     error::Result,
     fetch::{PagesAhead, PutBack},
-    plan::{IncrementalPlan, ListStart, MaxRejects, Range, ResourcePlan, Window, WriteDisposition},
+    plan::{IncrementalPlan, ListStart, MaxRejects, Range, ResourcePlan, WriteDisposition},
 };
 
 /// Windows whose pages are fetched at the same time, at most: more would leave too little memory to each.
@@ -176,9 +176,7 @@ impl Export<'_> {
 /// A window behind the first: a table is replaced once, by the first one.
 fn in_range(resource: &ResourcePlan, range: Range, starts: Option<Arc<[Arc<ListStart>]>>) -> ResourcePlan {
     let mut resource = resource.clone();
-    if let Some(IncrementalPlan { range: own, lists, window: Some(Window { then, .. }), .. }) =
-        &mut resource.incremental
-    {
+    if let Some(IncrementalPlan { range: own, lists, then, .. }) = &mut resource.incremental {
         resource.write_disposition = *then;
         (*own, *lists) = (Some(range), starts);
     }

@@ -58,15 +58,20 @@ fn source(column: &Column) -> Option<String> {
     if keys == [column.name.as_str()] {
         return None;
     }
+    Some(selector(keys))
+}
+
+/// A path of keys as a selector has it: dotted, or with every key in quotes where one is no word.
+pub fn selector(keys: &[String]) -> String {
     let is_word = |key: &String| !key.is_empty() && key.chars().all(|letter| letter.is_alphanumeric() || letter == '_');
     match keys.iter().all(is_word) {
-        true => Some(keys.join(".")),
-        false => Some(keys.iter().fold("$".to_owned(), |path, key| path + &bracketed(key))),
+        true => keys.join("."),
+        false => keys.iter().fold("$".to_owned(), |path, key| path + &quoted(key)),
     }
 }
 
-fn bracketed(key: &str) -> String {
-    if key.contains("']") { format!("[\"{key}\"]") } else { format!("['{key}']") }
+fn quoted(key: &str) -> String {
+    format!("['{}']", key.replace('\\', "\\\\").replace('\'', "\\'"))
 }
 
 fn format_word(format: &Format) -> &str {
@@ -151,6 +156,15 @@ mod tests {
         schema_contract: {columns: evolve, data_type: freeze}
         "#);
         assert!(!to_yaml(&schema(), Contract::default()).contains("schema_contract"));
+    }
+
+    #[test]
+    fn a_path_is_read_as_the_keys_that_it_was_written_from() {
+        for keys in [vec!["a", "b"], vec!["it's.x"], vec!["a']b", "c\"d"], vec!["a\\"], vec![""], vec!["größe"]] {
+            let keys: Vec<String> = keys.into_iter().map(str::to_owned).collect();
+            let written = selector(&keys);
+            assert_eq!(written.parse::<crate::json::Selector>().unwrap().keys(), Some(keys), "{written}");
+        }
     }
 
     #[test]

@@ -21,6 +21,8 @@ use crate::json::{Kind, Node};
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Observed {
     records: u64,
+    /// Records that were taken out before anybody looked at them.
+    filtered: u64,
     fields: Vec<(String, Inferred)>,
     /// By name, which of the fields.
     known: HashMap<String, usize>,
@@ -45,6 +47,16 @@ impl Observed {
     /// How many records there were.
     pub fn records(&self) -> u64 {
         self.records
+    }
+
+    /// How many more there would have been.
+    pub fn filtered(&self) -> u64 {
+        self.filtered
+    }
+
+    /// So many records were taken out.
+    pub fn leave_out(&mut self, records: u64) {
+        self.filtered += records;
     }
 
     /// One record more. What is no object has no fields; of duplicate keys the last counts.

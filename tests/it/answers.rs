@@ -258,6 +258,64 @@ async fn a_list_whose_first_page_is_ignored_is_empty() {
 }
 
 #[tokio::test]
+async fn an_ignored_first_page_is_a_hole_as_well_unless_there_is_no_such_list() {
+    let server = Server::start(numbered(&[0], || Reply::status(503))).await;
+    let lake = TempDir::new().unwrap();
+    let summary = only(run_numbered(&server, &lake, json!([{"status_code": 503, "action": "ignore"}])).await);
+    assert_eq!(ids(&lake), [3, 4, 5, 6, 7, 8, 9, 10]);
+    assert_eq!(ignored(&summary), "1 page was ignored (503)");
+    // Only the page itself would have told where the next one is.
+    let server = Server::start(|_| Reply::status(503)).await;
+    let actions = json!([{"status_code": 503, "action": "ignore"}]);
+    let paginator = json!({"type": "json_link", "next_url_path": "next"});
+    let endpoint = json!({"paginator": paginator, "response_actions": actions});
+    let summary = only(outcome(items_plan(&server, &TempDir::new().unwrap(), endpoint, json!({}))).await);
+    assert!(ignored(&summary).starts_with("1 page was ignored (503); the list ended there"), "{:?}", summary.warnings);
+}
+
+#[tokio::test]
+async fn a_table_is_not_replaced_by_nothing_because_pages_were_ignored() {
+    let whole = Server::start(numbered(&[], || Reply::status(404))).await;
+    let gone = Server::start(|_| Reply::status(404)).await;
+    let lake = TempDir::new().unwrap();
+    let actions = json!([{"status_code": 404, "action": "ignore"}]);
+    let paginator = json!({"type": "page_number", "total_path": null});
+    let endpoint = json!({"paginator": paginator, "response_actions": actions});
+    let replace = json!({"write_disposition": "replace"});
+    only(outcome(items_plan(&whole, &lake, endpoint.clone(), replace.clone())).await);
+    let refused = outcome(items_plan(&gone, &lake, endpoint, replace.clone())).await;
+    let (code, message) = failed(&refused);
+    assert!(code == "empty_replace" && message.contains("the 10 rows of the table stay"), "{code} {message}");
+    assert_eq!(ids(&lake).len(), 10);
+    let endpoint = json!({"response_actions": [{"status_code": 404, "action": "stop"}]});
+    only(outcome(items_plan(&gone, &lake, endpoint, replace)).await);
+    assert_eq!(ids(&lake).len(), 0);
+}
+
+#[tokio::test]
+async fn an_ignored_page_does_not_look_like_a_list_that_moves() {
+    let server = Server::start(|request| {
+        let (offset, limit) = (request.number_param("offset").unwrap(), request.number_param("limit").unwrap());
+        // The page at 17 begins three rows before.
+        if offset == 14 {
+            return Reply::status(500);
+        }
+        let rows: Vec<_> = (offset..50).take(limit as usize).map(|id| json!({"id": id})).collect();
+        Reply::json(json!({ "data": rows }).to_string())
+    })
+    .await;
+    let lake = TempDir::new().unwrap();
+    let paginator = json!({"type": "offset", "limit": 10, "overlap": 3, "total_path": null});
+    let actions = json!([{"status_code": 500, "action": "ignore"}]);
+    let endpoint = json!({"paginator": paginator, "response_actions": actions, "on_drift": "fail"});
+    let outcome = outcome(items_plan(&server, &lake, endpoint, json!({}))).await;
+    assert_eq!(ignored(&only(outcome)), "1 page was ignored (500)");
+    // What the page behind the hole begins with is new.
+    let rest: Vec<u64> = (0..17).chain(21..50).collect();
+    assert_eq!(ids(&lake), rest);
+}
+
+#[tokio::test]
 async fn a_list_with_an_ignored_page_takes_no_row_for_gone() {
     let whole = Server::start(numbered(&[], || Reply::status(404))).await;
     let holed = Server::start(numbered(&[2], || Reply::status(410))).await;
@@ -287,6 +345,42 @@ async fn stop_ends_a_list_well_and_the_message_is_told() {
     let quiet = json!([{"status_code": 422, "action": "stop"}]);
     let summary = only(run_numbered(&server, &TempDir::new().unwrap(), quiet).await);
     assert!(summary.warnings.is_empty(), "{:?}", summary.warnings);
+}
+
+#[tokio::test]
+async fn a_rule_for_401_is_for_credentials_that_are_new() {
+    for (action, accepted, rows) in [("ignore", 2, 1), ("stop", 2, 1), ("fail", 2, 1), ("ignore", 9, 0)] {
+        let tokens = std::sync::atomic::AtomicUsize::new(0);
+        let server = Server::start(move |request| match request.path.as_str() {
+            "/token" => {
+                let number = tokens.fetch_add(1, std::sync::atomic::Ordering::SeqCst) + 1;
+                Reply::json(json!({"access_token": format!("token-{number}"), "expires_in": 86400}).to_string())
+            }
+            _ if request.header("authorization") == Some(format!("Bearer token-{accepted}").as_str()) => {
+                Reply::json(r#"{"data": [{"id": 1}]}"#)
+            }
+            _ => Reply::status(401),
+        })
+        .await;
+        let auth = json!({"type": "oauth2_client_credentials", "access_token_url": server.url().join("token").unwrap(),
+            "client_id": "c", "client_secret": "s"});
+        let endpoint = json!({"auth": auth, "response_actions": [{"status_code": 401, "action": action}]});
+        let summary = only(outcome(items_plan(&server, &TempDir::new().unwrap(), endpoint, json!({}))).await);
+        assert_eq!((summary.rows_written, summary.warnings.len() as u64), (rows, 1 - rows), "{action} {accepted}");
+        assert_eq!(server.targets(), ["/token", "/items", "/token", "/items"]);
+    }
+}
+
+#[tokio::test]
+async fn an_action_retry_waits_for_the_reset_of_the_quota() {
+    let busy = Reply::status(403).header("x-ratelimit-remaining", "0").header("x-ratelimit-reset", "40");
+    let server = Server::scripted([busy, Reply::json(r#"{"data": [{"id": 1}]}"#)]).await;
+    let lake = TempDir::new().unwrap();
+    let endpoint = json!({"response_actions": [{"status_code": 403, "action": "retry"}]});
+    let test = TestEnvironment::new();
+    let plan = items_plan(&server, &lake, endpoint, json!({}));
+    only(run(plan, test.environment(), Arc::new(Silent)).await);
+    assert!(test.clock.slept().contains(&std::time::Duration::from_secs(40)), "{:?}", test.clock.slept());
 }
 
 #[tokio::test]
@@ -393,6 +487,25 @@ async fn a_step_that_fails_names_page_and_record_and_so_does_what_does_not_fit_b
     let (code, message) = failed(&outcome);
     assert_eq!(code, "data_mismatch");
     assert!(message.contains("page 3, record 2"), "{message}");
+}
+
+#[tokio::test]
+async fn a_record_that_a_step_fails_on_is_a_reject_where_the_contract_says_so() {
+    let server = row_server().await;
+    let lake = TempDir::new().unwrap();
+    let steps = json!([{"map": "if .id % 4 == 0 then error(\"no fours\") else . end"}]);
+    let contract = json!({"schema_contract": {"data_type": "discard_row"}});
+    let summary = only(run_steps(&server, &lake, steps.clone(), contract).await);
+    assert_eq!((summary.rows_fetched, summary.rows_written, summary.rows_rejected), (9, 7, 2));
+    let rejects = std::fs::read_dir(lake.path().join("items/_restlake/rejects")).unwrap().next().unwrap().unwrap();
+    let lines = std::fs::read_to_string(rejects.path()).unwrap();
+    let rejects: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let places: Vec<_> = rejects.iter().map(|reject| (reject["page"].clone(), reject["record"].clone())).collect();
+    assert_eq!(places, [(json!(2), json!(1)), (json!(3), json!(2))]);
+    assert_eq!((&rejects[0]["column"], &rejects[0]["row"]["id"]), (&json!("processing_steps[0].map"), &json!(4)));
+    assert!(rejects[0]["reason"].as_str().unwrap().contains("no fours"));
+    let outcome = run_steps(&server, &TempDir::new().unwrap(), steps, json!({})).await;
+    assert_eq!(failed(&outcome).0, "processing_step");
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@ mod origins;
 mod program;
 mod refresh_token;
 mod renewal;
+mod secrets;
 mod session;
 mod token_requests;
 
@@ -29,9 +30,9 @@ use restlake::{
     error::Failure,
     fetch::{Client, FetchError, PageSource, Pages},
     plan::{
-        AuthPlan, ClientAuth, ClientCredentialsPlan, ClientPlan, JwtBearerPlan, LoginBody, Method, PaginatorPlan,
-        Placement, RefreshTokenPlan, RequestPlan, ResourcePlan, SessionPlan, SigningAlgorithm, SigningKey, TlsPlan,
-        TokenClient, TokenSource,
+        AuthPlan, ClientAuth, ClientCredentialsPlan, ClientPlan, JsonLinkPlan, JwtBearerPlan, LoginBody, Method,
+        PaginatorPlan, Placement, RefreshTokenPlan, RequestPlan, ResourcePlan, SessionPlan, SigningAlgorithm,
+        SigningKey, Template, TlsPlan, TokenClient, TokenSource,
     },
     secret::{Redactor, Secret},
 };

@@ -676,6 +676,46 @@ mod limits {
     }
 
     #[tokio::test]
+    async fn retry_after_outranks_a_quota_that_is_used_up() {
+        let refused = Reply::status(429).header("retry-after", "1");
+        let refused = refused.header("x-ratelimit-remaining", "0").header("x-ratelimit-reset", "15");
+        let (_server, outcome) = fetch_plainly([refused, Reply::json(ROWS)]).await;
+        assert_eq!((outcome.count(), outcome.slept), (2, vec![1.0]));
+    }
+
+    #[tokio::test]
+    async fn a_403_for_the_rate_is_waited_out_and_any_other_is_not() {
+        let limited = [
+            (Reply::status(403).header("retry-after", "3"), 3.0),
+            (Reply::status(403).header("x-ratelimit-remaining", "0").header("x-ratelimit-reset", "20"), 20.0),
+        ];
+        for (refused, expected) in limited {
+            let (_server, outcome) = fetch_plainly([refused, Reply::json(ROWS)]).await;
+            assert_eq!((outcome.count(), outcome.slept), (2, vec![expected]));
+        }
+        let refused = Reply::status(403).header("x-ratelimit-remaining", "7").header("x-ratelimit-reset", "20");
+        let (_server, outcome) = fetch_plainly([refused, Reply::json(ROWS)]).await;
+        assert_eq!((outcome.kind(), outcome.requests), (ErrorKind::User, 1));
+    }
+
+    #[tokio::test]
+    async fn a_wait_for_the_quota_is_told() {
+        let spent = Reply::json(ROWS).header("x-ratelimit-remaining", "0").header("x-ratelimit-reset", "30");
+        let server = Server::start(move |_| spent.clone()).await;
+        let (test, recorder) = (TestEnvironment::new(), Arc::new(Recorder::default()));
+        let client =
+            Client::new(&plans::client(&server.url()), Redactor::default(), test.environment(), recorder.clone());
+        let client = Arc::new(client.unwrap());
+        let resource = plans::resource(&server.url(), "v1/rows", PaginatorPlan::SinglePage);
+        for _ in 0..2 {
+            let mut pages = Pages::new(Arc::clone(&client), &resource, &plans::bound(&resource), 0).unwrap();
+            pages.next().await.unwrap().unwrap();
+        }
+        let told = recorder.events().into_iter().filter(|event| event.starts_with("RequestDelayed")).count();
+        assert_eq!((told, test.clock.slept()), (1, vec![Duration::from_secs(30)]));
+    }
+
+    #[tokio::test]
     async fn the_quota_of_another_host_is_none_of_ours() {
         let spent = |reply: Reply| reply.header("x-ratelimit-remaining", "0").header("x-ratelimit-reset", "60");
         let other = Server::start(move |_| spent(Reply::json(ROWS))).await;

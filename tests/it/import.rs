@@ -107,3 +107,103 @@ components:
     let checked = import(directory.path(), &["check", "shop/api.yaml"]);
     assert_eq!(checked.status.code(), Some(0), "{checked:?}");
 }
+
+#[test]
+fn texts_of_yaml_stay_what_a_run_of_the_file_sends_and_references_in_them_are_texts() {
+    let directory = TempDir::new().unwrap();
+    let odd = [
+        "NO",
+        "007",
+        "on",
+        "1e3",
+        "0x10",
+        "~",
+        "null",
+        ".inf",
+        "1_000",
+        "2024-01-01",
+        "- a",
+        "a: b",
+        "#",
+        "",
+        "true",
+        "1.10",
+    ];
+    let params: String =
+        odd.iter().enumerate().map(|(number, text)| format!("\"p{number}\": {}, ", Value::from(*text))).collect();
+    let yaml = format!(
+        "client: {{base_url: 'https://a.example'}}\nresources: [{{name: a, endpoint: {{params: {{{params} country: NO, zip: 007, home: '${{HOME}}'}}}}}}]\n"
+    );
+    fs::write(directory.path().join("a.yaml"), &yaml).unwrap();
+    let output = import(directory.path(), &["import", "dlt", "a.yaml", "--to", "new"]);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let written = fs::read_to_string(directory.path().join("new/a.yaml")).unwrap();
+    let (config, _) = restlake::import::document("a", &written, restlake::config::Syntax::Yaml).unwrap();
+    let params = &config["resources"][0]["endpoint"]["params"];
+    for (number, text) in odd.iter().enumerate() {
+        assert_eq!(params[format!("p{number}")], *text, "{written}");
+    }
+    assert_eq!((&params["country"], &params["zip"]), (&"NO".into(), &"007".into()));
+    assert_eq!(params["home"], "$${HOME}");
+}
+
+#[test]
+fn what_waits_for_a_variable_is_not_told_as_wrong() {
+    let directory = TempDir::new().unwrap();
+    let text = "import os\nc = {'client': {'base_url': os.environ['URL']}, 'resources': [{'name': 'a', 'endpoint': {'path': 'a', 'pat': 'b'}}]}\n";
+    fs::write(directory.path().join("a.py"), text).unwrap();
+    let output = import(directory.path(), &["import", "dlt", "a.py", "--output", "json"]);
+    let written = document(&output);
+    let problems: Vec<_> = written["problems"].as_array().unwrap().iter().map(|problem| &problem["path"]).collect();
+    assert_eq!(problems, ["resources[0].endpoint.pat"], "{written}");
+    assert_eq!(written["notes"][0]["path"], "environment");
+}
+
+#[test]
+fn a_pipeline_with_children_and_a_cursor_is_imported_as_it_runs() {
+    let directory = TempDir::new().unwrap();
+    let text = r#"
+from dlt.sources.rest_api import RESTAPIConfig, rest_api_source
+
+config: RESTAPIConfig = {
+    "client": {"base_url": "https://a.example"},
+    "resource_defaults": {"primary_key": "id", "write_disposition": "merge"},
+    "resources": [
+        {"name": "issues", "endpoint": {
+            "path": "issues",
+            "params": {"since": "{incremental.start_value}"},
+            "incremental": {"cursor_path": "updated_at", "initial_value": "2024-01-01T00:00:00Z"},
+        }},
+        {"name": "comments", "include_from_parent": ["id"], "endpoint": {"path": "issues/{resources.issues.number}/comments"}},
+        {"name": "votes", "endpoint": {
+            "path": "comments/{comment}/votes", "params": {"comment": {"type": "resolve", "resource": "comments", "field": "id"}},
+        }},
+    ],
+}
+source = rest_api_source(config)
+"#;
+    fs::write(directory.path().join("a.py"), text).unwrap();
+    let output = import(directory.path(), &["import", "dlt", "a.py", "--output", "json"]);
+    let written = document(&output);
+    assert_eq!((&written["notes"], &written["problems"]), (&serde_json::json!([]), &serde_json::json!([])));
+    let plan = import(directory.path(), &["run", "a.yaml", "--dry-run"]);
+    assert_eq!(plan.status.code(), Some(0), "{plan:?}");
+    let plan = String::from_utf8_lossy(&plan.stdout);
+    for told in ["issues", "comments", "votes"] {
+        assert!(plan.contains(told), "{told} in {plan}");
+    }
+}
+
+#[test]
+fn a_byte_order_mark_is_no_part_of_a_file() {
+    let directory = TempDir::new().unwrap();
+    fs::write(
+        directory.path().join("a.json"),
+        "\u{feff}{\"client\": {\"base_url\": \"https://a.example\"}, \"resources\": [\"a\"]}",
+    )
+    .unwrap();
+    assert_eq!(import(directory.path(), &["import", "dlt", "a.json"]).status.code(), Some(0));
+    fs::write(directory.path().join("b.json"), "\u{feff}{\"openapi\": \"3.0.0\", \"paths\": {}}").unwrap();
+    let output = import(directory.path(), &["import", "openapi", "b.json"]);
+    assert!(String::from_utf8_lossy(&output.stderr).contains("describes no list"), "{output:?}");
+}

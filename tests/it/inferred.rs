@@ -487,3 +487,53 @@ async fn columns_that_evolve_beside_declared_ones_are_named_by_the_convention_to
     only(run_plan(plan_with(&config.to_string(), &Overrides::default())).await);
     assert_eq!(project.schema(), ["id: Int64", "created_by: Utf8"]);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hint_by_the_name_of_the_convention_waits_for_its_field() {
+    let row = |id: u64| if id > 4 { json!({"id": id, "newField": format!("{id}")}) } else { json!({"id": id}) };
+    let hints = json!({"infer_rows": 3, "naming": "snake_case", "columns": {"new_field": {"data_type": "bigint"}}});
+    let mut project = Project::new((1..=6).map(row).collect()).await;
+    project.run(&hints).await;
+    assert_eq!(project.schema(), ["id: Int64", "new_field: Int64"]);
+    assert_eq!(project.rows(&["id", "new_field"])[3..], ["4 -", "5 5", "6 6"]);
+    project.has(vec![row(7)]).await;
+    project.run(&hints).await;
+    assert_eq!(project.rows(&["id", "new_field"])[6], "7 7");
+    // Two fields are not one column.
+    let both = json!({"id": 1, "new_field": 1, "newField": 2});
+    let project = Project::new((1..=3).map(row).chain([both]).collect()).await;
+    assert_eq!(project.refused(&hints).await.0, "unfit_field");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn freeze_keeps_the_columns_that_a_table_has_and_a_new_one_has_none() {
+    let row = |id: u64| if id > 4 { json!({"id": id, "late": true}) } else { json!({"id": id}) };
+    let freeze = json!({"infer_rows": 3, "schema_contract": {"columns": "freeze"}});
+    let mut project = Project::new((1..=6).map(row).collect()).await;
+    project.run(&freeze).await;
+    assert_eq!(project.schema(), ["id: Int64", "late: Boolean"]);
+    project.has(vec![json!({"id": 7, "later": 1})]).await;
+    assert_eq!(project.refused(&freeze).await.0, "undeclared_field");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_does_not_fit_the_columns_that_were_inferred_is_told_with_them() {
+    let project = Project::new(mixed()).await;
+    let outcome = run_plan(project.plan(&json!({"primary_key": "key"}), &Overrides::default())).await;
+    let hint = outcome.summary.resources[0].error.clone().unwrap().hint.unwrap();
+    assert!(hint.contains("`id`, `title`") && !hint.contains("restlake infer"), "{hint}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_whose_records_were_all_filtered_says_so_and_tells_of_no_table() {
+    let project = Project::new(mixed()).await;
+    write_config(&project, "c.json", &json!({"processing_steps": [{"filter": "false"}]}));
+    let output = restlake(&project, &["run", "c.json", "--write-schema", "items.yaml"]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let (told, beside) = (text(&output.stdout), text(&output.stderr));
+    assert!(told.contains("came, and all were filtered: no table was made"), "{told}");
+    assert!(told.contains("rows filtered") && !told.contains("duckdb"), "{told}");
+    assert!(beside.contains("items.yaml was not written"), "{beside}");
+    let output = restlake(&project, &["infer", "c.json"]);
+    assert!(text(&output.stderr).contains("all were filtered"), "{}", text(&output.stderr));
+}

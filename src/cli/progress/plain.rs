@@ -50,6 +50,11 @@ impl Plain {
             Event::Warning { message, .. } => Some(format!("warning: {message}")),
             Event::Note { message, .. } => Some(format!("note: {message}")),
             Event::ResourceFinished { summary } => Some(finished(summary)),
+            // Nothing else is told while it waits.
+            Event::RequestDelayed { .. } => {
+                line.told = now;
+                Some(line.text(now))
+            }
             _ if now.saturating_sub(line.told) < INTERVAL => None,
             _ => {
                 line.told = now;

@@ -33,6 +33,9 @@ impl Tally {
                 let seconds = delay.as_secs_f64();
                 self.waiting = Some(format!("attempt {attempt} failed, next in {seconds:.1} s ({reason})"));
             }
+            Event::RequestDelayed { delay, reason, .. } => {
+                self.waiting = Some(format!("waiting for {:.0} s ({reason})", delay.as_secs_f64()));
+            }
             Event::FileStaged { .. } => self.files += 1,
             Event::Committing { .. } => self.is_committing = true,
             _ => {}
@@ -74,6 +77,7 @@ pub fn resource<'a>(event: &'a Event<'_>) -> Option<&'a str> {
         | Event::TotalKnown { resource, .. }
         | Event::PageFetched { resource, .. }
         | Event::RequestRetried { resource, .. }
+        | Event::RequestDelayed { resource, .. }
         | Event::FileStaged { resource, .. }
         | Event::Committing { resource }
         | Event::Warning { resource, .. }
@@ -126,6 +130,10 @@ mod tests {
         assert!(tally.text().ends_with("attempt 2 failed, next in 1.5 s (503)"), "{}", tally.text());
         tally.count(&page(1));
         assert!(!tally.text().contains("503"));
+        let delay = Duration::from_secs(8);
+        tally.count(&Event::RequestDelayed { resource: "a", delay, reason: "`rate_limit`" });
+        assert!(tally.text().ends_with("waiting for 8 s (`rate_limit`)"), "{}", tally.text());
+        tally.count(&page(1));
         tally.count(&Event::Committing { resource: "a" });
         assert!(tally.text().ends_with("committing"));
     }

@@ -1,6 +1,6 @@
 //! `auth`: credentials, and ways to obtain them.
 
-use super::{COUNT, DURATION, SELECTOR, Shape, Table, Union, Word, field, table, variant, word};
+use super::{COUNT, DURATION, SELECTOR, Shape, Table, Union, Word, field, later, request::DATA, table, variant, word};
 
 pub static AUTH: Union = Union {
     what: "an auth",
@@ -62,6 +62,7 @@ static CLIENT_CREDENTIALS: Table = table(
         field("scope", SCOPES, SCOPE),
         field("audience", Shape::Text, "Whom the token is for."),
         field("client_auth", Shape::Choice(CLIENT_AUTHS), CLIENT_AUTH).or("body"),
+        later("session", "a requests session of one's own"),
     ],
 );
 
@@ -128,8 +129,8 @@ static LOGIN: Table = table(
         field("path", Shape::Text, "Below the client's base_url."),
         field("url", Shape::Text, "In place of `path`: whole, `https://…`."),
         field("method", Shape::Choice(&[word("POST"), word("GET"), word("post"), word("get")]), "How.").or("POST"),
-        field("json", Shape::Map(&Shape::Scalar), "A JSON object to send."),
-        field("data", Shape::Map(&Shape::Scalar), "A form to send."),
+        field("json", Shape::Any, "The body, as JSON."),
+        field("data", DATA, "The body: a form as an object or as a list of pairs, or a text as it is."),
         field("headers", Shape::Map(&Shape::Scalar), "Headers of this request; those of the client are not sent."),
     ],
 );

@@ -1,6 +1,6 @@
 //! A table's schema: a file of its own, or inline on a resource.
 
-use super::{Field, Grammar, Shape, Table, field, ignored, later_word, table, word};
+use super::{Field, Grammar, Shape, Table, field, ignored, ignored_word, table, word};
 use crate::schema::ColumnType;
 
 /// A schema file.
@@ -43,8 +43,15 @@ static A_COLUMN: Shape = Shape::Object(&COLUMN);
 
 const COLUMNS_WORDS: &[super::Word] = &[word("freeze"), word("discard_row"), word("discard_value"), word("evolve")];
 
-const DATA_TYPE_WORDS: &[super::Word] =
-    &[word("freeze"), word("discard_row"), word("discard_value"), later_word("evolve")];
+const DATA_TYPE_WORDS: &[super::Word] = &[
+    word("freeze"),
+    word("discard_row"),
+    word("discard_value"),
+    ignored_word(
+        "evolve",
+        "no value changes its column's type, or makes another column: one that does not fit ends the run",
+    ),
+];
 
 static CONTRACT_TABLE: Table = table(
     "schema_contract",

@@ -11,10 +11,13 @@ use serde_saphyr::{Location, Spanned};
 use super::SyntaxError;
 use crate::config::tree::{Entry, Kind, Span, Value};
 
-pub fn parse(text: &str, source: usize) -> Result<Value, SyntaxError> {
-    // `yes`, `on` and `007` stay text; aliases, depth and size keep the parser's own budgets; duplicate keys are errors.
-    let options =
-        serde_saphyr::options! { strict_booleans: true, leading_zero_numbers_as_strings: true, with_snippet: false };
+/// With so many values at most, those that aliases stand for included.
+pub fn parse(text: &str, source: usize, most_nodes: usize) -> Result<Value, SyntaxError> {
+    // `yes`, `on` and `007` stay text; aliases and depth keep the parser's own budgets; duplicate keys are errors.
+    let options = serde_saphyr::options! {
+        strict_booleans: true, leading_zero_numbers_as_strings: true, with_snippet: false,
+        budget: serde_saphyr::budget! { max_nodes: most_nodes, max_events: most_nodes.saturating_mul(4) },
+    };
     let reader = Reader { text, source };
     match serde_saphyr::from_str_with_options::<Spanned<Raw>>(text, options) {
         Ok(root) => Ok(reader.value(root)),

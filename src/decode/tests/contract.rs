@@ -198,6 +198,7 @@ fn records_below_the_page_root_are_found_by_their_index() {
         count: 2,
         filtered: 0,
         duplicates: 0,
+        rejects: Vec::new(),
         numbers: None,
     };
     let batch = decoder([column("a: int8")], Contract::default()).decode(&page).unwrap();

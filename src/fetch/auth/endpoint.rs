@@ -7,7 +7,12 @@ use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use serde_json::{Map, Value};
 use url::form_urlencoded;
 
-use super::{Wire, error::AuthError, token::Granted, wire::Ask};
+use super::{
+    Wire,
+    error::AuthError,
+    token::Granted,
+    wire::{Ask, KEYS_SHOWN},
+};
 use crate::{
     plan::{ClientAuth, Method, TokenClient},
     secret::Secret,
@@ -38,8 +43,7 @@ pub(super) async fn ask(client: &TokenClient, grant: &[(&str, &str)], wire: &Wir
         return Err(wire.no_token(&ask, "is no JSON object"));
     };
     let Some(token) = text(&fields, "access_token") else {
-        let keys: Vec<_> = fields.keys().map(|key| format!("`{key}`")).collect();
-        return Err(wire.no_token(&ask, format!("has no `access_token`; its keys are {}", keys.join(", "))));
+        return Err(wire.no_token(&ask, without_token(&fields)));
     };
     let lifetime = Some(lifetime(&fields).unwrap_or(client.default_expiration));
     Ok(TokenAnswer { granted: Granted { token, lifetime }, refresh_token: text(&fields, "refresh_token") })
@@ -88,6 +92,18 @@ fn pair(client: &TokenClient) -> Option<String> {
 
 fn text(fields: &Map<String, Value>, name: &str) -> Option<Secret<String>> {
     fields.get(name)?.as_str().filter(|text| !text.is_empty()).map(|text| Secret::new(text.to_owned()))
+}
+
+/// What is wrong with an answer that bears no token; of its values, nothing is told.
+fn without_token(fields: &Map<String, Value>) -> String {
+    match fields.get("access_token") {
+        Some(Value::String(_)) => "its `access_token` is empty".to_owned(),
+        Some(_) => "its `access_token` is no text".to_owned(),
+        None => {
+            let keys: Vec<_> = fields.keys().take(KEYS_SHOWN).map(|key| format!("`{key}`")).collect();
+            format!("has no `access_token`; its keys are {}", keys.join(", "))
+        }
+    }
 }
 
 /// Seconds, which some servers write as text.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::{
     error::{ErrorKind, Failure},
-    fetch::error::Trouble,
+    fetch::error::{CERTIFICATE, Trouble},
 };
 
 /// Why there is no token. All texts in it are redacted.
@@ -18,6 +18,8 @@ pub enum AuthError {
     NoToken { method: &'static str, url: String, what: &'static str, problem: String },
     #[error("the token file {path} {problem}")]
     TokenFile { path: String, problem: String },
+    #[error("another run has held the token file {path} for longer than {seconds} s")]
+    TokenFileHeld { path: String, seconds: u64 },
     #[error("the assertion cannot be signed: {0}")]
     Sign(String),
     /// The name of a header or a cookie, or a value, that cannot be sent.
@@ -60,17 +62,18 @@ impl std::fmt::Display for TokenRequestError {
 impl AuthError {
     fn request_hint(error: &TokenRequestError) -> Option<String> {
         let hint = match &error.trouble {
-            Trouble::Status { status, .. } => match status.as_u16() {
+            Trouble::Status { status, is_limit, .. } => match status.as_u16() {
                 300..=399 => "it leads elsewhere, and credentials are not sent on: name the address that it leads to",
+                _ if *is_limit => "the server limits how often tokens are asked for: try again later",
                 400 | 401 | 403 => {
                     "the server does not accept the credentials: check `auth` and the variables that it reads"
                 }
                 404 | 405 => "check the address under `auth`",
-                429 => "the server limits how often tokens are asked for: try again later",
                 500..=599 => "the server is at fault: try again later",
                 _ => return None,
             },
             Trouble::Connection { .. } => "is the address under `auth` right, and can this machine reach it?",
+            Trouble::Certificate { .. } => CERTIFICATE,
             Trouble::Timeout { .. } => "raise `client.timeout`, if the server needs longer",
             _ => "does the address under `auth` name the token endpoint?",
         };
@@ -82,6 +85,7 @@ impl Failure for AuthError {
     fn kind(&self) -> ErrorKind {
         match self {
             Self::Request(error) if error.trouble.is_passing() => ErrorKind::Transient,
+            Self::TokenFileHeld { .. } => ErrorKind::Transient,
             Self::Interrupted => ErrorKind::Interrupted,
             _ => ErrorKind::User,
         }
@@ -91,7 +95,7 @@ impl Failure for AuthError {
         match self {
             Self::Request(_) => "auth_request",
             Self::NoToken { .. } => "auth_no_token",
-            Self::TokenFile { .. } => "auth_token_file",
+            Self::TokenFile { .. } | Self::TokenFileHeld { .. } => "auth_token_file",
             Self::Sign(_) => "auth_sign",
             Self::Header { .. } => "auth_header",
             Self::Interrupted => "interrupted",
@@ -106,6 +110,10 @@ impl Failure for AuthError {
             }
             Self::TokenFile { .. } => Some(
                 "`auth.token_file` must be a place that restlake can write to: the server gives each refresh token once"
+                    .to_owned(),
+            ),
+            Self::TokenFileHeld { .. } => Some(
+                "two runs must not renew one token at once: is one of them waiting for the server? Run it again afterwards"
                     .to_owned(),
             ),
             _ => None,

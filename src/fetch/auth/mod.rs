@@ -51,6 +51,11 @@ pub trait Authenticator: Send + Sync {
         Ok(false)
     }
 
+    /// Whether there may be other credentials to try than those that were refused.
+    fn is_renewable(&self) -> bool {
+        false
+    }
+
     /// The query parameter that is a credential.
     fn param(&self) -> Option<&str> {
         None

@@ -3,7 +3,10 @@
 //! A token that was replaced is worth nothing: the new one is kept in a file before the access token that came with it is used,
 //! and the file is shown to be writable before the old one is sent.
 
-use std::sync::{Mutex, PoisonError};
+use std::{
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
 
 use async_trait::async_trait;
 
@@ -11,12 +14,16 @@ use super::{
     Wire, endpoint,
     error::AuthError,
     token::{Grant, Granted},
-    token_file::TokenFile,
+    token_file::{Lock, TokenFile},
 };
 use crate::{
     plan::{Placement, RefreshTokenPlan},
     secret::Secret,
 };
+
+/// How long another process is waited for that uses the token file, and how often it is looked at.
+const LONGEST_WAIT: Duration = Duration::from_secs(120);
+const LOOK: Duration = Duration::from_millis(200);
 
 pub(super) struct RefreshToken {
     plan: RefreshTokenPlan,
@@ -29,6 +36,25 @@ impl RefreshToken {
     pub(super) fn new(plan: &RefreshTokenPlan) -> Self {
         let file = plan.token_file.as_ref().map(|path| TokenFile::new(path, &plan.refresh_token));
         Self { plan: plan.clone(), file, replaced: Mutex::default() }
+    }
+
+    /// Nobody else renews the token meanwhile.
+    async fn hold(&self, wire: &Wire) -> Result<Option<Lock>, AuthError> {
+        let Some(file) = &self.file else { return Ok(None) };
+        let environment = &wire.surroundings.environment;
+        let began = environment.clock.elapsed();
+        loop {
+            if let Some(lock) = file.try_lock()? {
+                return Ok(Some(lock));
+            }
+            if environment.shutdown.is_cancelled() {
+                return Err(AuthError::Interrupted);
+            }
+            if environment.clock.elapsed().saturating_sub(began) >= LONGEST_WAIT {
+                return Err(file.held(LONGEST_WAIT.as_secs()));
+            }
+            environment.clock.sleep(LOOK).await;
+        }
     }
 
     /// The newest there is: another run may have written one since this one began.
@@ -60,6 +86,7 @@ impl RefreshToken {
 #[async_trait]
 impl Grant for RefreshToken {
     async fn obtain(&self, wire: &Wire) -> Result<Granted, AuthError> {
+        let _held = self.hold(wire).await?;
         let current = self.current()?;
         wire.redactor().learn([current.expose().clone()]);
         if let Some(file) = &self.file {

@@ -9,7 +9,7 @@ use super::{
     Wire,
     error::AuthError,
     token::{Grant, Granted},
-    wire::{Answer, Ask},
+    wire::{Answer, Ask, KEYS_SHOWN},
 };
 use crate::{
     fetch::request::header,
@@ -56,7 +56,7 @@ impl Grant for Session {
         &self.plan.placement
     }
 
-    /// What the login's body and headers keep secret, the plan knows by their names.
+    /// What the login's body and headers hold, the plan has told the redactor.
     fn secrets(&self) -> Vec<String> {
         Vec::new()
     }
@@ -71,6 +71,7 @@ fn encoded(body: &LoginBody) -> Option<(Bytes, HeaderValue)> {
             let text = form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
             (text, "application/x-www-form-urlencoded")
         }
+        LoginBody::Raw(text) => (text.expose().clone(), "text/plain; charset=utf-8"),
     };
     Some((text.into(), HeaderValue::from_static(content_type)))
 }
@@ -100,7 +101,7 @@ fn in_body(selector: &Selector, body: Vec<u8>) -> Result<String, String> {
 
 fn missing(selector: &Selector, root: Node<'_>) -> String {
     let keys = root.fields().filter_map(|(key, _)| Some(format!("`{}`", key.text().ok()?)));
-    let keys: Vec<_> = keys.take(20).collect();
+    let keys: Vec<_> = keys.take(KEYS_SHOWN).collect();
     format!("`token_path: {selector}` finds nothing; its keys are {}", keys.join(", "))
 }
 

@@ -20,6 +20,9 @@ use crate::{
 /// The most of a token's time that is left unused: it may be under way, and clocks differ.
 const LARGEST_MARGIN: Duration = Duration::from_secs(60);
 
+/// The least of it: the way to the server takes a while. Of a token that hardly lives longer, half is used.
+const LEAST_MARGIN: Duration = Duration::from_secs(1);
+
 /// One way to obtain a token.
 #[async_trait]
 pub(super) trait Grant: Send + Sync {
@@ -187,7 +190,7 @@ impl Shared {
 
 /// How long before its end a token is renewed.
 fn margin(lifetime: Duration) -> Duration {
-    (lifetime / 10).min(LARGEST_MARGIN)
+    (lifetime / 10).clamp(LEAST_MARGIN, LARGEST_MARGIN).min(lifetime / 2)
 }
 
 #[async_trait]
@@ -211,6 +214,10 @@ impl Authenticator for Renewing {
             self.renew(flights).await?;
         }
         Ok(true)
+    }
+
+    fn is_renewable(&self) -> bool {
+        true
     }
 
     async fn settle(&self) {
@@ -343,5 +350,11 @@ mod tests {
     fn a_tenth_of_a_life_is_left_unused_and_a_minute_at_most() {
         let margins = [0, 10, 600, 86_400].map(|seconds| margin(Duration::from_secs(seconds)).as_secs());
         assert_eq!(margins, [0, 1, 60, 60]);
+    }
+
+    #[test]
+    fn a_token_of_a_short_life_is_left_a_second_before_its_end_or_half_of_its_life() {
+        let margins = [5, 3, 1].map(|seconds| margin(Duration::from_secs(seconds)).as_millis());
+        assert_eq!(margins, [1000, 1000, 500]);
     }
 }

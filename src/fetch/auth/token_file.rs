@@ -1,10 +1,13 @@
 //! The file in which a refresh token outlives the run: readable by its owner only, replaced as a whole or not at all.
 //!
+//! Whoever is about to use what it holds locks it, for another process may be about to do the same: the lock is one on a file
+//! beside it, which stays, and ends with the process.
+//!
 //! It says which token of the config it came from: who puts a new one into the config has begun anew, and what the file holds
 //! counts no longer.
 
 use std::{
-    fs::{self, File, OpenOptions},
+    fs::{self, File, OpenOptions, TryLockError},
     io::{self, Write},
     path::{Path, PathBuf},
 };
@@ -33,6 +36,23 @@ impl TokenFile {
         Self { path: path.to_owned(), origin: sha256(configured.expose().as_bytes()) }
     }
 
+    /// The lock, unless another process has it. Where the file system knows no locks, nobody has it.
+    pub(super) fn try_lock(&self) -> Result<Option<Lock>, AuthError> {
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(false);
+        let file = private(options).open(self.beside(".lock")).map_err(|error| self.unwritable(&error))?;
+        match file.try_lock() {
+            Ok(()) => Ok(Some(Lock(file))),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => Ok(Some(Lock(file))),
+            Err(TryLockError::Error(error)) => Err(self.failed(format!("cannot be locked: {error}"))),
+        }
+    }
+
+    pub(super) fn held(&self, seconds: u64) -> AuthError {
+        AuthError::TokenFileHeld { path: self.path.display().to_string(), seconds }
+    }
+
     /// The token that is kept; `None` if there is none, or none that goes back to the config's.
     pub(super) fn read(&self) -> Result<Option<Secret<String>>, AuthError> {
         let text = match fs::read(&self.path) {
@@ -48,7 +68,10 @@ impl TokenFile {
 
     /// Fails where [`write`](Self::write) would, before there is something to lose.
     pub(super) fn prove_writable(&self) -> Result<(), AuthError> {
-        self.open().map(drop).and_then(|()| fs::remove_file(self.beside())).map_err(|error| self.unwritable(&error))
+        self.open()
+            .map(drop)
+            .and_then(|()| fs::remove_file(self.beside(".new")))
+            .map_err(|error| self.unwritable(&error))
     }
 
     pub(super) fn write(&self, token: &Secret<String>) -> Result<(), AuthError> {
@@ -57,7 +80,7 @@ impl TokenFile {
             let mut file = self.open()?;
             file.write_all(&text)?;
             file.sync_all()?;
-            fs::rename(self.beside(), &self.path)?;
+            fs::rename(self.beside(".new"), &self.path)?;
             sync_directory(&self.path)
         });
         written.map_err(|error| self.unwritable(&error))
@@ -65,21 +88,19 @@ impl TokenFile {
 
     /// What becomes the file. One that a process which died has left is begun anew.
     fn open(&self) -> io::Result<File> {
-        let beside = self.beside();
+        let beside = self.beside(".new");
         match fs::remove_file(&beside) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
         }
         let mut options = OpenOptions::new();
         options.write(true).create_new(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        options.open(beside)
+        private(options).open(beside)
     }
 
-    fn beside(&self) -> PathBuf {
+    fn beside(&self, ending: &str) -> PathBuf {
         let mut name = self.path.file_name().unwrap_or_default().to_owned();
-        name.push(".new");
+        name.push(ending);
         self.path.with_file_name(name)
     }
 
@@ -90,6 +111,16 @@ impl TokenFile {
     fn failed(&self, problem: String) -> AuthError {
         AuthError::TokenFile { path: self.path.display().to_string(), problem }
     }
+}
+
+/// Held until it is dropped.
+pub(super) struct Lock(#[expect(dead_code, reason = "what is open is locked")] File);
+
+/// For the owner alone.
+fn private(mut options: OpenOptions) -> OpenOptions {
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options
 }
 
 /// A rename is on disk once its directory is.
@@ -121,6 +152,17 @@ mod tests {
             use std::os::unix::fs::PermissionsExt;
             assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         }
+    }
+
+    #[test]
+    fn of_two_who_want_to_use_it_one_has_to_wait() {
+        let directory = tempfile::tempdir().unwrap();
+        let [first, second] =
+            ["a", "a"].map(|token| TokenFile::new(&directory.path().join("token.json"), &secret(token)));
+        let held = first.try_lock().unwrap();
+        assert!(held.is_some() && second.try_lock().unwrap().is_none());
+        drop(held);
+        assert!(second.try_lock().unwrap().is_some());
     }
 
     #[test]

@@ -12,19 +12,18 @@ use url::{Origin, Url};
 
 use super::error::{AuthError, TokenRequestError};
 use crate::{
-    error::chain,
     fetch::{
         error::Trouble,
         limit::Limiter,
-        retry::{Schedule, Verdict, retry_after},
+        retry::{Schedule, Verdict, limits, retry_after},
         transport::{Notices, Surroundings},
     },
     plan::{Method, RetryPlan},
     secret::Redactor,
 };
 
-/// Bytes of an answer that an error text shows.
-const SHOWN: usize = 500;
+/// Keys of an answer that an error text shows.
+pub(super) const KEYS_SHOWN: usize = 20;
 
 /// Bytes of an answer that are read: many times what a token takes.
 const LARGEST: usize = 1 << 20;
@@ -57,6 +56,11 @@ pub(super) struct Ask {
 pub(super) struct Answer {
     pub headers: HeaderMap,
     pub body: Vec<u8>,
+}
+
+/// A run that waits for a token tells nobody else.
+fn tell_wait(wait: Duration, reason: &'static str) {
+    tracing::info!(?wait, reason, "a token request waits");
 }
 
 /// An attempt that gave no answer.
@@ -114,7 +118,7 @@ impl Wire {
     /// A token endpoint elsewhere has limits of its own.
     async fn clear(&self, ask: &Ask) -> Result<(), AuthError> {
         match self.is_own(ask) {
-            true => self.unless_stopped(self.limiter.clear()).await,
+            true => self.unless_stopped(self.limiter.clear(&tell_wait)).await,
             false if self.surroundings.environment.shutdown.is_cancelled() => Err(AuthError::Interrupted),
             false => Ok(()),
         }
@@ -152,7 +156,7 @@ impl Wire {
             sending = sending.body(body.clone());
         }
         let answer = sending.headers(headers).send().await;
-        let answer = answer.map_err(|error| Trouble::Connection { cause: self.cause(error) })?;
+        let answer = answer.map_err(|error| self.surroundings.unsent(error))?;
         let (status, headers) = (answer.status(), answer.headers().clone());
         tracing::debug!(url = %self.shown(&ask.url), %status, "token request answered");
         let body = self.body(answer).await?;
@@ -164,7 +168,9 @@ impl Wire {
 
     async fn body(&self, mut answer: reqwest::Response) -> Result<Vec<u8>, Failed> {
         let mut body = Vec::new();
-        while let Some(chunk) = answer.chunk().await.map_err(|error| Trouble::Body { cause: self.cause(error) })? {
+        while let Some(chunk) =
+            answer.chunk().await.map_err(|error| Trouble::Body { cause: self.surroundings.cause(error) })?
+        {
             if body.len() + chunk.len() > LARGEST {
                 return Err(Trouble::TooLarge { limit: LARGEST as u64 }.into());
             }
@@ -175,8 +181,9 @@ impl Wire {
 
     fn refused(&self, status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Failed {
         let now = self.surroundings.environment.clock.now();
-        let trouble = Trouble::Status { status, body: self.words(body) };
-        Failed { trouble, retry_after: retry_after(headers, now) }
+        let retry_after = retry_after(headers, now);
+        let is_limit = limits(status, retry_after.is_some());
+        Failed { trouble: Trouble::Status { status, is_limit, body: self.words(body) }, retry_after }
     }
 
     /// What a server said to a refusal: the two fields that RFC 6749, section 5.2, has for it, or the first bytes; redacted.
@@ -188,10 +195,7 @@ impl Wire {
             (Some(error), None) => error.to_owned(),
             _ => String::from_utf8_lossy(body).into_owned(),
         };
-        let text = self.redactor().text(&text);
-        let text = text.trim().replace(char::is_control, " ");
-        let end = text.floor_char_boundary(SHOWN);
-        if end == text.len() { text } else { format!("{}…", text.get(..end).unwrap_or_default()) }
+        self.surroundings.excerpt(&text)
     }
 
     fn failed(
@@ -222,10 +226,5 @@ impl Wire {
 
     fn shown(&self, url: &Url) -> String {
         self.redactor().url(url)
-    }
-
-    /// reqwest's errors without the URL that they carry.
-    fn cause(&self, error: reqwest::Error) -> String {
-        self.redactor().text(&chain(&error.without_url()))
     }
 }

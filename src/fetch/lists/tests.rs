@@ -12,7 +12,10 @@ use url::Url;
 use super::*;
 use crate::{
     environment::Environment,
-    fetch::{request::Request, transport::Response},
+    fetch::{
+        request::Request,
+        transport::{Response, Ruled},
+    },
     json::Document,
     plan::{
         AnswerPlan, Bindings, CheckpointPlan, Compression, MergePlan, OffsetPlan, OnDrift, PaginatorPlan, ParquetPlan,
@@ -27,6 +30,8 @@ struct Api {
     lists: Vec<u64>,
     /// The list that is not there.
     missing: Option<usize>,
+    /// What `response_actions` makes of every second list.
+    ruled: Option<Ruled>,
     window: usize,
     /// How often each answer yields to others before it comes, by request in turn.
     delays: Vec<usize>,
@@ -44,13 +49,16 @@ impl Api {
         let surroundings = Surroundings { redactor: Redactor::default(), environment, reporter };
         let (in_flight, most_in_flight) = (AtomicUsize::new(0), AtomicUsize::new(0));
         let (lists, delays, asked) = (lists.to_vec(), delays.to_vec(), Mutex::default());
-        Self { lists, missing: None, window, delays, surroundings, asked, in_flight, most_in_flight }
+        Self { lists, missing: None, ruled: None, window, delays, surroundings, asked, in_flight, most_in_flight }
     }
 
     fn answer(&self, request: &Request) -> Result<Response, FetchError> {
         let list: usize = request.url.path().trim_start_matches('/').parse().unwrap();
         if self.missing == Some(list) {
             return Err(FetchError::Setup { cause: format!("no list {list}") });
+        }
+        if self.ruled.is_some() && list % 2 == 1 {
+            return Ok(Response::nothing(HeaderMap::new(), 0, self.ruled.clone()));
         }
         let offset = request.url.query_pairs().find(|(key, _)| key == "offset").unwrap().1.parse::<u64>().unwrap();
         let ids = (offset..self.lists[list]).take(PAGE as usize);
@@ -230,4 +238,29 @@ async fn a_maximum_of_pages_is_one_of_all_lists_together() {
     let api = Arc::new(Api::new(&[3, 3, 3, 3], 8, &[0]));
     assert_eq!(read(lists(&api, Some(3), 1 << 20)).await.0, expected(&[3, 3])[..3]);
     assert!(api.asked.lock().unwrap().iter().all(|path| path != "/3"), "{:?}", api.asked);
+}
+
+#[tokio::test]
+async fn what_is_left_out_of_many_lists_is_counted_and_told_once_also_by_a_run_that_goes_on() {
+    let told = async |ruled: Ruled, from: Option<Position>| {
+        let api = Arc::new(Api { ruled: Some(ruled), ..Api::new(&[1; 40], 4, &[1]) });
+        let mut lists = lists(&api, None, 1 << 20);
+        lists = if let Some(position) = from { lists.resume(position) } else { lists };
+        let mut middle = None;
+        while let Some(page) = lists.next().await {
+            if page.unwrap().number == 30 {
+                middle = Some(lists.position());
+            }
+        }
+        (lists.warnings().to_vec(), middle)
+    };
+    let ignored = Ruled::Ignored(reqwest::StatusCode::NOT_FOUND);
+    let all = ["20 pages of 20 lists were ignored (404)"];
+    let (warnings, middle) = told(ignored.clone(), None).await;
+    assert_eq!(warnings, all);
+    let stored = serde_json::to_string(&middle.unwrap()).unwrap();
+    assert_eq!(told(ignored, Some(serde_json::from_str(&stored).unwrap())).await.0, all);
+    let stopped = Ruled::Stopped(Some("nothing to see".to_owned()));
+    assert_eq!(told(stopped, None).await.0, ["20 lists were ended: nothing to see"]);
+    assert_eq!(told(Ruled::Stopped(None), None).await.0, [""; 0]);
 }

@@ -31,6 +31,7 @@ struct Step {
     pages: u64,
     warnings: Vec<String>,
     shortfall: Option<String>,
+    has_ignored: bool,
     /// Its part of the bytes that may wait.
     _held: Option<OwnedSemaphorePermit>,
 }
@@ -44,6 +45,7 @@ pub struct PagesAhead {
     counters: Arc<Mutex<FetchCounters>>,
     warnings: Vec<String>,
     shortfall: Option<String>,
+    has_ignored: bool,
     _task: JoinSet<()>,
 }
 
@@ -55,7 +57,8 @@ impl PagesAhead {
         let (position, counters) = (pages.position(), Arc::new(Mutex::new(pages.counters())));
         let mut task = JoinSet::new();
         task.spawn(run(pages, memory, sender, Arc::clone(&counters)));
-        Self { steps, position, pages: 0, counters, warnings: Vec::new(), shortfall: None, _task: task }
+        let (warnings, shortfall, has_ignored) = (Vec::new(), None, false);
+        Self { steps, position, pages: 0, counters, warnings, shortfall, has_ignored, _task: task }
     }
 }
 
@@ -77,7 +80,8 @@ async fn run(
         let is_over = page.is_none();
         let (position, count, warnings) = (pages.position(), pages.counters().pages, pages.warnings().to_vec());
         let shortfall = pages.shortfall().map(str::to_owned);
-        let sent = steps.send(Step { page, position, pages: count, warnings, shortfall, _held: held });
+        let has_ignored = pages.has_ignored();
+        let sent = steps.send(Step { page, position, pages: count, warnings, shortfall, has_ignored, _held: held });
         if is_over || sent.is_err() {
             return;
         }
@@ -89,7 +93,7 @@ impl PageSource for PagesAhead {
     async fn next(&mut self) -> Option<Result<Page, FetchError>> {
         let step = self.steps.recv().await?;
         (self.position, self.pages) = (step.position, step.pages);
-        (self.warnings, self.shortfall) = (step.warnings, step.shortfall);
+        (self.warnings, self.shortfall, self.has_ignored) = (step.warnings, step.shortfall, step.has_ignored);
         step.page
     }
 
@@ -108,6 +112,10 @@ impl PageSource for PagesAhead {
 
     fn shortfall(&self) -> Option<&str> {
         self.shortfall.as_deref()
+    }
+
+    fn has_ignored(&self) -> bool {
+        self.has_ignored
     }
 }
 
@@ -139,6 +147,7 @@ mod tests {
                 count: 0,
                 filtered: 0,
                 duplicates: 0,
+                rejects: Vec::new(),
                 numbers: None,
             }))
         }
@@ -157,6 +166,10 @@ mod tests {
 
         fn shortfall(&self) -> Option<&str> {
             None
+        }
+
+        fn has_ignored(&self) -> bool {
+            false
         }
     }
 

@@ -152,6 +152,11 @@ impl Drift {
         }
     }
 
+    /// The next page does not go on from the one that came last.
+    pub(super) fn skip(&mut self) {
+        self.recent.clear();
+    }
+
     fn join(&self, rows: &[u64], lead: usize) -> Join {
         let lead = lead.min(self.recent.len());
         if lead == 0 {

@@ -1,8 +1,9 @@
 //! Answers that `response_actions` took for no page: where the list goes on behind one, and what is told of them.
 //!
-//! An ignored page in the middle of a list is a hole, and never its end: positions that can be told without the page are
-//! asked for. Where only the page would have told, or where several in a row look like what lies beyond the end, the list is
-//! over. In either case what came may not be all, and that is said.
+//! An ignored page is a hole, and never the end of its list: positions that can be told without the page are asked for. Where
+//! only the page would have told, or where several in a row look like what lies beyond the end, the list is over; so is one
+//! that is not there at all, by the word of its first page. In any case what came may not be all, and that is said, of the lists
+//! of a resource that has many once for all of them.
 
 use std::collections::BTreeMap;
 
@@ -21,19 +22,29 @@ use crate::{
 /// Ignored pages in a row that end a list whose length is not known.
 const MOST_IN_A_ROW: u32 = 3;
 
+/// First pages of lists that are not there, or not for us: what lies behind them would be refused alike.
+const NO_LIST: [u16; 3] = [403, 404, 410];
+
 /// Counts of what was ignored, for the summary.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct LeftOut {
+pub(in crate::fetch) struct LeftOut {
     /// By status.
     ignored: BTreeMap<u16, u64>,
     in_a_row: u32,
     /// Whether the list ended with them, for want of a word on how it goes on.
     ended: bool,
+    /// What is told of the answer that ended it well.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    stopped: Option<String>,
 }
 
 impl LeftOut {
     pub(super) fn end_row(&mut self) {
         self.in_a_row = 0;
+    }
+
+    pub(super) fn has_ignored(&self) -> bool {
+        !self.ignored.is_empty()
     }
 
     fn add(&mut self, status: u16) {
@@ -43,17 +54,73 @@ impl LeftOut {
 
     /// What the summary says; nothing if nothing was left out.
     fn told(&self) -> Option<String> {
-        let pages: u64 = self.ignored.values().sum();
-        let statuses: Vec<_> = self.ignored.keys().map(u16::to_string).collect();
-        let statuses = statuses.join(", ");
-        let told = match pages {
+        let statuses = statuses(&self.ignored);
+        let told = match self.ignored.values().sum() {
             0 => return None,
-            1 => format!("1 page was ignored ({statuses})"),
-            _ => format!("{pages} pages were ignored ({statuses})"),
+            1_u64 => format!("1 page was ignored ({statuses})"),
+            pages => format!("{pages} pages were ignored ({statuses})"),
         };
-        let ended =
-            "; the list ended there, and may go on behind it (if such an answer means its end, use the action `stop`)";
-        Some(if self.ended { told + ended } else { told })
+        Some(if self.ended { format!("{told}; the list ended there, {BEHIND}") } else { told })
+    }
+}
+
+/// What a list that ended with an ignored page may have lost, and what to do about it.
+const BEHIND: &str = "and may go on behind it (if such an answer means its end, use the action `stop`)";
+
+fn statuses(ignored: &BTreeMap<u16, u64>) -> String {
+    ignored.keys().map(u16::to_string).collect::<Vec<_>>().join(", ")
+}
+
+/// The same of all lists of a resource.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub(in crate::fetch) struct LeftOutOfAll {
+    ignored: BTreeMap<u16, u64>,
+    /// Lists with such pages.
+    lists: u64,
+    /// Those that ended with them.
+    ended: u64,
+    /// Lists that were ended well, by what is told of it.
+    stopped: BTreeMap<String, u64>,
+}
+
+impl LeftOutOfAll {
+    pub(in crate::fetch) fn add(&mut self, list: &LeftOut) {
+        for (status, pages) in &list.ignored {
+            *self.ignored.entry(*status).or_default() += pages;
+        }
+        self.lists += u64::from(!list.ignored.is_empty());
+        self.ended += u64::from(list.ended);
+        if let Some(message) = &list.stopped {
+            *self.stopped.entry(message.clone()).or_default() += 1;
+        }
+    }
+
+    pub(in crate::fetch) fn has_ignored(&self) -> bool {
+        !self.ignored.is_empty()
+    }
+
+    /// What the summary says, a line for each kind of answer.
+    pub(in crate::fetch) fn told(&self) -> Vec<String> {
+        let stopped = self.stopped.iter().map(|(message, lists)| match lists {
+            1 => format!("1 list was ended: {message}"),
+            _ => format!("{lists} lists were ended: {message}"),
+        });
+        self.told_of_ignored().into_iter().chain(stopped).collect()
+    }
+
+    fn told_of_ignored(&self) -> Option<String> {
+        let pages = match self.ignored.values().sum() {
+            0 => return None,
+            1_u64 => "1 page of 1 list was".to_owned(),
+            pages => format!("{pages} pages of {} list{} were", self.lists, if self.lists == 1 { "" } else { "s" }),
+        };
+        let told = format!("{pages} ignored ({})", statuses(&self.ignored));
+        Some(match self.ended {
+            0 => told,
+            1 => format!("{told}; 1 list ended there, {BEHIND}"),
+            ended => format!("{told}; {ended} lists ended there, {BEHIND}"),
+        })
     }
 }
 
@@ -66,8 +133,17 @@ impl Pages {
         fetched: &Fetched,
     ) -> Result<Page, FetchError> {
         let (number, document) = (self.number + 1, fetched.document.clone());
-        let page =
-            Page { number, list: 0, document, records: None, count: 0, filtered: 0, duplicates: 0, numbers: None };
+        let page = Page {
+            number,
+            list: 0,
+            document,
+            records: None,
+            count: 0,
+            filtered: 0,
+            duplicates: 0,
+            rejects: Vec::new(),
+            numbers: None,
+        };
         self.number = number;
         self.next = self.pass_over(token, ruled);
         self.line.keep_from(self.next.as_ref());
@@ -81,27 +157,38 @@ impl Pages {
         let status = match ruled {
             Ruled::Ignored(status) => status.as_u16(),
             Ruled::Stopped(message) => {
-                if let Some(message) = message {
-                    self.warn(format!("the list was ended at page {}: {message}", self.number));
-                }
+                self.tell_stopped(message.as_deref());
                 return self.end(false);
             }
         };
         self.left_out.add(status);
+        // The page after the hole asks for rows of the hole, not for such as came.
+        self.drift.skip();
         self.shortfall.get_or_insert_with(|| "pages were ignored by `response_actions`".to_owned());
         match self.ahead_of_ignored(token) {
             Ahead::End => self.end(false),
-            // A list whose first page is ignored is an empty one: there is nothing to go on from.
-            Ahead::Next(next) if self.number > 1 && self.may_go_on() && !self.is_cut() => Some(next),
-            Ahead::Next(_) if self.is_cut() => {
-                self.tell_drift();
-                None
-            }
-            _ => {
-                self.left_out.ended = self.number > 1;
-                self.tell_drift();
-                None
-            }
+            _ if self.is_no_list(status) => self.end_with_ignored(false),
+            Ahead::Next(_) if self.is_cut() => self.end_with_ignored(false),
+            Ahead::Next(next) if self.may_go_on() => Some(next),
+            _ => self.end_with_ignored(true),
+        }
+    }
+
+    fn is_no_list(&self, status: u16) -> bool {
+        self.number - self.before == 1 && NO_LIST.contains(&status)
+    }
+
+    fn end_with_ignored(&mut self, may_go_on_behind: bool) -> Option<PageToken> {
+        self.left_out.ended = may_go_on_behind;
+        self.tell_drift();
+        None
+    }
+
+    fn tell_stopped(&mut self, message: Option<&str>) {
+        match message {
+            Some(message) if self.is_among => self.left_out.stopped = Some(message.to_owned()),
+            Some(message) => self.warn(format!("the list was ended at page {}: {message}", self.number)),
+            None => {}
         }
     }
 
@@ -115,8 +202,9 @@ impl Pages {
         is_bounded || self.left_out.in_a_row < MOST_IN_A_ROW
     }
 
+    /// Of one list among others, who joins them tells.
     pub(super) fn tell_left_out(&mut self) {
-        if let Some(told) = self.left_out.told() {
+        if let Some(told) = self.left_out.told().filter(|_| !self.is_among) {
             self.warn(told);
         }
     }

@@ -88,4 +88,8 @@ impl PageSource for PutBack {
     fn shortfall(&self) -> Option<&str> {
         self.rest.shortfall()
     }
+
+    fn has_ignored(&self) -> bool {
+        self.rest.has_ignored()
+    }
 }

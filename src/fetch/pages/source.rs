@@ -11,7 +11,7 @@ use crate::{
         paginate::{self, PageToken, PaginateError, Paginator},
         records::{Located, Locator, Objects, Placed, RecordsError, hashes},
         redirect::{over_https, told_over_https},
-        request::Request,
+        request::{Request, drop_credentials},
         transport::{Ruled, Scope, Transport},
     },
     json::{Document, Selector},
@@ -136,7 +136,12 @@ impl Source {
             // It was meant for the API alone, and may hold what only the API is to know.
             return Err(PaginateError::Elsewhere { origin: link.origin().ascii_serialization() });
         }
-        Ok(PageToken::Link(self.transport.without_credentials(link, &self.scope)))
+        let mut link = self.transport.without_credentials(link, &self.scope);
+        if !is_home {
+            let redactor = &self.transport.surroundings().redactor;
+            drop_credentials(&mut link, &self.request.secret_params(redactor), redactor);
+        }
+        Ok(PageToken::Link(link))
     }
 }
 

@@ -128,7 +128,7 @@ fn not_found(request: &Request) -> FetchError {
         page: None,
         attempts: 1,
         elapsed: Duration::ZERO,
-        trouble: Trouble::Status { status: StatusCode::NOT_FOUND, body: String::new() },
+        trouble: Trouble::Status { status: StatusCode::NOT_FOUND, is_limit: false, body: String::new() },
         gave_up: None,
         credentials_sent: true,
     }

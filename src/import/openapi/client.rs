@@ -3,13 +3,13 @@
 use serde_json::{Map, Value, json};
 
 use super::document::Document;
-use crate::import::{Note, name::variable};
+use crate::import::{Note, literal_text, name::variable};
 
 /// Stands for an address that the description does not tell.
 const UNKNOWN: &str = "https://api.example.com";
 
 pub(super) fn client(document: &Document, notes: &mut Vec<Note>) -> Value {
-    let mut client = json!({"base_url": base_url(document.root(), notes)});
+    let mut client = json!({"base_url": literal_text(&base_url(document.root(), notes))});
     if let Some(auth) = auth(document, notes) {
         client["auth"] = auth;
     }
@@ -113,8 +113,9 @@ fn of_scheme(scheme: &Map<String, Value>) -> Option<(Value, Vec<String>)> {
             let name = text(scheme, "name");
             let variable = variable(name);
             let location = text(scheme, "in");
+            let written = literal_text(name);
             (
-                json!({"type": "api_key", "name": name, "api_key": reference(&variable), "location": location}),
+                json!({"type": "api_key", "name": written, "api_key": reference(&variable), "location": location}),
                 vec![variable],
             )
         }
@@ -136,5 +137,5 @@ fn token_url(scheme: &Map<String, Value>) -> Option<String> {
     let of_flow = flow.and_then(|flow| flow.get("tokenUrl"));
     let is_application = text(scheme, "flow") == "application";
     let url = of_flow.or_else(|| scheme.get("tokenUrl").filter(|_| is_application))?;
-    Some(url.as_str()?.to_owned())
+    Some(literal_text(url.as_str()?))
 }

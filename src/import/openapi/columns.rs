@@ -1,6 +1,6 @@
 //! Columns of a table from the JSON Schema of its records.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::document::Document;
 use crate::schema::{ColumnType, Field};
@@ -8,17 +8,16 @@ use crate::schema::{ColumnType, Field};
 /// Objects within objects that become structs; what is deeper is `json`.
 const DEEPEST: usize = 6;
 
+/// Fields within one column, at all depths; a column with more is `json`. Nobody reads a type that fills pages, and schemas that
+/// name each other would grow without end.
+const MOST_FIELDS: usize = 500;
+
 /// The columns of records of this schema, in its order.
 pub(super) fn columns(document: &Document, record: &Value) -> Vec<Value> {
-    let object = object(document, record, 0);
-    let columns = object.properties.iter().map(|(name, schema)| {
-        let data_type = data_type(document, schema, 0);
-        let mut column = json!({"name": name, "type": data_type.to_string()});
-        // A dot in a key would be a step of a path.
-        if name.contains(['.', '[', '$']) {
-            column["source"] = json!(format!("['{name}']"));
-        }
-        if object.required.contains(name) && !is_nullable(document, schema) {
+    let object = object(document, record);
+    let columns = object.properties.into_iter().map(|(name, schema)| {
+        let mut column = json!({"name": name, "type": data_type(document, schema).to_string()});
+        if object.required.contains(&name) && !is_nullable(document, schema) {
             column["nullable"] = json!(false);
         }
         column
@@ -28,25 +27,38 @@ pub(super) fn columns(document: &Document, record: &Value) -> Vec<Value> {
 
 /// The schema's properties with those of all that it is made of.
 #[derive(Default)]
-pub(super) struct Object {
-    pub(super) properties: Map<String, Value>,
-    pub(super) required: Vec<String>,
+pub(super) struct Object<'a> {
+    pub(super) properties: Vec<(&'a str, &'a Value)>,
+    pub(super) required: Vec<&'a str>,
 }
 
-pub(super) fn object(document: &Document, schema: &Value, depth: usize) -> Object {
-    let mut object = Object::default();
-    let Some(schema) = document.follow(schema).filter(|_| depth <= DEEPEST) else { return object };
-    for part in schema.get("allOf").and_then(Value::as_array).into_iter().flatten() {
-        let part = self::object(document, part, depth + 1);
-        object.properties.extend(part.properties);
-        object.required.extend(part.required);
+impl<'a> Object<'a> {
+    /// What comes later says more.
+    fn add(&mut self, name: &'a str, property: &'a Value) {
+        match self.properties.iter_mut().find(|(known, _)| *known == name) {
+            Some((_, known)) => *known = property,
+            None => self.properties.push((name, property)),
+        }
     }
-    if let Some(properties) = schema.get("properties").and_then(Value::as_object) {
-        object.properties.extend(properties.clone());
-    }
-    let required = schema.get("required").and_then(Value::as_array).into_iter().flatten();
-    object.required.extend(required.filter_map(|name| name.as_str().map(str::to_owned)));
-    object
+}
+
+pub(super) fn object<'a>(document: &'a Document, schema: &'a Value) -> Object<'a> {
+    Walk::new(document).object(schema)
+}
+
+fn data_type(document: &Document, schema: &Value) -> ColumnType {
+    let mut walk = Walk::new(document);
+    let data_type = walk.data_type(schema, 0);
+    if walk.left == 0 { ColumnType::Json } else { data_type }
+}
+
+/// A way down into a schema.
+struct Walk<'a> {
+    document: &'a Document,
+    /// The references that lead here: what comes again leads to itself.
+    path: Vec<&'a str>,
+    /// Fields that there may be yet.
+    left: usize,
 }
 
 /// `nullable: true` (3.0), `type: [string, "null"]` (3.1), or an alternative that is null.
@@ -71,27 +83,102 @@ fn kind(schema: &Value) -> Option<&str> {
     }
 }
 
-fn data_type(document: &Document, schema: &Value, depth: usize) -> ColumnType {
-    let Some(schema) = document.follow(schema).filter(|_| depth < DEEPEST) else { return ColumnType::Json };
-    if let Some(only) = only_alternative(schema) {
-        return data_type(document, only, depth + 1);
+impl<'a> Walk<'a> {
+    fn new(document: &'a Document) -> Self {
+        Self { document, path: Vec::new(), left: MOST_FIELDS }
     }
-    let format = schema.get("format").and_then(Value::as_str).unwrap_or_default();
-    match kind(schema) {
-        Some("boolean") => ColumnType::Bool,
-        Some("integer") => integer(schema, format),
-        Some("number") => number(format),
-        Some("string") => text(format),
-        Some("array") => match schema.get("items") {
-            Some(items) => ColumnType::List(Box::new(data_type(document, items, depth + 1))),
-            None => ColumnType::Json,
-        },
-        Some("object") => structure(document, schema, depth),
-        None if schema.get("properties").is_some() || schema.get("allOf").is_some() => {
-            structure(document, schema, depth)
+
+    /// What `look` makes of a schema, which is not entered again below itself; `None` if that would be.
+    fn within<T>(&mut self, schema: &'a Value, look: impl FnOnce(&mut Self, &'a Value) -> T) -> Option<T> {
+        let before = self.path.len();
+        let path = &mut self.path;
+        let followed = self.document.follow_by(schema, |reference| {
+            let is_new = !path.contains(&reference);
+            path.push(reference);
+            is_new
+        });
+        let looked = followed.filter(|_| self.left > 0).map(|schema| look(self, schema));
+        self.path.truncate(before);
+        looked
+    }
+
+    fn object(&mut self, schema: &'a Value) -> Object<'a> {
+        let mut object = Object::default();
+        self.within(schema, |walk, schema| walk.add_parts(schema, &mut object));
+        object
+    }
+
+    fn add_parts(&mut self, schema: &'a Value, object: &mut Object<'a>) {
+        for part in schema.get("allOf").and_then(Value::as_array).into_iter().flatten() {
+            self.left = self.left.saturating_sub(1);
+            self.within(part, |walk, part| walk.add_parts(part, object));
         }
-        _ => ColumnType::Json,
+        for (name, property) in schema.get("properties").and_then(Value::as_object).into_iter().flatten() {
+            object.add(name, property);
+        }
+        let required = schema.get("required").and_then(Value::as_array).into_iter().flatten();
+        object.required.extend(required.filter_map(Value::as_str));
     }
+
+    fn data_type(&mut self, schema: &'a Value, depth: usize) -> ColumnType {
+        if depth >= DEEPEST {
+            return ColumnType::Json;
+        }
+        self.within(schema, |walk, schema| walk.data_type_of(schema, depth)).unwrap_or(ColumnType::Json)
+    }
+
+    fn data_type_of(&mut self, schema: &'a Value, depth: usize) -> ColumnType {
+        if let Some(only) = only_alternative(schema) {
+            return self.data_type(only, depth + 1);
+        }
+        let format = schema.get("format").and_then(Value::as_str).unwrap_or_default();
+        match kind(schema) {
+            Some("boolean") => ColumnType::Bool,
+            Some("integer") => integer(schema, format),
+            Some("number") => number(format),
+            Some("string") => text(format),
+            Some("array") => match schema.get("items") {
+                Some(items) => ColumnType::List(Box::new(self.data_type(items, depth + 1))),
+                None => ColumnType::Json,
+            },
+            Some("object") => self.structure(schema, depth),
+            None if schema.get("properties").is_some() || schema.get("allOf").is_some() => {
+                self.structure(schema, depth)
+            }
+            None => of_values(schema).unwrap_or(ColumnType::Json),
+            _ => ColumnType::Json,
+        }
+    }
+
+    fn structure(&mut self, schema: &'a Value, depth: usize) -> ColumnType {
+        let mut object = Object::default();
+        self.add_parts(schema, &mut object);
+        if object.properties.is_empty() {
+            return match schema.get("additionalProperties") {
+                Some(values @ Value::Object(_)) => ColumnType::Map(Box::new(self.data_type(values, depth + 1))),
+                _ => ColumnType::Json,
+            };
+        }
+        self.left = self.left.saturating_sub(object.properties.len());
+        let fields = object.properties.into_iter().map(|(name, schema)| {
+            let data_type = self.data_type(schema, depth + 1);
+            Field { name: name.to_owned(), data_type }
+        });
+        ColumnType::Struct(fields.collect())
+    }
+}
+
+/// The type of the values that are told one by one.
+fn of_values(schema: &Value) -> Option<ColumnType> {
+    let values = schema.get("enum")?.as_array()?.iter().filter(|value| !value.is_null());
+    let mut types = values.map(|value| match value {
+        Value::String(_) => Some(ColumnType::String),
+        Value::Bool(_) => Some(ColumnType::Bool),
+        Value::Number(number) if number.is_i64() => Some(ColumnType::Int64),
+        _ => None,
+    });
+    let first = types.next()??;
+    types.all(|other| other.as_ref() == Some(&first)).then_some(first)
 }
 
 /// `oneOf` and `anyOf` of one thing and null.
@@ -127,19 +214,4 @@ fn text(format: &str) -> ColumnType {
         "byte" => ColumnType::Binary,
         _ => ColumnType::String,
     }
-}
-
-fn structure(document: &Document, schema: &Value, depth: usize) -> ColumnType {
-    let object = object(document, schema, depth);
-    if object.properties.is_empty() {
-        return match schema.get("additionalProperties") {
-            Some(values @ Value::Object(_)) => ColumnType::Map(Box::new(data_type(document, values, depth + 1))),
-            _ => ColumnType::Json,
-        };
-    }
-    let fields = object.properties.iter().map(|(name, schema)| {
-        let data_type = data_type(document, schema, depth + 1);
-        Field { name: name.clone(), data_type }
-    });
-    ColumnType::Struct(fields.collect())
 }

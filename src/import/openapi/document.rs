@@ -25,7 +25,10 @@ impl Document {
     /// [`ImportError::NoOpenApi`] if no version or no path is in it.
     pub(super) fn new(file: &str, root: Value) -> Result<Self, ImportError> {
         let wrong = |reason: &str| ImportError::NoOpenApi { file: file.to_owned(), reason: reason.to_owned() };
-        let version = root.get("openapi").or_else(|| root.get("swagger")).and_then(Value::as_str).unwrap_or_default();
+        let version = root.get("openapi").or_else(|| root.get("swagger"));
+        // Who wrote `swagger: 2.0` without quotes wrote a number.
+        let version = version.map(|version| version.as_str().map_or_else(|| version.to_string(), str::to_owned));
+        let version = version.unwrap_or_default();
         if !version.starts_with("3.") && version != "2.0" {
             return Err(wrong("it does not say `openapi: 3.…` or `swagger: \"2.0\"`"));
         }
@@ -44,11 +47,21 @@ impl Document {
     }
 
     /// The value, or what it refers to within the file; `None` for what is elsewhere or leads to itself.
-    pub(super) fn follow<'a>(&'a self, mut value: &'a Value) -> Option<&'a Value> {
+    pub(super) fn follow<'a>(&'a self, value: &'a Value) -> Option<&'a Value> {
+        self.follow_by(value, |_| true)
+    }
+
+    /// The same, as long as `may_enter` allows the references on the way.
+    pub(super) fn follow_by<'a>(
+        &'a self,
+        mut value: &'a Value,
+        mut may_enter: impl FnMut(&'a str) -> bool,
+    ) -> Option<&'a Value> {
         for _ in 0..MOST_HOPS {
             match value.get("$ref").and_then(Value::as_str) {
                 None => return Some(value),
-                Some(reference) => value = self.root.pointer(reference.strip_prefix('#')?)?,
+                Some(reference) if may_enter(reference) => value = self.root.pointer(reference.strip_prefix('#')?)?,
+                Some(_) => return None,
             }
         }
         None
@@ -82,6 +95,8 @@ impl Document {
         let content = response.get("content")?.as_object()?;
         let json = content.iter().find(|(media, _)| media.starts_with("application/json"));
         let json = json.or_else(|| content.iter().find(|(media, _)| media.contains("json")));
+        // What Springdoc writes of any answer.
+        let json = json.or_else(|| content.iter().find(|(media, _)| media.starts_with("*/*")));
         self.follow(json?.1.get("schema")?)
     }
 }

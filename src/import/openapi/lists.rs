@@ -10,10 +10,22 @@ use super::{
     document::{Document, Operation},
     paginator::{self, Pages},
 };
-use crate::import::{ImportError, Note, name::snake};
+use crate::{
+    import::{ImportError, Note, name::snake},
+    schema::file::selector,
+};
 
 /// Keys under which APIs put their records, the usual ones first.
 const USUAL: [&str; 8] = ["data", "items", "results", "records", "entries", "content", "values", "list"];
+
+/// Arrays that stand beside records and are none.
+const BESIDE: [&str; 7] = ["errors", "warnings", "messages", "links", "_links", "included", "facets"];
+
+/// Fields that identify an object by their names.
+const IDS: [&str; 6] = ["id", "ID", "Id", "_id", "uuid", "guid"];
+
+/// Headers that are the client's own.
+const OF_CLIENT: [&str; 3] = ["accept", "content-type", "authorization"];
 
 /// One resource to be.
 pub(super) struct List {
@@ -21,6 +33,7 @@ pub(super) struct List {
     pub(super) path: String,
     pub(super) selector: String,
     pub(super) params: Map<String, Value>,
+    pub(super) headers: Map<String, Value>,
     pub(super) paginator: Option<Value>,
     pub(super) primary_key: Option<String>,
     pub(super) columns: Vec<Value>,
@@ -84,43 +97,62 @@ struct Records<'a> {
 /// `None` if the answer holds no list, unless it is wanted all the same.
 fn records<'a>(document: &'a Document, operation: &Operation<'a>, is_wanted: bool) -> Option<Records<'a>> {
     let answer = document.answer(operation.get)?;
-    let (selector, schema) = match list_in(document, answer, 2) {
+    let (keys, schema) = match list_in(document, operation.path, answer) {
         Some(found) => found,
-        None if is_wanted => ("$".to_owned(), answer),
+        None if is_wanted => (Vec::new(), answer),
         None => return None,
     };
+    let selector = if keys.is_empty() { "$".to_owned() } else { selector(&keys) };
     Some(Records { selector, schema: document.follow(schema)?, answer })
 }
 
-/// The array of objects in a schema, and its path; the usual names before others, the outer before the inner.
-fn list_in<'a>(document: &'a Document, schema: &'a Value, depth: usize) -> Option<(String, &'a Value)> {
-    if let Some(items) = schema.get("items") {
-        let items = document.follow(items)?;
-        let is_object =
-            !object(document, items, 0).properties.is_empty() || items.get("type") == Some(&json!("object"));
-        return is_object.then(|| ("$".to_owned(), items));
+/// The array of objects in an answer, and the keys that lead to it.
+fn list_in<'a>(document: &'a Document, path: &str, answer: &'a Value) -> Option<(Vec<String>, &'a Value)> {
+    if let Some(items) = items(document, answer) {
+        return Some((Vec::new(), items));
     }
-    // A reference into the document outlives the merged properties.
-    let properties = all_properties(document, schema);
-    let usual = USUAL.iter().filter_map(|usual| properties.iter().find(|(name, _)| name == usual));
-    let mut candidates = usual.chain(properties.iter().filter(|(name, _)| !USUAL.contains(&name.as_str())));
-    let direct = candidates.clone().find_map(|(name, property)| {
-        let property = document.follow(property)?;
-        let (path, items) = property.get("items").and_then(|_| list_in(document, property, 0))?;
-        Some((joined(name, &path), items))
-    });
-    direct.or_else(|| {
-        candidates.find_map(|(name, property)| {
-            let property = document.follow(property).filter(|_| depth > 0)?;
-            let (path, items) = list_in(document, property, depth - 1)?;
-            Some((joined(name, &path), items))
-        })
-    })
+    let last = path.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
+    // Behind a placeholder stands one object, whatever lists it has of its own.
+    if last.ends_with('}') { None } else { list_below(document, last, answer, 2) }
 }
 
-fn joined(name: &str, path: &str) -> String {
-    let name = if name.contains(['.', '[']) { format!("['{name}']") } else { name.to_owned() };
-    if path == "$" { name } else { format!("{name}.{path}") }
+/// The items of an array of objects.
+fn items<'a>(document: &'a Document, schema: &'a Value) -> Option<&'a Value> {
+    let items = document.follow(document.follow(schema)?.get("items")?)?;
+    let is_object = !object(document, items).properties.is_empty() || items.get("type") == Some(&json!("object"));
+    is_object.then_some(items)
+}
+
+/// The array that is called as the path is; a usual name; the only one there is; and the same within the objects of an object.
+/// An object with an id is one thing, and what it has of others is no list of the API.
+fn list_below<'a>(
+    document: &'a Document,
+    word: &str,
+    schema: &'a Value,
+    depth: usize,
+) -> Option<(Vec<String>, &'a Value)> {
+    let properties = all_properties(document, schema);
+    let arrays: Vec<_> =
+        properties.iter().filter_map(|(name, property)| Some((*name, items(document, property)?))).collect();
+    let found = |(name, items): &(&'a String, &'a Value)| (vec![(*name).clone()], *items);
+    if let Some(named) = arrays.iter().find(|(name, _)| snake(name) == snake(word)) {
+        return Some(found(named));
+    }
+    if properties.iter().any(|(name, _)| IDS.contains(&name.as_str())) {
+        return None;
+    }
+    if let Some(usual) = USUAL.iter().find_map(|usual| arrays.iter().find(|(name, _)| name == usual)) {
+        return Some(found(usual));
+    }
+    let mut others = arrays.iter().filter(|(name, _)| !BESIDE.contains(&name.as_str()));
+    if let (Some(only), None) = (others.next(), others.next()) {
+        return Some(found(only));
+    }
+    properties.iter().filter(|(name, _)| depth > 0 && !BESIDE.contains(&name.as_str())).find_map(|(name, property)| {
+        let (mut keys, items) = list_below(document, word, document.follow(property)?, depth - 1)?;
+        keys.insert(0, (*name).clone());
+        Some((keys, items))
+    })
 }
 
 /// The properties of a schema and of all that it is made of, where they stand in the document.
@@ -145,46 +177,90 @@ fn list(
     if columns.is_empty() {
         notes.push(Note::new(
             format!("{place}.schema"),
-            "the description does not tell the fields of its records: declare the columns",
+            "the description does not tell the fields of its records: the columns are found out from the first ones",
         ));
     }
-    let Pages { paginator, own_params } = paginator::pages(document, operation, found.answer, &found.selector);
-    if paginator.is_none() {
+    let pages = paginator::pages(document, operation, found.answer, &found.selector);
+    if pages.paginator.is_none() {
         let message = "the description does not tell how the list is paged: it is found out from the first page";
         notes.push(Note::new(format!("{place}.endpoint.paginator"), message));
     }
-    let params = params(operation, &own_params, &place, notes);
-    let primary_key = primary_key(&columns);
-    let (path, selector) = (operation.path.to_owned(), found.selector);
-    List { name, path, selector, params, paginator, primary_key, columns }
+    let mut needed = needed(operation, &pages, &place, notes);
+    if let Some((name, size)) = pages.page_size {
+        needed.params.insert(name, json!(size));
+    }
+    let primary_key = primary_key(&columns, operation.path, &place, notes);
+    let (path, selector, paginator) = (operation.path.to_owned(), found.selector, pages.paginator);
+    List { name, path, selector, params: needed.params, headers: needed.headers, paginator, primary_key, columns }
 }
 
-/// Parameters without which the API does not answer.
-fn params(operation: &Operation<'_>, own: &[String], place: &str, notes: &mut Vec<Note>) -> Map<String, Value> {
-    let mut params = Map::new();
+/// Without what the API does not answer.
+#[derive(Default)]
+struct Needed {
+    params: Map<String, Value>,
+    headers: Map<String, Value>,
+}
+
+fn needed(operation: &Operation<'_>, pages: &Pages, place: &str, notes: &mut Vec<Note>) -> Needed {
+    let mut needed = Needed::default();
     for parameter in &operation.parameters {
         let text = |key: &str| parameter.get(key).and_then(Value::as_str).unwrap_or_default();
-        let name = text("name");
-        let is_needed = text("in") == "query" && parameter.get("required") == Some(&Value::Bool(true));
-        if !is_needed || own.iter().any(|own| own == name) {
+        let (name, kind) = (text("name"), text("in"));
+        let is_own = pages.own_params.iter().any(|own| own == name)
+            || pages.page_size.as_ref().is_some_and(|(size, _)| size == name);
+        if parameter.get("required") != Some(&Value::Bool(true)) || is_own {
             continue;
         }
-        let schema = parameter.get("schema");
-        let told = ["default", "example"].into_iter().find_map(|key| parameter.get(key).or_else(|| schema?.get(key)));
+        let told = told(parameter).map(without_places);
+        let (what, key, entries) = match kind {
+            "query" => ("parameter", "params", &mut needed.params),
+            "header" if OF_CLIENT.contains(&name.to_ascii_lowercase().as_str()) => continue,
+            "header" => ("header", "headers", &mut needed.headers),
+            _ => continue,
+        };
         if told.is_none() {
-            let message = format!("the API wants the parameter `{name}`, and the description does not tell a value");
-            notes.push(Note::new(format!("{place}.endpoint.params.{name}"), message));
+            let message = format!("the API wants the {what} `{name}`, and the description does not tell a value");
+            notes.push(Note::new(format!("{place}.endpoint.{key}.{name}"), message));
         }
-        params.insert(name.to_owned(), told.cloned().unwrap_or_else(|| json!("")));
+        entries.insert(name.to_owned(), told.unwrap_or_else(|| json!("")));
     }
-    params
+    needed
 }
 
-/// The field that identifies a record by its name.
-fn primary_key(columns: &[Value]) -> Option<String> {
+/// A value that the description tells for a parameter.
+fn told(parameter: &Map<String, Value>) -> Option<Value> {
+    let schema = parameter.get("schema");
+    let told = ["default", "example"].into_iter().find_map(|key| parameter.get(key).or_else(|| schema?.get(key)))?;
+    Some(told.clone()).filter(|told| !told.is_object() && !told.is_null())
+}
+
+/// Braces that stand for themselves: what fills places, no description knows.
+fn without_places(value: Value) -> Value {
+    match value {
+        Value::String(text) => Value::String(doubled(&text)),
+        Value::Array(items) => items.into_iter().map(without_places).collect(),
+        other => other,
+    }
+}
+
+fn doubled(text: &str) -> String {
+    text.replace('{', "{{").replace('}', "}}")
+}
+
+/// The field that identifies a record by its name. Below a parent, it may do so among the parent's records only.
+fn primary_key(columns: &[Value], path: &str, place: &str, notes: &mut Vec<Note>) -> Option<String> {
     let names = columns.iter().filter_map(|column| column["name"].as_str());
-    let usual = ["id", "ID", "Id", "_id", "uuid", "guid"];
-    usual.into_iter().find(|usual| names.clone().any(|name| name == *usual)).map(str::to_owned)
+    let key = IDS.into_iter().find(|usual| names.clone().any(|name| name == *usual))?;
+    let place = format!("{place}.primary_key");
+    if path.contains('{') {
+        let message =
+            format!("`{key}` may be unique below one parent only: each run replaces the table, without a key");
+        notes.push(Note::new(place, message));
+        return None;
+    }
+    let message = format!("`{key}` is taken for what tells records apart, by its name: rows are merged by it");
+    notes.push(Note::new(place, message));
+    Some(key.to_owned())
 }
 
 /// `/v1/projects/{id}/test-cases` as `projects_test_cases`.
@@ -223,22 +299,23 @@ fn bind_parents(taken: Vec<(String, List)>, notes: &mut Vec<Note>) -> Vec<List> 
 }
 
 fn bind(path: &str, parents: &[(String, String, Vec<Value>)]) -> Result<String, String> {
-    let Some(start) = path.find('{') else { return Ok(path.to_owned()) };
+    let Some(start) = path.find('{') else { return Ok(doubled(path)) };
     let place = path.get(start..).and_then(|rest| rest.get(..=rest.find('}')?)).unwrap_or_default();
     let rest = path.get(start + place.len()..).unwrap_or_default();
     let left_out = |why: &str| format!("{why}: the list {path} was left out");
     if rest.contains('{') {
         return Err(left_out("it has several placeholders, and a resource has one parent"));
     }
-    let before = path.get(..start).unwrap_or_default().trim_end_matches('/');
-    let parent = parents.iter().find(|(path, ..)| path.trim_end_matches('/') == before);
+    let before = path.get(..start).unwrap_or_default();
+    let parent = parents.iter().find(|(path, ..)| path.trim_end_matches('/') == before.trim_end_matches('/'));
     let Some((_, parent, columns)) = parent else {
         return Err(left_out(&format!("no list tells the values of `{place}`")));
     };
     let named = place.trim_matches(['{', '}']);
-    let has = |name: &str| columns.iter().any(|column| column["name"] == name);
+    let is_word = |name: &str| name.chars().all(|letter| letter.is_alphanumeric() || letter == '_');
+    let has = |name: &str| is_word(name) && columns.iter().any(|column| column["name"] == name);
     let last_word = snake(named).rsplit('_').next().unwrap_or_default().to_owned();
     let field = [named.to_owned(), last_word, "id".to_owned()].into_iter().find(|field| has(field));
     let field = field.ok_or_else(|| left_out(&format!("`{parent}` has no field for `{place}`")))?;
-    Ok(path.replace(place, &format!("{{resources.{parent}.{field}}}")))
+    Ok(format!("{}{{resources.{parent}.{field}}}{}", doubled(before), doubled(rest)))
 }

@@ -1,11 +1,12 @@
 //! How a list is paged, by the names of its parameters and of the fields beside its records.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::{
     document::{Document, Operation},
     lists::all_properties,
 };
+use crate::schema::file::selector;
 
 const OFFSETS: [&str; 4] = ["offset", "skip", "start", "$skip"];
 const LIMITS: [&str; 10] =
@@ -38,41 +39,50 @@ pub(super) struct Pages {
     pub(super) paginator: Option<Value>,
     /// Parameters that are the paginator's.
     pub(super) own_params: Vec<String>,
+    /// How many records to ask for, where the paginator does not say it.
+    pub(super) page_size: Option<(String, u64)>,
 }
 
 pub(super) fn pages(document: &Document, operation: &Operation<'_>, answer: &Value, selector: &str) -> Pages {
     let fields = fields(document, answer);
-    let find = |names: &[&str]| names.iter().find_map(|name| parameter(operation, name));
+    let find = |names: &[&str]| names.iter().find_map(|name| parameter(document, operation, name));
     let (offset, limit, page, cursor) = (find(&OFFSETS), find(&LIMITS), find(&PAGES), find(&CURSORS));
     let field = |names: &[&str]| names.iter().find_map(|name| fields.iter().find(|(last, _)| last == name));
-    let own_params: Vec<String> =
-        [&offset, &limit, &page, &cursor].into_iter().flatten().map(|found| found.name.clone()).collect();
-    let paginator = if let (Some(cursor), Some((_, path))) = (&cursor, field(&NEXT_CURSORS)) {
-        Some(json!({"type": "cursor", "cursor_path": path, "cursor_param": cursor.name}))
+    let (paginator, own) = if let (Some(cursor), Some((_, path))) = (&cursor, field(&NEXT_CURSORS)) {
+        (json!({"type": "cursor", "cursor_path": path, "cursor_param": cursor.name}), vec![cursor])
     } else if let (Some(offset), Some(limit)) = (&offset, &limit) {
         let total = field(&TOTALS).map(|(_, path)| path);
-        Some(json!({
+        let paginator = json!({
             "type": "offset", "limit": limit.size(), "offset_param": offset.name, "limit_param": limit.name,
             "total_path": total,
-        }))
+        });
+        (paginator, vec![offset, limit])
     } else if let Some((_, path)) = field(&NEXT_LINKS) {
-        Some(json!({"type": "json_link", "next_url_path": path}))
+        (json!({"type": "json_link", "next_url_path": path}), Vec::new())
+    } else if let Some(page) = &page {
+        let paginator =
+            json!({"type": "page_number", "base_page": page.first(), "page_param": page.name, "total_path": null});
+        (paginator, vec![page])
     } else {
-        page.as_ref().map(|page| json!({"type": "page_number", "base_page": page.first(), "page_param": page.name, "total_path": null}))
+        let nothing_pages = [&offset, &limit, &page, &cursor].iter().all(|found| found.is_none());
+        let is_whole = nothing_pages && fields.is_empty() && selector == "$";
+        return Pages { paginator: is_whole.then(|| json!("single_page")), own_params: Vec::new(), page_size: None };
     };
-    let nothing_pages = own_params.is_empty() && fields.is_empty() && selector == "$";
-    Pages { paginator: paginator.or_else(|| nothing_pages.then(|| json!("single_page"))), own_params }
+    let own_params: Vec<String> = own.iter().map(|parameter| parameter.name.clone()).collect();
+    let page_size = limit.filter(|limit| !own_params.contains(&limit.name));
+    let page_size = page_size.map(|limit| (limit.name.clone(), limit.size()));
+    Pages { paginator: Some(paginator), own_params, page_size }
 }
 
 /// A query parameter of an operation.
 struct Parameter<'a> {
     name: String,
-    schema: Option<&'a Value>,
+    schema: &'a Map<String, Value>,
 }
 
 impl Parameter<'_> {
     fn number(&self, key: &str) -> Option<u64> {
-        self.schema?.get(key)?.as_u64()
+        self.schema.get(key)?.as_u64()
     }
 
     /// As many records as the API gives at once.
@@ -82,34 +92,28 @@ impl Parameter<'_> {
 
     /// The number of the first page.
     fn first(&self) -> u64 {
-        self.number("minimum").or_else(|| self.number("default")).unwrap_or(1).min(1)
+        self.number("default").or_else(|| self.number("minimum")).unwrap_or(1).min(1)
     }
 }
 
-fn parameter<'a>(operation: &Operation<'a>, name: &str) -> Option<Parameter<'a>> {
+fn parameter<'a>(document: &'a Document, operation: &Operation<'a>, name: &str) -> Option<Parameter<'a>> {
     let found = operation.parameters.iter().copied().find(|parameter| {
         parameter.get("in").and_then(Value::as_str) == Some("query")
             && parameter.get("name").and_then(Value::as_str) == Some(name)
     })?;
     // Swagger 2 has the schema's keys in the parameter itself.
-    let schema = found.get("schema").or_else(|| found.get("maximum").and(None));
-    Some(Parameter { name: name.to_owned(), schema })
+    let schema = found.get("schema").and_then(|schema| document.follow(schema)?.as_object());
+    Some(Parameter { name: name.to_owned(), schema: schema.unwrap_or(found) })
 }
 
 /// The fields beside the records and in the usual envelopes: the last step of each path, and the path.
 fn fields(document: &Document, answer: &Value) -> Vec<(String, String)> {
     let mut fields = Vec::new();
     for (name, property) in all_properties(document, answer) {
-        fields.push((name.clone(), selector(name)));
+        fields.push((name.clone(), selector(std::slice::from_ref(name))));
         let Some(property) = document.follow(property).filter(|_| ENVELOPES.contains(&name.as_str())) else { continue };
         let inner = all_properties(document, property);
-        fields.extend(
-            inner.into_iter().map(|(inner, _)| (inner.clone(), format!("{}.{}", selector(name), selector(inner)))),
-        );
+        fields.extend(inner.into_iter().map(|(inner, _)| (inner.clone(), selector(&[name.clone(), inner.clone()]))));
     }
     fields
-}
-
-fn selector(name: &str) -> String {
-    if name.contains(['.', '@']) { format!("['{name}']") } else { name.to_owned() }
 }

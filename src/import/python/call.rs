@@ -4,10 +4,10 @@ use serde_json::{Map, Value};
 use tree_sitter::Node;
 
 use super::{
-    children,
+    IS_CONFIG, children,
     expression::{Found, Reader},
 };
-use crate::import::below;
+use crate::{config::is_reference, import::below};
 
 /// A class of dlt's that a config has as an object: its name, its `type` in a config, its parameters in their order.
 struct Class(&'static str, &'static str, &'static [&'static str]);
@@ -43,7 +43,16 @@ const INCREMENTAL: Class = Class(
 
 /// A reference to an environment variable: dlt joins the parts of a name by two underscores.
 pub(super) fn variable(parts: &[&str]) -> Value {
-    Value::String(format!("${{{}}}", parts.join("__").to_uppercase()))
+    let name = parts.join("__").to_uppercase();
+    let name: String = name.chars().map(|letter| if letter.is_ascii_alphanumeric() { letter } else { '_' }).collect();
+    Value::String(format!("${{{name}}}"))
+}
+
+/// What a call calls, without what stands before it.
+pub(super) fn name<'t>(reader: &Reader<'t>, call: Node<'t>) -> &'t str {
+    let function = call.child_by_field_name("function").map(|function| reader.text(function)).unwrap_or_default();
+    let function = function.split('[').next().unwrap_or_default();
+    function.rsplit('.').next().unwrap_or_default()
 }
 
 /// Whether a default says that dlt fills the parameter in.
@@ -59,6 +68,11 @@ pub(super) fn argument<'t>(reader: &Reader<'t>, call: Node<'t>, name: &str, plac
 }
 
 type Named<'t> = Vec<(&'t str, Node<'t>)>;
+
+/// The arguments of a call that have names.
+pub(super) fn named<'t>(reader: &Reader<'t>, call: Node<'t>) -> Named<'t> {
+    arguments(reader, call).1
+}
 
 fn arguments<'t>(reader: &Reader<'t>, call: Node<'t>) -> (Vec<Node<'t>>, Named<'t>) {
     let (mut positional, mut named) = (Vec::new(), Vec::new());
@@ -76,12 +90,12 @@ fn arguments<'t>(reader: &Reader<'t>, call: Node<'t>) -> (Vec<Node<'t>>, Named<'
 pub(super) fn read<'t>(reader: &mut Reader<'t>, call: Node<'t>, path: &str) -> Found {
     let Some(function) = call.child_by_field_name("function") else { return reader.hole(call) };
     let function = reader.text(function).split('[').next().unwrap_or_default();
-    let name = function.rsplit('.').next().unwrap_or_default();
+    let name = name(reader, call);
     if let Some(class) = CLASSES.iter().find(|class| class.0 == name) {
         return Found::Value(object(reader, call, class, path));
     }
     match function {
-        "dict" => Found::Value(object(reader, call, &Class("dict", "", &[]), path)),
+        _ if IS_CONFIG.contains(&name) => Found::Value(object(reader, call, &Class("dict", "", &[]), path)),
         "os.getenv" | "os.environ.get" | "getenv" | "environ.get" => environment(reader, call, path),
         "dlt.secrets.get" | "dlt.config.get" => injected(reader, call, path),
         _ if name == INCREMENTAL.0 || name == "Incremental" => Found::Value(object(reader, call, &INCREMENTAL, path)),
@@ -118,10 +132,13 @@ fn environment<'t>(reader: &mut Reader<'t>, call: Node<'t>, path: &str) -> Found
             _ => None,
         }
     });
-    match (texts[0].take(), texts[1].take()) {
-        (Some(name), Some(default)) => Found::Value(Value::String(format!("${{{name}:-{default}}}"))),
-        (Some(name), None) => Found::Value(Value::String(format!("${{{name}}}"))),
-        _ => reader.hole(call),
+    let [name, default] = texts.each_mut().map(Option::take);
+    let Some(name) = name.filter(|name| is_reference(&format!("${{{name}}}"))) else { return reader.hole(call) };
+    match default {
+        // A default ends at the first brace.
+        Some(default) if default.contains(['{', '}']) => reader.hole(call),
+        Some(default) => Found::Value(Value::String(format!("${{{name}:-{default}}}"))),
+        None => Found::Value(Value::String(format!("${{{name}}}"))),
     }
 }
 
@@ -140,7 +157,9 @@ pub(super) fn reference(reader: &mut Reader<'_>, node: Node<'_>) -> Option<Value
     let name = super::text::plain(reader.text(node.child_by_field_name("subscript")?))?;
     match holder {
         "dlt.secrets" | "dlt.config" => Some(variable(&name.split('.').collect::<Vec<_>>())),
-        "os.environ" | "environ" => Some(Value::String(format!("${{{name}}}"))),
+        "os.environ" | "environ" => {
+            Some(format!("${{{name}}}")).filter(|reference| is_reference(reference)).map(Value::String)
+        }
         _ => None,
     }
 }

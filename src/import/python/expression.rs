@@ -1,6 +1,6 @@
 //! Expressions of Python as the values that they are.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use serde_json::{Map, Number, Value};
 use tree_sitter::Node;
@@ -10,6 +10,12 @@ use crate::import::{Note, below};
 
 /// Names that lead to names, and values within values.
 const DEEPEST: u32 = 64;
+
+/// Bytes of values that are read, however often they are named: names of names could double them without end.
+const LARGEST: usize = 4 << 20;
+
+/// What reading an expression costs beside its text.
+const COST: usize = 16;
 
 /// What an expression is.
 pub(super) enum Found {
@@ -21,18 +27,23 @@ pub(super) enum Found {
 /// Reads the expressions of one file.
 pub(super) struct Reader<'t> {
     source: &'t str,
-    /// Where each name gets a value; `None` if it gets one in several places.
+    /// Where each name gets a value; `None` if it gets one in several places, or one that is not known.
     names: HashMap<&'t str, Option<Node<'t>>>,
+    /// The names whose values were read.
+    read: HashSet<&'t str>,
     depth: u32,
+    /// What may be read yet, in bytes.
+    left: usize,
     pub(super) notes: Vec<Note>,
 }
 
 impl<'t> Reader<'t> {
-    pub(super) fn new(source: &'t str, root: Node<'t>) -> Self {
-        let mut reader = Self { source, names: HashMap::new(), depth: 0, notes: Vec::new() };
-        for node in super::all(root) {
-            if let Some((name, value)) = reader.binding(node) {
-                reader.names.entry(name).and_modify(|known| *known = None).or_insert(Some(value));
+    pub(super) fn new(source: &'t str, nodes: &[Node<'t>]) -> Self {
+        let (names, read) = (HashMap::new(), HashSet::new());
+        let mut reader = Self { source, names, read, depth: 0, left: LARGEST, notes: Vec::new() };
+        for node in nodes {
+            for (name, value) in reader.bindings(*node) {
+                reader.names.entry(name).and_modify(|known| *known = None).or_insert(value);
             }
         }
         reader
@@ -42,15 +53,31 @@ impl<'t> Reader<'t> {
         self.source.get(node.byte_range()).unwrap_or_default()
     }
 
-    /// `name = value` and `name: T = value`, as statements and as parameters.
-    fn binding(&self, node: Node<'t>) -> Option<(&'t str, Node<'t>)> {
-        let (name, value) = match node.kind() {
-            "assignment" => ("left", "right"),
-            "default_parameter" | "typed_default_parameter" => ("name", "value"),
-            _ => return None,
+    /// Whether there was too much to read.
+    pub(super) fn is_spent(&self) -> bool {
+        self.left == 0
+    }
+
+    /// The names of a value, and those that were read for it.
+    pub(super) fn names_of(&self, value: Node<'t>) -> HashSet<&'t str> {
+        let is_it = |node: &Option<Node<'t>>| node.and_then(|node| self.resolve(node)) == Some(value);
+        let own = self.names.iter().filter(|(_, node)| is_it(node)).map(|(name, _)| *name);
+        self.read.iter().copied().chain(own).collect()
+    }
+
+    /// `name = value` and `name: T = value`, as statements and as parameters; and names that a call or a loop gives values to.
+    fn bindings(&self, node: Node<'t>) -> Vec<(&'t str, Option<Node<'t>>)> {
+        let field = |name: &str| node.child_by_field_name(name);
+        let (names, value) = match node.kind() {
+            "assignment" if field("right").is_some() => (field("left").into_iter().collect(), field("right")),
+            "default_parameter" | "typed_default_parameter" => (field("name").into_iter().collect(), field("value")),
+            "for_statement" | "for_in_clause" => (field("left").into_iter().collect(), None),
+            "parameters" | "lambda_parameters" => (children(node), None),
+            "typed_parameter" => (children(node).into_iter().take(1).collect(), None),
+            _ => (Vec::new(), None),
         };
-        let name = node.child_by_field_name(name).filter(|name| name.kind() == "identifier")?;
-        Some((self.text(name), node.child_by_field_name(value)?))
+        let names = names.into_iter().filter(|name| name.kind() == "identifier");
+        names.map(|name| (self.text(name), value)).collect()
     }
 
     /// What a name stands for, through names; anything else is itself.
@@ -78,6 +105,10 @@ impl<'t> Reader<'t> {
         if self.depth >= DEEPEST {
             return Found::Hole("it leads to itself".to_owned());
         }
+        self.left = self.left.saturating_sub(COST);
+        if self.is_spent() {
+            return Found::Hole("there is too much in it".to_owned());
+        }
         self.depth += 1;
         let found = self.expression(node, path);
         self.depth -= 1;
@@ -101,6 +132,7 @@ impl<'t> Reader<'t> {
                 None => self.hole(node),
             },
             "identifier" => self.name(node, path),
+            "conditional_expression" => self.conditional(node, path),
             "call" => call::read(self, node, path),
             "subscript" | "attribute" => call::reference(self, node).map_or_else(|| self.hole(node), Found::Value),
             _ => self.hole(node),
@@ -108,16 +140,33 @@ impl<'t> Reader<'t> {
     }
 
     pub(super) fn hole(&self, node: Node<'_>) -> Found {
-        let text: String = self.text(node).split_whitespace().collect::<Vec<_>>().join(" ");
-        let shown: String = text.chars().take(80).collect();
-        Found::Hole(format!("`{shown}` is no literal"))
+        Found::Hole(format!("`{}` is no literal", self.shown(node)))
+    }
+
+    /// The beginning of what stands there, without what its literals say: it may be a credential.
+    pub(super) fn shown(&self, node: Node<'_>) -> String {
+        let mut text = String::new();
+        let mut at = node.start_byte();
+        let hidden = |node: &Node<'_>| matches!(node.kind(), "string" | "comment");
+        for node in super::all(node).iter().filter(|node| hidden(node)) {
+            if node.start_byte() >= at {
+                text += self.source.get(at..node.start_byte()).unwrap_or_default();
+                text += if node.kind() == "string" { "\"…\"" } else { "" };
+                at = node.end_byte();
+            }
+        }
+        text += self.source.get(at..node.end_byte()).unwrap_or_default();
+        let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        text.chars().take(80).collect()
     }
 
     fn number(&self, node: Node<'_>) -> Found {
         let digits: String = self.text(node).chars().filter(|c| !matches!(c, '_' | ' ')).collect();
         let digits = digits.strip_prefix('+').unwrap_or(&digits);
-        let integer = digits.parse::<i64>().ok().map(Number::from);
-        let number = integer.or_else(|| digits.parse::<f64>().ok().and_then(Number::from_f64));
+        let number = match digits.trim_start_matches('-').bytes().all(|digit| digit.is_ascii_digit()) {
+            true => digits.parse::<i64>().map(Number::from).or_else(|_| digits.parse::<u64>().map(Number::from)).ok(),
+            false => in_other_base(digits).or_else(|| digits.parse::<f64>().ok().and_then(Number::from_f64)),
+        };
         number.map_or_else(|| self.hole(node), |number| Found::Value(Value::Number(number)))
     }
 
@@ -126,15 +175,29 @@ impl<'t> Reader<'t> {
         for piece in text::pieces(node, self.source) {
             match piece {
                 text::Piece::Text(text) => read.push_str(&text),
+                text::Piece::Formatted => return self.hole(node),
                 text::Piece::Expression(inner) => match self.read(inner, path) {
-                    Found::Value(Value::String(text)) => read.push_str(&text),
-                    Found::Value(value @ (Value::Number(_) | Value::Bool(_))) => read.push_str(&value.to_string()),
-                    Found::Value(_) => return self.hole(node),
-                    Found::Hole(reason) => return Found::Hole(reason),
+                    Found::Value(value) => match in_text(&value) {
+                        Some(text) => read.push_str(&text),
+                        None => return self.hole(node),
+                    },
+                    hole @ Found::Hole(_) => return hole,
                 },
             }
         }
+        self.left = self.left.saturating_sub(read.len());
         Found::Value(Value::String(read))
+    }
+
+    /// `value if condition else None`: what it is, where it is.
+    fn conditional(&mut self, node: Node<'t>, path: &str) -> Found {
+        let sides = children(node);
+        let is_none = |node: &Node<'t>| self.resolve(*node).is_some_and(|node| node.kind() == "none");
+        match sides.as_slice() {
+            [value, _, other] if is_none(other) => self.read(*value, path),
+            [other, _, value] if is_none(other) => self.read(*value, path),
+            _ => self.hole(node),
+        }
     }
 
     /// Texts side by side.
@@ -171,11 +234,13 @@ impl<'t> Reader<'t> {
 
     fn name(&mut self, node: Node<'t>, path: &str) -> Found {
         let name = self.text(node);
+        self.read.insert(name);
         match self.names.get(name).copied() {
             // A parameter whose value dlt fills in.
             Some(Some(value)) if call::is_injected(self.text(value)) => Found::Value(call::variable(&[name])),
             Some(Some(value)) => self.read(value, path),
-            Some(None) => Found::Hole(format!("`{name}` gets its value in several places")),
+            Some(None) => Found::Hole(format!("`{name}` has no single value in the file")),
+            None if ["max", "min"].contains(&name) && path.ends_with("last_value_func") => Found::Value(name.into()),
             None => Found::Hole(format!("the value of `{name}` is not in the file")),
         }
     }
@@ -201,8 +266,7 @@ impl<'t> Reader<'t> {
             return self.note(pair, path, "this is no entry of a dict");
         };
         let key = match self.read(key, path) {
-            Found::Value(Value::String(key)) => key,
-            Found::Value(value) => value.to_string(),
+            Found::Value(value) => in_text(&value).unwrap_or_else(|| value.to_string()),
             Found::Hole(reason) => return self.note(pair, path, reason),
         };
         let path = below(path, &key);
@@ -228,7 +292,30 @@ impl<'t> Reader<'t> {
 
     pub(super) fn note(&mut self, node: Node<'_>, path: &str, message: impl Into<String>) {
         let message = format!("{}: it was left out{}", message.into(), advice(path));
-        self.notes.push(Note { line: Some(line_of(node)), path: path.to_owned(), message });
+        self.tell(node, path, message);
+    }
+
+    pub(super) fn tell(&mut self, node: Node<'_>, path: &str, message: impl Into<String>) {
+        self.notes.push(Note { line: Some(line_of(node)), path: path.to_owned(), message: message.into() });
+    }
+}
+
+/// `0x10`, `0o17`, `0b101`.
+fn in_other_base(digits: &str) -> Option<Number> {
+    let digits = digits.to_ascii_lowercase();
+    let bases = [("0x", 16), ("0o", 8), ("0b", 2)];
+    let (digits, base) = bases.iter().find_map(|(prefix, base)| Some((digits.strip_prefix(prefix)?, *base)))?;
+    i64::from_str_radix(digits, base).ok().map(Number::from)
+}
+
+/// As Python writes a value into a text; `None` if it would write it otherwise than JSON does.
+fn in_text(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Bool(true) => Some("True".to_owned()),
+        Value::Bool(false) => Some("False".to_owned()),
+        Value::Number(number) => Some(number.to_string()).filter(|text| !text.contains('e')),
+        _ => None,
     }
 }
 

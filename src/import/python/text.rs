@@ -3,12 +3,15 @@
 use tree_sitter::Node;
 
 use super::children;
+use crate::import::literal_text;
 
 /// A part of a string literal.
 pub(super) enum Piece<'t> {
     Text(String),
     /// Of an f-string.
     Expression(Node<'t>),
+    /// What only Python writes: `{x:03d}`, `{x!r}`, `{x=}`, `\N{BULLET}`.
+    Formatted,
 }
 
 /// A literal without prefix and escapes, as keys are written; `None` for any other.
@@ -30,14 +33,17 @@ pub(super) fn pieces<'t>(node: Node<'t>, source: &str) -> Vec<Piece<'t>> {
                 let prefix = text(part).to_ascii_lowercase();
                 (raw, formatted) = (prefix.contains('r'), prefix.contains('f'));
             }
-            "interpolation" => pieces.extend(children(part).into_iter().next().map(Piece::Expression)),
+            // Braces and an expression.
+            "interpolation" if part.child_count() == 3 => {
+                pieces.extend(children(part).into_iter().next().map(Piece::Expression));
+            }
+            "interpolation" => pieces.push(Piece::Formatted),
             "string_content" => {
                 let content = text(part);
                 let content =
                     if formatted { content.replace("{{", "{").replace("}}", "}") } else { content.to_owned() };
-                let content = if raw { content } else { unescaped(&content) };
-                // A `${` that is meant as it is.
-                pieces.push(Piece::Text(content.replace("${", "$${")));
+                let content = if raw { Some(content) } else { unescaped(&content) };
+                pieces.push(content.map_or(Piece::Formatted, |content| Piece::Text(literal_text(&content))));
             }
             _ => {}
         }
@@ -45,13 +51,16 @@ pub(super) fn pieces<'t>(node: Node<'t>, source: &str) -> Vec<Piece<'t>> {
     pieces
 }
 
-/// Python's escapes; an unknown one stays as it is, as in Python.
-fn unescaped(text: &str) -> String {
+/// Python's escapes; an unknown one stays as it is, as in Python. `None` if a character is told by its name.
+fn unescaped(text: &str) -> Option<String> {
     let mut result = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(at) = rest.find('\\') {
         result.push_str(rest.get(..at).unwrap_or_default());
         rest = rest.get(at + 1..).unwrap_or_default();
+        if rest.starts_with('N') {
+            return None;
+        }
         let (character, length) = escape(rest);
         match character {
             Some(character) => result.extend(character),
@@ -59,7 +68,7 @@ fn unescaped(text: &str) -> String {
         }
         rest = rest.get(length..).unwrap_or_default();
     }
-    result + rest
+    Some(result + rest)
 }
 
 /// What stands behind a backslash, and how many bytes it takes; `None` if it is no escape. A line break stands for nothing.
@@ -74,7 +83,11 @@ fn escape(rest: &str) -> (Option<Option<char>>, usize) {
         Some('n') => simple('\n'),
         Some('t') => simple('\t'),
         Some('r') => simple('\r'),
-        Some('0') => simple('\0'),
+        Some('0'..='7') => {
+            let digits = rest.bytes().take(3).take_while(|digit| (b'0'..=b'7').contains(digit)).count();
+            let code = rest.get(..digits).and_then(|digits| u32::from_str_radix(digits, 8).ok());
+            (code.and_then(char::from_u32).map(Some), digits)
+        }
         Some('a') => simple('\u{7}'),
         Some('b') => simple('\u{8}'),
         Some(quoted @ ('\\' | '\'' | '"')) => simple(quoted),
@@ -91,9 +104,11 @@ mod tests {
 
     #[test]
     fn escapes_are_pythons_and_unknown_ones_stay() {
-        assert_eq!(unescaped(r#"a\n\x41\u00e9\U0001F600\'\\d"#), "a\nAé😀'\\d");
-        assert_eq!(unescaped(r"\d\xZZ\"), r"\d\xZZ\");
-        assert_eq!(unescaped("a\\\nb"), "ab");
+        assert_eq!(unescaped(r#"a\n\x41\u00e9\U0001F600\'\\d"#).unwrap(), "a\nAé😀'\\d");
+        assert_eq!(unescaped(r"\d\xZZ\").unwrap(), r"\d\xZZ\");
+        assert_eq!(unescaped("a\\\nb").unwrap(), "ab");
+        assert_eq!(unescaped(r"\0\1018").unwrap(), "\0A8");
+        assert_eq!(unescaped(r"\N{BULLET}"), None);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::{path::Path, time::Duration};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
-use serde_json::{Map, Value as Json};
+use serde_json::Value as Json;
 use url::Url;
 
 use crate::{
@@ -61,7 +61,13 @@ impl Resolver<'_> {
     }
 
     fn http_basic(&mut self, auth: &Section<'_>) -> Option<AuthPlan> {
-        let username = auth.text("username")?.value;
+        let username = auth.text("username")?;
+        if username.value.contains(':') {
+            let help = "what stands behind the first colon would be read as the password (RFC 7617)".to_owned();
+            self.findings.error(&username.place, "a user has no colon in it", Some(help));
+            return None;
+        }
+        let username = username.value;
         let password = self.secret(auth, "password")?;
         // What goes over the wire is as secret as what it is made of.
         let sent = BASE64_STANDARD.encode(format!("{username}:{}", password.expose()));
@@ -88,7 +94,12 @@ impl Resolver<'_> {
             self.findings.error(auth.place(), "`client_id` is missing", Some(help));
             return None;
         }
-        let token_file = auth.text("token_file").map(|path| self.directory.join(path.value));
+        let token_file = auth.text("token_file");
+        if let Some(path) = token_file.as_ref().filter(|path| path.value.trim().is_empty()) {
+            self.findings.error(&path.place, "`token_file` is empty", None);
+            return None;
+        }
+        let token_file = token_file.map(|path| self.directory.join(path.value));
         Some(AuthPlan::RefreshToken(RefreshTokenPlan { client: client?, refresh_token: refresh_token?, token_file }))
     }
 
@@ -205,14 +216,36 @@ impl Resolver<'_> {
                 None
             }
             (true, false) => {
-                let fields = login.map("json");
-                fields.iter().for_each(|entry| self.keep(entry));
-                let object: Map<_, _> = fields.iter().map(|entry| (entry.key.clone(), json_of(&entry.value))).collect();
-                Some(LoginBody::Json(Secret::new(object.into())))
+                let json = login.get("json")?;
+                self.keep_within(json);
+                Some(LoginBody::Json(Secret::new(json_of(json))))
             }
-            (false, true) => Some(LoginBody::Form(self.pairs(login, "data"))),
+            (false, true) => self.login_form(login.get("data")?),
             (false, false) => Some(LoginBody::None),
         }
+    }
+
+    fn login_form(&mut self, data: &Value) -> Option<LoginBody> {
+        self.keep_within(data);
+        let fields = match &data.kind {
+            Kind::Object(entries) => entries.iter().flat_map(fields_of).collect(),
+            Kind::List(pairs) => pairs.iter().map(|pair| self.login_pair(pair)).collect::<Option<Vec<_>>>()?,
+            _ => return data.scalar().map(|text| LoginBody::Raw(Secret::new(text))),
+        };
+        Some(LoginBody::Form(fields))
+    }
+
+    fn login_pair(&mut self, pair: &Value) -> Option<(String, Secret<String>)> {
+        let [name, value] = pair.items() else {
+            let help = "write `[name, value]`".to_owned();
+            self.findings.error(&pair.place, "an item of `data` is a name and a value", Some(help));
+            return None;
+        };
+        let (name, value) = (name.scalar()?, value.scalar()?);
+        if is_secret_name(&name) {
+            self.secrets.push(Secret::new(value.clone()));
+        }
+        Some((name, Secret::new(value)))
     }
 
     fn login_headers(&mut self, login: &Section<'_>) -> Vec<(String, Secret<String>)> {
@@ -301,6 +334,15 @@ impl Resolver<'_> {
         }
     }
 
+    /// The same, however deep it lies.
+    fn keep_within(&mut self, value: &Value) {
+        for entry in value.entries() {
+            self.keep(entry);
+            self.keep_within(&entry.value);
+        }
+        value.items().iter().for_each(|item| self.keep_within(item));
+    }
+
     /// `None` only if it is wrong.
     #[expect(clippy::option_option, reason = "left out and wrong are not the same")]
     fn optional_secret(&mut self, auth: &Section<'_>, key: &str) -> Option<Option<Secret<String>>> {
@@ -327,9 +369,25 @@ impl Resolver<'_> {
 
 /// Numbers and bools stay what they are, as far as JSON has them.
 fn json_of(value: &Value) -> Json {
-    let text = value.scalar().unwrap_or_default();
-    match value.kind {
-        Kind::Number(_) | Kind::Bool(_) => serde_json::from_str(&text).unwrap_or(Json::String(text)),
-        _ => Json::String(text),
+    let text = || value.scalar().unwrap_or_default();
+    match &value.kind {
+        Kind::Null => Json::Null,
+        Kind::Number(_) | Kind::Bool(_) => serde_json::from_str(&text()).unwrap_or_else(|_| Json::String(text())),
+        Kind::List(items) => items.iter().map(json_of).collect(),
+        Kind::Object(entries) => {
+            let fields = entries.iter().map(|entry| (entry.key.clone(), json_of(&entry.value)));
+            Json::Object(fields.collect())
+        }
+        _ => Json::String(text()),
     }
+}
+
+/// A list is a name that is repeated, and null is left out.
+fn fields_of(entry: &Entry) -> Vec<(String, Secret<String>)> {
+    let values = match &entry.value.kind {
+        Kind::List(items) => items.iter().collect(),
+        _ => vec![&entry.value],
+    };
+    let texts = values.into_iter().filter_map(Value::scalar);
+    texts.map(|text| (entry.key.clone(), Secret::new(text))).collect()
 }

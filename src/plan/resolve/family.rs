@@ -4,7 +4,7 @@ use super::placeholders::Placeholders;
 use crate::{
     config::{Findings, Section},
     json::Selector,
-    plan::{IncludedField, ParentPlan, Reference, RequestPlan, ResourcePlan},
+    plan::{IncludedField, IncrementalPlan, ParentPlan, Reference, RequestPlan, ResourcePlan, WriteDisposition},
 };
 
 /// The parent of a resource, if its request names one. The outer `None`: what is wrong has been reported.
@@ -61,6 +61,55 @@ pub fn check_cycles(sections: &[Section<'_>], plans: &[Option<ResourcePlan>], fi
         findings.error(section.section("endpoint").place_of("path"), message, None);
         reported.extend(line);
     }
+}
+
+/// Reports windows over lists of parents that are read by a cursor. Such a list is asked for when its parent is new; what comes
+/// into it behind the end of the window, no later run would ask for.
+pub fn check_windows(sections: &[Section<'_>], plans: &[Option<ResourcePlan>], findings: &mut Findings) {
+    let plans: Vec<&ResourcePlan> = plans.iter().flatten().collect();
+    for section in sections {
+        let Some(name) = section.text("name").map(|name| name.value) else { continue };
+        let has_window = |plan: &&&ResourcePlan| {
+            plan.name == name && plan.incremental.as_ref().is_some_and(|plan| plan.window.is_some())
+        };
+        if !plans.iter().any(|plan| has_window(&plan)) {
+            continue;
+        }
+        if let Some(parent) = moving(&name, &plans).first() {
+            let message = format!(
+                "this `window` cannot be: `{}` is read by a cursor, and gives the lists of its new records alone",
+                parent.name
+            );
+            let help = format!("leave `window` out, or read all of `{}` in each run", parent.name);
+            findings.error(section.section("endpoint").section("incremental").place_of("window"), message, Some(help));
+        }
+    }
+}
+
+/// Tells of children that append what their parents are asked for again.
+pub fn warn_of_repeats(resources: &mut [ResourcePlan], plans: &[Option<ResourcePlan>]) {
+    let plans: Vec<&ResourcePlan> = plans.iter().flatten().collect();
+    for resource in resources.iter_mut() {
+        let appends = resource.write_disposition == WriteDisposition::Append && resource.incremental.is_none();
+        let repeats = |parent: &&&ResourcePlan| {
+            let window = |plan: &IncrementalPlan| plan.window.as_ref().is_some_and(|window| window.lookback.is_some());
+            parent.incremental.as_ref().is_some_and(|plan| plan.lag.is_some() || window(plan))
+        };
+        if let Some(parent) = moving(&resource.name, &plans).iter().find(repeats).filter(|_| appends) {
+            resource.warnings.push(format!(
+                "`{}` is read again as far as its `lag` or `lookback` goes, and each time its records' lists are appended again: use \
+                 `write_disposition: merge`",
+                parent.name
+            ));
+        }
+    }
+}
+
+/// Those above a resource that are read by a cursor, the nearest first.
+fn moving<'a>(name: &str, plans: &[&'a ResourcePlan]) -> Vec<&'a ResourcePlan> {
+    let line = ancestors(name, plans).into_iter();
+    let plan = |name: String| plans.iter().find(|plan| plan.name == name).copied();
+    line.filter_map(plan).filter(|plan| plan.goes_on()).collect()
 }
 
 /// The parent, its parent and so on, up to the first one that has none, or that is there already.

@@ -99,6 +99,7 @@ impl Incremental<'_> {
             end_value,
             lag,
             convert,
+            then: self.disposition.written,
             is_interval: false,
             range: None,
             lists: None,
@@ -152,7 +153,7 @@ impl Incremental<'_> {
         }
         let window = section.section("window");
         let lookback = step(&window, "lookback", findings);
-        Some(Window { step: step(&window, "step", findings)?, lookback, then: self.disposition.written })
+        Some(Window { step: step(&window, "step", findings)?, lookback })
     }
 
     /// What a run did not bring is not gone.
@@ -191,9 +192,17 @@ impl Incremental<'_> {
         self.disposition.merges() && by_key && disposition::is_named(self.resource, "merge_key") && !is_by_cursor
     }
 
+    /// What is read for its children alone has no interval: all of its records are wanted.
+    fn is_exported(&self) -> bool {
+        match self.overrides.resources.as_slice() {
+            [] => self.resource.flag("selected").unwrap_or(true),
+            named => named.iter().any(|name| name == self.name),
+        }
+    }
+
     /// `--start` and `--end` in place of what the config has.
     fn take_interval(&self, plan: &mut IncrementalPlan, findings: &mut Findings) {
-        let Some((start, end)) = &self.overrides.interval else { return };
+        let Some((start, end)) = self.overrides.interval.as_ref().filter(|_| self.is_exported()) else { return };
         let read = |text: &str| match &plan.initial_value {
             Some(initial) if initial.is_number() => CursorValue::of_number(text),
             Some(_) => Some(CursorValue::of_text(text)),

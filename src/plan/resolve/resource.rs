@@ -20,8 +20,8 @@ use super::{
 use crate::{
     config::{Findings, Loaded, Located, Section, quantity, tree::Kind},
     plan::{
-        AuthPlan, DedupSort, IncrementalPlan, MaxRejects, MergePlan, ParquetPlan, PartitionField, RequestPlan,
-        ResourcePlan, TableFormatKind, WriteDisposition,
+        AllowedHost, AuthPlan, DedupSort, IncrementalPlan, MaxRejects, MergePlan, ParquetPlan, PartitionField,
+        RequestPlan, ResourcePlan, TableFormatKind, WriteDisposition,
     },
     schema::{ColumnType, TableSchema},
     secret::Secret,
@@ -81,7 +81,7 @@ pub fn resolve(
     let upkeep = Places { resource, destination: context.destination, root: context.root };
     let (name, mut rows, paging) = (name?, rows?, paging?);
     let incremental = incremental(resource, context, &name.value, request.as_mut()?, &mut rows, findings);
-    rows.warnings.extend(request.as_ref().and_then(elsewhere));
+    rows.warnings.extend(request.as_ref().and_then(|request| elsewhere(request, context.client)));
     rows.warnings.extend(paginator::warning(&paging.paginator));
     Some(ResourcePlan {
         incremental,
@@ -133,12 +133,16 @@ fn auth(
 }
 
 /// What is to be known of a path that leads away from the API.
-fn elsewhere(request: &RequestPlan) -> Option<String> {
+fn elsewhere(request: &RequestPlan, client: &Section<'_>) -> Option<String> {
     let url = Url::parse(&request.address()).ok()?;
     let origin = url.origin();
-    (origin != request.base_url.origin()).then(|| {
+    let allowed = client.texts("allowed_hosts").into_iter().filter_map(|host| host.value.parse::<AllowedHost>().ok());
+    (origin != request.base_url.origin() && !allowed.into_iter().any(|host| host.allows(&url))).then(|| {
         let origin = origin.ascii_serialization();
-        format!("`path` leads to {origin}, which is not the origin of `base_url`: no credentials go there")
+        format!(
+            "`path` leads to {origin}, which is neither the origin of `base_url` nor among `allowed_hosts`: no credentials go \
+             there"
+        )
     })
 }
 

@@ -52,7 +52,8 @@ pub fn resolve(resource: &Section<'_>, findings: &mut Findings) -> Option<Declar
     let columns: Option<Vec<_>> = columns.into_iter().collect();
     let mut schema = TableSchema { columns: columns.filter(|_| whole)? };
     let hints = hints(resource, &mut schema, findings);
-    for (column, section) in schema.columns.iter().zip(&sections) {
+    // A format that a hint gives was looked at with the hint.
+    for (column, section) in schema.columns.iter().zip(&sections).filter(|(_, section)| section.is_written("format")) {
         check_format(column, section, findings);
     }
     let places = sections.iter().map(|section| section.place_of("type").clone()).collect();
@@ -158,6 +159,10 @@ pub fn hints(resource: &Section<'_>, schema: &mut TableSchema, findings: &mut Fi
         if let Some(column) = schema.columns.get_mut(index) {
             override_type(column, &hint, &mut hints.warnings, findings);
             column.nullable = hint.flag("nullable").unwrap_or(column.nullable);
+            if let Some(format) = hint.text("format") {
+                column.format = Some(format_of(format.value));
+                check_format(column, &hint, findings);
+            }
         }
         let at = |key: &str| Located { value: index, place: hint.place_of(key).clone() };
         let flags = [
@@ -242,7 +247,9 @@ pub fn contract(resource: &Section<'_>) -> Option<Contract> {
             None => section.is_written(key).then(|| section.text(key)).flatten().map(|word| word.value),
         };
         contract.columns = word("columns").and_then(|word| columns_contract(&word)).unwrap_or(contract.columns);
-        contract.data_type = word("data_type").and_then(|word| data_type_contract(&word)).unwrap_or(contract.data_type);
+        // `evolve` for all of it says nothing of types.
+        let of_types = word("data_type").filter(|word| word != "evolve" || value.as_text().is_none());
+        contract.data_type = of_types.and_then(|word| data_type_contract(&word)).unwrap_or(contract.data_type);
     }
     Some(contract)
 }
@@ -259,7 +266,8 @@ fn columns_contract(word: &str) -> Option<ColumnsContract> {
 
 fn data_type_contract(word: &str) -> Option<DataTypeContract> {
     match word {
-        "freeze" => Some(DataTypeContract::Freeze),
+        // What dlt does by `evolve`, a table without variants cannot.
+        "freeze" | "evolve" => Some(DataTypeContract::Freeze),
         "discard_row" => Some(DataTypeContract::DiscardRow),
         "discard_value" => Some(DataTypeContract::DiscardValue),
         _ => None,

@@ -88,6 +88,7 @@ fn login(
         LoginBody::None => {}
         LoginBody::Json(json) => sent.push((String::new(), json.expose().to_string())),
         LoginBody::Form(fields) => sent.extend(exposed(fields)),
+        LoginBody::Raw(text) => sent.push((String::new(), text.expose().clone())),
     }
     sent
 }

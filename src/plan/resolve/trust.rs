@@ -1,5 +1,6 @@
 //! `allowed_hosts` and `tls`: who may see our credentials, and whose certificates count.
 
+use rustls::{crypto::aws_lc_rs, sign::CertifiedKey};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 
 use crate::{
@@ -22,7 +23,8 @@ pub fn allowed_hosts(client: &Section<'_>, findings: &mut Findings) -> Vec<Allow
     hosts
 }
 
-/// Certificates and keys are looked at as far as their form goes; what they are worth, the handshake shows.
+/// Certificates and keys are looked at as far as their form goes, and whether they belong together; what they are worth, the
+/// handshake shows.
 pub fn tls(client: &Section<'_>, findings: &mut Findings) -> Option<TlsPlan> {
     let tls = client.section("tls");
     if tls.is_broken() {
@@ -37,8 +39,23 @@ pub fn tls(client: &Section<'_>, findings: &mut Findings) -> Option<TlsPlan> {
             findings.error(tls.place_of(there), format!("`{missing}` is missing"), Some(help));
         }
     }
+    if let (Some(certificate), Some(key)) = (&certificate, &key)
+        && !belong_together(certificate, key)
+    {
+        let help = "the first certificate of `cert_file` has to be the one that was issued for this key".to_owned();
+        findings.error(tls.place_of("key_file"), "the key is not that of the certificate", Some(help));
+        return None;
+    }
     let identity = certificate.zip(key).map(|(certificate, key)| Secret::new(format!("{certificate}\n{key}")));
     Some(TlsPlan { authorities: authorities.map(Secret::new), identity })
+}
+
+/// As TLS will look at them; what it cannot tell is left to it.
+fn belong_together(certificate: &str, key: &str) -> bool {
+    let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(certificate.as_bytes()).collect();
+    let (Ok(chain), Ok(key)) = (chain, PrivateKeyDer::from_pem_slice(key.as_bytes())) else { return true };
+    let made = CertifiedKey::from_der(chain, key, &aws_lc_rs::default_provider());
+    !matches!(made, Err(rustls::Error::InconsistentKeys(_)))
 }
 
 /// The PEM of certificates, and nothing else that the file may hold.

@@ -18,9 +18,13 @@ async fn fetch(url: &Url, tls: TlsPlan) -> Result<u64, FetchError> {
 async fn a_private_authority_is_trusted_where_the_config_names_it() {
     let server = TlsServer::start(ROWS, false).await;
     let error = fetch(&server.url(), TlsPlan::default()).await.unwrap_err();
-    assert_eq!(error.code(), "http_connection");
+    assert_eq!((error.code(), error.kind()), ("http_certificate", ErrorKind::User));
+    assert!(error.hint().unwrap().contains("client.tls.ca_file"));
     let tls = TlsPlan { authorities: pem(&["authority.pem"]), identity: None };
-    assert_eq!(fetch(&server.url(), tls).await.unwrap(), 2);
+    assert_eq!(fetch(&server.url(), tls.clone()).await.unwrap(), 2);
+    let mut other_name = server.url();
+    other_name.set_host(Some("[::ffff:127.0.0.1]")).unwrap();
+    assert_eq!(fetch(&other_name, tls).await.unwrap_err().code(), "http_certificate");
 }
 
 #[tokio::test]

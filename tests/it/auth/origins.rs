@@ -22,6 +22,24 @@ async fn allowed_hosts_see_credentials_behind_redirects_and_at_absolute_addresse
 }
 
 #[tokio::test]
+async fn equal_credentials_of_several_resources_share_one_token() {
+    let server = api(60, |_| Reply::json(ROWS)).await;
+    let auth = client_credentials(token_client(&server));
+    let other = client_credentials(TokenClient { scope: Some("other".to_owned()), ..token_client(&server) });
+    let plan = ClientPlan { auth: auth.clone(), ..plans::client(&server.url()) };
+    let test = TestEnvironment::new();
+    let client = Client::new(&plan, Redactor::default(), test.environment(), Arc::new(Recorder::default())).unwrap();
+    let client = Arc::new(client.with_auth("same", &auth).with_auth("other", &other).with_auth("again", &other));
+    for name in ["rows", "same", "other", "again"] {
+        let mut resource = plans::resource(&server.url(), "v1/rows", PaginatorPlan::SinglePage);
+        resource.name = name.to_owned();
+        let mut pages = Pages::new(Arc::clone(&client), &resource, &plans::bound(&resource), 0).unwrap();
+        pages.next().await.unwrap().unwrap();
+    }
+    assert_eq!(server.targets().iter().filter(|target| *target == "/token").count(), 2);
+}
+
+#[tokio::test]
 async fn a_401_from_where_no_credentials_went_renews_none() {
     let other = Server::start(|_| Reply::status(401)).await;
     let server = api(60, |_| Reply::json(ROWS)).await;

@@ -53,6 +53,22 @@ async fn a_replaced_token_is_used_next_and_outlives_the_run_in_its_file() {
 }
 
 #[tokio::test]
+async fn who_finds_the_file_in_use_waits_for_the_token_that_comes_and_not_for_ever() {
+    let server = rotating().await;
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("token.json");
+    let lock = fs::File::create(directory.path().join("token.json.lock")).unwrap();
+    lock.lock().unwrap();
+    let fixture = Fixture::new(&server, plan(&server, Some(path)));
+    let error = fixture.error().await;
+    assert_eq!((error.code(), error.kind()), ("auth_token_file", ErrorKind::Transient));
+    assert!(error.to_string().contains("has held the token file"), "{error}");
+    assert!(server.requests().is_empty());
+    lock.unlock().unwrap();
+    assert!(fixture.fetch().await.is_ok());
+}
+
+#[tokio::test]
 async fn without_a_file_a_warning_says_once_that_the_next_run_will_be_refused() {
     let server = rotating().await;
     let fixture = Fixture::new(&server, plan(&server, None));

@@ -58,7 +58,8 @@ async fn a_success_without_a_token_tells_its_keys_and_not_its_values() {
     for (answer, said) in [
         (r#"{"id_token":"hunter2","ok":true}"#, "has no `access_token`; its keys are `id_token`, `ok`"),
         ("<html>hunter2", "is no JSON object"),
-        (r#"{"access_token":""}"#, "has no `access_token`"),
+        (r#"{"access_token":""}"#, "its `access_token` is empty"),
+        (r#"{"access_token":12345,"x":"hunter2"}"#, "its `access_token` is no text"),
     ] {
         let server = Server::scripted([Reply::json(answer)]).await;
         let fixture = Fixture::new(&server, client_credentials(token_client(&server)));
@@ -66,6 +67,14 @@ async fn a_success_without_a_token_tells_its_keys_and_not_its_values() {
         assert_eq!(error.code(), "auth_no_token");
         assert!(error.to_string().contains(said) && !super::said(&error, &fixture).contains("hunter2"), "{error}");
     }
+}
+
+#[tokio::test]
+async fn of_very_many_keys_some_are_told() {
+    let answer: serde_json::Map<_, _> = (0..9999).map(|number| (format!("k{number}"), number.into())).collect();
+    let server = Server::scripted([Reply::json(Value::from(answer).to_string())]).await;
+    let error = Fixture::new(&server, client_credentials(token_client(&server))).error().await;
+    assert!(error.to_string().contains("`k19`") && !error.to_string().contains("`k20`"), "{error}");
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{plan, problems, with};
 use crate::{
-    plan::{AuthPlan, JwtBearerPlan, Placement, TokenSource},
+    plan::{AuthPlan, JwtBearerPlan, LoginBody, Placement, SessionPlan, TokenSource},
     secret::Secret,
 };
 
@@ -228,6 +228,67 @@ fn secrets_of_every_kind_are_known_and_in_no_form_of_the_plan() {
 }
 
 #[test]
+fn what_logins_and_token_requests_send_is_not_shown_whatever_it_is_called() {
+    let private = |auth: Value| -> Vec<String> {
+        let plan = plan(&with(&[("/client/auth", auth)])).unwrap();
+        plan.private.iter().map(|value| value.expose().clone()).collect()
+    };
+    let login = json!({"path": "login", "json": {"user": "someone", "card": {"no": ["hunter2-a", 12345678]}}});
+    assert_eq!(private(changed(session(), json!({"login": login}))), ["hunter2-a", "12345678"]);
+    let data = json!({"grant_type": "password", "pin": "hunter2-b"});
+    assert_eq!(private(changed(client_credentials(), json!({"access_token_request_data": data}))), ["hunter2-b"]);
+}
+
+#[test]
+fn what_variables_fill_into_requests_is_not_shown() {
+    let endpoint = json!({"path": "a/${KEY}", "params": {"appid": ["${KEY}"]}, "headers": {"X-A": "is ${KEY}!"}});
+    let plan = plan(&with(&[("/resources/0/endpoint", endpoint)])).unwrap();
+    assert_eq!(plan.private.iter().map(|value| value.expose().as_str()).collect::<Vec<_>>(), ["from-env"; 3]);
+    assert_eq!(plan.redactor().text("it is from-env"), "it is ***");
+}
+
+#[test]
+fn a_login_sends_json_and_forms_as_an_endpoint_does() {
+    let sent = |login: Value| match auth(changed(session(), json!({ "login": login }))) {
+        AuthPlan::Session(SessionPlan { body, .. }) => body,
+        other => panic!("{other:?}"),
+    };
+    let json = json!({"user": {"name": "u", "roles": ["a", 1, true, null]}, "n": 1.5});
+    assert_eq!(sent(json!({"path": "l", "json": json})), LoginBody::Json(Secret::new(json)));
+    let fields = |fields: &[(&str, &str)]| {
+        LoginBody::Form(
+            fields.iter().map(|(name, value)| ((*name).to_owned(), Secret::new((*value).to_owned()))).collect(),
+        )
+    };
+    let form = json!({"a": ["1", 2], "b": null, "c": true});
+    assert_eq!(sent(json!({"path": "l", "data": form})), fields(&[("a", "1"), ("a", "2"), ("c", "true")]));
+    assert_eq!(sent(json!({"path": "l", "data": [["a", 1], ["a", "2"]]})), fields(&[("a", "1"), ("a", "2")]));
+    assert_eq!(sent(json!({"path": "l", "data": "a raw text"})), LoginBody::Raw(Secret::new("a raw text".to_owned())));
+    let wrong = json!({"path": "l", "data": [["a"]]});
+    let told = problems(&with(&[("/client/auth", changed(session(), json!({"login": wrong})))])).join("\n");
+    assert!(told.contains("client.auth.login.data[0]: an item of `data` is a name and a value"), "{told}");
+}
+
+#[test]
+fn credentials_that_cannot_work_are_told_at_once() {
+    let found = |auth: Value| problems(&with(&[("/client/auth", auth)])).join("\n");
+    let user = found(json!({"type": "http_basic", "username": "a:b", "password": "p"}));
+    assert!(user.starts_with("client.auth.username: a user has no colon in it"), "{user}");
+    let file = found(changed(refresh_token(), json!({"token_file": ""})));
+    assert!(file.starts_with("client.auth.token_file: `token_file` is empty"), "{file}");
+}
+
+#[test]
+fn an_absolute_path_to_an_allowed_host_is_no_surprise() {
+    let warnings = |allowed: Value| {
+        let path = ("/resources/0/endpoint/path", json!("https://files.example.org/rows"));
+        plan(&with(&[path, ("/client/allowed_hosts", allowed)])).unwrap().resources[0].warnings.join("\n")
+    };
+    assert!(warnings(json!(["other.example.org"])).contains("`path` leads to https://files.example.org"));
+    assert_eq!(warnings(json!(["*.example.org"])), "");
+}
+
+#[test]
 fn hosts_and_certificates_that_make_no_sense_are_told_with_their_place() {
     let found = |pointer, value| problems(&with(&[(pointer, value)])).join("\n");
     let hosts = found("/client/allowed_hosts", json!(["a.example.com", "*"]));
@@ -238,6 +299,8 @@ fn hosts_and_certificates_that_make_no_sense_are_told_with_their_place() {
     assert!(half.contains("`key_file` is missing"), "{half}");
     let key = found("/client/tls", json!({"cert_file": file("client.pem"), "key_file": file("client.pem")}));
     assert!(key.starts_with("client.tls.key_file: there is no private key"), "{key}");
+    let mixed = found("/client/tls", json!({"cert_file": file("client.pem"), "key_file": file("server.key")}));
+    assert!(mixed.starts_with("client.tls.key_file: the key is not that of the certificate"), "{mixed}");
     let nowhere = found("/client/tls", json!({"ca_file": "nowhere.pem"}));
     assert!(nowhere.starts_with("client.tls.ca_file: the file `nowhere.pem` cannot be read"), "{nowhere}");
     let plan = plan(&with(&[(

@@ -203,6 +203,7 @@ fn table_cases(table: &str) -> Vec<(&'static str, Value, Value)> {
             ("hard_delete", json!(true), Value::Null),
             ("partition", json!(true), Value::Null),
             ("dedup_sort", json!("asc"), json!("desc")),
+            ("format", json!("epoch_s"), Value::Null),
         ],
         "write_disposition" => vec![
             ("disposition", json!("merge"), json!("append")),
@@ -354,6 +355,7 @@ fn needs(table: &str, key: &str) -> Vec<(&'static str, Value)> {
         ("resource", "on_missing") | ("column_hint", "hard_delete") => {
             vec![("/resources/0/write_disposition", json!("merge"))]
         }
+        ("column_hint", "format") => vec![("/resources/0/schema/columns/2/type", json!("timestamp"))],
         ("login", _) => vec![("/client/auth", auths::session())],
         ("window" | "convert", _) => vec![
             ("/resources/0/write_disposition", json!("merge")),
@@ -423,6 +425,14 @@ fn config_with(table: &str, key: &str, value: &Value) -> Value {
     }
     if (table, key) == ("write_disposition", "on_missing") {
         set(&mut config, "/resources/0/write_disposition/strategy", json!("upsert"));
+    }
+    if table == "tls" && [auths::file("server.pem"), auths::file("server.key")].iter().any(|file| value == file) {
+        // A certificate and its key change together.
+        set(
+            &mut config,
+            pointer,
+            json!({"cert_file": auths::file("server.pem"), "key_file": auths::file("server.key")}),
+        );
     }
     if !value.is_null() {
         set(&mut config, &format!("{pointer}/{key}"), value.clone());

@@ -6,8 +6,9 @@ use serde_json::{Value, json};
 
 use super::{base, plan, plan_with, problems, with};
 use crate::{
+    config::{Source, Syntax, load},
     plan::{MergeStrategy, Overrides, ResourcePlan, Scd2Plan, WriteDisposition},
-    schema::{ColumnType, ColumnsContract, DataTypeContract, LoadColumn, Source},
+    schema::{ColumnType, ColumnsContract, DataTypeContract, Format, LoadColumn, Source as ColumnSource},
 };
 
 /// The base config, whose resource has these keys too; a null leaves one out.
@@ -71,7 +72,7 @@ fn scd2_adds_its_two_columns_behind_all_others() {
     }));
     let names: Vec<_> = plan.schema.columns.iter().skip(6).map(|column| column.name.as_str()).collect();
     assert_eq!(names, ["page", "_dlt_valid_from", "_dlt_valid_to"]);
-    assert_eq!(plan.schema.columns[7].source, Source::Load(LoadColumn::ValidFrom));
+    assert_eq!(plan.schema.columns[7].source, ColumnSource::Load(LoadColumn::ValidFrom));
     assert_eq!((&plan.schema.columns[8].data_type, plan.schema.columns[8].nullable), (&ColumnType::Timestamp, true));
     let scd2 = Scd2Plan { valid_from: 7, valid_to: 8, active: None, boundary: None };
     assert_eq!(plan.merge.strategy, MergeStrategy::Scd2(scd2));
@@ -94,7 +95,7 @@ fn metadata_columns_are_listed_or_named_and_may_partition_and_sort() {
         let columns = resource(&json!({"metadata_columns": value})).schema.columns;
         columns.into_iter().skip(6).map(|column| (column.name, column.source, column.data_type)).collect()
     };
-    let column = |name: &str, load, data_type| (name.to_owned(), Source::Load(load), data_type);
+    let column = |name: &str, load, data_type| (name.to_owned(), ColumnSource::Load(load), data_type);
     assert_eq!(
         columns(json!(["page", "run_id"])),
         [column("page", LoadColumn::Page, ColumnType::Int64), column("run_id", LoadColumn::RunId, ColumnType::String)]
@@ -310,8 +311,36 @@ fn evolve_is_for_columns_alone() {
         let contract = resource(&json!({"schema_contract": value})).contract;
         assert_eq!((contract.columns, contract.data_type), (ColumnsContract::Evolve, DataTypeContract::Freeze));
     }
-    let problem = only(&json!({"schema_contract": {"data_type": "evolve"}}));
-    assert!(problem.contains("schema_contract.data_type: `evolve` is not supported yet"), "{problem}");
+}
+
+#[test]
+fn evolve_of_types_is_dlts_default_and_is_read_as_freeze_with_a_note() {
+    let keys = json!({"schema_contract": {"tables": "evolve", "columns": "discard_row", "data_type": "evolve"}});
+    let contract = resource(&keys).contract;
+    assert_eq!((contract.columns, contract.data_type), (ColumnsContract::DiscardRow, DataTypeContract::Freeze));
+    let source = Source::Embedded { name: "c.yaml".into(), text: config(&keys).to_string(), syntax: Syntax::Yaml };
+    let notes = load(source, &|_| None).unwrap().notes;
+    let paths: Vec<_> = notes.iter().map(|note| note.path.as_str()).collect();
+    assert_eq!(paths, ["resources[0].schema_contract.tables", "resources[0].schema_contract.data_type"]);
+}
+
+#[test]
+fn a_number_that_is_too_large_is_told_by_how_much_there_may_be() {
+    for number in ["10000000000000", "99999999999999999999999"] {
+        let text = config(&json!({"infer_rows": 1, "schema": null})).to_string();
+        let text = text.replace("\"infer_rows\":1", &format!("\"infer_rows\":{number}"));
+        let problems = plan_with(&text, &Overrides::default()).unwrap_err();
+        assert!(problems.iter().any(|problem| problem.contains("of at most 4294967295")), "{problems:?}");
+    }
+}
+
+#[test]
+fn a_hint_tells_how_its_column_is_read_and_has_to_suit_its_type() {
+    let hint = |hint: Value| json!({"columns": {"s": hint}});
+    let read = resource(&hint(json!({"data_type": "timestamp", "format": "epoch_ms"})));
+    assert_eq!(read.schema.columns[1].format, Some(Format::EpochMillis));
+    let problem = only(&hint(json!({"format": "epoch_ms"})));
+    assert!(problem.contains("columns.s.format: this format does not suit the type string"), "{problem}");
 }
 
 /// A config whose tables are Delta's, with these columns.

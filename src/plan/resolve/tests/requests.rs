@@ -222,8 +222,8 @@ fn what_was_filled_in_from_outside_is_no_place_and_what_stands_beside_it_is() {
 #[test]
 fn a_path_may_be_a_whole_url_and_another_origin_is_told() {
     let plan = resource(json!("https://other.example/x/{resources.posts.id}"));
-    let warning =
-        "`path` leads to https://other.example, which is not the origin of `base_url`: no credentials go there";
+    let warning = "`path` leads to https://other.example, which is neither the origin of `base_url` nor among \
+                   `allowed_hosts`: no credentials go there";
     assert!(plan.warnings.contains(&warning.to_owned()), "{:?}", plan.warnings);
     assert_eq!(url(json!("https://api.example.com/v2/x"), json!({})), "https://api.example.com/v2/x");
     assert_eq!(resource(json!("https://api.example.com/v2/x")).warnings, Vec::<String>::new());

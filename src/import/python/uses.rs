@@ -1,0 +1,212 @@
+//! What a file does with its config, and with the source made of it, beyond the literal: it is told with its line, since a
+//! config that lacks it reads other data. `write_disposition` of `pipeline.run` is taken over: it counts for all resources.
+
+use serde_json::Value;
+use tree_sitter::Node;
+
+use super::{
+    TAKES_CONFIG, call, config_of_call,
+    expression::{Found, Reader},
+};
+
+/// Methods that change a dict or a list.
+const CHANGES: [&str; 11] =
+    ["append", "extend", "insert", "update", "setdefault", "pop", "popitem", "remove", "clear", "sort", "reverse"];
+
+/// Methods of dlt's sources and resources that change what they give, with what does so here.
+const OF_DLT: [(&str, &str); 9] = [
+    ("apply_hints", "write the hints into the resource"),
+    ("add_filter", "write it as `processing_steps: [{filter: JQ}]`"),
+    ("add_map", "write it as `processing_steps: [{map: JQ}]`"),
+    ("add_yield_map", "write it as `processing_steps: [{yield_map: JQ}]`"),
+    ("add_step", "write it as `processing_steps`"),
+    ("add_limit", "`restlake run --max-pages N` reads so many pages"),
+    ("with_resources", "`restlake run --resource NAME` exports single ones, `selected: false` leaves one out"),
+    ("pipe_data_from", "a placeholder `{resources.…}` reads the records of another resource"),
+    ("bind", "write the values into the config"),
+];
+
+/// Arguments of `run` and of `rest_api_source` that say what becomes of the data.
+const ABOUT_DATA: [&str; 8] =
+    ["primary_key", "merge_key", "columns", "schema", "schema_contract", "table_name", "table_format", "refresh"];
+
+/// What is done in `nodes` with the config, whose value this is. `is_only`: no other config is in the file.
+pub(super) fn tell<'t>(
+    reader: &mut Reader<'t>,
+    nodes: &[Node<'t>],
+    config: Node<'t>,
+    is_only: bool,
+    value: &mut Value,
+) {
+    let names = reader.names_of(config);
+    let is_part =
+        |reader: &Reader<'t>, node: Node<'t>| base(node).is_some_and(|base| names.contains(reader.text(base)));
+    let mut runs = Vec::new();
+    for &node in nodes {
+        match node.kind() {
+            "assignment" | "augmented_assignment" => {
+                let left = node.child_by_field_name("left");
+                let changes = |left: &Node<'t>| node.kind() == "augmented_assignment" || left.kind() == "subscript";
+                if left.filter(changes).is_some_and(|left| is_part(reader, left)) {
+                    changed(reader, node);
+                }
+            }
+            "delete_statement" if super::children(node).iter().any(|target| is_part(reader, *target)) => {
+                changed(reader, node);
+            }
+            "call" => match method(reader, node) {
+                Some((holder, name)) if CHANGES.contains(&name) && is_part(reader, holder) => changed(reader, node),
+                Some((_, name)) if OF_DLT.iter().any(|(known, _)| *known == name) => of_dlt(reader, node, name),
+                Some((_, "run")) => runs.push(node),
+                _ => arguments(reader, node, config, is_only),
+            },
+            _ => {}
+        }
+    }
+    run_arguments(reader, &runs, is_only, value);
+}
+
+/// The name that a chain of subscripts and attributes begins with.
+fn base(node: Node<'_>) -> Option<Node<'_>> {
+    let mut node = node;
+    loop {
+        node = match node.kind() {
+            "identifier" => return Some(node),
+            "subscript" => node.child_by_field_name("value")?,
+            "attribute" => node.child_by_field_name("object")?,
+            _ => return None,
+        }
+    }
+}
+
+/// The object of a method's call, and the method.
+fn method<'t>(reader: &Reader<'t>, call: Node<'t>) -> Option<(Node<'t>, &'t str)> {
+    let function = call.child_by_field_name("function").filter(|function| function.kind() == "attribute")?;
+    Some((function.child_by_field_name("object")?, reader.text(function.child_by_field_name("attribute")?)))
+}
+
+fn changed(reader: &mut Reader<'_>, node: Node<'_>) {
+    let message = format!("`{}` changes it after it was written: that was left out", reader.shown(node));
+    reader.tell(node, "config", message);
+}
+
+fn of_dlt(reader: &mut Reader<'_>, call: Node<'_>, name: &str) {
+    let instead = OF_DLT.iter().find(|(known, _)| *known == name).map_or("", |(_, instead)| instead);
+    reader.tell(call, "source", format!("`{name}` was left out; {instead}"));
+}
+
+/// `rest_api_source(config, schema_contract=…)`.
+fn arguments<'t>(reader: &mut Reader<'t>, node: Node<'t>, config: Node<'t>, is_only: bool) {
+    let takes = TAKES_CONFIG.contains(&call::name(reader, node)) || call::name(reader, node) == "source";
+    let of_others = config_of_call(reader, node).is_some_and(|other| other != config);
+    if takes && !of_others && (is_only || config_of_call(reader, node).is_some()) {
+        about_data(reader, node);
+    }
+}
+
+fn about_data<'t>(reader: &mut Reader<'t>, node: Node<'t>) {
+    for (name, value) in call::named(reader, node) {
+        if ABOUT_DATA.contains(&name) {
+            let message = format!("`{name}` of `{}` was left out", call::name(reader, node));
+            let instead = if name == "refresh" {
+                "`restlake run --full-refresh` begins anew"
+            } else {
+                "write it into `resource_defaults`, or into a resource"
+            };
+            reader.tell(value, "source", format!("{message}; {instead}"));
+        }
+    }
+}
+
+/// `pipeline.run(source, write_disposition="replace")`.
+fn run_arguments<'t>(reader: &mut Reader<'t>, runs: &[Node<'t>], is_only: bool, config: &mut Value) {
+    let mut given = Vec::new();
+    for &run in runs {
+        about_data(reader, run);
+        let disposition = call::named(reader, run).into_iter().find(|(name, _)| *name == "write_disposition");
+        given.extend(disposition.map(|(_, value)| value));
+    }
+    let read: Vec<_> = given.iter().map(|node| reader.read(*node, "write_disposition")).collect();
+    let [first, others @ ..] = given.as_slice() else { return };
+    match read.as_slice() {
+        [Found::Value(value), rest @ ..]
+            if is_only && rest.iter().all(|other| matches!(other, Found::Value(other) if other == value)) =>
+        {
+            override_disposition(config, value);
+            let message =
+                "`write_disposition` of `run` counts for all resources: it was written into `resource_defaults`";
+            reader.tell(*first, "resource_defaults.write_disposition", message);
+        }
+        _ => {
+            for node in [first].into_iter().chain(others) {
+                let message = "`write_disposition` of `run` was left out; write it into `resource_defaults`";
+                reader.tell(*node, "resource_defaults.write_disposition", message);
+            }
+        }
+    }
+}
+
+fn override_disposition(config: &mut Value, value: &Value) {
+    for resource in config.get_mut("resources").and_then(Value::as_array_mut).into_iter().flatten() {
+        if let Some(resource) = resource.as_object_mut() {
+            resource.shift_remove("write_disposition");
+        }
+    }
+    let Some(config) = config.as_object_mut() else { return };
+    let defaults = config.entry("resource_defaults").or_insert_with(|| Value::Object(serde_json::Map::new()));
+    if let Some(defaults) = defaults.as_object_mut() {
+        defaults.insert("write_disposition".to_owned(), value.clone());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use crate::import::python::read;
+
+    const CONFIG: &str = r#"
+extra = [{"name": "b", "write_disposition": "append"}]
+config = {"client": {"base_url": "https://a.example"}, "resources": extra}
+"#;
+
+    fn told(rest: &str) -> (serde_json::Value, Vec<(usize, String)>) {
+        let (value, notes) = read("f.py", &format!("{CONFIG}{rest}"), None).unwrap();
+        (value, notes.into_iter().map(|note| (note.line.unwrap(), note.message)).collect())
+    }
+
+    #[test]
+    fn what_changes_the_config_or_the_source_afterwards_is_told_with_its_line() {
+        for line in [
+            r#"config["resources"].append({"name": "a"})"#,
+            r#"extra += ["c"]"#,
+            r#"config["client"]["headers"] = {"A": "b"}"#,
+            r#"config["client"].update(headers={})"#,
+            r#"del config["resources"]"#,
+            "source.b.apply_hints(primary_key='id')",
+            "source.b.add_filter(lambda row: row['x'])",
+            "run(source.with_resources('a'))",
+            "source = rest_api_source(config, schema_contract='freeze')",
+            "pipeline.run(source, primary_key='id')",
+        ] {
+            let (_, notes) = told(line);
+            assert_eq!(notes.iter().map(|(line, _)| *line).collect::<Vec<_>>(), [4], "{line}: {notes:?}");
+            assert!(notes[0].1.contains("left out"), "{notes:?}");
+        }
+        for line in
+            ["other['x'] = 1", "others.append(1)", "source = rest_api_source(config, name='x', parallelized=True)"]
+        {
+            assert_eq!(told(line).1, [], "{line}");
+        }
+    }
+
+    #[test]
+    fn the_disposition_of_a_run_counts_for_all_resources() {
+        let (config, notes) = told("pipeline.run(source, write_disposition='replace')");
+        assert_eq!(config["resource_defaults"], json!({"write_disposition": "replace"}));
+        assert_eq!(config["resources"], json!([{"name": "b"}]));
+        assert_eq!(notes.len(), 1);
+        let (config, notes) = told("p.run(s, write_disposition='replace')\np.run(s, write_disposition='merge')");
+        assert_eq!((config.get("resource_defaults"), notes.len()), (None, 2));
+    }
+}

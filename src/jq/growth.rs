@@ -1,0 +1,117 @@
+//! What makes values larger than those that it is given: looked at before it is made, for what no memory can hold would end
+//! the process and not the program.
+
+use std::rc::Rc;
+
+use jaq_core::{
+    Bind, Cv, Error, ValR, ValXs,
+    box_iter::{box_once, flat_map_with, map_with},
+    load::parse::{Def, Term},
+    native::{self, Fun},
+};
+use jaq_json::{Num, Val};
+
+use super::{
+    RunError,
+    budget::{Budget, Kind},
+    ticks::weighed,
+    value::weight_within,
+};
+
+/// Sum and product, and the look at what a native is given; no program can name them so.
+pub(super) const ADD: &str = "!add";
+pub(super) const MULTIPLY: &str = "!multiply";
+pub(super) const WEIGH: &str = "!weigh";
+
+/// Natives that may write more than they read, over and over again, and what they are called behind the definitions that look
+/// first.
+const GROWING: [(&str, &str); 6] = [
+    ("tojson", "!tojson"),
+    ("encode_base64", "!encode_base64"),
+    ("encode_uri", "!encode_uri"),
+    ("escape_html", "!escape_html"),
+    ("escape_sh", "!escape_sh"),
+    ("explode", "!explode"),
+];
+
+/// Bytes of an element of an array or an object, as jaq holds it.
+const ELEMENT: u64 = 16;
+
+/// Definitions that stand in for the natives. They stand before all others, and use none.
+pub(super) fn definitions() -> impl Iterator<Item = Def<&'static str>> {
+    let looks = |(name, native): (_, _)| Def { name, args: Vec::new(), body: weighed(Term::Call(native, Vec::new())) };
+    GROWING.into_iter().map(looks)
+}
+
+/// A native under its name behind the definition.
+pub(super) fn renamed((name, arguments, native): Fun<Kind>) -> Fun<Kind> {
+    let behind = GROWING.iter().find(|(known, _)| *known == name).map_or(name, |(_, behind)| behind);
+    (behind, arguments, native)
+}
+
+pub(super) fn natives() -> [Fun<Kind>; 3] {
+    let two = || -> Box<[Bind]> { Box::new([Bind::Fun(()), Bind::Fun(())]) };
+    [
+        native::run::<Kind>((ADD, two(), |input| each_pair(input, add))),
+        native::run::<Kind>((MULTIPLY, two(), |input| each_pair(input, multiply))),
+        native::run::<Kind>((WEIGH, native::v(0), |(context, value)| {
+            let budget = context.data().budget();
+            let weight = weight_within(&value, budget.too_large());
+            box_once(budget.make(weight, weight).map(|()| Val::from(true)).map_err(|error| Error::str(error).into()))
+        })),
+    ]
+}
+
+type Operation = fn(&Budget<'_>, Val, Val) -> ValR<Val>;
+
+/// In the order in which jaq has it: each output of the right side for each one of the left side.
+fn each_pair<'a>((mut context, value): Cv<'a, Kind>, operation: Operation) -> ValXs<'a, Val> {
+    let budget = context.data().budget();
+    let (right, of_right) = context.pop_fun();
+    let (left, of_left) = context.pop_fun();
+    let lefts = left.run((of_left, value.clone()));
+    flat_map_with(lefts, (of_right, value), move |left, input| {
+        map_with(right.run(input), left, move |right, left| Ok(operation(budget, left?, right?)?))
+    })
+}
+
+fn add(budget: &Budget<'_>, left: Val, right: Val) -> ValR<Val> {
+    let (old, new, is_shared) = match (&left, &right) {
+        (Val::TStr(left), Val::TStr(right)) | (Val::BStr(left), Val::BStr(right)) => {
+            (left.len() as u64, right.len() as u64, !left.is_unique())
+        }
+        (Val::Arr(left), Val::Arr(right)) => (elements(left.len()), elements(right.len()), Rc::strong_count(left) > 1),
+        (Val::Obj(left), Val::Obj(right)) => (elements(left.len()), elements(right.len()), Rc::strong_count(left) > 1),
+        _ => (0, 0, false),
+    };
+    let anew = if is_shared { old.saturating_add(new) } else { new };
+    allowed(budget.make(old.saturating_add(new), anew))?;
+    left + right
+}
+
+fn multiply(budget: &Budget<'_>, left: Val, right: Val) -> ValR<Val> {
+    let size = match (&left, &right) {
+        (Val::TStr(text) | Val::BStr(text), Val::Num(times)) | (Val::Num(times), Val::TStr(text) | Val::BStr(text)) => {
+            (text.len() as u64).saturating_mul(repeats(times))
+        }
+        _ => 0,
+    };
+    allowed(budget.make(size, size))?;
+    left * right
+}
+
+fn allowed(room: Result<(), RunError>) -> Result<(), Error<Val>> {
+    room.map_err(Error::str)
+}
+
+fn elements(count: usize) -> u64 {
+    (count as u64).saturating_mul(ELEMENT)
+}
+
+fn repeats(times: &Num) -> u64 {
+    match times {
+        Num::Int(times) => u64::try_from(*times).unwrap_or(0),
+        Num::BigInt(times) if !times.to_string().starts_with('-') => u64::MAX,
+        _ => 0,
+    }
+}

@@ -1,0 +1,123 @@
+//! Names under which secrets go, by convention.
+
+/// What a secret's name has in it somewhere.
+const PARTS: [&str; 13] = [
+    "secret",
+    "token",
+    "password",
+    "passwd",
+    "passphrase",
+    "passcode",
+    "apikey",
+    "accesskey",
+    "customerkey",
+    "credential",
+    "authorization",
+    "signature",
+    "assertion",
+];
+
+/// What secrets are called, letter by letter: within longer names these say nothing.
+const WHOLE: [&str; 17] = [
+    "auth",
+    "xauth",
+    "sig",
+    "pwd",
+    "pass",
+    "userpass",
+    "cookie",
+    "sas",
+    "otp",
+    "totp",
+    "jwt",
+    "xjwt",
+    "session",
+    "sessionid",
+    "xsession",
+    "xsessionid",
+    "appid",
+];
+
+/// Keys that tell rows apart or sort them, and open nothing.
+const KEYS_OF_DATA: [&str; 8] =
+    ["primarykey", "mergekey", "rootkey", "parentkey", "rowkey", "partitionkey", "sortkey", "foreignkey"];
+
+/// Whether a key, a header or a parameter of this name holds a secret by convention.
+///
+/// ```
+/// use restlake::secret::is_secret_name;
+/// assert!(is_secret_name("api_key") && is_secret_name("X-Auth-Token") && is_secret_name("AWS_SECRET_ACCESS_KEY"));
+/// assert!(is_secret_name("account_key") && is_secret_name("Ocp-Apim-Subscription-Key"));
+/// assert!(!is_secret_name("page") && !is_secret_name("primary_key"));
+/// ```
+pub fn is_secret_name(name: &str) -> bool {
+    let name: String = name.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect();
+    PARTS.iter().any(|part| name.contains(part))
+        || WHOLE.contains(&name.as_str())
+        || name.ends_with("key") && !KEYS_OF_DATA.contains(&name.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_names_under_which_the_clouds_and_their_gateways_take_keys_are_secret() {
+        for name in [
+            "account_key",
+            "storage_account_key",
+            "sas_key",
+            "storage_sas_key",
+            "AZURE_STORAGE_ENCRYPTION_KEY",
+            "service_account_key",
+            "sse_customer_key_base64",
+            "Ocp-Apim-Subscription-Key",
+            "subscription-key",
+            "DD-APPLICATION-KEY",
+            "x-functions-key",
+            "app_key",
+            "private_key",
+            "pass",
+            "passphrase",
+            "client_assertion",
+            "otp",
+            "X-Auth",
+            "X-JWT",
+            "X-Session-Id",
+            "Session",
+            "appid",
+            "key",
+        ] {
+            assert!(is_secret_name(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn keys_of_data_and_words_with_a_key_in_them_are_no_secrets() {
+        for name in [
+            "primary_key",
+            "merge_key",
+            "root_key",
+            "parent_key",
+            "row_key",
+            "partition-key",
+            "sortKey",
+            "foreign_key",
+            "keyword",
+            "keys",
+            "sse_kms_key_id",
+            "sse_bucket_key_enabled",
+            "author",
+            "bypass",
+            "passenger",
+            "sessions",
+            "app_identifier",
+            "design",
+            "region",
+            "endpoint",
+            "account_name",
+        ] {
+            assert!(!is_secret_name(name), "{name}");
+        }
+    }
+}
