@@ -116,6 +116,11 @@ pub enum Trouble {
         content_type: String,
         body: String,
     },
+    /// A success whose body can be read in more than one way.
+    Ambiguous {
+        cause: String,
+        body: String,
+    },
     /// The decoded body is larger than `client.max_body_size`.
     TooLarge {
         limit: u64,
@@ -135,7 +140,11 @@ impl Trouble {
                 *is_limit || status.is_server_error() || *status == StatusCode::REQUEST_TIMEOUT
             }
             Self::Connection { .. } | Self::Timeout { .. } | Self::Body { .. } | Self::NotJson { .. } => true,
-            Self::Certificate { .. } | Self::Markup { .. } | Self::TooLarge { .. } | Self::Redirect(_) => false,
+            Self::Certificate { .. }
+            | Self::Markup { .. }
+            | Self::Ambiguous { .. }
+            | Self::TooLarge { .. }
+            | Self::Redirect(_) => false,
         }
     }
 
@@ -198,6 +207,7 @@ impl fmt::Display for Trouble {
             Self::NotJson { cause, content_type, body } => {
                 write!(f, "the body ({content_type}) is {cause}; it begins: {body}")
             }
+            Self::Ambiguous { cause, body } => write!(f, "the body is {cause}; it begins: {body}"),
             Self::TooLarge { limit } => write!(f, "the decoded body is larger than {limit} bytes"),
             Self::Redirect(problem) => problem.fmt(f),
         }
@@ -241,6 +251,7 @@ impl RequestError {
                 "restlake reads JSON, NDJSON and CSV: does `endpoint.path` name a resource that is one of them, and is \
                  `endpoint.format` right, if it is set?"
             }
+            Trouble::Ambiguous { .. } => "name the columns yourself: `csv: {columns: [id, name]}`",
             Trouble::TooLarge { .. } => "ask for smaller pages, or raise `client.max_body_size`",
             Trouble::Redirect(problem) => return Some(problem.hint()),
         };
@@ -321,7 +332,7 @@ impl Failure for FetchError {
                 Trouble::Certificate { .. } => "http_certificate",
                 Trouble::Timeout { .. } => "http_timeout",
                 Trouble::Body { .. } => "http_body",
-                Trouble::Markup { .. } | Trouble::NotJson { .. } => "http_not_json",
+                Trouble::Markup { .. } | Trouble::NotJson { .. } | Trouble::Ambiguous { .. } => "http_not_json",
                 Trouble::TooLarge { .. } => "http_body_too_large",
                 Trouble::Redirect(_) => "http_redirect",
             },

@@ -265,6 +265,7 @@ impl<'a> Exchange<'a> {
             let (content_type, body) = (self.excerpt(content_type.as_bytes()), self.excerpt(&begin));
             match unreadable {
                 Unreadable::Markup => Trouble::Markup { content_type, body }.into(),
+                Unreadable::Ambiguous(cause) => Trouble::Ambiguous { cause, body }.into(),
                 Unreadable::Syntax(cause) => Trouble::NotJson { cause, content_type, body }.into(),
                 Unreadable::TooLarge => Trouble::TooLarge { limit: self.client.max_body }.into(),
             }

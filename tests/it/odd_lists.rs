@@ -3,6 +3,7 @@
 use std::sync::Mutex;
 
 use restlake::{
+    ErrorKind,
     error::Failure,
     plan::{
         AllowedHost, BodyPlan, ClientPlan, CursorPlan, JsonLinkPlan, JsonTemplate, Method, OffsetPlan, OnDrift,
@@ -232,4 +233,16 @@ async fn whether_there_is_more_may_be_said_in_words() {
     let server = Server::scripted(replies).await;
     let plan = OffsetPlan { has_more_path: Some(plans::selector("more")), ..OffsetPlan::new(1) };
     assert_eq!(read(&server, |_| (), PaginatorPlan::Offset(plan)).await.ids, ids(3));
+}
+
+#[tokio::test]
+async fn a_csv_that_names_a_column_twice_is_the_users_to_mend_and_not_asked_for_again() {
+    let server =
+        Server::scripted([Reply::status(200).header("content-type", "text/csv").body("id,n,id\n1,a,2\n")]).await;
+    let error = read(&server, |_| (), PaginatorPlan::SinglePage).await.error.unwrap();
+    assert_eq!((error.kind(), server.requests().len()), (ErrorKind::User, 1));
+    assert!(
+        error.to_string().contains("the column `id` twice") && error.hint().unwrap().contains("columns"),
+        "{error}"
+    );
 }

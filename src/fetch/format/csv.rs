@@ -56,9 +56,8 @@ fn distinct(header: &ByteRecord) -> Result<(), Unreadable> {
     let mut seen = HashSet::new();
     let Some(name) = header.iter().find(|name| !seen.insert(*name)) else { return Ok(()) };
     let name = String::from_utf8_lossy(name);
-    Err(Unreadable::Syntax(format!(
-        "CSV whose header names the column `{name}` twice, so that one of them would be lost: name the columns yourself \
-         (`csv: {{columns: [...]}}`)"
+    Err(Unreadable::Ambiguous(format!(
+        "CSV whose header names the column `{name}` twice, so that one of them would be lost"
     )))
 }
 

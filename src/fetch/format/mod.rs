@@ -23,6 +23,8 @@ use crate::{
 pub(super) enum Unreadable {
     /// It is not what it should be: says what it is not, and where.
     Syntax(String),
+    /// It can be read in more than one way, and will be next time.
+    Ambiguous(String),
     /// As JSON it is larger than a body may be.
     TooLarge,
     /// A document of HTML or XML.
