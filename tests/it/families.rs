@@ -53,7 +53,7 @@ impl Api {
                 reply
             }
             ["parents", _, "children"] if broken.load(Ordering::SeqCst) => Reply::status(403),
-            ["parents", of, "children"] => list(&of_all, request, |row| row["of"].to_string() == **of),
+            ["parents", of, "children"] => list(&of_all, request, |row| row["of"].as_u64() == of.parse().ok()),
             ["children", id, "leaves"] => {
                 Reply::json(json!({"data": [{"id": format!("leaf {id}"), "of": id}]}).to_string())
             }
