@@ -387,19 +387,12 @@ fn slices(start: CursorValue, end: &CursorValue, step: &Step) -> Result<Vec<Rang
 }
 
 #[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use serde_json::json;
-
-    use super::*;
-
-    const DAY: Duration = Duration::from_secs(86_400);
-
-    pub(super) fn plan(initial: Value) -> IncrementalPlan {
-        IncrementalPlan {
+impl IncrementalPlan {
+    /// One of the field `at` that says nothing else: what tests begin with.
+    pub fn of_tests() -> Self {
+        Self {
             cursor_path: "at".parse().unwrap(),
-            initial_value: CursorValue::of_json(&initial),
+            initial_value: None,
             end_value: None,
             last_value_func: LastValueFunc::Max,
             lag: None,
@@ -415,6 +408,21 @@ mod tests {
             range: None,
             lists: None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use serde_json::json;
+
+    use super::*;
+
+    const DAY: Duration = Duration::from_secs(86_400);
+
+    pub(super) fn plan(initial: Value) -> IncrementalPlan {
+        IncrementalPlan { initial_value: CursorValue::of_json(&initial), ..IncrementalPlan::of_tests() }
     }
 
     fn now() -> DateTime<Utc> {

@@ -435,27 +435,9 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::plan::{OnMissing, RangeEdge};
 
     fn plan() -> IncrementalPlan {
-        IncrementalPlan {
-            cursor_path: "at".parse().unwrap(),
-            initial_value: None,
-            end_value: None,
-            last_value_func: LastValueFunc::Max,
-            lag: None,
-            row_order: None,
-            on_missing: OnMissing::Raise,
-            range_start: RangeEdge::Closed,
-            range_end: RangeEdge::Open,
-            identity: Identity::Content,
-            convert: None,
-            window: None,
-            then: WriteDisposition::Append,
-            is_interval: false,
-            range: None,
-            lists: None,
-        }
+        IncrementalPlan::of_tests()
     }
 
     #[test]
