@@ -66,7 +66,7 @@ pub struct ListStart {
     pub start: Option<CursorValue>,
     /// Where the run before has ended.
     pub last: Option<CursorValue>,
-    /// Records that it has loaded and that come again, as [`CursorState::loaded`].
+    /// Records that it has loaded and that come again, as [`ListState`] has them.
     pub loaded: HashSet<String>,
 }
 

@@ -246,10 +246,16 @@ impl Drift {
         self.state.moved.get_or_insert(what);
     }
 
-    /// What of it must end the run. `is_total_known`: whether rows that came twice are alike will show at the end.
+    /// What of it must end the run: where the list would have to be read again, and cannot be, the next run reads it from its
+    /// beginning. `is_total_known`: whether rows that came twice are alike will show at the end.
     pub(super) fn failure(&self, is_total_known: bool) -> Option<&str> {
         let suspected = self.state.suspected.as_deref().filter(|_| !is_total_known);
-        self.state.moved.as_deref().or(suspected).filter(|_| self.on_drift == OnDrift::Fail)
+        self.state.moved.as_deref().or(suspected).filter(|_| self.on_drift == OnDrift::Fail || self.cannot_refetch())
+    }
+
+    /// A run that goes on from a checkpoint does not know which rows went before, and cannot tell them apart without a key.
+    fn cannot_refetch(&self) -> bool {
+        self.on_drift == OnDrift::Refetch && !self.has_key && self.handed.is_none()
     }
 
     /// The pass is over. `is_whole`: as many rows came as the API tells, and told all the time. Rows that were not handed on for
@@ -270,8 +276,8 @@ impl Drift {
 
     /// The list is over. Whether it is read again: from here on for what follows.
     pub(super) fn begins_again(&mut self) -> bool {
-        let can_tell_rows = self.has_key || self.handed.is_some();
-        let again = self.on_drift == OnDrift::Refetch && can_tell_rows && self.state.passes + 1 < MOST_PASSES;
+        let refetches = self.on_drift == OnDrift::Refetch && !self.cannot_refetch();
+        let again = refetches && self.state.passes + 1 < MOST_PASSES;
         if self.state.moved.is_none() || !again {
             return false;
         }
@@ -292,8 +298,6 @@ impl Drift {
         }
         if passes > 0 {
             text += &format!("; it was read {} times, and moved each time", passes + 1);
-        } else if self.on_drift == OnDrift::Refetch {
-            text += "; it was not read again, as a run that goes on from a checkpoint cannot tell its rows apart without a key";
         }
         Some(text)
     }
@@ -496,5 +500,18 @@ mod tests {
         drift.resume(serde_json::from_str(&stored).unwrap());
         assert_eq!(read(&mut drift, &[(&[2, 3, 4, 5], 2)]), [5]);
         assert!(drift.mended().is_some());
+    }
+
+    #[test]
+    fn a_run_that_goes_on_and_cannot_read_the_list_again_leaves_that_to_the_next_one() {
+        for (has_key, fails) in [(false, true), (true, false)] {
+            let mut drift = Drift::new(OnDrift::Refetch, has_key);
+            read(&mut drift, &[(&[1, 2, 3, 4], 0)]);
+            let stored = serde_json::to_string(&drift.state(0)).unwrap();
+            let mut drift = Drift::new(OnDrift::Refetch, has_key);
+            drift.resume(serde_json::from_str(&stored).unwrap());
+            drift.moved("the total went from 9 to 8".to_owned());
+            assert_eq!((drift.failure(false).is_some(), drift.begins_again()), (fails, !fails));
+        }
     }
 }
