@@ -74,7 +74,14 @@ impl Export<'_> {
         counters: &mut Counters,
     ) -> Result<Committed> {
         // A run that died may have left pages of the first window: they are gone on with.
-        let start = self.look_ahead(&first, ahead).await?;
+        let start = match self.look_ahead(&first, ahead, counters).await {
+            Ok(start) => start,
+            Err(error) => {
+                // What was claimed holds nothing yet; the next run takes away what can't be deleted now.
+                let _ = first.attempt.abandon().await;
+                return Err(error);
+            }
+        };
         let mut next = Some((first, start));
         let mut part = std::mem::take(counters);
         loop {
@@ -100,13 +107,16 @@ impl Export<'_> {
     }
 
     /// Where the columns are open, they are those of as many windows as it takes.
-    async fn look_ahead(&self, first: &Begun, ahead: &mut Ahead) -> Result<Option<Start>> {
+    async fn look_ahead(&self, first: &Begun, ahead: &mut Ahead, counters: &mut Counters) -> Result<Option<Start>> {
         let resource = &first.asked.resource;
         let (Some(inference), None) = (&resource.inference, &first.resumed) else { return Ok(None) };
         let export = Export { resource, rows: first.asked.rows.as_ref(), ..*self };
         let mut pages = PutBack::new(export.pages(None)?);
         let mut observing = Observing::new(inference, self.processor(), self.memory / PAGES_PART);
-        observe(&mut pages, &mut observing).await?;
+        if let Err(error) = observe(&mut pages, &mut observing).await {
+            counters.take(&pages);
+            return Err(error);
+        }
         let mut looked_at = 0;
         while observing.wants_more() && resource.max_pages.is_none() {
             self.fetch_ahead(ahead)?;

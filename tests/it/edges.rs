@@ -360,3 +360,16 @@ async fn a_pipeline_that_has_moved_goes_on_where_it_was() {
     assert!(api.targets_since(before)[0].contains("since=2026-01-03"), "{:?}", api.targets_since(before));
     assert_eq!(ids(&to), [4]);
 }
+
+#[tokio::test]
+async fn a_first_window_that_cannot_be_looked_at_leaves_nothing_behind() {
+    let answer = |_: &Received| Some(Reply::status(403));
+    let (api, lake) = (Api::answering(Vec::new(), answer).await, TempDir::new().unwrap());
+    let config = config(&api, &lake, &windowed("2d"), in_config(inferred));
+    let outcome = run_at(plan(&config), NOW).await;
+    let failed = &outcome.summary.resources[0];
+    assert_eq!((failed.status, failed.requests), (Status::Failed, 1));
+    let staging = lake.path().join("items/_restlake/staging");
+    let left = std::fs::read_dir(&staging).map_or(0, |entries| entries.count());
+    assert_eq!(left, 0, "{}", staging.display());
+}
