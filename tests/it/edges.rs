@@ -370,6 +370,6 @@ async fn a_first_window_that_cannot_be_looked_at_leaves_nothing_behind() {
     let failed = &outcome.summary.resources[0];
     assert_eq!((failed.status, failed.requests), (Status::Failed, 1));
     let staging = lake.path().join("items/_restlake/staging");
-    let left = std::fs::read_dir(&staging).map_or(0, |entries| entries.count());
+    let left = std::fs::read_dir(&staging).map_or(0, Iterator::count);
     assert_eq!(left, 0, "{}", staging.display());
 }
