@@ -188,7 +188,9 @@ pub fn name_of(pair: &str) -> String {
 /// Whether a value that a variable filled in is worth hiding.
 fn is_private(value: &str) -> bool {
     let is_number = value.parse::<f64>().is_ok() && value.len() < 8;
-    let is_date = value.get(..10).is_some_and(|date| date.parse::<chrono::NaiveDate>().is_ok());
+    let is_date = value.parse::<chrono::NaiveDate>().is_ok()
+        || value.parse::<chrono::NaiveDateTime>().is_ok()
+        || chrono::DateTime::parse_from_rfc3339(value).is_ok();
     value.len() >= SHORTEST && !is_number && !is_date && !["true", "false", "null", "none"].contains(&value)
 }
 

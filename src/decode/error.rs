@@ -121,6 +121,9 @@ impl Failure for DecodeError {
             Self::Cursor { problem: CursorProblem::Missing, .. } => Some(
                 "`on_cursor_value_missing: include` (or `exclude`) says what becomes of records without a cursor".to_owned(),
             ),
+            Self::Cursor { problem: CursorProblem::NoKey { .. }, .. } => Some(
+                "set `incremental.primary_key` to fields that every record has".to_owned(),
+            ),
             Self::Cursor { problem: CursorProblem::Mixed { .. }, .. } => {
                 Some("values of one cursor are all numbers, all ISO 8601 dates and timestamps, or all other texts".to_owned())
             }

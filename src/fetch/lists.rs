@@ -188,6 +188,7 @@ impl Lists {
             }
             self.shortfall = self.shortfall.or_else(|| position.shortfall().cloned());
             self.left_out = list.left_out;
+            self.left_out_now = Some(position.left_out().clone());
             self.is_over |= self.is_at_most();
             self.position = Some(position.clone());
             self.resumed = Some(position);
@@ -372,7 +373,7 @@ impl Lists {
         self.shortfall = self.shortfall.take().or(over.shortfall);
         for warning in over.warnings {
             // What is so of all lists is said of the first.
-            if !self.told.insert(warning.clone()) {
+            if self.warnings.len() > MOST_WARNINGS || !self.told.insert(warning.clone()) {
                 continue;
             }
             match self.warnings.len() {

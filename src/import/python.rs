@@ -140,6 +140,14 @@ fn children<'t>(node: Node<'t>) -> Vec<Node<'t>> {
     node.named_children(&mut cursor).filter(|child| child.kind() != "comment").collect()
 }
 
+/// What an assignment or a loop gives values to, each for itself.
+fn targets(left: Option<Node<'_>>) -> Vec<Node<'_>> {
+    match left.map(|left| (left, left.kind())) {
+        Some((left, "pattern_list" | "tuple_pattern" | "list_pattern")) => children(left),
+        left => left.into_iter().map(|(left, _)| left).collect(),
+    }
+}
+
 /// 1 for the first.
 fn line_of(node: Node<'_>) -> usize {
     node.start_position().row + 1

@@ -257,10 +257,17 @@ fn select(
 ) -> Option<Vec<ResourcePlan>> {
     let mut selected = Vec::new();
     for (section, plan) in sections.iter().zip(plans) {
-        let named = section.text("name").is_some_and(|name| overrides.resources.contains(&name.value));
-        if named || (overrides.resources.is_empty() && section.flag("selected")?) {
+        let name = section.text("name").map(|name| name.value).unwrap_or_default();
+        if is_exported(section, &name, overrides)? {
             selected.push(plan.clone()?);
         }
     }
     Some(selected)
+}
+
+fn is_exported(section: &Section<'_>, name: &str, overrides: &Overrides) -> Option<bool> {
+    match overrides.resources.as_slice() {
+        [] => section.flag("selected"),
+        named => Some(named.iter().any(|named| named == name)),
+    }
 }

@@ -137,8 +137,7 @@ fn ranges_of_lists(
     let start = |key: &String| {
         let Some(state) = before.lists.get(key) else { return Ok(Arc::clone(&new)) };
         let start = plan.start(Some(&state.last_value))?;
-        let loaded = state.records().filter(|_| comes_again).map(|(record, _)| record.clone()).collect();
-        Ok(Arc::new(ListStart { start, last: Some(state.last_value.clone()), loaded }))
+        Ok(Arc::new(known(state, start, comes_again)))
     };
     let lists: Vec<_> = keys.iter().map(start).collect::<Result<_, String>>()?;
     let Some(first) = lists.first() else { return plan.ranges(Some(&before.all.last_value), now) };
@@ -151,6 +150,12 @@ fn ranges_of_lists(
     }
     plan.lists = Some(lists.into());
     plan.ranges_from(first, now)
+}
+
+/// What an earlier run has left of a list that is read from `start` on.
+fn known(state: &ListState, start: Option<CursorValue>, comes_again: bool) -> ListStart {
+    let loaded = state.records().filter(|_| comes_again).map(|(record, _)| record.clone()).collect();
+    ListStart { start, last: Some(state.last_value.clone()), loaded }
 }
 
 fn earlier(plan: &IncrementalPlan, first: CursorValue, start: &CursorValue) -> Result<CursorValue, String> {
@@ -272,11 +277,7 @@ impl Tracker {
         let moves = plan.moves_cursor() && resource.max_pages.is_none();
         let keys = keys(resource, rows);
         let start = match &before {
-            Some(state) if keys.is_none() => ListStart {
-                start: None,
-                last: Some(state.all.last_value.clone()),
-                loaded: state.all.records().filter(|_| comes_again).map(|(record, _)| record.clone()).collect(),
-            },
+            Some(state) if keys.is_none() => known(&state.all, None, comes_again),
             _ => ListStart::default(),
         };
         let known_by = before.as_ref().map_or_else(|| plan.identity.clone(), CursorState::identity);

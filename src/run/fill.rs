@@ -7,7 +7,7 @@ use super::{
     checkpoint::{Checkpoints, Pace},
     cursor::Tracker,
     evolving::Evolving,
-    gathering::by_cursor,
+    gathering,
     inferring::Start,
     load_columns::LoadColumns,
     merging,
@@ -119,7 +119,7 @@ impl Export<'_> {
         counters.warnings.extend(cursor.as_ref().and_then(Tracker::warning));
         let cursor = cursor.map(Tracker::state).transpose()?.flatten();
         if staged.is_ok() {
-            let shortfall = pages.shortfall().map(str::to_owned).or_else(|| by_cursor(self.resource));
+            let shortfall = gathering::shortfall(self.resource, pages.as_ref());
             self.family.keep(&self.resource.name, rows.map(|rows| rows.short(shortfall)));
         }
         staged.map(|staged| Staged { cursor, ..staged })

@@ -53,6 +53,11 @@ async fn take_all(
     Ok(())
 }
 
+/// Why the records of the resource's pages may not be all there are.
+pub(super) fn shortfall(resource: &ResourcePlan, pages: &dyn PageSource) -> Option<String> {
+    pages.shortfall().map(str::to_owned).or_else(|| by_cursor(resource))
+}
+
 /// Why the records of a resource that is read by a cursor may not be all there are.
 pub(super) fn by_cursor(resource: &ResourcePlan) -> Option<String> {
     resource.incremental.as_ref().map(|_| format!("`{}` was read by a cursor, and not all of it", resource.name))

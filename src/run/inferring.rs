@@ -19,7 +19,7 @@ use super::{
     checkpoint::Resumed,
     error, evolving,
     fill::PAGES_PART,
-    gathering::by_cursor,
+    gathering,
     outcome::{Committed, Counters},
     resource::Export,
     shape::partition_spec,
@@ -266,7 +266,7 @@ impl Export<'_> {
         counters.rows_filtered = filtered;
         counters.rows_fetched = counters.rows_filtered;
         if let Some(rows) = self.family.rows_for(&self.resource.name) {
-            let shortfall = pages.shortfall().map(str::to_owned).or_else(|| by_cursor(self.resource));
+            let shortfall = gathering::shortfall(self.resource, pages);
             self.family.keep(&self.resource.name, Some(rows.short(shortfall)));
         }
         self.warn(counters, format!("{}: no table was made", error::no_records(filtered)));

@@ -113,12 +113,21 @@ impl Export<'_> {
         let export = Export { resource, rows: first.asked.rows.as_ref(), ..*self };
         let mut pages = PutBack::new(export.pages(None)?);
         let mut observing = Observing::new(inference, self.processor(), self.memory / PAGES_PART);
-        if let Err(error) = observe(&mut pages, &mut observing).await {
+        let observed = match observe(&mut pages, &mut observing).await {
+            Ok(()) => self.observe_behind(&mut observing, ahead).await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = observed {
             counters.take(&pages);
             return Err(error);
         }
+        Ok(Some(Start::Observed(Box::new(pages), Box::new(observing.observed))))
+    }
+
+    /// An error of a later window waits for its turn, as its pages do.
+    async fn observe_behind(&self, observing: &mut Observing, ahead: &mut Ahead) -> Result<()> {
         let mut looked_at = 0;
-        while observing.wants_more() && resource.max_pages.is_none() {
+        while observing.wants_more() && self.resource.max_pages.is_none() {
             self.fetch_ahead(ahead)?;
             if looked_at == ahead.under_way.len() && !self.fetch_next(ahead)? {
                 break;
@@ -131,7 +140,7 @@ impl Export<'_> {
             }
             looked_at += 1;
         }
-        Ok(Some(Start::Observed(Box::new(pages), Box::new(observing.observed))))
+        Ok(())
     }
 
     /// The next window, with what the limits of the run leave to it; `None` if there is none.

@@ -37,7 +37,9 @@ fn end(text: &[u8], at: usize, value: &str) -> Option<usize> {
 /// Where one letter ends that stands at `at`, in each of the forms that are there.
 fn ends(text: &[u8], at: usize, letter: char) -> impl Iterator<Item = usize> {
     let rest = text.get(at..).unwrap_or_default();
-    let lengths = [plain(rest, letter), percent(rest, letter), escape(rest, letter), entity(rest, letter)];
+    // A `%` that was encoded twice begins as one that was encoded once.
+    let twice = (letter == '%' && rest.starts_with(b"%2525")).then_some(5);
+    let lengths = [plain(rest, letter), percent(rest, letter), twice, escape(rest, letter), entity(rest, letter)];
     lengths.into_iter().flatten().map(move |length| at + length)
 }
 
@@ -127,6 +129,11 @@ mod tests {
             let text = format!("a {spelled} b");
             assert_eq!(find(&text, value, 0), Some(2..2 + spelled.len()), "{spelled}");
         }
+    }
+
+    #[test]
+    fn a_percent_sign_that_was_encoded_twice_is_found() {
+        assert_eq!(find("ab%2525cd", "ab%cd", 0), Some(0..9));
     }
 
     #[test]

@@ -119,6 +119,11 @@ fn parents() -> Value {
     }})
 }
 
+/// All of them in each run.
+fn every_parent() -> Value {
+    json!({"name": "parents", "endpoint": "parents", "write_disposition": "replace"})
+}
+
 fn children() -> Value {
     json!({"name": "children", "endpoint": "parents/{resources.parents.id}/children"})
 }
@@ -327,9 +332,7 @@ async fn an_interval_and_a_maximum_of_pages_leave_what_a_child_knows_of_its_pare
 #[tokio::test(flavor = "multi_thread")]
 async fn each_list_of_a_child_has_a_cursor_and_a_new_parent_is_read_from_the_beginning() {
     let (api, lake) = (Api::start().await, TempDir::new().unwrap());
-    let mut every_parent = parents();
-    every_parent["endpoint"] = json!("parents");
-    every_parent["write_disposition"] = json!("replace");
+    let every_parent = every_parent();
     let resources = [every_parent, moving_children()];
     well(&api, &lake, &resources).await;
     api.asked();
@@ -349,9 +352,7 @@ async fn a_parent_that_comes_again_is_new_to_a_merge_and_known_to_an_append() {
     for (disposition, expected) in [("append", "/parents/2/children?from=50"), ("merge", "/parents/2/children?from=0")]
     {
         let (api, lake) = (Api::start().await, TempDir::new().unwrap());
-        let mut every_parent = parents();
-        every_parent["endpoint"] = json!("parents");
-        every_parent["write_disposition"] = json!("replace");
+        let every_parent = every_parent();
         let mut children = moving_children();
         (children["write_disposition"], children["primary_key"]) = (json!(disposition), json!("id"));
         let resources = [every_parent, children];
@@ -421,9 +422,7 @@ async fn where_a_parent_without_columns_brought_nothing_for_a_reason_its_childre
 async fn lists_in_windows_begin_where_each_of_them_stands() {
     let (api, lake) = (Api::start().await, TempDir::new().unwrap());
     let in_windows = |end: u64| {
-        let mut every_parent = parents();
-        every_parent["endpoint"] = json!("parents");
-        every_parent["write_disposition"] = json!("replace");
+        let every_parent = every_parent();
         let mut children = moving_children();
         children["endpoint"]["params"]["to"] = json!("{incremental.end_value}");
         children["endpoint"]["incremental"]["end_value"] = json!(end);
@@ -456,9 +455,7 @@ async fn the_order_of_rows_ends_each_list_for_itself() {
     let (api, lake) = (Api::start().await, TempDir::new().unwrap());
     *api.children.lock().unwrap() =
         (0..6).rev().flat_map(|at| [child(10 + at, 1, at), child(20 + at, 2, at)]).collect();
-    let mut every_parent = parents();
-    every_parent["endpoint"] = json!("parents");
-    every_parent["write_disposition"] = json!("replace");
+    let every_parent = every_parent();
     let mut children = children();
     children["endpoint"] = json!({
         "path": "parents/{resources.parents.id}/children",

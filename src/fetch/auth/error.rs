@@ -109,7 +109,7 @@ impl Failure for AuthError {
                 Some("does the address under `auth` name the token endpoint, and is the token where `auth` says?".to_owned())
             }
             Self::TokenFile { .. } => Some(
-                "`auth.token_file` must be a place that restlake can write to: the server gives each refresh token once"
+                "`auth.token_file` must be a place that restlake can write to and lock: the server gives each refresh token once"
                     .to_owned(),
             ),
             Self::TokenFileHeld { .. } => Some(

@@ -31,7 +31,8 @@ fn parameter(content_type: &str) -> Option<Cow<'_, str>> {
 }
 
 fn decode(body: &[u8], encoding: &'static Encoding, limit: u64) -> Result<Vec<u8>, Unreadable> {
-    let mut decoder = encoding.new_decoder_with_bom_removal();
+    // A mark at the beginning outranks what is declared: Java's `utf-16` is big-endian.
+    let mut decoder = encoding.new_decoder();
     let mut text = String::with_capacity(body.len());
     let mut pieces = body.chunks(PIECE).peekable();
     while let Some(mut piece) = pieces.next() {

@@ -55,10 +55,11 @@ impl PagesAhead {
     pub fn new(pages: Box<dyn PageSource>, memory: u64) -> Self {
         let (sender, steps) = unbounded_channel();
         let (position, counters) = (pages.position(), Arc::new(Mutex::new(pages.counters())));
+        let count = pages.counters().pages;
         let mut task = JoinSet::new();
         task.spawn(run(pages, memory, sender, Arc::clone(&counters)));
         let (warnings, shortfall, has_ignored) = (Vec::new(), None, false);
-        Self { steps, position, pages: 0, counters, warnings, shortfall, has_ignored, _task: task }
+        Self { steps, position, pages: count, counters, warnings, shortfall, has_ignored, _task: task }
     }
 }
 

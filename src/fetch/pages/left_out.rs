@@ -147,6 +147,8 @@ impl Pages {
         self.number = number;
         self.next = self.pass_over(token, ruled);
         self.line.keep_from(self.next.as_ref());
+        // This may have ended the list, and settled what was suspected of it.
+        self.check_drift(number)?;
         self.tell(&page, fetched.bytes);
         self.reach_fault(number)?;
         Ok(page)

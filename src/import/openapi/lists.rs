@@ -222,7 +222,7 @@ fn needed(operation: &Operation<'_>, pages: &Pages, place: &str, notes: &mut Vec
             let message = format!("the API wants the {what} `{name}`, and the description does not tell a value");
             notes.push(Note::new(format!("{place}.endpoint.{key}.{name}"), message));
         }
-        entries.insert(name.to_owned(), told.unwrap_or_else(|| json!("")));
+        entries.insert(doubled(name), told.unwrap_or_else(|| json!("")));
     }
     needed
 }

@@ -240,7 +240,7 @@ fn a_description_reads_neither_environment_nor_files_and_fills_no_places() {
     assert_eq!(endpoint["path"], "/t$}}x");
     assert_eq!(endpoint["data_selector"], "$['$${x}']");
     let escaped = "$${{HOME}}-$${{file:/etc/hostname}}-{{incremental.start_value}}";
-    assert_eq!(endpoint["params"], json!({"a": escaped, "${b}": escaped}));
+    assert_eq!(endpoint["params"], json!({"a": escaped, "${{b}}": escaped}));
 }
 
 #[test]

@@ -95,7 +95,10 @@ pub(super) fn read<'t>(reader: &mut Reader<'t>, call: Node<'t>, path: &str) -> F
         return Found::Value(object(reader, call, class, path));
     }
     match function {
-        _ if IS_CONFIG.contains(&name) => Found::Value(object(reader, call, &Class("dict", "", &[]), path)),
+        // `settings.dict()` says nothing of what is in it.
+        _ if IS_CONFIG.contains(&name) && (name != "dict" || function == "dict") => {
+            Found::Value(object(reader, call, &Class("dict", "", &[]), path))
+        }
         "os.getenv" | "os.environ.get" | "getenv" | "environ.get" => environment(reader, call, path),
         "dlt.secrets.get" | "dlt.config.get" => injected(reader, call, path),
         _ if name == INCREMENTAL.0 || name == "Incremental" => Found::Value(object(reader, call, &INCREMENTAL, path)),
@@ -110,6 +113,9 @@ fn object<'t>(reader: &mut Reader<'t>, call: Node<'t>, class: &Class, path: &str
         object.insert("type".to_owned(), Value::String(class.1.to_owned()));
     }
     let (positional, named) = arguments(reader, call);
+    for extra in positional.iter().skip(class.2.len()) {
+        reader.note(*extra, path, "this argument has no name");
+    }
     let by_place = class.2.iter().copied().zip(positional);
     for (key, value) in by_place.chain(named) {
         let path = below(path, key);

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use serde_json::{Map, Number, Value};
 use tree_sitter::Node;
 
-use super::{call, children, line_of, text};
+use super::{call, children, line_of, targets, text};
 use crate::import::{Note, below};
 
 /// Names that lead to names, and values within values.
@@ -69,9 +69,12 @@ impl<'t> Reader<'t> {
     fn bindings(&self, node: Node<'t>) -> Vec<(&'t str, Option<Node<'t>>)> {
         let field = |name: &str| node.child_by_field_name(name);
         let (names, value) = match node.kind() {
-            "assignment" if field("right").is_some() => (field("left").into_iter().collect(), field("right")),
+            "assignment" if field("right").is_some() => (
+                targets(field("left")),
+                field("right").filter(|_| field("left").is_some_and(|left| left.kind() == "identifier")),
+            ),
             "default_parameter" | "typed_default_parameter" => (field("name").into_iter().collect(), field("value")),
-            "for_statement" | "for_in_clause" => (field("left").into_iter().collect(), None),
+            "for_statement" | "for_in_clause" => (targets(field("left")), None),
             "parameters" | "lambda_parameters" => (children(node), None),
             "typed_parameter" => (children(node).into_iter().take(1).collect(), None),
             _ => (Vec::new(), None),

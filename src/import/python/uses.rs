@@ -14,7 +14,7 @@ const CHANGES: [&str; 11] =
     ["append", "extend", "insert", "update", "setdefault", "pop", "popitem", "remove", "clear", "sort", "reverse"];
 
 /// Methods of dlt's sources and resources that change what they give, with what does so here.
-const OF_DLT: [(&str, &str); 9] = [
+const OF_DLT: [(&str, &str); 8] = [
     ("apply_hints", "write the hints into the resource"),
     ("add_filter", "write it as `processing_steps: [{filter: JQ}]`"),
     ("add_map", "write it as `processing_steps: [{map: JQ}]`"),
@@ -23,7 +23,6 @@ const OF_DLT: [(&str, &str); 9] = [
     ("add_limit", "`restlake run --max-pages N` reads so many pages"),
     ("with_resources", "`restlake run --resource NAME` exports single ones, `selected: false` leaves one out"),
     ("pipe_data_from", "a placeholder `{resources.…}` reads the records of another resource"),
-    ("bind", "write the values into the config"),
 ];
 
 /// Arguments of `run` and of `rest_api_source` that say what becomes of the data.

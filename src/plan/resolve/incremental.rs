@@ -4,7 +4,7 @@ use super::{
     Overrides,
     columns::Columns,
     disposition::{self, Disposition},
-    merge,
+    is_exported, merge,
 };
 use crate::{
     config::{
@@ -192,17 +192,11 @@ impl Incremental<'_> {
         self.disposition.merges() && by_key && disposition::is_named(self.resource, "merge_key") && !is_by_cursor
     }
 
-    /// What is read for its children alone has no interval: all of its records are wanted.
-    fn is_exported(&self) -> bool {
-        match self.overrides.resources.as_slice() {
-            [] => self.resource.flag("selected").unwrap_or(true),
-            named => named.iter().any(|name| name == self.name),
-        }
-    }
-
     /// `--start` and `--end` in place of what the config has.
     fn take_interval(&self, plan: &mut IncrementalPlan, findings: &mut Findings) {
-        let Some((start, end)) = self.overrides.interval.as_ref().filter(|_| self.is_exported()) else { return };
+        // What is read for its children alone has no interval: all of its records are wanted.
+        let is_exported = is_exported(self.resource, self.name, self.overrides).unwrap_or(true);
+        let Some((start, end)) = self.overrides.interval.as_ref().filter(|_| is_exported) else { return };
         let read = |text: &str| match &plan.initial_value {
             Some(initial) if initial.is_number() => CursorValue::of_number(text),
             Some(_) => Some(CursorValue::of_text(text)),
