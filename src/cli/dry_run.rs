@@ -15,9 +15,9 @@ use super::{
 use crate::{
     json::Selector,
     plan::{
-        BodyPlan, ClientPlan, Compression, JsonTemplate, MergePlan, MergeStrategy, OffsetPlan, OnDrift, PaginatorPlan,
-        ParentPlan, PartitionField, Plan, RequestPlan, ResourcePlan, Scd2Plan, TableFormatKind, Template, Transform,
-        WriteDisposition,
+        BodyPlan, ClientPlan, Compression, JsonTemplate, MergePlan, MergeStrategy, OffsetPlan, OnDrift, PageNumberPlan,
+        PaginatorPlan, ParentPlan, PartitionField, Plan, RequestPlan, ResourcePlan, Scd2Plan, TableFormatKind,
+        Template, Transform, WriteDisposition,
     },
     schema::{Column, ColumnsContract, Source},
     secret::{REDACTED, Redactor, is_secret_name},
@@ -233,7 +233,7 @@ fn pages(paginator: &PaginatorPlan, on_drift: OnDrift, max_pages: Option<u64>) -
         PaginatorPlan::Auto => "found out from the first one".to_owned(),
         PaginatorPlan::SinglePage => "one".to_owned(),
         PaginatorPlan::Offset(plan) => offset(plan),
-        PaginatorPlan::PageNumber(plan) => format!("page_number `{}` from {}", plan.page_param, plan.page),
+        PaginatorPlan::PageNumber(plan) => page_number(plan),
         PaginatorPlan::Cursor(plan) => format!("cursor at `{}`, sent as `{}`", plan.cursor_path, plan.cursor_param),
         PaginatorPlan::HeaderCursor { cursor_key, cursor_param } => {
             format!("header_cursor in `{cursor_key}`, sent as `{cursor_param}`")
@@ -259,6 +259,14 @@ fn offset(plan: &OffsetPlan) -> String {
     text += &format!(", {} records a page", HumanCount(plan.limit));
     if plan.overlap > 0 {
         text += &format!(", {} of them again", HumanCount(plan.overlap));
+    }
+    text
+}
+
+fn page_number(plan: &PageNumberPlan) -> String {
+    let mut text = format!("page_number `{}` from {}", plan.page_param, plan.page);
+    if plan.overlap > 0 {
+        text += &format!(", with the last {} of the page before again", HumanCount(plan.overlap));
     }
     text
 }

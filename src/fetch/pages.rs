@@ -17,6 +17,7 @@ mod ahead;
 mod detect;
 mod drift;
 mod end;
+mod lead;
 mod left_out;
 mod line;
 mod put_back;
@@ -378,16 +379,18 @@ impl Pages {
         let mut page = self.page(token, &fetched, &found)?;
         self.number = page.number;
         self.left_out.end_row();
+        let lead = self.lead_of(token, &mut fetched, &found)?;
+        self.check_repeated(token, &fetched, &found)?;
         self.known.page_size = self.size.learn(page.count);
-        let lead = self.source.paginator.lead(token);
-        self.check_repeated(token, lead, &fetched, &found)?;
-        let seam = self.drift.page(&found.hashes, usize::try_from(lead).unwrap_or(usize::MAX));
-        self.received += page.count.saturating_sub(seam.known);
+        let seam = self.join(token, &found, lead.as_ref());
         self.next = self.follow(token, &fetched, page.count)?;
         self.line.keep_from(self.next.as_ref());
         self.check_drift(page.number)?;
         self.tell(&page, fetched.bytes);
-        take_out(&mut page, &seam);
+        match lead {
+            Some(lead) => lead.put_before(&mut page, &seam.kept),
+            None => take_out(&mut page, &seam),
+        }
         self.reach_fault(page.number)?;
         Ok(Some(page))
     }
@@ -451,14 +454,9 @@ impl Pages {
         PageView { root: document.root(), url: asked, headers, count, received: self.received, known }
     }
 
-    /// Fails where the list leads nowhere. `lead`: records that were asked for again, and are to be there again.
-    fn check_repeated(
-        &mut self,
-        token: &PageToken,
-        lead: u64,
-        fetched: &Fetched,
-        found: &Found,
-    ) -> Result<(), FetchError> {
+    /// Fails where the list leads nowhere.
+    fn check_repeated(&mut self, token: &PageToken, fetched: &Fetched, found: &Found) -> Result<(), FetchError> {
+        let lead = self.own_lead(token);
         let fresh = (found.hashes.len() as u64).saturating_sub(lead);
         let is_bounded = self.known.records.or(self.known.pages).is_some() && !token.is_told() || self.cut.is_some();
         let checked = self.guard.check(token, found.fingerprint(), fresh, lead);

@@ -218,7 +218,7 @@ fn reads_scalars(schema: &TableSchema, contract: ColumnsContract) -> bool {
 }
 
 /// One of several matches as records: an array is its elements, null is none.
-fn elements(found: Node<'_>) -> impl Iterator<Item = Node<'_>> + Clone {
+pub(super) fn elements(found: Node<'_>) -> impl Iterator<Item = Node<'_>> + Clone {
     let itself = Some(found).filter(|found| !matches!(found.kind(), Kind::Array | Kind::Null));
     itself.into_iter().chain(found.items())
 }
@@ -260,9 +260,13 @@ fn hash(record: Node<'_>, key: &[Vec<String>]) -> u64 {
 /// The records of which `is_kept` is true as a document of their own, and the number of each, 1 for the first of the page.
 pub(super) fn keep(document: &Document, index: u32, is_kept: &[bool]) -> Option<(Document, Vec<u64>)> {
     let found = document.node(index);
-    let kept = found.items().zip(1_u64..).zip(is_kept).filter(|(_, is_kept)| **is_kept).map(|(record, _)| record);
+    together(found.items().zip(1_u64..).zip(is_kept).filter(|(_, is_kept)| **is_kept).map(|(record, _)| record))
+}
+
+/// Records, each with its number, as a document of their own and their numbers.
+pub(super) fn together<'a>(records: impl Iterator<Item = (Node<'a>, u64)>) -> Option<(Document, Vec<u64>)> {
     let (mut body, mut numbers) = (vec![b'['], Vec::new());
-    for (record, number) in kept {
+    for (record, number) in records {
         if !numbers.is_empty() {
             body.push(b',');
         }

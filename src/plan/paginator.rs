@@ -64,6 +64,9 @@ pub struct PageNumberPlan {
     pub maximum_page: Option<u64>,
     pub stop_after_empty_page: bool,
     pub has_more_path: Option<Selector>,
+    /// Records before each page that are asked for again, with the page before it.
+    #[serde(default)]
+    pub overlap: u64,
 }
 
 /// A cursor in the body of each page.
@@ -140,6 +143,7 @@ impl PageNumberPlan {
             maximum_page: None,
             stop_after_empty_page: true,
             has_more_path: None,
+            overlap: 0,
         }
     }
 }

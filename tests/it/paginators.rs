@@ -522,7 +522,10 @@ mod moving {
         Server::start(move |request| {
             let mut rows = rows.lock().unwrap();
             change(request.number, &mut rows);
-            let (offset, limit) = (request.number_param("offset").unwrap(), request.number_param("limit").unwrap());
+            let (offset, limit) = match request.number_param("page") {
+                Some(page) => ((page - 1) * 10, 10),
+                None => (request.number_param("offset").unwrap(), request.number_param("limit").unwrap()),
+            };
             let page: Vec<_> =
                 rows.iter().skip(offset as usize).take(limit as usize).map(|id| json!({"id": id})).collect();
             let mut answer = json!({ "data": page });
@@ -537,6 +540,13 @@ mod moving {
     async fn read_moving(server: &Server, overlap: u64, on_drift: OnDrift) -> List {
         let total_path = Some(plans::selector("total"));
         let plan = PaginatorPlan::Offset(OffsetPlan { overlap, total_path, ..OffsetPlan::new(10) });
+        let resource = ResourcePlan { on_drift, ..plans::resource(&server.url(), "rows", plan) };
+        read_resource(server, &resource).await
+    }
+
+    /// The same by page numbers.
+    async fn read_numbered(server: &Server, overlap: u64, on_drift: OnDrift) -> List {
+        let plan = PaginatorPlan::PageNumber(PageNumberPlan { overlap, ..PageNumberPlan::new(1) });
         let resource = ResourcePlan { on_drift, ..plans::resource(&server.url(), "rows", plan) };
         read_resource(server, &resource).await
     }
@@ -595,6 +605,66 @@ mod moving {
             let list = read_moving(&server, 4, OnDrift::Fail).await;
             assert_eq!((&list.ids, list.error.is_none()), (&ids(40), true), "{count}");
         }
+    }
+
+    #[tokio::test]
+    async fn an_overlap_of_numbered_pages_asks_for_the_page_before_once_more() {
+        let server = moving(ids(25), false, |_, _| {}).await;
+        let list = read_numbered(&server, 3, OnDrift::Fail).await;
+        assert_eq!((list.ids, list.duplicates, list.warnings.len()), (ids(25), 9, 0));
+        let targets = [1, 2, 1, 3, 2, 4, 3].map(|page| format!("/rows?page={page}"));
+        assert_eq!((&server.targets()[..], list.shortfall), (&targets[..], None));
+    }
+
+    #[tokio::test]
+    async fn rows_that_go_or_come_between_any_two_requests_for_numbered_pages_are_neither_lost_nor_doubled() {
+        for (rows, count, before) in iproduct(&[20, 34, 40], 1..=3, 2..=9) {
+            let server = moving(ids(rows), false, deleted(before, count)).await;
+            let list = read_numbered(&server, 4, OnDrift::Fail).await;
+            assert_eq!(
+                (sorted(&list), list.error.is_none()),
+                (ids(rows), true),
+                "{count} of {rows} go before {before}"
+            );
+            let server = moving(ids(rows), false, inserted(before, count as u64)).await;
+            let list = read_numbered(&server, 4, OnDrift::Fail).await;
+            assert_eq!((sorted(&list), list.error.is_none()), (ids(rows), true), "{count} to {rows} before {before}");
+        }
+    }
+
+    fn iproduct(
+        rows: &[u64],
+        counts: std::ops::RangeInclusive<usize>,
+        befores: std::ops::RangeInclusive<usize>,
+    ) -> Vec<(u64, usize, usize)> {
+        let mut all = Vec::new();
+        for &rows in rows {
+            for count in counts.clone() {
+                all.extend(befores.clone().map(|before| (rows, count, before)));
+            }
+        }
+        all
+    }
+
+    #[tokio::test]
+    async fn a_run_that_goes_on_sees_what_went_from_numbered_pages_before_its_position() {
+        let server = moving(ids(40), false, deleted(4, 2)).await;
+        let plan = PaginatorPlan::PageNumber(PageNumberPlan { overlap: 3, ..PageNumberPlan::new(1) });
+        let resource = plans::resource(&server.url(), "rows", plan);
+        let mut first = pages(&slow(&server), &resource).one_by_one();
+        for _ in 0..2 {
+            first.next().await.unwrap().unwrap();
+        }
+        let stored = serde_json::to_string(&first.position()).unwrap();
+        let mut rest = pages(&slow(&server), &resource).one_by_one().resume(serde_json::from_str(&stored).unwrap());
+        let third = rest.next().await.unwrap().unwrap();
+        assert_eq!((third.count, third.duplicates), (12, 1));
+    }
+
+    #[tokio::test]
+    async fn without_an_overlap_a_row_that_goes_between_two_numbered_pages_is_lost() {
+        let server = moving(ids(40), false, deleted(2, 1)).await;
+        assert_eq!(read_numbered(&server, 0, OnDrift::Fail).await.ids.len(), 39);
     }
 
     #[tokio::test]
@@ -669,18 +739,22 @@ mod moving {
         for (key, value) in resource.as_object().unwrap() {
             config["resources"][0][key] = value.clone();
         }
-        for (key, value) in [("type", json!("offset")), ("limit", json!(10))] {
-            config["resources"][0]["endpoint"]["paginator"][key] = value;
+        let paginator = &mut config["resources"][0]["endpoint"]["paginator"];
+        if paginator.get("type").is_none() {
+            (paginator["type"], paginator["limit"]) = (json!("offset"), json!(10));
         }
         run_plan(plan_of(&config.to_string())).await
     }
 
     #[tokio::test(flavor = "multi_thread")]
     async fn the_numbers_of_a_run_add_up_whatever_came_twice() {
+        let numbered = json!({"type": "page_number", "base_page": 1, "overlap": 3, "total_path": null});
         for (resource, paginator, rows, duplicates) in [
             (json!({}), json!({"overlap": 3}), 25, 4),
             (json!({"primary_key": "id"}), json!({"overlap": 3}), 25, 4),
             (json!({"primary_key": "id", "dedup": false}), json!({"overlap": 3}), 25, 4),
+            (json!({}), numbered.clone(), 25, 7),
+            (json!({"primary_key": "id"}), numbered, 25, 7),
             (json!({}), json!({"on_drift": "refetch"}), 25, 21),
             (json!({"primary_key": "id"}), json!({"on_drift": "refetch"}), 25, 21),
             (json!({}), json!({"on_drift": "warn"}), 23, 0),
@@ -720,6 +794,12 @@ mod moving {
         })
         .await;
         let error = read_moving(&server, 3, OnDrift::Warn).await.error.unwrap();
-        assert!(error.to_string().contains("gives 3 records a page, and an overlap of 3"), "{error}");
+        assert!(error.to_string().contains("gives 3 records a page, which is too few for an overlap of 3"), "{error}");
+        let server = moving(ids(25), false, |_, _| {}).await;
+        let error = read_numbered(&server, 11, OnDrift::Warn).await.error.unwrap();
+        assert!(
+            error.to_string().contains("gives 10 records a page, which is too few for an overlap of 11"),
+            "{error}"
+        );
     }
 }

@@ -1,6 +1,6 @@
 //! `paginator`, of the client and of an endpoint.
 
-use super::{COUNT, Field, Grammar, POSITIVE, SELECTOR, Shape, Table, Union, field, later, table, variant, word};
+use super::{COUNT, Field, Grammar, POSITIVE, SELECTOR, Shape, Table, Union, field, table, variant, word};
 use crate::{config::notation, json::Selector};
 
 pub static PAGINATOR: Union = Union {
@@ -65,11 +65,14 @@ static PAGE_NUMBER: Table = table(
         field("maximum_page", COUNT, "No page of this number or above is asked for."),
         STOP_AFTER_EMPTY_PAGE,
         HAS_MORE_PATH,
-        ON_DRIFT_FIELD,
-        later(
+        field(
             "overlap",
-            "`offset`: a page's number names a whole page, and no records before it; see `on_drift: refetch`",
-        ),
+            COUNT,
+            "Records before each page that are asked for again, so that rows that came or went meanwhile are seen: after each \
+             page the one before it is requested once more for them. No more than a page holds.",
+        )
+        .or("0"),
+        ON_DRIFT_FIELD,
     ],
 );
 

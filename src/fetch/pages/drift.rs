@@ -116,6 +116,12 @@ impl Drift {
         DriftState { tail, ..self.state.clone() }
     }
 
+    /// Of the rows that were asked for again after the next page had come, which of them lead to it: rows that stand on that
+    /// page too, and never came before it, have gone from there to where they were asked for.
+    pub(super) fn leads(&self, again: &[u64], page: &[u64]) -> Vec<bool> {
+        again.iter().map(|row| self.recent.contains(row) || !page.contains(row)).collect()
+    }
+
     /// Takes in the rows of the next page, the first `lead` of which were asked for again.
     pub(super) fn page(&mut self, rows: &[u64], lead: usize) -> Seam {
         // What stands in the same place in two passes has not moved there.

@@ -48,6 +48,8 @@ pub(super) struct Fetched {
     pub found: Option<Found>,
     /// What `response_actions` made of it, if it is no page.
     pub ruled: Option<Ruled>,
+    /// The page that its lead is taken from, asked for after it had come.
+    pub again: Option<Box<Self>>,
 }
 
 /// The records of a page.
@@ -95,10 +97,21 @@ impl Source {
         Self { paginator: paginate::from_plan(plan).into(), ..self.clone() }
     }
 
+    /// The page before is asked for after this one has come: a row that went from it in between then shows at its end.
     pub(super) async fn fetch(self: Arc<Self>, token: PageToken) -> Result<Fetched, FetchError> {
+        let mut fetched = self.fetch_one(&token).await?;
+        if let Some(before) = self.paginator.lead_page(&token).filter(|_| fetched.ruled.is_none()) {
+            let again = self.fetch_one(&before).await?;
+            fetched.bytes += again.bytes;
+            fetched.again = Some(Box::new(again)).filter(|again| again.ruled.is_none());
+        }
+        Ok(fetched)
+    }
+
+    async fn fetch_one(&self, token: &PageToken) -> Result<Fetched, FetchError> {
         let mut request = self.request.clone();
         let redactor = &self.transport.surroundings().redactor;
-        self.paginator.apply(&token, &mut request);
+        self.paginator.apply(token, &mut request);
         if matches!(token, PageToken::Link(_)) {
             request.add_secrets_of(&self.request, redactor);
         }
@@ -106,7 +119,7 @@ impl Source {
         let response = self.transport.fetch(request, &self.scope).await?;
         let (bytes, ruled) = (response.bytes, response.ruled);
         let (document, headers) = (Arc::new(response.document), response.headers);
-        let mut fetched = Fetched { document, headers, asked, url, bytes, ruled, found: None };
+        let mut fetched = Fetched { document, headers, asked, url, bytes, ruled, found: None, again: None };
         self.locate(&mut fetched);
         Ok(fetched)
     }
@@ -149,7 +162,8 @@ impl Fetched {
     pub(super) fn memory(&self) -> u64 {
         let gathered = self.found.as_ref().and_then(|found| found.gathered.as_ref());
         let documents = [Some(&self.document), gathered];
-        documents.into_iter().flatten().map(|document| document.memory() as u64).sum()
+        let own: u64 = documents.into_iter().flatten().map(|document| document.memory() as u64).sum();
+        own + self.again.as_ref().map_or(0, |again| again.memory())
     }
 }
 

@@ -116,9 +116,15 @@ pub trait Paginator: Send + Sync {
         Extent::default()
     }
 
-    /// Records before the position that its page begins with, asked for again; none by default.
+    /// Records before the position that are asked for again: its page begins with them, or its
+    /// [`lead_page`](Self::lead_page) ends with them. None by default.
     fn lead(&self, _token: &PageToken) -> u64 {
         0
+    }
+
+    /// The page that the lead is taken from, where the position's own page cannot begin with it; none by default.
+    fn lead_page(&self, _token: &PageToken) -> Option<PageToken> {
+        None
     }
 
     /// Where the config says that a page tells of the list's end and this one does not; nothing by default.
@@ -166,7 +172,7 @@ pub enum PaginateError {
     Downgrade { scheme: String },
     #[error("the link to the next page leads a request with a body to another host, {origin}")]
     Elsewhere { origin: String },
-    #[error("the server gives {count} records a page, and an overlap of {overlap} leaves nothing new in them")]
+    #[error("the server gives {count} records a page, which is too few for an overlap of {overlap}")]
     OverlapTooLarge { count: u64, overlap: u64 },
 }
 
@@ -198,7 +204,7 @@ impl PaginateError {
             }
             Self::Downgrade { .. } => "set `client.base_url` to the address that answers over https",
             Self::Elsewhere { .. } => "set `client.base_url` to the address that it leads to, if that is the API's too",
-            Self::OverlapTooLarge { .. } => "lower `overlap`, or raise `limit` if the server allows larger pages",
+            Self::OverlapTooLarge { .. } => "lower `overlap`, or ask for larger pages if the server allows them",
             Self::ForeignToken { .. } => "the paginator has changed since this position was stored: start anew",
         }
         .to_owned()

@@ -2,6 +2,7 @@
 //!
 //! As in dlt, `total_path` tells how many *pages* there are; `total_header`, ours, how many *records*. An API whose
 //! `total_path` counts records in fact is read right too: it only never says "the end", and the empty page does.
+//! A number names a whole page and no records before it: an `overlap` is the end of the page before, asked for once more.
 
 use super::{Ahead, EndMarks, Extent, PageToken, PageView, PaginateError, Paginator, set};
 use crate::{
@@ -19,6 +20,7 @@ pub(super) struct PageNumber {
     pub page_param: Slot,
     /// No page of this number or above is asked for.
     pub maximum: Option<u64>,
+    pub overlap: u64,
     pub end: EndMarks,
 }
 
@@ -30,6 +32,7 @@ impl PageNumber {
             start: plan.page,
             page_param: plan.page_param,
             maximum: plan.maximum_page,
+            overlap: plan.overlap,
             end: EndMarks { total_path, total_header, has_more_path, stop_after_empty_page },
         }
     }
@@ -65,6 +68,15 @@ impl Paginator for PageNumber {
         // How many records stand before a start in the middle is not known: the total then says nothing about the rest.
         let records = self.end.total_in_header(page).filter(|_| self.start == self.base);
         Extent { pages: within.map(|behind| behind.saturating_sub(self.start)), records, page_size: None }
+    }
+
+    fn lead(&self, token: &PageToken) -> u64 {
+        Self::number(token).map_or(0, |number| if number > self.start { self.overlap } else { 0 })
+    }
+
+    fn lead_page(&self, token: &PageToken) -> Option<PageToken> {
+        let number = Self::number(token).ok().filter(|_| self.lead(token) > 0)?;
+        Some(PageToken::Page(number - 1))
     }
 
     fn silent(&self, page: &PageView<'_>) -> Option<&Selector> {

@@ -24,7 +24,7 @@ fn offset(end: EndMarks) -> Offset {
 }
 
 fn numbered(end: EndMarks) -> PageNumber {
-    PageNumber { base: 1, start: 1, page_param: Slot::param("p"), maximum: None, end }
+    PageNumber { base: 1, start: 1, page_param: Slot::param("p"), maximum: None, overlap: 0, end }
 }
 
 /// What `advance` says to a page of `count` records after `received` in all, `body` being the answer.

@@ -131,6 +131,7 @@ fn page_number(section: &Section<'_>, findings: &mut Findings) -> Option<PageNum
     Some(PageNumberPlan {
         base_page,
         page,
+        overlap: section.count("overlap")?,
         page_param: slot(section, "page_param", "page_body_path", findings)?,
         total_path: selector(section, "total_path"),
         total_header: section.text("total_header").map(|name| name.value),

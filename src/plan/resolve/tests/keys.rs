@@ -132,6 +132,7 @@ fn cases(table: &str) -> Vec<(&'static str, Value, Value)> {
             ("stop_after_empty_page", json!(false), Value::Null),
             ("has_more_path", json!("more"), Value::Null),
             ("page_body_path", json!("page"), Value::Null),
+            ("overlap", json!(1), json!(2)),
             ("on_drift", json!("fail"), json!("refetch")),
         ],
         "cursor" => vec![

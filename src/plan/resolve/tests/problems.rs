@@ -182,7 +182,6 @@ fn a_value_of_a_paginator_has_one_place_and_an_overlap_leaves_room() {
         (json!({"type": "page_number", "page_param": ""}), "cannot be empty"),
         (json!({"type": "offset", "limit": 1, "offset_body_path": "a[0]"}), "a path of keys"),
         (json!({"type": "offset", "limit": 5, "overlap": 5}), "`overlap` has to be less than `limit`"),
-        (json!({"type": "page_number", "overlap": 5}), "`overlap` is not supported yet"),
         (json!({"type": "header_cursor", "cursor_param": ""}), "cannot be empty"),
         (json!({"type": "header_cursor", "cursor_key": "X Next"}), "a header's name"),
         (json!({"type": "header_link", "header": "Next Page"}), "a header's name"),
