@@ -14,42 +14,53 @@ use jaq_json::{Num, Val};
 use super::{
     RunError,
     budget::{Budget, Kind},
-    ticks::weighed,
+    ticks::behind,
     value::weight_within,
 };
 
-/// Sum and product, and the look at what a native is given; no program can name them so.
+/// Sum and product, and the looks at what a native is given; no program can name them so.
 pub(super) const ADD: &str = "!add";
 pub(super) const MULTIPLY: &str = "!multiply";
 pub(super) const WEIGH: &str = "!weigh";
+const DIGITS: &str = "!digits";
 
-/// Natives that may write more than they read, over and over again, and what they are called behind the definitions that look
-/// first.
-const GROWING: [(&str, &str); 6] = [
-    ("tojson", "!tojson"),
-    ("encode_base64", "!encode_base64"),
-    ("encode_uri", "!encode_uri"),
-    ("escape_html", "!escape_html"),
-    ("escape_sh", "!escape_sh"),
-    ("explode", "!explode"),
+/// Natives that may write more than they read, over and over again, or read numbers of any length, what they are called behind
+/// the definitions that look first, and how these look.
+const GROWING: [(&str, &str, &str); 7] = [
+    ("tojson", "!tojson", WEIGH),
+    ("encode_base64", "!encode_base64", WEIGH),
+    ("encode_uri", "!encode_uri", WEIGH),
+    ("escape_html", "!escape_html", WEIGH),
+    ("escape_sh", "!escape_sh", WEIGH),
+    ("explode", "!explode", WEIGH),
+    ("fromjson", "!fromjson", DIGITS),
 ];
+
+/// What numbers of any length cost grows with the square of their length. It is taken from the room for values, so that some
+/// hundred thousand digits are the end of it: a second at most.
+const DIGITS_PER_ROOM: u64 = 64;
+const BYTES_PER_ROOM: u64 = 8;
 
 /// Bytes of an element of an array or an object, as jaq holds it.
 const ELEMENT: u64 = 16;
 
 /// Definitions that stand in for the natives. They stand before all others, and use none.
 pub(super) fn definitions() -> impl Iterator<Item = Def<&'static str>> {
-    let looks = |(name, native): (_, _)| Def { name, args: Vec::new(), body: weighed(Term::Call(native, Vec::new())) };
+    let looks = |(name, native, look): (_, _, _)| Def {
+        name,
+        args: Vec::new(),
+        body: behind(look, Term::Call(native, Vec::new())),
+    };
     GROWING.into_iter().map(looks)
 }
 
 /// A native under its name behind the definition.
 pub(super) fn renamed((name, arguments, native): Fun<Kind>) -> Fun<Kind> {
-    let behind = GROWING.iter().find(|(known, _)| *known == name).map_or(name, |(_, behind)| behind);
+    let behind = GROWING.iter().find(|(known, ..)| *known == name).map_or(name, |(_, behind, _)| behind);
     (behind, arguments, native)
 }
 
-pub(super) fn natives() -> [Fun<Kind>; 3] {
+pub(super) fn natives() -> [Fun<Kind>; 4] {
     let two = || -> Box<[Bind]> { Box::new([Bind::Fun(()), Bind::Fun(())]) };
     [
         native::run::<Kind>((ADD, two(), |input| each_pair(input, add))),
@@ -57,9 +68,23 @@ pub(super) fn natives() -> [Fun<Kind>; 3] {
         native::run::<Kind>((WEIGH, native::v(0), |(context, value)| {
             let budget = context.data().budget();
             let weight = weight_within(&value, budget.too_large());
-            box_once(budget.make(weight, weight).map(|()| Val::from(true)).map_err(|error| Error::str(error).into()))
+            passes(budget.make(weight, weight))
+        })),
+        native::run::<Kind>((DIGITS, native::v(0), |(context, value)| {
+            let digits = longest_number(&value);
+            passes(context.data().budget().make(digits, digits.saturating_mul(digits) / DIGITS_PER_ROOM))
         })),
     ]
+}
+
+fn passes<'a>(room: Result<(), RunError>) -> ValXs<'a, Val> {
+    box_once(room.map(|()| Val::from(true)).map_err(|error| Error::str(error).into()))
+}
+
+/// The digits of the longest number in a text.
+fn longest_number(value: &Val) -> u64 {
+    let (Val::TStr(text) | Val::BStr(text)) = value else { return 0 };
+    text.split(|byte| !byte.is_ascii_digit()).map(|digits| digits.len() as u64).max().unwrap_or(0)
 }
 
 type Operation = fn(&Budget<'_>, Val, Val) -> ValR<Val>;
@@ -90,13 +115,18 @@ fn add(budget: &Budget<'_>, left: Val, right: Val) -> ValR<Val> {
 }
 
 fn multiply(budget: &Budget<'_>, left: Val, right: Val) -> ValR<Val> {
-    let size = match (&left, &right) {
-        (Val::TStr(text) | Val::BStr(text), Val::Num(times)) | (Val::Num(times), Val::TStr(text) | Val::BStr(text)) => {
-            (text.len() as u64).saturating_mul(repeats(times))
+    let (size, cost) = match (&left, &right) {
+        (Val::Num(left), Val::Num(right)) => {
+            let (left, right) = (bytes(left), bytes(right));
+            (left.saturating_add(right), left.saturating_mul(right) / BYTES_PER_ROOM)
         }
-        _ => 0,
+        (Val::TStr(text) | Val::BStr(text), Val::Num(times)) | (Val::Num(times), Val::TStr(text) | Val::BStr(text)) => {
+            let size = (text.len() as u64).saturating_mul(repeats(times));
+            (size, size)
+        }
+        _ => (0, 0),
     };
-    allowed(budget.make(size, size))?;
+    allowed(budget.make(size, cost))?;
     left * right
 }
 
@@ -111,7 +141,15 @@ fn elements(count: usize) -> u64 {
 fn repeats(times: &Num) -> u64 {
     match times {
         Num::Int(times) => u64::try_from(*times).unwrap_or(0),
-        Num::BigInt(times) if !times.to_string().starts_with('-') => u64::MAX,
+        Num::BigInt(times) if **times > Default::default() => u64::MAX,
+        _ => 0,
+    }
+}
+
+/// Of a whole number that is longer than the machine's.
+fn bytes(number: &Num) -> u64 {
+    match number {
+        Num::BigInt(number) => number.bits() / 8,
         _ => 0,
     }
 }

@@ -138,6 +138,10 @@ fn what_no_memory_could_hold_is_not_made() {
         "reduce range(60) as $i (1; [., .])",
         "reduce range(12000) as $i (0; [.])",
         "reduce range(12000) as $i (0; {a: .}) | tojson",
+        "10000000000 | until(false; . * .)",
+        "-10000000000 | until(false; . *= .)",
+        "\"7\" * 10000000 | fromjson",
+        "\"7\" * 10000000 | tonumber",
     ] {
         let error = run(program, r#"{"n":1000000000000,"s":"x"}"#).unwrap_err();
         assert!(matches!(error, RunError::Size(_) | RunError::Steps(_)), "{program}: {error:?}");
@@ -146,6 +150,7 @@ fn what_no_memory_could_hold_is_not_made() {
         outputs("(\"ab\" * 3), (\"a\" * -1), (\"a\" * 1000000 | length)", "1"),
         ["\"ababab\"", "null", "1000000"]
     );
+    assert_eq!(outputs("\"7\" * 1000 | tonumber | . * . | tostring | length", "1"), ["2000"]);
 }
 
 #[test]

@@ -104,8 +104,13 @@ fn in_part<'a>(format: Option<&'a str>, part: StrPart<&'a str, Term<&'a str>>) -
 }
 
 /// The term, if the size of what it is given allows it.
-pub(super) fn weighed(term: Term<&str>) -> Term<&str> {
-    Term::IfThenElse(vec![(Term::Call(WEIGH, Vec::new()), term)], None)
+fn weighed(term: Term<&str>) -> Term<&str> {
+    behind(WEIGH, term)
+}
+
+/// The term, if a native lets what it is given pass.
+pub(super) fn behind<'a>(look: &'a str, term: Term<&'a str>) -> Term<&'a str> {
+    Term::IfThenElse(vec![(Term::Call(look, Vec::new()), term)], None)
 }
 
 fn in_path(part: Part<Term<&str>>) -> Part<Term<&str>> {
