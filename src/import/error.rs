@@ -20,11 +20,22 @@ pub enum ImportError {
     NoDltConfig { file: String, reason: String },
     #[error("{file} is no OpenAPI description: {reason}")]
     NoOpenApi { file: String, reason: String },
-    #[error("{file} describes no list to export{among}")]
-    NoLists { file: String, among: String },
+    #[error("{file} describes no list to export{among}{}", told(why))]
+    NoLists { file: String, among: String, why: Vec<String> },
     #[error("{file} has no path {path}")]
     NoPath { file: String, path: String, known: Vec<String> },
 }
+
+/// Reasons that were told for parts of the file, as far as anybody reads them.
+fn told(why: &[String]) -> String {
+    let shown: String = why.iter().take(MOST_REASONS).map(|reason| format!("\n  {reason}")).collect();
+    match why.len().saturating_sub(MOST_REASONS) {
+        0 => shown,
+        more => format!("{shown}\n  and {more} more"),
+    }
+}
+
+const MOST_REASONS: usize = 10;
 
 impl Failure for ImportError {
     fn kind(&self) -> ErrorKind {

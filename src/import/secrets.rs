@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
+pub(super) use self::url::without_user;
 use self::variables::Variables;
 pub use self::variables::variables;
 use super::{Note, below};
@@ -125,7 +126,7 @@ impl Hider<'_> {
     /// Credentials in URLs and in forms.
     fn within(&mut self, text: &mut String, path: &str) {
         if url::user(text).is_some() {
-            *text = url::without_user(text);
+            *text = without_user(text);
             let message = "the user in the URL was left out: write it as `auth: {type: http_basic, …}`";
             self.notes.push(Note::new(path, message));
         }
@@ -140,7 +141,7 @@ impl Hider<'_> {
         let Some(client) = config.get_mut("client").and_then(Value::as_object_mut) else { return };
         let Some(Value::String(url)) = client.get_mut("base_url") else { return };
         let Some((user, password)) = url::user(url) else { return };
-        *url = url::without_user(url);
+        *url = without_user(url);
         if client.get("auth").is_some_and(|auth| !auth.is_null()) {
             let message = "the user in the URL was left out: the client has an auth";
             return self.notes.push(Note::new("client.base_url", message));

@@ -8,7 +8,7 @@ pub(super) fn user(url: &str) -> Option<(String, String)> {
     Some((user.to_owned(), password.to_owned()))
 }
 
-pub(super) fn without_user(url: &str) -> String {
+pub(in crate::import) fn without_user(url: &str) -> String {
     match user_range(url) {
         Some((start, end)) => [url.get(..start), url.get(end + 1..)].into_iter().flatten().collect(),
         None => url.to_owned(),
