@@ -124,7 +124,23 @@ fn imported(from: &From) -> Result<Written, Refusal> {
 fn of_openapi(args: &OpenApiArgs) -> Result<Imported, Refusal> {
     let selection = openapi::Selection { paths: args.paths.clone() };
     let document = description(&args.file, &read(&args.file)?)?;
-    openapi::import(&args.file.display().to_string(), &target::stem(&args.file), document, &selection).map_err(other)
+    let (file, name) = (args.file.display().to_string(), target::stem(&args.file));
+    let mut imported = openapi::import(&file, &name, document, &selection).map_err(other)?;
+    imported.notes.extend(set_already(&imported.config));
+    Ok(imported)
+}
+
+/// Whoever wrote a description gave the API its name, which may be that of another one whose credentials are here.
+fn set_already(config: &Value) -> Vec<Note> {
+    let text = config.to_string();
+    let set: BTreeSet<&str> = import::variables(&text).filter(|name| std::env::var_os(name).is_some()).collect();
+    let base_url = config["client"]["base_url"].as_str().unwrap_or_default();
+    let note = |name| Note {
+        line: None,
+        path: "environment".to_owned(),
+        message: format!("{name} is set already, and a run sends it to {base_url}"),
+    };
+    set.into_iter().map(note).collect()
 }
 
 fn of_dlt(args: &DltArgs) -> Result<Imported, Refusal> {

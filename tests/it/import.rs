@@ -255,3 +255,26 @@ fn two_apis_in_one_directory_keep_their_schemas_apart() {
     assert!(columns("schemas/users.yaml").contains("id") && columns("schemas/b/users.yaml").contains("key"));
     assert_eq!(import(directory.path(), &["check", "new/b.yaml"]).status.code(), Some(0));
 }
+
+#[test]
+fn a_variable_that_is_set_already_is_told_with_where_it_goes() {
+    let directory = TempDir::new().unwrap();
+    let security =
+        r#"{"security": [{"k": []}], "components": {"securitySchemes": {"k": {"type": "http", "scheme": "bearer"}}},"#;
+    fs::write(directory.path().join("api.json"), LIST.replacen('{', security, 1)).unwrap();
+    for (is_set, told) in [(true, 1), (false, 0)] {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_restlake"));
+        let arguments = ["import", "openapi", "api.json", "--force", "--output", "json"];
+        command.current_dir(directory.path()).args(arguments).env_clear();
+        if is_set {
+            command.env("A_API_TOKEN", "secret-of-another");
+        }
+        let output = command.output().unwrap();
+        assert!(!String::from_utf8_lossy(&output.stdout).contains("secret-of-another"));
+        let notes = document(&output)["notes"].as_array().unwrap().clone();
+        let of_environment = |note: &&Value| {
+            note["path"] == "environment" && note["message"].as_str().unwrap().contains("https://a.example")
+        };
+        assert_eq!(notes.iter().filter(of_environment).count(), told, "{notes:?}");
+    }
+}

@@ -68,6 +68,11 @@ impl Field<'_> {
         selector(&self.keys)
     }
 
+    /// JSON:API's `links.next`.
+    fn is_among_links(&self) -> bool {
+        self.keys.len() > 1 && self.keys.first().is_some_and(|envelope| bare(envelope) == "links")
+    }
+
     fn path_below(&self, key: &str) -> String {
         let mut keys = self.keys.clone();
         keys.push(key.to_owned());
@@ -88,7 +93,7 @@ impl Field<'_> {
             _ if is_one_of(&LINKS) => Some(Next::Link(self.path())),
             _ if is_one_of(&CURSORS) => Some(Next::Cursor(self.path())),
             Some("integer" | "number") => Some(Next::Number(self.path())),
-            _ if is_url(document, self.schema) => Some(Next::Link(self.path())),
+            _ if self.is_among_links() || is_url(document, self.schema) => Some(Next::Link(self.path())),
             _ => Some(Next::Text(self.path())),
         }
     }

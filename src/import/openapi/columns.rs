@@ -46,9 +46,7 @@ fn fault(name: &str, folded: &mut HashSet<String>) -> Option<&'static str> {
 
 fn column(document: &Document, object: &Object<'_>, property: &Property<'_>) -> Value {
     let mut column = json!({"name": property.name, "type": data_type(document, property).to_string()});
-    let may_be_null = property.schemas.iter().any(|schema| is_nullable(document, schema));
-    let is_open = !property.schemas.iter().any(|schema| says_type(schema));
-    if object.required.contains(&property.name) && !is_open && !may_be_null {
+    if object.required.contains(&property.name) && !is_nullable(document, property) {
         column["nullable"] = json!(false);
     }
     column

@@ -42,6 +42,17 @@ pub(super) fn lists<'a>(
     notes: &mut Vec<Note>,
 ) -> Result<Vec<List<'a>>, ImportError> {
     known_paths(file, document, selection)?;
+    let taken = taken(document, selection, api, notes);
+    let taken = bind_parents(taken, notes);
+    if taken.is_empty() {
+        let among = if selection.paths.is_empty() { "" } else { " among these paths" };
+        let why = notes.iter().map(|note| note.message.clone()).collect();
+        return Err(ImportError::NoLists { file: file.to_owned(), among: among.to_owned(), why });
+    }
+    Ok(taken)
+}
+
+fn taken<'a>(document: &'a Document, selection: &Selection, api: &str, notes: &mut Vec<Note>) -> Vec<List<'a>> {
     let mut elsewhere = Elsewhere::new(document);
     if selection.paths.is_empty() {
         elsewhere.of_paths(notes);
@@ -59,24 +70,19 @@ pub(super) fn lists<'a>(
                 let name = distinct(name(operation.path), &mut names);
                 taken.push(list(document, operation, name, &found, api));
             }
-            Err(Missing::Skipped(why)) => {
-                let message = format!("{why}: the path {} was left out", operation.path);
-                notes.push(Note::new("resources", message));
-            }
-            Err(Missing::NoList) if is_named => {
-                let message = format!("the description tells no JSON that {} answers: it was left out", operation.path);
-                notes.push(Note::new("resources", message));
-            }
-            Err(Missing::NoList) => {}
+            Err(missing) => notes.extend(left_out(operation.path, missing, is_named)),
         }
     }
-    let taken = bind_parents(taken, notes);
-    if taken.is_empty() {
-        let among = if selection.paths.is_empty() { "" } else { " among these paths" };
-        let why = notes.iter().map(|note| note.message.clone()).collect();
-        return Err(ImportError::NoLists { file: file.to_owned(), among: among.to_owned(), why });
-    }
-    Ok(taken)
+    taken
+}
+
+fn left_out(path: &str, missing: Missing, is_named: bool) -> Option<Note> {
+    let why = match missing {
+        Missing::Skipped(why) => why,
+        Missing::NoList if is_named => "the description tells no JSON that it answers".to_owned(),
+        Missing::NoList => return None,
+    };
+    Some(Note::new("resources", format!("{why}: the path {path} was left out")))
 }
 
 /// A slash at the end makes no other path.

@@ -70,9 +70,11 @@ pub(super) fn is_object(document: &Document, schema: &Value) -> bool {
     Walk::new(document).is_object(schema)
 }
 
-/// Whether null may stand there, or nothing: an answer has no field that is only written.
-pub(super) fn is_nullable(document: &Document, schema: &Value) -> bool {
-    Walk::new(document).is_nullable(schema)
+/// Whether null may stand in a field, or nothing: an answer has no field that is only written.
+pub(super) fn is_nullable(document: &Document, property: &Property<'_>) -> bool {
+    let mut walk = Walk::new(document);
+    !property.schemas.iter().any(|schema| says_type(schema))
+        || property.schemas.iter().any(|schema| walk.part_is_nullable(schema))
 }
 
 /// Whether anything is said of the type.
@@ -80,10 +82,13 @@ pub(super) fn says_type(schema: &Value) -> bool {
     SAYS_TYPE.iter().any(|key| schema.get(key).is_some())
 }
 
+fn all_alternatives(schema: &Value) -> impl Iterator<Item = &Value> {
+    ["oneOf", "anyOf"].into_iter().filter_map(|key| schema.get(key)?.as_array()).flatten()
+}
+
 /// `oneOf` and `anyOf`, null aside.
 pub(super) fn alternatives(schema: &Value) -> impl Iterator<Item = &Value> {
-    let all = ["oneOf", "anyOf"].into_iter().filter_map(|key| schema.get(key)?.as_array()).flatten();
-    all.filter(|one| one.get("type") != Some(&json!("null")))
+    all_alternatives(schema).filter(|one| one.get("type") != Some(&json!("null")))
 }
 
 /// `oneOf` and `anyOf` of one thing and null.
@@ -109,7 +114,7 @@ pub(super) fn kind(schema: &Value) -> Option<&str> {
     }
 }
 
-/// `nullable: true` (3.0), `type: [string, "null"]` (3.1), null among the values; and what says nothing at all.
+/// `nullable: true` (3.0), `type: [string, "null"]` (3.1), null among the values; or that it is written only.
 fn says_null(schema: &Value) -> bool {
     let is_true = |key: &str| schema.get(key) == Some(&Value::Bool(true));
     let has = |key: &str, null: Value| match schema.get(key) {
@@ -120,7 +125,6 @@ fn says_null(schema: &Value) -> bool {
     ["nullable", "x-nullable", "writeOnly"].into_iter().any(is_true)
         || has("type", json!("null"))
         || ["enum", "const"].into_iter().any(|key| has(key, Value::Null))
-        || !says_type(schema)
 }
 
 /// A way down into a schema.
@@ -218,14 +222,20 @@ impl<'a> Walk<'a> {
         found.unwrap_or_default()
     }
 
+    /// What says nothing, as a part of something else, does not say that it may be null.
+    fn part_is_nullable(&mut self, schema: &'a Value) -> bool {
+        says_null(schema) || says_type(schema) && self.is_nullable(schema)
+    }
+
     fn is_nullable(&mut self, schema: &'a Value) -> bool {
         self.spend(1);
-        let says = |schema: &Value| ["nullable", "x-nullable", "writeOnly"].iter().any(|key| schema[key] == true);
-        // What stands beside a reference counts too.
         let within = self.within(schema, |walk, schema| {
-            let all = ["oneOf", "anyOf", "allOf"].into_iter().filter_map(|key| schema.get(key)?.as_array()).flatten();
-            says_null(schema) || all.into_iter().any(|one| walk.is_nullable(one))
+            says_null(schema)
+                || !says_type(schema)
+                || parts(schema).any(|part| walk.part_is_nullable(part))
+                || all_alternatives(schema).any(|one| walk.is_nullable(one))
         });
-        says(schema) || within.unwrap_or(true)
+        // What stands beside a reference counts too.
+        says_null(schema) || within.unwrap_or(true)
     }
 }

@@ -47,6 +47,8 @@ fn what_may_be_null_or_missing_is_nullable_though_it_is_required() {
         (json!({"type": "string", "writeOnly": true}), true),
         (json!({"$ref": "#/components/schemas/E", "nullable": true}), true),
         (json!({"allOf": [reference("Null")]}), true),
+        (json!({"allOf": [reference("E"), {"description": "x"}]}), false),
+        (json!({"oneOf": [reference("E"), {"description": "x"}]}), true),
         (json!({"allOf": [reference("E")], "nullable": true}), true),
         (json!({"enum": ["a", null]}), true),
         (json!({"oneOf": [reference("E"), reference("None")]}), true),

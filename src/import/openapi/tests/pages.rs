@@ -160,6 +160,7 @@ fn what_next_is_its_type_tells() {
             cursor("response_metadata.next_cursor", "cursor"),
             None,
         ),
+        (json!([text("page[cursor]")]), json!({"links": object("next", string.clone())}), link("links.next"), None),
         (json!([]), json!({"next": {"type": "boolean"}}), Value::Null, Some("paginator")),
     ] {
         let (endpoint, notes) = endpoint(&parameters, beside(fields.clone()), json!({}));
