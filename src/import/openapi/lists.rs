@@ -142,8 +142,8 @@ fn list<'a>(
 
 /// The field that identifies a record by its name. Below a parent, it may do so among the parent's records only.
 fn primary_key(columns: &[Value], path: &str, place: &str, notes: &mut Vec<Note>) -> Option<String> {
-    let usual = |usual: &&str| columns.iter().find(|column| column["name"] == *usual);
-    let (key, column) = IDS.iter().find_map(|name| Some((*name, usual(&name)?)))?;
+    let usual = |usual: &str| columns.iter().find(|column| column["name"] == usual);
+    let (key, column) = IDS.iter().find_map(|name| Some((*name, usual(name)?)))?;
     let place = format!("{place}.primary_key");
     let kind = column["type"].as_str().unwrap_or_default();
     if kind == "json" || kind.contains('<') {

@@ -64,7 +64,7 @@ fn value(parameter: &Parameter<'_>, what: &str, api: &str) -> (Value, Option<Str
         return (written(value), Some(message));
     }
     let name = format!("{api}_{}_{}", what.to_uppercase(), variable(parameter.name));
-    let one_of: Vec<String> = values.iter().map(|value| value.to_string()).collect();
+    let one_of: Vec<String> = values.iter().map(ToString::to_string).collect();
     let one_of = if one_of.is_empty() { String::new() } else { format!(", one of {}", one_of.join(", ")) };
     let message = format!(
         "the API wants the {what}{one_of}, and the description does not tell its value: write it, or set {name} in the environment"
