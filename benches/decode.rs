@@ -157,17 +157,7 @@ fn table() -> TableSchema {
 fn page(body: Vec<u8>) -> Page {
     let document = Document::parse(body).unwrap();
     let records = document.root().get("data").map(restlake::json::Node::index);
-    Page {
-        number: 1,
-        list: 0,
-        document: Arc::new(document),
-        records,
-        count: RECORDS,
-        filtered: 0,
-        duplicates: 0,
-        rejects: Vec::new(),
-        numbers: None,
-    }
+    Page::new(1, Arc::new(document), records, RECORDS)
 }
 
 fn decode(decoder: &Decoder, body: Vec<u8>) -> Batch {

@@ -34,6 +34,14 @@ pub struct Page {
     pub numbers: Option<Arc<[u64]>>,
 }
 
+impl Page {
+    /// As it came, of the first list.
+    pub fn new(number: u64, document: Arc<Document>, records: Option<u32>, count: u64) -> Self {
+        let (rejects, numbers) = (Vec::new(), None);
+        Self { number, list: 0, document, records, count, filtered: 0, duplicates: 0, rejects, numbers }
+    }
+}
+
 /// The rows of one page: what `decode` gives to `dedup`.
 #[derive(Debug)]
 pub struct Batch {

@@ -347,17 +347,7 @@ mod tests {
     fn page(text: &str) -> Page {
         let document = Arc::new(Document::parse(text.into()).unwrap());
         let count = document.root().items().count().max(1) as u64;
-        Page {
-            number: 3,
-            list: 0,
-            records: Some(0),
-            document,
-            count,
-            filtered: 0,
-            duplicates: 0,
-            rejects: Vec::new(),
-            numbers: None,
-        }
+        Page::new(3, document, Some(0), count)
     }
 
     /// Text, count, filtered and the numbers of the records.

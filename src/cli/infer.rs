@@ -113,10 +113,10 @@ fn tell(one: &Inferred, console: &Console, quiet: bool) {
     }
 }
 
-/// The schema file; several begin with whose they are.
+/// The schema file; several are documents of one text, each of which begins with whose it is.
 fn text(one: &Inferred, contract: Contract, are_many: bool) -> String {
     let Ok((schema, _)) = &one.result else { return String::new() };
-    let title = if are_many { format!("# {}\n", one.resource) } else { String::new() };
+    let title = if are_many { format!("---\n# {}\n", one.resource) } else { String::new() };
     title + &file::to_yaml(schema, contract)
 }
 

@@ -71,7 +71,7 @@ impl Builder {
             Shape::Any => json!({}),
             Shape::Scalar => json!({"type": ["string", "number", "boolean"]}),
             Shape::Parsed(grammar) => json!({"type": "string", "description": format!("Expects {}.", grammar.what)}),
-            Shape::Choice(words) => or_filled_in(json!({"enum": supported(words)})),
+            Shape::Choice(words) => or_filled_in(json!({"enum": accepted(words)})),
             Shape::Object(table) => self.reference(table, None),
             Shape::Tagged(union) => self.union(union),
             Shape::List(item) => json!({"type": "array", "items": self.shape(item)}),
@@ -135,7 +135,7 @@ fn count(min: u64, max: u64) -> Value {
     schema
 }
 
-fn supported(words: &[Word]) -> Vec<&'static str> {
+fn accepted(words: &[Word]) -> Vec<&'static str> {
     words.iter().filter(|word| word.status != Status::NotYet).map(|word| word.word).collect()
 }
 

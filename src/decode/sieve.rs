@@ -328,17 +328,7 @@ mod tests {
     fn page(text: &str) -> Page {
         let document = Document::parse(text.as_bytes().to_vec()).unwrap();
         let (records, count) = (Some(document.root().index()), document.root().items().count() as u64);
-        Page {
-            number: 4,
-            list: 0,
-            document: Arc::new(document),
-            records,
-            count,
-            filtered: 1,
-            duplicates: 0,
-            rejects: Vec::new(),
-            numbers: None,
-        }
+        Page { filtered: 1, ..Page::new(4, Arc::new(document), records, count) }
     }
 
     fn sieve(plan: &IncrementalPlan) -> Sieve {

@@ -56,17 +56,7 @@ mod tests {
     fn included(text: &str, selector: &str) -> String {
         let document = Document::parse(text.into()).unwrap();
         let records = selector.parse::<Selector>().unwrap().find(document.root()).map(Node::index);
-        let page = Page {
-            number: 1,
-            list: 0,
-            document: Arc::new(document),
-            records,
-            count: 2,
-            filtered: 0,
-            duplicates: 0,
-            rejects: Vec::new(),
-            numbers: None,
-        };
+        let page = Page::new(1, Arc::new(document), records, 2);
         let page = include(page, br#""_p_id":12345678901234567890123"#).unwrap();
         let records = page.records.map(|index| page.document.node(index).raw().to_vec());
         String::from_utf8(records.unwrap_or_default()).unwrap()

@@ -420,17 +420,7 @@ impl Pages {
             Located::Missing | Located::Nothing => (None, 0),
         };
         let document = found.gathered.as_ref().unwrap_or(&fetched.document).clone();
-        Ok(Page {
-            number,
-            list: 0,
-            document,
-            records,
-            count,
-            filtered: 0,
-            duplicates: 0,
-            rejects: Vec::new(),
-            numbers: None,
-        })
+        Ok(Page::new(number, document, records, count))
     }
 
     /// Whether a page without a place for records is one behind the end of its list, by all that is known: many an API

@@ -103,7 +103,7 @@ fn holds(keys: &[String]) -> String {
     if keys.is_empty() { "has no keys".to_owned() } else { format!("has the keys {}", quoted(keys)) }
 }
 
-fn quoted(keys: &[String]) -> String {
+pub(super) fn quoted(keys: &[String]) -> String {
     keys.iter().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", ")
 }
 
@@ -278,12 +278,13 @@ pub(super) fn together<'a>(records: impl Iterator<Item = (Node<'a>, u64)>) -> Op
 }
 
 /// The keys of an object whose values are of a kind, the first twenty of them.
-fn keys(node: Node<'_>, is_wanted: impl Fn(Kind) -> bool) -> Vec<String> {
+pub(super) fn keys(node: Node<'_>, is_wanted: impl Fn(Kind) -> bool) -> Vec<String> {
     let wanted = node.fields().filter(|(_, value)| is_wanted(value.kind()));
     wanted.filter_map(|(key, _)| key.text().ok().map(std::borrow::Cow::into_owned)).take(20).collect()
 }
 
-fn shortened(text: &str) -> String {
+/// As much of a value as an error shows.
+pub(super) fn shortened(text: &str) -> String {
     text.chars().take(60).map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 

@@ -316,6 +316,27 @@ async fn an_ignored_page_does_not_look_like_a_list_that_moves() {
 }
 
 #[tokio::test]
+async fn a_list_that_was_stopped_and_may_have_moved_is_a_failure_where_it_must_not_move() {
+    let server = Server::start(|request| match request.number_param("offset").unwrap() {
+        0 => Reply::json(json!({"data": [{"id": 1}, {"id": 2}], "total": 9}).to_string()),
+        // The total might say in the end that these are two rows that are alike.
+        2 => Reply::json(json!({"data": [{"id": 2}, {"id": 3}], "total": 9}).to_string()),
+        _ => Reply::status(422),
+    })
+    .await;
+    let lake = TempDir::new().unwrap();
+    for (on_drift, is_failed) in [("fail", true), ("warn", false)] {
+        let actions = json!([{"status_code": 422, "action": "stop"}]);
+        let paginator = json!({"type": "offset", "limit": 2});
+        let endpoint = json!({"paginator": paginator, "response_actions": actions, "on_drift": on_drift});
+        let outcome = outcome(items_plan(&server, &lake, endpoint, json!({}))).await;
+        let [summary] = &outcome.summary.resources[..] else { panic!() };
+        let code = summary.error.as_ref().map(|error| error.code.as_str());
+        assert_eq!(code, is_failed.then_some("list_moved"), "{:?}", summary.warnings);
+    }
+}
+
+#[tokio::test]
 async fn a_list_with_an_ignored_page_takes_no_row_for_gone() {
     let whole = Server::start(numbered(&[], || Reply::status(404))).await;
     let holed = Server::start(numbered(&[2], || Reply::status(410))).await;

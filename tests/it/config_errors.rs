@@ -298,6 +298,7 @@ fn a_file_that_cannot_be_read_is_the_only_problem() {
         ("d.txt", ""),
         ("e.yaml", "- 1\n"),
         ("f.yaml", ""),
+        ("g.yaml", "a: 1\n---\na: 2\n"),
     ];
     let directory = directory(&broken);
     let found: Vec<_> = broken.iter().map(|(file, _)| problems(&directory, file)).collect();
@@ -308,6 +309,7 @@ fn a_file_that_cannot_be_read_is_the_only_problem() {
     d.txt:1:1: the file's extension does not tell its format (name it .yaml, .yml, .json or .toml)
     e.yaml:1:1: expected an object, found a list (write `key: value` lines)
     f.yaml:1:1: there is nothing in it (write `key: value` lines)
+    g.yaml:3:1: multiple YAML documents detected
     "###);
     assert_snapshot!(problems(&directory, "nowhere.yaml"), @r###"
     nowhere.yaml:1:1: the file cannot be read: No such file or directory (os error 2)

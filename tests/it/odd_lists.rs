@@ -203,10 +203,17 @@ async fn a_full_first_page_that_leads_nowhere_is_told_and_a_short_one_is_not() {
             list.warnings.iter().any(|text| text.contains("`meta.next` finds nothing") && text.contains("`paging`"));
         assert_eq!(told, is_told, "{:?}", list.warnings);
     }
-    // Null is an end that the API tells.
-    let answer = json!({"data": numbered_rows(10), "meta": {"next": null}}).to_string();
-    let server = Server::scripted([Reply::json(answer)]).await;
-    assert_eq!(read(&server, |_| (), cursor()).await.warnings, Vec::<String>::new());
+    // Null is an end that the API tells, and so is that there is no more.
+    let has_more_path = Some(plans::selector("more"));
+    let with_more = CursorPlan { has_more_path, ..CursorPlan::new(plans::selector("meta.next"), "cursor") };
+    for (plan, rest) in
+        [(cursor(), json!({"meta": {"next": null}})), (PaginatorPlan::Cursor(with_more), json!({"more": false}))]
+    {
+        let mut answer = rest;
+        answer["data"] = numbered_rows(10).into();
+        let server = Server::scripted([Reply::json(answer.to_string())]).await;
+        assert_eq!(read(&server, |_| (), plan).await.warnings, Vec::<String>::new());
+    }
 }
 
 #[tokio::test]

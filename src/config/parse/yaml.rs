@@ -32,7 +32,10 @@ pub fn parse(text: &str, source: usize, most_nodes: usize) -> Result<Value, Synt
 fn first_line(error: &serde_saphyr::Error) -> String {
     let message = error.to_string();
     let line = message.lines().next().unwrap_or_default();
-    let cut = [" at line ", " (line ", ", set DuplicateKeyPolicy"].iter().filter_map(|place| line.find(place)).min();
+    let cut = [" at line ", " (line ", ", set DuplicateKeyPolicy", "; use "]
+        .iter()
+        .filter_map(|place| line.find(place))
+        .min();
     cut.and_then(|cut| line.get(..cut)).unwrap_or(line).trim_end_matches([':', ' ']).to_owned()
 }
 

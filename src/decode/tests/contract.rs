@@ -190,17 +190,7 @@ fn records_below_the_page_root_are_found_by_their_index() {
     let document = Document::parse(br#"{"data":{"items":[{"a":1},{"a":2}]},"total":2}"#.to_vec()).unwrap();
     let items = "data.items".parse::<Selector>().unwrap().find(document.root()).unwrap().index();
     let records = Some(items);
-    let page = Page {
-        number: 1,
-        list: 0,
-        document: Arc::new(document),
-        records,
-        count: 2,
-        filtered: 0,
-        duplicates: 0,
-        rejects: Vec::new(),
-        numbers: None,
-    };
+    let page = Page::new(1, Arc::new(document), records, 2);
     let batch = decoder([column("a: int8")], Contract::default()).decode(&page).unwrap();
     assert_eq!(rows(&batch.rows), json!([{"a": 1}, {"a": 2}]));
 }

@@ -54,17 +54,7 @@ fn page(body: impl Into<Vec<u8>>) -> Page {
     let root = document.root();
     let count = if root.kind() == Kind::Array { root.items().count() as u64 } else { 1 };
     let records = Some(root.index());
-    Page {
-        number: 3,
-        list: 0,
-        document: Arc::new(document),
-        records,
-        count,
-        filtered: 0,
-        duplicates: 0,
-        rejects: Vec::new(),
-        numbers: None,
-    }
+    Page::new(3, Arc::new(document), records, count)
 }
 
 /// Decodes, and checks what holds of every batch.

@@ -146,6 +146,9 @@ fn an_answer_is_read_in_the_charset_that_it_declares() {
     assert_eq!(text(b"n\ncaf\xE9\n", "text/csv; charset=latin1", &plan(None)), r#"[{"n":"café"}]"#);
     let wide: Vec<u8> = "[{\"n\":\"é\"}]".encode_utf16().flat_map(u16::to_le_bytes).collect();
     assert_eq!(text(&wide, "application/json; charset=utf-16le", &plan(None)), r#"[{"n":"é"}]"#);
+    // A mark tells the order of bytes, whatever `utf-16` stands for where it is declared.
+    let marked: Vec<u8> = "\u{feff}[{\"n\":\"é\"}]".encode_utf16().flat_map(u16::to_be_bytes).collect();
+    assert_eq!(text(&marked, "application/json; charset=utf-16", &plan(None)), r#"[{"n":"é"}]"#);
     // What is UTF-8 whatever is declared, and what nobody knows, stays.
     for content_type in ["application/json; charset=iso-8859-1", "application/json; charset=x-own", "application/json"]
     {

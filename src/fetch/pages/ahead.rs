@@ -140,17 +140,7 @@ mod tests {
             self.asked += 1;
             let document = Arc::new(Document::parse(b"[]".to_vec()).unwrap());
             let records = Some(document.root().index());
-            Some(Ok(Page {
-                number: self.asked,
-                list: 0,
-                document,
-                records,
-                count: 0,
-                filtered: 0,
-                duplicates: 0,
-                rejects: Vec::new(),
-                numbers: None,
-            }))
+            Some(Ok(Page::new(self.asked, document, records, 0)))
         }
 
         fn position(&self) -> Position {

@@ -13,6 +13,7 @@ use crate::{
     fetch::{
         envelope::{self, Envelope},
         paginate::{self, Candidate, Detected, PageToken},
+        records,
     },
     json::{Document, Kind, Selector},
     plan::PaginatorPlan,
@@ -55,11 +56,7 @@ impl Pages {
         }
         self.source.locate(fetched);
         let found = fetched.found.take();
-        found.unwrap_or_else(|| Found {
-            located: Ok(crate::fetch::records::Located::Nothing),
-            gathered: None,
-            hashes: Vec::new(),
-        })
+        found.unwrap_or_else(|| Found { located: Ok(records::Located::Nothing), gathered: None, hashes: Vec::new() })
     }
 
     fn find_records(&mut self, fetched: &Fetched) {
@@ -147,7 +144,7 @@ impl Pages {
         if self.found.others.is_empty() {
             self.note(&text);
         } else {
-            text += &format!(" (records could also be at {})", quoted(&self.found.others));
+            text += &format!(" (records could also be at {})", records::quoted(&self.found.others));
             self.warn(text);
         }
     }
@@ -158,8 +155,4 @@ impl Pages {
         self.use_selector();
         self.use_candidate();
     }
-}
-
-fn quoted(paths: &[String]) -> String {
-    paths.iter().map(|path| format!("`{path}`")).collect::<Vec<_>>().join(", ")
 }

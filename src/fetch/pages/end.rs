@@ -5,6 +5,7 @@ use crate::{
     fetch::{
         error::FetchError,
         paginate::{Extent, Guard, PageToken, PageView},
+        records,
     },
     json::{Kind, Selector},
 };
@@ -104,18 +105,18 @@ impl Pages {
     pub(super) fn shown(&self, path: &Selector, fetched: &Fetched) -> Option<String> {
         let found = path.find(fetched.document.root()).filter(|found| found.kind() != Kind::Null)?;
         let text = self.surroundings.redactor.text(&String::from_utf8_lossy(found.raw()));
-        Some(format!("`{}`", text.chars().take(40).map(|c| if c.is_control() { ' ' } else { c }).collect::<String>()))
+        Some(format!("`{}`", records::shortened(&text)))
     }
 
     /// A first page that looks full in a list that is to go on at a place which is not there: many an API leaves it out at
     /// the end, and many a config names a wrong one.
     pub(super) fn leads_nowhere(&self, page: &PageView<'_>) -> Option<String> {
-        let path = self.source.paginator.goes_on_at().filter(|_| self.number == 1)?;
-        if path.find(page.root).is_some() || !looks_full(page) {
+        let path = self.source.paginator.goes_on_at(page).filter(|_| self.number == 1)?;
+        let is_all = page.known.records.is_some_and(|records| records <= page.count);
+        if path.find(page.root).is_some() || is_all || !looks_full(page) {
             return None;
         }
-        let keys = page.root.fields().filter_map(|(key, _)| Some(format!("`{}`", key.text().ok()?))).take(20);
-        let keys = self.surroundings.redactor.text(&keys.collect::<Vec<_>>().join(", "));
+        let keys = self.surroundings.redactor.text(&records::quoted(&records::keys(page.root, |_| true)));
         Some(format!(
             "`{path}` finds nothing on the first page, which looks full, so it is taken for the only one: if the list goes on, \
              name the right place; the answer has the keys {keys}"

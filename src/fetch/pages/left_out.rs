@@ -133,17 +133,7 @@ impl Pages {
         fetched: &Fetched,
     ) -> Result<Page, FetchError> {
         let (number, document) = (self.number + 1, fetched.document.clone());
-        let page = Page {
-            number,
-            list: 0,
-            document,
-            records: None,
-            count: 0,
-            filtered: 0,
-            duplicates: 0,
-            rejects: Vec::new(),
-            numbers: None,
-        };
+        let page = Page::new(number, document, None, 0);
         self.number = number;
         self.next = self.pass_over(token, ruled);
         self.line.keep_from(self.next.as_ref());

@@ -100,8 +100,8 @@ impl Paginator for Cursor {
         }
     }
 
-    fn goes_on_at(&self) -> Option<&Selector> {
-        Some(&self.cursor_path)
+    fn goes_on_at(&self, page: &PageView<'_>) -> Option<&Selector> {
+        Some(&self.cursor_path).filter(|_| !self.end.is_last(page, page.count))
     }
 
     fn promises_more(&self, page: &PageView<'_>) -> bool {

@@ -39,8 +39,8 @@ impl Paginator for JsonLink {
         self.end.has_more(page) == Some(true)
     }
 
-    fn goes_on_at(&self) -> Option<&Selector> {
-        Some(&self.next_url_path)
+    fn goes_on_at(&self, page: &PageView<'_>) -> Option<&Selector> {
+        Some(&self.next_url_path).filter(|_| !self.end.is_last(page, page.count))
     }
 
     fn advance(&self, _: &PageToken, page: &PageView<'_>) -> Result<Option<PageToken>, PaginateError> {

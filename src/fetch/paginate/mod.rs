@@ -135,8 +135,9 @@ pub trait Paginator: Send + Sync {
     /// The position behind `page`, which came for `token`; `None` at the end of the list.
     fn advance(&self, token: &PageToken, page: &PageView<'_>) -> Result<Option<PageToken>, PaginateError>;
 
-    /// Where in a page the next one's position stands, as the config or the first page says; nowhere by default.
-    fn goes_on_at(&self) -> Option<&Selector> {
+    /// Where in this page the next one's position is to stand, unless the page says that it is the last one; nowhere by
+    /// default.
+    fn goes_on_at(&self, _page: &PageView<'_>) -> Option<&Selector> {
         None
     }
 

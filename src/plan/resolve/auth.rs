@@ -6,6 +6,7 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use serde_json::Value as Json;
 use url::Url;
 
+use super::body;
 use crate::{
     config::{
         Findings, Located, Section,
@@ -236,11 +237,7 @@ impl Resolver<'_> {
     }
 
     fn login_pair(&mut self, pair: &Value) -> Option<(String, Secret<String>)> {
-        let [name, value] = pair.items() else {
-            let help = "write `[name, value]`".to_owned();
-            self.findings.error(&pair.place, "an item of `data` is a name and a value", Some(help));
-            return None;
-        };
+        let (name, value) = body::parts(pair, self.findings)?;
         let (name, value) = (name.scalar()?, value.scalar()?);
         if is_secret_name(&name) {
             self.secrets.push(Secret::new(value.clone()));

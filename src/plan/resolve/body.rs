@@ -89,13 +89,7 @@ impl Carried<'_, '_> {
     }
 
     fn pair(&mut self, pair: &Value) -> Option<(Template, Template)> {
-        let [name, value] = pair.items() else {
-            if !pair.is_broken() {
-                let help = "write `[name, value]`".to_owned();
-                self.findings.error(&pair.place, "an item of `data` is a name and a value", Some(help));
-            }
-            return None;
-        };
+        let (name, value) = parts(pair, self.findings)?;
         self.keep_secret(&name.scalar().unwrap_or_default(), value);
         Some((self.scalar(name)?, self.scalar(value)?))
     }
@@ -129,6 +123,19 @@ impl Carried<'_, '_> {
         let Some(text) = value.scalar().filter(|_| is_secret_name(name)) else { return };
         self.findings.hide(value);
         self.secrets.push(Secret::new(text));
+    }
+}
+
+/// The name and the value that an item of a form's `data` is.
+pub fn parts<'a>(pair: &'a Value, findings: &mut Findings) -> Option<(&'a Value, &'a Value)> {
+    match pair.items() {
+        [name, value] => Some((name, value)),
+        _ if pair.is_broken() => None,
+        _ => {
+            let help = "write `[name, value]`".to_owned();
+            findings.error(&pair.place, "an item of `data` is a name and a value", Some(help));
+            None
+        }
     }
 }
 

@@ -13,7 +13,7 @@ use crate::{
 const SENT: [&str; 5] = ["path", "headers", "params", "json", "data"];
 
 /// Fields of logins and of requests for tokens that everybody may see, and that messages are full of.
-const OPEN: [&str; 12] = [
+const OPEN: [&str; 18] = [
     "grant_type",
     "scope",
     "audience",
@@ -26,6 +26,12 @@ const OPEN: [&str; 12] = [
     "realm",
     "domain",
     "tenant",
+    "accept",
+    "accept-language",
+    "content-type",
+    "user-agent",
+    "origin",
+    "referer",
 ];
 
 /// Those of a client or an endpoint.
@@ -33,8 +39,28 @@ pub fn values(holder: &Section<'_>, values: &mut Vec<Secret<String>>) {
     SENT.iter().filter_map(|key| holder.get(key)).for_each(|sent| inserted(sent, values));
     let Some(auth) = holder.get("auth") else { return };
     auth.get("access_token_request_data").into_iter().for_each(|data| texts(data, values));
-    let login = ["json", "data", "headers"].map(|key| auth.get("login").and_then(|login| login.get(key)));
-    login.into_iter().flatten().for_each(|part| texts(part, values));
+    let Some(login) = auth.get("login") else { return };
+    ["json", "headers"].iter().filter_map(|key| login.get(key)).for_each(|part| texts(part, values));
+    login.get("data").into_iter().for_each(|data| form(data, values));
+}
+
+/// Fields, or pairs of names and values, or a text.
+fn form(data: &Value, values: &mut Vec<Secret<String>>) {
+    for pair in data.items() {
+        match pair.items() {
+            [name, value] => texts_of(&name.scalar().unwrap_or_default(), value, values),
+            _ => texts(pair, values),
+        }
+    }
+    if data.items().is_empty() {
+        texts(data, values);
+    }
+}
+
+fn texts_of(name: &str, value: &Value, values: &mut Vec<Secret<String>>) {
+    if !OPEN.contains(&name.to_ascii_lowercase().as_str()) {
+        texts(value, values);
+    }
 }
 
 fn inserted(value: &Value, values: &mut Vec<Secret<String>>) {
@@ -53,10 +79,7 @@ fn texts(value: &Value, values: &mut Vec<Secret<String>>) {
     match &value.kind {
         Kind::Text(text) | Kind::Number(text) => values.push(Secret::new(text.clone())),
         Kind::List(items) => items.iter().for_each(|item| texts(item, values)),
-        Kind::Object(entries) => {
-            let closed = entries.iter().filter(|entry| !OPEN.contains(&entry.key.to_ascii_lowercase().as_str()));
-            closed.for_each(|entry| texts(&entry.value, values));
-        }
+        Kind::Object(entries) => entries.iter().for_each(|entry| texts_of(&entry.key, &entry.value, values)),
         _ => {}
     }
 }

@@ -91,7 +91,7 @@ fn column(section: &Section<'_>, findings: &mut Findings) -> Option<Column> {
 fn source(text: &Located<String>, findings: &mut Findings) -> Option<Source> {
     let (message, offset) = match text.value.parse::<Selector>() {
         Ok(selector) if selector.is_root() && !selector.takes_elements() => return Some(Source::Record),
-        Ok(selector) => match selector.keys().filter(|_| !text.value.ends_with("[*]")) {
+        Ok(selector) => match selector.keys().filter(|_| !selector.takes_elements()) {
             Some(keys) => return Some(Source::Path(keys)),
             None => ("a source is keys alone, such as `owner.email`: no `[0]`, no `[*]`".to_owned(), 0),
         },

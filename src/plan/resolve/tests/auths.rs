@@ -235,6 +235,9 @@ fn what_logins_and_token_requests_send_is_not_shown_whatever_it_is_called() {
     };
     let login = json!({"path": "login", "json": {"user": "someone", "card": {"no": ["hunter2-a", 12345678]}}});
     assert_eq!(private(changed(session(), json!({"login": login}))), ["hunter2-a", "12345678"]);
+    let pairs = json!([["username", "someone"], ["pin", "hunter2-c"]]);
+    let login = json!({"path": "login", "data": pairs, "headers": {"Accept": "application/json", "X-A": "hunter2-d"}});
+    assert_eq!(private(changed(session(), json!({"login": login}))), ["hunter2-d", "hunter2-c"]);
     let data = json!({"grant_type": "password", "pin": "hunter2-b"});
     assert_eq!(private(changed(client_credentials(), json!({"access_token_request_data": data}))), ["hunter2-b"]);
 }
