@@ -1,7 +1,7 @@
 //! How an API wants to know who asks: one auth for the client, others where an operation has its own.
 //!
-//! A description never chooses the environment variables that are sent to its server: their names begin with the API's and end
-//! with a word of ours.
+//! Names of schemes and keys choose no environment variable: each begins with the API's name and ends with a word of ours, or a
+//! description could have any secret of this machine sent to its server.
 
 use std::collections::BTreeSet;
 
@@ -19,6 +19,8 @@ pub(super) struct Security<'d> {
     base_url: &'d str,
     written: Vec<Written<'d>>,
     variables: BTreeSet<String>,
+    /// Schemes that belong to others, as far as they were told.
+    told: BTreeSet<&'d str>,
 }
 
 /// A scheme as an auth, with the variables that it wants.
@@ -45,7 +47,15 @@ impl<'d> Security<'d> {
         let root = document.root();
         let in_components = root.get("components").and_then(|components| components.get("securitySchemes"));
         let schemes = in_components.or_else(|| root.get("securityDefinitions")).and_then(Value::as_object);
-        Self { document, schemes, api, base_url, written: Vec::new(), variables: BTreeSet::new() }
+        Self {
+            document,
+            schemes,
+            api,
+            base_url,
+            written: Vec::new(),
+            variables: BTreeSet::new(),
+            told: BTreeSet::new(),
+        }
     }
 
     /// The auth that most lists want; the first one that can be written, if nothing is said.
@@ -76,7 +86,11 @@ impl<'d> Security<'d> {
             Wanted::Nothing => client.map(|_| Value::Null),
             Wanted::Scheme(scheme, dropped) => {
                 let is_clients = self.written.iter().any(|known| known.scheme == scheme && Some(&known.auth) == client);
-                if is_clients { None } else { self.use_scheme(scheme, &dropped, &place, notes) }
+                if is_clients {
+                    self.tell_dropped(&dropped, &place, notes);
+                    return None;
+                }
+                self.use_scheme(scheme, &dropped, &place, notes)
             }
             Wanted::Unwritable if client.is_some() => {
                 let message = "what it wants to know of who asks could not be written down: the client's auth is sent";
@@ -91,10 +105,11 @@ impl<'d> Security<'d> {
     fn wanted(&self, list: &List<'_>) -> Wanted<'d> {
         let security = list.operation.get.get("security").or_else(|| self.document.root().get("security"));
         let Some(alternatives) = security.and_then(Value::as_array) else { return Wanted::Unsaid };
-        let sets: Vec<Vec<&'d str>> = alternatives.iter().map(|one| self.names(one)).collect();
-        if sets.iter().all(Vec::is_empty) {
+        let is_open = |one: &Value| one.as_object().is_some_and(Map::is_empty);
+        if alternatives.iter().all(is_open) {
             return Wanted::Nothing;
         }
+        let sets: Vec<Vec<&'d str>> = alternatives.iter().map(|one| self.names(one)).collect();
         let mut best: Option<(&'d str, Vec<&'d str>)> = None;
         for set in &sets {
             let Some(scheme) = set.iter().copied().find(|name| self.auth(name).is_some()) else { continue };
@@ -105,7 +120,7 @@ impl<'d> Security<'d> {
         }
         match best {
             Some((scheme, dropped)) => Wanted::Scheme(scheme, dropped),
-            None if sets.iter().any(Vec::is_empty) => Wanted::Nothing,
+            None if alternatives.iter().any(is_open) => Wanted::Nothing,
             None => Wanted::Unwritable,
         }
     }
@@ -122,7 +137,13 @@ impl<'d> Security<'d> {
     }
 
     /// The auth of a scheme, told as the one of this place.
-    fn use_scheme(&mut self, scheme: &'d str, dropped: &[&str], place: &str, notes: &mut Vec<Note>) -> Option<Value> {
+    fn use_scheme(
+        &mut self,
+        scheme: &'d str,
+        dropped: &[&'d str],
+        place: &str,
+        notes: &mut Vec<Note>,
+    ) -> Option<Value> {
         let written = match self.written.iter().find(|known| known.scheme == scheme) {
             Some(known) => known.clone(),
             None => self.write(scheme)?,
@@ -130,12 +151,18 @@ impl<'d> Security<'d> {
         let variables = written.variables.join(", ");
         let message = format!("of the security scheme `{scheme}`: set {variables} in the environment");
         notes.push(Note::new(place, message));
-        for other in dropped {
-            let shown = self.shown(other);
-            let message = format!("the API wants the security scheme `{other}` besides: {shown}");
-            notes.push(Note::new(place, message));
-        }
+        self.tell_dropped(dropped, place, notes);
         Some(written.auth)
+    }
+
+    fn tell_dropped(&mut self, dropped: &[&'d str], place: &str, notes: &mut Vec<Note>) {
+        for other in dropped {
+            if self.told.insert(other) {
+                let shown = self.shown(other);
+                let message = format!("the API wants the security scheme `{other}` besides: {shown}");
+                notes.push(Note::new(place, message));
+            }
+        }
     }
 
     /// Two schemes never become one variable.

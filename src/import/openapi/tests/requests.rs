@@ -95,6 +95,7 @@ fn the_client_has_the_auth_that_most_operations_want_and_others_have_their_own()
 fn what_is_open_to_all_sends_nothing_and_what_is_unsaid_the_first_scheme() {
     let auth = |root: Value| secured(schemes(), root, &[Value::Null]).config["client"].get("auth").cloned();
     assert_eq!((auth(json!([])), auth(json!([{}]))), (None, None));
+    assert_eq!(auth(json!([{"not described": []}])).unwrap()["type"], "http_basic");
     assert_eq!(auth(Value::Null).unwrap()["type"], "http_basic");
 }
 
@@ -103,6 +104,11 @@ fn schemes_that_belong_together_are_told() {
     let imported = secured(schemes(), json!([{"key": [], "tenant": []}]), &[Value::Null]);
     let told = imported.notes.iter().find(|note| note.message.contains("`tenant`")).unwrap();
     assert!(told.path == "client.auth" && told.message.contains("`aws-secret-access-key`"), "{told:?}");
+    let (alone, both) = (json!([{"key": []}]), json!([{"key": [], "tenant": []}]));
+    let imported = secured(schemes(), Value::Null, &[alone, both.clone(), both]);
+    let told: Vec<_> =
+        imported.notes.iter().filter(|note| note.message.contains("`tenant`")).map(|note| &note.path).collect();
+    assert_eq!(told, ["resources.p1.endpoint.auth"]);
     let alternatives = json!([{"key": [], "tenant": []}, {"admin": []}]);
     assert_eq!(secured(schemes(), alternatives, &[Value::Null]).config["client"]["auth"]["type"], "http_basic");
 }
