@@ -9,6 +9,7 @@ use restlake::{
         AllowedHost, BodyPlan, ClientPlan, CursorPlan, JsonLinkPlan, JsonTemplate, Method, OffsetPlan, OnDrift,
         PaginatorPlan, ResourcePlan,
     },
+    schema::{Column, ColumnType, Source},
 };
 use serde_json::{Value, json};
 
@@ -213,6 +214,29 @@ async fn a_full_first_page_that_leads_nowhere_is_told_and_a_short_one_is_not() {
         answer["data"] = numbered_rows(10).into();
         let server = Server::scripted([Reply::json(answer.to_string())]).await;
         assert_eq!(read(&server, |_| (), plan).await.warnings, Vec::<String>::new());
+    }
+}
+
+#[tokio::test]
+async fn a_list_by_moments_may_begin_each_page_with_rows_of_the_moment_before_where_a_key_tells_them() {
+    let pages = || {
+        let page = |ids: &[u64], next: Value| Reply::json(json!({"data": rows(ids), "next": next}).to_string());
+        [page(&[1, 2, 3], json!("/rows?from=3")), page(&[3, 4], json!("/rows?from=4")), page(&[4, 5], json!(null))]
+    };
+    let plan = || PaginatorPlan::JsonLink(JsonLinkPlan::new(plans::selector("next")));
+    for (has_key, is_told) in [(true, false), (false, true)] {
+        let server = Server::scripted(pages()).await;
+        let with_key = |resource: &mut ResourcePlan| {
+            resource.on_drift = OnDrift::Warn;
+            if has_key {
+                let source = Source::Path(vec!["id".to_owned()]);
+                let (name, data_type) = ("id".to_owned(), ColumnType::Int64);
+                resource.schema.columns = vec![Column { name, source, data_type, nullable: true, format: None }];
+                (resource.primary_key, resource.dedup) = (vec![0], true);
+            }
+        };
+        let list = read(&server, with_key, plan()).await;
+        assert_eq!((list.ids.len(), list.warnings.is_empty()), (7, !is_told), "{:?}", list.warnings);
     }
 }
 
