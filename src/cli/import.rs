@@ -19,7 +19,7 @@ use super::{
     output::{self, Answer},
 };
 use crate::{
-    config::{self, Problem, Source, Syntax},
+    config::{self, Problem, Severity, Source, Syntax},
     import::{self, ImportError, Imported, Note, openapi},
     plan::{self, Overrides},
 };
@@ -120,6 +120,7 @@ fn imported(from: &From) -> Result<Written, Refusal> {
     };
     let files = write(&imported, target, &name)?;
     let problems = problems(files.first().map_or(Path::new("."), PathBuf::as_path), &imported.config);
+    let problems = left_out(from, &imported.notes).chain(problems).collect();
     let files = files.into_iter().map(|file| file.display().to_string()).collect();
     Ok(Written { status: "ok", files, notes: imported.notes, problems })
 }
@@ -190,6 +191,25 @@ fn write_one(file: &Path, value: &Value) -> Result<(), String> {
     fs::write(file, text).map_err(|error| error.to_string())
 }
 
+/// What the config cannot be without, by the lines of the file that it came from.
+fn left_out<'n>(from: &From, notes: &'n [Note]) -> impl Iterator<Item = Problem> + 'n {
+    let file = match from {
+        From::Dlt(args) => args.file.display().to_string(),
+        From::Openapi(args) => args.file.display().to_string(),
+    };
+    notes.iter().filter(|note| note.is_to_mend).map(move |note| Problem {
+        severity: Severity::Error,
+        source: None,
+        file: file.clone(),
+        line: note.line.unwrap_or_default(),
+        column: usize::from(note.line.is_some()),
+        span: 0..0,
+        path: note.path.clone(),
+        message: note.message.clone(),
+        help: None,
+    })
+}
+
 /// What is wrong with the config, but for what environment variables that are still to be set are in.
 fn problems(file: &Path, config: &Value) -> Vec<Problem> {
     let mut open = Open::default();
@@ -235,7 +255,7 @@ impl Open {
 
 fn text(written: &Written) -> String {
     let mut text: String = written.files.iter().map(|file| labelled(GREEN, "wrote", file)).collect();
-    for Note { line, path, message } in &written.notes {
+    for Note { line, path, message, .. } in written.notes.iter().filter(|note| !note.is_to_mend) {
         let line = line.map(|line| format!("line {line}, ")).unwrap_or_default();
         text += &labelled(YELLOW, "note", &format!("{line}{path}: {message}"));
     }

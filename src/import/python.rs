@@ -9,8 +9,12 @@
 //! variables, under the names that dlt gives them. What the file does with the config besides is told, too ([`uses`]).
 
 mod call;
+mod calls;
+mod date;
 mod expression;
+mod scope;
 mod text;
+mod unknown;
 mod uses;
 
 use serde_json::Value;
@@ -304,7 +308,7 @@ def mine(token: str = dlt.secrets.value, limit=50):
             ("12345678901234567890123", None),
             ("18446744073709551615", Some(json!(18446744073709551615_u64))),
             ("loop", None),
-            ("argument", None),
+            ("argument", Some(json!(1))),
         ];
         for (text, expected) in values {
             let text = format!(
