@@ -204,7 +204,10 @@ fn left_out<'n>(from: &From, notes: &'n [Note]) -> impl Iterator<Item = Problem>
         line: note.line.unwrap_or_default(),
         column: usize::from(note.line.is_some()),
         span: 0..0,
-        path: note.path.clone(),
+        path: note.path.split('.').fold(String::new(), |path, step| match step.parse::<usize>() {
+            Ok(index) => format!("{path}[{index}]"),
+            Err(_) => config::tree::join(&path, step),
+        }),
         message: note.message.clone(),
         help: None,
     })

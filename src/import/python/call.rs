@@ -6,6 +6,7 @@ use tree_sitter::Node;
 use super::{
     IS_CONFIG, children, date,
     expression::{Found, Reader, in_text},
+    format,
 };
 use crate::{config::is_reference, import::below};
 
@@ -161,6 +162,9 @@ pub(super) fn read<'t>(reader: &mut Reader<'t>, call: Node<'t>, path: &str) -> F
         "dlt.secrets.get" | "dlt.config.get" => injected(reader, call, path),
         _ if name == INCREMENTAL.0 || name == "Incremental" => Found::Value(object(reader, call, &INCREMENTAL, path)),
         "str" => text(reader, call, path),
+        _ if name == "format" => {
+            reader.all_of(|reader| format::call(reader, call, path).unwrap_or_else(|| reader.hole(call)))
+        }
         _ => match date::read(reader, call) {
             Some(text) => Found::Value(text.into()),
             None => reader.hole(call),

@@ -8,7 +8,7 @@ use tree_sitter::Node;
 use super::{
     call, calls,
     calls::Given,
-    children, line_of,
+    children, format, line_of,
     scope::{Binding, Parameter, Scopes},
     text, unknown,
 };
@@ -141,9 +141,9 @@ impl<'t> Reader<'t> {
             "false" => Found::Value(Value::Bool(false)),
             "integer" | "float" => self.number(node),
             "unary_operator" => self.number(node),
-            "string" => self.text_of(node, path),
-            "concatenated_string" => self.joined(children(node), path),
-            "binary_operator" => self.sum(node, path),
+            "string" => self.all_of(|reader| reader.string(node, path)),
+            "concatenated_string" => self.all_of(|reader| reader.joined(children(node), path)),
+            "binary_operator" => self.all_of(|reader| reader.operator(node, path)),
             "dictionary" => Found::Value(self.dict(node, path)),
             "list" | "tuple" | "set" => Found::Value(self.list(node, path)),
             "parenthesized_expression" => match children(node).into_iter().next() {
@@ -190,10 +190,10 @@ impl<'t> Reader<'t> {
         number.map_or_else(|| self.hole(node), |number| Found::Value(Value::Number(number)))
     }
 
-    /// A text, or nothing: then nothing is told of its parts.
-    fn text_of(&mut self, node: Node<'t>, path: &str) -> Found {
+    /// All of a text, or nothing: then nothing is told of its parts.
+    pub(super) fn all_of(&mut self, read: impl FnOnce(&mut Self) -> Found) -> Found {
         let told = self.notes.len();
-        let found = self.string(node, path);
+        let found = read(self);
         if let Found::Hole(_) = found {
             self.notes.truncate(told);
         }
@@ -220,7 +220,7 @@ impl<'t> Reader<'t> {
     }
 
     /// A part of a text.
-    fn in_text(&mut self, node: Node<'t>, path: &str) -> Found {
+    pub(super) fn in_text(&mut self, node: Node<'t>, path: &str) -> Found {
         let found = self.read(node, path);
         self.or_variable(found, node, path)
     }
@@ -303,13 +303,17 @@ impl<'t> Reader<'t> {
         Found::Value(Value::String(all))
     }
 
-    /// `a + b` of texts and of lists, `a | b` of dicts.
-    fn sum(&mut self, node: Node<'t>, path: &str) -> Found {
+    /// `a + b` of texts and of lists, `a | b` of dicts, `a % b` of a text.
+    fn operator(&mut self, node: Node<'t>, path: &str) -> Found {
         let sides = ["left", "right"].map(|side| node.child_by_field_name(side));
         let operator = node.child_by_field_name("operator").map(|operator| self.text(operator));
-        let ([Some(left), Some(right)], Some(operator @ ("+" | "|"))) = (sides, operator) else {
+        let ([Some(left), Some(right)], Some(operator)) = (sides, operator) else {
             return self.hole(node);
         };
+        if !matches!(operator, "+" | "|") {
+            let filled = if operator == "%" { format::percent(self, left, right, path) } else { None };
+            return filled.unwrap_or_else(|| self.hole(node));
+        }
         let sides = match (self.read(left, path), self.read(right, path)) {
             (text @ Found::Value(Value::String(_)), found) => (text, self.or_variable(found, right, path)),
             (found, text @ Found::Value(Value::String(_))) => (self.or_variable(found, left, path), text),
@@ -445,9 +449,9 @@ pub(super) fn in_text(value: &Value) -> Option<String> {
 fn is_needed(path: &str) -> bool {
     let steps: Vec<_> = path.split('.').collect();
     match steps.as_slice() {
-        ["resources", _, "endpoint"] | ["resources", _, "endpoint", "path"] => true,
-        ["resources", _, "endpoint", "incremental", "initial_value"] => true,
-        ["resources", _, "endpoint", "params", _, "initial_value"] => true,
+        ["resources", _, "endpoint", rest @ ..] | ["resource_defaults", "endpoint", rest @ ..] => {
+            matches!(rest, [] | ["path"] | ["incremental", "initial_value"] | ["params", _, "initial_value"])
+        }
         _ => false,
     }
 }

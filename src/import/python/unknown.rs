@@ -11,10 +11,39 @@ const TEXTS: [&str; 5] = ["base_url", "path", "name", "initial_value", "end_valu
 /// Keys below which texts stand, and what becomes one.
 const HOLD_TEXTS: [&str; 4] = ["params", "headers", "auth", "paginator"];
 
-/// Variables that are set on most machines, for something else.
-const OF_MACHINES: [&str; 20] = [
-    "PATH", "HOME", "USER", "USERNAME", "LOGNAME", "SHELL", "PWD", "OLDPWD", "HOST", "HOSTNAME", "LANG", "LANGUAGE",
-    "TERM", "TZ", "TMP", "TEMP", "TMPDIR", "EDITOR", "DISPLAY", "MAIL",
+/// Variables that are set on many machines, for something else.
+const OF_MACHINES: [&str; 31] = [
+    "PATH",
+    "HOME",
+    "USER",
+    "USERNAME",
+    "LOGNAME",
+    "SHELL",
+    "PWD",
+    "OLDPWD",
+    "HOST",
+    "HOSTNAME",
+    "LANG",
+    "LANGUAGE",
+    "TERM",
+    "TZ",
+    "TMP",
+    "TEMP",
+    "TMPDIR",
+    "EDITOR",
+    "DISPLAY",
+    "MAIL",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "ALL_PROXY",
+    "NO_PROXY",
+    "DSN",
+    "DATABASE_URL",
+    "DB_URL",
+    "REDIS_URL",
+    "MONGO_URL",
+    "MONGO_URI",
+    "CONNECTION_STRING",
 ];
 
 /// What the names of variables of well-known tools begin with.
