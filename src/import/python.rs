@@ -359,7 +359,9 @@ def mine(token: str = dlt.secrets.value, limit=50):
 
     #[test]
     fn names_that_lead_to_themselves_end() {
-        let (value, notes) = config("a = b\nb = a\nc = {'client': a, 'resources': []}\n");
-        assert_eq!((value, notes.len()), (json!({"resources": []}), 1));
+        for names in ["a = b\nb = a", "a = a['x']", "a = a['x']['y']", "a = a.b", "def f(a): f(g(a))\na = f(a)"] {
+            let (value, notes) = config(&format!("{names}\nc = {{'client': a, 'resources': []}}\n"));
+            assert_eq!((value, notes.len()), (json!({"resources": []}), 1), "{names}");
+        }
     }
 }

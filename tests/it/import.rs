@@ -223,7 +223,7 @@ make(sys.argv[1], base_url="https://prod.example")
     let output = import(directory.path(), &["import", "dlt", "a.py"]);
     let told = String::from_utf8_lossy(&output.stdout);
     for line in [
-        "note: line 4, resources.0.endpoint.path: `org` has no value in the file: set the environment variable ORG",
+        "note: line 4, resources.0.endpoint.path: `org` has no single value in the file: set the environment variable ORG",
         "note: environment: set ORG",
         "to mend: a.py:5:1: resources[1].endpoint.path: `path_of(\"…\")` is no literal: it was left out",
     ] {

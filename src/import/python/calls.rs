@@ -14,6 +14,9 @@ use super::{
 /// Methods of a function of dlt's that is called with its arguments behind them.
 const STILL_THE_FUNCTION: [&str; 2] = ["with_args", "clone"];
 
+/// How many lines a note names.
+const MOST_LINES: usize = 5;
+
 /// What one call gives a parameter.
 pub(super) struct Given<'t> {
     pub(super) call: Node<'t>,
@@ -109,7 +112,10 @@ impl<'t> Calls<'t> {
 /// The value of a parameter: what all calls give it, or its default.
 pub(super) fn read<'t>(reader: &mut Reader<'t>, parameter: Parameter<'t>, path: &str) -> Found {
     let given = reader.given(parameter);
-    let agreed = if given.is_empty() { parameter.default } else { agreed(reader, parameter, &given, path) };
+    let agreed = match given.is_empty() {
+        true => parameter.default,
+        false => reader.agreed(parameter, |reader| agreed(reader, parameter, &given, path)),
+    };
     match agreed {
         Some(value) => read_value(reader, parameter, value, path),
         None if given.is_empty() => Found::Hole(format!("the file gives the parameter `{}` no value", parameter.name)),
@@ -148,7 +154,8 @@ fn read_value<'t>(reader: &mut Reader<'t>, parameter: Parameter<'t>, value: Node
 fn undecided<'t>(reader: &mut Reader<'t>, parameter: Parameter<'t>, given: &[Given<'t>], path: &str) -> Found {
     let others: Vec<_> =
         given.iter().filter(|given| given.value.is_none() || given.value != parameter.default).collect();
-    let lines = others.iter().map(|given| line_of(given.call).to_string()).collect::<Vec<_>>().join(", ");
+    let lines = others.iter().map(|given| line_of(given.call).to_string()).take(MOST_LINES);
+    let lines = lines.chain((others.len() > MOST_LINES).then(|| "…".to_owned())).collect::<Vec<_>>().join(", ");
     let (name, line) = (parameter.name, line_of(parameter.node));
     // A default of None is no value where each call gives one.
     let is_open = |default: &Node<'t>| default.kind() == "none" && others.len() == given.len();
@@ -245,5 +252,12 @@ mod tests {
         assert_eq!((value, notes.len()), (Some(json!("2025")), 0));
         let text = "def make(start='2020'):\n    make(start)\n    return {'client': {'x': start}, 'resources': []}\nmake('2025')";
         assert_eq!(read("f.py", text, None).unwrap().0["client"]["x"], "2025");
+    }
+
+    #[test]
+    fn values_that_are_handed_from_call_to_call_are_read_once() {
+        let chain: String = (0..30).map(|n| format!("def f{n}(a):\n    f{0}(a)\n    f{0}(a)\n", n + 1)).collect();
+        let text = format!("{chain}def f30(a):\n    return {{'client': {{'x': a}}, 'resources': []}}\nf0('top')\n");
+        assert_eq!(read("f.py", &text, None).unwrap().0["client"]["x"], "top");
     }
 }

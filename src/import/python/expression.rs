@@ -1,6 +1,6 @@
 //! Expressions of Python as the values that they are.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use serde_json::{Map, Number, Value};
 use tree_sitter::Node;
@@ -38,6 +38,8 @@ pub(super) struct Reader<'t> {
     read: HashSet<&'t str>,
     /// Parameters whose values are being read.
     open: Vec<Node<'t>>,
+    /// What the calls agree on for each parameter, once they were looked at.
+    agreed: HashMap<Node<'t>, Option<Node<'t>>>,
     /// Whether nothing may stand for what is not known: it would be compared, or be a name.
     is_fixed: bool,
     depth: u32,
@@ -49,7 +51,8 @@ pub(super) struct Reader<'t> {
 impl<'t> Reader<'t> {
     pub(super) fn new(source: &'t str, nodes: &[Node<'t>]) -> Self {
         let (scopes, read, open) = (Scopes::new(source, nodes), HashSet::new(), Vec::new());
-        Self { source, scopes, read, open, is_fixed: false, depth: 0, left: LARGEST, notes: Vec::new() }
+        let (agreed, notes) = (HashMap::new(), Vec::new());
+        Self { source, scopes, read, open, agreed, is_fixed: false, depth: 0, left: LARGEST, notes }
     }
 
     pub(super) fn source(&self) -> &'t str {
@@ -90,6 +93,20 @@ impl<'t> Reader<'t> {
 
     pub(super) fn given(&self, parameter: Parameter<'t>) -> Vec<Given<'t>> {
         self.scopes.given(parameter)
+    }
+
+    /// What the calls agree on for a parameter, looked for once: calls within calls would double it without end.
+    pub(super) fn agreed(
+        &mut self,
+        parameter: Parameter<'t>,
+        find: impl FnOnce(&mut Self) -> Option<Node<'t>>,
+    ) -> Option<Node<'t>> {
+        if let Some(known) = self.agreed.get(&parameter.node) {
+            return *known;
+        }
+        let found = find(self);
+        self.agreed.insert(parameter.node, found);
+        found
     }
 
     pub(super) fn is_fixed(&self) -> bool {
@@ -256,17 +273,20 @@ impl<'t> Reader<'t> {
         if let Some(value) = call::reference(self, node) {
             return Found::Value(value);
         }
-        match self.entry(node) {
+        match self.entry(node, DEEPEST) {
             Some(value) => self.read(value, path),
             None => self.hole(node),
         }
     }
 
-    /// What stands under the key of a subscript, in a dict that is written out.
-    fn entry(&self, subscript: Node<'t>) -> Option<Node<'t>> {
+    /// What stands under the key of a subscript, in a dict that is written out, at most so many subscripts away.
+    fn entry(&self, subscript: Node<'t>, deepest: u32) -> Option<Node<'t>> {
         let wanted = text::plain(self.text(subscript.child_by_field_name("subscript")?))?;
         let holder = self.resolve(subscript.child_by_field_name("value")?)?;
-        let holder = if holder.kind() == "subscript" { self.resolve(self.entry(holder)?)? } else { holder };
+        let holder = match holder.kind() {
+            "subscript" => self.resolve(self.entry(holder, deepest.checked_sub(1)?)?)?,
+            _ => holder,
+        };
         let entries = if holder.kind() == "dictionary" { children(holder) } else { Vec::new() };
         let has_key = |entry: &Node<'t>| {
             let key = entry.child_by_field_name("key").map(|key| self.text(key));

@@ -73,7 +73,7 @@ pub(super) fn in_text<'t>(reader: &mut Reader<'t>, node: Node<'t>, path: &str) -
         return None;
     }
     let variable = variable(name, path);
-    let message = format!("`{name}` has no value in the file: set the environment variable {variable}");
+    let message = format!("`{name}` has no single value in the file: set the environment variable {variable}");
     reader.tell(node, path, message);
     Some(format!("${{{variable}}}"))
 }
