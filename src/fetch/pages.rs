@@ -381,8 +381,9 @@ impl Pages {
         self.left_out.end_row();
         let lead = self.lead_of(token, &mut fetched, &found)?;
         self.check_repeated(token, &fetched, &found)?;
+        let slack = self.slack();
         self.known.page_size = self.size.learn(page.count);
-        let seam = self.join(token, &found, lead.as_ref());
+        let seam = self.join(token, &found, lead.as_ref(), slack);
         self.next = self.follow(token, &fetched, page.count)?;
         self.line.keep_from(self.next.as_ref());
         self.check_drift(page.number)?;
@@ -393,6 +394,10 @@ impl Pages {
         }
         self.reach_fault(page.number)?;
         Ok(Some(page))
+    }
+
+    fn slack(&self) -> u64 {
+        self.size.slack(self.source.paginator.page_size())
     }
 
     fn reach_fault(&self, page: u64) -> Result<(), FetchError> {
@@ -435,7 +440,7 @@ impl Pages {
     /// What is known of the list, this page's word included.
     fn known_with(&self, fetched: &Fetched, count: u64) -> Extent {
         let told = self.source.paginator.extent(&self.view(fetched, count, self.known));
-        let records = self.found.total(&fetched.document).or(told.records);
+        let records = self.found.total(fetched).or(told.records);
         Extent { records: records.or(self.known.records), pages: told.pages.or(self.known.pages), ..self.known }
     }
 
@@ -463,7 +468,7 @@ impl Pages {
         let next = next.and_then(|next| next.map(|next| self.source.checked(next, &fetched.asked)).transpose());
         let url = || fetched.url.clone();
         let next = next.map_err(|problem| FetchError::Paginate { page: self.number, url: url(), problem })?;
-        let silent = self.source.paginator.silent(&view).map(|path| (path.to_string(), self.shown(path, fetched)));
+        let silent = self.source.paginator.silent(&view).map(|mark| self.silence(mark, fetched));
         let led_nowhere = self.leads_nowhere(&view);
         let promises_more = self.source.paginator.promises_more(&view);
         self.learn(known, token);
@@ -473,7 +478,7 @@ impl Pages {
                 Ok(self.end(promises_more))
             }
             Some(next) => {
-                silent.into_iter().for_each(|(path, found)| self.warn_of_silence(&path, found.as_deref()));
+                silent.into_iter().for_each(|told| self.warn_of_silence(&told));
                 if self.is_cut() {
                     self.tell_drift();
                     return Ok(None);
@@ -549,7 +554,9 @@ impl PageSource for Pages {
             known: self.known,
             size: self.size.clone(),
             found: self.found.clone(),
-            drift: self.drift.state(self.next.as_ref().map_or(0, |next| self.source.paginator.lead(next))),
+            drift: self
+                .drift
+                .state(self.next.as_ref().map_or(0, |next| self.source.paginator.lead(next)).max(self.slack())),
             before: self.before,
             shortfall: self.shortfall.clone(),
             left_out: self.left_out.clone(),
