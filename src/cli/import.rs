@@ -117,7 +117,7 @@ fn imported(from: &From) -> Result<Written, Refusal> {
     let config = target::place(&mut imported, &target.to, file);
     let files = write(&imported, target, config)?;
     let problems = problems(files.first().map_or(Path::new("."), PathBuf::as_path), &imported.config);
-    let problems = left_out(from, &imported.notes).chain(problems).collect();
+    let problems = left_out(file, &imported.notes).chain(problems).collect();
     let files = files.into_iter().map(|file| file.display().to_string()).collect();
     Ok(Written { status: "ok", files, notes: imported.notes, problems })
 }
@@ -203,11 +203,8 @@ fn write_one(file: &Path, value: &Value) -> Result<(), String> {
 }
 
 /// What the config cannot be without, by the lines of the file that it came from.
-fn left_out<'n>(from: &From, notes: &'n [Note]) -> impl Iterator<Item = Problem> + 'n {
-    let file = match from {
-        From::Dlt(args) => args.file.display().to_string(),
-        From::Openapi(args) => args.file.display().to_string(),
-    };
+fn left_out<'n>(file: &Path, notes: &'n [Note]) -> impl Iterator<Item = Problem> + 'n {
+    let file = file.display().to_string();
     notes.iter().filter(|note| note.is_to_mend).map(move |note| Problem {
         severity: Severity::Error,
         source: None,
