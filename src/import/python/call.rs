@@ -130,7 +130,7 @@ pub(super) fn arguments<'t>(source: &'t str, call: Node<'t>) -> (Vec<Node<'t>>, 
         let parts = ["name", "value"].map(|part| argument.child_by_field_name(part));
         match (argument.kind(), parts) {
             ("keyword_argument", [Some(name), Some(value)]) => {
-                named.push((source.get(name.byte_range()).unwrap_or_default(), value))
+                named.push((source.get(name.byte_range()).unwrap_or_default(), value));
             }
             _ => positional.push(argument),
         }
