@@ -377,6 +377,7 @@ fn unknown_help(key: &str, table: &Table, beside: &[&str]) -> String {
             format!("did you mean `{near}`?")
         }
         (_, Some(holder)) => format!("it belongs into `{}`", holder.key),
+        _ if table.supported().next().is_none() => format!("there are none here: is a `{TYPE}` missing?"),
         _ => list_of("keys here", table.supported().map(|field| field.key)),
     }
 }

@@ -195,6 +195,10 @@ impl PaginateError {
                 "the API seems to ignore the cursor: check `cursor_param`, or use the paginator `single_page` if the API gives \
                  everything at once"
             }
+            Self::RepeatedPage { token: PageToken::Page(1), .. } => {
+                "the API may count its pages from 1 (set `base_page: 1`), or ignore the parameter (check `page_param`, or use \
+                 the paginator `single_page` if the API gives everything at once)"
+            }
             Self::RepeatedToken { .. } | Self::RepeatedPage { .. } => {
                 "the API seems to ignore the parameter that names the position: check `offset_param` or `page_param`, or \
                  use the paginator `single_page` if the API gives everything at once"

@@ -209,6 +209,18 @@ pub fn warning(plan: &PaginatorPlan) -> Option<String> {
     is_below.then(|| format!("`{key}` is not above where the list begins, {first}: one page is all that is asked for"))
 }
 
+/// Who wants to know of a list that moves has to see it: what goes from a list shows in totals and overlaps alone.
+pub fn sees_too_little(plan: &PaginatorPlan, on_drift: OnDrift) -> Option<String> {
+    let sees = match plan {
+        PaginatorPlan::Offset(plan) => plan.overlap > 0 || plan.total_path.is_some() || plan.total_header.is_some(),
+        PaginatorPlan::PageNumber(plan) => plan.overlap > 0 || plan.total_path.is_some() || plan.total_header.is_some(),
+        _ => true,
+    };
+    (!sees && on_drift != OnDrift::Warn).then(|| {
+        "`on_drift` sees rows that come, and none that go: set `overlap`, or `total_path` or `total_header`".to_owned()
+    })
+}
+
 /// A value in the JSON of the body would take the place of any other body, and of one that is no object.
 fn body_is_json(paginator: &Section<'_>, endpoint: &Section<'_>, findings: &mut Findings) -> Option<()> {
     let paths = ["offset_body_path", "limit_body_path", "page_body_path", "cursor_body_path"];

@@ -84,6 +84,7 @@ pub fn resolve(
     let paging = paging?;
     rows.warnings.extend(request.as_ref().and_then(|request| elsewhere(request, context.client)));
     rows.warnings.extend(paginator::warning(&paging.paginator));
+    rows.warnings.extend(paginator::sees_too_little(&paging.paginator, paging.on_drift));
     Some(ResourcePlan {
         incremental,
         name: name.value,

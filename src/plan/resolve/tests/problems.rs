@@ -519,3 +519,31 @@ fn a_resource_that_is_nothing_but_a_path_of_several_parts_has_a_table_of_one() {
     let plan = plan_with(&config.to_string(), &Overrides::default()).unwrap();
     assert_eq!((plan.resources[0].name.as_str(), plan.resources[0].table.as_str()), ("v1/users", "v1_users"));
 }
+
+#[test]
+fn keys_of_a_paginator_that_has_none_may_lack_its_type() {
+    let told = only("/client/paginator", json!({"limit": 100}));
+    assert!(told.contains("unknown key `limit` (there are none here: is a `type` missing?)"), "{told}");
+}
+
+#[test]
+fn who_wants_to_know_of_a_list_that_moves_is_told_where_nothing_shows_it() {
+    let warnings = |paginator: Value| {
+        let endpoint = json!({"path": "a", "on_drift": "fail", "paginator": paginator});
+        let plan = plan_with(&with(&[("/resources/0/endpoint", endpoint)]).to_string(), &Overrides::default()).unwrap();
+        plan.resources[0].warnings.iter().filter(|warning| warning.contains("none that go")).count()
+    };
+    for kind in ["offset", "page_number"] {
+        let paginator = |rest: Value| {
+            let mut paginator = rest;
+            paginator["type"] = kind.into();
+            if kind == "offset" {
+                paginator["limit"] = json!(10);
+            }
+            paginator
+        };
+        assert_eq!(warnings(paginator(json!({"total_path": null}))), 1, "{kind}");
+        assert_eq!(warnings(paginator(json!({"total_path": null, "overlap": 1}))), 0, "{kind}");
+        assert_eq!(warnings(paginator(json!({}))), 0, "{kind}");
+    }
+}
