@@ -162,7 +162,7 @@ impl Sieve {
         if self.compare(value, last)?.is_gt() {
             return Ok(false);
         }
-        Ok(list.loaded.contains(&identify(record, &self.known_by)?))
+        Ok(list.loaded.has(&identify(record, &self.known_by)?, value))
     }
 
     fn remember(
@@ -335,8 +335,9 @@ mod tests {
         Sieve::new("r", plan, ListStart::default(), plan.identity.clone(), true)
     }
 
-    fn start(last: Value, loaded: impl IntoIterator<Item = String>) -> ListStart {
-        ListStart { start: None, last: CursorValue::of_json(&last), loaded: loaded.into_iter().collect() }
+    fn start(last: Value, loaded: Vec<(CursorValue, String)>) -> ListStart {
+        let loaded = loaded.into_iter().map(|(value, record)| (record, value)).collect();
+        ListStart { start: None, last: CursorValue::of_json(&last), loaded }
     }
 
     fn kept(sieve: &Sieve, text: &str) -> String {
@@ -377,10 +378,9 @@ mod tests {
     fn records_that_were_loaded_go_however_their_keys_are_ordered_and_changed_ones_stay() {
         let first = r#"[{"at":1,"v":0},{"at":3,"v":1},{"at":3,"v":2}]"#;
         let (_, seen) = sieve(&plan()).sift(page(first)).unwrap();
-        let loaded: Vec<String> = seen.loaded.into_iter().map(|(_, record)| record).collect();
-        assert_eq!(loaded.len(), 2);
+        assert_eq!(seen.loaded.len(), 2);
         let plan = IncrementalPlan { range: range(json!(3), json!(null)), ..plan() };
-        let next = Sieve::new("r", &plan, start(json!(3), loaded), plan.identity.clone(), true);
+        let next = Sieve::new("r", &plan, start(json!(3), seen.loaded), plan.identity.clone(), true);
         assert_eq!(
             kept(&next, r#"[{"v": 1, "at": 3},{"at":3,"v":9},{"at":4,"v":2}]"#),
             r#"[{"at":3,"v":9},{"at":4,"v":2}]"#
@@ -390,9 +390,8 @@ mod tests {
     #[test]
     fn numbers_that_a_double_would_make_equal_stay_two_records() {
         let (_, seen) = sieve(&plan()).sift(page(r#"[{"at":3,"v":20000000000000000001}]"#)).unwrap();
-        let loaded = seen.loaded.into_iter().map(|(_, record)| record);
         let plan = IncrementalPlan { range: range(json!(3), json!(null)), ..plan() };
-        let next = Sieve::new("r", &plan, start(json!(3), loaded), plan.identity.clone(), true);
+        let next = Sieve::new("r", &plan, start(json!(3), seen.loaded), plan.identity.clone(), true);
         let other = r#"[{"at":3,"v":20000000000000000002}]"#;
         assert_eq!(kept(&next, other), other);
     }
@@ -401,9 +400,18 @@ mod tests {
     fn with_a_key_a_changed_record_is_the_one_that_was_loaded() {
         let plan = IncrementalPlan { identity: Identity::Key(vec!["id".parse().unwrap()]), ..plan() };
         let (_, seen) = sieve(&plan).sift(page(r#"[{"id":7,"at":3}]"#)).unwrap();
-        let loaded = seen.loaded.into_iter().map(|(_, record)| record);
-        let next = Sieve::new("r", &plan, start(json!(3), loaded), plan.identity.clone(), true);
+        let next = Sieve::new("r", &plan, start(json!(3), seen.loaded), plan.identity.clone(), true);
         assert_eq!(kept(&next, r#"[{"id":7,"at":3,"v":2},{"id":8,"at":3}]"#), r#"[{"id":8,"at":3}]"#);
+    }
+
+    #[test]
+    fn with_a_lag_a_known_key_is_a_change_where_the_cursor_has_moved() {
+        let key = Identity::Key(vec!["id".parse().unwrap()]);
+        let plan = IncrementalPlan { identity: key, lag: Some(Step::Plain(20.0)), ..plan() };
+        let (_, seen) = sieve(&plan).sift(page(r#"[{"id":1,"at":100},{"id":2,"at":110}]"#)).unwrap();
+        let next = Sieve::new("r", &plan, start(json!(110), seen.loaded), plan.identity.clone(), true);
+        let moved = r#"[{"id":1,"at":108},{"id":2,"at":110}]"#;
+        assert_eq!(kept(&next, moved), r#"[{"id":1,"at":108}]"#);
     }
 
     #[test]

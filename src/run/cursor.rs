@@ -21,7 +21,7 @@ use crate::{
     decode::{DecodeError, Seen, Side, Sieve},
     plan::{
         CursorState, CursorValue, Identity, IncrementalPlan, LastValueFunc, ListStart, ListState, Range, RangeEdge,
-        ResourcePlan, RowOrder, Towards, WriteDisposition,
+        Remembered, ResourcePlan, RowOrder, Towards, WriteDisposition,
     },
 };
 
@@ -42,7 +42,7 @@ pub(super) struct Progress {
 struct Reached {
     latest: Option<CursorValue>,
     /// Records that the next run gets again, with their values.
-    loaded: BTreeMap<String, CursorValue>,
+    loaded: Remembered,
     /// Whether there were too many of them.
     is_full: bool,
 }
@@ -154,7 +154,8 @@ fn ranges_of_lists(
 
 /// What an earlier run has left of a list that is read from `start` on.
 fn known(state: &ListState, start: Option<CursorValue>, comes_again: bool) -> ListStart {
-    let loaded = state.records().filter(|_| comes_again).map(|(record, _)| record.clone()).collect();
+    let records = state.records().filter(|_| comes_again);
+    let loaded = records.map(|(record, value)| (record.clone(), value.clone())).collect();
     ListStart { start, last: Some(state.last_value.clone()), loaded }
 }
 
@@ -231,7 +232,7 @@ impl Reached {
     fn advance(&mut self, latest: CursorValue, plan: &IncrementalPlan) {
         if let Some(oldest) = plan.lagged(&latest) {
             let func = plan.last_value_func;
-            self.loaded.retain(|_, value| func.compare(value, &oldest).is_some_and(Ordering::is_ge));
+            self.loaded.retain(|value| func.compare(value, &oldest).is_some_and(Ordering::is_ge));
             self.is_full &= !self.loaded.is_empty();
         }
         self.latest = Some(latest);
@@ -245,7 +246,7 @@ impl Reached {
             }
             if self.loaded.len() < MOST_REMEMBERED {
                 self.loaded.insert(record.clone(), value.clone());
-            } else if !self.loaded.contains_key(record) {
+            } else if !self.loaded.has(record, value) {
                 self.is_full = true;
             }
         }

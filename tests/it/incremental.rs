@@ -241,6 +241,23 @@ async fn with_a_lag_late_rows_come_and_none_comes_twice() {
 }
 
 #[tokio::test]
+async fn with_a_lag_a_row_of_a_known_key_comes_again_where_its_cursor_has_moved() {
+    let moment = |id: u64, second: u64| row(id, &format!("2026-01-01T00:00:{second:02}Z"));
+    let (api, lake) = (Api::start(vec![moment(1, 20), moment(2, 30)]).await, TempDir::new().unwrap());
+    let cursor = json!({"cursor_path": "at", "start_param": "since", "lag": 20, "primary_key": "id"});
+    let config = config(&api, &lake, &cursor, |_| {});
+    run_now(&config).await;
+    // It was changed before the newest that was loaded, and was not to be seen then.
+    api.set(vec![moment(1, 25), moment(2, 30)]);
+    assert_eq!(numbers(&run_now(&config).await), [2, 1, 1]);
+    assert_eq!(numbers(&run_now(&config).await), [2, 0, 2]);
+    // What it was before is known as well.
+    api.add([moment(1, 20)]);
+    assert_eq!(numbers(&run_now(&config).await), [3, 0, 3]);
+    assert_eq!(ids(&lake), ["1", "1", "2"]);
+}
+
+#[tokio::test]
 async fn a_changed_row_at_the_boundary_reaches_a_merge() {
     let (api, lake) = (Api::start(vec![row(1, "2026-01-02")]).await, TempDir::new().unwrap());
     let config = config(&api, &lake, &json!({"cursor_path": "at"}), |config| {
