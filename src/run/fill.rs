@@ -204,7 +204,7 @@ impl Export<'_> {
         Ok(Some(Collector::new(&resource.schema, plan, &resource.primary_key)?))
     }
 
-    fn check_rejects(&self, counters: &Counters, rejects: Option<String>) -> Result<()> {
+    pub(super) fn check_rejects(&self, counters: &Counters, rejects: Option<String>) -> Result<()> {
         let Some(max_rejects) = self.resource.max_rejects else { return Ok(()) };
         let rejected = counters.rows_rejected + counters.values_discarded;
         let (most, allowed) = match max_rejects {

@@ -527,6 +527,27 @@ async fn later_windows_are_fetched_while_the_first_one_waits() {
 }
 
 #[tokio::test]
+async fn windows_are_fetched_ahead_while_the_columns_are_inferred_from_them() {
+    let gate = Gate::default();
+    let held = gate.clone();
+    let answer = move |request: &Received| {
+        let is_late = request.param("since").is_some_and(|since| since.starts_with("2026-01-10"));
+        is_late.then(|| Reply::json(json!({"data": days(10, 10)}).to_string()).after(&held))
+    };
+    let (api, lake) = (Api::answering(days(1, 14), answer).await, TempDir::new().unwrap());
+    let config = config(&api, &lake, &windowed("1d"), |config| {
+        config["client"]["max_concurrency"] = json!(4);
+        config["resources"][0]["schema"] = Value::Null;
+    });
+    let waiting = async {
+        api.server.requested(13).await;
+        gate.open();
+    };
+    let (outcome, ()) = tokio::join!(run_at(plan(&config), "2026-01-15T00:00:00Z"), waiting);
+    assert_eq!(only(outcome).rows_written, 14);
+}
+
+#[tokio::test]
 async fn a_lookback_reads_again_and_a_merge_takes_it_up() {
     let (api, lake) = (Api::start(days(1, 6)).await, TempDir::new().unwrap());
     let mut cursor = windowed("3d");
