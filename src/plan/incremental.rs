@@ -188,6 +188,16 @@ impl CursorState {
     }
 }
 
+impl RowOrder {
+    /// As the config calls it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Asc => "asc",
+            Self::Desc => "desc",
+        }
+    }
+}
+
 impl LastValueFunc {
     /// As the config calls it.
     pub fn word(self) -> &'static str {

@@ -116,7 +116,7 @@ impl Export<'_> {
         // All stages in one future: too large for the stack of every future around it.
         let staged = Box::pin(pipeline.run(counters)).await;
         counters.take(pages.as_ref());
-        counters.warnings.extend(cursor.as_ref().and_then(Tracker::warning));
+        counters.warnings.extend(cursor.iter().flat_map(Tracker::warnings));
         let cursor = cursor.map(Tracker::state).transpose()?.flatten();
         if staged.is_ok() {
             let shortfall = gathering::shortfall(self.resource, pages.as_ref());
