@@ -17,6 +17,7 @@ mod envelope;
 mod error;
 mod exchange;
 mod format;
+mod handshake;
 mod include;
 mod limit;
 mod lists;

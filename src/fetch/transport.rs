@@ -15,7 +15,8 @@ use reqwest::{StatusCode, header::HeaderMap};
 use url::Url;
 
 use super::{
-    error::{FetchError, Trouble, is_about_certificate},
+    error::{FetchError, Trouble},
+    handshake::{self, Handshake},
     request::Request,
 };
 use crate::{
@@ -139,9 +140,14 @@ impl Surroundings {
 
     /// Why there was no answer.
     pub(super) fn unsent(&self, error: reqwest::Error) -> Trouble {
-        let is_about_certificate = is_about_certificate(&error);
+        let failed = handshake::failed(&error);
         let cause = self.cause(error);
-        if is_about_certificate { Trouble::Certificate { cause } } else { Trouble::Connection { cause } }
+        match failed {
+            Some(Handshake::Untrusted) => Trouble::Certificate { cause },
+            Some(Handshake::Refused) => Trouble::Refused { cause },
+            Some(Handshake::Plain) => Trouble::Plain { cause },
+            None => Trouble::Connection { cause },
+        }
     }
 }
 
