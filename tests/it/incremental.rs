@@ -600,6 +600,17 @@ async fn windows_are_fetched_ahead_while_the_columns_are_inferred_from_them() {
 }
 
 #[tokio::test]
+async fn windows_none_of_whose_records_is_left_count_each_of_them_once() {
+    let (api, lake) = (Api::start(days(1, 4)).await, TempDir::new().unwrap());
+    let config = config(&api, &lake, &windowed("2d"), |config| {
+        config["resources"][0]["schema"] = Value::Null;
+        config["resources"][0]["processing_steps"] = json!([{"filter": "false"}]);
+    });
+    let summary = only(run_at(plan(&config), "2026-01-05T00:00:00Z").await);
+    assert_eq!((numbers(&summary), summary.pages, summary.table_version), ([4, 0, 4], 2, 0));
+}
+
+#[tokio::test]
 async fn a_lookback_reads_again_and_a_merge_takes_it_up() {
     let (api, lake) = (Api::start(days(1, 6)).await, TempDir::new().unwrap());
     let mut cursor = windowed("3d");

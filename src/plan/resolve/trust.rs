@@ -1,6 +1,6 @@
 //! `allowed_hosts` and `tls`: who may see our credentials, and whose certificates count.
 
-use rustls::{crypto::aws_lc_rs, sign::CertifiedKey};
+use rustls::{CertificateError, crypto::aws_lc_rs, sign::CertifiedKey};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 
 use crate::{
@@ -60,7 +60,7 @@ fn check_identity(tls: &Section<'_>, certificate: &str, key: &str, findings: &mu
         ),
         rustls::Error::InvalidCertificate(problem) => (
             "cert_file",
-            format!("TLS cannot use the first certificate of this file: {problem}"),
+            format!("TLS cannot use the first certificate of this file: {}", said(&problem)),
             "it has to be X.509 of version 3, which a certificate is that was issued with any extension, such as \
              `extendedKeyUsage = clientAuth`",
         ),
@@ -70,6 +70,13 @@ fn check_identity(tls: &Section<'_>, certificate: &str, key: &str, findings: &mu
     };
     findings.error(tls.place_of(at), message, Some(help.to_owned()));
     None
+}
+
+fn said(problem: &CertificateError) -> String {
+    match problem {
+        CertificateError::Other(other) => other.to_string(),
+        problem => problem.to_string(),
+    }
 }
 
 /// The PEM of certificates, and nothing else that the file may hold.
