@@ -1,5 +1,7 @@
 //! `restlake import`: configs of dlt, and descriptions of APIs, as configs of restlake.
 
+mod target;
+
 use std::{
     collections::BTreeSet,
     fs,
@@ -28,7 +30,7 @@ const EXAMPLES: &str = "\
 Examples:
   restlake import dlt pipeline.py
   restlake import dlt config.json --to pipelines
-  restlake import openapi api.yaml --path /v1/orders --path '/v1/orders/{id}/lines'
+  restlake import openapi api.json --to shop --path /v1/orders --path '/v1/orders/{id}/lines'
 
 Nothing is requested, no Python is run, no credential is copied. What could not be known is told.";
 
@@ -74,7 +76,7 @@ pub struct OpenApiArgs {
 
 #[derive(Debug, Args)]
 pub struct Target {
-    /// The directory that the config goes into, and its schemas into `schemas` there
+    /// The directory that the config goes into, under the name of FILE, and its schemas into `schemas` there
     #[arg(long, value_name = "DIR", default_value = ".")]
     pub to: PathBuf,
     /// Write over files that are there
@@ -108,20 +110,37 @@ struct Written {
 }
 
 fn imported(from: &From) -> Result<Written, Refusal> {
-    let (imported, target, name) = match from {
-        From::Dlt(args) => (of_dlt(args)?, &args.target, stem(&args.file)),
-        From::Openapi(args) => {
-            let (file, name) = (args.file.display().to_string(), stem(&args.file));
-            let selection = openapi::Selection { paths: args.paths.clone() };
-            let document = description(&args.file, &read(&args.file)?)?;
-            let imported = openapi::import(&file, &name, document, &selection).map_err(other)?;
-            (imported, &args.target, name)
-        }
+    let (mut imported, target, file) = match from {
+        From::Dlt(args) => (of_dlt(args)?, &args.target, &args.file),
+        From::Openapi(args) => (of_openapi(args)?, &args.target, &args.file),
     };
-    let files = write(&imported, target, &name)?;
+    let config = target::place(&mut imported, &target.to, file);
+    let files = write(&imported, target, config)?;
     let problems = problems(files.first().map_or(Path::new("."), PathBuf::as_path), &imported.config);
     let files = files.into_iter().map(|file| file.display().to_string()).collect();
     Ok(Written { status: "ok", files, notes: imported.notes, problems })
+}
+
+fn of_openapi(args: &OpenApiArgs) -> Result<Imported, Refusal> {
+    let selection = openapi::Selection { paths: args.paths.clone() };
+    let document = description(&args.file, &read(&args.file)?)?;
+    let (file, name) = (args.file.display().to_string(), target::stem(&args.file));
+    let mut imported = openapi::import(&file, &name, document, &selection).map_err(other)?;
+    imported.notes.extend(set_already(&imported.config));
+    Ok(imported)
+}
+
+/// Whoever wrote a description gave the API its name, which may be that of another one whose credentials are here.
+fn set_already(config: &Value) -> Vec<Note> {
+    let text = config.to_string();
+    let set: BTreeSet<&str> = import::variables(&text).filter(|name| std::env::var_os(name).is_some()).collect();
+    let base_url = config["client"]["base_url"].as_str().unwrap_or_default();
+    let note = |name| Note {
+        line: None,
+        path: "environment".to_owned(),
+        message: format!("{name} is set already, and a run sends it to {base_url}"),
+    };
+    set.into_iter().map(note).collect()
 }
 
 fn of_dlt(args: &DltArgs) -> Result<Imported, Refusal> {
@@ -135,7 +154,7 @@ fn of_dlt(args: &DltArgs) -> Result<Imported, Refusal> {
             (import::literal(config), notes)
         }
     };
-    import::adapt(&file, &stem(&args.file), config, notes).map_err(other)
+    import::adapt(&file, &target::stem(&args.file), config, notes).map_err(other)
 }
 
 fn other(error: ImportError) -> Refusal {
@@ -144,10 +163,6 @@ fn other(error: ImportError) -> Refusal {
 
 fn unreadable(file: &Path, cause: impl ToString) -> Refusal {
     other(ImportError::Unreadable { file: file.display().to_string(), cause: cause.to_string() })
-}
-
-fn stem(file: &Path) -> String {
-    file.file_stem().map_or_else(|| "export".to_owned(), |stem| stem.to_string_lossy().into_owned())
 }
 
 fn read(file: &Path) -> Result<String, Refusal> {
@@ -170,8 +185,8 @@ fn description(file: &Path, text: &str) -> Result<Value, Refusal> {
 }
 
 /// All files or none: an existing one is found before the first is written.
-fn write(imported: &Imported, target: &Target, name: &str) -> Result<Vec<PathBuf>, Refusal> {
-    let mut files = vec![(target.to.join(format!("{name}.yaml")), &imported.config)];
+fn write(imported: &Imported, target: &Target, config: PathBuf) -> Result<Vec<PathBuf>, Refusal> {
+    let mut files = vec![(config, &imported.config)];
     files.extend(imported.schemas.iter().map(|(path, schema)| (target.to.join(path), schema)));
     if let Some((file, _)) = files.iter().find(|(file, _)| !target.force && file.exists()) {
         return Err(CliError::Exists { file: file.display().to_string() }.into());

@@ -123,7 +123,8 @@ pub fn is_reference(text: &str) -> bool {
     inside.is_some_and(|inside| inside.starts_with("file:") || is_variable_name(inside))
 }
 
-fn is_variable_name(name: &str) -> bool {
+/// Whether a variable may be named so in `${…}`: as a shell can set it.
+pub fn is_variable_name(name: &str) -> bool {
     let mut bytes = name.bytes();
     bytes.next().is_some_and(|first| first.is_ascii_alphabetic() || first == b'_')
         && bytes.all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')

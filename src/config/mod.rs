@@ -29,7 +29,7 @@ pub use parse::Syntax;
 pub(crate) use parse::parse_other;
 pub use problem::{Problem, Problems, Severity, SourceText};
 
-pub use interpolate::is_reference;
+pub use interpolate::{is_reference, is_variable_name};
 pub(crate) use problem::{Findings, suggestion};
 pub(crate) use tree::Place;
 pub(crate) use view::{Located, Section};

@@ -29,6 +29,9 @@ const ASIDE: [&str; 12] = [
     "facets",
 ];
 
+/// Where HAL has the lists of a collection.
+const EMBEDDED: &str = "_embedded";
+
 /// Keys that lead to a list, at most.
 const DEPTH: usize = 3;
 
@@ -38,6 +41,8 @@ pub(super) struct Envelope {
     pub selector: Selector,
     /// Other lists that could be meant.
     pub others: Vec<String>,
+    /// A list without records, which leaves their place out.
+    pub is_nothing: bool,
 }
 
 struct List<'a> {
@@ -50,6 +55,10 @@ impl List<'_> {
         self.path.last().is_some_and(|key| USUAL.contains(&key.to_ascii_lowercase().as_str()))
     }
 
+    fn is_called(&self, names: &[String]) -> bool {
+        self.path.last().is_some_and(|key| names.iter().any(|name| name.eq_ignore_ascii_case(key)))
+    }
+
     fn holds_objects(&self) -> bool {
         self.node.items().next().is_some_and(|item| item.kind() == Kind::Object)
     }
@@ -59,19 +68,36 @@ impl List<'_> {
     }
 }
 
-pub(super) fn find(document: &Document) -> Envelope {
+/// `names`: what the list may be called besides the usual words. `is_paged`: the answer is no record by itself, whatever it
+/// looks like.
+pub(super) fn find(document: &Document, names: &[String], is_paged: bool) -> Envelope {
     let root = document.root();
+    let envelope = |selector, others| Envelope { selector, others, is_nothing: false };
     if root.kind() != Kind::Object {
-        return Envelope { selector: Selector::root(), others: Vec::new() };
+        return envelope(Selector::root(), Vec::new());
     }
     let lists = lists(root);
-    if let Some(found) = likeliest(&lists, has_identity(root)) {
-        return Envelope { selector: selector_of(&found.path), others: others(found, &lists) };
+    let named = lists.iter().find(|list| list.holds_objects() && list.is_called(names));
+    if let Some(found) = likeliest(&lists, has_identity(root) && !is_paged).or(named) {
+        return envelope(selector_of(&found.path), others(found, &lists));
+    }
+    if is_empty_collection(root) {
+        let selector = selector_of(&[EMBEDDED.to_owned()]);
+        return Envelope { selector, others: Vec::new(), is_nothing: true };
     }
     let nothing = root.fields().filter(|(_, value)| value.kind() == Kind::Null);
     let nothing = nothing.filter_map(|(key, _)| key.text().ok()).find(|key| USUAL.contains(&key.as_ref()));
     let selector = nothing.map_or_else(Selector::root, |key| selector_of(&[key.into_owned()]));
-    Envelope { selector, others: Vec::new() }
+    envelope(selector, Vec::new())
+}
+
+/// HAL leaves `_embedded` out of a collection of which there is nothing.
+fn is_empty_collection(root: Node<'_>) -> bool {
+    let totals = ["total", "totalElements", "total_elements", "totalItems", "total_items", "count"];
+    let places = [Some(root), root.get("page")].into_iter().flatten();
+    let is_zero = |node: Node<'_>| node.kind() == Kind::Number && node.raw() == b"0";
+    let tells_zero = |place: Node<'_>| totals.iter().any(|key| place.get(key).is_some_and(is_zero));
+    root.get("_links").is_some() && root.get(EMBEDDED).is_none() && places.into_iter().any(tells_zero)
 }
 
 /// `is_record`: the answer is one record, by all appearance. Lists under keys of the API's own are its fields then.
@@ -122,7 +148,7 @@ mod tests {
     use super::*;
 
     fn found(text: &str) -> String {
-        find(&Document::parse(text.into()).unwrap()).selector.to_string()
+        find(&Document::parse(text.into()).unwrap(), &["customers".to_owned()], false).selector.to_string()
     }
 
     #[test]
@@ -167,9 +193,26 @@ mod tests {
     #[test]
     fn lists_that_could_be_meant_as_well_are_told() {
         let text = r#"{"users":[{"id":1}],"groups":[{"id":1}],"tags":["x"],"a":{"b":[{"id":1}]}}"#;
-        let envelope = find(&Document::parse(text.into()).unwrap());
+        let envelope = find(&Document::parse(text.into()).unwrap(), &[], false);
         assert_eq!((envelope.selector.to_string().as_str(), envelope.others), ("users", vec!["groups".to_owned()]));
         let text = r#"{"users":[{"id":1}],"filters":{"values":[{"x":1}]}}"#;
-        assert_eq!(find(&Document::parse(text.into()).unwrap()).others, ["filters.values"]);
+        assert_eq!(find(&Document::parse(text.into()).unwrap(), &[], false).others, ["filters.values"]);
+    }
+
+    #[test]
+    fn an_id_of_the_request_beside_the_list_makes_no_record_of_the_answer() {
+        let text = r#"{"id":"req-7","people":[{"id":1}],"customers":[{"id":1}]}"#;
+        assert_eq!(found(text), "customers");
+        let paged = find(&Document::parse(text.into()).unwrap(), &[], true);
+        assert_eq!((paged.selector.to_string().as_str(), paged.others), ("people", vec!["customers".to_owned()]));
+        assert_eq!(found(r#"{"id":1,"people":[{"id":1}]}"#), "$");
+    }
+
+    #[test]
+    fn a_collection_of_nothing_may_leave_out_the_place_of_its_records() {
+        let is_nothing =
+            |text: &str| find(&Document::parse(text.into()).unwrap(), &["customers".to_owned()], false).is_nothing;
+        assert!(is_nothing(r#"{"_links":{"self":{"href":"/a"}},"page":{"size":20,"totalElements":0}}"#));
+        assert!(!is_nothing(r#"{"_links":{"self":{"href":"/a"}},"name":"x"}"#));
     }
 }

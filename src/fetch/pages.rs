@@ -435,7 +435,7 @@ impl Pages {
     /// What is known of the list, this page's word included.
     fn known_with(&self, fetched: &Fetched, count: u64) -> Extent {
         let told = self.source.paginator.extent(&self.view(fetched, count, self.known));
-        let records = self.found.total(&fetched.document).or(told.records);
+        let records = self.found.total(fetched).or(told.records);
         Extent { records: records.or(self.known.records), pages: told.pages.or(self.known.pages), ..self.known }
     }
 
@@ -463,7 +463,7 @@ impl Pages {
         let next = next.and_then(|next| next.map(|next| self.source.checked(next, &fetched.asked)).transpose());
         let url = || fetched.url.clone();
         let next = next.map_err(|problem| FetchError::Paginate { page: self.number, url: url(), problem })?;
-        let silent = self.source.paginator.silent(&view).map(|path| (path.to_string(), self.shown(path, fetched)));
+        let silent = self.source.paginator.silent(&view).map(|mark| self.silence(mark, fetched));
         let led_nowhere = self.leads_nowhere(&view);
         let promises_more = self.source.paginator.promises_more(&view);
         self.learn(known, token);
@@ -473,7 +473,7 @@ impl Pages {
                 Ok(self.end(promises_more))
             }
             Some(next) => {
-                silent.into_iter().for_each(|(path, found)| self.warn_of_silence(&path, found.as_deref()));
+                silent.into_iter().for_each(|told| self.warn_of_silence(&told));
                 if self.is_cut() {
                     self.tell_drift();
                     return Ok(None);

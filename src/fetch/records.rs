@@ -143,6 +143,10 @@ impl Locator {
                 Placed::at(Ok(Located::Records { index: array.index(), count: array.items().count() as u64 }))
             }
             [array] if array.kind() == Kind::Array => self.gather(selector, array.items()),
+            // Several scalars would become records, and so does one, where there may be several.
+            [one] if selector.is_query() && self.wraps(std::iter::once(*one)) => {
+                self.gather(selector, std::iter::once(*one))
+            }
             [one] => Placed::at(self.locate_one(selector, root, *one)),
             several => self.gather(selector, several.iter().flat_map(|found| elements(*found))),
         }

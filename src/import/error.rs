@@ -20,11 +20,22 @@ pub enum ImportError {
     NoDltConfig { file: String, reason: String },
     #[error("{file} is no OpenAPI description: {reason}")]
     NoOpenApi { file: String, reason: String },
-    #[error("{file} describes no list to export{among}")]
-    NoLists { file: String, among: String },
+    #[error("{file} describes no list to export{among}{}", told(why))]
+    NoLists { file: String, among: String, why: Vec<String> },
     #[error("{file} has no path {path}")]
     NoPath { file: String, path: String, known: Vec<String> },
 }
+
+/// Reasons that were told for parts of the file, as far as anybody reads them.
+fn told(why: &[String]) -> String {
+    let shown: String = why.iter().take(MOST_REASONS).map(|reason| format!("\n  {reason}")).collect();
+    match why.len().saturating_sub(MOST_REASONS) {
+        0 => shown,
+        more => format!("{shown}\n  and {more} more"),
+    }
+}
+
+const MOST_REASONS: usize = 10;
 
 impl Failure for ImportError {
     fn kind(&self) -> ErrorKind {
@@ -56,8 +67,10 @@ impl Failure for ImportError {
             Self::NotOnLine { lines, .. } => Some(format!("configs begin on the lines {lines}")),
             Self::NoDltConfig { .. } => Some("it is an object with the keys `client` and `resources`".to_owned()),
             Self::NoOpenApi { .. } => Some("OpenAPI 3.0 and 3.1 and Swagger 2.0 are read, as JSON or YAML".to_owned()),
-            Self::NoLists { .. } => {
-                Some("a list is a GET whose answer is an array, or an object with an array of objects in it; name one with `--path`".to_owned())
+            Self::NoLists { among, .. } => {
+                let list = "a list is a GET whose answer is an array, or an object with an array of objects in it";
+                let instead = if among.is_empty() { "; name one with `--path`" } else { "" };
+                Some(format!("{list}{instead}"))
             }
             Self::NoPath { known, .. } if known.is_empty() => None,
             Self::NoPath { known, .. } => Some(format!("the paths are {}", known.join(", "))),

@@ -35,6 +35,21 @@ pub struct Imported {
     pub notes: Vec<Note>,
 }
 
+impl Imported {
+    /// Puts the schema files into another directory, relative to the config as before.
+    pub fn put_schemas_into(&mut self, directory: &str) {
+        for (path, _) in &mut self.schemas {
+            let moved = format!("{directory}/{}", path.rsplit('/').next().unwrap_or_default());
+            for resource in self.config["resources"].as_array_mut().into_iter().flatten() {
+                if resource.get("schema").is_some_and(|schema| schema == path.as_str()) {
+                    resource["schema"] = Value::String(moved.clone());
+                }
+            }
+            *path = moved;
+        }
+    }
+}
+
 /// Something that the user has to look at.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Note {

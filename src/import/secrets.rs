@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
+pub(super) use self::url::without_user;
 use self::variables::Variables;
 pub use self::variables::variables;
 use super::{Note, below};
@@ -18,8 +19,8 @@ use crate::{
     secret::is_secret_name,
 };
 
-/// Keys below which any key may stand.
-const FREE: [&str; 5] = ["headers", "params", "json", "data", "options"];
+/// Keys below which any key may stand: what is sent, and not read.
+pub(super) const FREE: [&str; 5] = ["headers", "params", "json", "data", "options"];
 
 /// Keys below which columns are named, and nothing is sent.
 const OF_COLUMNS: [&str; 4] = ["columns", "schema", "nested_hints", "references"];
@@ -125,7 +126,7 @@ impl Hider<'_> {
     /// Credentials in URLs and in forms.
     fn within(&mut self, text: &mut String, path: &str) {
         if url::user(text).is_some() {
-            *text = url::without_user(text);
+            *text = without_user(text);
             let message = "the user in the URL was left out: write it as `auth: {type: http_basic, …}`";
             self.notes.push(Note::new(path, message));
         }
@@ -140,17 +141,15 @@ impl Hider<'_> {
         let Some(client) = config.get_mut("client").and_then(Value::as_object_mut) else { return };
         let Some(Value::String(url)) = client.get_mut("base_url") else { return };
         let Some((user, password)) = url::user(url) else { return };
-        *url = url::without_user(url);
+        *url = without_user(url);
         if client.get("auth").is_some_and(|auth| !auth.is_null()) {
             let message = "the user in the URL was left out: the client has an auth";
             return self.notes.push(Note::new("client.base_url", message));
         }
-        let [user, password] = [("API_USER", user), ("API_PASSWORD", password)]
-            .map(|(name, value)| self.variables.for_value(name, &value));
-        let message =
-            format!("the user in the URL was not copied: set the environment variables {user} and {password}");
+        let [user, password] = [("username", "API_USER", user), ("password", "API_PASSWORD", password)]
+            .map(|(key, name, value)| self.reference(&value, name, &format!("client.auth.{key}")).unwrap_or(value));
+        let message = "the user in the URL stands here now: credentials do not belong in a URL";
         self.notes.push(Note::new("client.auth", message));
-        let [user, password] = [user, password].map(|name| format!("${{{name}}}"));
         client.insert("auth".to_owned(), json!({"type": "http_basic", "username": user, "password": password}));
     }
 }
@@ -261,6 +260,19 @@ mod tests {
         assert_eq!(endpoint["paginator"]["cursor_key"], "X-Next");
         assert_eq!(endpoint["auth"]["access_token_request_data"]["grant_type"], "password");
         assert_eq!(config["resources"][2]["endpoint"]["data"].as_str().unwrap().split('&').next(), Some("a=b"));
+    }
+
+    #[test]
+    fn references_in_a_url_stay_what_they_are() {
+        for (url, user, password) in [
+            ("https://${USER}:${PW}@a.example", "${USER}", "${PW}"),
+            ("https://${USER:-me}:hunter2@a.example", "${USER}", "${API_PASSWORD}"),
+            ("https://hunter@a.example", "${API_USER}", ""),
+        ] {
+            let (config, _) = hidden(json!({"client": {"base_url": url}}));
+            let auth = json!({"type": "http_basic", "username": user, "password": password});
+            assert_eq!(config["client"], json!({"base_url": "https://a.example", "auth": auth}), "{url}");
+        }
     }
 
     #[test]

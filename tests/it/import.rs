@@ -207,3 +207,74 @@ fn a_byte_order_mark_is_no_part_of_a_file() {
     let output = import(directory.path(), &["import", "openapi", "b.json"]);
     assert!(String::from_utf8_lossy(&output.stderr).contains("describes no list"), "{output:?}");
 }
+
+const LIST: &str = r#"{"openapi": "3.0.0", "info": {"title": "A"}, "servers": [{"url": "https://a.example"}], "paths": {"/users": {"get": {"responses":
+    {"200": {"content": {"application/json": {"schema": {"type": "array", "items": {"properties": {"NAME": {"type": "string"}}}}}}}}}}}}"#;
+
+#[test]
+fn what_is_read_is_never_written_over() {
+    let directory = TempDir::new().unwrap();
+    let dlt = "client: {base_url: 'https://a.example'}\nresources: [a]\n";
+    fs::write(directory.path().join("api.yaml"), LIST).unwrap();
+    fs::write(directory.path().join("c.yaml"), dlt).unwrap();
+    for (from, file, config) in
+        [("openapi", "api.yaml", "./api.restlake.yaml"), ("dlt", "./c.yaml", "./c.restlake.yaml")]
+    {
+        for force in [&[][..], &["--force"][..]] {
+            let arguments = [&["import", from, file, "--output", "json"], force].concat();
+            let written = document(&import(directory.path(), &arguments));
+            assert_eq!((&written["files"][0], &written["problems"]), (&config.into(), &serde_json::json!([])));
+            let notes = written["notes"].as_array().unwrap();
+            assert!(notes.iter().any(|note| note["path"] == config), "{written}");
+            fs::remove_file(directory.path().join(config)).unwrap();
+        }
+    }
+    assert_eq!(fs::read_to_string(directory.path().join("api.yaml")).unwrap(), LIST);
+    assert_eq!(fs::read_to_string(directory.path().join("c.yaml")).unwrap(), dlt);
+}
+
+#[test]
+fn two_apis_in_one_directory_keep_their_schemas_apart() {
+    let directory = TempDir::new().unwrap();
+    for (file, column) in [("a.json", "id"), ("b.json", "key")] {
+        fs::write(directory.path().join(file), LIST.replace("NAME", column)).unwrap();
+    }
+    let files = |arguments: &[&str]| {
+        let written = document(&import(
+            directory.path(),
+            &[&["import", "openapi"], arguments, &["--to", "new", "--output", "json"]].concat(),
+        ));
+        written["files"].clone()
+    };
+    assert_eq!(files(&["a.json"]), serde_json::json!(["new/a.yaml", "new/schemas/users.yaml"]));
+    for force in [&["b.json"][..], &["b.json", "--force"]] {
+        assert_eq!(files(force), serde_json::json!(["new/b.yaml", "new/schemas/b/users.yaml"]));
+    }
+    assert_eq!(files(&["a.json", "--force"]), serde_json::json!(["new/a.yaml", "new/schemas/users.yaml"]));
+    let columns = |name: &str| fs::read_to_string(directory.path().join("new").join(name)).unwrap();
+    assert!(columns("schemas/users.yaml").contains("id") && columns("schemas/b/users.yaml").contains("key"));
+    assert_eq!(import(directory.path(), &["check", "new/b.yaml"]).status.code(), Some(0));
+}
+
+#[test]
+fn a_variable_that_is_set_already_is_told_with_where_it_goes() {
+    let directory = TempDir::new().unwrap();
+    let security =
+        r#"{"security": [{"k": []}], "components": {"securitySchemes": {"k": {"type": "http", "scheme": "bearer"}}},"#;
+    fs::write(directory.path().join("api.json"), LIST.replacen('{', security, 1)).unwrap();
+    for (is_set, told) in [(true, 1), (false, 0)] {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_restlake"));
+        let arguments = ["import", "openapi", "api.json", "--force", "--output", "json"];
+        command.current_dir(directory.path()).args(arguments).env_clear();
+        if is_set {
+            command.env("A_API_TOKEN", "secret-of-another");
+        }
+        let output = command.output().unwrap();
+        assert!(!String::from_utf8_lossy(&output.stdout).contains("secret-of-another"));
+        let notes = document(&output)["notes"].as_array().unwrap().clone();
+        let of_environment = |note: &&Value| {
+            note["path"] == "environment" && note["message"].as_str().unwrap().contains("https://a.example")
+        };
+        assert_eq!(notes.iter().filter(of_environment).count(), told, "{notes:?}");
+    }
+}

@@ -209,13 +209,15 @@ async fn keys_partitions_hints_and_merges_work_on_columns_that_were_inferred() {
 #[tokio::test(flavor = "multi_thread")]
 async fn versions_of_rows_are_kept_of_columns_that_were_inferred() {
     let mut project = Project::new(vec![json!({"id": 1, "v": "a"}), json!({"id": 2, "v": "a"})]).await;
-    let disposition = json!({"disposition": "merge", "strategy": "scd2"});
+    let disposition = json!({"disposition": "merge", "strategy": "scd2", "active_record_timestamp": "9999-12-31"});
     let resource = json!({"write_disposition": disposition, "primary_key": "id"});
     project.run(&resource).await;
     project.has(vec![json!({"id": 1, "v": "b"}), json!({"id": 2, "v": "a"})]).await;
     let summary = project.run(&resource).await;
     assert_eq!((summary.rows_unchanged, summary.rows_written, summary.table_rows), (1, 1, 3));
     assert_eq!(project.rows(&["id", "v"]), ["1 a", "1 b", "2 a"]);
+    let holds = project.rows(&["_dlt_valid_to"]).iter().filter(|until| until.starts_with("9999-12-31")).count();
+    assert_eq!(holds, 2);
     project.has(vec![json!({"id": 1, "v": "b", "w": 1})]).await;
     let (code, message) = project.refused(&resource).await;
     assert_eq!(code, "undeclared_field", "{message}");
@@ -269,11 +271,7 @@ async fn what_the_config_says_of_columns_is_checked_against_those_that_came() {
     for (resource, says) in [
         (json!({"primary_key": "idd"}), "resources[0].primary_key: there is no column `idd` (did you mean `id`?)"),
         (json!({"partition_by": "owner"}), "resources[0].partition_by: a column of the type struct<id: int64>"),
-        (json!({"columns": {"gone": {"hard_delete": true}}}), "no record has had a field `gone` yet"),
-        (
-            json!({"columns": {"name": {"data_type": "bigint", "dedup_sort": "asc"}}}),
-            "`dedup_sort` needs a `primary_key`",
-        ),
+        (json!({"columns": {"gone": {"partition": true}}}), "no record has had a field `gone` yet"),
     ] {
         let (code, message) = project.refused(&resource).await;
         assert_eq!(code, "config");

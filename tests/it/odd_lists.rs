@@ -7,8 +7,9 @@ use restlake::{
     error::Failure,
     plan::{
         AllowedHost, BodyPlan, ClientPlan, CursorPlan, JsonLinkPlan, JsonTemplate, Method, OffsetPlan, OnDrift,
-        PaginatorPlan, ResourcePlan,
+        PageNumberPlan, PaginatorPlan, ResourcePlan,
     },
+    schema::{Column, ColumnType, Source},
 };
 use serde_json::{Value, json};
 
@@ -217,6 +218,29 @@ async fn a_full_first_page_that_leads_nowhere_is_told_and_a_short_one_is_not() {
 }
 
 #[tokio::test]
+async fn a_list_by_moments_may_begin_each_page_with_rows_of_the_moment_before_where_a_key_tells_them() {
+    let pages = || {
+        let page = |ids: &[u64], next: Value| Reply::json(json!({"data": rows(ids), "next": next}).to_string());
+        [page(&[1, 2, 3], json!("/rows?from=3")), page(&[3, 4], json!("/rows?from=4")), page(&[4, 5], json!(null))]
+    };
+    let plan = || PaginatorPlan::JsonLink(JsonLinkPlan::new(plans::selector("next")));
+    for (has_key, is_told) in [(true, false), (false, true)] {
+        let server = Server::scripted(pages()).await;
+        let with_key = |resource: &mut ResourcePlan| {
+            resource.on_drift = OnDrift::Warn;
+            if has_key {
+                let source = Source::Path(vec!["id".to_owned()]);
+                let (name, data_type) = ("id".to_owned(), ColumnType::Int64);
+                resource.schema.columns = vec![Column { name, source, data_type, nullable: true, format: None }];
+                (resource.primary_key, resource.dedup) = (vec![0], true);
+            }
+        };
+        let list = read(&server, with_key, plan()).await;
+        assert_eq!((list.ids.len(), list.warnings.is_empty()), (7, !is_told), "{:?}", list.warnings);
+    }
+}
+
+#[tokio::test]
 async fn a_total_that_is_no_number_is_shown() {
     let page = |rows: Value| Reply::json(json!({"data": rows, "total": "many"}).to_string());
     let server = Server::scripted([page(json!(rows(&[1, 2, 3]))), page(json!([]))]).await;
@@ -252,4 +276,72 @@ async fn a_csv_that_names_a_column_twice_is_the_users_to_mend_and_not_asked_for_
         error.to_string().contains("the column `id` twice") && error.hint().unwrap().contains("columns"),
         "{error}"
     );
+}
+
+/// Ten rows of 25 a page, by number, with this beside them.
+async fn tens(beside: impl Fn(u64) -> (Option<&'static str>, Value) + Send + Sync + 'static) -> Server {
+    Server::start(move |request| {
+        let number = request.number_param("page").unwrap_or(1);
+        let (header, mut answer) = beside(number);
+        answer["data"] = numbered_rows(25).into_iter().skip((number as usize - 1) * 10).take(10).collect();
+        let reply = Reply::json(answer.to_string());
+        match header {
+            Some(count) => reply.header("X-WP-TotalPages", count).header("X-Total-Count", "25"),
+            None => reply,
+        }
+    })
+    .await
+}
+
+fn by_number(total_header: &str) -> PaginatorPlan {
+    PaginatorPlan::PageNumber(PageNumberPlan { total_header: Some(total_header.to_owned()), ..PageNumberPlan::new(1) })
+}
+
+#[tokio::test]
+async fn a_header_that_counts_pages_is_no_number_of_records_and_one_that_is_not_there_is_told() {
+    let server = tens(|_| (Some("3"), json!({}))).await;
+    for header in ["X-WP-TotalPages", "X-Total-Count"] {
+        let list = read(&server, |_| (), by_number(header)).await;
+        assert_eq!((list.ids, list.warnings), (ids(25), Vec::new()), "{header}");
+    }
+    assert_eq!(server.requests().len(), 6);
+    let list = read(&server, |_| (), by_number("X-Pages")).await;
+    assert_eq!(list.ids, ids(25));
+    assert!(list.warnings[0].contains("nothing at `the header X-Pages` that tells"), "{:?}", list.warnings);
+}
+
+#[tokio::test]
+async fn a_total_of_each_page_ends_no_list_whose_pages_are_counted() {
+    let server = tens(|number| (None, json!({"page": number, "total": 10, "total_pages": 3}))).await;
+    let list = read(&server, |resource| resource.data_selector = None, PaginatorPlan::Auto).await;
+    assert_eq!((list.ids, list.warnings), (ids(25), Vec::new()));
+}
+
+#[tokio::test]
+async fn a_list_of_one_page_by_all_appearance_is_told_to_be_short_by_the_header_that_counts_its_records() {
+    let server = tens(|_| (Some("3"), json!({}))).await;
+    let list = read(&server, |resource| resource.data_selector = None, PaginatorPlan::Auto).await;
+    assert_eq!(list.ids, ids(10));
+    assert!(list.shortfall.unwrap().contains("tells of 25 records, and its list ended after 10"));
+}
+
+#[tokio::test]
+async fn a_collection_of_nothing_has_no_record() {
+    let empty = json!({"_links": {"self": {"href": "/rows"}}, "page": {"totalElements": 0, "totalPages": 0}});
+    let server = Server::start(move |_| Reply::json(empty.to_string())).await;
+    let list = read(&server, |resource| resource.data_selector = None, PaginatorPlan::Auto).await;
+    assert_eq!((list.ids, list.error.is_none()), (Vec::new(), true));
+}
+
+#[tokio::test]
+async fn a_cursor_with_nothing_in_it_is_the_end() {
+    for end in [json!({}), json!([]), json!(""), json!(0)] {
+        let server = Server::scripted([Reply::json(json!({"data": rows(&[1]), "next": end}).to_string())]).await;
+        let cursor = PaginatorPlan::Cursor(CursorPlan::new(plans::selector("next"), "cursor"));
+        assert_eq!(read(&server, |_| (), cursor).await.ids, ids(1), "{end}");
+        let server = Server::scripted([Reply::json(json!({"data": rows(&[1]), "next": end}).to_string())]).await;
+        if end != json!(0) {
+            assert_eq!(read(&server, |_| (), PaginatorPlan::JsonLink(json_link())).await.ids, ids(1), "{end}");
+        }
+    }
 }

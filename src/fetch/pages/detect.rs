@@ -15,7 +15,7 @@ use crate::{
         paginate::{self, Candidate, Detected, PageToken},
         records,
     },
-    json::{Document, Kind, Selector},
+    json::{Kind, Selector},
     plan::PaginatorPlan,
 };
 
@@ -27,6 +27,7 @@ pub(super) struct FoundOut {
     /// The likeliest first. More than one only until the second page has come.
     candidates: VecDeque<Candidate>,
     total_path: Option<Selector>,
+    total_header: Option<String>,
     /// Where the records are.
     selector: Option<Selector>,
     /// They are all of the answer, which is a list: there was nothing to choose.
@@ -43,8 +44,9 @@ impl FoundOut {
     }
 
     /// What the page tells of all records, where a detected list has such a place.
-    pub(super) fn total(&self, document: &Document) -> Option<u64> {
-        self.total_path.as_ref()?.find_count(document.root())
+    pub(super) fn total(&self, fetched: &Fetched) -> Option<u64> {
+        let in_body = self.total_path.as_ref().and_then(|path| path.find_count(fetched.document.root()));
+        in_body.or_else(|| fetched.headers.get(self.total_header.as_ref()?)?.to_str().ok()?.trim().parse().ok())
     }
 }
 
@@ -60,7 +62,11 @@ impl Pages {
     }
 
     fn find_records(&mut self, fetched: &Fetched) {
-        let Envelope { selector, others } = envelope::find(&fetched.document);
+        let (names, is_paged) = (self.source.names(), self.source.is_paged());
+        let Envelope { selector, others, is_nothing } = envelope::find(&fetched.document, &names, is_paged);
+        if is_nothing {
+            self.source = Arc::new(self.source.with_missing_allowed());
+        }
         self.found.is_bare = fetched.document.root().kind() != Kind::Object;
         (self.found.selector, self.found.others) = (Some(selector), others);
         self.use_selector();
@@ -85,9 +91,10 @@ impl Pages {
         let is_list = self.source.selector.as_ref().is_some_and(|selector| {
             selector.find(root).is_some_and(|found| selector.takes_elements() || found.kind() != Kind::Object)
         });
-        let Detected { candidates, total_path, is_stuck } =
+        let Detected { candidates, total_path, total_header, is_stuck } =
             paginate::detect(&self.view(fetched, count, self.known), is_list);
-        (self.found.candidates, self.found.total_path) = (candidates, total_path);
+        (self.found.candidates, self.found.total_path, self.found.total_header) =
+            (candidates, total_path, total_header);
         let next = self.use_candidate();
         if self.found.candidates.len() > 1 && next.is_some() {
             self.found.first = self.guard.fingerprint();

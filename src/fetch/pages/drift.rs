@@ -122,8 +122,9 @@ impl Drift {
         again.iter().map(|row| self.recent.contains(row) || !page.contains(row)).collect()
     }
 
-    /// Takes in the rows of the next page, the first `lead` of which were asked for again.
-    pub(super) fn page(&mut self, rows: &[u64], lead: usize) -> Seam {
+    /// Takes in the rows of the next page, the first `lead` of which were asked for again. `is_told`: the page before led here,
+    /// and many a list that goes on by moments begins each page with rows of the moment at which the one before ended.
+    pub(super) fn page(&mut self, rows: &[u64], lead: usize, is_told: bool) -> Seam {
         // What stands in the same place in two passes has not moved there.
         let is_again = self.pass.add(rows) && lead == 0;
         let end = match self.join(rows, lead) {
@@ -131,6 +132,7 @@ impl Drift {
             Join::Shifted(_) if is_again => 0,
             Join::Shifted(known) => {
                 match lead {
+                    0 if is_told && self.has_key => {}
                     0 => self.came_again(known as u64),
                     _ => self.state.mended += 1,
                 }
@@ -359,7 +361,7 @@ mod tests {
     fn read(drift: &mut Drift, pages: &[(&[u64], usize)]) -> Vec<u64> {
         let mut all = Vec::new();
         for (rows, lead) in pages {
-            let seam = drift.page(rows, *lead);
+            let seam = drift.page(rows, *lead, false);
             let kept = rows.iter().enumerate().filter(|(at, _)| seam.kept.get(*at).copied().unwrap_or(true));
             all.extend(kept.map(|(_, row)| *row));
         }

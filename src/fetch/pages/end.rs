@@ -4,7 +4,7 @@ use super::{Pages, shortfall, source::Fetched};
 use crate::{
     fetch::{
         error::FetchError,
-        paginate::{Extent, Guard, PageToken, PageView},
+        paginate::{EndMark, Extent, Guard, PageToken, PageView},
         records,
     },
     json::{Kind, Selector},
@@ -91,18 +91,29 @@ impl Pages {
     }
 
     /// The config names a place that does not tell where the list ends: the first empty page has to.
-    pub(super) fn warn_of_silence(&mut self, path: &str, found: Option<&str>) {
+    pub(super) fn warn_of_silence(&mut self, told: &str) {
         if self.number == 1 {
-            let told = match found {
-                None => format!("there is nothing at `{path}` that tells where the list ends"),
-                Some(found) => format!("`{path}` is {found}, which does not tell where the list ends"),
-            };
             self.warn(format!("{told}: it is read to its first page without records; set `total_path`, or null"));
         }
     }
 
-    /// What stands at a path, for people.
-    pub(super) fn shown(&self, path: &Selector, fetched: &Fetched) -> Option<String> {
+    /// What a page says, for people, that was to tell of the list's end.
+    pub(super) fn silence(&self, mark: EndMark<'_>, fetched: &Fetched) -> String {
+        let (place, found) = match mark {
+            EndMark::Path(path) => (path.to_string(), self.shown(path, fetched)),
+            EndMark::Header(name) => {
+                let text = fetched.headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()));
+                let shown = text.map(|text| records::shortened(&self.surroundings.redactor.text(&text)));
+                (format!("the header {name}"), shown.map(|text| format!("`{text}`")))
+            }
+        };
+        match found {
+            None => format!("there is nothing at `{place}` that tells where the list ends"),
+            Some(found) => format!("`{place}` is {found}, which does not tell where the list ends"),
+        }
+    }
+
+    fn shown(&self, path: &Selector, fetched: &Fetched) -> Option<String> {
         let found = path.find(fetched.document.root()).filter(|found| found.kind() != Kind::Null)?;
         let text = self.surroundings.redactor.text(&String::from_utf8_lossy(found.raw()));
         Some(format!("`{}`", records::shortened(&text)))

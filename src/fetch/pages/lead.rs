@@ -46,7 +46,7 @@ impl Pages {
             Some(lead) => (Cow::Owned([&lead.hashes[..], &found.hashes].concat()), lead.hashes.len()),
             None => (Cow::Borrowed(&found.hashes), usize::try_from(self.own_lead(token)).unwrap_or(usize::MAX)),
         };
-        let seam = self.drift.page(&rows, known);
+        let seam = self.drift.page(&rows, known, token.is_told());
         self.received += (rows.len() as u64).saturating_sub(seam.known);
         seam
     }

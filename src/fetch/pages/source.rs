@@ -93,6 +93,22 @@ impl Source {
         Self { selector: Some(selector), locator, ..self.clone() }
     }
 
+    /// Pages without records lack the place where these stand.
+    pub(super) fn with_missing_allowed(&self) -> Self {
+        Self { is_missing_allowed: true, ..self.clone() }
+    }
+
+    /// What a list of the records may be called: as the resource, or as its path ends.
+    pub(super) fn names(&self) -> [String; 2] {
+        let segment = self.request.url.path_segments().and_then(|mut segments| segments.next_back());
+        [self.scope.resource.to_string(), segment.unwrap_or_default().to_owned()]
+    }
+
+    /// Whether the paginator is for lists alone.
+    pub(super) fn is_paged(&self) -> bool {
+        self.locator.objects == Objects::Wrappers
+    }
+
     pub(super) fn with_paginator(&self, plan: &PaginatorPlan) -> Self {
         Self { paginator: paginate::from_plan(plan).into(), ..self.clone() }
     }
@@ -179,8 +195,13 @@ fn key_of(resource: &ResourcePlan) -> Vec<Vec<String>> {
     let is_one_row = resource.dedup || resource.write_disposition == WriteDisposition::Merge;
     let path = |index: &usize| match &resource.schema.columns.get(*index)?.source {
         ColumnSource::Path(path) => Some(path.clone()),
+        ColumnSource::Evolved(key) => Some(vec![key.clone()]),
         _ => None,
     };
+    // Columns that are not known yet are fields by their names.
+    if let Some(inference) = &resource.inference {
+        return inference.key.iter().map(|name| vec![name.clone()]).collect();
+    }
     let paths: Option<Vec<_>> = resource.primary_key.iter().map(path).collect();
     paths.filter(|_| is_one_row).unwrap_or_default()
 }

@@ -1,6 +1,6 @@
 //! `?cursor=abc`: each page holds the cursor of the next one, in its body or in a header.
 //!
-//! As in dlt, a cursor that is missing, null, empty, `false` or 0 ends the list. An empty header does too.
+//! As in dlt, a cursor that is missing, null, empty (`""`, `{}`, `[]`), `false` or 0 ends the list. An empty header does too.
 
 use std::fmt;
 
@@ -51,11 +51,17 @@ impl CursorValue {
                 Ok((!is_zero(&text)).then_some(Self::Number(text)))
             }
             Kind::Bool(true) => Err(broken("`true`")),
+            Kind::Array | Kind::Object if is_empty(node) => Ok(None),
             Kind::Array => Err(broken("an array")),
             Kind::Object => Err(broken("an object")),
             Kind::Word => Err(broken("a word that JSON does not know")),
         }
     }
+}
+
+/// An array or an object with nothing in it.
+pub(super) fn is_empty(node: Node<'_>) -> bool {
+    node.items().next().is_none() && node.fields().next().is_none()
 }
 
 fn is_zero(number: &str) -> bool {

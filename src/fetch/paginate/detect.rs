@@ -33,6 +33,8 @@ pub struct Detected {
     pub candidates: VecDeque<Candidate>,
     /// Where pages tell how many records there are in all.
     pub total_path: Option<Selector>,
+    /// The header that tells the same.
+    pub total_header: Option<String>,
     /// The answer says that there is more, and nothing in it leads there.
     pub is_stuck: bool,
 }
@@ -43,7 +45,8 @@ pub fn detect(page: &PageView<'_>, is_list: bool) -> Detected {
     let total_path = scan.total();
     let plans = scan.plans(total_path.as_ref());
     let candidates = plans.into_iter().filter_map(|(paginator, token)| candidate(paginator, token, page)).collect();
-    let mut detected = Detected { candidates, total_path, is_stuck: false };
+    let total_header = scan.total_header();
+    let mut detected = Detected { candidates, total_path, total_header, is_stuck: false };
     if detected.candidates.is_empty() {
         detected.is_stuck = scan.says_more();
         detected.candidates.push_back(Candidate { paginator: PaginatorPlan::SinglePage, next: None });
@@ -96,7 +99,19 @@ impl<'a> Scan<'a> {
             let text = if node.kind() == Kind::String { node.string().ok() } else { None };
             text.is_some_and(|text| ["http://", "https://", "/", "?"].iter().any(|start| text.starts_with(start)))
         };
-        self.next_values().find(|(_, node)| is_link(node)).map(|(path, _)| selector(path))
+        let found = self.next_values().find(|(_, node)| is_link(node)).map(|(path, _)| selector(path));
+        found.or_else(|| self.listed_link())
+    }
+
+    /// `links: [{rel: next, href: …}]`.
+    fn listed_link(&self) -> Option<Selector> {
+        let text = |node: Option<Node<'a>>| node.filter(|node| node.kind() == Kind::String)?.string().ok();
+        let is_next = |node: Node<'a>| text(node.get("rel")).is_some_and(|relation| relation == "next");
+        let lists = ["links", "_links", "link"].into_iter().filter_map(|key| Some((key, self.page.root.get(key)?)));
+        let (key, next) =
+            lists.filter_map(|(key, list)| Some((key, list.items().find(|item| is_next(*item))?))).next()?;
+        let target = ["href", "url"].into_iter().find(|target| text(next.get(target)).is_some())?;
+        format!("$.{key}[?@.rel=='next'].{target}").parse().ok()
     }
 
     /// What stands under a key that is about the next page, or right below it as `href`, `url` and the like.
@@ -112,17 +127,14 @@ impl<'a> Scan<'a> {
     /// Beside one record alone, `next_step` is more likely a field of it.
     fn is_next(&self, key: &str) -> bool {
         let key = key.to_ascii_lowercase();
-        key == "next" || key.ends_with(".nextlink") || self.is_list && key.starts_with("next")
+        let is_link = key == "next" || key == "__next" || key.ends_with(".nextlink");
+        // What `nextSyncToken` and the like lead to is the next time.
+        is_link || self.is_list && key.starts_with("next") && !squeezed(&key).ends_with("synctoken")
     }
 
     /// From 1 where the answer says so, from 0 or 1 where it says nothing.
     fn page_numbers(&self) -> Vec<Plan> {
-        let is_count = |key: &str| {
-            matches!(squeezed(key).as_str(), "totalpages" | "pages" | "pagecount" | "lastpage" | "pagestotal")
-        };
-        let Some((path, pages)) = self.numbers().find(|(path, _)| path.last().is_some_and(|key| is_count(key))) else {
-            return Vec::new();
-        };
+        let Some((path, pages)) = self.pages() else { return Vec::new() };
         let name = self.page_param();
         let plan = |base_page: u64, page: u64| {
             let total_path = Some(selector(path));
@@ -135,6 +147,14 @@ impl<'a> Scan<'a> {
             Some(number) => vec![plan(1, number)],
             None => vec![plan(0, 0), plan(1, 1)],
         }
+    }
+
+    /// How many pages there are, and where that stands. A book has `pages` too: only beside a list.
+    fn pages(&self) -> Option<(&[String], u64)> {
+        let is_count = |key: &str| {
+            matches!(squeezed(key).as_str(), "totalpages" | "pages" | "pagecount" | "lastpage" | "pagestotal")
+        };
+        self.numbers().filter(|_| self.is_list).find(|(path, _)| path.last().is_some_and(|key| is_count(key)))
     }
 
     /// Which parameter the config uses for a page, if it names one; `page` is the usual name.
@@ -181,7 +201,8 @@ impl<'a> Scan<'a> {
             Kind::Number => true,
             _ => false,
         });
-        let Some((path, node)) = found else { return Vec::new() };
+        // `next` in one record alone is a field of it.
+        let Some((path, node)) = found.filter(|_| self.is_list) else { return Vec::new() };
         let key = path.last().map_or("", String::as_str);
         let is_number = node.kind() == Kind::Number;
         cursors(&selector(path), self.has_more(), parameter_names(key, is_number))
@@ -224,12 +245,22 @@ impl<'a> Scan<'a> {
             )
         };
         let count = self.page.count;
+        // One that is the number of records on this page is no total where there are further pages.
+        let is_of_page = self.pages().is_some_and(|(_, pages)| pages > 1);
         let found = self.numbers().filter(|_| self.is_list).find(|(path, number)| {
             let Some(key) = path.last() else { return false };
             // A `count` may be of this page.
-            *number >= count && is_total(key) || *number > count && key.eq_ignore_ascii_case("count")
+            let is_large = *number > count || *number == count && !is_of_page;
+            is_large && is_total(key) || *number > count && key.eq_ignore_ascii_case("count")
         });
         found.map(|(path, _)| selector(path))
+    }
+
+    fn total_header(&self) -> Option<String> {
+        let names = ["x-total-count", "x-total", "total-count"];
+        let count = |name: &&str| self.page.headers.get(*name)?.to_str().ok()?.trim().parse::<u64>().ok();
+        let is_total = |name: &&str| count(name).is_some_and(|total| total >= self.page.count);
+        names.into_iter().filter(|_| self.is_list).find(is_total).map(str::to_owned)
     }
 
     fn says_more(&self) -> bool {

@@ -6,7 +6,7 @@
 use reqwest::header::{HeaderMap, LINK};
 use url::Url;
 
-use super::{Ahead, EndMarks, Extent, PageToken, PageView, PaginateError, Paginator};
+use super::{Ahead, EndMarks, Extent, PageToken, PageView, PaginateError, Paginator, cursor::is_empty};
 use crate::{
     fetch::{redirect::over_https, request::Request},
     json::{Kind, Selector},
@@ -53,6 +53,7 @@ impl Paginator for JsonLink {
         match found.kind() {
             Kind::Null | Kind::Bool(false) => Ok(None),
             Kind::String => token(&found.string().map_err(|_| broken("broken text"))?, page.url),
+            Kind::Object | Kind::Array if is_empty(found) => Ok(None),
             Kind::Object => Err(broken("an object")),
             Kind::Array => Err(broken("an array")),
             _ => Err(broken("neither text nor null")),

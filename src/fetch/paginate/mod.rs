@@ -99,6 +99,13 @@ pub enum Ahead {
     Unknown,
 }
 
+/// Where an answer tells of the end of its list.
+#[derive(Clone, Copy, Debug)]
+pub enum EndMark<'a> {
+    Path(&'a Selector),
+    Header(&'a str),
+}
+
 /// How one API cuts a list into pages.
 pub trait Paginator: Send + Sync {
     fn start(&self) -> PageToken;
@@ -128,7 +135,7 @@ pub trait Paginator: Send + Sync {
     }
 
     /// Where the config says that a page tells of the list's end and this one does not; nothing by default.
-    fn silent(&self, _page: &PageView<'_>) -> Option<&Selector> {
+    fn silent(&self, _page: &PageView<'_>) -> Option<EndMark<'_>> {
         None
     }
 
@@ -284,10 +291,17 @@ impl EndMarks {
         (fresh == 0 && self.stop_after_empty_page) || self.has_more(page) == Some(false)
     }
 
+    /// Whether the header tells how many pages there are, and not how many records.
+    fn counts_pages(&self) -> bool {
+        self.total_header.as_ref().is_some_and(|name| name.to_ascii_lowercase().contains("page"))
+    }
+
     /// Where the page was to tell of the list's end and says nothing, with nothing else to go by but an empty page.
-    fn silent(&self, page: &PageView<'_>) -> Option<&Selector> {
+    fn silent(&self, page: &PageView<'_>) -> Option<EndMark<'_>> {
         let told = page.known.records.or(page.known.pages).is_some() || self.has_more(page).is_some();
-        self.total_path.as_ref().or(self.has_more_path.as_ref()).filter(|_| !told && page.count > 0)
+        let header = self.total_header.as_deref().map(EndMark::Header);
+        let path = self.total_path.as_ref().or(self.has_more_path.as_ref()).map(EndMark::Path);
+        header.or(path).filter(|_| !told && page.count > 0)
     }
 
     /// Fails if the list could go on for ever: empty pages do not end it, and nothing else would.

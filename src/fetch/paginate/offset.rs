@@ -3,10 +3,9 @@
 //! The next offset is this one plus the records that *came*: a server that gives 100 where 1000 were asked for loses no row.
 //! A short page is not the end. With an `overlap` each page begins with records before its position, which came already.
 
-use super::{Ahead, EndMarks, Extent, PageToken, PageView, PaginateError, Paginator, set};
+use super::{Ahead, EndMark, EndMarks, Extent, PageToken, PageView, PaginateError, Paginator, set};
 use crate::{
     fetch::request::Request,
-    json::Selector,
     plan::{OffsetPlan, Slot},
 };
 
@@ -79,7 +78,7 @@ impl Paginator for Offset {
         Self::offset(token).map_or(0, |offset| self.overlap.min(offset.saturating_sub(self.start)))
     }
 
-    fn silent(&self, page: &PageView<'_>) -> Option<&Selector> {
+    fn silent(&self, page: &PageView<'_>) -> Option<EndMark<'_>> {
         self.end.silent(page)
     }
 

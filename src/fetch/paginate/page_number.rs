@@ -1,13 +1,13 @@
 //! `?page=3`: the position is a count of pages.
 //!
-//! As in dlt, `total_path` tells how many *pages* there are; `total_header`, ours, how many *records*. An API whose
+//! As in dlt, `total_path` tells how many *pages* there are; `total_header`, ours, how many *records*, unless its name speaks
+//! of pages, as `X-WP-TotalPages` does. An API whose
 //! `total_path` counts records in fact is read right too: it only never says "the end", and the empty page does.
 //! A number names a whole page and no records before it: an `overlap` is the end of the page before, asked for once more.
 
-use super::{Ahead, EndMarks, Extent, PageToken, PageView, PaginateError, Paginator, set};
+use super::{Ahead, EndMark, EndMarks, Extent, PageToken, PageView, PaginateError, Paginator, set};
 use crate::{
     fetch::request::Request,
-    json::Selector,
     plan::{PageNumberPlan, Slot},
 };
 
@@ -63,10 +63,12 @@ impl Paginator for PageNumber {
     }
 
     fn extent(&self, page: &PageView<'_>) -> Extent {
-        let behind_last = self.end.total_in_body(page).map(|pages| self.base.saturating_add(pages));
+        let in_header = self.end.total_in_header(page);
+        let pages = self.end.total_in_body(page).or_else(|| in_header.filter(|_| self.end.counts_pages()));
+        let behind_last = pages.map(|pages| self.base.saturating_add(pages));
         let within = behind_last.map(|behind| self.maximum.map_or(behind, |maximum| behind.min(maximum)));
         // How many records stand before a start in the middle is not known: the total then says nothing about the rest.
-        let records = self.end.total_in_header(page).filter(|_| self.start == self.base);
+        let records = in_header.filter(|_| self.start == self.base && !self.end.counts_pages());
         Extent { pages: within.map(|behind| behind.saturating_sub(self.start)), records, page_size: None }
     }
 
@@ -79,12 +81,14 @@ impl Paginator for PageNumber {
         Some(PageToken::Page(number - 1))
     }
 
-    fn silent(&self, page: &PageView<'_>) -> Option<&Selector> {
+    fn silent(&self, page: &PageView<'_>) -> Option<EndMark<'_>> {
         self.end.silent(page)
     }
 
     fn advance(&self, token: &PageToken, page: &PageView<'_>) -> Result<Option<PageToken>, PaginateError> {
-        if self.end.is_last(page, page.count) || page.known.records.is_some_and(|records| page.received >= records) {
+        // Where pages are counted, a number of records may be that of this page.
+        let is_all = page.known.pages.is_none() && page.known.records.is_some_and(|records| page.received >= records);
+        if self.end.is_last(page, page.count) || is_all {
             return Ok(None);
         }
         self.end.must_end(page, self.maximum)?;
@@ -99,7 +103,8 @@ impl Paginator for PageNumber {
     fn ahead(&self, token: &PageToken, known: &Extent) -> Ahead {
         let Ok(next) = Self::number(token).map(|number| number.saturating_add(1)) else { return Ahead::Unknown };
         let before = known.page_size.map(|size| next.saturating_sub(self.start).saturating_mul(size));
-        let all_asked = before.zip(known.records).is_some_and(|(before, records)| before >= records);
+        let records = known.records.filter(|_| known.pages.is_none());
+        let all_asked = before.zip(records).is_some_and(|(before, records)| before >= records);
         if all_asked || self.is_beyond(next, known) { Ahead::End } else { Ahead::Next(PageToken::Page(next)) }
     }
 }

@@ -54,6 +54,8 @@ fn scalars_become_records_of_one_field_where_a_column_reads_it() {
         records(r#"{"a": [{"id": 5}, {"id": 6}]}"#, &locator("a[*].id", true)).0,
         [r#"{"value":5}"#, r#"{"value":6}"#]
     );
+    // One that a query finds is one of as many as there may be.
+    assert_eq!(records(r#"{"a": [{"id": 5}]}"#, &locator("a[*].id", true)).0, [r#"{"value":5}"#]);
 }
 
 #[test]

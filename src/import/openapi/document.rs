@@ -1,7 +1,11 @@
 //! A description whose references are followed.
 
+use std::borrow::Cow;
+
+use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
 
+use super::parameters::{Parameter, parameters};
 use crate::import::ImportError;
 
 /// References that lead to references.
@@ -15,9 +19,17 @@ pub(super) struct Document {
 /// The operation of one path.
 pub(super) struct Operation<'a> {
     pub(super) path: &'a str,
+    pub(super) item: &'a Value,
     pub(super) get: &'a Map<String, Value>,
     /// Of the path and of the operation.
-    pub(super) parameters: Vec<&'a Map<String, Value>>,
+    pub(super) parameters: Vec<Parameter<'a>>,
+}
+
+impl<'a> Operation<'a> {
+    /// A key that the operation has, or its path for all of its operations.
+    pub(super) fn own(&self, key: &str) -> Option<&'a Value> {
+        self.get.get(key).or_else(|| self.item.get(key))
+    }
 }
 
 impl Document {
@@ -60,34 +72,44 @@ impl Document {
         for _ in 0..MOST_HOPS {
             match value.get("$ref").and_then(Value::as_str) {
                 None => return Some(value),
-                Some(reference) if may_enter(reference) => value = self.root.pointer(reference.strip_prefix('#')?)?,
+                Some(reference) if may_enter(reference) => value = self.at(reference)?,
                 Some(_) => return None,
             }
         }
         None
     }
 
+    /// What stands where a reference leads. It is part of a URL, so that any of its letters may be escaped (RFC 6901, 6).
+    pub(super) fn at(&self, reference: &str) -> Option<&Value> {
+        let written = reference.strip_prefix('#')?;
+        let decoded = percent_decode_str(written).decode_utf8().unwrap_or(Cow::Borrowed(written));
+        self.root.pointer(&decoded).or_else(|| self.root.pointer(written))
+    }
+
+    /// The paths, in the order of the file, as they stand there.
+    pub(super) fn paths(&self) -> impl Iterator<Item = (&String, &Value)> {
+        self.root.get("paths").and_then(Value::as_object).into_iter().flatten()
+    }
+
     /// The GETs, in the order of the file.
     pub(super) fn gets(&self) -> impl Iterator<Item = Operation<'_>> {
-        let paths = self.root.get("paths").and_then(Value::as_object);
-        paths.into_iter().flatten().filter_map(|(path, item)| {
+        self.paths().filter_map(|(path, item)| {
             let item = self.follow(item)?;
             let get = self.follow(item.get("get")?)?.as_object()?;
-            let parameters = [item.get("parameters"), get.get("parameters")].map(|list| self.parameters(list)).concat();
-            Some(Operation { path, get, parameters })
+            let parameters = parameters(self, [item.get("parameters"), get.get("parameters")]);
+            Some(Operation { path, item, get, parameters })
         })
     }
 
-    fn parameters<'a>(&'a self, list: Option<&'a Value>) -> Vec<&'a Map<String, Value>> {
-        let parameters = list.and_then(Value::as_array).into_iter().flatten();
-        parameters.filter_map(|parameter| self.follow(parameter)?.as_object()).collect()
+    /// A good answer.
+    pub(super) fn response<'a>(&'a self, get: &'a Map<String, Value>) -> Option<&'a Value> {
+        let responses = get.get("responses")?.as_object()?;
+        ["200", "2XX", "2xx", "201", "default"].into_iter().find_map(|status| responses.get(status))
     }
 
     /// The schema of a good answer in JSON.
     pub(super) fn answer<'a>(&'a self, get: &'a Map<String, Value>) -> Option<&'a Value> {
-        let responses = get.get("responses")?.as_object()?;
-        let good = ["200", "2XX", "2xx", "201", "default"].into_iter().find_map(|status| responses.get(status))?;
-        let response = self.follow(good)?;
+        let response = self.follow(self.response(get)?)?;
         // Swagger 2 has it right there.
         if let Some(schema) = response.get("schema") {
             return self.follow(schema);

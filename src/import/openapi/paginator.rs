@@ -1,35 +1,52 @@
-//! How a list is paged, by the names of its parameters and of the fields beside its records.
+//! How a list is paged, by the names and types of its parameters and of the fields beside its records.
+//!
+//! Names are compared without signs and case: `PageSize`, `page_size` and `page[size]` are one. What a name says counts only if
+//! the type does not say otherwise. What was guessed is told.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::{
+    beside::{Next, fields, nexts, of_type},
     document::{Document, Operation},
-    lists::all_properties,
+    parameters::Parameter,
+    records::Records,
 };
-use crate::schema::file::selector;
+use crate::import::{Note, name::snake};
 
-const OFFSETS: [&str; 4] = ["offset", "skip", "start", "$skip"];
-const LIMITS: [&str; 10] =
-    ["limit", "per_page", "page_size", "pageSize", "perPage", "size", "take", "max_results", "count", "$top"];
-const PAGES: [&str; 4] = ["page", "page_number", "pageNumber", "p"];
-const CURSORS: [&str; 8] =
-    ["cursor", "page_token", "pageToken", "next_token", "nextToken", "after", "starting_after", "continuation_token"];
-/// Fields beside the records that hold the next cursor or link, the usual ones first.
-const NEXT_CURSORS: [&str; 10] = [
-    "next_cursor",
-    "nextCursor",
-    "next_page_token",
-    "nextPageToken",
-    "next_token",
-    "nextToken",
-    "end_cursor",
-    "endCursor",
+const OFFSETS: [&str; 5] = ["offset", "skip", "start", "startat", "pageoffset"];
+const LIMITS: [&str; 9] = ["limit", "perpage", "pagesize", "pagelimit", "size", "take", "maxresults", "count", TOP];
+const PAGES: [&str; 7] = ["page", "pagenumber", "pageno", "pagenum", "pageindex", "currentpage", "p"];
+const CURSORS: [&str; 13] = [
     "cursor",
-    "next",
+    "nextcursor",
+    "pagecursor",
+    "pagetoken",
+    "nextpagetoken",
+    "nexttoken",
+    "after",
+    "pageafter",
+    "startingafter",
+    "continuationtoken",
+    "continuation",
+    "startcursor",
+    "marker",
 ];
-const NEXT_LINKS: [&str; 5] = ["next", "next_url", "nextUrl", "nextLink", "@odata.nextLink"];
-const TOTALS: [&str; 6] = ["total", "total_count", "totalCount", "count", "total_results", "totalElements"];
-const ENVELOPES: [&str; 7] = ["links", "_links", "paging", "pagination", "meta", "page_info", "pageInfo"];
+/// Parameters that take the id of the last record that came.
+const LAST_IDS: [&str; 6] = ["startingafter", "startafter", "afterid", "lastid", "after", "pageafter"];
+
+/// Of OData: how many records the whole list is to have.
+const TOP: &str = "top";
+
+/// `count` is the page's as often as the list's.
+const TOTALS: [&str; 6] = ["total", "totalcount", "totalresults", "totalelements", "totalitems", "totalrecords"];
+const MORE: [&str; 3] = ["hasmore", "hasnext", "hasnextpage"];
+
+/// Parts and words of names that say that a parameter may be about pages.
+const ABOUT_PAGES: [&str; 6] = ["page", "offset", "limit", "cursor", "token", "size"];
+const WORDS_ABOUT_PAGES: [&str; 16] = [
+    "skip", "top", "per", "next", "start", "after", "before", "max", "from", "first", "last", "index", "count", "take",
+    "rows", "marker",
+];
 
 /// Records to ask for where the description sets no bound.
 const PAGE_SIZE: u64 = 100;
@@ -43,77 +60,210 @@ pub(super) struct Pages {
     pub(super) page_size: Option<(String, u64)>,
 }
 
-pub(super) fn pages(document: &Document, operation: &Operation<'_>, answer: &Value, selector: &str) -> Pages {
-    let fields = fields(document, answer);
-    let find = |names: &[&str]| names.iter().find_map(|name| parameter(document, operation, name));
-    let (offset, limit, page, cursor) = (find(&OFFSETS), find(&LIMITS), find(&PAGES), find(&CURSORS));
-    let field = |names: &[&str]| names.iter().find_map(|name| fields.iter().find(|(last, _)| last == name));
-    let (paginator, own) = if let (Some(cursor), Some((_, path))) = (&cursor, field(&NEXT_CURSORS)) {
-        (json!({"type": "cursor", "cursor_path": path, "cursor_param": cursor.name}), vec![cursor])
-    } else if let (Some(offset), Some(limit)) = (&offset, &limit) {
-        let total = field(&TOTALS).map(|(_, path)| path);
-        let paginator = json!({
-            "type": "offset", "limit": limit.size(), "offset_param": offset.name, "limit_param": limit.name,
-            "total_path": total,
-        });
-        (paginator, vec![offset, limit])
-    } else if let Some((_, path)) = field(&NEXT_LINKS) {
-        (json!({"type": "json_link", "next_url_path": path}), Vec::new())
-    } else if let Some(page) = &page {
-        let paginator =
-            json!({"type": "page_number", "base_page": page.first(), "page_param": page.name, "total_path": null});
-        (paginator, vec![page])
-    } else {
-        let nothing_pages = [&offset, &limit, &page, &cursor].iter().all(|found| found.is_none());
-        let is_whole = nothing_pages && fields.is_empty() && selector == "$";
+/// A name without its signs and its case.
+pub(super) fn bare(name: &str) -> String {
+    name.chars().filter(|letter| letter.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+}
+
+/// `place`: of the paginator, for notes.
+pub(super) fn pages(
+    document: &Document,
+    operation: &Operation<'_>,
+    records: &Records<'_>,
+    columns: &[Value],
+    place: &str,
+    notes: &mut Vec<Note>,
+) -> Pages {
+    let fields = fields(document, records.answer);
+    let pager = Pager { parameters: &operation.parameters, nexts: nexts(document, &fields), place };
+    let more = of_type(document, &fields, &MORE, &["boolean"]);
+    let found = pager
+        .by_cursor(notes)
+        .or_else(|| has_link_header(document, operation).then(|| Found::new(json!("header_link"))))
+        .or_else(|| pager.by_odata())
+        .or_else(|| pager.by_offset(of_type(document, &fields, &TOTALS, &["integer", "number"]), notes))
+        .or_else(|| pager.by_link())
+        .or_else(|| pager.by_last_id(more?, &records.selector, columns))
+        .or_else(|| pager.by_next_number())
+        .or_else(|| pager.by_text(notes))
+        .or_else(|| pager.by_page(notes));
+    let Some(found) = found else {
+        let is_whole = records.selector == "$" && !operation.parameters.iter().any(may_page);
         return Pages { paginator: is_whole.then(|| json!("single_page")), own_params: Vec::new(), page_size: None };
     };
-    let own_params: Vec<String> = own.iter().map(|parameter| parameter.name.clone()).collect();
-    let page_size = limit.filter(|limit| !own_params.contains(&limit.name));
-    let page_size = page_size.map(|limit| (limit.name.clone(), limit.size()));
-    Pages { paginator: Some(paginator), own_params, page_size }
+    let limit = pager.limit().filter(|limit| !found.own.iter().any(|own| own == limit.name));
+    // With a link, OData's `$top` cuts the list short.
+    let limit = limit.filter(|limit| bare(limit.name) != TOP || found.sends_top);
+    let page_size = limit.map(|limit| (limit.name.to_owned(), size(limit, place, notes)));
+    Pages { paginator: Some(found.paginator), own_params: found.own, page_size }
 }
 
-/// A query parameter of an operation.
-struct Parameter<'a> {
-    name: String,
-    schema: &'a Map<String, Value>,
+/// A paginator, and the parameters that are its own.
+struct Found {
+    paginator: Value,
+    own: Vec<String>,
+    sends_top: bool,
 }
 
-impl Parameter<'_> {
-    fn number(&self, key: &str) -> Option<u64> {
-        self.schema.get(key)?.as_u64()
+impl Found {
+    fn new(paginator: Value) -> Self {
+        Self { paginator, own: Vec::new(), sends_top: true }
     }
 
-    /// As many records as the API gives at once.
-    fn size(&self) -> u64 {
-        self.number("maximum").or_else(|| self.number("default")).unwrap_or(PAGE_SIZE).clamp(1, 1000)
+    fn cursor(path: &str, parameter: &Parameter<'_>) -> Self {
+        let paginator = json!({"type": "cursor", "cursor_path": path, "cursor_param": parameter.name});
+        Self { own: vec![parameter.name.to_owned()], ..Self::new(paginator) }
     }
 
-    /// The number of the first page.
-    fn first(&self) -> u64 {
-        self.number("default").or_else(|| self.number("minimum")).unwrap_or(1).min(1)
+    fn link(path: &str) -> Self {
+        Self { sends_top: false, ..Self::new(json!({"type": "json_link", "next_url_path": path})) }
     }
 }
 
-fn parameter<'a>(document: &'a Document, operation: &Operation<'a>, name: &str) -> Option<Parameter<'a>> {
-    let found = operation.parameters.iter().copied().find(|parameter| {
-        parameter.get("in").and_then(Value::as_str) == Some("query")
-            && parameter.get("name").and_then(Value::as_str) == Some(name)
-    })?;
-    // Swagger 2 has the schema's keys in the parameter itself.
-    let schema = found.get("schema").and_then(|schema| document.follow(schema)?.as_object());
-    Some(Parameter { name: name.to_owned(), schema: schema.unwrap_or(found) })
+/// What a list has that may page it.
+struct Pager<'p, 'a> {
+    parameters: &'p [Parameter<'a>],
+    nexts: Vec<Next>,
+    place: &'p str,
 }
 
-/// The fields beside the records and in the usual envelopes: the last step of each path, and the path.
-fn fields(document: &Document, answer: &Value) -> Vec<(String, String)> {
-    let mut fields = Vec::new();
-    for (name, property) in all_properties(document, answer) {
-        fields.push((name.clone(), selector(std::slice::from_ref(name))));
-        let Some(property) = document.follow(property).filter(|_| ENVELOPES.contains(&name.as_str())) else { continue };
-        let inner = all_properties(document, property);
-        fields.extend(inner.into_iter().map(|(inner, _)| (inner.clone(), selector(&[name.clone(), inner.clone()]))));
+impl<'p, 'a> Pager<'p, 'a> {
+    fn find(&self, names: &[&str], fits: impl Fn(&Parameter<'a>) -> bool) -> Option<&'p Parameter<'a>> {
+        let mut queries = self.parameters.iter().filter(|parameter| parameter.place == "query" && fits(parameter));
+        let queries: Vec<_> = queries.by_ref().collect();
+        names.iter().find_map(|name| queries.iter().copied().find(|parameter| bare(parameter.name) == *name))
     }
-    fields
+
+    fn limit(&self) -> Option<&'p Parameter<'a>> {
+        self.find(&LIMITS, Parameter::is_number)
+    }
+
+    fn note(&self, key: &str, message: &str, notes: &mut Vec<Note>) {
+        notes.push(Note::new(format!("{}.{key}", self.place), message));
+    }
+
+    fn by_cursor(&self, notes: &mut Vec<Note>) -> Option<Found> {
+        let parameter = self.find(&CURSORS, Parameter::is_cursor)?;
+        let told = self.nexts.iter().find_map(|next| match next {
+            Next::Cursor(path) => Some(path),
+            _ => None,
+        });
+        if let Some(path) = told {
+            return Some(Found::cursor(path, parameter));
+        }
+        let path = self.text()?;
+        let message = format!("`{path}` is taken for the cursor of the next page, since there is `{}`", parameter.name);
+        self.note("cursor_path", &message, notes);
+        Some(Found::cursor(path, parameter))
+    }
+
+    fn text(&self) -> Option<&str> {
+        self.nexts.iter().find_map(|next| match next {
+            Next::Text(path) => Some(path.as_str()),
+            _ => None,
+        })
+    }
+
+    fn by_odata(&self) -> Option<Found> {
+        self.nexts.iter().find_map(|next| match next {
+            Next::ODataLink(path) => Some(Found::link(path)),
+            _ => None,
+        })
+    }
+
+    fn by_link(&self) -> Option<Found> {
+        self.nexts.iter().find_map(|next| match next {
+            Next::Link(path) => Some(Found::link(path)),
+            _ => None,
+        })
+    }
+
+    /// A text that is called `next` is a link more often than anything else.
+    fn by_text(&self, notes: &mut Vec<Note>) -> Option<Found> {
+        let path = self.text()?;
+        let message = format!("`{path}` is taken for the URL of the next page: the description tells a text only");
+        self.note("next_url_path", &message, notes);
+        Some(Found::link(path))
+    }
+
+    fn by_offset(&self, total: Option<String>, notes: &mut Vec<Note>) -> Option<Found> {
+        let offset = self.find(&OFFSETS, Parameter::is_number)?;
+        let limit = self.limit()?;
+        let paginator = json!({
+            "type": "offset", "limit": size(limit, self.place, notes), "offset_param": offset.name,
+            "limit_param": limit.name, "total_path": total,
+        });
+        Some(Found { own: vec![offset.name.to_owned(), limit.name.to_owned()], ..Found::new(paginator) })
+    }
+
+    /// `has_more`, and a parameter that takes the last record's id.
+    fn by_last_id(&self, more: String, selector: &str, columns: &[Value]) -> Option<Found> {
+        let parameter = self.find(&LAST_IDS, Parameter::is_cursor)?;
+        columns.iter().find(|column| column["name"] == "id")?;
+        let records = if selector.starts_with('$') { selector.to_owned() } else { format!("$.{selector}") };
+        let mut found = Found::cursor(&format!("{records}[-1].id"), parameter);
+        found.paginator["has_more_path"] = json!(more);
+        Some(found)
+    }
+
+    fn by_next_number(&self) -> Option<Found> {
+        let path = self.nexts.iter().find_map(|next| match next {
+            Next::Number(path) => Some(path),
+            _ => None,
+        })?;
+        let parameter = self.find(&CURSORS, Parameter::is_cursor).or_else(|| self.find(&PAGES, Parameter::is_number));
+        Some(Found::cursor(path, parameter?))
+    }
+
+    fn by_page(&self, notes: &mut Vec<Note>) -> Option<Found> {
+        let page = self.find(&PAGES, Parameter::is_number)?;
+        let first = first(page).unwrap_or_else(|| {
+            let message =
+                format!("the description does not tell the number of the first page: `{}=1` is taken", page.name);
+            self.note("base_page", &message, notes);
+            1
+        });
+        let paginator = json!({"type": "page_number", "base_page": first, "page_param": page.name, "total_path": null});
+        Some(Found { own: vec![page.name.to_owned()], ..Found::new(paginator) })
+    }
+}
+
+/// As many records as the API gives at once.
+fn size(limit: &Parameter<'_>, place: &str, notes: &mut Vec<Note>) -> u64 {
+    let largest = limit.values().into_iter().filter_map(Value::as_u64).filter(|size| *size <= 1000).max();
+    let told = largest.or_else(|| limit.number("maximum")).or_else(|| limit.number("default"));
+    let size = told.unwrap_or_else(|| {
+        let message = format!("the description sets no bound to `{}`: {PAGE_SIZE} records are asked for", limit.name);
+        notes.push(Note::new(place, message));
+        PAGE_SIZE
+    });
+    size.clamp(1, 1000)
+}
+
+/// The number of the first page; `None` if nothing tells it.
+fn first(page: &Parameter<'_>) -> Option<u64> {
+    let description = page.get("description").and_then(Value::as_str).unwrap_or_default().to_ascii_lowercase();
+    let says = |words: [&str; 4]| words.iter().any(|word| description.contains(word));
+    let of_example = || page.example().and_then(|example| example.as_u64().or_else(|| example.as_str()?.parse().ok()));
+    let numbers = [page.number("default"), page.number("minimum"), of_example()];
+    let zero = says(["zero-", "zero based", "0-based", "0-index"]);
+    let one = says(["one-", "one based", "1-based", "1-index"]);
+    let in_words = (zero != one).then(|| u64::from(one));
+    numbers.into_iter().flatten().find(|number| *number <= 1).or(in_words)
+}
+
+/// A `Link` header that the description tells of (RFC 8288).
+fn has_link_header(document: &Document, operation: &Operation<'_>) -> bool {
+    let response = document.response(operation.get).and_then(|response| document.follow(response));
+    let headers = response.and_then(|response| response.get("headers")?.as_object());
+    headers.is_some_and(|headers| headers.keys().any(|name| name.eq_ignore_ascii_case("link")))
+}
+
+/// Whether a parameter may be about pages, under a name that is not known.
+fn may_page(parameter: &Parameter<'_>) -> bool {
+    let name = bare(parameter.name);
+    let words = snake(parameter.name);
+    let is_about = ABOUT_PAGES.iter().any(|part| name.contains(part))
+        || words.split('_').any(|word| WORDS_ABOUT_PAGES.contains(&word));
+    parameter.place == "query" && is_about && (parameter.is_number() || parameter.is_cursor())
 }

@@ -77,7 +77,7 @@ fn lists_become_resources_with_selector_paginator_key_and_parent() {
         "name": "the_shop",
         "client": {
             "base_url": "https://eu.shop.example/v2",
-            "auth": {"type": "api_key", "name": "X-Api-Key", "api_key": "${X_API_KEY}", "location": "header"},
+            "auth": {"type": "api_key", "name": "X-Api-Key", "api_key": "${THE_SHOP_API_KEY}", "location": "header"},
         },
         "resources": [
             {
@@ -235,7 +235,7 @@ fn a_description_reads_neither_environment_nor_files_and_fills_no_places() {
     let config = imported(document, &[]).config;
     assert_eq!(config["client"]["base_url"], "https://a.example/$${HOME}");
     assert_eq!(config["client"]["auth"]["name"], "$${HOME}");
-    assert_eq!(config["client"]["auth"]["api_key"], "${HOME}");
+    assert_eq!(config["client"]["auth"]["api_key"], "${API_API_KEY}");
     let endpoint = &config["resources"][1]["endpoint"];
     assert_eq!(endpoint["path"], "/t$}}x");
     assert_eq!(endpoint["data_selector"], "$['$${x}']");
@@ -308,7 +308,7 @@ fn what_the_api_wants_besides_pages_is_sent_or_told() {
     let imported = imported(things(json!({"parameters": parameters, "responses": answer(next)})), &[]);
     let endpoint = &imported.config["resources"][0]["endpoint"];
     assert_eq!(endpoint["params"], json!({"limit": 20}));
-    assert_eq!(endpoint["headers"], json!({"X-Version": "2", "X-Tenant": ""}));
+    assert_eq!(endpoint["headers"], json!({"X-Version": "2", "X-Tenant": "${API_HEADER_X_TENANT}"}));
     assert!(imported.notes.iter().any(|note| note.path == "resources.things.endpoint.headers.X-Tenant"));
 }
 
@@ -348,3 +348,8 @@ fn values_that_are_told_one_by_one_have_their_type() {
         .collect();
     assert_eq!(types, ["string", "int64", "json"]);
 }
+
+mod fields;
+mod lists;
+mod pages;
+mod requests;

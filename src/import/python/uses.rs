@@ -9,6 +9,9 @@ use super::{
     expression::{Found, Reader},
 };
 
+/// Steps from a method's call down to the source that it is of.
+const DEEPEST: usize = 64;
+
 /// Methods that change a dict or a list.
 const CHANGES: [&str; 11] =
     ["append", "extend", "insert", "update", "setdefault", "pop", "popitem", "remove", "clear", "sort", "reverse"];
@@ -55,14 +58,45 @@ pub(super) fn tell<'t>(
             }
             "call" => match method(reader, node) {
                 Some((holder, name)) if CHANGES.contains(&name) && is_part(reader, holder) => changed(reader, node),
-                Some((_, name)) if OF_DLT.iter().any(|(known, _)| *known == name) => of_dlt(reader, node, name),
-                Some((_, "run")) => runs.push(node),
+                Some((holder, name)) if OF_DLT.iter().any(|(known, _)| *known == name) => {
+                    if !is_of_others(reader, holder, config) {
+                        of_dlt(reader, node, name);
+                    }
+                }
+                Some((_, "run")) => {
+                    let data = call::argument(reader, node, "data", 0);
+                    if !data.is_some_and(|data| is_of_others(reader, data, config)) {
+                        runs.push(node);
+                    }
+                }
                 _ => arguments(reader, node, config, is_only),
             },
             _ => {}
         }
     }
     run_arguments(reader, &runs, is_only, value);
+}
+
+/// Whether a source, or what is made of it, is known to be of another config of the file.
+fn is_of_others<'t>(reader: &Reader<'t>, source: Node<'t>, config: Node<'t>) -> bool {
+    let mut node = source;
+    for _ in 0..DEEPEST {
+        let below = match node.kind() {
+            "identifier" => reader.resolve(node).filter(|value| value.kind() != "identifier"),
+            "subscript" => node.child_by_field_name("value"),
+            "attribute" => node.child_by_field_name("object"),
+            "call" => match config_of_call(reader, node) {
+                Some(other) => return other != config,
+                None => node.child_by_field_name("function"),
+            },
+            _ => None,
+        };
+        match below {
+            Some(below) => node = below,
+            None => return false,
+        }
+    }
+    false
 }
 
 /// The name that a chain of subscripts and attributes begins with.
@@ -196,6 +230,28 @@ config = {"client": {"base_url": "https://a.example"}, "resources": extra}
             ["other['x'] = 1", "others.append(1)", "source = rest_api_source(config, name='x', parallelized=True)"]
         {
             assert_eq!(told(line).1, [], "{line}");
+        }
+    }
+
+    #[test]
+    fn what_is_done_with_the_source_of_another_config_is_not_told() {
+        let text = |rest: &str| {
+            format!(
+                "{CONFIG}source = rest_api_source(config)\nother = {{'client': {{}}, 'resources': []}}\ns = rest_api_source(other)\n{rest}\n"
+            )
+        };
+        for (rest, told) in [
+            ("s.items.add_limit(5)", 0),
+            ("s.with_resources('a').add_limit(5)", 0),
+            ("s.resources['a'].apply_hints(primary_key='id')", 0),
+            ("pipeline.run(s, write_disposition='replace', primary_key='id')", 0),
+            ("rest_api_source(other).a.add_limit(5)", 0),
+            ("source.items.add_limit(5)", 1),
+            ("unknown.add_limit(5)", 1),
+            ("pipeline.run(source, primary_key='id')", 1),
+        ] {
+            let (_, notes) = read("f.py", &text(rest), Some(3)).unwrap();
+            assert_eq!(notes.len(), told, "{rest}: {notes:?}");
         }
     }
 

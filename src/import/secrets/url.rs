@@ -4,11 +4,21 @@
 pub(super) fn user(url: &str) -> Option<(String, String)> {
     let (start, end) = user_range(url)?;
     let written = url.get(start..end)?;
-    let (user, password) = written.split_once(':').unwrap_or((written, ""));
-    Some((user.to_owned(), password.to_owned()))
+    let (user, password) = colon(written).and_then(|at| written.split_at_checked(at)).unwrap_or((written, ""));
+    Some((user.to_owned(), password.strip_prefix(':').unwrap_or_default().to_owned()))
 }
 
-pub(super) fn without_user(url: &str) -> String {
+/// The first colon that is not within a reference.
+fn colon(text: &str) -> Option<usize> {
+    let mut is_within = false;
+    text.char_indices().find_map(|(at, letter)| {
+        is_within =
+            (is_within || text.get(..at).is_some_and(|before| before.ends_with('$')) && letter == '{') && letter != '}';
+        (letter == ':' && !is_within).then_some(at)
+    })
+}
+
+pub(in crate::import) fn without_user(url: &str) -> String {
     match user_range(url) {
         Some((start, end)) => [url.get(..start), url.get(end + 1..)].into_iter().flatten().collect(),
         None => url.to_owned(),

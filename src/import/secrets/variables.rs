@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::{config::is_reference, import::name::variable};
+use crate::{
+    config::{is_reference, is_variable_name},
+    import::name::variable,
+};
 
 /// Names of variables. Those that the file itself refers to stand for values that nobody knows.
 pub(super) struct Variables {
@@ -47,7 +50,7 @@ impl Variables {
 /// `NAME` of `${NAME:-default}`.
 fn defaulted(text: &str) -> Option<&str> {
     let (name, _) = text.strip_prefix("${")?.strip_suffix('}')?.split_once(":-")?;
-    is_reference(&format!("${{{name}}}")).then_some(name)
+    is_variable_name(name).then_some(name)
 }
 
 fn collect(value: &Value, taken: &mut BTreeMap<String, Option<String>>) {
@@ -65,7 +68,7 @@ fn collect(value: &Value, taken: &mut BTreeMap<String, Option<String>>) {
 
 /// The environment variables that a text cannot be read without.
 pub fn variables(text: &str) -> impl Iterator<Item = &str> {
-    references(text).filter(|name| !name.contains(':'))
+    references(text).filter(|name| is_variable_name(name))
 }
 
 /// What stands in each `${…}` that is not escaped.

@@ -5,7 +5,7 @@ use serde_json::{Map, Value as Json};
 use super::{
     Overrides,
     columns::Columns,
-    destination, disposition, merge,
+    destination, disposition, merge, partition,
     resource::{Context, Rows},
     schema::{self, Declared, hinted_places},
 };
@@ -48,6 +48,7 @@ pub fn inference(resource: &Section<'_>, context: &Context<'_>) -> Option<Infere
     Some(Inference {
         rows: resource.count("infer_rows")?,
         anew: context.overrides.full_refresh,
+        key: key(resource)?,
         written: Json::Object(about),
         deferred: Deferred {
             loaded: (context.keep)(),
@@ -55,6 +56,15 @@ pub fn inference(resource: &Section<'_>, context: &Context<'_>) -> Option<Infere
             table_format: context.table_format,
         },
     })
+}
+
+fn key(resource: &Section<'_>) -> Option<Vec<String>> {
+    let is_key = |hint: &Section<'_>| hint.flag("primary_key") == Some(true);
+    let hinted = resource.mapped("columns").into_iter().filter(|(_, hint)| is_key(hint)).map(|(entry, _)| &entry.key);
+    let named = resource.texts("primary_key").into_iter().map(|name| name.value);
+    // A merge has one row of each key in any case.
+    let keeps_one = resource.flag("dedup")?;
+    Some(named.chain(hinted.cloned()).filter(|_| keeps_one).collect())
 }
 
 /// What would have counted without a schema. In `resource_defaults` it is for the resources that have none.
@@ -85,18 +95,44 @@ pub fn contract(resource: &Section<'_>) -> Contract {
     Contract { columns, ..Contract::default() }
 }
 
+/// A table of the columns that the config names, each of a type that suits what it is named for where none is given: what is
+/// wrong with these is wrong with any columns that may come.
+pub fn named(resource: &Section<'_>, context: &Context<'_>) -> TableSchema {
+    let limits = limits(naming(resource, context).unwrap_or_default(), context.table_format);
+    let mut columns: Vec<Column> = Vec::new();
+    let mut add = |name: &str, data_type: ColumnType| {
+        let name_of = limits.naming.column(name, limits.is_allowed);
+        let is_it = |column: &&mut Column| column.source == Source::Evolved(name.to_owned()) || column.name == name_of;
+        match columns.iter_mut().find(is_it) {
+            Some(known) if data_type != ColumnType::String => known.data_type = data_type,
+            Some(_) => {}
+            None => columns.push(Column {
+                name: name_of,
+                source: Source::Evolved(name.to_owned()),
+                data_type,
+                nullable: true,
+                format: None,
+            }),
+        }
+    };
+    // There are others as a rule, and a table is not all partition columns.
+    add("and_others", ColumnType::Json);
+    let keys = ["primary_key", "merge_key"].into_iter().flat_map(|key| resource.texts(key));
+    keys.for_each(|name| add(&name.value, ColumnType::String));
+    partition::named(resource).iter().for_each(|(name, data_type)| add(name, data_type.clone()));
+    resource.mapped("columns").iter().for_each(|(entry, hint)| add(&entry.key, schema::hinted_type(hint)));
+    TableSchema { columns }
+}
+
 /// What does not depend on the columns.
-pub fn open_rows(resource: &Section<'_>, context: &Context<'_>, findings: &mut Findings) -> Option<Rows> {
-    let disposition = disposition::resolve(resource, context.overrides)?;
-    merge::check_key(resource, &disposition, findings);
-    merge::check_versions(resource, &disposition, findings);
+pub fn open_rows(resource: &Section<'_>, rows: Rows, context: &Context<'_>, findings: &mut Findings) -> Option<Rows> {
     let schema = TableSchema { columns: Vec::new() };
     let parquet = destination::parquet(context.parquet, &Columns::new(&schema), &[], &mut Vec::new(), findings)?;
+    let disposition = disposition::resolve(resource, context.overrides)?;
     Some(Rows {
-        write_disposition: disposition.effective,
         merge: MergePlan {
             delete_missing: disposition.merges() && merge::deletes_missing(resource, &disposition),
-            strategy: disposition.strategy,
+            strategy: rows.merge.strategy,
             ..MergePlan::default()
         },
         primary_key: Vec::new(),
@@ -106,6 +142,7 @@ pub fn open_rows(resource: &Section<'_>, context: &Context<'_>, findings: &mut F
         parquet,
         warnings: Vec::new(),
         schema,
+        write_disposition: rows.write_disposition,
     })
 }
 

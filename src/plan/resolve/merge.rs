@@ -73,11 +73,13 @@ impl Merge<'_> {
         let merge_key = self.columns.all(names, &self.hints.merge_key, "a merge key", findings);
         let delete_missing = self.delete_missing(warnings, findings);
         let strategy = match (&self.disposition.strategy, validity) {
-            (MergeStrategy::Scd2(_), Some(validity)) => MergeStrategy::Scd2(self.scd2(&validity, findings)?),
+            (MergeStrategy::Scd2(_), Some(validity)) => {
+                MergeStrategy::Scd2(versions(self.disposition, &validity, findings)?)
+            }
             (MergeStrategy::Scd2(_), None) => return None,
             (strategy, _) => strategy.clone(),
         };
-        let hard_delete = self.hard_delete(findings);
+        let hard_delete = self.hard_delete(warnings, findings);
         check_versions(self.resource, self.disposition, findings);
         Some(MergePlan { strategy, merge_key, hard_delete, delete_missing })
     }
@@ -105,12 +107,15 @@ impl Merge<'_> {
     }
 
     /// The column of dlt's hint `hard_delete`.
-    fn hard_delete(&self, findings: &mut Findings) -> Option<usize> {
+    fn hard_delete(&self, warnings: &mut Vec<String>, findings: &mut Findings) -> Option<usize> {
         let last = self.hints.hard_delete.last()?;
+        if !self.disposition.merges() {
+            warnings.push("`hard_delete` has no effect: it is for merge".to_owned());
+            return None;
+        }
         let column = self.columns.get(last.value)?;
         let wrong = match self.disposition.strategy {
             _ if self.hints.hard_delete.len() > 1 => Some("only one column can have `hard_delete`".to_owned()),
-            _ if !self.disposition.merges() => Some("`hard_delete` needs a merge, which alone deletes rows".to_owned()),
             MergeStrategy::InsertOnly => Some("`insert-only` never deletes a row".to_owned()),
             MergeStrategy::Scd2(_) => {
                 Some("`scd2` keeps old versions of rows; `hard_delete` would remove them".to_owned())
@@ -165,25 +170,26 @@ impl Merge<'_> {
         }
         Some(own)
     }
+}
 
-    fn scd2(&self, validity: &Validity, findings: &mut Findings) -> Option<Scd2Plan> {
-        let active = self.moment("active_record_timestamp")?;
-        let boundary = self.moment("boundary_timestamp")?;
-        if boundary.is_some() && boundary == active {
-            let place: &Place = self.disposition.options.place_of("boundary_timestamp");
-            let message = "old versions would end at `active_record_timestamp`, as if they still held";
-            findings.error(place, message, Some("let them differ".to_owned()));
-        }
-        Some(Scd2Plan { valid_from: validity.from, valid_to: validity.to, active, boundary })
+/// When versions of rows begin and end.
+pub fn versions(disposition: &Disposition<'_>, validity: &Validity, findings: &mut Findings) -> Option<Scd2Plan> {
+    let options = &disposition.options;
+    let active = moment(options, "active_record_timestamp")?;
+    let boundary = moment(options, "boundary_timestamp")?;
+    if boundary.is_some() && boundary == active {
+        let place: &Place = options.place_of("boundary_timestamp");
+        let message = "old versions would end at `active_record_timestamp`, as if they still held";
+        findings.error(place, message, Some("let them differ".to_owned()));
     }
+    Some(Scd2Plan { valid_from: validity.from, valid_to: validity.to, active, boundary })
+}
 
-    /// Microseconds since 1970; the outer `None` if what is written is wrong.
-    #[expect(clippy::option_option, reason = "wrong and left out are two things")]
-    fn moment(&self, key: &str) -> Option<Option<i64>> {
-        let options = &self.disposition.options;
-        if !options.is_written(key) {
-            return Some(None);
-        }
-        notation::moment(&options.text(key)?.value).map(Some)
+/// Microseconds since 1970; the outer `None` if what is written is wrong.
+#[expect(clippy::option_option, reason = "wrong and left out are two things")]
+fn moment(options: &Section<'_>, key: &str) -> Option<Option<i64>> {
+    if !options.is_written(key) {
+        return Some(None);
     }
+    notation::moment(&options.text(key)?.value).map(Some)
 }

@@ -28,6 +28,20 @@ pub fn resolve(
     (distinct && left).then_some(fields)
 }
 
+/// The columns that are named, each with a type that suits its transform.
+pub fn named(resource: &Section<'_>) -> Vec<(String, ColumnType)> {
+    let named = |value: &Value| match value.as_text() {
+        Some(text) => Some((text.to_owned(), ColumnType::String)),
+        None => {
+            let field = resource.item("partition_by", value);
+            let transform = transform(&field.text("transform")?.value)?;
+            let data_type = [ColumnType::String, ColumnType::Timestamp].into_iter().find(|it| suits(transform, it))?;
+            Some((field.text("column")?.value, data_type))
+        }
+    };
+    resource.one_or_many("partition_by").into_iter().filter_map(named).collect()
+}
+
 fn field(
     resource: &Section<'_>,
     value: &Value,

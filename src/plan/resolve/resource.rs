@@ -64,13 +64,13 @@ pub fn resolve(
     let parent = family::parent(resource, request.as_ref(), &placeholders, findings);
     let auth = auth(&endpoint, context, secrets, findings);
     let paging = paginator::resolve(resource, &endpoint, context.client, request.as_ref(), findings);
-    let inference = match resource.is_written("schema") {
-        true => None,
-        false => Some(inferred::inference(resource, context)?),
-    };
-    let rows = match &inference {
-        Some(_) => inferred::open_rows(resource, context, findings),
-        None => rows(resource, None, context, findings),
+    let (inference, rows) = match resource.is_written("schema") {
+        true => (Some(None), rows(resource, None, context, findings)),
+        false => {
+            let named = rows(resource, Some(&inferred::named(resource, context)), context, findings);
+            let open = named.and_then(|rows| inferred::open_rows(resource, rows, context, findings));
+            (inferred::inference(resource, context).map(Some), open)
+        }
     };
     let answers = match endpoint.is_broken() {
         true => None,
@@ -79,8 +79,9 @@ pub fn resolve(
     let processing_steps = answer::steps(resource, findings);
     let contract = schema::contract(resource);
     let upkeep = Places { resource, destination: context.destination, root: context.root };
-    let (name, mut rows, paging) = (name?, rows?, paging?);
+    let (name, mut rows) = (name?, rows?);
     let incremental = incremental(resource, context, &name.value, request.as_mut()?, &mut rows, findings);
+    let paging = paging?;
     rows.warnings.extend(request.as_ref().and_then(|request| elsewhere(request, context.client)));
     rows.warnings.extend(paginator::warning(&paging.paginator));
     Some(ResourcePlan {
@@ -100,7 +101,7 @@ pub fn resolve(
         contract: contract?,
         max_rejects: max_rejects(resource),
         schema: rows.schema,
-        inference,
+        inference: inference?,
         naming: inferred::naming(resource, context)?,
         write_disposition: rows.write_disposition,
         merge: rows.merge,

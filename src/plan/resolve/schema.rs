@@ -111,6 +111,21 @@ fn format_of(text: String) -> Format {
     }
 }
 
+/// A type that suits what a hint says of a column, as long as nothing else tells.
+pub fn hinted_type(hint: &Section<'_>) -> ColumnType {
+    let format = hint.text("format").map(|text| format_of(text.value));
+    match format {
+        _ if hint.flag("hard_delete") == Some(true) => ColumnType::Bool,
+        Some(Format::Hex) => ColumnType::Binary,
+        Some(Format::Strftime(pattern)) => {
+            let reads = |leaf: &ColumnType| format::problem(&pattern, leaf).is_none();
+            [ColumnType::Date, ColumnType::Time].into_iter().find(reads).unwrap_or(ColumnType::Timestamp)
+        }
+        Some(_) => ColumnType::Timestamp,
+        None => ColumnType::String,
+    }
+}
+
 /// Whether the format can read values of the column's type.
 fn check_format(column: &Column, section: &Section<'_>, findings: &mut Findings) {
     let Some(format) = &column.format else { return };

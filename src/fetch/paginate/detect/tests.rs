@@ -47,6 +47,11 @@ fn links_are_found_where_the_usual_envelopes_have_them() {
         (json!({"links": {"next": {"href": "/x?page=2", "meta": {}}}}), "links.next.href"),
         (json!({"@odata.context": "c", "@odata.nextLink": "https://a/x?$skip=9"}), "$['@odata.nextLink']"),
         (json!({"odata.nextLink": "https://a/x?$skip=9"}), "$['odata.nextLink']"),
+        (json!({"d": {"results": [], "__next": "https://a/x?$skip=9"}}), "d.__next"),
+        (
+            json!({"links": [{"rel": "self", "href": "/x"}, {"rel": "next", "href": "/x?page=2"}]}),
+            "$.links[?@.rel=='next'].href",
+        ),
         (json!({"info": {"pages": 3, "next": "https://a/x?page=2"}}), "info.next"),
         (json!({"paging": {"next": "https://a/x?after=2", "cursors": {"after": "b"}}}), "paging.next"),
         (json!({"paging": {"next": {"after": "2", "link": "https://a/x?after=2"}}}), "paging.next.link"),
@@ -168,6 +173,23 @@ fn beside_one_record_alone_a_field_that_begins_with_next_is_its_own() {
     let one = First { is_list: false, count: 1, ..LIST };
     assert_eq!(one.found(&json!({"id": 1, "next_step": "/x", "next_run": 5, "total": 8})), ["single_page"]);
     assert_eq!(one.found(&json!({"id": 1, "next": "/x"})), link("next"));
+}
+
+#[test]
+fn beside_one_record_alone_neither_pages_nor_next_are_of_a_list() {
+    let one = First { count: 1, is_list: false, ..LIST };
+    for body in [json!({"id": 1, "pages": 320}), json!({"id": 1, "next": 2}), json!({"id": 1, "next": "b"})] {
+        assert_eq!(one.found(&body), ["single_page"], "{body}");
+    }
+    assert_eq!(LIST.found(&json!({"items": [], "nextSyncToken": "abc"})), ["single_page"]);
+}
+
+#[test]
+fn a_total_of_this_page_alone_is_none_where_there_are_more_pages() {
+    let total = |body: Value| LIST.detect(&body).total_path.map(|path| path.to_string());
+    assert_eq!(total(json!({"items": [], "total": 10, "total_pages": 10})), None);
+    assert_eq!(total(json!({"items": [], "total": 10, "total_pages": 1})), Some("total".to_owned()));
+    assert_eq!(total(json!({"items": [], "total": 95, "total_pages": 10})), Some("total".to_owned()));
 }
 
 #[test]

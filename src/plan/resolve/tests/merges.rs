@@ -180,7 +180,6 @@ fn what_contradicts_itself_is_refused_where_it_stands() {
             "columns.s.hard_delete",
             "never deletes",
         ),
-        (json!({"write_disposition": "append", "columns": deletes}), "columns.s.hard_delete", "needs a merge"),
         (json!({"write_disposition": "merge", "columns": both}), "columns.at.hard_delete", "only one column"),
         (json!({"write_disposition": "merge", "columns": never_null}), "columns.s.hard_delete", "never null"),
         (json!({"write_disposition": merge("insert-only"), "on_missing": "delete"}), "on_missing", "never deletes"),
@@ -224,6 +223,10 @@ fn what_is_without_effect_is_a_warning() {
     for (keys, warning) in [
         (json!({"write_disposition": {"disposition": "append", "strategy": "upsert"}}), "`strategy` has no effect"),
         (json!({"write_disposition": "append", "merge_key": "at"}), "`merge_key` has no effect"),
+        (
+            json!({"write_disposition": "append", "columns": {"s": {"hard_delete": true}}}),
+            "`hard_delete` has no effect",
+        ),
         (json!({"write_disposition": merge("upsert"), "merge_key": "at"}), "`merge_key` has no effect"),
         (json!({"write_disposition": "replace", "on_missing": "delete"}), "`on_missing` has no effect"),
         (

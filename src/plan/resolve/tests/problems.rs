@@ -441,3 +441,64 @@ fn programs_and_paths_are_compiled_where_they_stand() {
     let path = only("/resources/0/endpoint", json!({"data_selector": "data[?@.a = 1]"}));
     assert!(path.contains("no JSONPath of RFC 9535"), "{path}");
 }
+
+/// The base config without a schema, with these keys of its resource.
+fn undeclared(keys: Value) -> Vec<String> {
+    let mut config = base();
+    config["resources"][0].as_object_mut().unwrap().remove("schema");
+    for (key, value) in keys.as_object().unwrap() {
+        config["resources"][0][key] = value.clone();
+    }
+    match plan_with(&config.to_string(), &Overrides::default()) {
+        Ok(_) => Vec::new(),
+        Err(problems) => problems,
+    }
+}
+
+#[test]
+fn what_no_column_could_mend_is_told_before_the_columns_are_known() {
+    let scd2 = |key: &str, value: Value| json!({"disposition": "merge", "strategy": "scd2", key: value});
+    for (keys, problem) in [
+        (json!({"write_disposition": scd2("validity_column_names", json!(["a"]))}), "expected two names"),
+        (json!({"columns": {"t": {"data_type": "timestamp", "format": "%Q"}}}), "format"),
+        (json!({"columns": {"t": {"data_type": "text", "format": "%d/%m/%Y"}}}), "does not suit the type string"),
+        (json!({"columns": {"n": {"data_type": "decimal", "precision": 5, "scale": 7}}}), "a decimal of 5 digits"),
+        (json!({"columns": {"n": {"data_type": "decimal", "precision": 50, "scale": 2}}}), "at most 38 digits"),
+        (json!({"columns": {"n": {"dedup_sort": "asc"}}, "primary_key": null}), "`dedup_sort` needs a `primary_key`"),
+        (json!({"on_missing": "delete", "write_disposition": "append"}), "`append` never deletes a row"),
+        (json!({"partition_by": ["id", "id"]}), "partition_by"),
+        (
+            json!({"partition_by": [{"column": "d", "transform": "hour"}], "columns": {"d": {"data_type": "date"}}}),
+            "hour",
+        ),
+        (json!({"metadata_columns": {"page": "id"}, "primary_key": "id"}), "would clash"),
+    ] {
+        let found = undeclared(keys.clone());
+        assert!(found.len() == 1 && found[0].contains(problem), "{keys}: {found:?}");
+    }
+}
+
+#[test]
+fn what_some_columns_would_suit_is_left_to_those_that_come() {
+    for keys in [
+        json!({"primary_key": ["id", "userId"], "naming": "snake_case", "columns": {"userId": {"nullable": false}}}),
+        json!({"partition_by": ["id"]}),
+        json!({"partition_by": [{"column": "t", "transform": "hour"}, {"column": "n", "transform": "truncate[3]"}, "b"]}),
+        json!({"columns": {"t": {"format": "%d/%m/%Y"}, "h": {"format": "hex"}, "e": {"format": "epoch_ms"}}}),
+        json!({"columns": {"gone": {"hard_delete": true}, "v": {"dedup_sort": "desc"}}, "write_disposition": "merge", "primary_key": "id"}),
+        json!({"write_disposition": {"disposition": "merge", "strategy": "scd2"}, "merge_key": "id"}),
+    ] {
+        assert_eq!(undeclared(keys.clone()), Vec::<String>::new(), "{keys}");
+    }
+}
+
+#[test]
+fn what_is_wrong_with_a_cursor_is_told_whatever_is_wrong_with_the_paginator() {
+    let endpoint = json!({
+        "path": "a",
+        "paginator": {"type": "offset", "limit": 0},
+        "incremental": {"cursor_path": "at", "initial_value": 5, "end_value": 3},
+    });
+    let found = undeclared(json!({ "endpoint": endpoint })).join("\n");
+    assert!(found.contains("paginator.limit") && found.contains("end_value"), "{found}");
+}

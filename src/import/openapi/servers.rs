@@ -1,0 +1,163 @@
+//! Where an API is: of all paths, and of single ones.
+
+use serde_json::Value;
+
+use super::{document::Document, lists::List};
+use crate::import::{Note, literal_text, name::variable, secrets::without_user};
+
+/// Stands for an address that the description does not tell.
+const UNKNOWN: &str = "https://api.example.com";
+
+/// The addresses of one API.
+pub(super) struct Servers<'d> {
+    /// What the names of variables begin with.
+    api: &'d str,
+    base_url: String,
+}
+
+impl<'d> Servers<'d> {
+    pub(super) fn new(document: &Document, api: &'d str, notes: &mut Vec<Note>) -> Self {
+        let root = document.root();
+        let place = "client.base_url";
+        let written = root.get("servers").and_then(|servers| of_servers(servers, api, place, notes));
+        let base_url = match written.or_else(|| of_host(root)) {
+            None => {
+                notes.push(Note::new(place, "the description does not tell where the API is"));
+                UNKNOWN.to_owned()
+            }
+            Some(url) => whole(&url).unwrap_or_else(|| {
+                let message = format!("the description tells the path `{url}` only: put the host before it");
+                notes.push(Note::new(place, message));
+                format!("{UNKNOWN}/{}", url.trim_start_matches('/'))
+            }),
+        };
+        Self { api, base_url: plain(&base_url, notes) }
+    }
+
+    pub(super) fn base_url(&self) -> &str {
+        &self.base_url
+    }
+
+    /// The server of a list that has one of its own.
+    pub(super) fn own(&self, list: &List<'_>, notes: &mut Vec<Note>) -> Option<String> {
+        let place = format!("resources.{}.endpoint.path", list.name);
+        let written = of_servers(list.operation.own("servers")?, self.api, &place, notes)?;
+        let Some(url) = whole(&written) else {
+            let message = format!("the description tells the server `{written}` for it: the client's is asked");
+            notes.push(Note::new(place, message));
+            return None;
+        };
+        if url.trim_end_matches('/') == self.base_url.trim_end_matches('/') {
+            return None;
+        }
+        let message = "another server than the client's: credentials go there if `client.allowed_hosts` names it";
+        notes.push(Note::new(place, message));
+        Some(url.trim_end_matches('/').to_owned())
+    }
+}
+
+/// OpenAPI 3: the first server, its variables by their defaults; those without become variables of the environment. Texts
+/// stand for themselves.
+fn of_servers(servers: &Value, api: &str, place: &str, notes: &mut Vec<Note>) -> Option<String> {
+    let server = servers.as_array()?.first()?;
+    let mut url = literal_text(server.get("url")?.as_str()?);
+    let variables = server.get("variables").and_then(Value::as_object);
+    for (name, described) in variables.into_iter().flatten() {
+        let default = match described.get("default") {
+            Some(Value::String(text)) => literal_text(text),
+            Some(number @ (Value::Number(_) | Value::Bool(_))) => number.to_string(),
+            _ => continue,
+        };
+        url = url.replace(&format!("{{{name}}}"), &default);
+    }
+    for name in places(&url) {
+        let of_environment = format!("{api}_SERVER_{}", variable(&name));
+        url = url.replace(&format!("{{{name}}}"), &format!("${{{of_environment}}}"));
+        let message = format!(
+            "the description does not tell `{name}` of the server: write it, or set {of_environment} in the environment"
+        );
+        notes.push(Note::new(place, message));
+    }
+    Some(url)
+}
+
+/// The names in braces, but for those of references that were escaped.
+fn places(url: &str) -> Vec<String> {
+    let starts = url.match_indices('{').filter(|(at, _)| !url.get(..*at).is_some_and(|before| before.ends_with('$')));
+    starts.filter_map(|(at, _)| Some(url.get(at + 1..)?.split_once('}')?.0.to_owned())).collect()
+}
+
+/// Swagger 2.
+fn of_host(root: &Value) -> Option<String> {
+    let base = root.get("basePath").and_then(Value::as_str).unwrap_or_default();
+    let Some(host) = root.get("host").and_then(Value::as_str) else {
+        return (!base.is_empty()).then(|| literal_text(base));
+    };
+    let schemes = root.get("schemes").and_then(Value::as_array);
+    let first = schemes.and_then(|schemes| schemes.first()?.as_str());
+    let is_secure = schemes.is_none_or(|schemes| schemes.iter().any(|scheme| scheme == "https"));
+    let scheme = if is_secure { "https" } else { first.unwrap_or("https") };
+    Some(literal_text(&format!("{scheme}://{host}{base}")))
+}
+
+/// The URL with its scheme; `None` if there is no host in it.
+fn whole(url: &str) -> Option<String> {
+    if url.starts_with("http://") || url.starts_with("https://") {
+        return Some(url.to_owned());
+    }
+    if let Some(rest) = url.strip_prefix("//") {
+        return Some(format!("https://{rest}"));
+    }
+    let host = url.split('/').next().unwrap_or_default();
+    let is_host = host.contains('.') && !host.starts_with('.') || host.starts_with("${");
+    (is_host && !url.contains("://")).then(|| format!("https://{url}"))
+}
+
+/// Without what a base URL cannot have.
+fn plain(url: &str, notes: &mut Vec<Note>) -> String {
+    let mut told = |message: &str| notes.push(Note::new("client.base_url", message));
+    let mut plain = without_user(url);
+    if plain != url {
+        told("the user in the URL was left out: write it as `auth: {type: http_basic, …}`");
+    }
+    if let Some(at) = plain.find(['?', '#']) {
+        told("the query of the URL was left out: write it into `params` of the endpoints");
+        plain.truncate(at);
+    }
+    plain
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_server_is_whole_or_told() {
+        for (server, base_url, told) in [
+            (
+                json!({"url": "http://a.example:{port}/{v}", "variables": {"port": {"default": 8443}, "v": {"default": "v1"}}}),
+                "http://a.example:8443/v1",
+                0,
+            ),
+            (
+                json!({"url": "https://{tenant}.example.com", "variables": {"tenant": {"description": "yours"}}}),
+                "https://${SHOP_SERVER_TENANT}.example.com",
+                1,
+            ),
+            (json!({"url": "//host.example/v1"}), "https://host.example/v1", 0),
+            (json!({"url": "host.example/v1"}), "https://host.example/v1", 0),
+            (json!({"url": "/v3"}), "https://api.example.com/v3", 1),
+            (json!({"url": "../v3"}), "https://api.example.com/../v3", 1),
+            (json!({"url": "https://u:p@a.example/x?key=1"}), "https://a.example/x", 2),
+            (json!({"url": "https://a.example/${HOME}"}), "https://a.example/$${HOME}", 0),
+        ] {
+            let document = json!({"openapi": "3.0.0", "paths": {}, "servers": [server]});
+            let document = Document::new("f", document).unwrap();
+            let mut notes = Vec::new();
+            let servers = Servers::new(&document, "SHOP", &mut notes);
+            assert_eq!((servers.base_url(), notes.len()), (base_url, told), "{notes:?}");
+        }
+    }
+}
