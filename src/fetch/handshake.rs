@@ -62,18 +62,18 @@ mod tests {
 
     #[test]
     fn what_the_tls_stack_says_is_found_within_errors_of_io() {
-        let failed = |error: rustls::Error| super::failed(&io::Error::other(io::Error::other(error)));
+        let wrapped = |error: rustls::Error| failed(&io::Error::other(io::Error::other(error)));
         for alert in [
             AlertDescription::HandshakeFailure,
             AlertDescription::BadCertificate,
             AlertDescription::UnknownCA,
             AlertDescription::CertificateRequired,
         ] {
-            assert_eq!(failed(rustls::Error::AlertReceived(alert)), Some(Handshake::Refused), "{alert:?}");
+            assert_eq!(wrapped(rustls::Error::AlertReceived(alert)), Some(Handshake::Refused), "{alert:?}");
         }
-        assert_eq!(failed(rustls::Error::AlertReceived(AlertDescription::InternalError)), None);
-        assert_eq!(failed(InvalidMessage::InvalidContentType.into()), Some(Handshake::Plain));
-        assert_eq!(failed(rustls::CertificateError::Expired.into()), Some(Handshake::Untrusted));
-        assert_eq!(super::failed(&io::Error::other("reset")), None);
+        assert_eq!(wrapped(rustls::Error::AlertReceived(AlertDescription::InternalError)), None);
+        assert_eq!(wrapped(InvalidMessage::InvalidContentType.into()), Some(Handshake::Plain));
+        assert_eq!(wrapped(rustls::CertificateError::Expired.into()), Some(Handshake::Untrusted));
+        assert_eq!(failed(&io::Error::other("reset")), None);
     }
 }

@@ -66,8 +66,8 @@ impl Schedule {
 }
 
 /// How long `Retry-After` asks to wait: seconds or an HTTP date (RFC 9110, 10.2.3); of decimal seconds, which some servers
-/// send, the whole ones above them. `None` for what is absent, nonsense, in
-/// the past or zero: some servers send 0 with every 429, and taking it at its word would be a busy loop.
+/// send, the whole ones above them. `None` for what is absent, nonsense, in the past or zero: some servers send 0 with every
+/// 429, and taking it at its word would be a busy loop.
 pub(super) fn retry_after(headers: &HeaderMap, now: DateTime<Utc>) -> Option<Duration> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     let wait = match seconds(text) {

@@ -113,7 +113,6 @@ impl Export<'_> {
         let export = Export { resource, rows: first.asked.rows.as_ref(), ..*self };
         let mut pages = PutBack::new(export.pages(None)?);
         let mut observing = Observing::new(inference, self.processor(), self.memory / PAGES_PART);
-        self.fetch_ahead(ahead, 0)?;
         let observed = match observe(&mut pages, &mut observing).await {
             Ok(()) => self.observe_behind(&mut observing, ahead).await,
             Err(error) => Err(error),
