@@ -381,8 +381,9 @@ impl Pages {
         self.left_out.end_row();
         let lead = self.lead_of(token, &mut fetched, &found)?;
         self.check_repeated(token, &fetched, &found)?;
+        let slack = self.slack();
         self.known.page_size = self.size.learn(page.count);
-        let seam = self.join(token, &found, lead.as_ref());
+        let seam = self.join(token, &found, lead.as_ref(), slack);
         self.next = self.follow(token, &fetched, page.count)?;
         self.line.keep_from(self.next.as_ref());
         self.check_drift(page.number)?;
@@ -393,6 +394,10 @@ impl Pages {
         }
         self.reach_fault(page.number)?;
         Ok(Some(page))
+    }
+
+    fn slack(&self) -> u64 {
+        self.size.slack(self.source.paginator.page_size())
     }
 
     fn reach_fault(&self, page: u64) -> Result<(), FetchError> {
@@ -549,7 +554,9 @@ impl PageSource for Pages {
             known: self.known,
             size: self.size.clone(),
             found: self.found.clone(),
-            drift: self.drift.state(self.next.as_ref().map_or(0, |next| self.source.paginator.lead(next))),
+            drift: self
+                .drift
+                .state(self.next.as_ref().map_or(0, |next| self.source.paginator.lead(next)).max(self.slack())),
             before: self.before,
             shortfall: self.shortfall.clone(),
             left_out: self.left_out.clone(),

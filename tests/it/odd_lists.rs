@@ -345,3 +345,22 @@ async fn a_cursor_with_nothing_in_it_is_the_end() {
         }
     }
 }
+
+#[tokio::test]
+async fn rows_that_the_server_hides_behind_its_paging_neither_double_nor_disorder_those_that_it_shows() {
+    let hidden = [34, 35, 61];
+    let server = Server::start(move |request| {
+        let (offset, limit) = (request.number_param("offset").unwrap(), request.number_param("limit").unwrap());
+        let piece = (offset + 1..=95).take(limit as usize).filter(|id| !hidden.contains(id)).collect::<Vec<_>>();
+        Reply::json(json!({"data": rows(&piece), "total": 95}).to_string())
+    })
+    .await;
+    for on_drift in [OnDrift::Warn, OnDrift::Fail, OnDrift::Refetch] {
+        let total_path = Some(plans::selector("total"));
+        let plan = PaginatorPlan::Offset(OffsetPlan { total_path, ..OffsetPlan::new(10) });
+        let list = read(&server, |resource| resource.on_drift = on_drift, plan).await;
+        let shown: Vec<u64> = (1..=95).filter(|id| !hidden.contains(id)).collect();
+        assert_eq!((list.ids, list.error.is_none()), (shown, true), "{on_drift:?}");
+        assert_eq!(list.warnings, ["the API tells of 95 records, and its list ended after 92"], "{on_drift:?}");
+    }
+}

@@ -75,6 +75,18 @@ pub(super) struct DriftState {
     tail: Vec<u64>,
 }
 
+/// What is known of the rows of a page before they are looked at.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Asked {
+    /// Rows at its beginning that were asked for again.
+    pub lead: usize,
+    /// Rows at its beginning that may come again without having been asked for, see [`PageSize::slack`](super::PageSize).
+    pub slack: usize,
+    /// The page before led here: many a list that goes on by moments begins each page with rows of the moment at which the one
+    /// before ended.
+    pub is_told: bool,
+}
+
 /// What is to be done with the rows of a page.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Seam {
@@ -122,13 +134,17 @@ impl Drift {
         again.iter().map(|row| self.recent.contains(row) || !page.contains(row)).collect()
     }
 
-    /// Takes in the rows of the next page, the first `lead` of which were asked for again. `is_told`: the page before led here,
-    /// and many a list that goes on by moments begins each page with rows of the moment at which the one before ended.
-    pub(super) fn page(&mut self, rows: &[u64], lead: usize, is_told: bool) -> Seam {
+    /// Takes in the rows of the next page.
+    pub(super) fn page(&mut self, rows: &[u64], asked: Asked) -> Seam {
+        let Asked { lead, slack, is_told } = asked;
         // What stands in the same place in two passes has not moved there.
         let is_again = self.pass.add(rows) && lead == 0;
-        let end = match self.join(rows, lead) {
+        let joined = self.join(rows, lead);
+        // As good as asked for again, where the page goes on behind them.
+        let is_slack = lead == 0 && matches!(joined, Join::Shifted(known) if known <= slack && known < rows.len());
+        let end = match joined {
             Join::Still(known) => known,
+            Join::Shifted(known) if is_slack => known,
             Join::Shifted(_) if is_again => 0,
             Join::Shifted(known) => {
                 match lead {
@@ -147,7 +163,8 @@ impl Drift {
         let known = self.known(rows, end);
         let count = known.iter().filter(|is_known| **is_known).count() as u64;
         self.remember(rows, &known);
-        Seam { known: if lead > 0 { count } else { 0 }, kept: self.kept(rows, &known, lead) }
+        let is_again = lead > 0 || is_slack;
+        Seam { known: if is_again { count } else { 0 }, kept: self.kept(rows, &known, is_again) }
     }
 
     /// Nobody asked for these rows again. With a key they are the same; without one they may only look so.
@@ -230,12 +247,12 @@ impl Drift {
         self.recent.drain(..beyond);
     }
 
-    fn kept(&mut self, rows: &[u64], known: &[bool], lead: usize) -> Vec<bool> {
+    fn kept(&mut self, rows: &[u64], known: &[bool], is_again: bool) -> Vec<bool> {
         if self.has_key {
             return Vec::new();
         }
         // Rows that nobody asked for again may be alike: they go only where the list is read until it rests, and come then.
-        let drops_known = lead > 0 || self.handed.is_some();
+        let drops_known = is_again || self.handed.is_some();
         let mut kept: Vec<bool> = known.iter().map(|is_known| !(drops_known && *is_known)).collect();
         if let Some(handed) = &mut self.handed {
             for (row, kept) in rows.iter().zip(&mut kept).filter(|(_, kept)| **kept) {
@@ -361,7 +378,7 @@ mod tests {
     fn read(drift: &mut Drift, pages: &[(&[u64], usize)]) -> Vec<u64> {
         let mut all = Vec::new();
         for (rows, lead) in pages {
-            let seam = drift.page(rows, *lead, false);
+            let seam = drift.page(rows, Asked { lead: *lead, ..Asked::default() });
             let kept = rows.iter().enumerate().filter(|(at, _)| seam.kept.get(*at).copied().unwrap_or(true));
             all.extend(kept.map(|(_, row)| *row));
         }
@@ -463,6 +480,16 @@ mod tests {
         drift.settle(false);
         assert!(!drift.begins_again() && drift.unmended().is_none());
         assert!(drift.mended().unwrap().contains("was the same"));
+    }
+
+    #[test]
+    fn rows_of_a_piece_that_was_not_full_come_again_and_go() {
+        let mut drift = Drift::new(OnDrift::Fail, false);
+        drift.page(&[1, 2, 3], Asked::default());
+        let seam = drift.page(&[3, 4, 5], Asked { slack: 1, ..Asked::default() });
+        assert_eq!((seam, drift.failure(false)), (Seam { known: 1, kept: vec![false, true, true] }, None));
+        drift.page(&[4, 5, 6], Asked { slack: 1, ..Asked::default() });
+        assert!(drift.failure(false).is_some());
     }
 
     #[test]

@@ -10,7 +10,7 @@ use std::{borrow::Cow, iter::repeat_n, sync::Arc};
 
 use super::{
     Pages,
-    drift::Seam,
+    drift::{Asked, Seam},
     source::{Fetched, Found},
 };
 use crate::{
@@ -41,12 +41,13 @@ impl Pages {
     }
 
     /// How a page goes on from the one before it, and counts what is new of it.
-    pub(super) fn join(&mut self, token: &PageToken, found: &Found, lead: Option<&Lead>) -> Seam {
+    pub(super) fn join(&mut self, token: &PageToken, found: &Found, lead: Option<&Lead>, slack: u64) -> Seam {
         let (rows, known) = match lead {
             Some(lead) => (Cow::Owned([&lead.hashes[..], &found.hashes].concat()), lead.hashes.len()),
             None => (Cow::Borrowed(&found.hashes), usize::try_from(self.own_lead(token)).unwrap_or(usize::MAX)),
         };
-        let seam = self.drift.page(&rows, known, token.is_told());
+        let slack = usize::try_from(slack).unwrap_or(usize::MAX);
+        let seam = self.drift.page(&rows, Asked { lead: known, slack, is_told: token.is_told() });
         self.received += (rows.len() as u64).saturating_sub(seam.known);
         seam
     }

@@ -11,6 +11,8 @@ pub(super) struct PageSize {
     expected: Option<u64>,
     last: u64,
     misses: u32,
+    #[serde(default)]
+    largest: u64,
 }
 
 impl PageSize {
@@ -25,7 +27,18 @@ impl PageSize {
             }
         }
         self.last = count;
+        self.largest = self.largest.max(count);
         self.expected.filter(|_| self.misses < PATIENCE)
+    }
+}
+
+impl PageSize {
+    /// Records that the next page may begin with and that came already, where the position is a number of records: a server
+    /// that has given as many as were asked for, and then fewer, has left records out of a piece of that size, and the piece
+    /// behind those that came is a part of it.
+    pub(super) fn slack(&self, asked: Option<u64>) -> u64 {
+        let is_cut = |size: &u64| self.last > 0 && self.largest >= *size;
+        asked.filter(is_cut).map_or(0, |size| size.saturating_sub(self.last))
     }
 }
 
@@ -49,6 +62,19 @@ mod tests {
         assert_eq!(learn(&[100, 37]), Some(100));
         assert_eq!(learn(&[100, 37, 100]), Some(100));
         assert_eq!(learn(&[100, 37, 37]), Some(37));
+    }
+
+    #[test]
+    fn a_short_page_after_a_full_one_leaves_room_for_records_that_came() {
+        let slack = |counts: &[u64]| {
+            let mut size = PageSize::default();
+            counts.iter().for_each(|&count| {
+                size.learn(count);
+            });
+            size.slack(Some(10))
+        };
+        assert_eq!((slack(&[10, 8]), slack(&[10, 10]), slack(&[8, 8]), slack(&[10, 0])), (2, 0, 0, 0));
+        assert_eq!(PageSize::default().slack(None), 0);
     }
 
     #[test]
