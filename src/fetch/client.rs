@@ -5,13 +5,14 @@ use std::{collections::HashMap, sync::Arc};
 use async_trait::async_trait;
 use reqwest::{
     Certificate, Identity,
-    header::{ACCEPT, HeaderMap, HeaderValue},
+    header::{ACCEPT, ACCEPT_ENCODING, HeaderMap, HeaderValue},
     redirect::Policy,
 };
 use url::{Origin, Url};
 
 use super::{
     auth::{self, Authenticator, Generation, Wire},
+    body,
     call::Call,
     error::FetchError,
     limit::Limiter,
@@ -208,6 +209,8 @@ fn http_client(plan: &ClientPlan, identity: Option<&Secret<String>>) -> Result<r
         .user_agent(concat!("restlake/", env!("CARGO_PKG_VERSION")))
         .redirect(Policy::none())
         .referer(false)
+        .no_gzip()
+        .default_headers(HeaderMap::from_iter([(ACCEPT_ENCODING, HeaderValue::from_static(body::ACCEPTED))]))
         .retry(reqwest::retry::never())
         .connect_timeout(plan.connect_timeout);
     if let Some(authorities) = &plan.tls.authorities {

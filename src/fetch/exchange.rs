@@ -11,6 +11,7 @@ use tokio::time::{Instant, timeout};
 
 use super::{
     auth::Generation,
+    body::Body,
     client::Client,
     error::{FetchError, Trouble},
     format::{self, Unreadable},
@@ -245,12 +246,11 @@ impl<'a> Exchange<'a> {
     }
 
     /// The decoded body; no byte more than `max_body` is kept.
-    async fn body(&self, mut answer: reqwest::Response) -> Result<Vec<u8>, Failed> {
+    async fn body(&self, answer: reqwest::Response) -> Result<Vec<u8>, Failed> {
         let limit = self.client.max_body;
         let mut body = Vec::with_capacity(answer.content_length().unwrap_or(0).min(limit).min(MAX_RESERVED) as usize);
-        while let Some(chunk) =
-            answer.chunk().await.map_err(|error| Trouble::Body { cause: self.client.surroundings().cause(error) })?
-        {
+        let mut answer = Body::new(answer);
+        while let Some(chunk) = answer.chunk().await.map_err(|error| self.client.surroundings().broken_off(error))? {
             self.scope.counters.add_bytes(chunk.len());
             if (body.len() + chunk.len()) as u64 > limit {
                 return Err(Trouble::TooLarge { limit }.into());
@@ -298,8 +298,9 @@ impl<'a> Exchange<'a> {
     }
 
     /// As much of it as is shown. What cannot be read of it, or not in time, is not worth an error of its own.
-    async fn body_of_error(&self, mut answer: reqwest::Response) -> Vec<u8> {
+    async fn body_of_error(&self, answer: reqwest::Response) -> Vec<u8> {
         let (status, mut body) = (answer.status(), Vec::new());
+        let mut answer = Body::new(answer);
         let reading = async {
             while let (true, Ok(Some(chunk))) = (body.len() < READ_OF_ERRORS, answer.chunk().await) {
                 self.scope.counters.add_bytes(chunk.len());

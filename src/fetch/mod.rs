@@ -11,6 +11,7 @@
 //! on the API's answers only, never on their timing.
 
 mod auth;
+mod body;
 mod call;
 mod client;
 mod envelope;

@@ -15,6 +15,7 @@ use reqwest::{StatusCode, header::HeaderMap};
 use url::Url;
 
 use super::{
+    body::BodyError,
     error::{FetchError, Trouble},
     handshake::{self, Handshake},
     request::Request,
@@ -136,6 +137,15 @@ impl Surroundings {
     /// reqwest's errors without the URL that they carry: it has the whole query in it.
     pub(super) fn cause(&self, error: reqwest::Error) -> String {
         self.redactor.text(&chain(&error.without_url()))
+    }
+
+    /// Why an answer ended before its end.
+    pub(super) fn broken_off(&self, error: BodyError) -> Trouble {
+        let cause = match error {
+            BodyError::Cut(error) => self.cause(error),
+            BodyError::Gzip(error) => format!("its gzip is broken: {error}"),
+        };
+        Trouble::Body { cause }
     }
 
     /// Why there was no answer.

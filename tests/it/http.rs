@@ -391,6 +391,17 @@ mod bodies {
     }
 
     #[tokio::test]
+    async fn an_answer_in_several_members_of_gzip_is_read_to_its_end_and_one_that_is_cut_off_is_retried() {
+        let half = ROWS.len() / 2;
+        let members = [&ROWS.as_bytes()[..half], &ROWS.as_bytes()[half..]].map(|part| compressed("gzip", part));
+        let whole = members.concat();
+        let reply = |body: &[u8]| Reply::json("").body(body.to_vec()).header("content-encoding", "gzip");
+        let cut = reply(&whole[..whole.len() - 3]);
+        let (_server, outcome) = fetch_plainly([cut, reply(&whole)]).await;
+        assert_eq!((outcome.count(), outcome.retries), (2, 1));
+    }
+
+    #[tokio::test]
     async fn a_broken_encoding_is_retried() {
         let broken = Reply::json("this is no gzip").header("content-encoding", "gzip");
         let (_server, outcome) = fetch_plainly([broken, Reply::json(ROWS)]).await;

@@ -13,6 +13,7 @@ use url::{Origin, Url};
 use super::error::{AuthError, TokenRequestError};
 use crate::{
     fetch::{
+        body::Body,
         error::Trouble,
         limit::Limiter,
         retry::{Schedule, Verdict, limits, retry_after},
@@ -166,11 +167,9 @@ impl Wire {
         Err(self.refused(status, &headers, &body))
     }
 
-    async fn body(&self, mut answer: reqwest::Response) -> Result<Vec<u8>, Failed> {
-        let mut body = Vec::new();
-        while let Some(chunk) =
-            answer.chunk().await.map_err(|error| Trouble::Body { cause: self.surroundings.cause(error) })?
-        {
+    async fn body(&self, answer: reqwest::Response) -> Result<Vec<u8>, Failed> {
+        let (mut body, mut answer) = (Vec::new(), Body::new(answer));
+        while let Some(chunk) = answer.chunk().await.map_err(|error| self.surroundings.broken_off(error))? {
             if body.len() + chunk.len() > LARGEST {
                 return Err(Trouble::TooLarge { limit: LARGEST as u64 }.into());
             }
