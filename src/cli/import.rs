@@ -21,7 +21,7 @@ use super::{
     output::{self, Answer},
 };
 use crate::{
-    config::{self, Problem, Source, Syntax},
+    config::{self, Problem, Severity, Source, Syntax},
     import::{self, ImportError, Imported, Note, openapi},
     plan::{self, Overrides},
 };
@@ -117,6 +117,7 @@ fn imported(from: &From) -> Result<Written, Refusal> {
     let config = target::place(&mut imported, &target.to, file);
     let files = write(&imported, target, config)?;
     let problems = problems(files.first().map_or(Path::new("."), PathBuf::as_path), &imported.config);
+    let problems = left_out(file, &imported.notes).chain(problems).collect();
     let files = files.into_iter().map(|file| file.display().to_string()).collect();
     Ok(Written { status: "ok", files, notes: imported.notes, problems })
 }
@@ -135,11 +136,7 @@ fn set_already(config: &Value) -> Vec<Note> {
     let text = config.to_string();
     let set: BTreeSet<&str> = import::variables(&text).filter(|name| std::env::var_os(name).is_some()).collect();
     let base_url = config["client"]["base_url"].as_str().unwrap_or_default();
-    let note = |name| Note {
-        line: None,
-        path: "environment".to_owned(),
-        message: format!("{name} is set already, and a run sends it to {base_url}"),
-    };
+    let note = |name| Note::new("environment", format!("{name} is set already, and a run sends it to {base_url}"));
     set.into_iter().map(note).collect()
 }
 
@@ -205,6 +202,25 @@ fn write_one(file: &Path, value: &Value) -> Result<(), String> {
     fs::write(file, text).map_err(|error| error.to_string())
 }
 
+/// What the config cannot be without, by the lines of the file that it came from.
+fn left_out<'n>(file: &Path, notes: &'n [Note]) -> impl Iterator<Item = Problem> + 'n {
+    let file = file.display().to_string();
+    notes.iter().filter(|note| note.is_to_mend).map(move |note| Problem {
+        severity: Severity::Error,
+        source: None,
+        file: file.clone(),
+        line: note.line.unwrap_or_default(),
+        column: usize::from(note.line.is_some()),
+        span: 0..0,
+        path: note.path.split('.').fold(String::new(), |path, step| match step.parse::<usize>() {
+            Ok(index) => format!("{path}[{index}]"),
+            Err(_) => config::tree::join(&path, step),
+        }),
+        message: note.message.clone(),
+        help: None,
+    })
+}
+
 /// What is wrong with the config, but for what environment variables that are still to be set are in.
 fn problems(file: &Path, config: &Value) -> Vec<Problem> {
     let mut open = Open::default();
@@ -250,7 +266,7 @@ impl Open {
 
 fn text(written: &Written) -> String {
     let mut text: String = written.files.iter().map(|file| labelled(GREEN, "wrote", file)).collect();
-    for Note { line, path, message } in &written.notes {
+    for Note { line, path, message, .. } in written.notes.iter().filter(|note| !note.is_to_mend) {
         let line = line.map(|line| format!("line {line}, ")).unwrap_or_default();
         text += &labelled(YELLOW, "note", &format!("{line}{path}: {message}"));
     }

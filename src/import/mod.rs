@@ -59,11 +59,14 @@ pub struct Note {
     /// Where it is in the config, dotted.
     pub path: String,
     pub message: String,
+    /// Whether the config asks for something else until it is mended.
+    #[serde(skip)]
+    pub is_to_mend: bool,
 }
 
 impl Note {
-    fn new(path: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { line: None, path: path.into(), message: message.into() }
+    pub(crate) fn new(path: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { line: None, path: path.into(), message: message.into(), is_to_mend: false }
     }
 
     /// What is told, behind its line if there is one.

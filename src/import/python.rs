@@ -5,12 +5,18 @@
 //! ```
 //!
 //! What is no literal (a lambda, the value of a call) leaves its key out and is told in a note with its line. Names are
-//! looked up where they are assigned once; `dlt.secrets`, `dlt.config` and `os.environ` become references to environment
-//! variables, under the names that dlt gives them. What the file does with the config besides is told, too ([`uses`]).
+//! looked up in their scopes where they are assigned once ([`scope`]), parameters in the calls of their functions
+//! ([`calls`]); `dlt.secrets`, `dlt.config` and `os.environ` become references to environment variables, under the names that
+//! dlt gives them, and so does a name without a value that is part of a text ([`unknown`]). What the file does with the config besides is told, too ([`uses`]).
 
 mod call;
+mod calls;
+mod date;
 mod expression;
+mod format;
+mod scope;
 mod text;
+mod unknown;
 mod uses;
 
 use serde_json::Value;
@@ -304,7 +310,7 @@ def mine(token: str = dlt.secrets.value, limit=50):
             ("12345678901234567890123", None),
             ("18446744073709551615", Some(json!(18446744073709551615_u64))),
             ("loop", None),
-            ("argument", None),
+            ("argument", Some(json!(1))),
         ];
         for (text, expected) in values {
             let text = format!(
@@ -353,7 +359,9 @@ def mine(token: str = dlt.secrets.value, limit=50):
 
     #[test]
     fn names_that_lead_to_themselves_end() {
-        let (value, notes) = config("a = b\nb = a\nc = {'client': a, 'resources': []}\n");
-        assert_eq!((value, notes.len()), (json!({"resources": []}), 1));
+        for names in ["a = b\nb = a", "a = a['x']", "a = a['x']['y']", "a = a.b", "def f(a): f(g(a))\na = f(a)"] {
+            let (value, notes) = config(&format!("{names}\nc = {{'client': a, 'resources': []}}\n"));
+            assert_eq!((value, notes.len()), (json!({"resources": []}), 1), "{names}");
+        }
     }
 }

@@ -22,7 +22,7 @@ pub enum ResponseFormat {
     Csv,
 }
 
-/// How CSV becomes records: every cell is text, under the name of its column.
+/// How CSV becomes records: every cell is text, under the name of its column, but for the bools.
 #[derive(Clone, Debug, Serialize)]
 pub struct CsvPlan {
     pub delimiter: u8,
@@ -34,11 +34,14 @@ pub struct CsvPlan {
     pub columns: Vec<String>,
     /// Cells that are null.
     pub null_values: Vec<String>,
+    /// Columns whose `true` and `false`, in whatever case, are bools: no text converts to one.
+    pub bools: Vec<String>,
 }
 
 impl Default for CsvPlan {
     fn default() -> Self {
-        Self { delimiter: b',', quote: Some(b'"'), header: true, columns: Vec::new(), null_values: vec![String::new()] }
+        let (columns, null_values, bools) = (Vec::new(), vec![String::new()], Vec::new());
+        Self { delimiter: b',', quote: Some(b'"'), header: true, columns, null_values, bools }
     }
 }
 
@@ -78,6 +81,11 @@ impl Action {
 }
 
 impl AnswerPlan {
+    pub fn with_bools(mut self, bools: Vec<String>) -> Self {
+        self.csv.bools = bools;
+        self
+    }
+
     /// What is to be done with an answer. Answers of most resources are never searched.
     pub fn action(&self, status: u16, body: &[u8]) -> Option<&ResponseAction> {
         self.actions.iter().find(|rule| rule.is_for(status) && rule.is_in(body))

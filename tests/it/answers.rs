@@ -131,8 +131,10 @@ fn pages_of(content_type: &'static str, write: fn(u64) -> String) -> impl Fn(&Re
 
 #[tokio::test]
 async fn ndjson_and_csv_are_paged_and_typed_like_json() {
-    let ndjson = |id: u64| if id == 0 { String::new() } else { format!("{{\"id\": {id}, \"n\": \"{id}.50\"}}\n\n") };
-    let csv = |id: u64| if id == 0 { "id,n\n".to_owned() } else { format!("{id},{id}.50\n") };
+    let ndjson = |id: u64| {
+        if id == 0 { String::new() } else { format!("{{\"id\": {id}, \"n\": \"{id}.50\", \"b\": true}}\n\n") }
+    };
+    let csv = |id: u64| if id == 0 { "id,n,b\n".to_owned() } else { format!("{id},{id}.50,True\n") };
     for (content_type, write) in
         [("application/x-ndjson", ndjson as fn(u64) -> String), ("text/csv; charset=utf-8", csv)]
     {
@@ -140,12 +142,19 @@ async fn ndjson_and_csv_are_paged_and_typed_like_json() {
         let lake = TempDir::new().unwrap();
         let paginator = json!({"type": "offset", "limit": 2, "total_path": null, "total_header": "X-Total-Count"});
         let endpoint = json!({"data_selector": "$", "paginator": paginator});
-        let columns = json!([{"name": "id", "type": "int64"}, {"name": "n", "type": "decimal(10,2)"}]);
+        let column = |name: &str, data_type: &str| json!({"name": name, "type": data_type});
+        let columns = json!([column("id", "int64"), column("n", "decimal(10,2)"), column("b", "bool")]);
         let summary =
             only(outcome(items_plan(&server, &lake, endpoint, json!({"schema": {"columns": columns}}))).await);
         assert_eq!((summary.rows_written, summary.pages), (5, 3), "{content_type}");
-        let expected: [&[&str]; 5] = [&["1", "1.50"], &["2", "2.50"], &["3", "3.50"], &["4", "4.50"], &["5", "5.50"]];
-        assert_eq!(texts(&lake, &["id", "n"]), some(&expected), "{content_type}");
+        let expected: [&[&str]; 5] = [
+            &["1", "1.50", "true"],
+            &["2", "2.50", "true"],
+            &["3", "3.50", "true"],
+            &["4", "4.50", "true"],
+            &["5", "5.50", "true"],
+        ];
+        assert_eq!(texts(&lake, &["id", "n", "b"]), some(&expected), "{content_type}");
     }
 }
 

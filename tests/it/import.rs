@@ -208,6 +208,32 @@ fn a_byte_order_mark_is_no_part_of_a_file() {
     assert!(String::from_utf8_lossy(&output.stderr).contains("describes no list"), "{output:?}");
 }
 
+#[test]
+fn what_a_request_needs_and_python_makes_is_to_be_mended_and_variables_are_to_be_set() {
+    let directory = TempDir::new().unwrap();
+    let text = r#"
+def make(org, base_url="https://staging.example"):
+    return rest_api_source({"client": {"base_url": base_url}, "resources": [
+        {"name": "repos", "endpoint": {"path": f"orgs/{org}/repos"}},
+        {"name": "issues", "endpoint": {"path": path_of("issues")}},
+    ]})
+make(sys.argv[1], base_url="https://prod.example")
+"#;
+    fs::write(directory.path().join("a.py"), text).unwrap();
+    let output = import(directory.path(), &["import", "dlt", "a.py"]);
+    let told = String::from_utf8_lossy(&output.stdout);
+    for line in [
+        "note: line 4, resources.0.endpoint.path: `org` has no single value in the file: set the environment variable ORG",
+        "note: environment: set ORG",
+        "to mend: a.py:5:1: resources[1].endpoint.path: `path_of(\"…\")` is no literal: it was left out",
+    ] {
+        assert!(told.contains(line), "{line} in {told}");
+    }
+    assert_eq!(told.matches("to mend").count(), 1, "{told}");
+    let written = fs::read_to_string(directory.path().join("a.yaml")).unwrap();
+    assert!(written.contains("https://prod.example") && written.contains("orgs/${ORG}/repos"), "{written}");
+}
+
 const LIST: &str = r#"{"openapi": "3.0.0", "info": {"title": "A"}, "servers": [{"url": "https://a.example"}], "paths": {"/users": {"get": {"responses":
     {"200": {"content": {"application/json": {"schema": {"type": "array", "items": {"properties": {"NAME": {"type": "string"}}}}}}}}}}}}"#;
 

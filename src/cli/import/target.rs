@@ -19,7 +19,7 @@ pub(super) fn place(imported: &mut Imported, directory: &Path, read: &Path) -> P
     if is_same(&config, read) {
         config = directory.join(format!("{name}.restlake.yaml"));
         let message = format!("`{}` is what was read, and stays as it is", read.display());
-        imported.notes.push(Note { line: None, path: config.display().to_string(), message });
+        imported.notes.push(Note::new(config.display().to_string(), message));
     }
     place_schemas(imported, directory, &config, read, &name);
     config
@@ -33,7 +33,7 @@ fn place_schemas(imported: &mut Imported, directory: &Path, config: &Path, read:
     if directory.join(&own).is_dir() || files.any(is_others) {
         imported.put_schemas_into(&own);
         let message = format!("the schemas went into `{own}`: in `schemas` are those of another config");
-        imported.notes.push(Note { line: None, path: config.display().to_string(), message });
+        imported.notes.push(Note::new(config.display().to_string(), message));
     }
 }
 

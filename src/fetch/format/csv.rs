@@ -1,6 +1,7 @@
 //! Rows of text. The only file that knows the `csv` crate.
 //!
-//! A row becomes an object whose values are texts, or null: the decoder's exact conversions make them what the schema says.
+//! A row becomes an object whose values are texts, or null: the decoder's exact conversions make them what the schema says. A
+//! bool alone is no text in any form, so the columns of bools are known here.
 
 use std::collections::HashSet;
 
@@ -19,13 +20,13 @@ pub(super) fn read(body: &[u8], plan: &CsvPlan, limit: u64) -> Result<Document, 
         .flexible(true)
         .from_reader(without_mark(body));
     let mut row = ByteRecord::new();
-    let mut keys = keys(plan.columns.iter().map(String::as_bytes));
+    let mut keys = keys(plan.columns.iter().map(String::as_bytes), &plan.bools);
     let mut is_header = plan.header;
     let mut text = vec![b'['];
     while reader.read_byte_record(&mut row).map_err(|error| Unreadable::Syntax(format!("not CSV: {error}")))? {
         if is_header && plan.columns.is_empty() {
             distinct(&row)?;
-            keys = self::keys(row.iter());
+            keys = self::keys(row.iter(), &plan.bools);
         }
         same_width(&row, keys.len())?;
         if !is_header {
@@ -40,13 +41,19 @@ pub(super) fn read(body: &[u8], plan: &CsvPlan, limit: u64) -> Result<Document, 
     Document::parse(text).map_err(|error| Unreadable::Syntax(error.to_string()))
 }
 
-/// The columns' names as JSON, each with its colon.
-fn keys<'a>(names: impl Iterator<Item = &'a [u8]>) -> Vec<Vec<u8>> {
-    let key = |name| {
-        let mut key = Vec::new();
-        push_string(&mut key, name);
-        key.push(b':');
-        key
+/// A column.
+struct Key {
+    /// Its name as JSON, with the colon.
+    text: Vec<u8>,
+    is_bool: bool,
+}
+
+fn keys<'a>(names: impl Iterator<Item = &'a [u8]>, bools: &[String]) -> Vec<Key> {
+    let key = |name: &[u8]| {
+        let mut text = Vec::new();
+        push_string(&mut text, name);
+        text.push(b':');
+        Key { text, is_bool: bools.iter().any(|known| known.as_bytes() == name) }
     };
     names.map(key).collect()
 }
@@ -72,16 +79,19 @@ fn same_width(row: &ByteRecord, width: usize) -> Result<(), Unreadable> {
     )))
 }
 
-fn push_row(text: &mut Vec<u8>, row: &ByteRecord, keys: &[Vec<u8>], plan: &CsvPlan) {
+fn push_row(text: &mut Vec<u8>, row: &ByteRecord, keys: &[Key], plan: &CsvPlan) {
     text.extend_from_slice(if text.len() > 1 { b",{" } else { b"{" });
     for (index, (key, cell)) in keys.iter().zip(row).enumerate() {
         if index > 0 {
             text.push(b',');
         }
-        text.extend_from_slice(key);
-        match plan.null_values.iter().any(|null| null.as_bytes() == cell) {
-            true => text.extend_from_slice(b"null"),
-            false => push_string(text, cell),
+        text.extend_from_slice(&key.text);
+        let word = |word: &[u8]| key.is_bool && cell.eq_ignore_ascii_case(word);
+        match cell {
+            _ if plan.null_values.iter().any(|null| null.as_bytes() == cell) => text.extend_from_slice(b"null"),
+            _ if word(b"true") => text.extend_from_slice(b"true"),
+            _ if word(b"false") => text.extend_from_slice(b"false"),
+            _ => push_string(text, cell),
         }
     }
     text.push(b'}');

@@ -138,6 +138,14 @@ fn a_header_that_names_a_column_twice_is_refused_and_the_config_may_name_them() 
 }
 
 #[test]
+fn a_bool_of_csv_is_one_in_a_column_of_bools_and_a_text_elsewhere() {
+    let plan = csv_plan(CsvPlan { bools: vec!["b".into()], ..CsvPlan::default() });
+    let read = text(b"b,t\ntrue,true\nFALSE,False\n,\nyes,no\n", "text/csv", &plan);
+    let rows = r#"[{"b":true,"t":"true"},{"b":false,"t":"False"},{"b":null,"t":null},{"b":"yes","t":"no"}]"#;
+    assert_eq!(read, rows);
+}
+
+#[test]
 fn an_answer_is_read_in_the_charset_that_it_declares() {
     let latin = b"[{\"n\":\"caf\xE9\"}]";
     for content_type in ["application/json; charset=iso-8859-1", "application/json;Charset=\"windows-1252\""] {

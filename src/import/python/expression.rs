@@ -5,7 +5,13 @@ use std::collections::{HashMap, HashSet};
 use serde_json::{Map, Number, Value};
 use tree_sitter::Node;
 
-use super::{call, children, line_of, targets, text};
+use super::{
+    call, calls,
+    calls::Given,
+    children, format, line_of,
+    scope::{Binding, Parameter, Scopes},
+    text, unknown,
+};
 use crate::import::{Note, below};
 
 /// Names that lead to names, and values within values.
@@ -27,10 +33,15 @@ pub(super) enum Found {
 /// Reads the expressions of one file.
 pub(super) struct Reader<'t> {
     source: &'t str,
-    /// Where each name gets a value; `None` if it gets one in several places, or one that is not known.
-    names: HashMap<&'t str, Option<Node<'t>>>,
+    scopes: Scopes<'t>,
     /// The names whose values were read.
     read: HashSet<&'t str>,
+    /// Parameters whose values are being read.
+    open: Vec<Node<'t>>,
+    /// What the calls agree on for each parameter, once they were looked at.
+    agreed: HashMap<Node<'t>, Option<Node<'t>>>,
+    /// Whether nothing may stand for what is not known: it would be compared, or be a name.
+    is_fixed: bool,
     depth: u32,
     /// What may be read yet, in bytes.
     left: usize,
@@ -39,14 +50,13 @@ pub(super) struct Reader<'t> {
 
 impl<'t> Reader<'t> {
     pub(super) fn new(source: &'t str, nodes: &[Node<'t>]) -> Self {
-        let (names, read) = (HashMap::new(), HashSet::new());
-        let mut reader = Self { source, names, read, depth: 0, left: LARGEST, notes: Vec::new() };
-        for node in nodes {
-            for (name, value) in reader.bindings(*node) {
-                reader.names.entry(name).and_modify(|known| *known = None).or_insert(value);
-            }
-        }
-        reader
+        let (scopes, read, open) = (Scopes::new(source, nodes), HashSet::new(), Vec::new());
+        let (agreed, notes) = (HashMap::new(), Vec::new());
+        Self { source, scopes, read, open, agreed, is_fixed: false, depth: 0, left: LARGEST, notes }
+    }
+
+    pub(super) fn source(&self) -> &'t str {
+        self.source
     }
 
     pub(super) fn text(&self, node: Node<'_>) -> &'t str {
@@ -60,27 +70,8 @@ impl<'t> Reader<'t> {
 
     /// The names of a value, and those that were read for it.
     pub(super) fn names_of(&self, value: Node<'t>) -> HashSet<&'t str> {
-        let is_it = |node: &Option<Node<'t>>| node.and_then(|node| self.resolve(node)) == Some(value);
-        let own = self.names.iter().filter(|(_, node)| is_it(node)).map(|(name, _)| *name);
+        let own = self.scopes.names_of(|node| self.resolve(node) == Some(value));
         self.read.iter().copied().chain(own).collect()
-    }
-
-    /// `name = value` and `name: T = value`, as statements and as parameters; and names that a call or a loop gives values to.
-    fn bindings(&self, node: Node<'t>) -> Vec<(&'t str, Option<Node<'t>>)> {
-        let field = |name: &str| node.child_by_field_name(name);
-        let (names, value) = match node.kind() {
-            "assignment" if field("right").is_some() => (
-                targets(field("left")),
-                field("right").filter(|_| field("left").is_some_and(|left| left.kind() == "identifier")),
-            ),
-            "default_parameter" | "typed_default_parameter" => (field("name").into_iter().collect(), field("value")),
-            "for_statement" | "for_in_clause" => (targets(field("left")), None),
-            "parameters" | "lambda_parameters" => (children(node), None),
-            "typed_parameter" => (children(node).into_iter().take(1).collect(), None),
-            _ => (Vec::new(), None),
-        };
-        let names = names.into_iter().filter(|name| name.kind() == "identifier");
-        names.map(|name| (self.text(name), value)).collect()
     }
 
     /// What a name stands for, through names; anything else is itself.
@@ -88,12 +79,54 @@ impl<'t> Reader<'t> {
         let mut node = node;
         for _ in 0..DEEPEST {
             match node.kind() {
-                "identifier" => node = (*self.names.get(self.text(node))?)?,
+                "identifier" => node = self.scopes.expression(self.scopes.find(node)?)?,
                 "parenthesized_expression" => node = children(node).into_iter().next()?,
                 _ => return Some(node),
             }
         }
         None
+    }
+
+    pub(super) fn binding(&self, name: Node<'t>) -> Option<Binding<'t>> {
+        self.scopes.find(name)
+    }
+
+    pub(super) fn given(&self, parameter: Parameter<'t>) -> Vec<Given<'t>> {
+        self.scopes.given(parameter)
+    }
+
+    /// What the calls agree on for a parameter, looked for once: calls within calls would double it without end.
+    pub(super) fn agreed(
+        &mut self,
+        parameter: Parameter<'t>,
+        find: impl FnOnce(&mut Self) -> Option<Node<'t>>,
+    ) -> Option<Node<'t>> {
+        if let Some(known) = self.agreed.get(&parameter.node) {
+            return *known;
+        }
+        let found = find(self);
+        self.agreed.insert(parameter.node, found);
+        found
+    }
+
+    pub(super) fn is_fixed(&self) -> bool {
+        self.is_fixed
+    }
+
+    /// Reads what has to be known wholly.
+    pub(super) fn fixed<T>(&mut self, read: impl FnOnce(&mut Self) -> T) -> T {
+        let before = std::mem::replace(&mut self.is_fixed, true);
+        let found = read(self);
+        self.is_fixed = before;
+        found
+    }
+
+    /// Reads to see what is there.
+    pub(super) fn silently<T>(&mut self, read: impl FnOnce(&mut Self) -> T) -> T {
+        let told = self.notes.len();
+        let found = self.fixed(read);
+        self.notes.truncate(told);
+        found
     }
 
     /// Whether a dict has these keys, written as texts.
@@ -125,9 +158,9 @@ impl<'t> Reader<'t> {
             "false" => Found::Value(Value::Bool(false)),
             "integer" | "float" => self.number(node),
             "unary_operator" => self.number(node),
-            "string" => self.string(node, path),
-            "concatenated_string" => self.joined(children(node), path),
-            "binary_operator" => self.sum(node, path),
+            "string" => self.all_of(|reader| reader.string(node, path)),
+            "concatenated_string" => self.all_of(|reader| reader.joined(children(node), path)),
+            "binary_operator" => self.all_of(|reader| reader.operator(node, path)),
             "dictionary" => Found::Value(self.dict(node, path)),
             "list" | "tuple" | "set" => Found::Value(self.list(node, path)),
             "parenthesized_expression" => match children(node).into_iter().next() {
@@ -137,7 +170,8 @@ impl<'t> Reader<'t> {
             "identifier" => self.name(node, path),
             "conditional_expression" => self.conditional(node, path),
             "call" => call::read(self, node, path),
-            "subscript" | "attribute" => call::reference(self, node).map_or_else(|| self.hole(node), Found::Value),
+            "subscript" => self.subscript(node, path),
+            "attribute" => self.attribute(node, path),
             _ => self.hole(node),
         }
     }
@@ -173,13 +207,23 @@ impl<'t> Reader<'t> {
         number.map_or_else(|| self.hole(node), |number| Found::Value(Value::Number(number)))
     }
 
+    /// All of a text, or nothing: then nothing is told of its parts.
+    pub(super) fn all_of(&mut self, read: impl FnOnce(&mut Self) -> Found) -> Found {
+        let told = self.notes.len();
+        let found = read(self);
+        if let Found::Hole(_) = found {
+            self.notes.truncate(told);
+        }
+        found
+    }
+
     fn string(&mut self, node: Node<'t>, path: &str) -> Found {
         let mut read = String::new();
         for piece in text::pieces(node, self.source) {
             match piece {
                 text::Piece::Text(text) => read.push_str(&text),
                 text::Piece::Formatted => return self.hole(node),
-                text::Piece::Expression(inner) => match self.read(inner, path) {
+                text::Piece::Expression(inner) => match self.in_text(inner, path) {
                     Found::Value(value) => match in_text(&value) {
                         Some(text) => read.push_str(&text),
                         None => return self.hole(node),
@@ -192,13 +236,76 @@ impl<'t> Reader<'t> {
         Found::Value(Value::String(read))
     }
 
+    /// A part of a text.
+    pub(super) fn in_text(&mut self, node: Node<'t>, path: &str) -> Found {
+        let found = self.read(node, path);
+        self.or_variable(found, node, path)
+    }
+
+    fn or_variable(&mut self, found: Found, node: Node<'t>, path: &str) -> Found {
+        match found {
+            Found::Hole(reason) => {
+                unknown::in_text(self, node, path).map_or(Found::Hole(reason), |text| Found::Value(text.into()))
+            }
+            value @ Found::Value(_) => value,
+        }
+    }
+
     /// `value if condition else None`: what it is, where it is.
     fn conditional(&mut self, node: Node<'t>, path: &str) -> Found {
-        let sides = children(node);
+        match self.but_for_none(node) {
+            Some(value) => self.read(value, path),
+            None => self.hole(node),
+        }
+    }
+
+    pub(super) fn but_for_none(&self, conditional: Node<'t>) -> Option<Node<'t>> {
         let is_none = |node: &Node<'t>| self.resolve(*node).is_some_and(|node| node.kind() == "none");
-        match sides.as_slice() {
-            [value, _, other] if is_none(other) => self.read(*value, path),
-            [other, _, value] if is_none(other) => self.read(*value, path),
+        match children(conditional).as_slice() {
+            [value, _, other] if is_none(other) => Some(*value),
+            [other, _, value] if is_none(other) => Some(*value),
+            _ => None,
+        }
+    }
+
+    /// `DEFAULTS["params"]`, `os.environ["X"]`.
+    fn subscript(&mut self, node: Node<'t>, path: &str) -> Found {
+        if let Some(value) = call::reference(self, node) {
+            return Found::Value(value);
+        }
+        match self.entry(node, DEEPEST) {
+            Some(value) => self.read(value, path),
+            None => self.hole(node),
+        }
+    }
+
+    /// What stands under the key of a subscript, in a dict that is written out, at most so many subscripts away.
+    fn entry(&self, subscript: Node<'t>, deepest: u32) -> Option<Node<'t>> {
+        let wanted = text::plain(self.text(subscript.child_by_field_name("subscript")?))?;
+        let holder = self.resolve(subscript.child_by_field_name("value")?)?;
+        let holder = match holder.kind() {
+            "subscript" => self.resolve(self.entry(holder, deepest.checked_sub(1)?)?)?,
+            _ => holder,
+        };
+        let entries = if holder.kind() == "dictionary" { children(holder) } else { Vec::new() };
+        let has_key = |entry: &Node<'t>| {
+            let key = entry.child_by_field_name("key").map(|key| self.text(key));
+            key.and_then(text::plain).is_none_or(|key| key == wanted)
+        };
+        // A later entry counts, and what is merged may have any key.
+        entries.into_iter().rfind(has_key)?.child_by_field_name("value")
+    }
+
+    /// `Settings.LIMIT` of a class of the file.
+    fn attribute(&mut self, node: Node<'t>, path: &str) -> Found {
+        let parts = ["object", "attribute"].map(|part| node.child_by_field_name(part));
+        let [Some(object), Some(name)] = parts else { return self.hole(node) };
+        let class = if object.kind() == "identifier" { self.binding(object) } else { None };
+        match class {
+            Some(Binding::Definition(class)) => match self.scopes.of_class(class, self.text(name)) {
+                Some(Binding::Value(value)) => self.read(value, path),
+                _ => self.hole(node),
+            },
             _ => self.hole(node),
         }
     }
@@ -216,20 +323,32 @@ impl<'t> Reader<'t> {
         Found::Value(Value::String(all))
     }
 
-    /// `a + b` of texts and of lists.
-    fn sum(&mut self, node: Node<'t>, path: &str) -> Found {
-        let operands = ["left", "right"].map(|side| node.child_by_field_name(side));
-        let is_plus = node.child_by_field_name("operator").is_some_and(|operator| self.text(operator) == "+");
-        let [Some(left), Some(right)] = operands else { return self.hole(node) };
-        if !is_plus {
+    /// `a + b` of texts and of lists, `a | b` of dicts, `a % b` of a text.
+    fn operator(&mut self, node: Node<'t>, path: &str) -> Found {
+        let sides = ["left", "right"].map(|side| node.child_by_field_name(side));
+        let operator = node.child_by_field_name("operator").map(|operator| self.text(operator));
+        let ([Some(left), Some(right)], Some(operator)) = (sides, operator) else {
             return self.hole(node);
+        };
+        if !matches!(operator, "+" | "|") {
+            let filled = if operator == "%" { format::percent(self, left, right, path) } else { None };
+            return filled.unwrap_or_else(|| self.hole(node));
         }
-        match (self.read(left, path), self.read(right, path)) {
-            (Found::Value(Value::String(left)), Found::Value(Value::String(right))) => {
+        let sides = match (self.read(left, path), self.read(right, path)) {
+            (text @ Found::Value(Value::String(_)), found) => (text, self.or_variable(found, right, path)),
+            (found, text @ Found::Value(Value::String(_))) => (self.or_variable(found, left, path), text),
+            sides => sides,
+        };
+        match (operator, sides) {
+            ("+", (Found::Value(Value::String(left)), Found::Value(Value::String(right)))) => {
                 Found::Value((left + &right).into())
             }
-            (Found::Value(Value::Array(left)), Found::Value(Value::Array(right))) => {
+            ("+", (Found::Value(Value::Array(left)), Found::Value(Value::Array(right)))) => {
                 Found::Value([left, right].concat().into())
+            }
+            ("|", (Found::Value(Value::Object(mut left)), Found::Value(Value::Object(right)))) => {
+                left.extend(right);
+                Found::Value(left.into())
             }
             _ => self.hole(node),
         }
@@ -238,14 +357,30 @@ impl<'t> Reader<'t> {
     fn name(&mut self, node: Node<'t>, path: &str) -> Found {
         let name = self.text(node);
         self.read.insert(name);
-        match self.names.get(name).copied() {
-            // A parameter whose value dlt fills in.
-            Some(Some(value)) if call::is_injected(self.text(value)) => Found::Value(call::variable(&[name])),
-            Some(Some(value)) => self.read(value, path),
-            Some(None) => Found::Hole(format!("`{name}` has no single value in the file")),
+        match self.binding(node) {
+            // A name whose value dlt fills in.
+            Some(Binding::Value(value)) if call::is_injected(self.text(value)) => Found::Value(call::variable(&[name])),
+            Some(Binding::Value(value)) => self.read(value, path),
+            Some(Binding::Parameter(parameter)) => self.parameter(parameter, path),
+            Some(Binding::Definition(code)) => {
+                let what = if code.kind() == "class_definition" { "class" } else { "function" };
+                let line = line_of(code);
+                Found::Hole(format!("`{name}` is a Python {what} (line {line}), and what it does is not read"))
+            }
+            Some(Binding::Unknown) => Found::Hole(format!("`{name}` has no single value in the file")),
             None if ["max", "min"].contains(&name) && path.ends_with("last_value_func") => Found::Value(name.into()),
             None => Found::Hole(format!("the value of `{name}` is not in the file")),
         }
+    }
+
+    fn parameter(&mut self, parameter: Parameter<'t>, path: &str) -> Found {
+        if self.open.contains(&parameter.node) {
+            return Found::Hole("it leads to itself".to_owned());
+        }
+        self.open.push(parameter.node);
+        let found = calls::read(self, parameter, path);
+        self.open.pop();
+        found
     }
 
     fn dict(&mut self, node: Node<'t>, path: &str) -> Value {
@@ -268,16 +403,27 @@ impl<'t> Reader<'t> {
         let (Some(key), Some(value)) = (pair.child_by_field_name("key"), pair.child_by_field_name("value")) else {
             return self.note(pair, path, "this is no entry of a dict");
         };
-        let key = match self.read(key, path) {
+        let key = match self.fixed(|reader| reader.read(key, path)) {
             Found::Value(value) => in_text(&value).unwrap_or_else(|| value.to_string()),
             Found::Hole(reason) => return self.note(pair, path, reason),
         };
         let path = below(path, &key);
-        match self.read(value, &path) {
-            Found::Value(value) => {
-                object.insert(key, value);
+        if let Some(value) = self.value(value, &path) {
+            object.insert(key, value);
+        }
+    }
+
+    /// What is to stand at a place of the config; what cannot is told.
+    pub(super) fn value(&mut self, node: Node<'t>, path: &str) -> Option<Value> {
+        match self.read(node, path) {
+            Found::Value(value) => Some(value),
+            Found::Hole(reason) => {
+                let text = unknown::whole(self, node, path);
+                if text.is_none() {
+                    self.note(node, path, reason);
+                }
+                text.map(Value::String)
             }
-            Found::Hole(reason) => self.note(value, &path, reason),
         }
     }
 
@@ -285,21 +431,18 @@ impl<'t> Reader<'t> {
         let mut items = Vec::new();
         for (index, item) in children(node).into_iter().enumerate() {
             let path = below(path, &index.to_string());
-            match self.read(item, &path) {
-                Found::Value(value) => items.push(value),
-                Found::Hole(reason) => self.note(item, &path, reason),
-            }
+            items.extend(self.value(item, &path));
         }
         Value::Array(items)
     }
 
     pub(super) fn note(&mut self, node: Node<'_>, path: &str, message: impl Into<String>) {
         let message = format!("{}: it was left out{}", message.into(), advice(path));
-        self.tell(node, path, message);
+        self.notes.push(Note { line: Some(line_of(node)), is_to_mend: is_needed(path), ..Note::new(path, message) });
     }
 
     pub(super) fn tell(&mut self, node: Node<'_>, path: &str, message: impl Into<String>) {
-        self.notes.push(Note { line: Some(line_of(node)), path: path.to_owned(), message: message.into() });
+        self.notes.push(Note { line: Some(line_of(node)), ..Note::new(path, message) });
     }
 }
 
@@ -312,13 +455,24 @@ fn in_other_base(digits: &str) -> Option<Number> {
 }
 
 /// As Python writes a value into a text; `None` if it would write it otherwise than JSON does.
-fn in_text(value: &Value) -> Option<String> {
+pub(super) fn in_text(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),
         Value::Bool(true) => Some("True".to_owned()),
         Value::Bool(false) => Some("False".to_owned()),
         Value::Number(number) => Some(number.to_string()).filter(|text| !text.contains('e')),
         _ => None,
+    }
+}
+
+/// Whether a request without it asks for something else, so that the config cannot stay so.
+fn is_needed(path: &str) -> bool {
+    let steps: Vec<_> = path.split('.').collect();
+    match steps.as_slice() {
+        ["resources", _, "endpoint", rest @ ..] | ["resource_defaults", "endpoint", rest @ ..] => {
+            matches!(rest, [] | ["path"] | ["incremental", "initial_value"] | ["params", _, "initial_value"])
+        }
+        _ => false,
     }
 }
 

@@ -108,6 +108,9 @@ impl Carried<'_, '_> {
             self.findings.error(&entry.value.place, "a header's value is one line of text", None);
             return None;
         }
+        if is_of_connection(entry, self.findings) {
+            return None;
+        }
         if let Some(text) = entry.value.scalar().filter(|_| is_secret_name(&entry.key)) {
             self.secrets.extend(secrets_of(&entry.key, &text));
         }
@@ -124,6 +127,17 @@ impl Carried<'_, '_> {
         self.findings.hide(value);
         self.secrets.push(Secret::new(text));
     }
+}
+
+/// Reports headers that say how a message is sent: wrong ones make the server wait for what never comes.
+pub fn is_of_connection(entry: &Entry, findings: &mut Findings) -> bool {
+    let names = ["content-length", "transfer-encoding", "connection", "upgrade"];
+    let is_one = names.iter().any(|name| entry.key.eq_ignore_ascii_case(name));
+    if is_one {
+        let message = format!("`{}` is for the connection to say, which knows it", entry.key);
+        findings.error(&entry.value.place, message, Some("leave it out".to_owned()));
+    }
+    is_one
 }
 
 /// The name and the value that an item of a form's `data` is.

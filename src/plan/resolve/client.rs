@@ -5,7 +5,7 @@ use std::{path::Path, time::Duration};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use url::Url;
 
-use super::{auth, trust};
+use super::{auth, body, trust};
 use crate::{
     config::{Findings, Section, notation::is_token},
     plan::{ClientPlan, RateLimit, RetryPlan},
@@ -83,6 +83,9 @@ fn headers(
 ) -> Vec<(String, Secret<String>)> {
     let mut headers = Vec::new();
     for entry in client.map("headers") {
+        if body::is_of_connection(entry, findings) {
+            continue;
+        }
         let Some(value) = entry.value.scalar() else { continue };
         if !is_token(&entry.key) {
             findings.error(&entry.value.place, format!("`{}` is no name of a header", entry.key), None);

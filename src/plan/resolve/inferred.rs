@@ -140,6 +140,7 @@ pub fn open_rows(resource: &Section<'_>, rows: Rows, context: &Context<'_>, find
         dedup_sort: None,
         partition_by: Vec::new(),
         parquet,
+        bools: rows.bools,
         warnings: Vec::new(),
         schema,
         write_disposition: rows.write_disposition,

@@ -23,7 +23,7 @@ use crate::{
         AllowedHost, AuthPlan, DedupSort, IncrementalPlan, MaxRejects, MergePlan, ParquetPlan, PartitionField,
         RequestPlan, ResourcePlan, TableFormatKind, WriteDisposition,
     },
-    schema::{ColumnType, TableSchema},
+    schema::{Column, ColumnType, Source, TableSchema},
     secret::Secret,
 };
 
@@ -93,7 +93,7 @@ pub fn resolve(
         parent: parent?,
         paginator: paging.paginator,
         data_selector: paging.data_selector,
-        answers: answers?,
+        answers: answers.map(|answers| answers.with_bools(rows.bools))?,
         processing_steps: processing_steps?,
         allow_missing_data: paging.allow_missing_data,
         on_drift: paging.on_drift,
@@ -190,6 +190,8 @@ pub struct Rows {
     pub dedup_sort: Option<DedupSort>,
     pub partition_by: Vec<PartitionField>,
     pub parquet: ParquetPlan,
+    /// Fields of bools.
+    pub bools: Vec<String>,
     pub warnings: Vec<String>,
 }
 
@@ -236,9 +238,19 @@ fn rows(
         dedup_sort,
         partition_by,
         parquet,
+        bools: bools(&schema),
         warnings,
         schema,
     })
+}
+
+fn bools(schema: &TableSchema) -> Vec<String> {
+    let key = |column: &Column| match &column.source {
+        Source::Path(keys) if keys.len() == 1 => keys.first().cloned(),
+        Source::Evolved(key) => Some(key.clone()),
+        _ => None,
+    };
+    schema.columns.iter().filter(|column| column.data_type == ColumnType::Bool).filter_map(key).collect()
 }
 
 fn incremental(
@@ -276,7 +288,11 @@ fn name(resource: &Section<'_>, findings: &mut Findings) -> Option<Located<Strin
 
 /// The table's name, which is a directory of the destination and may be nothing else.
 fn table(resource: &Section<'_>, name: &Located<String>, findings: &mut Findings) -> Option<String> {
-    let table = if resource.is_written("table_name") { resource.text("table_name")? } else { name.clone() };
+    let table = match resource.is_written("table_name") {
+        true => resource.text("table_name")?,
+        // A resource that is nothing but its path may have a path of several parts, and a table is one directory.
+        false => Located { value: name.value.replace('/', "_"), place: name.place.clone() },
+    };
     let wrong = match table.value.as_str() {
         "" => "a table's name cannot be empty",
         text if text.contains(['/', '\\']) => "a table's name cannot have a slash in it",

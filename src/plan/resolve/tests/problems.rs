@@ -502,3 +502,20 @@ fn what_is_wrong_with_a_cursor_is_told_whatever_is_wrong_with_the_paginator() {
     let found = undeclared(json!({ "endpoint": endpoint })).join("\n");
     assert!(found.contains("paginator.limit") && found.contains("end_value"), "{found}");
 }
+
+#[test]
+fn how_a_message_is_sent_is_not_said_by_its_headers() {
+    for pointer in ["/client/headers", "/resources/0/endpoint/headers"] {
+        for name in ["Content-Length", "transfer-encoding"] {
+            assert!(only(pointer, json!({name: "5"})).contains("is for the connection to say"), "{pointer} {name}");
+        }
+    }
+}
+
+#[test]
+fn a_resource_that_is_nothing_but_a_path_of_several_parts_has_a_table_of_one() {
+    let mut config = base();
+    config["resources"][0] = json!("v1/users");
+    let plan = plan_with(&config.to_string(), &Overrides::default()).unwrap();
+    assert_eq!((plan.resources[0].name.as_str(), plan.resources[0].table.as_str()), ("v1/users", "v1_users"));
+}
