@@ -23,6 +23,7 @@ mod fill;
 mod gathering;
 mod inferring;
 mod load_columns;
+mod masked;
 mod merging;
 mod outcome;
 mod pipeline;
@@ -117,7 +118,10 @@ pub async fn infer(mut plan: Plan, environment: Environment, reporter: Arc<dyn R
     let connections = run.connect()?;
     let open = run.plan.resources.iter().filter(|resource| resource.inference.is_some());
     let family = Family::of_lists(&run.plan, run.began);
-    let jobs = open.map(async |resource| run.export(resource, &connections, &family).infer_alone().await);
+    let jobs = open.map(async |resource| {
+        let Inferred { resource, result } = run.export(resource, &connections, &family).infer_alone().await;
+        Inferred { resource, result: result.map_err(|error| masked::masked(&error, connections.client.redactor())) }
+    });
     Ok(stream::iter(jobs).buffered(RESOURCES_AT_ONCE).collect().await)
 }
 
@@ -164,11 +168,14 @@ impl Run {
         };
         let ended = match connections {
             _ if resource.write_disposition == WriteDisposition::Skip => Ended::left_out(resource),
-            Err(error) => Ended::failed(resource, &Counters::default(), error),
+            Err(error) => Ended::failed(resource, &Counters::default(), error, &self.plan.redactor()),
             Ok(_) if self.environment.shutdown.is_cancelled() => Ended::skipped(resource),
             Ok(connections) => match ready {
                 Ok(()) => self.export(resource, connections, family).run().await,
-                Err(failed) => Ended::failed(resource, &Counters::default(), &failed.into()),
+                Err(failed) => {
+                    let redactor = connections.client.redactor();
+                    Ended::failed(resource, &Counters::default(), &failed.into(), redactor)
+                }
             },
         };
         family.end(&resource.name, ended.kind);

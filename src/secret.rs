@@ -110,6 +110,13 @@ impl Redactor {
         self.known().iter().fold(Cow::Borrowed(text), |text, known| known.stripped(text)).into_owned()
     }
 
+    /// Without credentials; what is merely private stays, as names and addresses are made of it.
+    pub fn credentials(&self, text: &str) -> String {
+        let known = self.known();
+        let credentials = known.iter().filter(|known| known.kind == Kind::Credential);
+        credentials.fold(Cow::Borrowed(text), |text, known| known.stripped(text)).into_owned()
+    }
+
     /// Whether a text holds what is not to be shown.
     pub fn knows(&self, text: &str) -> bool {
         self.text(text) != text

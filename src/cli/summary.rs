@@ -123,6 +123,10 @@ fn stopped(resource: &ResourceSummary, run: Status) -> Option<String> {
         (Status::Interrupted, Status::Ok) => {
             Some(format!("finished before the stop, version {}", resource.table_version))
         }
+        (Status::Interrupted, Status::Interrupted) if resource.table_version > 0 => {
+            let (rows, version) = (counted(resource.rows_written, "row"), resource.table_version);
+            Some(format!("abandoned behind version {version}: {rows} had been committed, and stay"))
+        }
         (Status::Interrupted, Status::Interrupted) => Some("abandoned, nothing of it was committed".into()),
         (Status::Interrupted, Status::Skipped) => Some("not begun".into()),
         _ => None,
@@ -220,9 +224,16 @@ pub mod tests {
     #[test]
     fn after_a_stop_every_resource_says_whether_it_was_finished_or_abandoned() {
         let with = |name, status| ResourceSummary { status, ..resource_summary(name) };
-        let resources = vec![with("a", Status::Ok), with("b", Status::Interrupted), with("c", Status::Skipped)];
+        let nothing = ResourceSummary { table_version: 0, rows_written: 0, ..with("b", Status::Interrupted) };
+        let windows = with("d", Status::Interrupted);
+        let resources = vec![with("a", Status::Ok), nothing, with("c", Status::Skipped), windows];
         let text = plain(&summary(Status::Interrupted, resources));
-        for line in ["a: finished before the stop, version 1", "b: abandoned, nothing of it", "c: not begun"] {
+        for line in [
+            "a: finished before the stop, version 1",
+            "b: abandoned, nothing of it",
+            "c: not begun",
+            "d: abandoned behind version 1: 2,988 rows had been committed, and stay",
+        ] {
             assert!(text.contains(&format!("interrupted: {line}")), "{line} in {text}");
         }
     }

@@ -60,6 +60,12 @@ pub enum CursorProblem {
         other: String,
         other_kind: &'static str,
     },
+    /// All values of a page go against the order that the config tells, at whose end the list would be left.
+    Order {
+        declared: &'static str,
+        from: String,
+        to: String,
+    },
     /// The records that stay do not make a page.
     Lost,
 }
@@ -77,6 +83,10 @@ impl CursorProblem {
             Self::Mixed { value, kind, other, other_kind } => {
                 format!("the cursor at `{path}` is {value}, {kind}, and cannot be compared with {other}, {other_kind}")
             }
+            Self::Order { declared, from, to } => format!(
+                "the cursor at `{path}` goes from {from} to {to}, as it does on the whole page, and `row_order: {declared}` says \
+                 the other way round: the pages behind would be left out"
+            ),
             Self::Lost => "the records that stay do not make a page".to_owned(),
         }
     }
@@ -127,6 +137,10 @@ impl Failure for DecodeError {
             Self::Cursor { problem: CursorProblem::Mixed { .. }, .. } => {
                 Some("values of one cursor are all numbers, all ISO 8601 dates and timestamps, or all other texts".to_owned())
             }
+            Self::Cursor { problem: CursorProblem::Order { .. }, .. } => Some(
+                "set `row_order` to the order in which the API lists, have it sort (its parameters are `endpoint.params`), or leave \
+                 `row_order` out: all pages are read then".to_owned(),
+            ),
             _ => None,
         }
     }

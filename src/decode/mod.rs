@@ -42,7 +42,7 @@ use arrow::{
 };
 
 pub use error::{CursorProblem, DecodeError};
-pub use sieve::{Seen, Side, Sieve};
+pub use sieve::{Seen, Side, Sieve, Turn};
 
 use self::layout::Layout;
 use crate::{

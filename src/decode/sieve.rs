@@ -17,7 +17,7 @@ use crate::{
     digest,
     json::{Document, Kind, Node},
     model::Page,
-    plan::{CursorValue, Identity, IncrementalPlan, ListStart, OnMissing, Range, RangeEdge},
+    plan::{CursorValue, Identity, IncrementalPlan, LastValueFunc, ListStart, OnMissing, Range, RangeEdge, RowOrder},
 };
 
 /// Decides which records of a resource's pages stay.
@@ -45,6 +45,51 @@ pub struct Seen {
     pub loaded: Vec<(CursorValue, String)>,
     /// Where the last record of the page lies.
     pub ends: Side,
+    /// Whether records without a value stay.
+    pub has_missing: bool,
+    /// Where an order is declared, how the values follow each other.
+    pub course: Course,
+}
+
+/// How the values of a page follow each other, in the order of the API.
+#[derive(Clone, Debug, Default)]
+pub struct Course {
+    last: Option<CursorValue>,
+    /// The first two values of which the second comes later, and of which it comes earlier.
+    forward: Option<Turn>,
+    backward: Option<Turn>,
+}
+
+/// Two values that follow each other, and the number of the second one's record.
+#[derive(Clone, Debug)]
+pub struct Turn {
+    pub from: CursorValue,
+    pub to: CursorValue,
+    pub record: u64,
+}
+
+impl Course {
+    fn go_on(&mut self, value: &CursorValue, record: u64, func: LastValueFunc) {
+        let turn = |from: &CursorValue| Some(Turn { from: from.clone(), to: value.clone(), record });
+        match self.last.as_ref().and_then(|last| Some((last, func.compare(value, last)?))) {
+            Some((last, Ordering::Greater)) if self.forward.is_none() => self.forward = turn(last),
+            Some((last, Ordering::Less)) if self.backward.is_none() => self.backward = turn(last),
+            _ => {}
+        }
+        self.last = Some(value.clone());
+    }
+
+    /// Whether any values are in this order.
+    pub fn keeps(&self, order: RowOrder) -> bool {
+        let kept = if order == RowOrder::Asc { &self.forward } else { &self.backward };
+        kept.is_some()
+    }
+
+    /// Two values that are not, if none are.
+    pub fn against(&self, order: RowOrder) -> Option<&Turn> {
+        let against = if order == RowOrder::Asc { &self.backward } else { &self.forward };
+        against.as_ref().filter(|_| !self.keeps(order))
+    }
 }
 
 /// Where a value lies.
@@ -122,16 +167,29 @@ impl Sieve {
         self.error(seen.page, record, mixed(&value, latest))
     }
 
+    /// The error for a page that goes against the declared order.
+    pub fn misordered(&self, page: u64, turn: &Turn, declared: RowOrder) -> DecodeError {
+        let shown = |value: &CursorValue| value.to_json().to_string();
+        let (from, to) = (shown(&turn.from), shown(&turn.to));
+        self.error(page, turn.record, CursorProblem::Order { declared: declared.word(), from, to })
+    }
+
     fn judge(&self, list: &List<'_>, record: Node<'_>, number: u64, seen: &mut Seen) -> Result<Fate, CursorProblem> {
         let found = self.plan.cursor_path.find(record).filter(|node| node.kind() != Kind::Null);
         let Some(node) = found else {
             return match self.plan.on_missing {
                 OnMissing::Raise => Err(CursorProblem::Missing),
-                OnMissing::Include => Ok(Fate::Stays),
+                OnMissing::Include => {
+                    seen.has_missing = true;
+                    Ok(Fate::Stays)
+                }
                 OnMissing::Exclude => Ok(Fate::Goes),
             };
         };
         let value = CursorValue::of(node).ok_or_else(|| CursorProblem::Unordered { found: shown(node) })?;
+        if self.plan.row_order.is_some() {
+            seen.course.go_on(&value, number, self.plan.last_value_func);
+        }
         seen.ends = self.side(&list.range, &value)?;
         if seen.ends != Side::Inside {
             return Ok(Fate::Goes);
@@ -162,7 +220,7 @@ impl Sieve {
         if self.compare(value, last)?.is_gt() {
             return Ok(false);
         }
-        Ok(list.loaded.contains(&identify(record, &self.known_by)?))
+        Ok(list.loaded.has(&identify(record, &self.known_by)?, value))
     }
 
     fn remember(
@@ -315,7 +373,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::plan::{LastValueFunc, Step};
+    use crate::plan::Step;
 
     fn plan() -> IncrementalPlan {
         IncrementalPlan::of_tests()
@@ -335,8 +393,9 @@ mod tests {
         Sieve::new("r", plan, ListStart::default(), plan.identity.clone(), true)
     }
 
-    fn start(last: Value, loaded: impl IntoIterator<Item = String>) -> ListStart {
-        ListStart { start: None, last: CursorValue::of_json(&last), loaded: loaded.into_iter().collect() }
+    fn start(last: Value, loaded: Vec<(CursorValue, String)>) -> ListStart {
+        let loaded = loaded.into_iter().map(|(value, record)| (record, value)).collect();
+        ListStart { start: None, last: CursorValue::of_json(&last), loaded }
     }
 
     fn kept(sieve: &Sieve, text: &str) -> String {
@@ -377,10 +436,9 @@ mod tests {
     fn records_that_were_loaded_go_however_their_keys_are_ordered_and_changed_ones_stay() {
         let first = r#"[{"at":1,"v":0},{"at":3,"v":1},{"at":3,"v":2}]"#;
         let (_, seen) = sieve(&plan()).sift(page(first)).unwrap();
-        let loaded: Vec<String> = seen.loaded.into_iter().map(|(_, record)| record).collect();
-        assert_eq!(loaded.len(), 2);
+        assert_eq!(seen.loaded.len(), 2);
         let plan = IncrementalPlan { range: range(json!(3), json!(null)), ..plan() };
-        let next = Sieve::new("r", &plan, start(json!(3), loaded), plan.identity.clone(), true);
+        let next = Sieve::new("r", &plan, start(json!(3), seen.loaded), plan.identity.clone(), true);
         assert_eq!(
             kept(&next, r#"[{"v": 1, "at": 3},{"at":3,"v":9},{"at":4,"v":2}]"#),
             r#"[{"at":3,"v":9},{"at":4,"v":2}]"#
@@ -390,9 +448,8 @@ mod tests {
     #[test]
     fn numbers_that_a_double_would_make_equal_stay_two_records() {
         let (_, seen) = sieve(&plan()).sift(page(r#"[{"at":3,"v":20000000000000000001}]"#)).unwrap();
-        let loaded = seen.loaded.into_iter().map(|(_, record)| record);
         let plan = IncrementalPlan { range: range(json!(3), json!(null)), ..plan() };
-        let next = Sieve::new("r", &plan, start(json!(3), loaded), plan.identity.clone(), true);
+        let next = Sieve::new("r", &plan, start(json!(3), seen.loaded), plan.identity.clone(), true);
         let other = r#"[{"at":3,"v":20000000000000000002}]"#;
         assert_eq!(kept(&next, other), other);
     }
@@ -401,9 +458,18 @@ mod tests {
     fn with_a_key_a_changed_record_is_the_one_that_was_loaded() {
         let plan = IncrementalPlan { identity: Identity::Key(vec!["id".parse().unwrap()]), ..plan() };
         let (_, seen) = sieve(&plan).sift(page(r#"[{"id":7,"at":3}]"#)).unwrap();
-        let loaded = seen.loaded.into_iter().map(|(_, record)| record);
-        let next = Sieve::new("r", &plan, start(json!(3), loaded), plan.identity.clone(), true);
+        let next = Sieve::new("r", &plan, start(json!(3), seen.loaded), plan.identity.clone(), true);
         assert_eq!(kept(&next, r#"[{"id":7,"at":3,"v":2},{"id":8,"at":3}]"#), r#"[{"id":8,"at":3}]"#);
+    }
+
+    #[test]
+    fn with_a_lag_a_known_key_is_a_change_where_the_cursor_has_moved() {
+        let key = Identity::Key(vec!["id".parse().unwrap()]);
+        let plan = IncrementalPlan { identity: key, lag: Some(Step::Plain(20.0)), ..plan() };
+        let (_, seen) = sieve(&plan).sift(page(r#"[{"id":1,"at":100},{"id":2,"at":110}]"#)).unwrap();
+        let next = Sieve::new("r", &plan, start(json!(110), seen.loaded), plan.identity.clone(), true);
+        let moved = r#"[{"id":1,"at":108},{"id":2,"at":110}]"#;
+        assert_eq!(kept(&next, moved), r#"[{"id":1,"at":108}]"#);
     }
 
     #[test]
@@ -412,6 +478,22 @@ mod tests {
         let (_, seen) = sieve(&plan).sift(page(r#"[{"at":1},{"at":4},{"at":3},{"at":5}]"#)).unwrap();
         let values: Vec<_> = seen.loaded.iter().map(|(value, _)| value.to_json()).collect();
         assert_eq!(values, [json!(4), json!(3), json!(5)]);
+    }
+
+    #[test]
+    fn a_page_goes_against_an_order_if_no_two_of_its_values_keep_it() {
+        let against = |order, func, text: &str| {
+            let plan = IncrementalPlan { row_order: Some(order), last_value_func: func, ..plan() };
+            let (_, seen) = sieve(&plan).sift(page(text)).unwrap();
+            seen.course.against(order).map(|turn| (turn.from.to_string(), turn.to.to_string(), turn.record))
+        };
+        let turn = |from: &str, to: &str, record| Some((from.to_owned(), to.to_owned(), record));
+        let rising = r#"[{"at":1},{"at":1},{"at":2},{"at":4}]"#;
+        assert_eq!(against(RowOrder::Desc, LastValueFunc::Max, rising), turn("1", "2", 3));
+        assert_eq!(against(RowOrder::Asc, LastValueFunc::Max, rising), None);
+        assert_eq!(against(RowOrder::Asc, LastValueFunc::Min, rising), turn("1", "2", 3));
+        assert_eq!(against(RowOrder::Desc, LastValueFunc::Max, r#"[{"at":1},{"at":3},{"at":2},{"at":4}]"#), None);
+        assert_eq!(against(RowOrder::Desc, LastValueFunc::Max, r#"[{"at":1},{"at":1}]"#), None);
     }
 
     #[test]

@@ -113,6 +113,11 @@ impl Client {
         &self.surroundings.environment
     }
 
+    /// Of all that has been learnt since.
+    pub fn redactor(&self) -> &Redactor {
+        &self.surroundings.redactor
+    }
+
     fn wire(&self) -> Wire {
         Wire {
             http: self.http.clone(),

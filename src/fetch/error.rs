@@ -98,6 +98,14 @@ pub enum Trouble {
     Certificate {
         cause: String,
     },
+    /// Whoever answered does not take our certificate, or that there is none.
+    Refused {
+        cause: String,
+    },
+    /// Whoever answered does not speak TLS.
+    Plain {
+        cause: String,
+    },
     Timeout {
         after: Duration,
     },
@@ -131,6 +139,12 @@ pub enum Trouble {
 /// What to do about a certificate.
 pub(super) const CERTIFICATE: &str = "name the authority that vouches for the server in `client.tls.ca_file`, or mend the address, if the certificate is for another";
 
+/// And about ours.
+pub(super) const REFUSED: &str = "does it want a certificate? `client.tls.cert_file` and `client.tls.key_file` name ours, issued by an authority that the server trusts and not expired; it is shown to the origin of `client.base_url` and to `client.allowed_hosts`";
+
+/// What to do where there is no TLS.
+pub(super) const PLAIN: &str = "is the address `http://…`, or the port another one?";
+
 impl Trouble {
     /// Whether another attempt may do better.
     pub fn is_passing(&self) -> bool {
@@ -141,6 +155,8 @@ impl Trouble {
             }
             Self::Connection { .. } | Self::Timeout { .. } | Self::Body { .. } | Self::NotJson { .. } => true,
             Self::Certificate { .. }
+            | Self::Refused { .. }
+            | Self::Plain { .. }
             | Self::Markup { .. }
             | Self::Ambiguous { .. }
             | Self::TooLarge { .. }
@@ -171,22 +187,6 @@ impl Trouble {
     }
 }
 
-/// Whether the TLS stack refused the server's certificate. What it says stands wrapped in errors of I/O, whose `source` would
-/// pass over it.
-pub(super) fn is_about_certificate(error: &reqwest::Error) -> bool {
-    let mut next: Option<&(dyn std::error::Error + 'static)> = Some(error);
-    while let Some(error) = next {
-        if let Some(tls) = error.downcast_ref::<rustls::Error>() {
-            return matches!(tls, rustls::Error::InvalidCertificate(_));
-        }
-        next = match error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref) {
-            Some(inner) => Some(inner),
-            None => error.source(),
-        };
-    }
-    false
-}
-
 impl fmt::Display for Trouble {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -199,6 +199,8 @@ impl fmt::Display for Trouble {
             }
             Self::Connection { cause } => write!(f, "the connection failed: {cause}"),
             Self::Certificate { cause } => write!(f, "the server's certificate is not trusted: {cause}"),
+            Self::Refused { cause } => write!(f, "the server refused the TLS handshake: {cause}"),
+            Self::Plain { cause } => write!(f, "what answers there does not speak TLS: {cause}"),
             Self::Timeout { after } => write!(f, "no whole answer within {after:?}"),
             Self::Body { cause } => write!(f, "the body broke off: {cause}"),
             Self::Markup { content_type, body } => {
@@ -242,6 +244,8 @@ impl RequestError {
             Trouble::Ruled { .. } => return None,
             Trouble::Connection { .. } => "is `client.base_url` right, and can this machine reach it?",
             Trouble::Certificate { .. } => CERTIFICATE,
+            Trouble::Refused { .. } => REFUSED,
+            Trouble::Plain { .. } => PLAIN,
             Trouble::Timeout { .. } => "raise `client.timeout`, or ask for smaller pages",
             Trouble::Body { .. } => return None,
             Trouble::Markup { .. } => {
@@ -329,7 +333,8 @@ impl Failure for FetchError {
                 Trouble::Status { .. } => "http_status",
                 Trouble::Ruled { .. } => "response_action",
                 Trouble::Connection { .. } => "http_connection",
-                Trouble::Certificate { .. } => "http_certificate",
+                Trouble::Certificate { .. } | Trouble::Refused { .. } => "http_certificate",
+                Trouble::Plain { .. } => "http_no_tls",
                 Trouble::Timeout { .. } => "http_timeout",
                 Trouble::Body { .. } => "http_body",
                 Trouble::Markup { .. } | Trouble::NotJson { .. } | Trouble::Ambiguous { .. } => "http_not_json",

@@ -178,6 +178,7 @@ impl<'a> Exchange<'a> {
         if self.hops > MAX_REDIRECTS {
             return Err(RedirectError::TooMany);
         }
+        let before = self.request.url.clone();
         if redirect::keeps_method(status) {
             self.request.url = to;
         } else {
@@ -186,7 +187,9 @@ impl<'a> Exchange<'a> {
         if !self.client.is_own(&self.request) {
             // It was meant for the API alone, and may hold what only the API is to know.
             if self.request.has_body() {
-                return Err(RedirectError::Elsewhere { origin: self.request.url.origin().ascii_serialization() });
+                // Nothing went there.
+                let to = std::mem::replace(&mut self.request.url, before);
+                return Err(RedirectError::Elsewhere { origin: to.origin().ascii_serialization() });
             }
             // A server may copy our whole query into its `Location`.
             let redactor = &self.client.surroundings().redactor;

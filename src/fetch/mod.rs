@@ -18,6 +18,7 @@ mod envelope;
 mod error;
 mod exchange;
 mod format;
+mod handshake;
 mod include;
 mod limit;
 mod lists;

@@ -65,15 +65,24 @@ impl Schedule {
     }
 }
 
-/// How long `Retry-After` asks to wait: seconds or an HTTP date (RFC 9110, 10.2.3). `None` for what is absent, nonsense, in
-/// the past or zero: some servers send 0 with every 429, and taking it at its word would be a busy loop.
+/// How long `Retry-After` asks to wait: seconds or an HTTP date (RFC 9110, 10.2.3); of decimal seconds, which some servers
+/// send, the whole ones above them. `None` for what is absent, nonsense, in the past or zero: some servers send 0 with every
+/// 429, and taking it at its word would be a busy loop.
 pub(super) fn retry_after(headers: &HeaderMap, now: DateTime<Utc>) -> Option<Duration> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
-    let wait = match text.parse::<u64>() {
-        Ok(seconds) => Duration::from_secs(seconds),
-        Err(_) => (DateTime::<Utc>::from(httpdate::parse_http_date(text).ok()?) - now).to_std().ok()?,
+    let wait = match seconds(text) {
+        Some(seconds) => Duration::from_secs(seconds),
+        None => (DateTime::<Utc>::from(httpdate::parse_http_date(text).ok()?) - now).to_std().ok()?,
     };
     (!wait.is_zero()).then_some(wait)
+}
+
+/// Digits, with or without decimals.
+fn seconds(text: &str) -> Option<u64> {
+    let (whole, decimals) = text.split_once('.').unwrap_or((text, "0"));
+    let are_digits = [whole, decimals].iter().all(|part| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit()));
+    let whole: u64 = whole.parse().ok().filter(|_| are_digits)?;
+    whole.checked_add(u64::from(decimals.bytes().any(|digit| digit != b'0')))
 }
 
 /// Whether a refusal is for the rate of requests: some servers say so by a 403, and name a time.
@@ -147,7 +156,22 @@ mod tests {
         };
         assert_eq!(read("120"), Some(120));
         assert_eq!(read("Sun, 22 Nov 2026 10:01:30 GMT"), Some(90));
-        for nonsense in ["0", "-5", "1.5", "soon", "", "Sun, 22 Nov 2026 09:59:59 GMT", "99999999999999999999999"] {
+        assert_eq!((read("0.5"), read("1.5"), read("2.0"), read("0.001")), (Some(1), Some(2), Some(2), Some(1)));
+        for nonsense in [
+            "0",
+            "0.0",
+            "-5",
+            "-0.5",
+            ".5",
+            "1.",
+            "1.5s",
+            "1e3",
+            "inf",
+            "soon",
+            "",
+            "Sun, 22 Nov 2026 09:59:59 GMT",
+            "99999999999999999999999",
+        ] {
             assert_eq!(read(nonsense), None, "{nonsense}");
         }
         assert_eq!(retry_after(&HeaderMap::new(), now), None);

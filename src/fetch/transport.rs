@@ -16,7 +16,8 @@ use url::Url;
 
 use super::{
     body::BodyError,
-    error::{FetchError, Trouble, is_about_certificate},
+    error::{FetchError, Trouble},
+    handshake::{self, Handshake},
     request::Request,
 };
 use crate::{
@@ -149,9 +150,14 @@ impl Surroundings {
 
     /// Why there was no answer.
     pub(super) fn unsent(&self, error: reqwest::Error) -> Trouble {
-        let is_about_certificate = is_about_certificate(&error);
+        let failed = handshake::failed(&error);
         let cause = self.cause(error);
-        if is_about_certificate { Trouble::Certificate { cause } } else { Trouble::Connection { cause } }
+        match failed {
+            Some(Handshake::Untrusted) => Trouble::Certificate { cause },
+            Some(Handshake::Refused) => Trouble::Refused { cause },
+            Some(Handshake::Plain) => Trouble::Plain { cause },
+            None => Trouble::Connection { cause },
+        }
     }
 }
 

@@ -7,10 +7,7 @@
 //! A run without a `window` has one range, whose start is the last value less the `lag`. With a window, [start, end) is cut
 //! into slices; each of them is committed before the next one.
 
-use std::{
-    collections::{BTreeMap, HashSet},
-    sync::Arc,
-};
+use std::{collections::BTreeMap, sync::Arc};
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -20,6 +17,7 @@ use super::{
     IncrementalValue, WriteDisposition,
     convert::Convert,
     cursor::{CursorValue, Step, Towards},
+    remembered::Remembered,
     request::BindError,
 };
 use crate::json::Selector;
@@ -67,7 +65,7 @@ pub struct ListStart {
     /// Where the run before has ended.
     pub last: Option<CursorValue>,
     /// Records that it has loaded and that come again, as [`ListState`] has them.
-    pub loaded: HashSet<String>,
+    pub loaded: Remembered,
 }
 
 /// Which of two values comes later.
@@ -160,14 +158,14 @@ pub struct ListState {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub loaded: Vec<String>,
     /// And of earlier ones, as far as the `lag` goes, with their values.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub earlier: BTreeMap<String, CursorValue>,
+    #[serde(default, skip_serializing_if = "Remembered::is_empty")]
+    pub earlier: Remembered,
 }
 
 impl ListState {
     /// All records that are remembered, with their values.
     pub fn records(&self) -> impl Iterator<Item = (&String, &CursorValue)> {
-        self.loaded.iter().map(|record| (record, &self.last_value)).chain(&self.earlier)
+        self.loaded.iter().map(|record| (record, &self.last_value)).chain(self.earlier.iter())
     }
 }
 
@@ -187,6 +185,16 @@ impl CursorState {
     /// What people are shown of a table's cursor: its value.
     pub fn shown(cursor: &Value) -> Value {
         Self::of(cursor).map_or_else(|| cursor.clone(), |state| state.all.last_value.to_json())
+    }
+}
+
+impl RowOrder {
+    /// As the config calls it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Asc => "asc",
+            Self::Desc => "desc",
+        }
     }
 }
 
@@ -502,7 +510,7 @@ mod tests {
                 all: ListState {
                     last_value: last.clone(),
                     loaded: vec!["h".to_owned()],
-                    earlier: [("i".to_owned(), last.clone())].into(),
+                    earlier: [("i".to_owned(), last.clone())].into_iter().collect(),
                 },
                 lists: BTreeMap::new(),
             };

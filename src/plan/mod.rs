@@ -13,6 +13,7 @@ pub mod inference;
 mod paginator;
 mod parent;
 pub mod reader;
+mod remembered;
 pub(crate) mod request;
 mod resolve;
 mod signing;
@@ -46,6 +47,7 @@ pub use incremental::{
 pub use inference::Inference;
 pub use paginator::{CursorPlan, JsonLinkPlan, OffsetPlan, OnDrift, PageNumberPlan, PaginatorPlan, Slot};
 pub use parent::{IncludedField, ParentPlan};
+pub use remembered::Remembered;
 pub use request::{BindError, Bindings, BodyPlan, BoundBody, BoundRequest, JsonTemplate, Method, RequestPlan};
 pub use resolve::{Overrides, resolve};
 pub use signing::{KeyError, SigningAlgorithm, SigningKey};

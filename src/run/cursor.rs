@@ -18,10 +18,10 @@ use serde_json::Value;
 
 use super::{RunError, rows::Rows};
 use crate::{
-    decode::{DecodeError, Seen, Side, Sieve},
+    decode::{DecodeError, Seen, Side, Sieve, Turn},
     plan::{
         CursorState, CursorValue, Identity, IncrementalPlan, LastValueFunc, ListStart, ListState, Range, RangeEdge,
-        ResourcePlan, RowOrder, Towards, WriteDisposition,
+        Remembered, ResourcePlan, RowOrder, Towards, WriteDisposition,
     },
 };
 
@@ -42,7 +42,7 @@ pub(super) struct Progress {
 struct Reached {
     latest: Option<CursorValue>,
     /// Records that the next run gets again, with their values.
-    loaded: BTreeMap<String, CursorValue>,
+    loaded: Remembered,
     /// Whether there were too many of them.
     is_full: bool,
 }
@@ -64,6 +64,18 @@ pub(super) struct Tracker {
     ends_early: bool,
     /// What it says otherwise.
     stays: Option<Value>,
+    order: Order,
+    /// Whether records came that have no value.
+    has_missing: bool,
+}
+
+/// What the pages so far tell of the order in which the API lists.
+#[derive(Debug, Default)]
+struct Order {
+    /// Whether any of them keeps the one that the config tells.
+    is_kept: bool,
+    /// Of a page that goes against it.
+    against: Option<Turn>,
 }
 
 /// Which run of a resource goes from where to where.
@@ -154,7 +166,8 @@ fn ranges_of_lists(
 
 /// What an earlier run has left of a list that is read from `start` on.
 fn known(state: &ListState, start: Option<CursorValue>, comes_again: bool) -> ListStart {
-    let loaded = state.records().filter(|_| comes_again).map(|(record, _)| record.clone()).collect();
+    let records = state.records().filter(|_| comes_again);
+    let loaded = records.map(|(record, value)| (record.clone(), value.clone())).collect();
     ListStart { start, last: Some(state.last_value.clone()), loaded }
 }
 
@@ -231,7 +244,7 @@ impl Reached {
     fn advance(&mut self, latest: CursorValue, plan: &IncrementalPlan) {
         if let Some(oldest) = plan.lagged(&latest) {
             let func = plan.last_value_func;
-            self.loaded.retain(|_, value| func.compare(value, &oldest).is_some_and(Ordering::is_ge));
+            self.loaded.retain(|value| func.compare(value, &oldest).is_some_and(Ordering::is_ge));
             self.is_full &= !self.loaded.is_empty();
         }
         self.latest = Some(latest);
@@ -245,7 +258,7 @@ impl Reached {
             }
             if self.loaded.len() < MOST_REMEMBERED {
                 self.loaded.insert(record.clone(), value.clone());
-            } else if !self.loaded.contains_key(record) {
+            } else if !self.loaded.has(record, value) {
                 self.is_full = true;
             }
         }
@@ -295,7 +308,20 @@ impl Tracker {
         let has_others = appends || rows.is_some_and(|rows| rows.shortfall.is_some());
         let (progress, ends_early) = (progress.unwrap_or_default(), resource.may_end_early());
         let resource = resource.name.clone();
-        Some(Self { resource, appends, plan, sieve, progress, keys, has_others, moves, ends_early, stays })
+        Some(Self {
+            resource,
+            appends,
+            plan,
+            sieve,
+            progress,
+            keys,
+            has_others,
+            moves,
+            ends_early,
+            stays,
+            order: Order::default(),
+            has_missing: false,
+        })
     }
 
     /// Goes on behind what a run that died had seen.
@@ -337,7 +363,23 @@ impl Tracker {
         if let Some(reached) = remembers {
             reached.remember(seen, &self.plan);
         }
-        Ok(ends(&self.plan, seen.ends))
+        self.has_missing |= seen.has_missing;
+        let ends = ends(&self.plan, seen.ends);
+        self.check_order(seen, ends)?;
+        Ok(ends)
+    }
+
+    /// A page that goes against the declared order throughout must not end the list: what is wanted may come behind it. In a
+    /// list that has kept to the order, it is noise.
+    fn check_order(&mut self, seen: &Seen, ends: bool) -> Result<(), DecodeError> {
+        let Some(declared) = self.plan.row_order else { return Ok(()) };
+        self.order.is_kept |= seen.course.keeps(declared);
+        let Some(turn) = seen.course.against(declared).filter(|_| !self.order.is_kept) else { return Ok(()) };
+        if ends {
+            return Err(self.sieve.misordered(seen.page, turn, declared));
+        }
+        self.order.against.get_or_insert_with(|| turn.clone());
+        Ok(())
     }
 
     /// Whether there were more records to remember than are.
@@ -346,8 +388,31 @@ impl Tracker {
     }
 
     /// What the user should know at the end.
-    pub(super) fn warning(&self) -> Option<String> {
-        (self.moves && self.is_full()).then(|| too_many("the next run may load them again"))
+    pub(super) fn warnings(&self) -> impl Iterator<Item = String> {
+        let full = (self.moves && self.is_full()).then(|| too_many("the next run may load them again"));
+        full.into_iter().chain(self.disorder()).chain(self.appended_again())
+    }
+
+    /// What no run can tell from what it has loaded.
+    fn appended_again(&self) -> Option<String> {
+        let comes_again = self.has_missing && self.appends && self.plan.moves_cursor();
+        let path = &self.plan.cursor_path;
+        comes_again.then(|| {
+            format!(
+                "records without a value at `{path}` are appended again by each run that gets them: `write_disposition: merge` by a key \
+                 does not, and `on_cursor_value_missing: exclude` leaves them out"
+            )
+        })
+    }
+
+    /// What a wrong order comes to where nothing was left out by it yet.
+    fn disorder(&self) -> Option<String> {
+        let (declared, turn) = (self.plan.row_order?, self.order.against.as_ref().filter(|_| !self.order.is_kept)?);
+        let (path, declared) = (&self.plan.cursor_path, declared.word());
+        let (from, to) = (turn.from.to_json(), turn.to.to_json());
+        Some(format!(
+            "`{path}` goes from {from} to {to}, and `row_order: {declared}` says the other way round: a run that it may end early would end with its first page"
+        ))
     }
 
     /// What the commit's state says.

@@ -99,8 +99,8 @@ pub enum RunError {
     #[error("{resource}: none of the first {records} records has a field that could become a column")]
     NoFields { resource: String, records: u64 },
 
-    #[error("{resource}: {}", no_records(*filtered))]
-    NoRecords { resource: String, filtered: u64 },
+    #[error("{resource}: {}", no_records(*filtered, *rejected))]
+    NoRecords { resource: String, filtered: u64, rejected: u64 },
 
     #[error("a worker thread ended while it looked at the first pages; nothing was committed")]
     Observing,
@@ -221,6 +221,9 @@ impl Failure for RunError {
             Self::Clash { second, .. } => Some(format!(
                 "declare the columns, one of them under another name: `schema: {{columns: [{{name: …, source: {second}, type: …}}, …]}}`"
             )),
+            Self::NoRecords { rejected: 1.., .. } => {
+                Some("`processing_steps` fail on them: without `discard_row` the run says why; or declare the columns".into())
+            }
             Self::NoRecords { filtered: 1.., .. } => Some("`processing_steps` filter all of them".into()),
             Self::NoFields { .. } | Self::NoRecords { .. } => Some("`data_selector` names the array of records, which are objects".into()),
             Self::Conflict { .. } | Self::Interrupted { .. } => Some("run again".into()),
@@ -249,10 +252,13 @@ impl Failure for RunError {
 }
 
 /// Why there is nothing to infer columns from.
-pub(super) fn no_records(filtered: u64) -> String {
-    match filtered {
-        0 => "no record came to infer the columns from".to_owned(),
-        filtered => format!("no record is left to infer the columns from: {filtered} came, and all were filtered"),
+pub(super) fn no_records(filtered: u64, rejected: u64) -> String {
+    let left = "no record is left to infer the columns from";
+    match (filtered, rejected) {
+        (0, 0) => "no record came to infer the columns from".to_owned(),
+        (filtered, 0) => format!("{left}: {filtered} came, and all were filtered"),
+        (0, rejected) => format!("{left}: {rejected} came, and all were rejected"),
+        (filtered, rejected) => format!("{left}: {filtered} were filtered, {rejected} rejected"),
     }
 }
 

@@ -116,7 +116,7 @@ impl Export<'_> {
         // All stages in one future: too large for the stack of every future around it.
         let staged = Box::pin(pipeline.run(counters)).await;
         counters.take(pages.as_ref());
-        counters.warnings.extend(cursor.as_ref().and_then(Tracker::warning));
+        counters.warnings.extend(cursor.iter().flat_map(Tracker::warnings));
         let cursor = cursor.map(Tracker::state).transpose()?.flatten();
         if staged.is_ok() {
             let shortfall = gathering::shortfall(self.resource, pages.as_ref());
@@ -204,7 +204,7 @@ impl Export<'_> {
         Ok(Some(Collector::new(&resource.schema, plan, &resource.primary_key)?))
     }
 
-    fn check_rejects(&self, counters: &Counters, rejects: Option<String>) -> Result<()> {
+    pub(super) fn check_rejects(&self, counters: &Counters, rejects: Option<String>) -> Result<()> {
         let Some(max_rejects) = self.resource.max_rejects else { return Ok(()) };
         let rejected = counters.rows_rejected + counters.values_discarded;
         let (most, allowed) = match max_rejects {

@@ -26,7 +26,7 @@ use super::{
 };
 use crate::{
     commit::{TableFormat, TableSnapshot},
-    error::Result,
+    error::{Error, Result},
     fetch::{PageSource, PutBack},
     json::Kind,
     model::Page,
@@ -112,7 +112,9 @@ pub(super) async fn observe(pages: &mut PutBack, observing: &mut Observing) -> R
     while observing.wants_more() {
         let Some(page) = pages.take().await else { break };
         let page = page?.clone();
-        observing.add(page).await?;
+        if let Some(empty) = observing.add(page).await? {
+            pages.replace(empty);
+        }
     }
     Ok(())
 }
@@ -136,28 +138,34 @@ impl Observing {
         self.observed.records() < self.rows && self.held < self.memory
     }
 
-    pub(super) async fn add(&mut self, page: Page) -> Result<()> {
-        self.held += page.document.bytes().len() as u64;
-        self.observed = add_records(std::mem::take(&mut self.observed), page, &self.processor).await?;
-        Ok(())
+    /// Returns what is to be held of a page in which the steps leave no record: what they left out, and not what came.
+    pub(super) async fn add(&mut self, page: Page) -> Result<Option<Page>> {
+        let came = page.document.bytes().len();
+        let page = self.add_records(page).await?;
+        let is_empty = page.count == 0;
+        let held = if is_empty && page.rejects.is_empty() { page.document.bytes().len() } else { came };
+        self.held += held as u64;
+        Ok(Some(page).filter(|_| is_empty))
     }
-}
 
-/// What `processing_steps` make of a page shows the columns; the page itself is handed on as it came.
-async fn add_records(mut observed: Observed, page: Page, processor: &Arc<Processor>) -> Result<Observed> {
-    let processor = Arc::clone(processor);
-    let added = spawn_blocking(move || {
-        let page = processor.process(page)?;
-        observed.leave_out(page.filtered);
-        let Some(index) = page.records else { return Ok(observed) };
-        let records = page.document.node(index);
-        match records.kind() {
-            Kind::Array => records.items().for_each(|record| observed.add(record)),
-            _ => observed.add(records),
-        }
-        Ok(observed)
-    });
-    added.await.map_err(|_| RunError::Observing)?
+    /// What `processing_steps` make of a page shows the columns; the page itself is handed on as it came.
+    async fn add_records(&mut self, page: Page) -> Result<Page> {
+        let (mut observed, processor) = (std::mem::take(&mut self.observed), Arc::clone(&self.processor));
+        let added = spawn_blocking(move || {
+            let page = processor.process(page)?;
+            observed.leave_out(page.filtered, page.rejects.len() as u64);
+            let Some(index) = page.records else { return Ok((observed, page)) };
+            let records = page.document.node(index);
+            match records.kind() {
+                Kind::Array => records.items().for_each(|record| observed.add(record)),
+                _ => observed.add(records),
+            }
+            Ok((observed, page))
+        });
+        let (observed, page) = added.await.map_err(|_| RunError::Observing).map_err(Error::from).flatten()?;
+        self.observed = observed;
+        Ok(page)
+    }
 }
 
 impl Export<'_> {
@@ -181,12 +189,8 @@ impl Export<'_> {
             Some(observed) => Ok(observed),
             None => self.observed(&mut pages, inference).await,
         };
-        let mut filtered = 0;
         let inferred = match observed {
-            Ok(observed) => {
-                filtered = observed.filtered();
-                self.infer(table, observed, work.base(), counters).await
-            }
+            Ok(observed) => self.infer(table, observed, work.base(), counters).await,
             Err(error) => Err(error),
         };
         match inferred {
@@ -194,7 +198,7 @@ impl Export<'_> {
                 let export = Export { resource: &resource, ..*self };
                 export.stage_and_commit(table, work, Start::Taken(Box::new(pages)), counters).await
             }
-            Ok(None) => self.without_records(work, &pages, filtered, counters).await,
+            Ok(None) => self.without_records(table, work, &mut pages, counters).await,
             Err(error) => {
                 counters.take(&pages);
                 Err(error)
@@ -217,8 +221,7 @@ impl Export<'_> {
         let mut pages = PutBack::new(Export { rows: rows.as_ref(), ..*self }.pages(None)?);
         let observed = self.observed(&mut pages, inference).await?;
         if observed.records() == 0 {
-            let filtered = observed.filtered();
-            return Err(RunError::NoRecords { resource: self.resource.name.clone(), filtered }.into());
+            return Err(self.no_records(observed.left_out()));
         }
         let columns = columns_of(&observed, self.resource, self.table_format)?;
         Ok((complete(self.resource, &columns)?.schema, observed.records()))
@@ -253,26 +256,57 @@ impl Export<'_> {
         Ok(Some(resource))
     }
 
+    fn no_records(&self, (filtered, rejected): (u64, u64)) -> Error {
+        RunError::NoRecords { resource: self.resource.name.clone(), filtered, rejected }.into()
+    }
+
     /// Leaves the table as it is: a version has columns, and there is nothing to infer any from.
     async fn without_records(
         &self,
+        table: &dyn TableFormat,
         work: &mut Work,
-        pages: &PutBack,
-        filtered: u64,
+        pages: &mut PutBack,
         counters: &mut Counters,
     ) -> Result<Committed> {
+        // More of them may come than may be held; what comes then is no end of the list.
+        let next = pages.take().await.map(|page| page.map(drop));
         counters.take(pages);
-        counters.pages = pages.taken().count() as u64;
-        counters.rows_filtered = filtered;
-        counters.rows_fetched = counters.rows_filtered;
+        let rejects = self.leave_out_all(table, pages, counters).await?;
+        let (filtered, rejected) = (counters.rows_filtered, counters.rows_rejected);
+        self.check_rejects(counters, rejects)?;
+        if let Some(next) = next {
+            next?;
+            return Err(self.no_records((filtered, rejected)));
+        }
         if let Some(rows) = self.family.rows_for(&self.resource.name) {
             let shortfall = gathering::shortfall(self.resource, pages);
             self.family.keep(&self.resource.name, Some(rows.short(shortfall)));
         }
-        self.warn(counters, format!("{}: no table was made", error::no_records(filtered)));
+        self.warn(counters, format!("{}: no table was made", error::no_records(filtered, rejected)));
         let version = work.base().version;
         work.abandon().await?;
         Ok(Committed { version, ..Committed::default() })
+    }
+
+    /// Counts what pages without a record have left out, and writes the rejects down.
+    async fn leave_out_all(
+        &self,
+        table: &dyn TableFormat,
+        pages: &PutBack,
+        counters: &mut Counters,
+    ) -> Result<Option<String>> {
+        let mut rejects = table.workspace().rejects(self.run_id);
+        for page in pages.taken() {
+            counters.rows_filtered += page.filtered;
+            counters.rows_duplicate += page.duplicates;
+            counters.rows_rejected += page.rejects.len() as u64;
+            for reject in &page.rejects {
+                rejects.write(reject).await?;
+            }
+        }
+        counters.pages = pages.taken().count() as u64;
+        counters.rows_fetched = counters.rows_filtered + counters.rows_duplicate + counters.rows_rejected;
+        rejects.finish().await
     }
 }
 

@@ -4,14 +4,16 @@ use std::{collections::BTreeMap, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
+use super::masked::masked;
 use crate::{
     commit::TableSnapshot,
-    error::{Error, ErrorKind, chain},
+    error::{Error, ErrorKind},
     fetch::PageSource,
     model::DataFile,
     plan::{CursorState, ResourcePlan, TableFormatKind, reader::duckdb},
     report::{ErrorSummary, FileSummary, ResourceSummary, Status, Summary},
     schema::TableSchema,
+    secret::Redactor,
     store::Destination,
 };
 
@@ -261,13 +263,15 @@ impl Ended {
         Self { summary, schema, kind: None }
     }
 
-    pub(super) fn failed(resource: &ResourcePlan, counters: &Counters, error: &Error) -> Self {
+    pub(super) fn failed(resource: &ResourcePlan, counters: &Counters, error: &Error, redactor: &Redactor) -> Self {
+        let error = masked(error, redactor);
         let status = if error.kind() == ErrorKind::Interrupted { Status::Interrupted } else { Status::Failed };
         let mut summary = summary(resource, status, counters);
         if let Some(committed) = &counters.committed {
             tell(&mut summary, committed);
         }
-        summary.error = Some(ErrorSummary { code: error.code().to_owned(), message: chain(error), hint: error.hint() });
+        summary.error =
+            Some(ErrorSummary { code: error.code().to_owned(), message: error.to_string(), hint: error.hint() });
         Self { summary, schema: None, kind: Some(error.kind()) }
     }
 

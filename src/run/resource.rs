@@ -66,12 +66,12 @@ impl Export<'_> {
         let mut counters = Counters::default();
         let table = match self.open().await {
             Ok(table) => table,
-            Err(error) => return Ended::failed(self.resource, &counters, &error),
+            Err(error) => return self.failed(&counters, &error),
         };
         let exported = Box::pin(self.export(table.as_ref(), &mut counters)).await;
         let ended = match exported {
             Ok(committed) => Ended::committed(self.resource, &counters, committed, self.destination, self.table_format),
-            Err(error) => Ended::failed(self.resource, &counters, &error),
+            Err(error) => self.failed(&counters, &error),
         };
         self.record(table.as_ref(), started, &counters, &ended).await;
         if let Some(lease) = table.workspace().held().await {
@@ -80,6 +80,10 @@ impl Export<'_> {
             if appends { self.claims.hold(lease).await } else { claims::best_effort(lease.release()).await }
         }
         ended
+    }
+
+    fn failed(&self, counters: &Counters, error: &Error) -> Ended {
+        Ended::failed(self.resource, counters, error, self.client.redactor())
     }
 
     async fn export(&self, table: &dyn TableFormat, counters: &mut Counters) -> Result<Committed> {

@@ -86,7 +86,7 @@ impl Export<'_> {
         let mut part = std::mem::take(counters);
         loop {
             let Some((begun, start)) = next.take() else { break };
-            self.fetch_ahead(ahead)?;
+            self.fetch_ahead(ahead, 0)?;
             let committed = self.work(table, begun, start, &mut part).await;
             counters.add(std::mem::take(&mut part));
             let committed = self.sum(table, counters.committed.as_deref(), committed?).await?;
@@ -128,15 +128,14 @@ impl Export<'_> {
     async fn observe_behind(&self, observing: &mut Observing, ahead: &mut Ahead) -> Result<()> {
         let mut looked_at = 0;
         while observing.wants_more() && self.resource.max_pages.is_none() {
-            self.fetch_ahead(ahead)?;
-            if looked_at == ahead.under_way.len() && !self.fetch_next(ahead)? {
-                break;
-            }
+            self.fetch_ahead(ahead, looked_at)?;
             let Some((_, pages)) = ahead.under_way.get_mut(looked_at) else { break };
             while observing.wants_more()
                 && let Some(page) = pages.peek().await.cloned()
             {
-                observing.add(page).await?;
+                if let Some(empty) = observing.add(page).await? {
+                    pages.replace(empty);
+                }
             }
             looked_at += 1;
         }
@@ -160,9 +159,9 @@ impl Export<'_> {
         Ok(Some((resource, pages)))
     }
 
-    /// Not where a maximum of pages may end the run before their turn.
-    fn fetch_ahead(&self, ahead: &mut Ahead) -> Result<()> {
-        let most = if self.resource.max_pages.is_some() { 0 } else { self.most_ahead() };
+    /// Beside those whose pages are held already. Not where a maximum of pages may end the run before their turn.
+    fn fetch_ahead(&self, ahead: &mut Ahead, held: usize) -> Result<()> {
+        let most = if self.resource.max_pages.is_some() { 0 } else { held + self.most_ahead() };
         while ahead.under_way.len() < most && self.fetch_next(ahead)? {}
         Ok(())
     }

@@ -23,6 +23,8 @@ pub struct Observed {
     records: u64,
     /// Records that were taken out before anybody looked at them.
     filtered: u64,
+    /// And those that no step could process.
+    rejected: u64,
     fields: Vec<(String, Inferred)>,
     /// By name, which of the fields.
     known: HashMap<String, usize>,
@@ -49,14 +51,15 @@ impl Observed {
         self.records
     }
 
-    /// How many more there would have been.
-    pub fn filtered(&self) -> u64 {
-        self.filtered
+    /// How many more there would have been: those that were filtered, and those that were rejected.
+    pub fn left_out(&self) -> (u64, u64) {
+        (self.filtered, self.rejected)
     }
 
     /// So many records were taken out.
-    pub fn leave_out(&mut self, records: u64) {
-        self.filtered += records;
+    pub fn leave_out(&mut self, filtered: u64, rejected: u64) {
+        self.filtered += filtered;
+        self.rejected += rejected;
     }
 
     /// One record more. What is no object has no fields; of duplicate keys the last counts.

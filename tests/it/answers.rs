@@ -538,6 +538,31 @@ async fn a_record_that_a_step_fails_on_is_a_reject_where_the_contract_says_so() 
     assert_eq!(failed(&outcome).0, "processing_step");
 }
 
+fn reject_lines(lake: &TempDir) -> usize {
+    let rejects = std::fs::read_dir(lake.path().join("items/_restlake/rejects")).unwrap();
+    let lines = |path: &std::path::Path| std::fs::read_to_string(path).unwrap().lines().count();
+    rejects.map(|file| lines(&file.unwrap().path())).sum()
+}
+
+#[tokio::test]
+async fn records_that_are_all_rejected_before_a_column_is_known_are_counted_and_bounded() {
+    let server = row_server().await;
+    let steps = json!([{"filter": "if .id == 9 then false else error(\"no\") end"}]);
+    let contract = json!({"schema": null, "schema_contract": {"data_type": "discard_row"}});
+    let lake = TempDir::new().unwrap();
+    let summary = only(run_steps(&server, &lake, steps.clone(), contract.clone()).await);
+    let numbers = (summary.rows_fetched, summary.rows_rejected, summary.rows_filtered, summary.table_version);
+    assert_eq!((numbers, summary.pages, reject_lines(&lake)), ((9, 8, 1, 0), 3, 8));
+    assert!(summary.warnings[0].contains("1 were filtered, 8 rejected: no table was made"), "{:?}", summary.warnings);
+
+    let lake = TempDir::new().unwrap();
+    let mut bounded = contract;
+    bounded["max_rejects"] = json!(7);
+    let outcome = run_steps(&server, &lake, steps, bounded).await;
+    assert_eq!((failed(&outcome).0.as_str(), reject_lines(&lake)), ("too_many_rejects", 8));
+    assert_eq!(outcome.kinds, [ErrorKind::TooManyRejects]);
+}
+
 #[tokio::test]
 async fn a_program_without_end_fails_the_run() {
     let server = row_server().await;

@@ -241,6 +241,23 @@ async fn with_a_lag_late_rows_come_and_none_comes_twice() {
 }
 
 #[tokio::test]
+async fn with_a_lag_a_row_of_a_known_key_comes_again_where_its_cursor_has_moved() {
+    let moment = |id: u64, second: u64| row(id, &format!("2026-01-01T00:00:{second:02}Z"));
+    let (api, lake) = (Api::start(vec![moment(1, 20), moment(2, 30)]).await, TempDir::new().unwrap());
+    let cursor = json!({"cursor_path": "at", "start_param": "since", "lag": 20, "primary_key": "id"});
+    let config = config(&api, &lake, &cursor, |_| {});
+    run_now(&config).await;
+    // It was changed before the newest that was loaded, and was not to be seen then.
+    api.set(vec![moment(1, 25), moment(2, 30)]);
+    assert_eq!(numbers(&run_now(&config).await), [2, 1, 1]);
+    assert_eq!(numbers(&run_now(&config).await), [2, 0, 2]);
+    // What it was before is known as well.
+    api.add([moment(1, 20)]);
+    assert_eq!(numbers(&run_now(&config).await), [3, 0, 3]);
+    assert_eq!(ids(&lake), ["1", "1", "2"]);
+}
+
+#[tokio::test]
 async fn a_changed_row_at_the_boundary_reaches_a_merge() {
     let (api, lake) = (Api::start(vec![row(1, "2026-01-02")]).await, TempDir::new().unwrap());
     let config = config(&api, &lake, &json!({"cursor_path": "at"}), |config| {
@@ -377,6 +394,40 @@ async fn with_the_oldest_first_no_page_behind_the_end_is_asked_for() {
 }
 
 #[tokio::test]
+async fn a_list_in_the_other_order_than_the_declared_one_is_no_end() {
+    let (api, lake) = (Api::start(days(1, 8)).await, TempDir::new().unwrap());
+    // It ignores what is asked for, and lists the oldest first.
+    let cursor = json!({"cursor_path": "at", "row_order": "desc", "initial_value": "2026-01-05"});
+    let by_twos = |cursor: &Value| {
+        config(&api, &lake, cursor, |config| {
+            config["client"]["paginator"] = json!({"type": "offset", "limit": 2, "total_path": null});
+        })
+    };
+    let outcome = run_at(plan(&by_twos(&cursor)), "2026-02-01T00:00:00Z").await;
+    let error = outcome.summary.resources[0].error.clone().unwrap();
+    let says = "page 1, record 2: the cursor at `at` goes from \"2026-01-01T12:00:00Z\" to \"2026-01-02T12:00:00Z\"";
+    assert!(error.code == "cursor" && error.message.contains(says), "{error:?}");
+    assert!(error.message.contains("`row_order: desc`") && error.hint.unwrap().contains("row_order"));
+    // Where nothing can be left out, it is told.
+    let all = run_now(&by_twos(&json!({"cursor_path": "at", "row_order": "desc"}))).await;
+    assert_eq!((all.rows_written, all.warnings.len()), (8, 1), "{:?}", all.warnings);
+    assert!(all.warnings[0].contains("`row_order: desc` says the other way round"), "{:?}", all.warnings);
+}
+
+#[tokio::test]
+async fn a_page_out_of_order_behind_one_that_is_not_ends_the_list_as_any_other() {
+    let at = [9, 8, 3, 4, 2, 1];
+    let rows = at.iter().map(|&id| row(id, &format!("2026-01-0{id}"))).collect();
+    let (api, lake) = (Api::start(rows).await, TempDir::new().unwrap());
+    let cursor = json!({"cursor_path": "at", "row_order": "desc", "initial_value": "2026-01-05"});
+    let config = config(&api, &lake, &cursor, |config| {
+        config["client"]["paginator"] = json!({"type": "offset", "limit": 2, "total_path": null});
+    });
+    let summary = run_now(&config).await;
+    assert_eq!((numbers(&summary), summary.pages, summary.warnings.len()), ([4, 2, 2], 2, 0));
+}
+
+#[tokio::test]
 async fn records_without_a_cursor_are_what_the_config_makes_of_them() {
     for (missing, written) in [("include", Some(2)), ("exclude", Some(1)), ("raise", None)] {
         let rows = vec![row(1, "2026-01-01"), json!({"id": 2, "at": null})];
@@ -391,6 +442,24 @@ async fn records_without_a_cursor_are_what_the_config_makes_of_them() {
                 "resource `items`, page 1, record 2: there is no value at `at`, where the cursor stands"
             ),
         }
+    }
+}
+
+#[tokio::test]
+async fn records_without_a_cursor_that_are_appended_by_each_run_are_told() {
+    let api = Api::start(vec![row(1, "2026-01-01"), json!({"id": 2, "at": null})]).await;
+    for (missing, disposition, warnings) in
+        [("include", "append", 1), ("exclude", "append", 0), ("include", "merge", 0)]
+    {
+        let lake = TempDir::new().unwrap();
+        let cursor = json!({"cursor_path": "at", "start_param": "since", "on_cursor_value_missing": missing});
+        let config = config(&api, &lake, &cursor, |config| {
+            config["resources"][0]["primary_key"] = json!("id");
+            config["resources"][0]["write_disposition"] = json!(disposition);
+        });
+        let summary = run_now(&config).await;
+        assert_eq!(summary.warnings.len(), warnings, "{missing} {disposition}: {:?}", summary.warnings);
+        assert!(summary.warnings.iter().all(|warning| warning.contains("without a value at `at` are appended again")));
     }
 }
 
@@ -507,6 +576,38 @@ async fn later_windows_are_fetched_while_the_first_one_waits() {
     assert_eq!((summary.rows_written, summary.table_version), (4, 4));
     let files: Vec<_> = read_table(&lake.path().join("items")).into_iter().map(|file| file.rows.num_rows()).collect();
     assert_eq!(files, [1, 1, 1, 1]);
+}
+
+#[tokio::test]
+async fn windows_are_fetched_ahead_while_the_columns_are_inferred_from_them() {
+    let gate = Gate::default();
+    let held = gate.clone();
+    let answer = move |request: &Received| {
+        let is_late = request.param("since").is_some_and(|since| since.starts_with("2026-01-10"));
+        is_late.then(|| Reply::json(json!({"data": days(10, 10)}).to_string()).after(&held))
+    };
+    let (api, lake) = (Api::answering(days(1, 14), answer).await, TempDir::new().unwrap());
+    let config = config(&api, &lake, &windowed("1d"), |config| {
+        config["client"]["max_concurrency"] = json!(4);
+        config["resources"][0]["schema"] = Value::Null;
+    });
+    let waiting = async {
+        api.server.requested(13).await;
+        gate.open();
+    };
+    let (outcome, ()) = tokio::join!(run_at(plan(&config), "2026-01-15T00:00:00Z"), waiting);
+    assert_eq!(only(outcome).rows_written, 14);
+}
+
+#[tokio::test]
+async fn windows_none_of_whose_records_is_left_count_each_of_them_once() {
+    let (api, lake) = (Api::start(days(1, 4)).await, TempDir::new().unwrap());
+    let config = config(&api, &lake, &windowed("2d"), |config| {
+        config["resources"][0]["schema"] = Value::Null;
+        config["resources"][0]["processing_steps"] = json!([{"filter": "false"}]);
+    });
+    let summary = only(run_at(plan(&config), "2026-01-05T00:00:00Z").await);
+    assert_eq!((numbers(&summary), summary.pages, summary.table_version), ([4, 0, 4], 2, 0));
 }
 
 #[tokio::test]

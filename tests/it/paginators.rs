@@ -188,6 +188,12 @@ async fn a_link_keeps_the_method_the_body_and_the_headers_and_no_parameter() {
     resource.request.base_url = server.url();
     let error = read_resource(&server, &resource).await.error.unwrap();
     assert!(error.to_string().contains("to another host") && error.kind() == ErrorKind::User, "{error}");
+    // A redirect does not lead it there either, and is told as an answer of who was asked.
+    let to = other.url();
+    let server = Server::scripted([Reply::status(307).header("location", to.as_str())]).await;
+    resource.request.base_url = server.url();
+    let error = read_resource(&server, &resource).await.error.unwrap().to_string();
+    assert!(error.contains(&format!("POST {}", server.url())) && error.contains("to another host"), "{error}");
     assert_eq!(other.requests().len(), 0);
 }
 

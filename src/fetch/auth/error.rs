@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::{
     error::{ErrorKind, Failure},
-    fetch::error::{CERTIFICATE, Trouble},
+    fetch::error::{CERTIFICATE, PLAIN, REFUSED, Trouble},
 };
 
 /// Why there is no token. All texts in it are redacted.
@@ -74,6 +74,8 @@ impl AuthError {
             },
             Trouble::Connection { .. } => "is the address under `auth` right, and can this machine reach it?",
             Trouble::Certificate { .. } => CERTIFICATE,
+            Trouble::Refused { .. } => REFUSED,
+            Trouble::Plain { .. } => PLAIN,
             Trouble::Timeout { .. } => "raise `client.timeout`, if the server needs longer",
             _ => "does the address under `auth` name the token endpoint?",
         };

@@ -51,6 +51,13 @@ impl PutBack {
         }
     }
 
+    /// Hands this one on in place of the one that was taken last.
+    pub fn replace(&mut self, page: Page) {
+        if let Some((taken, _)) = self.taken.back_mut() {
+            *taken = page;
+        }
+    }
+
     /// Those that were taken and not handed on yet.
     pub fn taken(&self) -> impl Iterator<Item = &Page> {
         self.taken.iter().map(|(page, _)| page)

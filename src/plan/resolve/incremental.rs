@@ -1,5 +1,7 @@
 //! `endpoint.incremental`, or the parameter of `type: incremental`: loading only what is new.
 
+use chrono::NaiveDate;
+
 use super::{
     Overrides,
     columns::Columns,
@@ -272,6 +274,11 @@ fn add_params(section: &Section<'_>, param: Option<String>, request: &mut Reques
     }
     for (key, value) in [("start_param", IncrementalValue::StartValue), ("end_param", IncrementalValue::EndValue)] {
         let Some(name) = section.text(key) else { continue };
+        if name.value.is_empty() {
+            let help = "name the parameter that the API reads, or leave it out".to_owned();
+            findings.error(&name.place, format!("`{key}` is empty"), Some(help));
+            continue;
+        }
         if request.params.iter().any(|(other, _)| other.as_literal().as_ref() == Some(&name.value)) {
             let message = format!("`{key}` is the parameter `{}`, which is sent already", name.value);
             findings.error(&name.place, message, Some("remove it from `params`, or name another one".to_owned()));
@@ -290,10 +297,24 @@ fn value(section: &Section<'_>, key: &str, findings: &mut Findings) -> Option<Cu
         Kind::Text(text) => Some(CursorValue::of_text(text)),
         _ => None,
     };
+    if let Some(text) = value.as_text().filter(|text| is_no_date(text)) {
+        let help = "a date is written as `2026-01-31`, a timestamp as `2026-01-31T10:00:00Z`".to_owned();
+        findings.error(&value.place, format!("`{text}` looks like a date, and is none"), Some(help));
+        return None;
+    }
     if read.is_none() {
         findings.error(&value.place, format!("`{key}` is a number or a text, which have an order"), None);
     }
     read
+}
+
+/// It would be compared as a text, and with the API's dates not at all.
+fn is_no_date(text: &str) -> bool {
+    let Some((day, rest)) = text.split_at_checked(10) else { return false };
+    let is_digit =
+        |(place, byte): (usize, u8)| if matches!(place, 4 | 7) { byte == b'-' } else { byte.is_ascii_digit() };
+    let looks_like_one = (0..).zip(day.bytes()).all(is_digit) && (rest.is_empty() || rest.starts_with(['T', 't', ' ']));
+    looks_like_one && day.parse::<NaiveDate>().is_err()
 }
 
 fn step(section: &Section<'_>, key: &str, findings: &mut Findings) -> Option<Step> {

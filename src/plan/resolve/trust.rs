@@ -1,6 +1,6 @@
 //! `allowed_hosts` and `tls`: who may see our credentials, and whose certificates count.
 
-use rustls::{crypto::aws_lc_rs, sign::CertifiedKey};
+use rustls::{CertificateError, crypto::aws_lc_rs, sign::CertifiedKey};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 
 use crate::{
@@ -39,23 +39,44 @@ pub fn tls(client: &Section<'_>, findings: &mut Findings) -> Option<TlsPlan> {
             findings.error(tls.place_of(there), format!("`{missing}` is missing"), Some(help));
         }
     }
-    if let (Some(certificate), Some(key)) = (&certificate, &key)
-        && !belong_together(certificate, key)
-    {
-        let help = "the first certificate of `cert_file` has to be the one that was issued for this key".to_owned();
-        findings.error(tls.place_of("key_file"), "the key is not that of the certificate", Some(help));
-        return None;
+    if let (Some(certificate), Some(key)) = (&certificate, &key) {
+        check_identity(&tls, certificate, key, findings)?;
     }
     let identity = certificate.zip(key).map(|(certificate, key)| Secret::new(format!("{certificate}\n{key}")));
     Some(TlsPlan { authorities: authorities.map(Secret::new), identity })
 }
 
-/// As TLS will look at them; what it cannot tell is left to it.
-fn belong_together(certificate: &str, key: &str) -> bool {
-    let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(certificate.as_bytes()).collect();
-    let (Ok(chain), Ok(key)) = (chain, PrivateKeyDer::from_pem_slice(key.as_bytes())) else { return true };
+/// As TLS will look at them: what it would refuse is told here; `None` if it would.
+fn check_identity(tls: &Section<'_>, certificate: &str, key: &str, findings: &mut Findings) -> Option<()> {
+    let chain: Vec<_> = CertificateDer::pem_slice_iter(certificate.as_bytes()).collect::<Result<_, _>>().ok()?;
+    let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).ok()?;
     let made = CertifiedKey::from_der(chain, key, &aws_lc_rs::default_provider());
-    !matches!(made, Err(rustls::Error::InconsistentKeys(_)))
+    let Err(error) = made else { return Some(()) };
+    let (at, message, help) = match error {
+        rustls::Error::InconsistentKeys(_) => (
+            "key_file",
+            "the key is not that of the certificate".to_owned(),
+            "the first certificate of `cert_file` has to be the one that was issued for this key",
+        ),
+        rustls::Error::InvalidCertificate(problem) => (
+            "cert_file",
+            format!("TLS cannot use the first certificate of this file: {}", said(&problem)),
+            "it has to be X.509 of version 3, which a certificate is that was issued with any extension, such as \
+             `extendedKeyUsage = clientAuth`",
+        ),
+        other => {
+            ("key_file", format!("TLS cannot use this key: {other}"), "keys of RSA, ECDSA and Ed25519 can be used")
+        }
+    };
+    findings.error(tls.place_of(at), message, Some(help.to_owned()));
+    None
+}
+
+fn said(problem: &CertificateError) -> String {
+    match problem {
+        CertificateError::Other(other) => other.to_string(),
+        problem => problem.to_string(),
+    }
 }
 
 /// The PEM of certificates, and nothing else that the file may hold.

@@ -31,9 +31,24 @@ async fn a_private_authority_is_trusted_where_the_config_names_it() {
 async fn our_certificate_is_shown_to_a_server_that_asks_for_it() {
     let server = TlsServer::start(ROWS, true).await;
     let tls = TlsPlan { authorities: pem(&["authority.pem"]), identity: None };
-    assert_eq!(fetch(&server.url(), tls.clone()).await.unwrap_err().code(), "http_connection");
+    for identity in [None, pem(&["stranger.pem", "stranger.key"])] {
+        let error = fetch(&server.url(), TlsPlan { identity, ..tls.clone() }).await.unwrap_err();
+        assert_eq!((error.code(), error.kind()), ("http_certificate", ErrorKind::User), "{error}");
+        assert!(error.to_string().contains("the server refused the TLS handshake"), "{error}");
+        assert!(error.hint().unwrap().contains("client.tls.cert_file"));
+    }
     let tls = TlsPlan { identity: pem(&["client.pem", "client.key"]), ..tls };
     assert_eq!(fetch(&server.url(), tls).await.unwrap(), 2);
+}
+
+#[tokio::test]
+async fn who_speaks_no_tls_is_told_and_asked_once() {
+    let server = Server::start(|_| Reply::json(ROWS)).await;
+    let mut url = server.url();
+    url.set_scheme("https").unwrap();
+    let error = fetch(&url, TlsPlan::default()).await.unwrap_err();
+    assert_eq!((error.code(), error.kind()), ("http_no_tls", ErrorKind::User), "{error}");
+    assert!(error.hint().unwrap().contains("http://"));
 }
 
 #[tokio::test]
@@ -45,7 +60,7 @@ async fn our_certificate_is_not_shown_elsewhere() {
     plan.retry.max_attempts = 1;
     let mut fixture = Fixture::with(plan.clone());
     fixture.resource.request = RequestPlan::get(elsewhere.url(), "rows");
-    assert_eq!(fixture.error().await.code(), "http_connection");
+    assert_eq!(fixture.error().await.code(), "http_certificate");
     plan.allowed_hosts = vec![elsewhere.url().as_str().trim_end_matches('/').parse().unwrap()];
     let mut fixture = Fixture::with(plan);
     fixture.resource.request = RequestPlan::get(elsewhere.url(), "rows");

@@ -1,6 +1,13 @@
 //! What is secret is told to nobody, however it is spelled and whatever it is called.
 
+use restlake::{environment::Environment, plan::Overrides};
+use tempfile::TempDir;
+
 use super::*;
+use crate::support::{
+    pipeline::{plan_with, run_plan},
+    tables::walk,
+};
 
 const KEY: &str = "sek/ret+one=";
 
@@ -45,6 +52,39 @@ async fn a_key_that_a_link_or_a_redirect_repeats_in_any_spelling_goes_to_no_othe
         fixture.pages().next().await.unwrap().unwrap();
         let targets = other.targets();
         assert_eq!(targets[targets.len() - 2..], ["/more?page=2", "/more?page=2"], "{spelling}");
+    }
+}
+
+#[tokio::test]
+async fn a_record_that_holds_the_key_is_told_without_it() {
+    let server = Server::start(|_| Reply::json(json!([{"id": KEY}]).to_string())).await;
+    for (resource, code) in [
+        (json!({"schema": {"columns": [{"name": "id", "type": "int64"}]}}), "data_mismatch"),
+        (json!({"processing_steps": [{"map": "error(.id)"}]}), "processing_step"),
+    ] {
+        let lake = TempDir::new().unwrap();
+        let mut config = json!({
+            "client": {
+                "base_url": server.url(), "paginator": "single_page",
+                "auth": {"type": "api_key", "name": "api_key", "api_key": KEY, "location": "query"},
+            },
+            "resources": [{"name": "rows"}],
+            "destination": {"url": lake.path()},
+        });
+        for (key, value) in resource.as_object().unwrap() {
+            config["resources"][0][key] = value.clone();
+        }
+        let plan = || plan_with(&config.to_string(), &Overrides::default());
+        let outcome = run_plan(plan()).await;
+        let error = outcome.summary.resources[0].error.clone().unwrap();
+        assert!(error.code == code && error.message.contains("***") && !is_there(&error.message), "{error:?}");
+        if code == "processing_step" {
+            let inferred = restlake::run::infer(plan(), Environment::real(), Arc::new(restlake::report::Silent)).await;
+            let error = inferred.unwrap().remove(0).result.unwrap_err();
+            assert!(error.code() == code && !is_there(&error.to_string()), "{error}");
+        }
+        let told: Vec<_> = walk(lake.path()).into_iter().filter(|(path, _)| path.contains("/runs/")).collect();
+        assert!(!told.is_empty() && told.iter().all(|(_, text)| !is_there(&String::from_utf8_lossy(text))), "{told:?}");
     }
 }
 

@@ -304,6 +304,9 @@ fn hosts_and_certificates_that_make_no_sense_are_told_with_their_place() {
     assert!(key.starts_with("client.tls.key_file: there is no private key"), "{key}");
     let mixed = found("/client/tls", json!({"cert_file": file("client.pem"), "key_file": file("server.key")}));
     assert!(mixed.starts_with("client.tls.key_file: the key is not that of the certificate"), "{mixed}");
+    let v1 = found("/client/tls", json!({"cert_file": file("client_v1.pem"), "key_file": file("client.key")}));
+    assert!(v1.starts_with("client.tls.cert_file: TLS cannot use the first certificate of this file"), "{v1}");
+    assert!(v1.contains("this file: UnsupportedCertVersion"), "{v1}");
     let nowhere = found("/client/tls", json!({"ca_file": "nowhere.pem"}));
     assert!(nowhere.starts_with("client.tls.ca_file: the file `nowhere.pem` cannot be read"), "{nowhere}");
     let plan = plan(&with(&[(

@@ -115,6 +115,21 @@ fn an_endpoint_has_one_cursor() {
 }
 
 #[test]
+fn what_looks_like_a_date_and_is_none_and_parameters_without_a_name_are_refused() {
+    for wrong_date in ["2026-13-45", "2026-02-30T00:00:00Z"] {
+        let found = wrong(json!({"initial_value": wrong_date}), &[]);
+        assert!(found[0].contains("endpoint.incremental.initial_value"), "{found:?}");
+        assert!(found[0].contains("looks like a date, and is none"), "{found:?}");
+    }
+    for fine in ["2026-13-45x", "2026-12-31", "2026/13/45", "17"] {
+        planned(json!({"initial_value": fine}), &[]);
+    }
+    let empty = wrong(json!({"start_param": "", "end_param": ""}), &[]);
+    assert_eq!(empty.len(), 2, "{empty:?}");
+    assert!(empty[0].contains("endpoint.incremental.start_param: `start_param` is empty"), "{empty:?}");
+}
+
+#[test]
 fn what_a_run_does_not_bring_is_not_taken_for_gone() {
     let merge = |options: Value| [("/resources/0/write_disposition", options)];
     let missing = wrong(json!({}), &merge(json!({"disposition": "merge", "on_missing": "delete"})));
