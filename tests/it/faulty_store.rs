@@ -1,12 +1,9 @@
 //! Stores that fail now and then, before or after they did what they were asked, and disks that are full or locked: a run
 //! ends well or with a clear error, and the table is never wrong.
 
-use std::{
-    fmt,
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicI64, Ordering},
-    },
+use std::sync::{
+    Arc, Mutex,
+    atomic::{AtomicI64, Ordering},
 };
 
 use async_trait::async_trait;
@@ -24,7 +21,10 @@ use restlake::{
 #[cfg(feature = "delta")]
 use crate::table_formats::DELTA;
 use crate::{
-    support::s3::{Faults, S3},
+    support::{
+        s3::{Faults, S3},
+        store::{Decorator, in_front},
+    },
     table_formats::fixture::{
         Lake, PARQUET, World, assert_readable, assert_whole, commit, end, files, open, stage_all, write,
     },
@@ -104,7 +104,7 @@ async fn assert_each_once(lake: &Lake, table: &dyn TableFormat, times: usize) {
 
 async fn never_wrong(lake: Lake, times: usize, seed: u64, share: f64) -> Tally {
     let flaky = lake.decorated(|inner| {
-        Arc::new(Flaky { inner, share, dice: Mutex::new(fastrand::Rng::with_seed(seed)) }) as Arc<dyn ObjectStore>
+        in_front(Arc::new(Flaky { inner, share, dice: Mutex::new(fastrand::Rng::with_seed(seed)) }))
     });
     let tally = append_until_done(&flaky, times).await;
     // A run on a store that is well again takes away what is left.
@@ -173,7 +173,7 @@ async fn a_disk_that_fills_up_is_told_and_leaves_the_old_or_the_new_table() {
         let lake = Lake::memory(PARQUET).await;
         let world = World::new();
         let _ = write(&*lake.open(&world).await, Operation::Append, 2, "run-0").await.unwrap();
-        let full = lake.decorated(|inner| Arc::new(Full { inner, space: AtomicI64::new(space) }));
+        let full = lake.decorated(|inner| in_front(Arc::new(Full { inner, space: AtomicI64::new(space) })));
         let done = match full.try_open(&world).await {
             Ok(table) => match write(&*table, Operation::Append, 2, "run-1").await {
                 Ok(_) => true,
@@ -228,7 +228,7 @@ async fn a_claim_whose_put_or_its_answer_is_lost_is_made_all_the_same() {
     for moment in [Moment::Before, Moment::After] {
         let lake = Lake::memory(PARQUET).await;
         let lost = AtomicI64::new(1);
-        let deaf = lake.decorated(|inner| Arc::new(Deaf { inner, moment, lost }));
+        let deaf = lake.decorated(|inner| in_front(Arc::new(Deaf { inner, moment, lost })));
         let world = World::new();
         let _ = write(&*deaf.open(&world).await, Operation::Append, 2, "run-0").await.unwrap();
         let table = lake.open(&world.after_death()).await;
@@ -241,7 +241,8 @@ async fn a_claim_whose_put_or_its_answer_is_lost_is_made_all_the_same() {
 #[tokio::test]
 async fn a_claim_that_is_lost_again_and_again_is_told() {
     let lake = Lake::memory(PARQUET).await;
-    let deaf = lake.decorated(|inner| Arc::new(Deaf { inner, moment: Moment::Before, lost: AtomicI64::new(2) }));
+    let deaf =
+        lake.decorated(|inner| in_front(Arc::new(Deaf { inner, moment: Moment::Before, lost: AtomicI64::new(2) })));
     let error = write(&*deaf.open(&World::new()).await, Operation::Append, 2, "run-0").await.unwrap_err();
     assert_eq!((error.code(), error.kind()), ("store_failed", ErrorKind::Transient));
     assert!(lake.objects().await.is_empty());
@@ -286,14 +287,11 @@ fn reset() -> Error {
     Error::Generic { store: "Flaky", source: "connection reset by peer".into() }
 }
 
-impl fmt::Display for Flaky {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Flaky")
-    }
-}
-
 #[async_trait]
-impl ObjectStore for Flaky {
+impl Decorator for Flaky {
+    fn inner(&self) -> &Arc<dyn ObjectStore> {
+        &self.inner
+    }
     async fn put_opts(&self, location: &Path, payload: PutPayload, options: PutOptions) -> Result<PutResult> {
         self.around(self.inner.put_opts(location, payload, options)).await
     }
@@ -331,7 +329,6 @@ impl ObjectStore for Flaky {
     async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
         self.around(self.inner.list_with_delimiter(prefix)).await
     }
-    // `rename` is left to the default, a copy and a delete: each may fail.
     async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> Result<()> {
         self.around(self.inner.copy_opts(from, to, options)).await
     }
@@ -354,14 +351,11 @@ impl Full {
     }
 }
 
-impl fmt::Display for Full {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Full")
-    }
-}
-
 #[async_trait]
-impl ObjectStore for Full {
+impl Decorator for Full {
+    fn inner(&self) -> &Arc<dyn ObjectStore> {
+        &self.inner
+    }
     async fn put_opts(&self, location: &Path, payload: PutPayload, options: PutOptions) -> Result<PutResult> {
         self.take()?;
         self.inner.put_opts(location, payload, options).await
@@ -373,18 +367,6 @@ impl ObjectStore for Full {
     ) -> Result<Box<dyn MultipartUpload>> {
         self.take()?;
         self.inner.put_multipart_opts(location, options).await
-    }
-    async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
-        self.inner.get_opts(location, options).await
-    }
-    fn delete_stream(&self, locations: BoxStream<'static, Result<Path>>) -> BoxStream<'static, Result<Path>> {
-        self.inner.delete_stream(locations)
-    }
-    fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
-        self.inner.list(prefix)
-    }
-    async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
-        self.inner.list_with_delimiter(prefix).await
     }
     async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> Result<()> {
         self.take()?;
@@ -400,14 +382,11 @@ struct Deaf {
     lost: AtomicI64,
 }
 
-impl fmt::Display for Deaf {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Deaf")
-    }
-}
-
 #[async_trait]
-impl ObjectStore for Deaf {
+impl Decorator for Deaf {
+    fn inner(&self) -> &Arc<dyn ObjectStore> {
+        &self.inner
+    }
     async fn put_opts(&self, location: &Path, payload: PutPayload, options: PutOptions) -> Result<PutResult> {
         if !location.as_ref().ends_with("/owner.json") || self.lost.fetch_sub(1, Ordering::SeqCst) <= 0 {
             return self.inner.put_opts(location, payload, options).await;
@@ -416,27 +395,5 @@ impl ObjectStore for Deaf {
             self.inner.put_opts(location, payload, options).await?;
         }
         Err(reset())
-    }
-    async fn put_multipart_opts(
-        &self,
-        location: &Path,
-        options: PutMultipartOptions,
-    ) -> Result<Box<dyn MultipartUpload>> {
-        self.inner.put_multipart_opts(location, options).await
-    }
-    async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
-        self.inner.get_opts(location, options).await
-    }
-    fn delete_stream(&self, locations: BoxStream<'static, Result<Path>>) -> BoxStream<'static, Result<Path>> {
-        self.inner.delete_stream(locations)
-    }
-    fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
-        self.inner.list(prefix)
-    }
-    async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
-        self.inner.list_with_delimiter(prefix).await
-    }
-    async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> Result<()> {
-        self.inner.copy_opts(from, to, options).await
     }
 }

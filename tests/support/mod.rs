@@ -6,5 +6,6 @@ pub mod pipeline;
 pub mod plans;
 pub mod s3;
 pub mod server;
+pub mod store;
 pub mod tables;
 pub mod tls;

@@ -17,6 +17,7 @@ use super::{
     decorators::Mortal,
     fixture::{Lake, World, assert_whole, commit, end, files, write},
 };
+use crate::support::store::in_front;
 
 /// A run stages so many files, and writes a checkpoint after every second one.
 const FILES: usize = 7;
@@ -120,7 +121,7 @@ pub async fn a_resuming_run_killed_before_any_operation_is_resumed_in_turn(lake:
         let world = World::new();
         let _ = write(&*lake.open(&world).await, Operation::Append, 1, "before").await.unwrap();
         let (_, world) = dead(&lake, &world, 5).await;
-        let seen = lake.decorated(|inner| Arc::new(Mortal { inner, budget: AtomicI64::new(budget) }));
+        let seen = lake.decorated(|inner| in_front(Arc::new(Mortal { inner, budget: AtomicI64::new(budget) })));
         let done = run(&seen, &world).await.is_ok();
         let world = world.after_death();
         if !done {

@@ -15,6 +15,7 @@ use super::{
         Lake, PARQUET, World, assert_readable, assert_whole, commit, committed, files, open, plan, stage_all, write,
     },
 };
+use crate::support::store::in_front;
 
 /// Three files, then a replace by three others that dies, in the lake as it sees it. Returns whether it did not, and the
 /// version that the next open finds.
@@ -92,7 +93,7 @@ pub async fn a_process_killed_before_any_operation_leaves_the_old_or_the_new_tab
     let mut versions = Vec::new();
     for budget in 0.. {
         lake.clear().await;
-        let seen = lake.decorated(|inner| Arc::new(Mortal { inner, budget: AtomicI64::new(budget) }));
+        let seen = lake.decorated(|inner| in_front(Arc::new(Mortal { inner, budget: AtomicI64::new(budget) })));
         let (done, version) = crash_and_reopen(&lake, &World::new(), &seen).await;
         versions.push(version);
         if done {
@@ -115,7 +116,7 @@ async fn a_crash_while_recovering_is_recovered_from_as_well() {
         let error = write(&*lake.open(&crashing).await, Operation::Replace, 3, "new").await.unwrap_err();
         assert_eq!(error.code(), "commit_unpublished");
         let second = crashing.after_death();
-        let store = lake.decorated(|inner| Arc::new(Mortal { inner, budget: AtomicI64::new(budget) }));
+        let store = lake.decorated(|inner| in_front(Arc::new(Mortal { inner, budget: AtomicI64::new(budget) })));
         let _ = store.try_open(&second).await;
         let table = lake.open(&second.after_death()).await;
         assert_eq!(table.workspace().died_after_commit().unwrap().version, 2);
@@ -129,7 +130,7 @@ async fn a_crash_while_recovering_is_recovered_from_as_well() {
 async fn a_commit_whose_answer_was_lost_is_found_by_reading_it() {
     for lost in [Lost::WrittenButError, Lost::WrittenButAlreadyExists, Lost::NotWritten] {
         let lake = Lake::memory(PARQUET).await;
-        let store = lake.decorated(|inner| Arc::new(Unclear { inner, lost, times: AtomicI64::new(1) }));
+        let store = lake.decorated(|inner| in_front(Arc::new(Unclear { inner, lost, times: AtomicI64::new(1) })));
         let table = store.open(&World::new()).await;
         let outcome = write(&*table, Operation::Append, 2, "run").await.unwrap();
         assert_eq!(committed(&outcome), Some((1, 21)), "{lost:?}");
@@ -140,7 +141,7 @@ async fn a_commit_whose_answer_was_lost_is_found_by_reading_it() {
 /// Commits where every answer to the commit gets lost, abandons the attempt, and looks after the process's death.
 async fn unclear(lake: &Lake, lost: Lost, operation: Operation) -> restlake::Error {
     let world = World::new();
-    let store = lake.decorated(|inner| Arc::new(Unclear { inner, lost, times: AtomicI64::new(i64::MAX) }));
+    let store = lake.decorated(|inner| in_front(Arc::new(Unclear { inner, lost, times: AtomicI64::new(i64::MAX) })));
     let table = store.open(&world).await;
     let attempt = table.attempt(0).await.unwrap();
     let adds = stage_all(&attempt, files(1, 2, "run")).await.unwrap();
@@ -235,8 +236,8 @@ pub async fn a_replace_that_is_not_published_may_run_again(lake: Lake) {
 #[tokio::test]
 async fn a_commit_that_the_store_refuses_is_the_users_to_mend_and_leaves_nothing_in_doubt() {
     let lake = Lake::memory(PARQUET).await;
-    let store =
-        lake.decorated(|inner| Arc::new(Unclear { inner, lost: Lost::Refused, times: AtomicI64::new(i64::MAX) }));
+    let store = lake
+        .decorated(|inner| in_front(Arc::new(Unclear { inner, lost: Lost::Refused, times: AtomicI64::new(i64::MAX) })));
     let table = store.open(&World::new()).await;
     let attempt = table.attempt(0).await.unwrap();
     let adds = stage_all(&attempt, files(1, 2, "run")).await.unwrap();

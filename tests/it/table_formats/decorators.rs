@@ -20,6 +20,7 @@ use object_store::{
 };
 
 use super::fixture::Lake;
+use crate::support::store::{Decorator, in_front};
 
 /// Serves so many operations; from then on its process is dead, and none of its requests arrives.
 #[derive(Debug)]
@@ -41,14 +42,11 @@ fn killed() -> Error {
     Error::Generic { store: "Mortal", source: "the process was killed".into() }
 }
 
-impl fmt::Display for Mortal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Mortal")
-    }
-}
-
 #[async_trait]
-impl ObjectStore for Mortal {
+impl Decorator for Mortal {
+    fn inner(&self) -> &Arc<dyn ObjectStore> {
+        &self.inner
+    }
     async fn put_opts(&self, location: &Path, payload: PutPayload, options: PutOptions) -> Result<PutResult> {
         self.spend()?;
         self.inner.put_opts(location, payload, options).await
@@ -81,7 +79,6 @@ impl ObjectStore for Mortal {
         self.spend()?;
         self.inner.list_with_delimiter(prefix).await
     }
-    // `rename` is left to the default, a copy and a delete, so that a death between the two is tried as well.
     async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> Result<()> {
         self.spend()?;
         self.inner.copy_opts(from, to, options).await
@@ -107,14 +104,11 @@ pub struct Unclear {
     pub times: AtomicI64,
 }
 
-impl fmt::Display for Unclear {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Unclear")
-    }
-}
-
 #[async_trait]
-impl ObjectStore for Unclear {
+impl Decorator for Unclear {
+    fn inner(&self) -> &Arc<dyn ObjectStore> {
+        &self.inner
+    }
     async fn put_opts(&self, location: &Path, payload: PutPayload, options: PutOptions) -> Result<PutResult> {
         let first = self.times.load(Ordering::SeqCst) == i64::MAX;
         if !(location.as_ref().contains("/commits/") || location.as_ref().contains("/_delta_log/"))
@@ -133,35 +127,13 @@ impl ObjectStore for Unclear {
             _ => Error::Generic { store: "Unclear", source },
         })
     }
-    async fn put_multipart_opts(
-        &self,
-        location: &Path,
-        options: PutMultipartOptions,
-    ) -> Result<Box<dyn MultipartUpload>> {
-        self.inner.put_multipart_opts(location, options).await
-    }
-    async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
-        self.inner.get_opts(location, options).await
-    }
-    fn delete_stream(&self, locations: BoxStream<'static, Result<Path>>) -> BoxStream<'static, Result<Path>> {
-        self.inner.delete_stream(locations)
-    }
-    fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
-        self.inner.list(prefix)
-    }
-    async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
-        self.inner.list_with_delimiter(prefix).await
-    }
-    async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> Result<()> {
-        self.inner.copy_opts(from, to, options).await
-    }
 }
 
 /// The lake as somebody sees it for whom `action` happens right before the first get or list at a path that ends so.
 pub fn meanwhile(lake: &Lake, moment: &'static str, action: impl Future<Output = ()> + Send + 'static) -> Lake {
     let is_moment = Box::new(move |path: &str| path.ends_with(moment));
     let action = Mutex::new(Some(action.boxed()));
-    lake.decorated(|inner| Arc::new(Meanwhile { inner, moment, is_moment, action }))
+    lake.decorated(|inner| in_front(Arc::new(Meanwhile { inner, moment, is_moment, action })))
 }
 
 /// And for whom it happens before the second one of anything right below this directory.
@@ -172,7 +144,7 @@ pub fn meanwhile_again(lake: &Lake, moment: &'static str, action: impl Future<Ou
         is_below && times.fetch_add(1, Ordering::SeqCst) == 1
     });
     let action = Mutex::new(Some(action.boxed()));
-    lake.decorated(|inner| Arc::new(Meanwhile { inner, moment, is_moment, action }))
+    lake.decorated(|inner| in_front(Arc::new(Meanwhile { inner, moment, is_moment, action })))
 }
 
 struct Meanwhile {
@@ -198,34 +170,18 @@ impl Drop for Meanwhile {
 
 impl fmt::Debug for Meanwhile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{self}")
-    }
-}
-
-impl fmt::Display for Meanwhile {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Meanwhile")
     }
 }
 
 #[async_trait]
-impl ObjectStore for Meanwhile {
-    async fn put_opts(&self, location: &Path, payload: PutPayload, options: PutOptions) -> Result<PutResult> {
-        self.inner.put_opts(location, payload, options).await
-    }
-    async fn put_multipart_opts(
-        &self,
-        location: &Path,
-        options: PutMultipartOptions,
-    ) -> Result<Box<dyn MultipartUpload>> {
-        self.inner.put_multipart_opts(location, options).await
+impl Decorator for Meanwhile {
+    fn inner(&self) -> &Arc<dyn ObjectStore> {
+        &self.inner
     }
     async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
         self.action_at(location).await;
         self.inner.get_opts(location, options).await
-    }
-    fn delete_stream(&self, locations: BoxStream<'static, Result<Path>>) -> BoxStream<'static, Result<Path>> {
-        self.inner.delete_stream(locations)
     }
     fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
         let prefix = prefix.cloned();
@@ -238,11 +194,5 @@ impl ObjectStore for Meanwhile {
             inner.list(prefix.as_ref())
         };
         stream::once(ready).flatten().boxed()
-    }
-    async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
-        self.inner.list_with_delimiter(prefix).await
-    }
-    async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> Result<()> {
-        self.inner.copy_opts(from, to, options).await
     }
 }

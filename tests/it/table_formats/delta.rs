@@ -26,6 +26,7 @@ use super::{
         write,
     },
 };
+use crate::support::store::in_front;
 use crate::support::{
     pipeline::{only, plan_of, run_plan},
     server::{Server, list_by_offset},
@@ -165,7 +166,7 @@ async fn a_file_that_was_in_the_table_goes_when_its_removal_is_old_enough() {
 async fn a_commit_whose_answer_was_lost_is_found_by_reading_it() {
     for lost in [Lost::WrittenButError, Lost::WrittenButAlreadyExists, Lost::NotWritten] {
         let lake = Lake::memory(DELTA).await;
-        let store = lake.decorated(|inner| Arc::new(Unclear { inner, lost, times: AtomicI64::new(1) }));
+        let store = lake.decorated(|inner| in_front(Arc::new(Unclear { inner, lost, times: AtomicI64::new(1) })));
         let table = store.open(&World::new()).await;
         let outcome = write(&*table, Operation::Append, 2, "run").await.unwrap();
         assert_eq!(committed(&outcome), Some((1, 21)), "{lost:?}");
@@ -179,7 +180,7 @@ async fn a_commit_that_stays_unclear_keeps_its_files_until_the_next_open() {
     let lake = Lake::memory(DELTA).await;
     let world = World::new();
     let times = AtomicI64::new(i64::MAX);
-    let store = lake.decorated(|inner| Arc::new(Unclear { inner, lost: Lost::NotWritten, times }));
+    let store = lake.decorated(|inner| in_front(Arc::new(Unclear { inner, lost: Lost::NotWritten, times })));
     let table = store.open(&world).await;
     let attempt = table.attempt(0).await.unwrap();
     let adds = stage_all(&attempt, files(1, 2, "run")).await.unwrap();
@@ -207,7 +208,7 @@ async fn a_commit_that_stays_unclear_keeps_its_files_until_the_next_open() {
 async fn a_commit_that_the_store_refuses_leaves_the_attempt_as_it_was() {
     let lake = Lake::memory(DELTA).await;
     let times = AtomicI64::new(i64::MAX);
-    let store = lake.decorated(|inner| Arc::new(Unclear { inner, lost: Lost::Refused, times }));
+    let store = lake.decorated(|inner| in_front(Arc::new(Unclear { inner, lost: Lost::Refused, times })));
     let table = store.open(&World::new()).await;
     let attempt = table.attempt(0).await.unwrap();
     let adds = stage_all(&attempt, files(1, 2, "run")).await.unwrap();

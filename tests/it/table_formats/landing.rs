@@ -1,7 +1,6 @@
 //! A commit on its way: it never names files that somebody else was free to delete.
 
 use std::{
-    fmt,
     sync::{
         Arc, Mutex,
         atomic::{AtomicI64, AtomicUsize, Ordering},
@@ -10,11 +9,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use futures::stream::BoxStream;
-use object_store::{
-    CopyOptions, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore, PutMultipartOptions,
-    PutOptions, PutPayload, PutResult, Result, path::Path,
-};
+use object_store::{ObjectStore, PutOptions, PutPayload, PutResult, Result, path::Path};
 use restlake::{
     commit::{LEASE, RENEWAL},
     model::{Operation, StagedFile},
@@ -24,6 +19,7 @@ use super::{
     decorators::{Lost, Unclear, meanwhile},
     fixture::{Lake, World, assert_whole, commit, end, files, stage_all},
 };
+use crate::support::store::{Decorator, in_front};
 
 /// Far more than any machine needs: a test fails where it would hang.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -46,7 +42,7 @@ impl Silent {
         let inner = Arc::clone(&lake.store.store);
         let silent = Self { inner, paths, times: AtomicI64::new(0), lost: AtomicUsize::new(0), sent: Mutex::default() };
         let silent = Arc::new(silent);
-        let seen = lake.decorated(|_| Arc::clone(&silent) as Arc<dyn ObjectStore>);
+        let seen = lake.decorated(|_| in_front(Arc::clone(&silent)));
         (silent, seen)
     }
 
@@ -71,14 +67,11 @@ impl Silent {
     }
 }
 
-impl fmt::Display for Silent {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Silent")
-    }
-}
-
 #[async_trait]
-impl ObjectStore for Silent {
+impl Decorator for Silent {
+    fn inner(&self) -> &Arc<dyn ObjectStore> {
+        &self.inner
+    }
     async fn put_opts(&self, location: &Path, payload: PutPayload, options: PutOptions) -> Result<PutResult> {
         let is_one = self.paths.iter().any(|path| location.as_ref().contains(path));
         if !is_one || self.times.fetch_sub(1, Ordering::SeqCst) <= 0 {
@@ -87,28 +80,6 @@ impl ObjectStore for Silent {
         *self.sent.lock().unwrap() = Some((location.clone(), payload, options));
         self.lost.fetch_add(1, Ordering::SeqCst);
         std::future::pending().await
-    }
-    async fn put_multipart_opts(
-        &self,
-        location: &Path,
-        options: PutMultipartOptions,
-    ) -> Result<Box<dyn MultipartUpload>> {
-        self.inner.put_multipart_opts(location, options).await
-    }
-    async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
-        self.inner.get_opts(location, options).await
-    }
-    fn delete_stream(&self, locations: BoxStream<'static, Result<Path>>) -> BoxStream<'static, Result<Path>> {
-        self.inner.delete_stream(locations)
-    }
-    fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
-        self.inner.list(prefix)
-    }
-    async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
-        self.inner.list_with_delimiter(prefix).await
-    }
-    async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> Result<()> {
-        self.inner.copy_opts(from, to, options).await
     }
 }
 
@@ -149,7 +120,7 @@ pub async fn a_commit_is_not_sent_again_once_another_run_has_taken_the_attempt(l
         seen.open(&next.after_death()).await;
     });
     let (times, lost) = (AtomicI64::new(1), Lost::NotWritten);
-    let store = taken.decorated(|inner| Arc::new(Unclear { inner, lost, times }));
+    let store = taken.decorated(|inner| in_front(Arc::new(Unclear { inner, lost, times })));
     let table = store.open(&world).await;
     let attempt = table.attempt(0).await.unwrap();
     let adds = stage_all(&attempt, files(1, 2, "slow")).await.unwrap();

@@ -1,11 +1,8 @@
 //! Stores that break their word, or fail for a while.
 
-use std::{
-    fmt,
-    sync::{
-        Arc,
-        atomic::{AtomicI64, Ordering},
-    },
+use std::sync::{
+    Arc,
+    atomic::{AtomicI64, Ordering},
 };
 
 use async_trait::async_trait;
@@ -13,14 +10,12 @@ use futures::{
     StreamExt,
     stream::{self, BoxStream},
 };
-use object_store::{
-    CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore, PutMode,
-    PutMultipartOptions, PutOptions, PutPayload, PutResult, Result, path::Path,
-};
+use object_store::{Error, ObjectMeta, ObjectStore, PutMode, PutOptions, PutPayload, PutResult, Result, path::Path};
 use restlake::{ErrorKind, model::Operation};
 use tokio_util::sync::CancellationToken;
 
 use super::fixture::{Lake, World, assert_whole, end, write};
+use crate::support::store::{Decorator, in_front};
 
 /// Overwrites where it was told not to, or fails to list so often.
 #[derive(Debug)]
@@ -34,37 +29,21 @@ impl Quirky {
     fn over(lake: &Lake, overwrites: bool) -> (Arc<Self>, Lake) {
         let inner = Arc::clone(&lake.store.store);
         let quirky = Arc::new(Self { inner, overwrites, failing_lists: AtomicI64::new(0) });
-        let seen = lake.decorated(|_| Arc::clone(&quirky) as Arc<dyn ObjectStore>);
+        let seen = lake.decorated(|_| in_front(Arc::clone(&quirky)));
         (quirky, seen)
     }
 }
 
-impl fmt::Display for Quirky {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Quirky")
-    }
-}
-
 #[async_trait]
-impl ObjectStore for Quirky {
+impl Decorator for Quirky {
+    fn inner(&self) -> &Arc<dyn ObjectStore> {
+        &self.inner
+    }
     async fn put_opts(&self, location: &Path, payload: PutPayload, mut options: PutOptions) -> Result<PutResult> {
         if self.overwrites {
             options.mode = PutMode::Overwrite;
         }
         self.inner.put_opts(location, payload, options).await
-    }
-    async fn put_multipart_opts(
-        &self,
-        location: &Path,
-        options: PutMultipartOptions,
-    ) -> Result<Box<dyn MultipartUpload>> {
-        self.inner.put_multipart_opts(location, options).await
-    }
-    async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
-        self.inner.get_opts(location, options).await
-    }
-    fn delete_stream(&self, locations: BoxStream<'static, Result<Path>>) -> BoxStream<'static, Result<Path>> {
-        self.inner.delete_stream(locations)
     }
     fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
         if self.failing_lists.fetch_sub(1, Ordering::SeqCst) > 0 {
@@ -72,12 +51,6 @@ impl ObjectStore for Quirky {
             return stream::once(async { Err(Error::Generic { store: "Quirky", source }) }).boxed();
         }
         self.inner.list(prefix)
-    }
-    async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
-        self.inner.list_with_delimiter(prefix).await
-    }
-    async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> Result<()> {
-        self.inner.copy_opts(from, to, options).await
     }
 }
 

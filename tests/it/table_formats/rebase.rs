@@ -5,7 +5,6 @@ use std::sync::{
     atomic::{AtomicI64, Ordering},
 };
 
-use object_store::ObjectStore;
 use restlake::{
     commit::{Attempt, CommitOutcome, TableFormat},
     model::{Operation, StagedFile},
@@ -15,6 +14,7 @@ use super::{
     decorators::Mortal,
     fixture::{Lake, World, assert_whole, commit, committed, end, files, stage_all, write},
 };
+use crate::support::store::in_front;
 
 /// An append of two files that has lost against another run's.
 async fn lost(lake: &Lake, world: &World) -> (Box<dyn TableFormat>, Attempt, Vec<StagedFile>) {
@@ -98,7 +98,7 @@ pub async fn a_process_killed_while_it_rebases_leaves_the_winners_table_or_its_o
         lake.clear().await;
         let world = World::new();
         let mortal = Arc::new(Mortal { inner: Arc::clone(&lake.store.store), budget: AtomicI64::new(i64::MAX) });
-        let seen = lake.decorated(|_| Arc::clone(&mortal) as Arc<dyn ObjectStore>);
+        let seen = lake.decorated(|_| in_front(Arc::clone(&mortal)));
         let (table, attempt, adds) = lost(&seen, &world).await;
         mortal.budget.store(budget, Ordering::SeqCst);
         let redone = async {
