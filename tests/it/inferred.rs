@@ -1,111 +1,16 @@
 //! Tables that nobody declared: columns from the first pages, kept by later runs, written down for those who want to declare
 //! them.
 
-use std::{
-    path::{Path, PathBuf},
-    process::{Command, Output},
-};
+use std::process::{Command, Output};
 
-use parquet::arrow::arrow_reader::ArrowReaderMetadata;
-use restlake::{
-    error::ErrorKind,
-    plan::{Overrides, Plan},
-    report::ResourceSummary,
-};
+use restlake::plan::Overrides;
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
 use crate::support::{
     pipeline::{only, plan_with, run_plan},
-    server::{Server, list_by_offset},
-    tables::{all_rows, data_files, read_table, sorted_texts, walk},
+    project::{Project, rows, schema},
+    tables::{data_files, walk},
 };
-
-/// A lake, and an API whose rows the test sets.
-struct Project {
-    lake: TempDir,
-    server: Server,
-}
-
-impl Project {
-    async fn new(rows: Vec<Value>) -> Self {
-        Self { lake: TempDir::new().unwrap(), server: serve(rows).await }
-    }
-
-    /// The API has these rows from now on.
-    async fn has(&mut self, rows: Vec<Value>) {
-        self.server = serve(rows).await;
-    }
-
-    fn config(&self, resource: &Value) -> Value {
-        let mut config = json!({
-            "name": "p",
-            "client": {"base_url": self.server.url(), "paginator": {"type": "offset", "limit": 3}},
-            "resources": [{"name": "items", "endpoint": {"path": "items", "data_selector": "data"}}],
-            "destination": {"url": self.lake.path()},
-        });
-        for (key, value) in resource.as_object().unwrap() {
-            config["resources"][0][key] = value.clone();
-        }
-        config
-    }
-
-    fn plan(&self, resource: &Value, overrides: &Overrides) -> Plan {
-        plan_with(&self.config(resource).to_string(), overrides)
-    }
-
-    async fn run(&self, resource: &Value) -> ResourceSummary {
-        only(run_plan(self.plan(resource, &Overrides::default())).await)
-    }
-
-    async fn refresh(&self, resource: &Value) -> ResourceSummary {
-        let overrides = Overrides { full_refresh: true, ..Overrides::default() };
-        only(run_plan(self.plan(resource, &overrides)).await)
-    }
-
-    /// The error of a run that fails: its code and its message.
-    async fn refused(&self, resource: &Value) -> (String, String) {
-        let outcome = run_plan(self.plan(resource, &Overrides::default())).await;
-        assert_eq!(outcome.kinds, [ErrorKind::User], "{outcome:#?}");
-        let error = outcome.summary.resources[0].error.clone().unwrap();
-        (error.code, error.message)
-    }
-
-    fn table(&self) -> PathBuf {
-        self.lake.path().join("items")
-    }
-
-    fn rows(&self, columns: &[&str]) -> Vec<String> {
-        rows(&self.table(), columns)
-    }
-
-    /// The one schema of the table's files, as `name: type` of each column.
-    fn schema(&self) -> Vec<String> {
-        schema(&self.table())
-    }
-}
-
-async fn serve(rows: Vec<Value>) -> Server {
-    Server::start(list_by_offset(rows, 3, true)).await
-}
-
-fn rows(table: &Path, columns: &[&str]) -> Vec<String> {
-    let rows = sorted_texts(&all_rows(&read_table(table)), columns);
-    let cell = |cell: Option<String>| cell.unwrap_or_else(|| "-".to_owned());
-    rows.into_iter().map(|row| row.into_iter().map(cell).collect::<Vec<_>>().join(" ")).collect()
-}
-
-fn schema(table: &Path) -> Vec<String> {
-    let shown = |content| {
-        let footer = ArrowReaderMetadata::load(content, Default::default()).unwrap();
-        let fields = footer.schema().fields().iter().map(|field| format!("{}: {}", field.name(), field.data_type()));
-        fields.collect::<Vec<_>>()
-    };
-    let mut schemas: Vec<Vec<String>> = data_files(table).values().map(shown).collect();
-    schemas.dedup();
-    assert_eq!(schemas.len(), 1, "{schemas:#?}");
-    schemas.remove(0)
-}
 
 /// Rows of every kind; what is missing in some, and null in all.
 fn mixed() -> Vec<Value> {
@@ -517,7 +422,7 @@ async fn freeze_keeps_the_columns_that_a_table_has_and_a_new_one_has_none() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_does_not_fit_the_columns_that_were_inferred_is_told_with_them() {
     let project = Project::new(mixed()).await;
-    let outcome = run_plan(project.plan(&json!({"primary_key": "key"}), &Overrides::default())).await;
+    let outcome = run_plan(project.plan(&json!({"primary_key": "key"}))).await;
     let hint = outcome.summary.resources[0].error.clone().unwrap().hint.unwrap();
     assert!(hint.contains("`id`, `title`") && !hint.contains("restlake infer"), "{hint}");
 }

@@ -2,7 +2,6 @@
 //! refused.
 
 use std::{
-    collections::BTreeSet,
     path::Path,
     sync::{
         Arc,
@@ -10,104 +9,17 @@ use std::{
     },
 };
 
-use arrow::datatypes::SchemaRef;
-use parquet::arrow::arrow_reader::ArrowReaderMetadata;
-use restlake::{
-    error::ErrorKind,
-    plan::{Overrides, Plan},
-    report::{ResourceSummary, Silent},
-    run::run,
-};
+use restlake::{error::ErrorKind, plan::Overrides, report::Silent, run::run};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::support::{
     environment::TestEnvironment,
     pipeline::{only, plan_with, run_plan},
+    project::Project,
     server::{Gate, Reply, Server, list_by_offset},
-    tables::{all_rows, data_files, read_table, sorted_texts},
+    tables::data_files,
 };
-
-/// A lake, and an API whose rows the test sets.
-struct Project {
-    lake: TempDir,
-    server: Server,
-}
-
-impl Project {
-    async fn new(rows: Vec<Value>) -> Self {
-        Self { lake: TempDir::new().unwrap(), server: serve(rows).await }
-    }
-
-    /// The API has these rows from now on.
-    async fn has(&mut self, rows: Vec<Value>) {
-        self.server = serve(rows).await;
-    }
-
-    fn config(&self, resource: &Value) -> Value {
-        let mut config = json!({
-            "name": "p",
-            "client": {"base_url": self.server.url(), "paginator": {"type": "offset", "limit": 3}},
-            "resources": [{"name": "items", "endpoint": {"path": "items", "data_selector": "data"}}],
-            "destination": {"url": self.lake.path()},
-        });
-        for (key, value) in resource.as_object().unwrap() {
-            config["resources"][0][key] = value.clone();
-        }
-        config
-    }
-
-    fn plan(&self, resource: &Value) -> Plan {
-        plan_with(&self.config(resource).to_string(), &Overrides::default())
-    }
-
-    async fn run(&self, resource: &Value) -> ResourceSummary {
-        only(run_plan(self.plan(resource)).await)
-    }
-
-    /// The error of a run that fails: its code and its message. The table stays as it was.
-    async fn refused(&self, resource: &Value) -> (String, String) {
-        let before = data_files(&self.table());
-        let outcome = run_plan(self.plan(resource)).await;
-        assert_eq!(outcome.kinds, [ErrorKind::User], "{outcome:#?}");
-        assert_eq!(data_files(&self.table()), before);
-        let error = outcome.summary.resources[0].error.clone().unwrap();
-        (error.code, format!("{}\n{}", error.message, error.hint.unwrap_or_default()))
-    }
-
-    fn table(&self) -> std::path::PathBuf {
-        self.lake.path().join("items")
-    }
-
-    fn rows(&self, columns: &[&str]) -> Vec<String> {
-        let rows = sorted_texts(&all_rows(&read_table(&self.table())), columns);
-        let cell = |cell: Option<String>| cell.unwrap_or_else(|| "-".to_owned());
-        rows.into_iter().map(|row| row.into_iter().map(cell).collect::<Vec<_>>().join(" ")).collect()
-    }
-
-    /// The one schema of the table's files, as `name: type` of each column.
-    fn schema(&self) -> Vec<String> {
-        let schemas = schemas(&self.table());
-        assert_eq!(schemas.len(), 1, "{schemas:#?}");
-        schemas.into_iter().next().unwrap()
-    }
-}
-
-async fn serve(rows: Vec<Value>) -> Server {
-    Server::start(list_by_offset(rows, 3, true)).await
-}
-
-/// The schemas in all footers of a table.
-fn schemas(table: &Path) -> BTreeSet<Vec<String>> {
-    let shown = |schema: &SchemaRef| {
-        let column = |field: &arrow::datatypes::FieldRef| format!("{}: {}", field.name(), field.data_type());
-        schema.fields().iter().map(column).collect()
-    };
-    let files = data_files(table);
-    assert!(!files.is_empty());
-    let footer = |content| ArrowReaderMetadata::load(content, Default::default()).unwrap();
-    files.values().map(|content| shown(footer(content).schema())).collect()
-}
 
 /// How many checkpoints the table's attempts have.
 fn checkpoints(table: &Path) -> usize {

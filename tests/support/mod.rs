@@ -4,6 +4,7 @@ pub mod azure;
 pub mod environment;
 pub mod pipeline;
 pub mod plans;
+pub mod project;
 pub mod s3;
 pub mod server;
 pub mod store;
