@@ -381,7 +381,7 @@ impl Pages {
         self.left_out.end_row();
         let lead = self.lead_of(token, &mut fetched, &found)?;
         self.check_repeated(token, &fetched, &found)?;
-        let slack = self.slack();
+        let slack = if self.tells_records_apart(&fetched, &found) { self.slack() } else { 0 };
         self.known.page_size = self.size.learn(page.count);
         let seam = self.join(token, &found, lead.as_ref(), slack);
         self.next = self.follow(token, &fetched, page.count)?;
@@ -394,6 +394,13 @@ impl Pages {
         }
         self.reach_fault(page.number)?;
         Ok(Some(page))
+    }
+
+    /// Whether records that look the same are the same: else they may be rows that are alike.
+    fn tells_records_apart(&self, fetched: &Fetched, found: &Found) -> bool {
+        let Ok(Located::Records { index, .. }) = found.located else { return false };
+        let node = found.gathered.as_ref().unwrap_or(&fetched.document).node(index);
+        !self.source.key.is_empty() || records::elements(node).all(records::has_identity)
     }
 
     fn slack(&self) -> u64 {

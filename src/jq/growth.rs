@@ -15,7 +15,7 @@ use super::{
     RunError,
     budget::{Budget, Kind},
     ticks::behind,
-    value::weight_within,
+    value::{longest_number, weight_within},
 };
 
 /// Sum and product, and the looks at what a native is given; no program can name them so.
@@ -71,7 +71,10 @@ pub(super) fn natives() -> [Fun<Kind>; 4] {
             passes(budget.make(weight, weight))
         })),
         native::run::<Kind>((DIGITS, native::v(0), |(context, value)| {
-            let digits = longest_number(&value);
+            let digits = match &value {
+                Val::TStr(text) | Val::BStr(text) => longest_number(text),
+                _ => 0,
+            };
             passes(context.data().budget().make(digits, digits.saturating_mul(digits) / DIGITS_PER_ROOM))
         })),
     ]
@@ -79,12 +82,6 @@ pub(super) fn natives() -> [Fun<Kind>; 4] {
 
 fn passes<'a>(room: Result<(), RunError>) -> ValXs<'a, Val> {
     box_once(room.map(|()| Val::from(true)).map_err(|error| Error::str(error).into()))
-}
-
-/// The digits of the longest number in a text.
-fn longest_number(value: &Val) -> u64 {
-    let (Val::TStr(text) | Val::BStr(text)) = value else { return 0 };
-    text.split(|byte| !byte.is_ascii_digit()).map(|digits| digits.len() as u64).max().unwrap_or(0)
 }
 
 type Operation = fn(&Budget<'_>, Val, Val) -> ValR<Val>;

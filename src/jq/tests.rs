@@ -150,6 +150,7 @@ fn what_no_memory_could_hold_is_not_made() {
         outputs("(\"ab\" * 3), (\"a\" * -1), (\"a\" * 1000000 | length)", "1"),
         ["\"ababab\"", "null", "1000000"]
     );
+    assert!(Value::parse("7".repeat(300_001).as_bytes()).is_err());
     assert_eq!(outputs("\"7\" * 1000 | tonumber | . * . | tostring | length", "1"), ["2000"]);
 }
 

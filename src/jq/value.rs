@@ -8,16 +8,24 @@ use super::RunError;
 /// Bytes that one record may have when it is written.
 const LARGEST_WRITTEN: u64 = 256 << 20;
 
+/// Whole numbers are read digit by digit, which takes the square of their number: a second for so many.
+const LONGEST_NUMBER: u64 = 300_000;
+
 /// How deep values may be nested that are written, or looked at as a whole: each level takes some of the stack.
 const DEEPEST: usize = 10_000;
 
-/// One JSON value, as jaq has it: digits of numbers are kept until somebody calculates with them.
+/// One JSON value, as jaq has it: digits of numbers with a point are kept until somebody calculates with them, whole numbers
+/// have all of theirs.
 #[derive(Clone, Debug)]
 pub struct Value(pub(super) Val);
 
 impl Value {
     /// Reads JSON; fails with what is wrong with it.
     pub fn parse(json: &[u8]) -> Result<Self, String> {
+        let digits = longest_number(json);
+        if digits > LONGEST_NUMBER {
+            return Err(format!("a number of {digits} digits is too long for a program"));
+        }
         read::parse_single(json).map(Self).map_err(|error| error.to_string())
     }
 
@@ -45,6 +53,11 @@ impl Value {
         // A vector takes whatever is written.
         write::write(text, &write::Pp::default(), 0, &self.0).map_err(|error| RunError::Failed(error.to_string()))
     }
+}
+
+/// The digits of the longest number in a text, or of what looks like one.
+pub(super) fn longest_number(text: &[u8]) -> u64 {
+    text.split(|byte| !byte.is_ascii_digit()).map(|digits| digits.len() as u64).max().unwrap_or(0)
 }
 
 /// The part of a value that JSON cannot say.

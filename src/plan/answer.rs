@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use crate::schema::Naming;
+
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct AnswerPlan {
     /// `None`: what the answer's `Content-Type` says, JSON if that says nothing else.
@@ -34,14 +36,18 @@ pub struct CsvPlan {
     pub columns: Vec<String>,
     /// Cells that are null.
     pub null_values: Vec<String>,
-    /// Columns whose `true` and `false`, in whatever case, are bools: no text converts to one.
+    /// Columns whose `true` and `false`, in whatever case, are bools: no text converts to one. By their names here, or by those
+    /// that the convention makes of theirs. A part of the schema, and no setting.
+    #[serde(skip)]
     pub bools: Vec<String>,
+    #[serde(skip)]
+    pub naming: Naming,
 }
 
 impl Default for CsvPlan {
     fn default() -> Self {
         let (columns, null_values, bools) = (Vec::new(), vec![String::new()], Vec::new());
-        Self { delimiter: b',', quote: Some(b'"'), header: true, columns, null_values, bools }
+        Self { delimiter: b',', quote: Some(b'"'), header: true, columns, null_values, bools, naming: Naming::Direct }
     }
 }
 
@@ -81,8 +87,9 @@ impl Action {
 }
 
 impl AnswerPlan {
-    pub fn with_bools(mut self, bools: Vec<String>) -> Self {
-        self.csv.bools = bools;
+    /// With the columns of bools.
+    pub fn with_bools(mut self, bools: Vec<String>, naming: Naming) -> Self {
+        (self.csv.bools, self.csv.naming) = (bools, naming);
         self
     }
 

@@ -3,7 +3,11 @@
 //! A record is the one that was loaded if both are the same: one of a known key whose cursor has moved is a change. Several
 //! records may have one key, so each is remembered with all the values that came with it.
 
-use std::{cmp::Ordering, collections::BTreeMap, slice};
+use std::{
+    cmp::Ordering,
+    collections::{BTreeMap, btree_map::Entry},
+    slice,
+};
 
 use serde::{Deserialize, Serialize, Serializer};
 
@@ -35,27 +39,44 @@ impl Values {
     }
 }
 
+impl Values {
+    /// The latest first: they come in the order of the API, and what comes again is among the last as a rule.
+    fn has(&self, value: &CursorValue) -> bool {
+        self.as_slice().iter().rev().any(|known| known.compare(value) == Some(Ordering::Equal))
+    }
+
+    fn push(&mut self, value: CursorValue) {
+        match self {
+            Self::Several(values) => values.push(value),
+            Self::One(first) => *self = Self::Several(vec![first.clone(), value]),
+        }
+    }
+}
+
 impl Remembered {
     pub fn insert(&mut self, record: String, value: CursorValue) {
-        if self.has(&record, &value) {
-            return;
+        match self.records.entry(record) {
+            Entry::Vacant(entry) => drop(entry.insert(Values::One(value))),
+            Entry::Occupied(entry) if entry.get().has(&value) => return,
+            Entry::Occupied(mut entry) => entry.get_mut().push(value),
         }
         self.values += 1;
-        let values = match self.records.remove(&record) {
-            None => Values::One(value),
-            Some(before) => Values::Several(before.as_slice().iter().cloned().chain([value]).collect()),
-        };
-        self.records.insert(record, values);
     }
 
     /// Whether a record of this digest was loaded with this value.
     pub fn has(&self, record: &str, value: &CursorValue) -> bool {
-        let values = self.records.get(record).map(Values::as_slice).unwrap_or_default();
-        values.iter().any(|known| known.compare(value) == Some(Ordering::Equal))
+        self.records.get(record).is_some_and(|values| values.has(value))
     }
 
     pub fn retain(&mut self, is_wanted: impl Fn(&CursorValue) -> bool) {
-        *self = std::mem::take(self).into_iter().filter(|(_, value)| is_wanted(value)).collect();
+        self.records.retain(|_, values| match values {
+            Values::One(value) => is_wanted(value),
+            Values::Several(values) => {
+                values.retain(&is_wanted);
+                !values.is_empty()
+            }
+        });
+        self.values = self.records.values().map(|values| values.as_slice().len()).sum();
     }
 
     pub fn len(&self) -> usize {

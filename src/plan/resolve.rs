@@ -195,7 +195,7 @@ fn distinct(sections: &[Section<'_>], findings: &mut Findings) {
             findings.error(&name.place, message, Some(format!("the first is {}; give one another name", first.path)));
             continue;
         }
-        let table = section.text("table_name").unwrap_or(name);
+        let Some(table) = resource::table_name(section, &name) else { continue };
         // macOS and Windows do not tell names apart by case.
         if let Some(first) = tables.insert(table.value.to_lowercase(), table.place.clone()) {
             let message = format!("another resource writes the table `{}` already", table.value);

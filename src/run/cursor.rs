@@ -65,13 +65,18 @@ pub(super) struct Tracker {
     /// What it says otherwise.
     stays: Option<Value>,
     order: Order,
+    /// What was against the order in a list before this one.
+    disordered: Option<Turn>,
+    /// Whether a page that may be the last that matters ends its list.
+    leaves_out: bool,
     /// Whether records came that have no value.
     has_missing: bool,
 }
 
-/// What the pages so far tell of the order in which the API lists.
+/// What the pages of a list so far tell of the order in which the API lists.
 #[derive(Debug, Default)]
 struct Order {
+    list: u64,
     /// Whether any of them keeps the one that the config tells.
     is_kept: bool,
     /// Of a page that goes against it.
@@ -307,6 +312,8 @@ impl Tracker {
         // One that comes again would be appended from its beginning.
         let has_others = appends || rows.is_some_and(|rows| rows.shortfall.is_some());
         let (progress, ends_early) = (progress.unwrap_or_default(), resource.may_end_early());
+        // Steps may change what a record's cursor is: lists of a parent's records are then looked at to their end.
+        let leaves_out = ends_early || plan.may_end_early() && resource.processing_steps.is_empty();
         let resource = resource.name.clone();
         Some(Self {
             resource,
@@ -320,6 +327,8 @@ impl Tracker {
             ends_early,
             stays,
             order: Order::default(),
+            disordered: None,
+            leaves_out,
             has_missing: false,
         })
     }
@@ -373,9 +382,13 @@ impl Tracker {
     /// list that has kept to the order, it is noise.
     fn check_order(&mut self, seen: &Seen, ends: bool) -> Result<(), DecodeError> {
         let Some(declared) = self.plan.row_order else { return Ok(()) };
+        if self.order.list != seen.list {
+            self.disordered = self.disordered.take().or(self.order.against.take().filter(|_| !self.order.is_kept));
+            self.order = Order { list: seen.list, ..Order::default() };
+        }
         self.order.is_kept |= seen.course.keeps(declared);
         let Some(turn) = seen.course.against(declared).filter(|_| !self.order.is_kept) else { return Ok(()) };
-        if ends {
+        if ends && self.leaves_out {
             return Err(self.sieve.misordered(seen.page, turn, declared));
         }
         self.order.against.get_or_insert_with(|| turn.clone());
@@ -407,7 +420,8 @@ impl Tracker {
 
     /// What a wrong order comes to where nothing was left out by it yet.
     fn disorder(&self) -> Option<String> {
-        let (declared, turn) = (self.plan.row_order?, self.order.against.as_ref().filter(|_| !self.order.is_kept)?);
+        let last = self.order.against.as_ref().filter(|_| !self.order.is_kept);
+        let (declared, turn) = (self.plan.row_order?, self.disordered.as_ref().or(last)?);
         let (path, declared) = (&self.plan.cursor_path, declared.word());
         let (from, to) = (turn.from.to_json(), turn.to.to_json());
         Some(format!(

@@ -129,6 +129,14 @@ async fn versions_of_rows_are_kept_of_columns_that_were_inferred() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_format_without_a_type_tells_the_type() {
+    let project = Project::new(vec![json!({"id": 1, "day": "03/02/2026", "at": 1_700_000_000_000_u64})]).await;
+    let columns = json!({"day": {"format": "%d/%m/%Y"}, "at": {"format": "epoch_ms"}});
+    project.run(&json!({ "columns": columns })).await;
+    assert_eq!(project.rows(&["id", "day", "at"]), ["1 2026-02-03 2023-11-14T22:13:20Z"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_value_that_does_not_fit_later_falls_under_the_contract() {
     let mut project = Project::new(vec![json!({"id": 1})]).await;
     project.run(&json!({})).await;

@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use super::pagination::{List, ids, read_with};
 use crate::support::{
     environment::TestEnvironment,
+    pipeline::{only, plan_of, run_plan},
     plans,
     server::{Received, Reply, Server, numbered_rows},
 };
@@ -363,4 +364,23 @@ async fn rows_that_the_server_hides_behind_its_paging_neither_double_nor_disorde
         assert_eq!((list.ids, list.error.is_none()), (shown, true), "{on_drift:?}");
         assert_eq!(list.warnings, ["the API tells of 95 records, and its list ended after 92"], "{on_drift:?}");
     }
+}
+
+#[tokio::test]
+async fn rows_that_are_alike_behind_a_page_that_is_not_full_are_rows_of_their_own() {
+    let values: Vec<Value> = ["a", "b", "c", "d", "e", "e", "f", "g"].map(|v| json!({ "v": v })).to_vec();
+    let server = Server::start(move |request| {
+        let offset = request.number_param("offset").unwrap() as usize;
+        let size = if offset == 3 { 2 } else { 3 };
+        let page: Vec<_> = values.iter().skip(offset).take(size).cloned().collect();
+        Reply::json(json!({"data": page, "total": 8}).to_string())
+    })
+    .await;
+    let lake = tempfile::TempDir::new().unwrap();
+    let config = json!({
+        "client": {"base_url": server.url(), "max_concurrency": 1},
+        "resources": [{"name": "rows", "endpoint": {"data_selector": "data", "paginator": {"type": "offset", "limit": 3}}}],
+        "destination": {"url": lake.path()},
+    });
+    assert_eq!(only(run_plan(plan_of(&config.to_string())).await).table_rows, 8);
 }

@@ -623,6 +623,24 @@ mod moving {
     }
 
     #[tokio::test]
+    async fn an_overlap_may_be_larger_than_a_list_and_than_its_first_page() {
+        let server = moving(ids(3), false, |_, _| {}).await;
+        let list = read_numbered(&server, 5, OnDrift::Fail).await;
+        assert_eq!((list.ids, list.error.is_none()), (ids(3), true));
+        let server = Server::start(|request| {
+            let rows: Vec<u64> = match request.number_param("page").unwrap() {
+                1 => vec![1, 2],
+                2 => (3..=12).collect(),
+                _ => Vec::new(),
+            };
+            let rows: Vec<_> = rows.into_iter().map(|id| json!({"id": id})).collect();
+            Reply::json(json!({ "data": rows }).to_string())
+        })
+        .await;
+        assert_eq!(read_numbered(&server, 5, OnDrift::Fail).await.ids, ids(12));
+    }
+
+    #[tokio::test]
     async fn rows_that_go_or_come_between_any_two_requests_for_numbered_pages_are_neither_lost_nor_doubled() {
         for (rows, count, before) in iproduct(&[20, 34, 40], 1..=3, 2..=9) {
             let server = moving(ids(rows), false, deleted(before, count)).await;

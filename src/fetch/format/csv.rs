@@ -20,13 +20,13 @@ pub(super) fn read(body: &[u8], plan: &CsvPlan, limit: u64) -> Result<Document, 
         .flexible(true)
         .from_reader(without_mark(body));
     let mut row = ByteRecord::new();
-    let mut keys = keys(plan.columns.iter().map(String::as_bytes), &plan.bools);
+    let mut keys = keys(plan.columns.iter().map(String::as_bytes), plan);
     let mut is_header = plan.header;
     let mut text = vec![b'['];
     while reader.read_byte_record(&mut row).map_err(|error| Unreadable::Syntax(format!("not CSV: {error}")))? {
         if is_header && plan.columns.is_empty() {
             distinct(&row)?;
-            keys = self::keys(row.iter(), &plan.bools);
+            keys = self::keys(row.iter(), plan);
         }
         same_width(&row, keys.len())?;
         if !is_header {
@@ -48,12 +48,16 @@ struct Key {
     is_bool: bool,
 }
 
-fn keys<'a>(names: impl Iterator<Item = &'a [u8]>, bools: &[String]) -> Vec<Key> {
+fn keys<'a>(names: impl Iterator<Item = &'a [u8]>, plan: &CsvPlan) -> Vec<Key> {
+    let is_bool = |name: &[u8]| {
+        let named = plan.naming.column(&String::from_utf8_lossy(name), |_| true);
+        plan.bools.iter().any(|known| known.as_bytes() == name || *known == named)
+    };
     let key = |name: &[u8]| {
         let mut text = Vec::new();
         push_string(&mut text, name);
         text.push(b':');
-        Key { text, is_bool: bools.iter().any(|known| known.as_bytes() == name) }
+        Key { text, is_bool: is_bool(name) }
     };
     names.map(key).collect()
 }

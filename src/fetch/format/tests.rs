@@ -4,6 +4,7 @@ use super::*;
 use crate::{
     json::{Kind, StringError},
     plan::CsvPlan,
+    schema::Naming,
 };
 
 fn typed(content_type: &'static str) -> HeaderMap {
@@ -143,6 +144,8 @@ fn a_bool_of_csv_is_one_in_a_column_of_bools_and_a_text_elsewhere() {
     let read = text(b"b,t\ntrue,true\nFALSE,False\n,\nyes,no\n", "text/csv", &plan);
     let rows = r#"[{"b":true,"t":"true"},{"b":false,"t":"False"},{"b":null,"t":null},{"b":"yes","t":"no"}]"#;
     assert_eq!(read, rows);
+    let plan = csv_plan(CsvPlan { bools: vec!["is_on".into()], naming: Naming::SnakeCase, ..CsvPlan::default() });
+    assert_eq!(text(b"isOn\ntrue\n", "text/csv", &plan), r#"[{"isOn":true}]"#);
 }
 
 #[test]

@@ -61,7 +61,9 @@ impl Pages {
     ) -> Result<Option<Lead>, FetchError> {
         let Some(mut again) = fetched.again.take() else { return Ok(None) };
         let overlap = self.source.paginator.lead(token);
-        if let Some(count) = self.known.page_size.filter(|size| *size < overlap) {
+        // A list may be shorter than that: two pages tell how large pages are.
+        let is_short = (1..overlap).contains(&(found.hashes.len() as u64));
+        if let Some(count) = self.known.page_size.filter(|size| is_short && *size < overlap) {
             let problem = PaginateError::OverlapTooLarge { count, overlap };
             return Err(FetchError::Paginate { page: self.number, url: fetched.url.clone(), problem });
         }

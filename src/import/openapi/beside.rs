@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::{
     document::Document,
-    objects::{kind, object, only_alternative, parts},
+    objects::{object, only_alternative, parts, type_of},
     paginator::bare,
 };
 use crate::schema::file::selector;
@@ -25,8 +25,16 @@ const ENVELOPES: [&str; 11] = [
 ];
 
 /// Fields that hold the next cursor by their names.
-const CURSORS: [&str; 7] =
-    ["nextcursor", "nextpagetoken", "nexttoken", "endcursor", "nextpagecursor", "continuationtoken", "cursor"];
+const CURSORS: [&str; 8] = [
+    "nextcursor",
+    "nextpagetoken",
+    "nexttoken",
+    "endcursor",
+    "nextpagecursor",
+    "continuationtoken",
+    "cursor",
+    "continue",
+];
 
 /// Fields that hold the next link by their names.
 const LINKS: [&str; 6] = ["nexturl", "nextlink", ODATA, "nextpageurl", "nextpagelink", "nexthref"];
@@ -86,7 +94,7 @@ impl Field<'_> {
         if !is_one_of(&CURSORS) && !is_one_of(&LINKS) && !is_one_of(&NEXT) {
             return None;
         }
-        match type_of(document, self.schema, 4) {
+        match type_of(document, self.schema) {
             Some("object") => self.next_within(document),
             Some("boolean" | "array") => None,
             _ if name == ODATA => Some(Next::ODataLink(self.path())),
@@ -137,20 +145,8 @@ pub(super) fn nexts(document: &Document, fields: &[Field<'_>]) -> Vec<Next> {
 
 /// The first field of one of these names whose type is one of these, or is not told.
 pub(super) fn of_type(document: &Document, fields: &[Field<'_>], names: &[&str], types: &[&str]) -> Option<String> {
-    let is_one = |field: &&Field<'_>| type_of(document, field.schema, 4).is_none_or(|kind| types.contains(&kind));
+    let is_one = |field: &&Field<'_>| type_of(document, field.schema).is_none_or(|kind| types.contains(&kind));
     names.iter().find_map(|name| fields.iter().filter(is_one).find(|field| field.name() == *name)).map(Field::path)
-}
-
-fn type_of<'a>(document: &'a Document, schema: &'a Value, depth: usize) -> Option<&'a str> {
-    let schema = document.follow(schema)?;
-    if schema.get("properties").is_some() {
-        return Some("object");
-    }
-    let within = || {
-        let mut parts = parts(schema).chain(only_alternative(schema));
-        (depth > 0).then(|| parts.find_map(|part| type_of(document, part, depth - 1))).flatten()
-    };
-    kind(schema).or_else(within)
 }
 
 /// Whether a text is said to be a URL.

@@ -3,6 +3,8 @@
 //! One walk serves lists, pages and columns, so that none of them sees fields that another does not. It ends: a reference is
 //! not entered again below itself, and no walk sees more than [`MOST_FIELDS`] fields.
 
+use std::collections::HashMap;
+
 use serde_json::{Map, Value, json};
 
 use super::document::Document;
@@ -20,6 +22,8 @@ const SAYS_TYPE: [&str; 10] =
 pub(super) struct Object<'a> {
     pub(super) properties: Vec<Property<'a>>,
     pub(super) required: Vec<&'a str>,
+    /// Where each of the properties stands.
+    places: HashMap<&'a str, usize>,
 }
 
 /// A field, and all that is said of it: several things if the object may be one of several.
@@ -31,11 +35,20 @@ pub(super) struct Property<'a> {
 impl<'a> Object<'a> {
     /// What comes later says more, unless it says nothing of the type: then both count.
     fn add(&mut self, name: &'a str, schema: &'a Value) {
-        match self.properties.iter_mut().find(|known| known.name == name) {
+        match self.known(name) {
             Some(known) if says_type(schema) => known.schemas = vec![schema],
             Some(known) => known.schemas.push(schema),
-            None => self.properties.push(Property { name, schemas: vec![schema] }),
+            None => self.push(Property { name, schemas: vec![schema] }),
         }
+    }
+
+    fn known(&mut self, name: &str) -> Option<&mut Property<'a>> {
+        self.places.get(name).and_then(|place| self.properties.get_mut(*place))
+    }
+
+    fn push(&mut self, property: Property<'a>) {
+        self.places.insert(property.name, self.properties.len());
+        self.properties.push(property);
     }
 
     /// What may be one thing or the other has the fields of both, and none that both do not have for sure.
@@ -47,9 +60,9 @@ impl<'a> Object<'a> {
 
     fn join(&mut self, properties: Vec<Property<'a>>) {
         for property in properties {
-            match self.properties.iter_mut().find(|known| known.name == property.name) {
+            match self.known(property.name) {
                 Some(known) => known.schemas.extend(property.schemas),
-                None => self.properties.push(property),
+                None => self.push(property),
             }
         }
     }
@@ -68,6 +81,11 @@ pub(super) fn items<'a>(document: &'a Document, schema: &'a Value) -> Option<&'a
 /// Whether all that the schema allows are objects.
 pub(super) fn is_object(document: &Document, schema: &Value) -> bool {
     Walk::new(document).is_object(schema)
+}
+
+/// The one type that a schema tells, whatever it is made of.
+pub(super) fn type_of<'a>(document: &'a Document, schema: &'a Value) -> Option<&'a str> {
+    Walk::new(document).type_of(schema)
 }
 
 /// Whether null may stand in a field, or nothing: an answer has no field that is only written.
@@ -205,6 +223,17 @@ impl<'a> Walk<'a> {
         self.within(schema, |walk, schema| match schema.get("items") {
             Some(items) => Some(items),
             None => parts(schema).chain(only_alternative(schema)).find_map(|part| walk.items(part)),
+        })?
+    }
+
+    fn type_of(&mut self, schema: &'a Value) -> Option<&'a str> {
+        self.spend(1);
+        self.within(schema, |walk, schema| match schema.get("properties") {
+            Some(_) => Some("object"),
+            None => kind(schema).or_else(|| {
+                let mut within = parts(schema).chain(only_alternative(schema));
+                within.find_map(|part| walk.type_of(part))
+            }),
         })?
     }
 

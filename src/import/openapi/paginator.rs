@@ -16,7 +16,8 @@ use crate::import::{Note, name::snake};
 const OFFSETS: [&str; 5] = ["offset", "skip", "start", "startat", "pageoffset"];
 const LIMITS: [&str; 9] = ["limit", "perpage", "pagesize", "pagelimit", "size", "take", "maxresults", "count", TOP];
 const PAGES: [&str; 7] = ["page", "pagenumber", "pageno", "pagenum", "pageindex", "currentpage", "p"];
-const CURSORS: [&str; 13] = [
+const CURSORS: [&str; 14] = [
+    "continue",
     "cursor",
     "nextcursor",
     "pagecursor",
@@ -231,7 +232,8 @@ impl<'p, 'a> Pager<'p, 'a> {
 /// As many records as the API gives at once.
 fn size(limit: &Parameter<'_>, place: &str, notes: &mut Vec<Note>) -> u64 {
     let largest = limit.values().into_iter().filter_map(Value::as_u64).filter(|size| *size <= 1000).max();
-    let told = largest.or_else(|| limit.number("maximum")).or_else(|| limit.number("default"));
+    // 0 is many an API's word for all there is.
+    let told = largest.or_else(|| limit.number("maximum")).or_else(|| limit.number("default")).filter(|size| *size > 0);
     let size = told.unwrap_or_else(|| {
         let message = format!("the description sets no bound to `{}`: {PAGE_SIZE} records are asked for", limit.name);
         notes.push(Note::new(place, message));

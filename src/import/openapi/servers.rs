@@ -57,34 +57,61 @@ impl<'d> Servers<'d> {
 }
 
 /// OpenAPI 3: the first server, its variables by their defaults; those without become variables of the environment. Texts
-/// stand for themselves.
+/// stand for themselves, and what several of them make together does too.
 fn of_servers(servers: &Value, api: &str, place: &str, notes: &mut Vec<Note>) -> Option<String> {
     let server = servers.as_array()?.first()?;
-    let mut url = literal_text(server.get("url")?.as_str()?);
-    let variables = server.get("variables").and_then(Value::as_object);
-    for (name, described) in variables.into_iter().flatten() {
-        let default = match described.get("default") {
-            Some(Value::String(text)) => literal_text(text),
-            Some(number @ (Value::Number(_) | Value::Bool(_))) => number.to_string(),
-            _ => continue,
+    let variables = server.get("variables");
+    let default = |name: &str| match variables?.get(name)?.get("default")? {
+        Value::String(text) => Some(text.clone()),
+        number @ (Value::Number(_) | Value::Bool(_)) => Some(number.to_string()),
+        _ => None,
+    };
+    let (mut url, mut text) = (String::new(), String::new());
+    for piece in pieces(server.get("url")?.as_str()?) {
+        let name = match piece {
+            Piece::Text(piece) => {
+                text += piece;
+                continue;
+            }
+            Piece::Name(name) => name,
         };
-        url = url.replace(&format!("{{{name}}}"), &default);
-    }
-    for name in places(&url) {
-        let of_environment = format!("{api}_SERVER_{}", variable(&name));
-        url = url.replace(&format!("{{{name}}}"), &format!("${{{of_environment}}}"));
+        if let Some(default) = default(name) {
+            text += &default;
+            continue;
+        }
+        url += &literal_text(&std::mem::take(&mut text));
+        let of_environment = format!("{api}_SERVER_{}", variable(name));
+        url += &format!("${{{of_environment}}}");
         let message = format!(
             "the description does not tell `{name}` of the server: write it, or set {of_environment} in the environment"
         );
         notes.push(Note::new(place, message));
     }
-    Some(url)
+    Some(url + &literal_text(&text))
 }
 
-/// The names in braces, but for those of references that were escaped.
-fn places(url: &str) -> Vec<String> {
-    let starts = url.match_indices('{').filter(|(at, _)| !url.get(..*at).is_some_and(|before| before.ends_with('$')));
-    starts.filter_map(|(at, _)| Some(url.get(at + 1..)?.split_once('}')?.0.to_owned())).collect()
+enum Piece<'a> {
+    Text(&'a str),
+    /// Of a variable, in braces.
+    Name(&'a str),
+}
+
+/// The parts of a server's URL. A brace behind a `$` is a text like others.
+fn pieces(url: &str) -> Vec<Piece<'_>> {
+    let mut pieces = Vec::new();
+    let (mut rest, mut from) = (url, 0);
+    while let Some(at) = rest.get(from..).and_then(|rest| rest.find('{')).map(|at| at + from) {
+        let (before, behind) = rest.split_at(at);
+        match behind.get(1..).and_then(|behind| behind.split_once('}')) {
+            Some((name, after)) if !before.ends_with('$') => {
+                pieces.extend([Piece::Text(before), Piece::Name(name)]);
+                (rest, from) = (after, 0);
+            }
+            _ => from = at + 1,
+        }
+    }
+    pieces.push(Piece::Text(rest));
+    pieces
 }
 
 /// Swagger 2.
@@ -152,6 +179,22 @@ mod tests {
             (json!({"url": "../v3"}), "https://api.example.com/../v3", 1),
             (json!({"url": "https://u:p@a.example/x?key=1"}), "https://a.example/x", 2),
             (json!({"url": "https://a.example/${HOME}"}), "https://a.example/$${HOME}", 0),
+            // What defaults make together is no reference either.
+            (
+                json!({"url": "http://a.example/{x}{HOME}", "variables": {"x": {"default": "$"}, "HOME": {"default": "{HOME}"}}}),
+                "http://a.example/$${HOME}",
+                0,
+            ),
+            (
+                json!({"url": "http://a.example/{x}{y}", "variables": {"x": {"default": "$"}, "y": {"default": "{file:/etc/passwd}"}}}),
+                "http://a.example/$${file:/etc/passwd}",
+                0,
+            ),
+            (
+                json!({"url": "http://a.example/{x}{y}", "variables": {"x": {"default": "a$"}}}),
+                "http://a.example/a$${SHOP_SERVER_Y}",
+                1,
+            ),
         ] {
             let document = json!({"openapi": "3.0.0", "paths": {}, "servers": [server]});
             let document = Document::new("f", document).unwrap();

@@ -74,7 +74,7 @@ fn csv(endpoint: &Section<'_>, format: Option<ResponseFormat>, findings: &mut Fi
         header: section.flag("header")?,
         columns: csv_columns(&section, findings)?,
         null_values,
-        bools: Vec::new(),
+        ..CsvPlan::default()
     })
 }
 

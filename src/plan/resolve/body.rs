@@ -131,7 +131,7 @@ impl Carried<'_, '_> {
 
 /// Reports headers that say how a message is sent: wrong ones make the server wait for what never comes.
 pub fn is_of_connection(entry: &Entry, findings: &mut Findings) -> bool {
-    let names = ["content-length", "transfer-encoding", "connection", "upgrade"];
+    let names = ["content-length", "transfer-encoding"];
     let is_one = names.iter().any(|name| entry.key.eq_ignore_ascii_case(name));
     if is_one {
         let message = format!("`{}` is for the connection to say, which knows it", entry.key);

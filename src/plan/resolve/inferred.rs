@@ -5,7 +5,7 @@ use serde_json::{Map, Value as Json};
 use super::{
     Overrides,
     columns::Columns,
-    destination, disposition, merge, partition,
+    disposition, load_columns, merge, partition,
     resource::{Context, Rows},
     schema::{self, Declared, hinted_places},
 };
@@ -15,7 +15,7 @@ use crate::{
         tree::{Kind, Value},
     },
     plan::{
-        MergePlan,
+        MergePlan, ParquetPlan,
         inference::{Deferred, Inference, limits},
     },
     schema::{Column, ColumnType, ColumnsContract, Contract, Naming, Source, TableSchema},
@@ -99,12 +99,16 @@ pub fn contract(resource: &Section<'_>) -> Contract {
 /// wrong with these is wrong with any columns that may come.
 pub fn named(resource: &Section<'_>, context: &Context<'_>) -> TableSchema {
     let limits = limits(naming(resource, context).unwrap_or_default(), context.table_format);
+    let of_the_run = load_columns::names(resource, context.overrides);
     let mut columns: Vec<Column> = Vec::new();
     let mut add = |name: &str, data_type: ColumnType| {
+        if of_the_run.iter().any(|of_the_run| of_the_run == name) {
+            return;
+        }
         let name_of = limits.naming.column(name, limits.is_allowed);
         let is_it = |column: &&mut Column| column.source == Source::Evolved(name.to_owned()) || column.name == name_of;
         match columns.iter_mut().find(is_it) {
-            Some(known) if data_type != ColumnType::String => known.data_type = data_type,
+            Some(known) if known.data_type == ColumnType::String => known.data_type = data_type,
             Some(_) => {}
             None => columns.push(Column {
                 name: name_of,
@@ -125,9 +129,7 @@ pub fn named(resource: &Section<'_>, context: &Context<'_>) -> TableSchema {
 }
 
 /// What does not depend on the columns.
-pub fn open_rows(resource: &Section<'_>, rows: Rows, context: &Context<'_>, findings: &mut Findings) -> Option<Rows> {
-    let schema = TableSchema { columns: Vec::new() };
-    let parquet = destination::parquet(context.parquet, &Columns::new(&schema), &[], &mut Vec::new(), findings)?;
+pub fn open_rows(resource: &Section<'_>, rows: Rows, context: &Context<'_>) -> Option<Rows> {
     let disposition = disposition::resolve(resource, context.overrides)?;
     Some(Rows {
         merge: MergePlan {
@@ -139,10 +141,10 @@ pub fn open_rows(resource: &Section<'_>, rows: Rows, context: &Context<'_>, find
         dedup: false,
         dedup_sort: None,
         partition_by: Vec::new(),
-        parquet,
+        parquet: ParquetPlan { bloom_filter: Vec::new(), sort_by: Vec::new(), ..rows.parquet },
         bools: rows.bools,
         warnings: Vec::new(),
-        schema,
+        schema: TableSchema { columns: Vec::new() },
         write_disposition: rows.write_disposition,
     })
 }
@@ -156,6 +158,7 @@ pub fn declared(
 ) -> Declared {
     let mut schema = columns.clone();
     add_hinted(resource, &mut schema, context, findings);
+    imply_types(resource, &mut schema);
     let hints = schema::hints(resource, &mut schema, findings);
     // A column whose type is given is as good as declared: it keeps to it.
     for hint in &hints.data_type {
@@ -167,6 +170,21 @@ pub fn declared(
     }
     let places = vec![resource.place_of("name").clone(); schema.columns.len()];
     Declared { places: hinted_places(places, &hints), recorded: schema.columns.len(), schema, hints }
+}
+
+/// A format tells what is read by it, where no type is given.
+fn imply_types(resource: &Section<'_>, schema: &mut TableSchema) {
+    let hints = resource.mapped("columns");
+    for (entry, hint) in hints.iter().filter(|(_, hint)| hint.is_written("format") && !hint.is_written("data_type")) {
+        let name = Located { value: entry.key.clone(), place: hint.place().clone() };
+        let index = Columns::new(schema).find_if_there(&name, &mut Findings::new(Vec::new(), Vec::new()));
+        if let Some(column) = index.and_then(|index| schema.columns.get_mut(index)) {
+            column.data_type = schema::hinted_type(hint);
+            if let Source::Evolved(key) = &column.source {
+                column.source = Source::Path(vec![key.clone()]);
+            }
+        }
+    }
 }
 
 /// A column that only a hint tells of exists all the same, and is null until its field comes.

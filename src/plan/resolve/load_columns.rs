@@ -1,7 +1,11 @@
 //! Columns that no record fills: what the run knows of a row, and under `scd2` when a version of a row holds. They come behind
 //! the declared ones.
 
-use super::{disposition::Disposition, schema::Declared};
+use super::{
+    Overrides,
+    disposition::{self, Disposition},
+    schema::Declared,
+};
 use crate::{
     config::{Findings, Located, Section},
     schema::{Column, ColumnType, LoadColumn, Source},
@@ -32,6 +36,28 @@ pub fn append_metadata(resource: &Section<'_>, declared: &mut Declared, findings
     }
 }
 
+/// What the columns of the run's own will be called.
+pub fn names(resource: &Section<'_>, overrides: &Overrides) -> Vec<String> {
+    let section = resource.section("metadata_columns");
+    let written = resource.get("metadata_columns");
+    let renamed =
+        written.into_iter().flat_map(|written| written.entries().iter().filter_map(|it| section.text(&it.key)));
+    let listed = written.filter(|written| written.entries().is_empty()).map(|_| resource.texts("metadata_columns"));
+    let metadata = renamed.chain(listed.into_iter().flatten()).map(|name| name.value);
+    let scd2 = disposition::resolve(resource, overrides).filter(Disposition::is_scd2);
+    metadata.chain(scd2.iter().flat_map(validity_names).map(|name| name.value)).collect()
+}
+
+fn validity_names(disposition: &Disposition<'_>) -> Vec<Located<String>> {
+    let key = "validity_column_names";
+    if disposition.options.is_written(key) {
+        return disposition.options.texts(key);
+    }
+    let place = disposition.options.place_of(key);
+    let default = |column: LoadColumn| Located { value: column.name().to_owned(), place: place.clone() };
+    [LoadColumn::ValidFrom, LoadColumn::ValidTo].map(default).to_vec()
+}
+
 /// Appends the two columns of `scd2`; `None` if their names are wrong.
 pub fn append_validity(
     disposition: &Disposition<'_>,
@@ -40,13 +66,7 @@ pub fn append_validity(
 ) -> Option<Validity> {
     let key = "validity_column_names";
     let place = disposition.options.place_of(key).clone();
-    let names = match disposition.options.is_written(key) {
-        true => disposition.options.texts(key),
-        false => {
-            let default = |column: LoadColumn| Located { value: column.name().to_owned(), place: place.clone() };
-            [LoadColumn::ValidFrom, LoadColumn::ValidTo].map(default).to_vec()
-        }
-    };
+    let names = validity_names(disposition);
     let count = names.len();
     let Ok([from, to]) = <[_; 2]>::try_from(names) else {
         if disposition.options.get(key).is_some_and(|list| list.items().len() == count) {

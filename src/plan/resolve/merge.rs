@@ -36,7 +36,7 @@ pub fn check_key(resource: &Section<'_>, disposition: &Disposition<'_>, findings
 }
 
 /// Versions of a row are told apart by all of its columns: those have to be known before the first one.
-pub fn check_versions(resource: &Section<'_>, disposition: &Disposition<'_>, findings: &mut Findings) {
+fn check_versions(resource: &Section<'_>, disposition: &Disposition<'_>, findings: &mut Findings) {
     let evolves = schema::contract(resource).is_some_and(|contract| contract.columns == ColumnsContract::Evolve);
     if evolves && disposition.is_scd2() {
         let message = "`scd2` compares rows by all of their columns, and cannot do so while columns are added";
@@ -173,7 +173,7 @@ impl Merge<'_> {
 }
 
 /// When versions of rows begin and end.
-pub fn versions(disposition: &Disposition<'_>, validity: &Validity, findings: &mut Findings) -> Option<Scd2Plan> {
+fn versions(disposition: &Disposition<'_>, validity: &Validity, findings: &mut Findings) -> Option<Scd2Plan> {
     let options = &disposition.options;
     let active = moment(options, "active_record_timestamp")?;
     let boundary = moment(options, "boundary_timestamp")?;

@@ -74,12 +74,18 @@ fn checked(
         findings.error(&at.place, message, None);
         return None;
     }
+    let key = key(column, transform);
+    if key.starts_with(['_', '.']) {
+        let message = format!("the directories would be named `{key}=…`, and readers skip what begins with `_` or `.`");
+        findings.error(&at.place, message, Some("give the column another name".to_owned()));
+        return None;
+    }
     if !suits(transform, &column.data_type) {
         let message = format!("a column of the type {} cannot be partitioned by {}", column.data_type, word(transform));
         findings.error(&at.place, message, Some(help(&column.data_type)));
         return None;
     }
-    let field = PartitionField { column: index, transform, key: key(column, transform) };
+    let field = PartitionField { column: index, transform, key };
     Some(Located { value: field, place: at.place })
 }
 

@@ -68,7 +68,7 @@ pub fn resolve(
         true => (Some(None), rows(resource, None, context, findings)),
         false => {
             let named = rows(resource, Some(&inferred::named(resource, context)), context, findings);
-            let open = named.and_then(|rows| inferred::open_rows(resource, rows, context, findings));
+            let open = named.and_then(|rows| inferred::open_rows(resource, rows, context));
             (inferred::inference(resource, context).map(Some), open)
         }
     };
@@ -81,7 +81,7 @@ pub fn resolve(
     let upkeep = Places { resource, destination: context.destination, root: context.root };
     let (name, mut rows) = (name?, rows?);
     let incremental = incremental(resource, context, &name.value, request.as_mut()?, &mut rows, findings);
-    let paging = paging?;
+    let (paging, naming) = (paging?, inferred::naming(resource, context)?);
     rows.warnings.extend(request.as_ref().and_then(|request| elsewhere(request, context.client)));
     rows.warnings.extend(paginator::warning(&paging.paginator));
     rows.warnings.extend(paginator::sees_too_little(&paging.paginator, paging.on_drift));
@@ -94,7 +94,7 @@ pub fn resolve(
         parent: parent?,
         paginator: paging.paginator,
         data_selector: paging.data_selector,
-        answers: answers.map(|answers| answers.with_bools(rows.bools))?,
+        answers: answers?.with_bools(rows.bools, naming),
         processing_steps: processing_steps?,
         allow_missing_data: paging.allow_missing_data,
         on_drift: paging.on_drift,
@@ -103,7 +103,7 @@ pub fn resolve(
         max_rejects: max_rejects(resource),
         schema: rows.schema,
         inference: inference?,
-        naming: inferred::naming(resource, context)?,
+        naming,
         write_disposition: rows.write_disposition,
         merge: rows.merge,
         checkpoint: upkeep.checkpoint()?,
@@ -177,6 +177,7 @@ pub fn complete(
         partition_by: rows.partition_by,
         parquet: rows.parquet,
         warnings: rows.warnings,
+        answers: open.answers.clone().with_bools(rows.bools, open.naming),
         ..open.clone()
     })
 }
@@ -287,13 +288,18 @@ fn name(resource: &Section<'_>, findings: &mut Findings) -> Option<Located<Strin
     Some(name)
 }
 
+/// As it is written, or from the resource's name.
+pub fn table_name(resource: &Section<'_>, name: &Located<String>) -> Option<Located<String>> {
+    match resource.is_written("table_name") {
+        true => resource.text("table_name"),
+        // A resource that is nothing but its path may have a path of several parts, and a table is one directory.
+        false => Some(Located { value: name.value.trim_matches('/').replace('/', "_"), place: name.place.clone() }),
+    }
+}
+
 /// The table's name, which is a directory of the destination and may be nothing else.
 fn table(resource: &Section<'_>, name: &Located<String>, findings: &mut Findings) -> Option<String> {
-    let table = match resource.is_written("table_name") {
-        true => resource.text("table_name")?,
-        // A resource that is nothing but its path may have a path of several parts, and a table is one directory.
-        false => Located { value: name.value.replace('/', "_"), place: name.place.clone() },
-    };
+    let table = table_name(resource, name)?;
     let wrong = match table.value.as_str() {
         "" => "a table's name cannot be empty",
         text if text.contains(['/', '\\']) => "a table's name cannot have a slash in it",

@@ -115,7 +115,8 @@ fn format_of(text: String) -> Format {
 pub fn hinted_type(hint: &Section<'_>) -> ColumnType {
     let format = hint.text("format").map(|text| format_of(text.value));
     match format {
-        _ if hint.flag("hard_delete") == Some(true) => ColumnType::Bool,
+        // One that is never null can delete by its value alone.
+        _ if hint.flag("hard_delete") == Some(true) && hint.flag("nullable") == Some(false) => ColumnType::Bool,
         Some(Format::Hex) => ColumnType::Binary,
         Some(Format::Strftime(pattern)) => {
             let reads = |leaf: &ColumnType| format::problem(&pattern, leaf).is_none();

@@ -471,7 +471,10 @@ fn what_no_column_could_mend_is_told_before_the_columns_are_known() {
             json!({"partition_by": [{"column": "d", "transform": "hour"}], "columns": {"d": {"data_type": "date"}}}),
             "hour",
         ),
-        (json!({"metadata_columns": {"page": "id"}, "primary_key": "id"}), "would clash"),
+        (
+            json!({"partition_by": "_extracted_at", "metadata_columns": {"extracted_at": "_extracted_at"}}),
+            "readers skip",
+        ),
     ] {
         let found = undeclared(keys.clone());
         assert!(found.len() == 1 && found[0].contains(problem), "{keys}: {found:?}");
@@ -487,6 +490,21 @@ fn what_some_columns_would_suit_is_left_to_those_that_come() {
         json!({"columns": {"t": {"format": "%d/%m/%Y"}, "h": {"format": "hex"}, "e": {"format": "epoch_ms"}}}),
         json!({"columns": {"gone": {"hard_delete": true}, "v": {"dedup_sort": "desc"}}, "write_disposition": "merge", "primary_key": "id"}),
         json!({"write_disposition": {"disposition": "merge", "strategy": "scd2"}, "merge_key": "id"}),
+        json!({
+            "metadata_columns": {"extracted_at": "loaded_at"},
+            "partition_by": [{"column": "loaded_at", "transform": "day"}],
+        }),
+        json!({"metadata_columns": ["page"], "partition_by": ["page"]}),
+        json!({
+            "write_disposition": {"disposition": "merge", "strategy": "scd2", "validity_column_names": ["valid_from", "valid_to"]},
+            "partition_by": [{"column": "valid_from", "transform": "month"}],
+        }),
+        json!({
+            "columns": {"deleted_at": {"hard_delete": true}},
+            "partition_by": [{"column": "deleted_at", "transform": "month"}],
+            "write_disposition": "merge",
+            "primary_key": "id",
+        }),
     ] {
         assert_eq!(undeclared(keys.clone()), Vec::<String>::new(), "{keys}");
     }
@@ -506,6 +524,8 @@ fn what_is_wrong_with_a_cursor_is_told_whatever_is_wrong_with_the_paginator() {
 #[test]
 fn how_a_message_is_sent_is_not_said_by_its_headers() {
     for pointer in ["/client/headers", "/resources/0/endpoint/headers"] {
+        let kept = with(&[(pointer, json!({"Connection": "keep-alive"}))]).to_string();
+        assert!(plan_with(&kept, &Overrides::default()).is_ok());
         for name in ["Content-Length", "transfer-encoding"] {
             assert!(only(pointer, json!({name: "5"})).contains("is for the connection to say"), "{pointer} {name}");
         }
@@ -518,6 +538,9 @@ fn a_resource_that_is_nothing_but_a_path_of_several_parts_has_a_table_of_one() {
     config["resources"][0] = json!("v1/users");
     let plan = plan_with(&config.to_string(), &Overrides::default()).unwrap();
     assert_eq!((plan.resources[0].name.as_str(), plan.resources[0].table.as_str()), ("v1/users", "v1_users"));
+    config["resources"] = json!(["v1/users", {"name": "/v1/users", "endpoint": "a"}, "v1_users"]);
+    let found = problems(&config).join("\n");
+    assert_eq!(found.matches("another resource writes the table `v1_users` already").count(), 2, "{found}");
 }
 
 #[test]
