@@ -475,6 +475,31 @@ async fn the_order_of_rows_ends_each_list_for_itself() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn one_list_in_the_declared_order_says_nothing_of_another_one() {
+    for (steps, is_refused) in [(json!([]), true), (json!([{"map": "."}]), false)] {
+        let (api, lake) = (Api::start().await, TempDir::new().unwrap());
+        let descending = (0..6).rev().map(|at| child(10 + at, 1, at));
+        *api.children.lock().unwrap() = descending.chain((0..6).map(|at| child(20 + at, 2, at))).collect();
+        let mut children = children();
+        children["endpoint"] = json!({
+            "path": "parents/{resources.parents.id}/children",
+            "paginator": {"type": "offset", "limit": 2, "total_path": null},
+            "incremental": {"cursor_path": "at", "initial_value": 3, "row_order": "desc"},
+        });
+        children["processing_steps"] = steps;
+        let outcome = run(&api, &lake, &[every_parent(), children], &Overrides::default()).await;
+        let children = &outcome.summary.resources[1];
+        let code = children.error.as_ref().map(|error| error.code.as_str());
+        assert_eq!(code, is_refused.then_some("cursor"), "{outcome:#?}");
+        // Where every page is looked at, nothing is left out, and the order is a warning.
+        if !is_refused {
+            assert_eq!(ids(&lake, "children").len(), 6);
+            assert!(children.warnings.iter().any(|warning| warning.contains("the other way round")), "{children:#?}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_full_refresh_knows_what_it_has_read_for_the_runs_after_it() {
     for resources in [[parents(), children(), leaves()], [parents(), moving_children(), leaves()]] {
         let (api, lake) = (Api::start().await, TempDir::new().unwrap());
