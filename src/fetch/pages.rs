@@ -381,9 +381,9 @@ impl Pages {
         self.left_out.end_row();
         let lead = self.lead_of(token, &mut fetched, &found)?;
         self.check_repeated(token, &fetched, &found)?;
-        let slack = if self.tells_records_apart(&fetched, &found) { self.slack() } else { 0 };
+        let slack = Some(self.slack()).filter(|slack| *slack > 0 && self.tells_records_apart(&fetched, &found));
         self.known.page_size = self.size.learn(page.count);
-        let seam = self.join(token, &found, lead.as_ref(), slack);
+        let seam = self.join(token, &found, lead.as_ref(), slack.unwrap_or_default());
         self.next = self.follow(token, &fetched, page.count)?;
         self.line.keep_from(self.next.as_ref());
         self.check_drift(page.number)?;
