@@ -14,6 +14,7 @@ mod calls;
 mod date;
 mod expression;
 mod format;
+mod reference;
 mod scope;
 mod text;
 mod unknown;
@@ -50,7 +51,7 @@ pub fn read(file: &str, text: &str, line: Option<usize>) -> Result<(Value, Vec<N
         Found::Hole(reason) => Err(wrong(reason)),
         Found::Value(mut value) => {
             uses::tell(&mut reader, &nodes, config, configs.len() == 1, &mut value);
-            Ok((value, reader.notes))
+            Ok((reference::finished(value), reader.notes))
         }
     }
 }

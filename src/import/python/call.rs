@@ -6,9 +6,9 @@ use tree_sitter::Node;
 use super::{
     IS_CONFIG, children, date,
     expression::{Found, Reader, in_text},
-    format,
+    format, reference,
 };
-use crate::{config::is_reference, import::below};
+use crate::{config::is_variable_name, import::below};
 
 /// A class of dlt's that a config has as an object: its name, its `type` in a config, its parameters in their order.
 struct Class(&'static str, &'static str, &'static [&'static str]);
@@ -88,7 +88,7 @@ const INCREMENTAL: Class = Class(
 
 /// A reference to an environment variable.
 pub(super) fn variable(parts: &[&str]) -> Value {
-    Value::String(format!("${{{}}}", variable_name(parts)))
+    Value::String(reference::reference(&variable_name(parts)))
 }
 
 /// dlt joins the parts of a name by two underscores.
@@ -233,12 +233,12 @@ fn environment<'t>(reader: &mut Reader<'t>, call: Node<'t>, path: &str) -> Found
         }
     });
     let [name, default] = texts.each_mut().map(Option::take);
-    let Some(name) = name.filter(|name| is_reference(&format!("${{{name}}}"))) else { return reader.hole(call) };
+    let Some(name) = name.filter(|name| is_variable_name(name)) else { return reader.hole(call) };
     match default {
         // A default ends at the first brace.
         Some(default) if default.contains(['{', '}']) => reader.hole(call),
-        Some(default) => Found::Value(Value::String(format!("${{{name}:-{default}}}"))),
-        None => Found::Value(Value::String(format!("${{{name}}}"))),
+        Some(default) => Found::Value(Value::String(reference::reference(&format!("{name}:-{default}")))),
+        None => Found::Value(Value::String(reference::reference(&name))),
     }
 }
 
@@ -257,9 +257,7 @@ pub(super) fn reference(reader: &mut Reader<'_>, node: Node<'_>) -> Option<Value
     let name = super::text::plain(reader.text(node.child_by_field_name("subscript")?))?;
     match holder {
         "dlt.secrets" | "dlt.config" => Some(variable(&name.split('.').collect::<Vec<_>>())),
-        "os.environ" | "environ" => {
-            Some(format!("${{{name}}}")).filter(|reference| is_reference(reference)).map(Value::String)
-        }
+        "os.environ" | "environ" => is_variable_name(name).then(|| Value::String(reference::reference(name))),
         _ => None,
     }
 }

@@ -7,6 +7,7 @@ use tree_sitter::Node;
 use super::{
     call,
     expression::{Found, Reader},
+    reference,
 };
 
 const PARTS: [&str; 7] = ["year", "month", "day", "hour", "minute", "second", "microsecond"];
@@ -170,7 +171,7 @@ fn number<'t>(reader: &mut Reader<'t>, node: Node<'t>) -> Option<u32> {
 
 fn text<'t>(reader: &mut Reader<'t>, node: Node<'t>) -> Option<String> {
     match reader.fixed(|reader| reader.read(node, "")) {
-        Found::Value(Value::String(text)) => Some(text),
+        Found::Value(Value::String(text)) if !reference::is_in(&text) => Some(text),
         _ => None,
     }
 }

@@ -8,7 +8,7 @@ use tree_sitter::Node;
 use super::{
     call, calls,
     calls::Given,
-    children, format, line_of,
+    children, format, line_of, reference,
     scope::{Binding, Parameter, Scopes},
     text, unknown,
 };
@@ -232,8 +232,16 @@ impl<'t> Reader<'t> {
                 },
             }
         }
-        self.left = self.left.saturating_sub(read.len());
-        Found::Value(Value::String(read))
+        self.joined_text(read)
+    }
+
+    /// A text whose parts were joined.
+    pub(super) fn joined_text(&mut self, text: String) -> Found {
+        self.left = self.left.saturating_sub(text.len());
+        if reference::is_behind_dollar(&text) {
+            return Found::Hole(reference::BEHIND_DOLLAR.to_owned());
+        }
+        Found::Value(Value::String(text))
     }
 
     /// A part of a text.
@@ -320,7 +328,7 @@ impl<'t> Reader<'t> {
                 hole @ Found::Hole(_) => return hole,
             }
         }
-        Found::Value(Value::String(all))
+        self.joined_text(all)
     }
 
     /// `a + b` of texts and of lists, `a | b` of dicts, `a % b` of a text.
@@ -341,7 +349,7 @@ impl<'t> Reader<'t> {
         };
         match (operator, sides) {
             ("+", (Found::Value(Value::String(left)), Found::Value(Value::String(right)))) => {
-                Found::Value((left + &right).into())
+                self.joined_text(left + &right)
             }
             ("+", (Found::Value(Value::Array(left)), Found::Value(Value::Array(right)))) => {
                 Found::Value([left, right].concat().into())
@@ -404,6 +412,9 @@ impl<'t> Reader<'t> {
             return self.note(pair, path, "this is no entry of a dict");
         };
         let key = match self.fixed(|reader| reader.read(key, path)) {
+            Found::Value(Value::String(text)) if reference::is_in(&text) => {
+                return self.note(pair, path, "a key from the environment cannot be written");
+            }
             Found::Value(value) => in_text(&value).unwrap_or_else(|| value.to_string()),
             Found::Hole(reason) => return self.note(pair, path, reason),
         };
@@ -437,8 +448,10 @@ impl<'t> Reader<'t> {
     }
 
     pub(super) fn note(&mut self, node: Node<'_>, path: &str, message: impl Into<String>) {
-        let message = format!("{}: it was left out{}", message.into(), advice(path));
-        self.notes.push(Note { line: Some(line_of(node)), is_to_mend: is_needed(path), ..Note::new(path, message) });
+        let reason = message.into();
+        let is_to_mend = reason == reference::BEHIND_DOLLAR || is_needed(path);
+        let message = format!("{reason}: it was left out{}", advice(path));
+        self.notes.push(Note { line: Some(line_of(node)), is_to_mend, ..Note::new(path, message) });
     }
 
     pub(super) fn tell(&mut self, node: Node<'_>, path: &str, message: impl Into<String>) {

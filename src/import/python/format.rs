@@ -6,6 +6,7 @@ use tree_sitter::Node;
 use super::{
     call, children,
     expression::{Found, Reader, in_text},
+    reference,
 };
 
 enum Part<'t> {
@@ -61,7 +62,7 @@ pub(super) fn percent<'t>(reader: &mut Reader<'t>, template: Node<'t>, values: N
 /// A reference within it would be taken for a place that is to be filled in.
 fn template<'t>(reader: &mut Reader<'t>, node: Node<'t>, path: &str) -> Option<String> {
     match reader.fixed(|reader| reader.read(node, path)) {
-        Found::Value(Value::String(text)) if !text.contains("${") => Some(text),
+        Found::Value(Value::String(text)) if !reference::is_in(&text) => Some(text),
         _ => None,
     }
 }
@@ -77,7 +78,7 @@ fn filled<'t>(reader: &mut Reader<'t>, parts: Vec<Part<'t>>, path: &str) -> Opti
             },
         }
     }
-    Some(Found::Value(text.into()))
+    Some(reader.joined_text(text))
 }
 
 #[cfg(test)]

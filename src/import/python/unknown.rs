@@ -2,7 +2,7 @@
 
 use tree_sitter::Node;
 
-use super::{call, children, expression::Reader, scope::Binding};
+use super::{call, children, expression::Reader, reference::reference, scope::Binding};
 use crate::secret::is_secret_name;
 
 /// Keys of texts, wherever they stand.
@@ -75,7 +75,7 @@ pub(super) fn in_text<'t>(reader: &mut Reader<'t>, node: Node<'t>, path: &str) -
     let variable = variable(name, path);
     let message = format!("`{name}` has no single value in the file: set the environment variable {variable}");
     reader.tell(node, path, message);
-    Some(format!("${{{variable}}}"))
+    Some(reference(&variable))
 }
 
 /// The same for a value that is no text in Python's syntax, where it is one in the config.
