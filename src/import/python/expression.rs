@@ -43,6 +43,8 @@ pub(super) struct Reader<'t> {
     /// Whether nothing may stand for what is not known: it would be compared, or be a name.
     is_fixed: bool,
     depth: u32,
+    /// The credentials of the file by the variables that stand for them.
+    credentials: HashMap<String, String>,
     /// What may be read yet, in bytes.
     left: usize,
     pub(super) notes: Vec<Note>,
@@ -51,8 +53,8 @@ pub(super) struct Reader<'t> {
 impl<'t> Reader<'t> {
     pub(super) fn new(source: &'t str, nodes: &[Node<'t>]) -> Self {
         let (scopes, read, open) = (Scopes::new(source, nodes), HashSet::new(), Vec::new());
-        let (agreed, notes) = (HashMap::new(), Vec::new());
-        Self { source, scopes, read, open, agreed, is_fixed: false, depth: 0, left: LARGEST, notes }
+        let (agreed, credentials, notes) = (HashMap::new(), HashMap::new(), Vec::new());
+        Self { source, scopes, read, open, agreed, credentials, is_fixed: false, depth: 0, left: LARGEST, notes }
     }
 
     pub(super) fn source(&self) -> &'t str {
@@ -121,6 +123,15 @@ impl<'t> Reader<'t> {
         found
     }
 
+    /// The variable for a credential: another one, where this one stands for another credential.
+    pub(super) fn variable_of(&mut self, variable: String, credential: String) -> String {
+        let numbered = (2..).map(|number| format!("{variable}_{number}"));
+        let is_free = |name: &String| self.credentials.get(name).is_none_or(|known| *known == credential);
+        let found = std::iter::once(variable.clone()).chain(numbered).find(is_free).unwrap_or(variable.clone());
+        self.credentials.insert(found.clone(), credential);
+        found
+    }
+
     /// Reads to see what is there.
     pub(super) fn silently<T>(&mut self, read: impl FnOnce(&mut Self) -> T) -> T {
         let told = self.notes.len();
@@ -148,7 +159,23 @@ impl<'t> Reader<'t> {
         self.depth += 1;
         let found = self.expression(node, path);
         self.depth -= 1;
-        found
+        self.without_credential(node, found, path)
+    }
+
+    /// What a name holds, but for a credential.
+    fn without_credential(&mut self, node: Node<'t>, found: Found, path: &str) -> Found {
+        let name = match node.kind() {
+            "identifier" => Some(self.text(node)),
+            "attribute" => node.child_by_field_name("attribute").map(|name| self.text(name)),
+            "subscript" => node.child_by_field_name("subscript").and_then(|key| text::plain(self.text(key))),
+            _ => None,
+        };
+        match (name, found) {
+            (Some(name), Found::Value(value)) => {
+                Found::Value(unknown::credential(self, node, name, &value, path).unwrap_or(value))
+            }
+            (_, found) => found,
+        }
     }
 
     fn expression(&mut self, node: Node<'t>, path: &str) -> Found {
