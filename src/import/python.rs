@@ -11,6 +11,7 @@
 
 mod call;
 mod calls;
+mod condition;
 mod date;
 mod expression;
 mod format;

@@ -299,10 +299,21 @@ mod tests {
             ("dict(BASE, a=3, **BASE['in'])", json!({"a": 3, "in": {"b": 2}, "b": 2})),
             ("BASE | {'a': 3}", json!({"a": 3, "in": {"b": 2}})),
             ("{'x': BASE['in']['b'], 'y': Set.LIMIT}", json!({"x": 2, "y": 5})),
+            ("{'x': {'a': 'b', 1: 'c', None: 'd'}['a']}", json!({"x": "b"})),
+            ("{'x': {f(): 'c', 'a': 'b'}['a']}", json!({"x": "b"})),
+            ("{'x': {'a': 'b', 'a': 'c'}['a']}", json!({"x": "c"})),
         ] {
             assert_eq!(client(text), (expected, 0), "{text}");
         }
-        for text in ["settings.dict()", "MyConfig(a=1)", "BASE['none']", "Set.NONE", "AuthConfig(token='t')"] {
+        for text in [
+            "settings.dict()",
+            "MyConfig(a=1)",
+            "BASE['none']",
+            "Set.NONE",
+            "AuthConfig(token='t')",
+            "{'a': 1, f(): 2}['a']",
+            "{'a': 1, **x}['a']",
+        ] {
             assert_eq!(client(text), (Value::Null, 1), "{text}");
         }
     }

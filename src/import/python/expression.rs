@@ -8,7 +8,7 @@ use tree_sitter::Node;
 use super::{
     call, calls,
     calls::Given,
-    children, format, line_of, reference,
+    children, condition, format, line_of, reference,
     scope::{Binding, Parameter, Scopes},
     text, unknown,
 };
@@ -140,6 +140,23 @@ impl<'t> Reader<'t> {
         found
     }
 
+    /// A value about which there is nothing to tell.
+    pub(super) fn if_known(&mut self, read: impl FnOnce(&mut Self) -> Found) -> Option<Value> {
+        let told = self.notes.len();
+        let found = self.fixed(read);
+        let is_told = self.notes.len() > told;
+        self.notes.truncate(told);
+        match found {
+            Found::Value(value) if !is_told => Some(value),
+            _ => None,
+        }
+    }
+
+    /// What is written between two nodes.
+    pub(super) fn between(&self, left: Node<'_>, right: Node<'_>) -> &'t str {
+        self.source.get(left.end_byte()..right.start_byte()).unwrap_or_default()
+    }
+
     /// Whether a dict has these keys, written as texts.
     pub(super) fn has_keys(&self, dict: Node<'t>, wanted: &[&str]) -> bool {
         let pairs = children(dict).into_iter().filter(|pair| pair.kind() == "pair");
@@ -195,7 +212,7 @@ impl<'t> Reader<'t> {
                 None => self.hole(node),
             },
             "identifier" => self.name(node, path),
-            "conditional_expression" => self.conditional(node, path),
+            "conditional_expression" => condition::read(self, node, path),
             "call" => call::read(self, node, path),
             "subscript" => self.subscript(node, path),
             "attribute" => self.attribute(node, path),
@@ -286,14 +303,6 @@ impl<'t> Reader<'t> {
         }
     }
 
-    /// `value if condition else None`: what it is, where it is.
-    fn conditional(&mut self, node: Node<'t>, path: &str) -> Found {
-        match self.but_for_none(node) {
-            Some(value) => self.read(value, path),
-            None => self.hole(node),
-        }
-    }
-
     pub(super) fn but_for_none(&self, conditional: Node<'t>) -> Option<Node<'t>> {
         let is_none = |node: &Node<'t>| self.resolve(*node).is_some_and(|node| node.kind() == "none");
         match children(conditional).as_slice() {
@@ -323,12 +332,16 @@ impl<'t> Reader<'t> {
             _ => holder,
         };
         let entries = if holder.kind() == "dictionary" { children(holder) } else { Vec::new() };
-        let has_key = |entry: &Node<'t>| {
-            let key = entry.child_by_field_name("key").map(|key| self.text(key));
-            key.and_then(text::plain).is_none_or(|key| key == wanted)
-        };
         // A later entry counts, and what is merged may have any key.
-        entries.into_iter().rfind(has_key)?.child_by_field_name("value")
+        for entry in entries.into_iter().rev() {
+            let key = self.resolve(entry.child_by_field_name("key")?)?;
+            match (key.kind(), text::plain(self.text(key))) {
+                (_, Some(key)) if key == wanted => return entry.child_by_field_name("value"),
+                (_, Some(_)) | ("integer" | "float" | "true" | "false" | "none", None) => {}
+                _ => return None,
+            }
+        }
+        None
     }
 
     /// `Settings.LIMIT` of a class of the file.

@@ -160,6 +160,9 @@ fn run_arguments<'t>(reader: &mut Reader<'t>, runs: &[Node<'t>], is_only: bool, 
         given.extend(disposition.map(|(_, value)| value));
     }
     let read: Vec<_> = given.iter().map(|node| reader.read(*node, "write_disposition")).collect();
+    // None leaves each resource its own.
+    let is_given = |found: &Found| !matches!(found, Found::Value(Value::Null));
+    let (given, read): (Vec<_>, Vec<_>) = given.into_iter().zip(read).filter(|(_, found)| is_given(found)).unzip();
     let [first, others @ ..] = given.as_slice() else { return };
     match read.as_slice() {
         [Found::Value(value), rest @ ..]
@@ -263,5 +266,7 @@ config = {"client": {"base_url": "https://a.example"}, "resources": extra}
         assert_eq!(notes.len(), 1);
         let (config, notes) = told("p.run(s, write_disposition='replace')\np.run(s, write_disposition='merge')");
         assert_eq!((config.get("resource_defaults"), notes.len()), (None, 2));
+        let (config, notes) = told("p.run(s, write_disposition=None)");
+        assert_eq!((&config["resources"][0]["write_disposition"], notes.len()), (&json!("append"), 0));
     }
 }
