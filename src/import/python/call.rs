@@ -162,10 +162,14 @@ pub(super) fn read<'t>(reader: &mut Reader<'t>, call: Node<'t>, path: &str) -> F
         "dlt.secrets.get" | "dlt.config.get" => injected(reader, call, path),
         _ if name == INCREMENTAL.0 || name == "Incremental" => Found::Value(object(reader, call, &INCREMENTAL, path)),
         "str" => text(reader, call, path),
+        // A date has a method of this name, too.
         _ if name == "format" => {
+            if let Some(text) = date::read(reader, call, path) {
+                return Found::Value(text.into());
+            }
             reader.all_of(|reader| format::call(reader, call, path).unwrap_or_else(|| reader.hole(call)))
         }
-        _ => match date::read(reader, call) {
+        _ => match date::read(reader, call, path) {
             Some(text) => Found::Value(text.into()),
             None => reader.hole(call),
         },
@@ -190,7 +194,7 @@ fn dict<'t>(reader: &mut Reader<'t>, call: Node<'t>, path: &str) -> Value {
 
 /// `str(50)`.
 fn text<'t>(reader: &mut Reader<'t>, call: Node<'t>, path: &str) -> Found {
-    match argument(reader, call, "object", 0).map(|argument| reader.read(argument, path)) {
+    match argument(reader, call, "object", 0).map(|argument| reader.as_text(|reader| reader.read(argument, path))) {
         Some(Found::Value(value)) => match in_text(&value) {
             Some(text) => Found::Value(text.into()),
             None => reader.hole(call),

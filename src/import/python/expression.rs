@@ -42,6 +42,8 @@ pub(super) struct Reader<'t> {
     agreed: HashMap<Node<'t>, Option<Node<'t>>>,
     /// Whether nothing may stand for what is not known: it would be compared, or be a name.
     is_fixed: bool,
+    /// Whether Python makes a text of what is read.
+    is_text: bool,
     depth: u32,
     /// The credentials of the file by the variables that stand for them.
     credentials: HashMap<String, String>,
@@ -54,7 +56,19 @@ impl<'t> Reader<'t> {
     pub(super) fn new(source: &'t str, nodes: &[Node<'t>]) -> Self {
         let (scopes, read, open) = (Scopes::new(source, nodes), HashSet::new(), Vec::new());
         let (agreed, credentials, notes) = (HashMap::new(), HashMap::new(), Vec::new());
-        Self { source, scopes, read, open, agreed, credentials, is_fixed: false, depth: 0, left: LARGEST, notes }
+        Self {
+            source,
+            scopes,
+            read,
+            open,
+            agreed,
+            credentials,
+            is_fixed: false,
+            is_text: false,
+            depth: 0,
+            left: LARGEST,
+            notes,
+        }
     }
 
     pub(super) fn source(&self) -> &'t str {
@@ -113,6 +127,18 @@ impl<'t> Reader<'t> {
 
     pub(super) fn is_fixed(&self) -> bool {
         self.is_fixed
+    }
+
+    pub(super) fn is_text(&self) -> bool {
+        self.is_text
+    }
+
+    /// Reads what Python makes a text of.
+    pub(super) fn as_text<T>(&mut self, read: impl FnOnce(&mut Self) -> T) -> T {
+        let before = std::mem::replace(&mut self.is_text, true);
+        let found = read(self);
+        self.is_text = before;
+        found
     }
 
     /// Reads what has to be known wholly.
@@ -290,7 +316,7 @@ impl<'t> Reader<'t> {
 
     /// A part of a text.
     pub(super) fn in_text(&mut self, node: Node<'t>, path: &str) -> Found {
-        let found = self.read(node, path);
+        let found = self.as_text(|reader| reader.read(node, path));
         self.or_variable(found, node, path)
     }
 

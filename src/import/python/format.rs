@@ -17,7 +17,8 @@ enum Part<'t> {
 /// `template.format(…)`; `None` if it is no text that is known, or has more in its braces than a name.
 pub(super) fn call<'t>(reader: &mut Reader<'t>, call: Node<'t>, path: &str) -> Option<Found> {
     let object = call.child_by_field_name("function")?.child_by_field_name("object")?;
-    let template = template(reader, object, path)?;
+    // What has no place to fill in may be no text, but a date.
+    let template = template(reader, object, path).filter(|template| template.contains(['{', '}']))?;
     let (positional, named) = call::arguments(reader.source(), call);
     let (mut parts, mut next) = (Vec::new(), 0);
     let mut rest = template.as_str();
