@@ -343,9 +343,29 @@ impl<'t> Reader<'t> {
         if let Some(value) = call::reference(self, node) {
             return Found::Value(value);
         }
+        self.holds_part(node);
         match self.entry(node, DEEPEST) {
             Some(value) => self.read(value, path),
             None => self.hole(node),
+        }
+    }
+
+    /// The names by which a part of something is read: what changes it there changes the part.
+    fn holds_part(&mut self, part: Node<'t>) {
+        let mut node = part;
+        for _ in 0..DEEPEST {
+            node = match node.kind() {
+                "subscript" => node.child_by_field_name("value").unwrap_or(node),
+                "attribute" => node.child_by_field_name("object").unwrap_or(node),
+                "identifier" => {
+                    self.read.insert(self.text(node));
+                    match self.binding(node).and_then(|binding| self.scopes.expression(binding)) {
+                        Some(value) => value,
+                        None => return,
+                    }
+                }
+                _ => return,
+            };
         }
     }
 
@@ -377,7 +397,10 @@ impl<'t> Reader<'t> {
         let class = if object.kind() == "identifier" { self.binding(object) } else { None };
         match class {
             Some(Binding::Definition(class)) => match self.scopes.of_class(class, self.text(name)) {
-                Some(Binding::Value(value)) => self.read(value, path),
+                Some(Binding::Value(value)) => {
+                    self.holds_part(node);
+                    self.read(value, path)
+                }
                 _ => self.hole(node),
             },
             _ => self.hole(node),

@@ -195,6 +195,23 @@ mod tests {
     }
 
     #[test]
+    fn a_name_that_may_be_imported_has_no_value_but_its_variable() {
+        for (import, expected) in [
+            ("from conf import ORG", "a/${ORG}"),
+            ("from conf import THE_ORG as ORG", "a/${ORG}"),
+            ("import ORG", "a/${ORG}"),
+            ("from conf import OTHER", "a/demo"),
+        ] {
+            let text = format!(
+                "try:\n    {import}\nexcept ImportError:\n    ORG = 'demo'\nc = {{'client': {{}}, 'resources': [{{'endpoint': {{'path': f'a/{{ORG}}'}}}}]}}"
+            );
+            let (value, notes) = read("f.py", &text, None).unwrap();
+            assert_eq!(value["resources"][0]["endpoint"]["path"], expected, "{import}");
+            assert_eq!(notes.len(), usize::from(expected.contains("${")), "{import}");
+        }
+    }
+
+    #[test]
     fn what_is_no_text_or_has_no_name_is_no_variable() {
         for (entries, expected) in [
             ("'columns': org", json!({})),

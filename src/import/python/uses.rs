@@ -32,6 +32,9 @@ const OF_DLT: [(&str, &str); 8] = [
 const ABOUT_DATA: [&str; 8] =
     ["primary_key", "merge_key", "columns", "schema", "schema_contract", "table_name", "table_format", "refresh"];
 
+/// What else is set on sources and resources.
+const SET_ON_SOURCES: [&str; 3] = ["write_disposition", "max_table_nesting", "root_key"];
+
 /// What is done in `nodes` with the config, whose value this is. `is_only`: no other config is in the file.
 pub(super) fn tell<'t>(
     reader: &mut Reader<'t>,
@@ -48,8 +51,13 @@ pub(super) fn tell<'t>(
         match node.kind() {
             "assignment" | "augmented_assignment" => {
                 let left = node.child_by_field_name("left");
-                let changes = |left: &Node<'t>| node.kind() == "augmented_assignment" || left.kind() == "subscript";
-                if left.filter(changes).is_some_and(|left| is_part(reader, left)) {
+                let is_part_of = |left: &Node<'t>| matches!(left.kind(), "subscript" | "attribute");
+                let changes = |left: &Node<'t>| node.kind() == "augmented_assignment" || is_part_of(left);
+                if let Some((source, name)) = left.and_then(|left| of_source(reader, left)) {
+                    if !is_of_others(reader, source, config) {
+                        reader.tell(node, "source", left_out(name, "the source"));
+                    }
+                } else if left.filter(changes).is_some_and(|left| is_part(reader, left)) {
                     changed(reader, node);
                 }
             }
@@ -140,15 +148,26 @@ fn arguments<'t>(reader: &mut Reader<'t>, node: Node<'t>, config: Node<'t>, is_o
 fn about_data<'t>(reader: &mut Reader<'t>, node: Node<'t>) {
     for (name, value) in call::named(reader, node) {
         if ABOUT_DATA.contains(&name) {
-            let message = format!("`{name}` of `{}` was left out", call::name(reader, node));
-            let instead = if name == "refresh" {
-                "`restlake run --full-refresh` begins anew"
-            } else {
-                "write it into `resource_defaults`, or into a resource"
-            };
-            reader.tell(value, "source", format!("{message}; {instead}"));
+            let message = left_out(name, &format!("`{}`", call::name(reader, node)));
+            reader.tell(value, "source", message);
         }
     }
+}
+
+fn left_out(name: &str, of: &str) -> String {
+    let instead = if name == "refresh" {
+        "`restlake run --full-refresh` begins anew"
+    } else {
+        "write it into `resource_defaults`, or into a resource"
+    };
+    format!("`{name}` of {of} was left out; {instead}")
+}
+
+/// `source.schema_contract`: the source, and what is said of its data.
+fn of_source<'t>(reader: &Reader<'t>, target: Node<'t>) -> Option<(Node<'t>, &'t str)> {
+    let name = reader.text(target.child_by_field_name("attribute")?);
+    let source = target.child_by_field_name("object").filter(|object| reader.text(*object) != "self")?;
+    (ABOUT_DATA.contains(&name) || SET_ON_SOURCES.contains(&name)).then_some((source, name))
 }
 
 /// `pipeline.run(source, write_disposition="replace")`.
@@ -224,6 +243,8 @@ config = {"client": {"base_url": "https://a.example"}, "resources": extra}
             "run(source.with_resources('a'))",
             "source = rest_api_source(config, schema_contract='freeze')",
             "pipeline.run(source, primary_key='id')",
+            "source.schema_contract = 'freeze'",
+            "source.items.write_disposition = 'append'",
         ] {
             let (_, notes) = told(line);
             assert_eq!(notes.iter().map(|(line, _)| *line).collect::<Vec<_>>(), [4], "{line}: {notes:?}");
@@ -233,6 +254,27 @@ config = {"client": {"base_url": "https://a.example"}, "resources": extra}
             ["other['x'] = 1", "others.append(1)", "source = rest_api_source(config, name='x', parallelized=True)"]
         {
             assert_eq!(told(line).1, [], "{line}");
+        }
+    }
+
+    #[test]
+    fn what_changes_a_part_that_was_read_is_told_with_its_line() {
+        for (line, is_told) in [
+            ("SETTINGS['org'] = 'prod'", true),
+            ("SETTINGS.update(org='prod')", true),
+            ("ALL['settings']['org'] = 'prod'", true),
+            ("Config.ORG = 'prod'", true),
+            ("OTHERS['org'] = 'prod'", false),
+            ("Other.ORG = 'prod'", false),
+        ] {
+            let text = format!(
+                "ALL = {{'settings': {{'org': 'dev'}}}}\nSETTINGS = ALL['settings']\nclass Config:\n    ORG = 'dev'\n{line}\n\
+                 c = {{'client': {{'a': SETTINGS['org'], 'b': Config.ORG}}, 'resources': []}}"
+            );
+            let (value, notes) = read("f.py", &text, None).unwrap();
+            assert_eq!(value["client"], json!({"a": "dev", "b": "dev"}), "{line}");
+            let lines: Vec<_> = notes.iter().filter_map(|note| note.line).collect();
+            assert_eq!(lines, if is_told { vec![5] } else { vec![] }, "{line}: {notes:?}");
         }
     }
 
