@@ -268,6 +268,20 @@ def mine(token: str = dlt.secrets.value, limit=50):
     }
 
     #[test]
+    fn a_list_within_a_list_is_unpacked_or_has_to_be_mended() {
+        let text = |list: &str| format!("EXTRA = ['b', 'c']\nc = {{'client': {{}}, 'resources': ['a', {list}, 'd']}}");
+        let (value, notes) = config(&text("*EXTRA"));
+        assert_eq!((&value["resources"], notes.len()), (&json!(["a", "b", "c", "d"]), 0));
+        let (_, notes) = read("f.py", &text("*[{'endpoint': {'path': get()}}]"), None).unwrap();
+        assert!(matches!(notes.as_slice(), [note] if note.is_to_mend), "{notes:?}");
+        for list in ["*OTHERS", "*make()", "*'ab'", "*EXTRA_OF['x']"] {
+            let (value, notes) = read("f.py", &text(list), None).unwrap();
+            assert_eq!(value["resources"], json!(["a", "d"]), "{list}");
+            assert!(matches!(notes.as_slice(), [note] if note.is_to_mend && note.line == Some(2)), "{list}: {notes:?}");
+        }
+    }
+
+    #[test]
     fn a_file_without_one_config_is_refused() {
         let refused = |text: &str| read("f.py", text, None).unwrap_err();
         assert!(matches!(refused("x = 1"), ImportError::NoConfig { .. }));

@@ -91,10 +91,16 @@ pub(super) fn variable(parts: &[&str]) -> Value {
     Value::String(reference::reference(&variable_name(parts)))
 }
 
-/// dlt joins the parts of a name by two underscores.
+/// dlt joins the parts of a name by two underscores. A name without a letter of ASCII is told by its characters' codes: every
+/// shell sets `_`.
 pub(super) fn variable_name(parts: &[&str]) -> String {
     let name = parts.join("__").to_uppercase();
-    name.chars().map(|letter| if letter.is_ascii_alphanumeric() { letter } else { '_' }).collect()
+    if !name.contains(|letter: char| letter.is_ascii_alphanumeric()) {
+        let codes: Vec<_> = name.chars().map(|letter| format!("{:X}", u32::from(letter))).collect();
+        return format!("IMPORTED_{}", codes.join("_"));
+    }
+    let name: String = name.chars().map(|letter| if letter.is_ascii_alphanumeric() { letter } else { '_' }).collect();
+    if name.starts_with(|first: char| first.is_ascii_digit()) { format!("_{name}") } else { name }
 }
 
 /// What a call calls, without what stands before it.
@@ -232,8 +238,8 @@ fn environment<'t>(reader: &mut Reader<'t>, call: Node<'t>, path: &str) -> Found
     let mut texts = [("key", 0), ("default", 1)].map(|(name, place)| {
         let argument = argument(reader, call, name, place)?;
         match reader.fixed(|reader| reader.read(argument, path)) {
-            Found::Value(Value::String(text)) => Some(text),
-            _ => None,
+            Found::Value(value) => in_text(&value),
+            Found::Hole(_) => None,
         }
     });
     let [name, default] = texts.each_mut().map(Option::take);
@@ -242,7 +248,17 @@ fn environment<'t>(reader: &mut Reader<'t>, call: Node<'t>, path: &str) -> Found
         // A default ends at the first brace.
         Some(default) if default.contains(['{', '}']) => reader.hole(call),
         Some(default) => Found::Value(Value::String(reference::reference(&format!("{name}:-{default}")))),
-        None => Found::Value(Value::String(reference::reference(&name))),
+        None => {
+            let default = argument(reader, call, "default", 1).filter(|default| default.kind() != "none");
+            if let Some(default) = default.filter(|_| !reader.is_fixed()) {
+                reader.tell(
+                    default,
+                    path,
+                    format!("the default of {name} was left out: set the environment variable {name}"),
+                );
+            }
+            Found::Value(Value::String(reference::reference(&name)))
+        }
     }
 }
 
@@ -319,6 +335,33 @@ mod tests {
             "{'a': 1, **x}['a']",
         ] {
             assert_eq!(client(text), (Value::Null, 1), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_variable_has_its_default_whatever_it_is() {
+        for (text, expected) in [
+            ("os.getenv('L', 100)", json!("${L:-100}")),
+            ("os.environ.get('L', default=1.5)", json!("${L:-1.5}")),
+            ("os.getenv('L', 'a$')", json!("${L:-a$}")),
+            ("os.getenv('L', None)", json!("${L}")),
+        ] {
+            assert_eq!(client(text), (expected, 0), "{text}");
+        }
+        assert_eq!(client("os.getenv('L', f())"), (json!("${L}"), 1));
+    }
+
+    #[test]
+    fn every_name_becomes_one_that_only_it_has_and_a_shell_can_set() {
+        for (name, expected) in [
+            ("org", "ORG"),
+            ("schlüssel", "SCHL_SSEL"),
+            ("2fa", "_2FA"),
+            ("名", "IMPORTED_540D"),
+            ("名前", "IMPORTED_540D_524D"),
+            ("_", "IMPORTED_5F"),
+        ] {
+            assert_eq!(super::variable_name(&[name]), expected);
         }
     }
 

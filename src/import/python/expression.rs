@@ -530,10 +530,26 @@ impl<'t> Reader<'t> {
     fn list(&mut self, node: Node<'t>, path: &str) -> Value {
         let mut items = Vec::new();
         for (index, item) in children(node).into_iter().enumerate() {
-            let path = below(path, &index.to_string());
-            items.extend(self.value(item, &path));
+            let item_path = below(path, &index.to_string());
+            match item.kind() {
+                "list_splat" => items.extend(self.unpacked(item, path, &item_path)),
+                _ => items.extend(self.value(item, &item_path)),
+            }
         }
         Value::Array(items)
+    }
+
+    /// `*EXTRA` in a list. How much is missing without it, nobody knows.
+    fn unpacked(&mut self, splat: Node<'t>, list: &str, path: &str) -> Vec<Value> {
+        match children(splat).into_iter().next().map(|inner| self.read(inner, list)) {
+            Some(Found::Value(Value::Array(items))) => return items,
+            Some(Found::Hole(reason)) => self.note(splat, path, reason),
+            _ => self.note(splat, path, "what is unpacked here is no list"),
+        }
+        if let Some(note) = self.notes.last_mut() {
+            note.is_to_mend = true;
+        }
+        Vec::new()
     }
 
     pub(super) fn note(&mut self, node: Node<'_>, path: &str, message: impl Into<String>) {
