@@ -39,7 +39,7 @@ fn truth<'t>(reader: &mut Reader<'t>, node: Node<'t>, path: &str) -> Option<bool
             Value::Bool(holds) => Some(holds),
             Value::Number(number) => Some(number.as_f64()? != 0.0),
             // A variable has to be set, but for a default that is empty.
-            Value::String(text) => (!reference::is_in(&text) || !text.contains(":-}")).then(|| !text.is_empty()),
+            Value::String(text) => (!reference::is_in(&text) || !text.contains(":-}")).then_some(!text.is_empty()),
             // What could not be read is missing in them.
             Value::Array(items) => (!items.is_empty()).then_some(true),
             Value::Object(entries) => (!entries.is_empty()).then_some(true),
