@@ -6,9 +6,9 @@ use tree_sitter::Node;
 use super::{
     IS_CONFIG, children, date,
     expression::{Found, Reader, in_text},
-    format, reference,
+    format, reference, text,
 };
-use crate::{config::is_variable_name, import::below};
+use crate::{config::is_variable_name, import::below, secret::is_secret_name};
 
 /// A class of dlt's that a config has as an object: its name, its `type` in a config, its parameters in their order.
 struct Class(&'static str, &'static str, &'static [&'static str]);
@@ -167,7 +167,7 @@ pub(super) fn read<'t>(reader: &mut Reader<'t>, call: Node<'t>, path: &str) -> F
         "os.getenv" | "os.environ.get" | "getenv" | "environ.get" => environment(reader, call, path),
         "dlt.secrets.get" | "dlt.config.get" => injected(reader, call, path),
         _ if name == INCREMENTAL.0 || name == "Incremental" => Found::Value(object(reader, call, &INCREMENTAL, path)),
-        "str" => text(reader, call, path),
+        "str" => text_of(reader, call, path),
         // A date has a method of this name, too.
         _ if name == "format" => {
             if let Some(text) = date::read(reader, call, path) {
@@ -199,7 +199,7 @@ fn dict<'t>(reader: &mut Reader<'t>, call: Node<'t>, path: &str) -> Value {
 }
 
 /// `str(50)`.
-fn text<'t>(reader: &mut Reader<'t>, call: Node<'t>, path: &str) -> Found {
+fn text_of<'t>(reader: &mut Reader<'t>, call: Node<'t>, path: &str) -> Found {
     match argument(reader, call, "object", 0).map(|argument| reader.as_text(|reader| reader.read(argument, path))) {
         Some(Found::Value(value)) => match in_text(&value) {
             Some(text) => Found::Value(text.into()),
@@ -244,22 +244,25 @@ fn environment<'t>(reader: &mut Reader<'t>, call: Node<'t>, path: &str) -> Found
     });
     let [name, default] = texts.each_mut().map(Option::take);
     let Some(name) = name.filter(|name| is_variable_name(name)) else { return reader.hole(call) };
-    match default {
+    let written = argument(reader, call, "default", 1).filter(|default| default.kind() != "none");
+    match default.filter(|_| !written.is_some_and(|written| is_credential(reader, &name, written))) {
         // A default ends at the first brace.
         Some(default) if default.contains(['{', '}']) => reader.hole(call),
         Some(default) => Found::Value(Value::String(reference::reference(&format!("{name}:-{default}")))),
         None => {
-            let default = argument(reader, call, "default", 1).filter(|default| default.kind() != "none");
-            if let Some(default) = default.filter(|_| !reader.is_fixed()) {
-                reader.tell(
-                    default,
-                    path,
-                    format!("the default of {name} was left out: set the environment variable {name}"),
-                );
+            if let Some(written) = written.filter(|_| !reader.is_fixed()) {
+                let message = format!("the default of {name} was left out: set the environment variable {name}");
+                reader.tell(written, path, message);
             }
             Found::Value(Value::String(reference::reference(&name)))
         }
     }
+}
+
+/// Whether the default of a variable is one, by the name of either.
+fn is_credential<'t>(reader: &Reader<'t>, variable: &str, default: Node<'t>) -> bool {
+    let is_empty = default.kind() == "string" && text::plain(reader.text(default)) == Some("");
+    !is_empty && (is_secret_name(variable) || default.kind() != "string" && is_secret_name(reader.text(default)))
 }
 
 /// `dlt.secrets.get("github.token")`.
@@ -274,7 +277,7 @@ fn injected<'t>(reader: &mut Reader<'t>, call: Node<'t>, path: &str) -> Found {
 /// `dlt.secrets["github.token"]`, `os.environ["X"]`.
 pub(super) fn reference(reader: &mut Reader<'_>, node: Node<'_>) -> Option<Value> {
     let holder = reader.text(node.child_by_field_name("value")?);
-    let name = super::text::plain(reader.text(node.child_by_field_name("subscript")?))?;
+    let name = text::plain(reader.text(node.child_by_field_name("subscript")?))?;
     match holder {
         "dlt.secrets" | "dlt.config" => Some(variable(&name.split('.').collect::<Vec<_>>())),
         "os.environ" | "environ" => is_variable_name(name).then(|| Value::String(reference::reference(name))),
@@ -290,7 +293,7 @@ mod tests {
 
     fn client(text: &str) -> (Value, usize) {
         let text = format!(
-            "BASE = {{'a': 1, 'in': {{'b': 2}}}}\nclass Set:\n    LIMIT = 5\nc = {{'client': {text}, 'resources': []}}"
+            "BASE = {{'a': 1, 'in': {{'b': 2}}}}\nPASSWORD = 'hunter3'\nclass Set:\n    LIMIT = 5\nc = {{'client': {text}, 'resources': []}}"
         );
         let (mut value, notes) = read("f.py", &text, None).unwrap();
         (value["client"].take(), notes.len())
@@ -348,7 +351,14 @@ mod tests {
         ] {
             assert_eq!(client(text), (expected, 0), "{text}");
         }
-        assert_eq!(client("os.getenv('L', f())"), (json!("${L}"), 1));
+        for (text, expected) in [
+            ("os.getenv('L', f())", json!("${L}")),
+            ("os.getenv('API_TOKEN', 'hunter2')", json!("${API_TOKEN}")),
+            ("os.getenv('L', PASSWORD)", json!("${L}")),
+            ("'https://a/' + os.getenv('API_TOKEN', 'hunter2')", json!("https://a/${API_TOKEN}")),
+        ] {
+            assert_eq!(client(text), (expected, 1), "{text}");
+        }
     }
 
     #[test]

@@ -32,9 +32,6 @@ const OF_DLT: [(&str, &str); 8] = [
 const ABOUT_DATA: [&str; 8] =
     ["primary_key", "merge_key", "columns", "schema", "schema_contract", "table_name", "table_format", "refresh"];
 
-/// What else is set on sources and resources.
-const SET_ON_SOURCES: [&str; 3] = ["write_disposition", "max_table_nesting", "root_key"];
-
 /// What is done in `nodes` with the config, whose value this is. `is_only`: no other config is in the file.
 pub(super) fn tell<'t>(
     reader: &mut Reader<'t>,
@@ -167,7 +164,7 @@ fn left_out(name: &str, of: &str) -> String {
 fn of_source<'t>(reader: &Reader<'t>, target: Node<'t>) -> Option<(Node<'t>, &'t str)> {
     let name = reader.text(target.child_by_field_name("attribute")?);
     let source = target.child_by_field_name("object").filter(|object| reader.text(*object) != "self")?;
-    (ABOUT_DATA.contains(&name) || SET_ON_SOURCES.contains(&name)).then_some((source, name))
+    (ABOUT_DATA.contains(&name) || name == "write_disposition").then_some((source, name))
 }
 
 /// `pipeline.run(source, write_disposition="replace")`.
