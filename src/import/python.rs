@@ -7,7 +7,8 @@
 //! What is no literal (a lambda, the value of a call) leaves its key out and is told in a note with its line. Names are
 //! looked up in their scopes where they are assigned once ([`scope`]), parameters in the calls of their functions
 //! ([`calls`]); `dlt.secrets`, `dlt.config` and `os.environ` become references to environment variables, under the names that
-//! dlt gives them, and so does a name without a value that is part of a text ([`unknown`]). What the file does with the config besides is told, too ([`uses`]).
+//! dlt gives them, and so does a name without a value that is part of a text ([`unknown`]): only these are references ([`reference`]).
+//! What the file does with the config besides is told, too ([`uses`]).
 
 mod call;
 mod calls;

@@ -324,6 +324,9 @@ mod tests {
             ("{'x': BASE['in']['b'], 'y': Set.LIMIT}", json!({"x": 2, "y": 5})),
             ("{'x': {'a': 'b', 1: 'c', None: 'd'}['a']}", json!({"x": "b"})),
             ("{'x': {f(): 'c', 'a': 'b'}['a']}", json!({"x": "b"})),
+            ("{'x': {r'a': 'c', 'a': 'b', '''d''': 'e'}['a']}", json!({"x": "b"})),
+            ("{'x': {'a': 'b', f'a': 'c'}['a']}", json!({"x": "c"})),
+            ("{'x': {'a': 'b', '\\x61': 'c'}['a']}", json!({"x": "c"})),
             ("{'x': {'a': 'b', 'a': 'c'}['a']}", json!({"x": "c"})),
         ] {
             assert_eq!(client(text), (expected, 0), "{text}");
@@ -336,6 +339,7 @@ mod tests {
             "AuthConfig(token='t')",
             "{'a': 1, f(): 2}['a']",
             "{'a': 1, **x}['a']",
+            "{'a': 1, f'{x}': 2}['a']",
         ] {
             assert_eq!(client(text), (Value::Null, 1), "{text}");
         }

@@ -149,10 +149,13 @@ impl<'t> Reader<'t> {
         found
     }
 
-    /// The variable for a credential: another one, where this one stands for another credential.
+    /// The variable for a credential: the one that it has already, or another one, where this one stands for another credential.
     pub(super) fn variable_of(&mut self, variable: String, credential: String) -> String {
+        if let Some((known, _)) = self.credentials.iter().find(|(_, known)| **known == credential) {
+            return known.clone();
+        }
         let numbered = (2..).map(|number| format!("{variable}_{number}"));
-        let is_free = |name: &String| self.credentials.get(name).is_none_or(|known| *known == credential);
+        let is_free = |name: &String| !self.credentials.contains_key(name);
         let found = std::iter::once(variable.clone()).chain(numbered).find(is_free).unwrap_or(variable.clone());
         self.credentials.insert(found.clone(), credential);
         found
@@ -371,7 +374,7 @@ impl<'t> Reader<'t> {
 
     /// What stands under the key of a subscript, in a dict that is written out, at most so many subscripts away.
     fn entry(&self, subscript: Node<'t>, deepest: u32) -> Option<Node<'t>> {
-        let wanted = text::plain(self.text(subscript.child_by_field_name("subscript")?))?;
+        let wanted = text::known(subscript.child_by_field_name("subscript")?, self.source)?;
         let holder = self.resolve(subscript.child_by_field_name("value")?)?;
         let holder = match holder.kind() {
             "subscript" => self.resolve(self.entry(holder, deepest.checked_sub(1)?)?)?,
@@ -381,7 +384,7 @@ impl<'t> Reader<'t> {
         // A later entry counts, and what is merged may have any key.
         for entry in entries.into_iter().rev() {
             let key = self.resolve(entry.child_by_field_name("key")?)?;
-            match (key.kind(), text::plain(self.text(key))) {
+            match (key.kind(), text::known(key, self.source)) {
                 (_, Some(key)) if key == wanted => return entry.child_by_field_name("value"),
                 (_, Some(_)) | ("integer" | "float" | "true" | "false" | "none", None) => {}
                 _ => return None,

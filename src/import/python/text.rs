@@ -20,6 +20,13 @@ pub(super) fn plain(literal: &str) -> Option<&str> {
     (!inner.contains(['\\', quote])).then_some(inner)
 }
 
+/// What a literal says; `None` for any other, and for one that only Python can write.
+pub(super) fn known(node: Node<'_>, source: &str) -> Option<String> {
+    let pieces = if node.kind() == "string" { pieces(node, source) } else { return None };
+    let texts = pieces.into_iter().map(|piece| if let Piece::Text(text) = piece { Some(text) } else { None });
+    texts.collect()
+}
+
 /// The parts of a `string` node.
 pub(super) fn pieces<'t>(node: Node<'t>, source: &str) -> Vec<Piece<'t>> {
     let text = |node: Node<'_>| source.get(node.byte_range()).unwrap_or_default();

@@ -248,6 +248,10 @@ mod tests {
                 "'params': {'p': API_TOKEN, 'q': Keys.API_TOKEN}",
                 json!({"params": {"p": "${IMPORTED_API_TOKEN}", "q": "${IMPORTED_API_TOKEN_2}"}}),
             ),
+            (
+                "'headers': {'Authorization': f'Bearer {API_TOKEN}', 'X': API_TOKEN}",
+                json!({"headers": {"Authorization": "Bearer ${API_TOKEN}", "X": "${API_TOKEN}"}}),
+            ),
             ("'params': {'q': PRIMARY_KEY}", json!({"params": {"q": "hunt"}})),
             ("'paginator': {'cursor_path': API_TOKEN_PATH}", json!({"paginator": {"cursor_path": "a.b"}})),
         ] {
