@@ -7,13 +7,16 @@
 //! What is no literal (a lambda, the value of a call) leaves its key out and is told in a note with its line. Names are
 //! looked up in their scopes where they are assigned once ([`scope`]), parameters in the calls of their functions
 //! ([`calls`]); `dlt.secrets`, `dlt.config` and `os.environ` become references to environment variables, under the names that
-//! dlt gives them, and so does a name without a value that is part of a text ([`unknown`]). What the file does with the config besides is told, too ([`uses`]).
+//! dlt gives them, and so does a name without a value that is part of a text ([`unknown`]): only these are references ([`reference`]).
+//! What the file does with the config besides is told, too ([`uses`]).
 
 mod call;
 mod calls;
+mod condition;
 mod date;
 mod expression;
 mod format;
+mod reference;
 mod scope;
 mod text;
 mod unknown;
@@ -50,7 +53,7 @@ pub fn read(file: &str, text: &str, line: Option<usize>) -> Result<(Value, Vec<N
         Found::Hole(reason) => Err(wrong(reason)),
         Found::Value(mut value) => {
             uses::tell(&mut reader, &nodes, config, configs.len() == 1, &mut value);
-            Ok((value, reader.notes))
+            Ok((reference::finished(value), reader.notes))
         }
     }
 }
@@ -263,6 +266,20 @@ def mine(token: str = dlt.secrets.value, limit=50):
             (5, "resources.1"),
         ];
         assert_eq!(notes, told.map(|(line, path)| (line, path.to_owned())));
+    }
+
+    #[test]
+    fn a_list_within_a_list_is_unpacked_or_has_to_be_mended() {
+        let text = |list: &str| format!("EXTRA = ['b', 'c']\nc = {{'client': {{}}, 'resources': ['a', {list}, 'd']}}");
+        let (value, notes) = config(&text("*EXTRA"));
+        assert_eq!((&value["resources"], notes.len()), (&json!(["a", "b", "c", "d"]), 0));
+        let (_, notes) = read("f.py", &text("*[{'endpoint': {'path': get()}}]"), None).unwrap();
+        assert!(matches!(notes.as_slice(), [note] if note.is_to_mend), "{notes:?}");
+        for list in ["*OTHERS", "*make()", "*'ab'", "*EXTRA_OF['x']"] {
+            let (value, notes) = read("f.py", &text(list), None).unwrap();
+            assert_eq!(value["resources"], json!(["a", "d"]), "{list}");
+            assert!(matches!(notes.as_slice(), [note] if note.is_to_mend && note.line == Some(2)), "{list}: {notes:?}");
+        }
     }
 
     #[test]

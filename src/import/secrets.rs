@@ -69,7 +69,10 @@ impl Hider<'_> {
                     }
                 }
             }
-            Value::String(text) => self.within(text, path),
+            Value::String(text) => match header(path).filter(|_| variables::is_authorization(text)) {
+                Some(name) => self.all(value, name, path),
+                None => self.within(text, path),
+            },
             _ => {}
         }
     }
@@ -160,6 +163,12 @@ fn inside_of(key: &str, inside: Inside) -> Inside {
         Inside::Config if FREE.contains(&key) => Inside::Free,
         inside => inside,
     }
+}
+
+/// The header whose value stands at a path.
+fn header(path: &str) -> Option<&str> {
+    let (before, name) = path.rsplit_once('.')?;
+    (before == "headers" || before.ends_with(".headers")).then_some(name)
 }
 
 /// One field of a form that is a list of pairs.
@@ -260,6 +269,16 @@ mod tests {
         assert_eq!(endpoint["paginator"]["cursor_key"], "X-Next");
         assert_eq!(endpoint["auth"]["access_token_request_data"]["grant_type"], "password");
         assert_eq!(config["resources"][2]["endpoint"]["data"].as_str().unwrap().split('&').next(), Some("a=b"));
+    }
+
+    #[test]
+    fn a_header_with_an_auths_scheme_is_a_credential_under_any_name() {
+        let headers = json!({"X-Custom": "Bearer hunter2", "X-Other": "Token ${T}", "Accept": "application/json"});
+        let (config, notes) =
+            hidden(json!({"client": {"headers": headers}, "resources": [{"description": "Basic b"}]}));
+        let expected = json!({"X-Custom": "${X_CUSTOM}", "X-Other": "Token ${T}", "Accept": "application/json"});
+        assert_eq!(config, json!({"client": {"headers": expected}, "resources": [{"description": "Basic b"}]}));
+        assert_eq!(notes, ["client.headers.X-Custom", "environment"]);
     }
 
     #[test]

@@ -6,9 +6,9 @@ use tree_sitter::Node;
 use super::{
     IS_CONFIG, children, date,
     expression::{Found, Reader, in_text},
-    format,
+    format, reference, text,
 };
-use crate::{config::is_reference, import::below};
+use crate::{config::is_variable_name, import::below, secret::is_secret_name};
 
 /// A class of dlt's that a config has as an object: its name, its `type` in a config, its parameters in their order.
 struct Class(&'static str, &'static str, &'static [&'static str]);
@@ -88,13 +88,19 @@ const INCREMENTAL: Class = Class(
 
 /// A reference to an environment variable.
 pub(super) fn variable(parts: &[&str]) -> Value {
-    Value::String(format!("${{{}}}", variable_name(parts)))
+    Value::String(reference::reference(&variable_name(parts)))
 }
 
-/// dlt joins the parts of a name by two underscores.
+/// dlt joins the parts of a name by two underscores. A name without a letter of ASCII is told by its characters' codes: every
+/// shell sets `_`.
 pub(super) fn variable_name(parts: &[&str]) -> String {
     let name = parts.join("__").to_uppercase();
-    name.chars().map(|letter| if letter.is_ascii_alphanumeric() { letter } else { '_' }).collect()
+    if !name.contains(|letter: char| letter.is_ascii_alphanumeric()) {
+        let codes: Vec<_> = name.chars().map(|letter| format!("{:X}", u32::from(letter))).collect();
+        return format!("IMPORTED_{}", codes.join("_"));
+    }
+    let name: String = name.chars().map(|letter| if letter.is_ascii_alphanumeric() { letter } else { '_' }).collect();
+    if name.starts_with(|first: char| first.is_ascii_digit()) { format!("_{name}") } else { name }
 }
 
 /// What a call calls, without what stands before it.
@@ -161,11 +167,15 @@ pub(super) fn read<'t>(reader: &mut Reader<'t>, call: Node<'t>, path: &str) -> F
         "os.getenv" | "os.environ.get" | "getenv" | "environ.get" => environment(reader, call, path),
         "dlt.secrets.get" | "dlt.config.get" => injected(reader, call, path),
         _ if name == INCREMENTAL.0 || name == "Incremental" => Found::Value(object(reader, call, &INCREMENTAL, path)),
-        "str" => text(reader, call, path),
+        "str" => text_of(reader, call, path),
+        // A date has a method of this name, too.
         _ if name == "format" => {
+            if let Some(text) = date::read(reader, call, path) {
+                return Found::Value(text.into());
+            }
             reader.all_of(|reader| format::call(reader, call, path).unwrap_or_else(|| reader.hole(call)))
         }
-        _ => match date::read(reader, call) {
+        _ => match date::read(reader, call, path) {
             Some(text) => Found::Value(text.into()),
             None => reader.hole(call),
         },
@@ -189,8 +199,8 @@ fn dict<'t>(reader: &mut Reader<'t>, call: Node<'t>, path: &str) -> Value {
 }
 
 /// `str(50)`.
-fn text<'t>(reader: &mut Reader<'t>, call: Node<'t>, path: &str) -> Found {
-    match argument(reader, call, "object", 0).map(|argument| reader.read(argument, path)) {
+fn text_of<'t>(reader: &mut Reader<'t>, call: Node<'t>, path: &str) -> Found {
+    match argument(reader, call, "object", 0).map(|argument| reader.as_text(|reader| reader.read(argument, path))) {
         Some(Found::Value(value)) => match in_text(&value) {
             Some(text) => Found::Value(text.into()),
             None => reader.hole(call),
@@ -228,18 +238,31 @@ fn environment<'t>(reader: &mut Reader<'t>, call: Node<'t>, path: &str) -> Found
     let mut texts = [("key", 0), ("default", 1)].map(|(name, place)| {
         let argument = argument(reader, call, name, place)?;
         match reader.fixed(|reader| reader.read(argument, path)) {
-            Found::Value(Value::String(text)) => Some(text),
-            _ => None,
+            Found::Value(value) => in_text(&value),
+            Found::Hole(_) => None,
         }
     });
     let [name, default] = texts.each_mut().map(Option::take);
-    let Some(name) = name.filter(|name| is_reference(&format!("${{{name}}}"))) else { return reader.hole(call) };
-    match default {
+    let Some(name) = name.filter(|name| is_variable_name(name)) else { return reader.hole(call) };
+    let written = argument(reader, call, "default", 1).filter(|default| default.kind() != "none");
+    match default.filter(|_| !written.is_some_and(|written| is_credential(reader, &name, written))) {
         // A default ends at the first brace.
         Some(default) if default.contains(['{', '}']) => reader.hole(call),
-        Some(default) => Found::Value(Value::String(format!("${{{name}:-{default}}}"))),
-        None => Found::Value(Value::String(format!("${{{name}}}"))),
+        Some(default) => Found::Value(Value::String(reference::reference(&format!("{name}:-{default}")))),
+        None => {
+            if let Some(written) = written.filter(|_| !reader.is_fixed()) {
+                let message = format!("the default of {name} was left out: set the environment variable {name}");
+                reader.tell(written, path, message);
+            }
+            Found::Value(Value::String(reference::reference(&name)))
+        }
     }
+}
+
+/// Whether the default of a variable is one, by the name of either.
+fn is_credential<'t>(reader: &Reader<'t>, variable: &str, default: Node<'t>) -> bool {
+    let is_empty = default.kind() == "string" && text::plain(reader.text(default)) == Some("");
+    !is_empty && (is_secret_name(variable) || default.kind() != "string" && is_secret_name(reader.text(default)))
 }
 
 /// `dlt.secrets.get("github.token")`.
@@ -254,12 +277,10 @@ fn injected<'t>(reader: &mut Reader<'t>, call: Node<'t>, path: &str) -> Found {
 /// `dlt.secrets["github.token"]`, `os.environ["X"]`.
 pub(super) fn reference(reader: &mut Reader<'_>, node: Node<'_>) -> Option<Value> {
     let holder = reader.text(node.child_by_field_name("value")?);
-    let name = super::text::plain(reader.text(node.child_by_field_name("subscript")?))?;
+    let name = text::plain(reader.text(node.child_by_field_name("subscript")?))?;
     match holder {
         "dlt.secrets" | "dlt.config" => Some(variable(&name.split('.').collect::<Vec<_>>())),
-        "os.environ" | "environ" => {
-            Some(format!("${{{name}}}")).filter(|reference| is_reference(reference)).map(Value::String)
-        }
+        "os.environ" | "environ" => is_variable_name(name).then(|| Value::String(reference::reference(name))),
         _ => None,
     }
 }
@@ -272,7 +293,7 @@ mod tests {
 
     fn client(text: &str) -> (Value, usize) {
         let text = format!(
-            "BASE = {{'a': 1, 'in': {{'b': 2}}}}\nclass Set:\n    LIMIT = 5\nc = {{'client': {text}, 'resources': []}}"
+            "BASE = {{'a': 1, 'in': {{'b': 2}}}}\nPASSWORD = 'hunter3'\nclass Set:\n    LIMIT = 5\nc = {{'client': {text}, 'resources': []}}"
         );
         let (mut value, notes) = read("f.py", &text, None).unwrap();
         (value["client"].take(), notes.len())
@@ -301,11 +322,60 @@ mod tests {
             ("dict(BASE, a=3, **BASE['in'])", json!({"a": 3, "in": {"b": 2}, "b": 2})),
             ("BASE | {'a': 3}", json!({"a": 3, "in": {"b": 2}})),
             ("{'x': BASE['in']['b'], 'y': Set.LIMIT}", json!({"x": 2, "y": 5})),
+            ("{'x': {'a': 'b', 1: 'c', None: 'd'}['a']}", json!({"x": "b"})),
+            ("{'x': {f(): 'c', 'a': 'b'}['a']}", json!({"x": "b"})),
+            ("{'x': {r'a': 'c', 'a': 'b', '''d''': 'e'}['a']}", json!({"x": "b"})),
+            ("{'x': {'a': 'b', f'a': 'c'}['a']}", json!({"x": "c"})),
+            ("{'x': {'a': 'b', '\\x61': 'c'}['a']}", json!({"x": "c"})),
+            ("{'x': {'a': 'b', 'a': 'c'}['a']}", json!({"x": "c"})),
         ] {
             assert_eq!(client(text), (expected, 0), "{text}");
         }
-        for text in ["settings.dict()", "MyConfig(a=1)", "BASE['none']", "Set.NONE", "AuthConfig(token='t')"] {
+        for text in [
+            "settings.dict()",
+            "MyConfig(a=1)",
+            "BASE['none']",
+            "Set.NONE",
+            "AuthConfig(token='t')",
+            "{'a': 1, f(): 2}['a']",
+            "{'a': 1, **x}['a']",
+            "{'a': 1, f'{x}': 2}['a']",
+        ] {
             assert_eq!(client(text), (Value::Null, 1), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_variable_has_its_default_whatever_it_is() {
+        for (text, expected) in [
+            ("os.getenv('L', 100)", json!("${L:-100}")),
+            ("os.environ.get('L', default=1.5)", json!("${L:-1.5}")),
+            ("os.getenv('L', 'a$')", json!("${L:-a$}")),
+            ("os.getenv('L', None)", json!("${L}")),
+        ] {
+            assert_eq!(client(text), (expected, 0), "{text}");
+        }
+        for (text, expected) in [
+            ("os.getenv('L', f())", json!("${L}")),
+            ("os.getenv('API_TOKEN', 'hunter2')", json!("${API_TOKEN}")),
+            ("os.getenv('L', PASSWORD)", json!("${L}")),
+            ("'https://a/' + os.getenv('API_TOKEN', 'hunter2')", json!("https://a/${API_TOKEN}")),
+        ] {
+            assert_eq!(client(text), (expected, 1), "{text}");
+        }
+    }
+
+    #[test]
+    fn every_name_becomes_one_that_only_it_has_and_a_shell_can_set() {
+        for (name, expected) in [
+            ("org", "ORG"),
+            ("schlüssel", "SCHL_SSEL"),
+            ("2fa", "_2FA"),
+            ("名", "IMPORTED_540D"),
+            ("名前", "IMPORTED_540D_524D"),
+            ("_", "IMPORTED_5F"),
+        ] {
+            assert_eq!(super::variable_name(&[name]), expected);
         }
     }
 

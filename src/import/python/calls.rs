@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use tree_sitter::Node;
 
 use super::{
-    call,
+    call, children,
     expression::{Found, Reader},
     line_of,
     scope::Parameter,
@@ -30,11 +30,13 @@ pub(super) struct Calls<'t> {
     calls: HashMap<(&'t str, bool), Vec<Node<'t>>>,
     /// Functions that are arguments of calls: somebody else calls them.
     handed_on: HashMap<&'t str, Vec<Node<'t>>>,
+    classes: Vec<Node<'t>>,
 }
 
 impl<'t> Calls<'t> {
     pub(super) fn new(source: &'t str, nodes: &[Node<'t>]) -> Self {
-        let mut calls = Self { source, calls: HashMap::new(), handed_on: HashMap::new() };
+        let classes = nodes.iter().copied().filter(|node| node.kind() == "class_definition").collect();
+        let mut calls = Self { source, calls: HashMap::new(), handed_on: HashMap::new(), classes };
         for node in nodes.iter().filter(|node| node.kind() == "call") {
             if let Some(called) = calls.called(*node) {
                 calls.calls.entry(called).or_default().push(*node);
@@ -58,8 +60,10 @@ impl<'t> Calls<'t> {
             Some(class) if name == "__init__" => (class, false),
             _ => (name, is_method),
         };
-        let place = parameter.place.map(|place| place.checked_sub(usize::from(is_method)));
-        let calls = self.calls.get(&(called, is_behind_dot)).into_iter().flatten();
+        let has_object = is_method && !self.is_static(parameter.function);
+        let place = parameter.place.map(|place| place.checked_sub(usize::from(has_object)));
+        let of_children = class.filter(|_| name == "__init__").map(|class| self.of_children(class)).unwrap_or_default();
+        let calls = self.calls.get(&(called, is_behind_dot)).into_iter().flatten().chain(&of_children);
         let given = calls.map(|call| Given { call: *call, value: self.argument(*call, parameter, place.flatten()) });
         let handed_on = self.handed_on.get(called).filter(|_| !is_behind_dot).into_iter().flatten();
         let mut given: Vec<_> = given.chain(handed_on.map(|call| Given { call: *call, value: None })).collect();
@@ -69,6 +73,40 @@ impl<'t> Calls<'t> {
 
     fn text(&self, node: Node<'_>) -> &'t str {
         self.source.get(node.byte_range()).unwrap_or_default()
+    }
+
+    /// Whether a method is called without its object.
+    fn is_static(&self, function: Node<'t>) -> bool {
+        let decorated = function.parent().filter(|parent| parent.kind() == "decorated_definition");
+        let decorators = decorated.map(children).unwrap_or_default();
+        decorators.into_iter().any(|decorator| self.text(decorator).trim_start_matches('@').trim() == "staticmethod")
+    }
+
+    /// The calls by which the classes made of a class make it: `super().__init__(…)`, or their own where they have no `__init__`.
+    fn of_children(&self, class: &str) -> Vec<Node<'t>> {
+        let mut found = Vec::new();
+        for child in self.classes.iter().filter(|child| self.has_base(**child, class)) {
+            let field = |name: &str| child.child_by_field_name(name);
+            let by_super = self.calls.get(&("__init__", true)).into_iter().flatten();
+            found.extend(by_super.filter(|call| self.is_by_super(**call, *child)));
+            let body = field("body").map(|body| self.text(body)).unwrap_or_default();
+            if !body.contains("def __init__") {
+                let name = field("name").map(|name| self.text(name)).unwrap_or_default();
+                found.extend(self.calls.get(&(name, false)).into_iter().flatten());
+            }
+        }
+        found
+    }
+
+    fn has_base(&self, class: Node<'t>, base: &str) -> bool {
+        let bases = class.child_by_field_name("superclasses").map(children).unwrap_or_default();
+        bases.into_iter().any(|known| self.text(known) == base)
+    }
+
+    fn is_by_super(&self, call: Node<'t>, class: Node<'t>) -> bool {
+        let object = call.child_by_field_name("function").and_then(|function| function.child_by_field_name("object"));
+        class.byte_range().contains(&call.start_byte())
+            && object.is_some_and(|object| self.text(object).starts_with("super("))
     }
 
     fn called(&self, call: Node<'t>) -> Option<(&'t str, bool)> {
@@ -244,6 +282,40 @@ mod tests {
         let text = "class Source:\n    def make(self, start='2020'):\n        return {'client': {'x': start}, 'resources': []}\n";
         let (value, _) = read("f.py", &format!("{text}Source().make('2025')\nmake('2026')"), None).unwrap();
         assert_eq!(value["client"]["x"], "2025");
+    }
+
+    #[test]
+    fn a_static_method_has_no_object_before_its_arguments() {
+        for (decorator, call) in [
+            ("@staticmethod", "Source.make('a', '2025')"),
+            ("@staticmethod", "Source().make('a', start='2025')"),
+            ("@classmethod", "Source.make('2025')"),
+        ] {
+            let first = if decorator == "@classmethod" { "cls" } else { "org" };
+            let text = format!(
+                "class Source:\n    {decorator}\n    def make({first}, start='2020'):\n        return {{'client': {{'x': start}}, 'resources': []}}\n{call}"
+            );
+            assert_eq!(read("f.py", &text, None).unwrap().0["client"]["x"], "2025", "{decorator}: {call}");
+        }
+    }
+
+    #[test]
+    fn a_class_is_made_by_those_that_are_made_of_it() {
+        let text = "class Source:\n    def __init__(self, start='2020'):\n        self.c = {'client': {'x': start}, 'resources': []}\n";
+        for (child, expected, told) in [
+            ("class Own(Source):\n    def __init__(self):\n        super().__init__('2025')\nOwn()", "2025", 0),
+            (
+                "class Own(Source):\n    def __init__(self, s):\n        super().__init__(start=s)\nOwn('2025')",
+                "2025",
+                0,
+            ),
+            ("class Own(Source): pass\nOwn('2025')", "2025", 0),
+            ("class Own(Source): pass\nOwn('2025')\nSource()", "2020", 1),
+            ("class Own(Other):\n    def __init__(self):\n        super().__init__('2025')\nOwn()", "2020", 0),
+        ] {
+            let (value, notes) = read("f.py", &format!("{text}{child}"), None).unwrap();
+            assert_eq!((&value["client"]["x"], notes.len()), (&json!(expected), told), "{child}");
+        }
     }
 
     #[test]

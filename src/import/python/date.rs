@@ -7,12 +7,17 @@ use tree_sitter::Node;
 use super::{
     call,
     expression::{Found, Reader},
+    reference,
 };
 
 const PARTS: [&str; 7] = ["year", "month", "day", "hour", "minute", "second", "microsecond"];
 
 /// Python's directives that mean the same to chrono.
 const DIRECTIVES: &str = "YmdHMSyjBbAapI%";
+
+/// Pendulum's tokens, and chrono's directives.
+const TOKENS: [(&str, &str); 6] =
+    [("YYYY", "%Y"), ("MM", "%m"), ("DD", "%d"), ("HH", "%H"), ("mm", "%M"), ("ss", "%S")];
 
 struct Moment {
     at: NaiveDateTime,
@@ -25,10 +30,11 @@ struct Zone {
     is_utc: bool,
 }
 
-/// A call that is a date, a time or its text, as ISO text; `None` if it is none, or not all of it is known.
-pub(super) fn read<'t>(reader: &mut Reader<'t>, node: Node<'t>) -> Option<String> {
+/// A call that is a date, a time or its text, as text: ISO's, or Python's own where Python makes one of it. `None` if it is
+/// none, or not all of it is known.
+pub(super) fn read<'t>(reader: &mut Reader<'t>, node: Node<'t>, path: &str) -> Option<String> {
     if let Some(moment) = moment(reader, node) {
-        return Some(moment.iso());
+        return Some(if reader.is_text() || is_param(path) { moment.text() } else { moment.iso() });
     }
     let function = node.child_by_field_name("function").filter(|function| function.kind() == "attribute")?;
     let object = reader.resolve(function.child_by_field_name("object")?).filter(|object| object.kind() == "call")?;
@@ -41,8 +47,16 @@ pub(super) fn read<'t>(reader: &mut Reader<'t>, node: Node<'t>) -> Option<String
         ("to_datetime_string", [], 0) => Some(moment.at.format("%Y-%m-%d %H:%M:%S").to_string()),
         ("date", [], 0) => Some(moment.at.format("%Y-%m-%d").to_string()),
         ("strftime", [format], 0) => moment.formatted(&text(reader, *format)?),
+        ("format", [format], 0) => moment.formatted_by_pendulum(&text(reader, *format)?),
         _ => None,
     }
+}
+
+/// Whether a request sends what stands there, and no cursor begins or ends with it.
+fn is_param(path: &str) -> bool {
+    let mut steps = path.rsplit('.');
+    let is_of_cursor = steps.next().is_some_and(|last| matches!(last, "initial_value" | "end_value"));
+    !is_of_cursor && steps.any(|step| step == "params")
 }
 
 fn moment<'t>(reader: &mut Reader<'t>, node: Node<'t>) -> Option<Moment> {
@@ -82,12 +96,39 @@ fn moment<'t>(reader: &mut Reader<'t>, node: Node<'t>) -> Option<Moment> {
 impl Moment {
     /// As Python's `isoformat`.
     fn iso(&self) -> String {
+        self.with_separator('T')
+    }
+
+    /// As Python's `str`.
+    fn text(&self) -> String {
+        self.with_separator(' ')
+    }
+
+    fn with_separator(&self, separator: char) -> String {
         if self.is_date {
             return self.at.format("%Y-%m-%d").to_string();
         }
-        let format = if self.at.nanosecond() == 0 { "%Y-%m-%dT%H:%M:%S" } else { "%Y-%m-%dT%H:%M:%S%.6f" };
+        let time = if self.at.nanosecond() == 0 { "%H:%M:%S" } else { "%H:%M:%S%.6f" };
         let zone = self.zone.as_ref().map(|zone| zone.offset.to_string()).unwrap_or_default();
-        format!("{}{zone}", self.at.format(format))
+        format!("{}{separator}{}{zone}", self.at.format("%Y-%m-%d"), self.at.format(time))
+    }
+
+    /// As pendulum's `format`, where its tokens are those for numbers.
+    fn formatted_by_pendulum(&self, format: &str) -> Option<String> {
+        let mut known = String::new();
+        let mut rest = format;
+        while let Some(first) = rest.chars().next() {
+            let length = rest.find(|letter| letter != first).unwrap_or(rest.len());
+            let (token, after) = rest.split_at_checked(length)?;
+            match TOKENS.iter().find(|(known, _)| *known == token) {
+                Some((_, directive)) => known.push_str(directive),
+                None if first == '%' => known.push_str(&"%%".repeat(length)),
+                None if first == 'T' || !first.is_alphabetic() && !matches!(first, '[' | '\\') => known.push_str(token),
+                None => return None,
+            }
+            rest = after;
+        }
+        Some(self.at.format(&known).to_string())
     }
 
     fn iso_of_pendulum(&self) -> String {
@@ -170,7 +211,7 @@ fn number<'t>(reader: &mut Reader<'t>, node: Node<'t>) -> Option<u32> {
 
 fn text<'t>(reader: &mut Reader<'t>, node: Node<'t>) -> Option<String> {
     match reader.fixed(|reader| reader.read(node, "")) {
-        Found::Value(Value::String(text)) => Some(text),
+        Found::Value(Value::String(text)) if !reference::is_in(&text) => Some(text),
         _ => None,
     }
 }
@@ -184,6 +225,7 @@ mod tests {
     fn value(text: &str) -> Option<Value> {
         let text = format!(
             "import pendulum as pdl\nfrom pendulum import DateTime\nY = 2024\nSTART = pendulum.datetime(Y, 1, 2)\n\
+             class Holder:\n    AT = pendulum.datetime(Y, 1, 2)\n\
              c = {{'client': {{'x': {text}}}, 'resources': []}}"
         );
         read("f.py", &text, None).unwrap().0["client"].get("x").cloned()
@@ -210,6 +252,27 @@ mod tests {
     }
 
     #[test]
+    fn a_time_that_python_makes_a_text_of_is_written_as_python_does() {
+        for (text, expected) in [
+            ("str(START)", "2024-01-02 00:00:00+00:00"),
+            ("f'{START}'", "2024-01-02 00:00:00+00:00"),
+            ("'{}'.format(START)", "2024-01-02 00:00:00+00:00"),
+            ("'>%s' % START", ">2024-01-02 00:00:00+00:00"),
+            ("'since ' + str(datetime(2024, 1, 2, 3))", "since 2024-01-02 03:00:00"),
+            ("str(dt.date(Y, 1, 2))", "2024-01-02"),
+            ("f'{START.isoformat()}'", "2024-01-02T00:00:00+00:00"),
+            ("START.format('YYYY-MM-DDTHH:mm:ss')", "2024-01-02T00:00:00"),
+            ("START.format('DD.MM.YYYY')", "02.01.2024"),
+        ] {
+            assert_eq!(value(text), Some(json!(expected)), "{text}");
+        }
+        let params = value("{'params': {'a': START, 'b': {'initial_value': START, 'end_value': START}}}").unwrap();
+        let iso = "2024-01-02T00:00:00+00:00";
+        let expected = json!({"a": "2024-01-02 00:00:00+00:00", "b": {"initial_value": iso, "end_value": iso}});
+        assert_eq!(params["params"], expected);
+    }
+
+    #[test]
     fn a_date_that_is_not_wholly_known_is_none() {
         for text in [
             "pendulum.today()",
@@ -219,6 +282,11 @@ mod tests {
             "datetime(2024, 1, 2).strftime('%U')",
             "datetime(2024, 1, 2).isoformat(' ')",
             "row.date()",
+            "START.format('MMMM')",
+            "START.format('[YYYY]')",
+            "START.format(WHAT)",
+            "START.format('Do YYYY')",
+            "Holder.AT.format('YYYY')",
         ] {
             assert_eq!(value(text), None, "{text}");
         }

@@ -8,7 +8,7 @@ use tree_sitter::Node;
 use super::{
     call, calls,
     calls::Given,
-    children, format, line_of,
+    children, condition, format, line_of, reference,
     scope::{Binding, Parameter, Scopes},
     text, unknown,
 };
@@ -42,7 +42,11 @@ pub(super) struct Reader<'t> {
     agreed: HashMap<Node<'t>, Option<Node<'t>>>,
     /// Whether nothing may stand for what is not known: it would be compared, or be a name.
     is_fixed: bool,
+    /// Whether Python makes a text of what is read.
+    is_text: bool,
     depth: u32,
+    /// The credentials of the file by the variables that stand for them.
+    credentials: HashMap<String, String>,
     /// What may be read yet, in bytes.
     left: usize,
     pub(super) notes: Vec<Note>,
@@ -51,8 +55,20 @@ pub(super) struct Reader<'t> {
 impl<'t> Reader<'t> {
     pub(super) fn new(source: &'t str, nodes: &[Node<'t>]) -> Self {
         let (scopes, read, open) = (Scopes::new(source, nodes), HashSet::new(), Vec::new());
-        let (agreed, notes) = (HashMap::new(), Vec::new());
-        Self { source, scopes, read, open, agreed, is_fixed: false, depth: 0, left: LARGEST, notes }
+        let (agreed, credentials, notes) = (HashMap::new(), HashMap::new(), Vec::new());
+        Self {
+            source,
+            scopes,
+            read,
+            open,
+            agreed,
+            credentials,
+            is_fixed: false,
+            is_text: false,
+            depth: 0,
+            left: LARGEST,
+            notes,
+        }
     }
 
     pub(super) fn source(&self) -> &'t str {
@@ -113,11 +129,35 @@ impl<'t> Reader<'t> {
         self.is_fixed
     }
 
+    pub(super) fn is_text(&self) -> bool {
+        self.is_text
+    }
+
+    /// Reads what Python makes a text of.
+    pub(super) fn as_text<T>(&mut self, read: impl FnOnce(&mut Self) -> T) -> T {
+        let before = std::mem::replace(&mut self.is_text, true);
+        let found = read(self);
+        self.is_text = before;
+        found
+    }
+
     /// Reads what has to be known wholly.
     pub(super) fn fixed<T>(&mut self, read: impl FnOnce(&mut Self) -> T) -> T {
         let before = std::mem::replace(&mut self.is_fixed, true);
         let found = read(self);
         self.is_fixed = before;
+        found
+    }
+
+    /// The variable for a credential: the one that it has already, or another one, where this one stands for another credential.
+    pub(super) fn variable_of(&mut self, variable: String, credential: String) -> String {
+        if let Some((known, _)) = self.credentials.iter().find(|(_, known)| **known == credential) {
+            return known.clone();
+        }
+        let numbered = (2..).map(|number| format!("{variable}_{number}"));
+        let is_free = |name: &String| !self.credentials.contains_key(name);
+        let found = std::iter::once(variable.clone()).chain(numbered).find(is_free).unwrap_or(variable.clone());
+        self.credentials.insert(found.clone(), credential);
         found
     }
 
@@ -127,6 +167,23 @@ impl<'t> Reader<'t> {
         let found = self.fixed(read);
         self.notes.truncate(told);
         found
+    }
+
+    /// A value about which there is nothing to tell.
+    pub(super) fn if_known(&mut self, read: impl FnOnce(&mut Self) -> Found) -> Option<Value> {
+        let told = self.notes.len();
+        let found = self.fixed(read);
+        let is_told = self.notes.len() > told;
+        self.notes.truncate(told);
+        match found {
+            Found::Value(value) if !is_told => Some(value),
+            _ => None,
+        }
+    }
+
+    /// What is written between two nodes.
+    pub(super) fn between(&self, left: Node<'_>, right: Node<'_>) -> &'t str {
+        self.source.get(left.end_byte()..right.start_byte()).unwrap_or_default()
     }
 
     /// Whether a dict has these keys, written as texts.
@@ -148,7 +205,23 @@ impl<'t> Reader<'t> {
         self.depth += 1;
         let found = self.expression(node, path);
         self.depth -= 1;
-        found
+        self.without_credential(node, found, path)
+    }
+
+    /// What a name holds, but for a credential.
+    fn without_credential(&mut self, node: Node<'t>, found: Found, path: &str) -> Found {
+        let name = match node.kind() {
+            "identifier" => Some(self.text(node)),
+            "attribute" => node.child_by_field_name("attribute").map(|name| self.text(name)),
+            "subscript" => node.child_by_field_name("subscript").and_then(|key| text::plain(self.text(key))),
+            _ => None,
+        };
+        match (name, found) {
+            (Some(name), Found::Value(value)) => {
+                Found::Value(unknown::credential(self, node, name, &value, path).unwrap_or(value))
+            }
+            (_, found) => found,
+        }
     }
 
     fn expression(&mut self, node: Node<'t>, path: &str) -> Found {
@@ -168,7 +241,7 @@ impl<'t> Reader<'t> {
                 None => self.hole(node),
             },
             "identifier" => self.name(node, path),
-            "conditional_expression" => self.conditional(node, path),
+            "conditional_expression" => condition::read(self, node, path),
             "call" => call::read(self, node, path),
             "subscript" => self.subscript(node, path),
             "attribute" => self.attribute(node, path),
@@ -232,13 +305,21 @@ impl<'t> Reader<'t> {
                 },
             }
         }
-        self.left = self.left.saturating_sub(read.len());
-        Found::Value(Value::String(read))
+        self.joined_text(read)
+    }
+
+    /// A text whose parts were joined.
+    pub(super) fn joined_text(&mut self, text: String) -> Found {
+        self.left = self.left.saturating_sub(text.len());
+        if reference::is_behind_dollar(&text) {
+            return Found::Hole(reference::BEHIND_DOLLAR.to_owned());
+        }
+        Found::Value(Value::String(text))
     }
 
     /// A part of a text.
     pub(super) fn in_text(&mut self, node: Node<'t>, path: &str) -> Found {
-        let found = self.read(node, path);
+        let found = self.as_text(|reader| reader.read(node, path));
         self.or_variable(found, node, path)
     }
 
@@ -248,14 +329,6 @@ impl<'t> Reader<'t> {
                 unknown::in_text(self, node, path).map_or(Found::Hole(reason), |text| Found::Value(text.into()))
             }
             value @ Found::Value(_) => value,
-        }
-    }
-
-    /// `value if condition else None`: what it is, where it is.
-    fn conditional(&mut self, node: Node<'t>, path: &str) -> Found {
-        match self.but_for_none(node) {
-            Some(value) => self.read(value, path),
-            None => self.hole(node),
         }
     }
 
@@ -273,27 +346,51 @@ impl<'t> Reader<'t> {
         if let Some(value) = call::reference(self, node) {
             return Found::Value(value);
         }
+        self.holds_part(node);
         match self.entry(node, DEEPEST) {
             Some(value) => self.read(value, path),
             None => self.hole(node),
         }
     }
 
+    /// The names by which a part of something is read: what changes it there changes the part.
+    fn holds_part(&mut self, part: Node<'t>) {
+        let mut node = part;
+        for _ in 0..DEEPEST {
+            node = match node.kind() {
+                "subscript" => node.child_by_field_name("value").unwrap_or(node),
+                "attribute" => node.child_by_field_name("object").unwrap_or(node),
+                "identifier" => {
+                    self.read.insert(self.text(node));
+                    match self.binding(node).and_then(|binding| self.scopes.expression(binding)) {
+                        Some(value) => value,
+                        None => return,
+                    }
+                }
+                _ => return,
+            };
+        }
+    }
+
     /// What stands under the key of a subscript, in a dict that is written out, at most so many subscripts away.
     fn entry(&self, subscript: Node<'t>, deepest: u32) -> Option<Node<'t>> {
-        let wanted = text::plain(self.text(subscript.child_by_field_name("subscript")?))?;
+        let wanted = text::known(subscript.child_by_field_name("subscript")?, self.source)?;
         let holder = self.resolve(subscript.child_by_field_name("value")?)?;
         let holder = match holder.kind() {
             "subscript" => self.resolve(self.entry(holder, deepest.checked_sub(1)?)?)?,
             _ => holder,
         };
         let entries = if holder.kind() == "dictionary" { children(holder) } else { Vec::new() };
-        let has_key = |entry: &Node<'t>| {
-            let key = entry.child_by_field_name("key").map(|key| self.text(key));
-            key.and_then(text::plain).is_none_or(|key| key == wanted)
-        };
         // A later entry counts, and what is merged may have any key.
-        entries.into_iter().rfind(has_key)?.child_by_field_name("value")
+        for entry in entries.into_iter().rev() {
+            let key = self.resolve(entry.child_by_field_name("key")?)?;
+            match (key.kind(), text::known(key, self.source)) {
+                (_, Some(key)) if key == wanted => return entry.child_by_field_name("value"),
+                (_, Some(_)) | ("integer" | "float" | "true" | "false" | "none", None) => {}
+                _ => return None,
+            }
+        }
+        None
     }
 
     /// `Settings.LIMIT` of a class of the file.
@@ -303,7 +400,10 @@ impl<'t> Reader<'t> {
         let class = if object.kind() == "identifier" { self.binding(object) } else { None };
         match class {
             Some(Binding::Definition(class)) => match self.scopes.of_class(class, self.text(name)) {
-                Some(Binding::Value(value)) => self.read(value, path),
+                Some(Binding::Value(value)) => {
+                    self.holds_part(node);
+                    self.read(value, path)
+                }
                 _ => self.hole(node),
             },
             _ => self.hole(node),
@@ -320,7 +420,7 @@ impl<'t> Reader<'t> {
                 hole @ Found::Hole(_) => return hole,
             }
         }
-        Found::Value(Value::String(all))
+        self.joined_text(all)
     }
 
     /// `a + b` of texts and of lists, `a | b` of dicts, `a % b` of a text.
@@ -341,7 +441,7 @@ impl<'t> Reader<'t> {
         };
         match (operator, sides) {
             ("+", (Found::Value(Value::String(left)), Found::Value(Value::String(right)))) => {
-                Found::Value((left + &right).into())
+                self.joined_text(left + &right)
             }
             ("+", (Found::Value(Value::Array(left)), Found::Value(Value::Array(right)))) => {
                 Found::Value([left, right].concat().into())
@@ -404,6 +504,9 @@ impl<'t> Reader<'t> {
             return self.note(pair, path, "this is no entry of a dict");
         };
         let key = match self.fixed(|reader| reader.read(key, path)) {
+            Found::Value(Value::String(text)) if reference::is_in(&text) => {
+                return self.note(pair, path, "a key from the environment cannot be written");
+            }
             Found::Value(value) => in_text(&value).unwrap_or_else(|| value.to_string()),
             Found::Hole(reason) => return self.note(pair, path, reason),
         };
@@ -430,15 +533,33 @@ impl<'t> Reader<'t> {
     fn list(&mut self, node: Node<'t>, path: &str) -> Value {
         let mut items = Vec::new();
         for (index, item) in children(node).into_iter().enumerate() {
-            let path = below(path, &index.to_string());
-            items.extend(self.value(item, &path));
+            let item_path = below(path, &index.to_string());
+            match item.kind() {
+                "list_splat" => items.extend(self.unpacked(item, path, &item_path)),
+                _ => items.extend(self.value(item, &item_path)),
+            }
         }
         Value::Array(items)
     }
 
+    /// `*EXTRA` in a list. How much is missing without it, nobody knows.
+    fn unpacked(&mut self, splat: Node<'t>, list: &str, path: &str) -> Vec<Value> {
+        match children(splat).into_iter().next().map(|inner| self.read(inner, list)) {
+            Some(Found::Value(Value::Array(items))) => return items,
+            Some(Found::Hole(reason)) => self.note(splat, path, reason),
+            _ => self.note(splat, path, "what is unpacked here is no list"),
+        }
+        if let Some(note) = self.notes.last_mut() {
+            note.is_to_mend = true;
+        }
+        Vec::new()
+    }
+
     pub(super) fn note(&mut self, node: Node<'_>, path: &str, message: impl Into<String>) {
-        let message = format!("{}: it was left out{}", message.into(), advice(path));
-        self.notes.push(Note { line: Some(line_of(node)), is_to_mend: is_needed(path), ..Note::new(path, message) });
+        let reason = message.into();
+        let is_to_mend = reason == reference::BEHIND_DOLLAR || is_needed(path);
+        let message = format!("{reason}: it was left out{}", advice(path));
+        self.notes.push(Note { line: Some(line_of(node)), is_to_mend, ..Note::new(path, message) });
     }
 
     pub(super) fn tell(&mut self, node: Node<'_>, path: &str, message: impl Into<String>) {

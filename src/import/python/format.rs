@@ -6,6 +6,7 @@ use tree_sitter::Node;
 use super::{
     call, children,
     expression::{Found, Reader, in_text},
+    reference,
 };
 
 enum Part<'t> {
@@ -16,7 +17,8 @@ enum Part<'t> {
 /// `template.format(…)`; `None` if it is no text that is known, or has more in its braces than a name.
 pub(super) fn call<'t>(reader: &mut Reader<'t>, call: Node<'t>, path: &str) -> Option<Found> {
     let object = call.child_by_field_name("function")?.child_by_field_name("object")?;
-    let template = template(reader, object, path)?;
+    // What has no place to fill in may be no text, but a date.
+    let template = template(reader, object, path).filter(|template| template.contains(['{', '}']))?;
     let (positional, named) = call::arguments(reader.source(), call);
     let (mut parts, mut next) = (Vec::new(), 0);
     let mut rest = template.as_str();
@@ -61,7 +63,7 @@ pub(super) fn percent<'t>(reader: &mut Reader<'t>, template: Node<'t>, values: N
 /// A reference within it would be taken for a place that is to be filled in.
 fn template<'t>(reader: &mut Reader<'t>, node: Node<'t>, path: &str) -> Option<String> {
     match reader.fixed(|reader| reader.read(node, path)) {
-        Found::Value(Value::String(text)) if !text.contains("${") => Some(text),
+        Found::Value(Value::String(text)) if !reference::is_in(&text) => Some(text),
         _ => None,
     }
 }
@@ -77,7 +79,7 @@ fn filled<'t>(reader: &mut Reader<'t>, parts: Vec<Part<'t>>, path: &str) -> Opti
             },
         }
     }
-    Some(Found::Value(text.into()))
+    Some(reader.joined_text(text))
 }
 
 #[cfg(test)]

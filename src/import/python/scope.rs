@@ -72,6 +72,7 @@ impl<'t> Scopes<'t> {
                 scopes.bind(scopes.scope(*node), name, binding);
             }
         }
+        nodes.iter().for_each(|node| scopes.import(*node));
         scopes
     }
 
@@ -175,6 +176,20 @@ impl<'t> Scopes<'t> {
     fn bind(&mut self, scope: usize, name: &'t str, binding: Binding<'t>) {
         let scope = self.foreign.get(&(scope, name)).copied().unwrap_or(scope);
         self.names.entry((scope, name)).and_modify(|known| *known = Binding::Unknown).or_insert(binding);
+    }
+
+    /// A name that is imported, too, may have the value that is not in the file.
+    fn import(&mut self, node: Node<'t>) {
+        if !matches!(node.kind(), "import_statement" | "import_from_statement") {
+            return;
+        }
+        let mut cursor = node.walk();
+        for imported in node.children_by_field_name("name", &mut cursor) {
+            let name = self.text(imported.child_by_field_name("alias").unwrap_or(imported));
+            let scope = self.scope(node);
+            let scope = self.foreign.get(&(scope, name)).copied().unwrap_or(scope);
+            self.names.entry((scope, name)).and_modify(|known| *known = Binding::Unknown);
+        }
     }
 
     fn bindings(&self, node: Node<'t>) -> Vec<(&'t str, Binding<'t>)> {

@@ -2,15 +2,14 @@
 
 use tree_sitter::Node;
 
-use super::children;
-use crate::import::literal_text;
+use super::{children, reference};
 
 /// A part of a string literal.
 pub(super) enum Piece<'t> {
     Text(String),
     /// Of an f-string.
     Expression(Node<'t>),
-    /// What only Python writes: `{x:03d}`, `{x!r}`, `{x=}`, `\N{BULLET}`.
+    /// What only Python writes: `{x:03d}`, `{x!r}`, `{x=}`, `\N{BULLET}`; and what would be taken for a reference.
     Formatted,
 }
 
@@ -19,6 +18,13 @@ pub(super) fn plain(literal: &str) -> Option<&str> {
     let quote = literal.chars().next().filter(|quote| matches!(quote, '"' | '\''))?;
     let inner = literal.strip_prefix(quote)?.strip_suffix(quote)?;
     (!inner.contains(['\\', quote])).then_some(inner)
+}
+
+/// What a literal says; `None` for any other, and for one that only Python can write.
+pub(super) fn known(node: Node<'_>, source: &str) -> Option<String> {
+    let pieces = if node.kind() == "string" { pieces(node, source) } else { return None };
+    let texts = pieces.into_iter().map(|piece| if let Piece::Text(text) = piece { Some(text) } else { None });
+    texts.collect()
 }
 
 /// The parts of a `string` node.
@@ -43,7 +49,8 @@ pub(super) fn pieces<'t>(node: Node<'t>, source: &str) -> Vec<Piece<'t>> {
                 let content =
                     if formatted { content.replace("{{", "{").replace("}}", "}") } else { content.to_owned() };
                 let content = if raw { Some(content) } else { unescaped(&content) };
-                pieces.push(content.map_or(Piece::Formatted, |content| Piece::Text(literal_text(&content))));
+                let content = content.filter(|content| !reference::is_in(content));
+                pieces.push(content.map_or(Piece::Formatted, Piece::Text));
             }
             _ => {}
         }

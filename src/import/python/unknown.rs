@@ -1,8 +1,14 @@
 //! Names whose values are not known, in texts: a variable of the environment stands for each, which the user has to set.
 
+use serde_json::Value;
 use tree_sitter::Node;
 
-use super::{call, children, expression::Reader, scope::Binding};
+use super::{
+    call, children,
+    expression::{Reader, in_text as written},
+    reference::{self, reference},
+    scope::Binding,
+};
 use crate::secret::is_secret_name;
 
 /// Keys of texts, wherever they stand.
@@ -10,6 +16,9 @@ const TEXTS: [&str; 5] = ["base_url", "path", "name", "initial_value", "end_valu
 
 /// Keys below which texts stand, and what becomes one.
 const HOLD_TEXTS: [&str; 4] = ["params", "headers", "auth", "paginator"];
+
+/// Keys of what a request sends, and no credential stands under by their own meaning.
+const SENT: [&str; 6] = ["base_url", "path", "headers", "params", "json", "data"];
 
 /// Variables that are set on many machines, for something else.
 const OF_MACHINES: [&str; 31] = [
@@ -75,7 +84,7 @@ pub(super) fn in_text<'t>(reader: &mut Reader<'t>, node: Node<'t>, path: &str) -
     let variable = variable(name, path);
     let message = format!("`{name}` has no single value in the file: set the environment variable {variable}");
     reader.tell(node, path, message);
-    Some(format!("${{{variable}}}"))
+    Some(reference(&variable))
 }
 
 /// The same for a value that is no text in Python's syntax, where it is one in the config.
@@ -86,6 +95,26 @@ pub(super) fn whole<'t>(reader: &mut Reader<'t>, node: Node<'t>, path: &str) -> 
     let is_text = TEXTS.contains(last) || is_in(&HOLD_TEXTS) && *last != "session";
     let is_of_column = is_in(&["columns", "json", "data", "processing_steps"]);
     (is_text && !is_of_column).then(|| in_text(reader, node, path)).flatten()
+}
+
+/// What stands in place of a credential that a name of the file holds, where a request would carry it openly. Under keys of
+/// credentials it is taken out later.
+pub(super) fn credential<'t>(
+    reader: &mut Reader<'t>,
+    node: Node<'t>,
+    name: &str,
+    value: &Value,
+    path: &str,
+) -> Option<Value> {
+    let is_sent = path.split('.').any(|step| SENT.contains(&step));
+    let text = written(value).filter(|text| !text.is_empty() && !value.is_boolean() && !reference::is_in(text))?;
+    if !is_sent || !is_secret_name(name) || reader.is_fixed() {
+        return None;
+    }
+    let variable = reader.variable_of(variable(name, path), text);
+    let message = format!("the credential in the file was not copied: set the environment variable {variable}");
+    reader.tell(node, path, message);
+    Some(Value::String(reference(&variable)))
 }
 
 /// What an expression goes by: its own name, or that of what it is made of.
@@ -166,6 +195,23 @@ mod tests {
     }
 
     #[test]
+    fn a_name_that_may_be_imported_has_no_value_but_its_variable() {
+        for (import, expected) in [
+            ("from conf import ORG", "a/${ORG}"),
+            ("from conf import THE_ORG as ORG", "a/${ORG}"),
+            ("import ORG", "a/${ORG}"),
+            ("from conf import OTHER", "a/demo"),
+        ] {
+            let text = format!(
+                "try:\n    {import}\nexcept ImportError:\n    ORG = 'demo'\nc = {{'client': {{}}, 'resources': [{{'endpoint': {{'path': f'a/{{ORG}}'}}}}]}}"
+            );
+            let (value, notes) = read("f.py", &text, None).unwrap();
+            assert_eq!(value["resources"][0]["endpoint"]["path"], expected, "{import}");
+            assert_eq!(notes.len(), usize::from(expected.contains("${")), "{import}");
+        }
+    }
+
+    #[test]
     fn what_is_no_text_or_has_no_name_is_no_variable() {
         for (entries, expected) in [
             ("'columns': org", json!({})),
@@ -180,6 +226,46 @@ mod tests {
         }
         let (resource, notes) = resource("'endpoint': {'path': f'{org}/{get()}'}");
         assert_eq!((resource, notes.len()), (json!({"endpoint": {}}), 1));
+    }
+
+    #[test]
+    fn a_credential_that_a_name_holds_is_a_variable_wherever_it_is_sent() {
+        for (written, expected) in [
+            (
+                "'base_url': f'https://a.example/bot{API_TOKEN}/'",
+                json!({"base_url": "https://a.example/bot${IMPORTED_API_TOKEN}/"}),
+            ),
+            (
+                "'headers': {'X-Custom': f'Bearer {API_TOKEN}'}",
+                json!({"headers": {"X-Custom": "Bearer ${IMPORTED_API_TOKEN}"}}),
+            ),
+            ("'headers': {'X': 'a' + Keys.PASSWORD}", json!({"headers": {"X": "a${IMPORTED_PASSWORD}"}})),
+            ("'params': {'q': D['secret']}", json!({"params": {"q": "${IMPORTED_SECRET}"}})),
+            ("'params': {'q': '%s' % pin_token}", json!({"params": {"q": "${IMPORTED_PIN_TOKEN}"}})),
+            ("'params': {'q': api_key}", json!({"params": {"q": "${IMPORTED_API_KEY}"}})),
+            ("'params': {'p': f'{API_TOKEN}', 'q': f()}", json!({"params": {"p": "${IMPORTED_API_TOKEN}"}})),
+            (
+                "'params': {'p': API_TOKEN, 'q': Keys.API_TOKEN}",
+                json!({"params": {"p": "${IMPORTED_API_TOKEN}", "q": "${IMPORTED_API_TOKEN_2}"}}),
+            ),
+            (
+                "'headers': {'Authorization': f'Bearer {API_TOKEN}', 'X': API_TOKEN}",
+                json!({"headers": {"Authorization": "Bearer ${API_TOKEN}", "X": "${API_TOKEN}"}}),
+            ),
+            ("'params': {'q': PRIMARY_KEY}", json!({"params": {"q": "hunt"}})),
+            ("'paginator': {'cursor_path': API_TOKEN_PATH}", json!({"paginator": {"cursor_path": "a.b"}})),
+        ] {
+            let text = format!(
+                "API_TOKEN = '123:hunter'\nAPI_TOKEN_PATH = 'a.b'\nPRIMARY_KEY = 'hunt'\nD = {{'secret': 'hunter2'}}\npin_token = 9\n\
+                 class Keys:\n    PASSWORD = 'hunter3'\n    API_TOKEN = 'hunter4'\n\
+                 def f(api_key='hunter5'):\n    return {{'client': {{{written}}}, 'resources': []}}"
+            );
+            let (value, notes) = read("f.py", &text, None).unwrap();
+            assert_eq!(value["client"], expected, "{written}");
+            assert!(notes.iter().all(|note| !note.message.contains("hunter")), "{notes:?}");
+            let is_told = notes.iter().any(|note| note.message.contains("set the environment variable"));
+            assert_eq!(is_told, expected.to_string().contains("${"), "{written}: {notes:?}");
+        }
     }
 
     #[test]

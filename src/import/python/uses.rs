@@ -48,8 +48,13 @@ pub(super) fn tell<'t>(
         match node.kind() {
             "assignment" | "augmented_assignment" => {
                 let left = node.child_by_field_name("left");
-                let changes = |left: &Node<'t>| node.kind() == "augmented_assignment" || left.kind() == "subscript";
-                if left.filter(changes).is_some_and(|left| is_part(reader, left)) {
+                let is_part_of = |left: &Node<'t>| matches!(left.kind(), "subscript" | "attribute");
+                let changes = |left: &Node<'t>| node.kind() == "augmented_assignment" || is_part_of(left);
+                if let Some((source, name)) = left.and_then(|left| of_source(reader, left)) {
+                    if !is_of_others(reader, source, config) {
+                        reader.tell(node, "source", left_out(name, "the source"));
+                    }
+                } else if left.filter(changes).is_some_and(|left| is_part(reader, left)) {
                     changed(reader, node);
                 }
             }
@@ -140,15 +145,26 @@ fn arguments<'t>(reader: &mut Reader<'t>, node: Node<'t>, config: Node<'t>, is_o
 fn about_data<'t>(reader: &mut Reader<'t>, node: Node<'t>) {
     for (name, value) in call::named(reader, node) {
         if ABOUT_DATA.contains(&name) {
-            let message = format!("`{name}` of `{}` was left out", call::name(reader, node));
-            let instead = if name == "refresh" {
-                "`restlake run --full-refresh` begins anew"
-            } else {
-                "write it into `resource_defaults`, or into a resource"
-            };
-            reader.tell(value, "source", format!("{message}; {instead}"));
+            let message = left_out(name, &format!("`{}`", call::name(reader, node)));
+            reader.tell(value, "source", message);
         }
     }
+}
+
+fn left_out(name: &str, of: &str) -> String {
+    let instead = if name == "refresh" {
+        "`restlake run --full-refresh` begins anew"
+    } else {
+        "write it into `resource_defaults`, or into a resource"
+    };
+    format!("`{name}` of {of} was left out; {instead}")
+}
+
+/// `source.schema_contract`: the source, and what is said of its data.
+fn of_source<'t>(reader: &Reader<'t>, target: Node<'t>) -> Option<(Node<'t>, &'t str)> {
+    let name = reader.text(target.child_by_field_name("attribute")?);
+    let source = target.child_by_field_name("object").filter(|object| reader.text(*object) != "self")?;
+    (ABOUT_DATA.contains(&name) || name == "write_disposition").then_some((source, name))
 }
 
 /// `pipeline.run(source, write_disposition="replace")`.
@@ -160,6 +176,9 @@ fn run_arguments<'t>(reader: &mut Reader<'t>, runs: &[Node<'t>], is_only: bool, 
         given.extend(disposition.map(|(_, value)| value));
     }
     let read: Vec<_> = given.iter().map(|node| reader.read(*node, "write_disposition")).collect();
+    // None leaves each resource its own.
+    let is_given = |found: &Found| !matches!(found, Found::Value(Value::Null));
+    let (given, read): (Vec<_>, Vec<_>) = given.into_iter().zip(read).filter(|(_, found)| is_given(found)).unzip();
     let [first, others @ ..] = given.as_slice() else { return };
     match read.as_slice() {
         [Found::Value(value), rest @ ..]
@@ -221,6 +240,8 @@ config = {"client": {"base_url": "https://a.example"}, "resources": extra}
             "run(source.with_resources('a'))",
             "source = rest_api_source(config, schema_contract='freeze')",
             "pipeline.run(source, primary_key='id')",
+            "source.schema_contract = 'freeze'",
+            "source.items.write_disposition = 'append'",
         ] {
             let (_, notes) = told(line);
             assert_eq!(notes.iter().map(|(line, _)| *line).collect::<Vec<_>>(), [4], "{line}: {notes:?}");
@@ -230,6 +251,27 @@ config = {"client": {"base_url": "https://a.example"}, "resources": extra}
             ["other['x'] = 1", "others.append(1)", "source = rest_api_source(config, name='x', parallelized=True)"]
         {
             assert_eq!(told(line).1, [], "{line}");
+        }
+    }
+
+    #[test]
+    fn what_changes_a_part_that_was_read_is_told_with_its_line() {
+        for (line, is_told) in [
+            ("SETTINGS['org'] = 'prod'", true),
+            ("SETTINGS.update(org='prod')", true),
+            ("ALL['settings']['org'] = 'prod'", true),
+            ("Config.ORG = 'prod'", true),
+            ("OTHERS['org'] = 'prod'", false),
+            ("Other.ORG = 'prod'", false),
+        ] {
+            let text = format!(
+                "ALL = {{'settings': {{'org': 'dev'}}}}\nSETTINGS = ALL['settings']\nclass Config:\n    ORG = 'dev'\n{line}\n\
+                 c = {{'client': {{'a': SETTINGS['org'], 'b': Config.ORG}}, 'resources': []}}"
+            );
+            let (value, notes) = read("f.py", &text, None).unwrap();
+            assert_eq!(value["client"], json!({"a": "dev", "b": "dev"}), "{line}");
+            let lines: Vec<_> = notes.iter().filter_map(|note| note.line).collect();
+            assert_eq!(lines, if is_told { vec![5] } else { vec![] }, "{line}: {notes:?}");
         }
     }
 
@@ -263,5 +305,7 @@ config = {"client": {"base_url": "https://a.example"}, "resources": extra}
         assert_eq!(notes.len(), 1);
         let (config, notes) = told("p.run(s, write_disposition='replace')\np.run(s, write_disposition='merge')");
         assert_eq!((config.get("resource_defaults"), notes.len()), (None, 2));
+        let (config, notes) = told("p.run(s, write_disposition=None)");
+        assert_eq!((&config["resources"][0]["write_disposition"], notes.len()), (&json!("append"), 0));
     }
 }

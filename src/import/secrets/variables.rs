@@ -96,12 +96,34 @@ pub(super) fn holds_nothing(text: &str) -> bool {
 
 /// `Bearer`, `Token`, `Basic`, and others of the kind.
 fn is_scheme(word: &str) -> bool {
-    ["bearer", "token", "basic", "apikey", "key", "jwt"].contains(&word.to_ascii_lowercase().as_str())
+    ["bearer", "token", "basic", "digest", "apikey", "api-key", "key", "jwt"]
+        .contains(&word.to_ascii_lowercase().as_str())
+}
+
+/// Whether a header's value is a credential behind an auth's scheme.
+pub(super) fn is_authorization(text: &str) -> bool {
+    text.trim_start().split_once(char::is_whitespace).is_some_and(|(scheme, _)| is_scheme(scheme))
+        && !holds_nothing(text)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_scheme_before_a_literal_makes_a_credential_of_it() {
+        for (text, expected) in [
+            ("Bearer abc", true),
+            ("basic YTpi", true),
+            ("Bearer abc${A}", true),
+            ("Bearer ${A}", false),
+            ("Bearer", false),
+            ("application/json", false),
+            ("no Bearer abc", false),
+        ] {
+            assert_eq!(is_authorization(text), expected, "{text}");
+        }
+    }
 
     #[test]
     fn a_reference_holds_nothing_and_a_literal_beside_it_does() {
