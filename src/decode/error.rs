@@ -60,7 +60,7 @@ pub enum CursorProblem {
         other: String,
         other_kind: &'static str,
     },
-    /// All values of a page go against the order that the config tells, at whose end the list would be left.
+    /// No two values of a page are in the order that the config tells, and by that order the list would end here.
     Order {
         declared: &'static str,
         from: String,

@@ -306,9 +306,21 @@ async fn a_header_that_counts_pages_is_no_number_of_records_and_one_that_is_not_
         assert_eq!((list.ids, list.warnings), (ids(25), Vec::new()), "{header}");
     }
     assert_eq!(server.requests().len(), 6);
+    // It is no number of records for an offset either, which would end the list after so many.
+    let by_offset = Server::start(|request| {
+        let offset = request.number_param("offset").unwrap() as usize;
+        let page: Vec<_> = numbered_rows(25).into_iter().skip(offset).take(3).collect();
+        Reply::json(json!({ "data": page }).to_string()).header("X-WP-TotalPages", "9")
+    })
+    .await;
+    let total_header = Some("X-WP-TotalPages".to_owned());
+    let plan = PaginatorPlan::Offset(OffsetPlan { total_header, ..OffsetPlan::new(3) });
+    let list = read(&by_offset, |_| (), plan).await;
+    assert_eq!(list.ids, ids(25));
+    assert!(list.warnings[0].contains("one that counts records"), "{:?}", list.warnings);
     let list = read(&server, |_| (), by_number("X-Pages")).await;
     assert_eq!(list.ids, ids(25));
-    assert!(list.warnings[0].contains("nothing at `the header X-Pages` that tells"), "{:?}", list.warnings);
+    assert!(list.warnings[0].contains("nothing at the header `X-Pages` that tells"), "{:?}", list.warnings);
 }
 
 #[tokio::test]

@@ -123,8 +123,12 @@ static HEADER_LINK: Table = table(
     ],
 );
 
-const TOTAL_HEADER: Field =
-    field("total_header", HEADER_NAME, "A response header that tells how many *records* there are in all.");
+const TOTAL_HEADER: Field = field(
+    "total_header",
+    HEADER_NAME,
+    "A response header that tells how many *records* there are in all; under `page_number` one with `page` in its name tells how \
+     many pages.",
+);
 
 const STOP_AFTER_EMPTY_PAGE: Field =
     field("stop_after_empty_page", Shape::Bool, "A page without records ends the list.").or("true");

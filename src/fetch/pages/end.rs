@@ -93,23 +93,24 @@ impl Pages {
     /// The config names a place that does not tell where the list ends: the first empty page has to.
     pub(super) fn warn_of_silence(&mut self, told: &str) {
         if self.number == 1 {
-            self.warn(format!("{told}: it is read to its first page without records; set `total_path`, or null"));
+            self.warn(format!("{told}: it is read to its first page without records"));
         }
     }
 
     /// What a page says, for people, that was to tell of the list's end.
     pub(super) fn silence(&self, mark: EndMark<'_>, fetched: &Fetched) -> String {
-        let (place, found) = match mark {
-            EndMark::Path(path) => (path.to_string(), self.shown(path, fetched)),
+        let (place, found, help) = match mark {
+            EndMark::Path(path) => (format!("`{path}`"), self.shown(path, fetched), "set `total_path`, or null"),
             EndMark::Header(name) => {
                 let text = fetched.headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()));
                 let shown = text.map(|text| records::shortened(&self.surroundings.redactor.text(&text)));
-                (format!("the header {name}"), shown.map(|text| format!("`{text}`")))
+                let help = "let `total_header` name one that counts records, or leave it out";
+                (format!("the header `{name}`"), shown.map(|text| format!("`{text}`")), help)
             }
         };
         match found {
-            None => format!("there is nothing at `{place}` that tells where the list ends"),
-            Some(found) => format!("`{place}` is {found}, which does not tell where the list ends"),
+            None => format!("there is nothing at {place} that tells where the list ends ({help})"),
+            Some(found) => format!("{place} is {found}, which does not tell where the list ends ({help})"),
         }
     }
 

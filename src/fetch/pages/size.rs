@@ -30,9 +30,7 @@ impl PageSize {
         self.largest = self.largest.max(count);
         self.expected.filter(|_| self.misses < PATIENCE)
     }
-}
 
-impl PageSize {
     /// Records that the next page may begin with and that came already, where the position is a number of records: a server
     /// that has given as many as were asked for, and then fewer, has left records out of a piece of that size, and the piece
     /// behind those that came is a part of it.

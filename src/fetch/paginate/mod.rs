@@ -271,7 +271,15 @@ impl EndMarks {
         self.total_path.as_ref()?.find_count(page.root)
     }
 
-    fn total_in_header(&self, page: &PageView<'_>) -> Option<u64> {
+    fn records_in_header(&self, page: &PageView<'_>) -> Option<u64> {
+        self.count_in_header(page).filter(|_| !self.counts_pages())
+    }
+
+    fn pages_in_header(&self, page: &PageView<'_>) -> Option<u64> {
+        self.count_in_header(page).filter(|_| self.counts_pages())
+    }
+
+    fn count_in_header(&self, page: &PageView<'_>) -> Option<u64> {
         page.headers.get(self.total_header.as_deref()?)?.to_str().ok()?.trim().parse().ok()
     }
 

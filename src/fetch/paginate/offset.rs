@@ -69,7 +69,7 @@ impl Paginator for Offset {
     }
 
     fn extent(&self, page: &PageView<'_>) -> Extent {
-        let total = self.end.total_in_body(page).or_else(|| self.end.total_in_header(page));
+        let total = self.end.total_in_body(page).or_else(|| self.end.records_in_header(page));
         let within = total.map(|total| self.maximum.map_or(total, |maximum| total.min(maximum)));
         Extent { records: within.map(|total| total.saturating_sub(self.start)), ..Extent::default() }
     }

@@ -63,12 +63,11 @@ impl Paginator for PageNumber {
     }
 
     fn extent(&self, page: &PageView<'_>) -> Extent {
-        let in_header = self.end.total_in_header(page);
-        let pages = self.end.total_in_body(page).or_else(|| in_header.filter(|_| self.end.counts_pages()));
+        let pages = self.end.total_in_body(page).or_else(|| self.end.pages_in_header(page));
         let behind_last = pages.map(|pages| self.base.saturating_add(pages));
         let within = behind_last.map(|behind| self.maximum.map_or(behind, |maximum| behind.min(maximum)));
         // How many records stand before a start in the middle is not known: the total then says nothing about the rest.
-        let records = in_header.filter(|_| self.start == self.base && !self.end.counts_pages());
+        let records = self.end.records_in_header(page).filter(|_| self.start == self.base);
         Extent { pages: within.map(|behind| behind.saturating_sub(self.start)), records, page_size: None }
     }
 
