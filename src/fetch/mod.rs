@@ -14,6 +14,7 @@ mod auth;
 mod body;
 mod call;
 mod client;
+mod completeness;
 mod envelope;
 mod error;
 mod exchange;
