@@ -239,7 +239,7 @@ fn pages(paginator: &PaginatorPlan, on_drift: OnDrift, max_pages: Option<u64>) -
             format!("header_cursor in `{cursor_key}`, sent as `{cursor_param}`")
         }
         PaginatorPlan::JsonLink(plan) => format!("json_link at `{}`", plan.next_url_path),
-        PaginatorPlan::HeaderLink { links_next_key, header } => {
+        PaginatorPlan::HeaderLink { links_next_key, header, .. } => {
             format!("header_link `{links_next_key}` in `{header}`")
         }
     };
@@ -394,8 +394,8 @@ mod tests {
     use super::*;
     use crate::{
         plan::{
-            AnswerPlan, ApiKeyLocation, AuthPlan, CheckpointPlan, MergePlan, ParquetPlan, RateLimit, RetryPlan,
-            TableFormatKind, TlsPlan,
+            AnswerPlan, ApiKeyLocation, AuthPlan, CheckpointPlan, MergePlan, OnIncomplete, ParquetPlan, RateLimit,
+            RetryPlan, TableFormatKind, TlsPlan, TotalsPlan,
         },
         schema::{ColumnType, Contract, Naming, Source, TableSchema},
         secret::Secret,
@@ -453,6 +453,8 @@ mod tests {
             processing_steps: Vec::new(),
             allow_missing_data: false,
             on_drift: OnDrift::Warn,
+            totals: TotalsPlan::default(),
+            on_incomplete: OnIncomplete::default(),
             max_pages: Some(3),
             incremental: None,
             schema: TableSchema {

@@ -453,7 +453,7 @@ impl Pages {
 
     fn view<'a>(&self, fetched: &'a Fetched, count: u64, known: Extent) -> PageView<'a> {
         let Fetched { document, asked, headers, .. } = fetched;
-        PageView { root: document.root(), url: asked, headers, count, received: self.received, known }
+        PageView { root: document.root(), url: asked, headers, count, received: self.received, known, is_short: false }
     }
 
     /// Fails where the list leads nowhere.

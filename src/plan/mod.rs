@@ -45,7 +45,10 @@ pub use incremental::{
     Window,
 };
 pub use inference::Inference;
-pub use paginator::{CursorPlan, JsonLinkPlan, OffsetPlan, OnDrift, PageNumberPlan, PaginatorPlan, Slot};
+pub use paginator::{
+    CursorPlan, JsonLinkPlan, OffsetPlan, OnDrift, OnIncomplete, PageNumberPlan, PaginatorPlan, ShortPage, Slot,
+    TotalsPlan,
+};
 pub use parent::{IncludedField, ParentPlan};
 pub use remembered::Remembered;
 pub use request::{BindError, Bindings, BodyPlan, BoundBody, BoundRequest, JsonTemplate, Method, RequestPlan};
@@ -152,6 +155,10 @@ pub struct ResourcePlan {
     /// Whether a page in which `data_selector` finds nothing is one without records; else it is an error.
     pub allow_missing_data: bool,
     pub on_drift: OnDrift,
+    /// Which numbers of an answer are totals.
+    pub totals: TotalsPlan,
+    /// What a result set does that is known to be incomplete.
+    pub on_incomplete: OnIncomplete,
     /// No more pages are asked for. With `replace`, see [`Plan::partial_replace_allowed`].
     pub max_pages: Option<u64>,
     /// How only what is new is loaded; `None`: each run reads all there is.

@@ -25,6 +25,8 @@ pub enum PaginatorPlan {
         /// The relation of the next page in the header.
         links_next_key: String,
         header: String,
+        #[serde(default)]
+        stop_after_empty_page: bool,
     },
 }
 
@@ -36,15 +38,20 @@ pub struct OffsetPlan {
     pub offset_param: Slot,
     /// `None`: the limit is not sent.
     pub limit_param: Option<Slot>,
-    /// Where a page tells how many records there are in all; `None`: nowhere.
+    /// Path of the number of records of the result set, where the config names it.
     pub total_path: Option<Selector>,
-    /// A response header that tells the same.
+    /// A response header with the same number.
     pub total_header: Option<String>,
     /// No page is asked for at or beyond this offset.
     pub maximum_offset: Option<u64>,
     pub stop_after_empty_page: bool,
+    #[serde(default)]
+    pub stop_after_short_page: ShortPage,
     /// Where a page tells whether another one follows.
     pub has_more_path: Option<Selector>,
+    /// Path of a flag that is true on the last page.
+    #[serde(default)]
+    pub is_last_path: Option<Selector>,
     /// Records before each page that are asked for again; less than `limit`.
     pub overlap: u64,
 }
@@ -63,7 +70,11 @@ pub struct PageNumberPlan {
     /// No page of this number or above is asked for.
     pub maximum_page: Option<u64>,
     pub stop_after_empty_page: bool,
+    #[serde(default)]
+    pub stop_after_short_page: ShortPage,
     pub has_more_path: Option<Selector>,
+    #[serde(default)]
+    pub is_last_path: Option<Selector>,
     /// Records before each page that are asked for again, with the page before it.
     #[serde(default)]
     pub overlap: u64,
@@ -77,6 +88,8 @@ pub struct CursorPlan {
     pub cursor_param: Slot,
     pub stop_after_empty_page: bool,
     pub has_more_path: Option<Selector>,
+    #[serde(default)]
+    pub is_last_path: Option<Selector>,
 }
 
 /// The URL of the next page in the body of each page.
@@ -88,6 +101,50 @@ pub struct JsonLinkPlan {
     pub stop_after_empty_page: bool,
     #[serde(default)]
     pub has_more_path: Option<Selector>,
+    #[serde(default)]
+    pub is_last_path: Option<Selector>,
+}
+
+/// Which numbers of an answer are totals: the number of records of the whole result set. `offset` and `page_number` have the
+/// places that the config names in their own plans.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TotalsPlan {
+    /// Numbers are totals by their names, e.g. `total` or `meta.total_count`; false where the config names one or says `null`.
+    pub by_name: bool,
+    pub path: Option<Selector>,
+    pub header: Option<String>,
+}
+
+impl Default for TotalsPlan {
+    fn default() -> Self {
+        Self { by_name: true, path: None, header: None }
+    }
+}
+
+/// What a page does that is shorter than the page size.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ShortPage {
+    /// One more page is requested, alone, to confirm the end.
+    #[default]
+    Confirm,
+    /// It ends the result set.
+    Stop,
+    /// The walk goes on to an empty page.
+    GoOn,
+}
+
+/// What a run does with a result set of which more records are known to exist than were received.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnIncomplete {
+    /// It commits nothing.
+    #[default]
+    Fail,
+    /// It commits what cannot be wrong, and fails.
+    Keep,
+    /// It commits all, and warns.
+    Warn,
 }
 
 /// Where in a request a paginator puts a value.
@@ -125,7 +182,9 @@ impl OffsetPlan {
             total_header: None,
             maximum_offset: None,
             stop_after_empty_page: true,
+            stop_after_short_page: ShortPage::default(),
             has_more_path: None,
+            is_last_path: None,
             overlap: 0,
         }
     }
@@ -142,7 +201,9 @@ impl PageNumberPlan {
             total_header: None,
             maximum_page: None,
             stop_after_empty_page: true,
+            stop_after_short_page: ShortPage::default(),
             has_more_path: None,
+            is_last_path: None,
             overlap: 0,
         }
     }
@@ -152,14 +213,14 @@ impl CursorPlan {
     /// A cursor in a query parameter, with dlt's defaults.
     pub fn new(cursor_path: Selector, cursor_param: impl Into<String>) -> Self {
         let cursor_param = Slot::Param(cursor_param.into());
-        Self { cursor_path, cursor_param, stop_after_empty_page: false, has_more_path: None }
+        Self { cursor_path, cursor_param, stop_after_empty_page: false, has_more_path: None, is_last_path: None }
     }
 }
 
 impl JsonLinkPlan {
     /// With dlt's defaults.
     pub fn new(next_url_path: Selector) -> Self {
-        Self { next_url_path, stop_after_empty_page: false, has_more_path: None }
+        Self { next_url_path, stop_after_empty_page: false, has_more_path: None, is_last_path: None }
     }
 }
 
@@ -189,7 +250,7 @@ impl PaginatorPlan {
                 vec![("cursor_key", cursor_key.clone().into()), ("cursor_param", cursor_param.clone().into())]
             }
             Self::JsonLink(plan) => plan.entries(),
-            Self::HeaderLink { links_next_key, header } => {
+            Self::HeaderLink { links_next_key, header, .. } => {
                 vec![("links_next_key", links_next_key.clone().into()), ("header", header.clone().into())]
             }
         };
@@ -206,7 +267,9 @@ impl OffsetPlan {
             Some(slot) => slot.entry("limit_param", "limit_body_path"),
             None => ("limit_param", "".into()),
         });
-        entries.push(("total_path", self.total_path.as_ref().map_or(Value::Null, text)));
+        entries.extend(self.total_path.as_ref().map(|path| ("total_path", text(path))));
+        entries.extend(self.total_header.as_ref().map(|name| ("total_header", name.clone().into())));
+        entries.extend(ends(self.has_more_path.as_ref(), self.is_last_path.as_ref(), false));
         entries
     }
 }
@@ -214,8 +277,11 @@ impl OffsetPlan {
 impl PageNumberPlan {
     fn entries(&self) -> Vec<(&'static str, Value)> {
         let slot = self.page_param.entry("page_param", "page_body_path");
-        let total = ("total_path", self.total_path.as_ref().map_or(Value::Null, text));
-        vec![("base_page", self.base_page.into()), slot, total]
+        let mut entries = vec![("base_page", self.base_page.into()), slot];
+        entries.extend(self.total_path.as_ref().map(|path| ("total_path", text(path))));
+        entries.extend(self.total_header.as_ref().map(|name| ("total_header", name.clone().into())));
+        entries.extend(ends(self.has_more_path.as_ref(), self.is_last_path.as_ref(), false));
+        entries
     }
 }
 
@@ -223,7 +289,7 @@ impl CursorPlan {
     fn entries(&self) -> Vec<(&'static str, Value)> {
         let slot = self.cursor_param.entry("cursor_param", "cursor_body_path");
         let mut entries = vec![("cursor_path", text(&self.cursor_path)), slot];
-        entries.extend(ends(self.has_more_path.as_ref(), self.stop_after_empty_page));
+        entries.extend(ends(self.has_more_path.as_ref(), self.is_last_path.as_ref(), self.stop_after_empty_page));
         entries
     }
 }
@@ -231,16 +297,21 @@ impl CursorPlan {
 impl JsonLinkPlan {
     fn entries(&self) -> Vec<(&'static str, Value)> {
         let mut entries = vec![("next_url_path", text(&self.next_url_path))];
-        entries.extend(ends(self.has_more_path.as_ref(), self.stop_after_empty_page));
+        entries.extend(ends(self.has_more_path.as_ref(), self.is_last_path.as_ref(), self.stop_after_empty_page));
         entries
     }
 }
 
-/// What ends a list whose pages tell of the next one, where the config does not leave it to that.
-fn ends(has_more_path: Option<&Selector>, stop_after_empty_page: bool) -> Vec<(&'static str, Value)> {
+/// The keys that end a result set beside what leads to its next page.
+fn ends(
+    has_more_path: Option<&Selector>,
+    is_last_path: Option<&Selector>,
+    stop_after_empty_page: bool,
+) -> Vec<(&'static str, Value)> {
     let has_more = has_more_path.map(|path| ("has_more_path", text(path)));
+    let is_last = is_last_path.map(|path| ("is_last_path", text(path)));
     let stop = stop_after_empty_page.then(|| ("stop_after_empty_page", true.into()));
-    has_more.into_iter().chain(stop).collect()
+    has_more.into_iter().chain(is_last).chain(stop).collect()
 }
 
 impl Slot {
@@ -288,7 +359,7 @@ mod tests {
             ),
             (
                 PaginatorPlan::Offset(OffsetPlan { limit_param: None, ..OffsetPlan::new(7) }),
-                r#"{type: offset, limit: 7, offset_param: "offset", limit_param: "", total_path: null}"#,
+                r#"{type: offset, limit: 7, offset_param: "offset", limit_param: ""}"#,
             ),
             (
                 PaginatorPlan::Cursor(CursorPlan {
@@ -310,7 +381,11 @@ mod tests {
                 r#"{type: json_link, next_url_path: "next", has_more_path: "more", stop_after_empty_page: true}"#,
             ),
             (
-                PaginatorPlan::HeaderLink { links_next_key: "next".into(), header: "Link".into() },
+                PaginatorPlan::HeaderLink {
+                    links_next_key: "next".into(),
+                    header: "Link".into(),
+                    stop_after_empty_page: false,
+                },
                 r#"{type: header_link, links_next_key: "next", header: "Link"}"#,
             ),
         ] {

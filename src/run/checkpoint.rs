@@ -219,6 +219,7 @@ fn fingerprint(resource: &ResourcePlan, source: &ClientPlan, read: &Read<'_>) ->
         data_selector,
         allow_missing_data,
         on_drift,
+        totals,
         answers,
         max_pages,
         incremental,
@@ -236,6 +237,7 @@ fn fingerprint(resource: &ResourcePlan, source: &ClientPlan, read: &Read<'_>) ->
         parquet,
         // How far a run may go, what it does beside its rows, and what it says.
         max_rejects: _,
+        on_incomplete: _,
         checkpoint: _,
         rewrite_limit: _,
         compact_above: _,
@@ -246,7 +248,7 @@ fn fingerprint(resource: &ResourcePlan, source: &ClientPlan, read: &Read<'_>) ->
     let headers = (shared.map(told).collect::<Vec<_>>(), own.map(told).collect::<Vec<_>>());
     let client = (&source.base_url, auth.as_ref().unwrap_or(&source.auth), headers);
     let family = (parent, &read.rows);
-    let pages = (request, paginator, data_selector, allow_missing_data, answers, on_drift, max_pages);
+    let pages = (request, paginator, data_selector, allow_missing_data, answers, on_drift, totals, max_pages);
     let incremental = incremental.as_ref().map(|plan| IncrementalPlan { range: None, ..plan.clone() });
     let rows = (incremental, read.range, processing_steps, schema, inference, naming, contract);
     let keys = (write_disposition, merge, primary_key, dedup, dedup_sort);

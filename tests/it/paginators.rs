@@ -44,7 +44,11 @@ fn json_link(path: &str) -> PaginatorPlan {
 }
 
 fn header_link() -> PaginatorPlan {
-    PaginatorPlan::HeaderLink { links_next_key: "next".to_owned(), header: "Link".to_owned() }
+    PaginatorPlan::HeaderLink {
+        links_next_key: "next".to_owned(),
+        header: "Link".to_owned(),
+        stop_after_empty_page: false,
+    }
 }
 
 /// Rows of page `page` of three, ten rows each and five on the last.
@@ -82,8 +86,15 @@ async fn links_in_headers_are_followed_by_their_relation() {
     assert_eq!(server.targets(), ["/rows?q=1", "/rows?page=2&a=1,2", "/rows?page=3&a=1,2"]);
     let replies = [page(1, json!({})).header("link", "</x>; rel=next, </y>; rel=following"), page(2, json!({}))];
     let server = Server::scripted(replies).await;
-    read(&server, PaginatorPlan::HeaderLink { links_next_key: "following".to_owned(), header: "Link".to_owned() })
-        .await;
+    read(
+        &server,
+        PaginatorPlan::HeaderLink {
+            links_next_key: "following".to_owned(),
+            header: "Link".to_owned(),
+            stop_after_empty_page: false,
+        },
+    )
+    .await;
     assert_eq!(server.targets(), ["/rows?q=1", "/y"]);
 }
 

@@ -6,8 +6,8 @@ use restlake::{
     json::Selector,
     plan::{
         AnswerPlan, AuthPlan, Bindings, BoundRequest, CheckpointPlan, ClientPlan, Compression, MergePlan, OffsetPlan,
-        OnDrift, PageNumberPlan, PaginatorPlan, ParquetPlan, RequestPlan, ResourcePlan, RetryPlan, TlsPlan,
-        WriteDisposition,
+        OnDrift, OnIncomplete, PageNumberPlan, PaginatorPlan, ParquetPlan, RequestPlan, ResourcePlan, RetryPlan,
+        TlsPlan, TotalsPlan, WriteDisposition,
     },
     schema::{Contract, Naming, TableSchema},
 };
@@ -54,6 +54,8 @@ pub fn resource(base_url: &Url, path: &str, paginator: PaginatorPlan) -> Resourc
         processing_steps: Vec::new(),
         allow_missing_data: false,
         on_drift: OnDrift::Warn,
+        totals: TotalsPlan::default(),
+        on_incomplete: OnIncomplete::default(),
         max_pages: None,
         incremental: None,
         schema: TableSchema { columns: Vec::new() },

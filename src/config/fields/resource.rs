@@ -7,7 +7,7 @@ use super::{
     field, ignored,
     incremental::INCREMENTAL,
     known, later,
-    paginator::{ON_DRIFT, ON_DRIFT_DOC, PAGINATOR},
+    paginator::{ON_DRIFT, ON_DRIFT_DOC, ON_INCOMPLETE, ON_INCOMPLETE_DOC, PAGINATOR},
     request::{DATA, METHOD, PARAMS},
     schema::{CONTRACT, SCHEMA, TYPE_NAME},
     table, word,
@@ -40,6 +40,7 @@ const FIELDS: &[Field] = &[
         Shape::Either(&[COUNT, SHARE]),
         "How many rows and values may be rejected: a number, or a share of the rows.",
     ),
+    field("on_incomplete", ON_INCOMPLETE, ON_INCOMPLETE_DOC),
     field("partition_by", Shape::OneOrMany(&COLUMN_OR_PARTITION), "The table's directories, the outermost first."),
     field("dedup", Shape::Bool, "Whether duplicates by primary_key within a run are removed.").or("true"),
     field("selected", Shape::Bool, "Whether the resource is exported unless it is named on the command line.")

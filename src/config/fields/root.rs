@@ -5,6 +5,7 @@ use super::{
     client::CLIENT,
     destination::DESTINATION,
     field, ignored,
+    paginator::{ON_INCOMPLETE, ON_INCOMPLETE_DOC},
     resource::{CHECKPOINT_INTERVAL, NAMING, NAMING_DOC, RESOURCE, RESUME_WITHIN, REWRITE_LIMIT},
     table,
 };
@@ -28,6 +29,7 @@ const FIELDS: &[Field] = &[
     field("checkpoint_interval", DURATION, CHECKPOINT_INTERVAL),
     field("resume_within", DURATION, RESUME_WITHIN),
     field("rewrite_limit", SIZE, REWRITE_LIMIT),
+    field("on_incomplete", ON_INCOMPLETE, ON_INCOMPLETE_DOC),
     field("naming", NAMING, NAMING_DOC),
     ignored("parallelized", "`max_concurrency` of the client says how many requests are in flight"),
     ignored("max_table_nesting", "nested data stays nested, or is declared as columns"),

@@ -21,8 +21,8 @@ use crate::{
     },
     json::{Document, Kind},
     plan::{
-        AnswerPlan, Bindings, CheckpointPlan, Compression, MergePlan, OffsetPlan, OnDrift, PageNumberPlan, ParquetPlan,
-        RequestPlan, WriteDisposition,
+        AnswerPlan, Bindings, CheckpointPlan, Compression, MergePlan, OffsetPlan, OnDrift, OnIncomplete,
+        PageNumberPlan, ParquetPlan, RequestPlan, TotalsPlan, WriteDisposition,
     },
     report::Silent,
     schema::{Contract, Naming, TableSchema},
@@ -196,6 +196,8 @@ fn resource(paginator: PaginatorPlan) -> ResourcePlan {
         processing_steps: Vec::new(),
         allow_missing_data: false,
         on_drift: OnDrift::Warn,
+        totals: TotalsPlan::default(),
+        on_incomplete: OnIncomplete::default(),
         max_pages: None,
         incremental: None,
         schema: TableSchema { columns: Vec::new() },
@@ -477,7 +479,11 @@ fn a_list_that_ends_short_of_its_total_is_warned_about() {
 fn a_link_from_https_to_its_own_host_in_the_clear_is_followed_over_https() {
     let pages = over(
         Memory::new(Api::default()),
-        &resource(PaginatorPlan::HeaderLink { links_next_key: "next".into(), header: "Link".into() }),
+        &resource(PaginatorPlan::HeaderLink {
+            links_next_key: "next".into(),
+            header: "Link".into(),
+            stop_after_empty_page: false,
+        }),
         0,
     );
     let source = pages.unwrap().source;

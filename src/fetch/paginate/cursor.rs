@@ -84,11 +84,11 @@ pub(super) struct Cursor {
 
 impl Cursor {
     pub(super) fn new(plan: CursorPlan) -> Self {
-        let CursorPlan { cursor_path, cursor_param, stop_after_empty_page, has_more_path } = plan;
+        let CursorPlan { cursor_path, cursor_param, stop_after_empty_page, has_more_path, is_last_path } = plan;
         Self {
             cursor_path,
             cursor_param,
-            end: EndMarks { has_more_path, stop_after_empty_page, ..EndMarks::default() },
+            end: EndMarks { has_more_path, is_last_path, stop_after_empty_page, ..EndMarks::default() },
         }
     }
 }

@@ -81,12 +81,16 @@ impl<'a> Scan<'a> {
 
     fn plans(&self, total_path: Option<&Selector>) -> Vec<Plan> {
         if header_link(self.page.headers, "next").is_some_and(|link| !link.trim().is_empty()) {
-            let plan = PaginatorPlan::HeaderLink { links_next_key: "next".to_owned(), header: "Link".to_owned() };
+            let plan = PaginatorPlan::HeaderLink {
+                links_next_key: "next".to_owned(),
+                header: "Link".to_owned(),
+                stop_after_empty_page: false,
+            };
             return vec![(plan, PageToken::First)];
         }
         if let Some(next_url_path) = self.link() {
             let (has_more_path, stop_after_empty_page) = self.has_more();
-            let plan = JsonLinkPlan { next_url_path, stop_after_empty_page, has_more_path };
+            let plan = JsonLinkPlan { stop_after_empty_page, has_more_path, ..JsonLinkPlan::new(next_url_path) };
             return vec![(PaginatorPlan::JsonLink(plan), PageToken::First)];
         }
         let ways = [Self::page_numbers, Self::page_info, Self::cursors];

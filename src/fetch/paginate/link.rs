@@ -21,8 +21,11 @@ pub(super) struct JsonLink {
 
 impl JsonLink {
     pub(super) fn new(plan: JsonLinkPlan) -> Self {
-        let JsonLinkPlan { next_url_path, stop_after_empty_page, has_more_path } = plan;
-        Self { next_url_path, end: EndMarks { has_more_path, stop_after_empty_page, ..EndMarks::default() } }
+        let JsonLinkPlan { next_url_path, stop_after_empty_page, has_more_path, is_last_path } = plan;
+        Self {
+            next_url_path,
+            end: EndMarks { has_more_path, is_last_path, stop_after_empty_page, ..EndMarks::default() },
+        }
     }
 }
 
@@ -69,6 +72,7 @@ impl Paginator for JsonLink {
 pub(super) struct HeaderLink {
     pub links_next_key: String,
     pub header: String,
+    pub stop_after_empty_page: bool,
 }
 
 impl Paginator for HeaderLink {
@@ -81,7 +85,7 @@ impl Paginator for HeaderLink {
     }
 
     fn advance(&self, _: &PageToken, page: &PageView<'_>) -> Result<Option<PageToken>, PaginateError> {
-        match self.link(page.headers) {
+        match self.link(page.headers).filter(|_| page.count > 0 || !self.stop_after_empty_page) {
             Some(link) => token(&link, page.url),
             None => Ok(None),
         }
@@ -240,7 +244,11 @@ mod tests {
             ("Link", "http://a/?p=2", None),
         ] {
             let headers = [(header.parse().unwrap(), value.parse().unwrap())].into_iter().collect();
-            let paginator = HeaderLink { links_next_key: "next".to_owned(), header: header.to_owned() };
+            let paginator = HeaderLink {
+                links_next_key: "next".to_owned(),
+                header: header.to_owned(),
+                stop_after_empty_page: false,
+            };
             assert_eq!(paginator.link(&headers).as_deref(), found, "{header}: {value}");
         }
     }

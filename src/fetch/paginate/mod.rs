@@ -85,6 +85,8 @@ pub struct PageView<'a> {
     pub received: u64,
     /// What is known so far, this page's word included. The latest word counts.
     pub known: Extent,
+    /// Fewer records than the page size, as far as that is known.
+    pub is_short: bool,
 }
 
 /// What can be said of the page behind a page that has not come yet.
@@ -245,7 +247,9 @@ pub(super) fn from_plan(plan: &PaginatorPlan) -> Box<dyn Paginator> {
         PaginatorPlan::Cursor(plan) => Box::new(Cursor::new(plan)),
         PaginatorPlan::HeaderCursor { cursor_key, cursor_param } => Box::new(HeaderCursor { cursor_key, cursor_param }),
         PaginatorPlan::JsonLink(plan) => Box::new(JsonLink::new(plan)),
-        PaginatorPlan::HeaderLink { links_next_key, header } => Box::new(HeaderLink { links_next_key, header }),
+        PaginatorPlan::HeaderLink { links_next_key, header, stop_after_empty_page } => {
+            Box::new(HeaderLink { links_next_key, header, stop_after_empty_page })
+        }
     }
 }
 
@@ -263,7 +267,11 @@ struct EndMarks {
     total_path: Option<Selector>,
     total_header: Option<String>,
     has_more_path: Option<Selector>,
+    /// A flag that is true on the last page.
+    is_last_path: Option<Selector>,
     stop_after_empty_page: bool,
+    /// A page that is shorter than the page size ends the result set.
+    stop_after_short_page: bool,
 }
 
 impl EndMarks {
@@ -283,24 +291,17 @@ impl EndMarks {
         page.headers.get(self.total_header.as_deref()?)?.to_str().ok()?.trim().parse().ok()
     }
 
-    /// `None` where the page says nothing about it.
+    /// The page's flags: true if another page follows, `None` where the page has none.
     fn has_more(&self, page: &PageView<'_>) -> Option<bool> {
-        let found = self.has_more_path.as_ref()?.find(page.root)?;
-        match found.kind() {
-            Kind::Bool(more) => Some(more),
-            Kind::Null => None,
-            // dlt reads text too; some APIs write 0 and 1.
-            _ => match found.string().ok()?.to_ascii_lowercase().as_str() {
-                "true" | "t" | "yes" | "y" | "1" => Some(true),
-                "false" | "f" | "no" | "n" | "0" => Some(false),
-                _ => None,
-            },
-        }
+        let flag = |path: &Option<Selector>| flag(path.as_ref()?.find(page.root)?);
+        flag(&self.has_more_path).or_else(|| flag(&self.is_last_path).map(|is_last| !is_last))
     }
 
     /// Whether the page itself says that it is the last one. `fresh`: its records that were asked for the first time.
     fn is_last(&self, page: &PageView<'_>, fresh: u64) -> bool {
-        (fresh == 0 && self.stop_after_empty_page) || self.has_more(page) == Some(false)
+        (fresh == 0 && self.stop_after_empty_page)
+            || (page.is_short && self.stop_after_short_page)
+            || self.has_more(page) == Some(false)
     }
 
     /// Whether the header tells how many pages there are, and not how many records.
@@ -312,7 +313,8 @@ impl EndMarks {
     fn silent(&self, page: &PageView<'_>) -> Option<EndMark<'_>> {
         let told = page.known.records.or(page.known.pages).is_some() || self.has_more(page).is_some();
         let header = self.total_header.as_deref().map(EndMark::Header);
-        let path = self.total_path.as_ref().or(self.has_more_path.as_ref()).map(EndMark::Path);
+        let path = self.total_path.as_ref().or(self.has_more_path.as_ref()).or(self.is_last_path.as_ref());
+        let path = path.map(EndMark::Path);
         header.or(path).filter(|_| !told && page.count > 0)
     }
 
@@ -320,6 +322,20 @@ impl EndMarks {
     fn must_end(&self, page: &PageView<'_>, maximum: Option<u64>) -> Result<(), PaginateError> {
         let told = page.known.records.or(page.known.pages).or(maximum).is_some() || self.has_more(page).is_some();
         if self.stop_after_empty_page || told { Ok(()) } else { Err(PaginateError::Endless) }
+    }
+}
+
+/// A flag as APIs write it: a bool, a number or a text; `None` for anything else.
+pub(super) fn flag(node: Node<'_>) -> Option<bool> {
+    match node.kind() {
+        Kind::Bool(flag) => Some(flag),
+        Kind::Null | Kind::Array | Kind::Object => None,
+        // dlt reads text too; some APIs write 0 and 1.
+        _ => match node.string().ok()?.to_ascii_lowercase().as_str() {
+            "true" | "t" | "yes" | "y" | "1" => Some(true),
+            "false" | "f" | "no" | "n" | "0" => Some(false),
+            _ => None,
+        },
     }
 }
 

@@ -6,7 +6,7 @@
 use super::{Ahead, EndMark, EndMarks, Extent, PageToken, PageView, PaginateError, Paginator, set};
 use crate::{
     fetch::request::Request,
-    plan::{OffsetPlan, Slot},
+    plan::{OffsetPlan, ShortPage, Slot},
 };
 
 #[derive(Clone, Debug)]
@@ -24,7 +24,14 @@ pub(super) struct Offset {
 
 impl Offset {
     pub(super) fn new(plan: OffsetPlan) -> Self {
-        let OffsetPlan { total_path, total_header, has_more_path, stop_after_empty_page, .. } = plan;
+        let end = EndMarks {
+            total_path: plan.total_path,
+            total_header: plan.total_header,
+            has_more_path: plan.has_more_path,
+            is_last_path: plan.is_last_path,
+            stop_after_empty_page: plan.stop_after_empty_page,
+            stop_after_short_page: plan.stop_after_short_page == ShortPage::Stop,
+        };
         Self {
             limit: plan.limit,
             start: plan.offset,
@@ -32,7 +39,7 @@ impl Offset {
             limit_param: plan.limit_param,
             maximum: plan.maximum_offset,
             overlap: plan.overlap,
-            end: EndMarks { total_path, total_header, has_more_path, stop_after_empty_page },
+            end,
         }
     }
 

@@ -8,7 +8,7 @@
 use super::{Ahead, EndMark, EndMarks, Extent, PageToken, PageView, PaginateError, Paginator, set};
 use crate::{
     fetch::request::Request,
-    plan::{PageNumberPlan, Slot},
+    plan::{PageNumberPlan, ShortPage, Slot},
 };
 
 #[derive(Clone, Debug)]
@@ -26,14 +26,21 @@ pub(super) struct PageNumber {
 
 impl PageNumber {
     pub(super) fn new(plan: PageNumberPlan) -> Self {
-        let PageNumberPlan { total_path, total_header, has_more_path, stop_after_empty_page, .. } = plan;
+        let end = EndMarks {
+            total_path: plan.total_path,
+            total_header: plan.total_header,
+            has_more_path: plan.has_more_path,
+            is_last_path: plan.is_last_path,
+            stop_after_empty_page: plan.stop_after_empty_page,
+            stop_after_short_page: plan.stop_after_short_page == ShortPage::Stop,
+        };
         Self {
             base: plan.base_page,
             start: plan.page,
             page_param: plan.page_param,
             maximum: plan.maximum_page,
             overlap: plan.overlap,
-            end: EndMarks { total_path, total_header, has_more_path, stop_after_empty_page },
+            end,
         }
     }
 

@@ -15,7 +15,7 @@ fn selector(text: &str) -> Selector {
 }
 
 fn marks() -> EndMarks {
-    EndMarks { total_path: None, total_header: None, has_more_path: None, stop_after_empty_page: true }
+    EndMarks { stop_after_empty_page: true, ..EndMarks::default() }
 }
 
 fn offset(end: EndMarks) -> Offset {
@@ -41,7 +41,15 @@ fn advance(
         HeaderValue::from_static("25"),
     )]);
     let url = Url::parse("https://a/v1/rows?page=1").unwrap();
-    let view = |known| PageView { root: document.root(), url: &url, headers: &headers, count, received, known };
+    let view = |known| PageView {
+        root: document.root(),
+        url: &url,
+        headers: &headers,
+        count,
+        received,
+        known,
+        is_short: false,
+    };
     let known = paginator.extent(&view(Extent::default()));
     paginator.advance(&token, &view(known))
 }

@@ -6,7 +6,10 @@
 use crate::{
     config::{Findings, Section, tree::Kind},
     json::Selector,
-    plan::{CursorPlan, JsonLinkPlan, OffsetPlan, OnDrift, PageNumberPlan, PaginatorPlan, RequestPlan, Slot},
+    plan::{
+        CursorPlan, JsonLinkPlan, OffsetPlan, OnDrift, OnIncomplete, PageNumberPlan, PaginatorPlan, RequestPlan,
+        ShortPage, Slot, TotalsPlan,
+    },
 };
 
 /// How a resource is read, page by page.
@@ -15,7 +18,9 @@ pub struct Paging {
     /// `None`: found out from the first page.
     pub data_selector: Option<Selector>,
     pub allow_missing_data: bool,
-    pub on_drift: OnDrift,
+    /// `None`: the write disposition decides.
+    pub on_drift: Option<OnDrift>,
+    pub totals: TotalsPlan,
 }
 
 pub fn resolve(
@@ -30,20 +35,21 @@ pub fn resolve(
     }
     let is_single = request.is_some_and(RequestPlan::is_single_entity);
     let data_selector = data_selector(endpoint, is_single);
-    let (paginator, own_drift) = match endpoint.is_written("paginator") {
+    let (paginator, own_drift, totals) = match endpoint.is_written("paginator") {
         true => paginator(endpoint, endpoint, findings)?,
-        false if is_single => (PaginatorPlan::SinglePage, None),
+        false if is_single => (PaginatorPlan::SinglePage, None, TotalsPlan::default()),
         false if client.is_broken() => return None,
         false if client.is_written("paginator") => paginator(client, endpoint, findings)?,
-        false => (PaginatorPlan::Auto, None),
+        false => (PaginatorPlan::Auto, None, TotalsPlan::default()),
     };
     let missing = if endpoint.is_written("allow_missing_data") { endpoint } else { resource };
-    let on_drift = own_drift.or_else(|| on_drift(endpoint)).unwrap_or_default();
+    let on_drift = own_drift.or_else(|| on_drift(endpoint));
     Some(Paging {
         paginator,
         data_selector: data_selector?,
         allow_missing_data: missing.flag("allow_missing_data")?,
         on_drift,
+        totals,
     })
 }
 
@@ -63,11 +69,21 @@ fn on_drift(section: &Section<'_>) -> Option<OnDrift> {
     }
 }
 
+/// The resource's key goes before the top level's.
+pub fn on_incomplete(resource: &Section<'_>, root: &Section<'_>) -> OnIncomplete {
+    let section = if resource.is_written("on_incomplete") { resource } else { root };
+    match section.text("on_incomplete").as_ref().map(|text| text.value.as_str()) {
+        Some("keep") => OnIncomplete::Keep,
+        Some("warn") => OnIncomplete::Warn,
+        _ => OnIncomplete::Fail,
+    }
+}
+
 fn paginator(
     holder: &Section<'_>,
     endpoint: &Section<'_>,
     findings: &mut Findings,
-) -> Option<(PaginatorPlan, Option<OnDrift>)> {
+) -> Option<(PaginatorPlan, Option<OnDrift>, TotalsPlan)> {
     let (kind, section) = holder.tagged("paginator")?;
     let text = |key: &str| section.text(key).map(|text| text.value);
     let plan = match kind {
@@ -84,12 +100,45 @@ fn paginator(
             next_url_path: selector(&section, "next_url_path")?,
             stop_after_empty_page: section.flag("stop_after_empty_page")?,
             has_more_path: selector(&section, "has_more_path"),
+            is_last_path: selector(&section, "is_last_path"),
         }),
-        "header_link" => PaginatorPlan::HeaderLink { links_next_key: text("links_next_key")?, header: text("header")? },
+        "header_link" => PaginatorPlan::HeaderLink {
+            links_next_key: text("links_next_key")?,
+            header: text("header")?,
+            stop_after_empty_page: section.flag("stop_after_empty_page")?,
+        },
         _ => return None,
     };
     body_is_json(&section, endpoint, findings)?;
-    Some((plan, on_drift(&section)))
+    let totals = totals(&section, &plan);
+    Some((plan, on_drift(&section), totals))
+}
+
+fn totals(section: &Section<'_>, plan: &PaginatorPlan) -> TotalsPlan {
+    let is_named =
+        section.is_written("total_path") || section.is_null("total_path") || section.is_written("total_header");
+    let by_name = !is_named;
+    match plan {
+        PaginatorPlan::Offset(_) | PaginatorPlan::PageNumber(_) => TotalsPlan { by_name, path: None, header: None },
+        _ => TotalsPlan {
+            by_name,
+            path: written(section, "total_path"),
+            header: section.text("total_header").map(|name| name.value),
+        },
+    }
+}
+
+/// A selector that the config names, and not by default.
+fn written(section: &Section<'_>, key: &str) -> Option<Selector> {
+    selector(section, key).filter(|_| section.is_written(key))
+}
+
+fn short_page(section: &Section<'_>) -> ShortPage {
+    match section.text("stop_after_short_page").as_ref().map(|text| text.value.as_str()) {
+        Some("true") => ShortPage::Stop,
+        Some("false") => ShortPage::GoOn,
+        _ => ShortPage::Confirm,
+    }
 }
 
 fn offset(section: &Section<'_>, findings: &mut Findings) -> Option<OffsetPlan> {
@@ -116,11 +165,13 @@ fn offset(section: &Section<'_>, findings: &mut Findings) -> Option<OffsetPlan> 
         offset,
         offset_param,
         limit_param,
-        total_path: selector(section, "total_path"),
+        total_path: written(section, "total_path"),
         total_header: section.text("total_header").map(|name| name.value),
         maximum_offset: section.count("maximum_offset"),
         stop_after_empty_page: section.flag("stop_after_empty_page")?,
+        stop_after_short_page: short_page(section),
         has_more_path: selector(section, "has_more_path"),
+        is_last_path: selector(section, "is_last_path"),
     })
 }
 
@@ -133,11 +184,13 @@ fn page_number(section: &Section<'_>, findings: &mut Findings) -> Option<PageNum
         page,
         overlap: section.count("overlap")?,
         page_param: slot(section, "page_param", "page_body_path", findings)?,
-        total_path: selector(section, "total_path"),
+        total_path: written(section, "total_path"),
         total_header: section.text("total_header").map(|name| name.value),
         maximum_page: section.count("maximum_page"),
         stop_after_empty_page: section.flag("stop_after_empty_page")?,
+        stop_after_short_page: short_page(section),
         has_more_path: selector(section, "has_more_path"),
+        is_last_path: selector(section, "is_last_path"),
     })
 }
 
@@ -152,6 +205,7 @@ fn cursor(section: &Section<'_>, findings: &mut Findings) -> Option<CursorPlan> 
         cursor_param,
         stop_after_empty_page: section.flag("stop_after_empty_page")?,
         has_more_path: selector(section, "has_more_path"),
+        is_last_path: selector(section, "is_last_path"),
     })
 }
 
@@ -240,12 +294,13 @@ fn body_is_json(paginator: &Section<'_>, endpoint: &Section<'_>, findings: &mut 
 /// Refuses a paginator that nothing ends.
 fn ends(section: &Section<'_>, maximum: &str, findings: &mut Findings) -> Option<()> {
     let told = section.text_or_off("total_path").is_some()
-        || [maximum, "total_header", "has_more_path"].iter().any(|key| section.is_written(key));
+        || [maximum, "total_header", "has_more_path", "is_last_path"].iter().any(|key| section.is_written(key));
     if told || section.flag("stop_after_empty_page")? {
         return Some(());
     }
-    let help =
-        format!("set `total_path`, `total_header`, `{maximum}`, `has_more_path` or `stop_after_empty_page: true`");
+    let help = format!(
+        "set `total_path`, `total_header`, `{maximum}`, `has_more_path`, `is_last_path` or `stop_after_empty_page: true`"
+    );
     findings.error(section.place(), "nothing would ever end this list of pages", Some(help));
     None
 }

@@ -20,7 +20,7 @@ use super::{
 use crate::{
     config::{Findings, Loaded, Located, Section, quantity, tree::Kind},
     plan::{
-        AllowedHost, AuthPlan, DedupSort, IncrementalPlan, MaxRejects, MergePlan, ParquetPlan, PartitionField,
+        AllowedHost, AuthPlan, DedupSort, IncrementalPlan, MaxRejects, MergePlan, OnDrift, ParquetPlan, PartitionField,
         RequestPlan, ResourcePlan, TableFormatKind, WriteDisposition,
     },
     schema::{Column, ColumnType, Source, TableSchema},
@@ -84,7 +84,8 @@ pub fn resolve(
     let (paging, naming) = (paging?, inferred::naming(resource, context)?);
     rows.warnings.extend(request.as_ref().and_then(|request| elsewhere(request, context.client)));
     rows.warnings.extend(paginator::warning(&paging.paginator));
-    rows.warnings.extend(paginator::sees_too_little(&paging.paginator, paging.on_drift));
+    let on_drift = paging.on_drift.unwrap_or_else(|| default_on_drift(&rows));
+    rows.warnings.extend(paging.on_drift.and_then(|on_drift| paginator::sees_too_little(&paging.paginator, on_drift)));
     Some(ResourcePlan {
         incremental,
         name: name.value,
@@ -97,7 +98,9 @@ pub fn resolve(
         answers: answers?.with_bools(rows.bools, naming),
         processing_steps: processing_steps?,
         allow_missing_data: paging.allow_missing_data,
-        on_drift: paging.on_drift,
+        on_drift,
+        totals: paging.totals,
+        on_incomplete: paginator::on_incomplete(resource, context.root),
         max_pages: context.overrides.max_pages,
         contract: contract?,
         max_rejects: max_rejects(resource),
@@ -116,6 +119,12 @@ pub fn resolve(
         parquet: rows.parquet,
         warnings: rows.warnings,
     })
+}
+
+/// Rows that do not come are removed from such tables: a result set that moved is read once more before that.
+fn default_on_drift(rows: &Rows) -> OnDrift {
+    let removes = rows.write_disposition == WriteDisposition::Replace || rows.merge.delete_missing;
+    if removes { OnDrift::Refetch } else { OnDrift::Warn }
 }
 
 /// Credentials of the resource's own; null sends none.

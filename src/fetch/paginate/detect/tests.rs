@@ -24,7 +24,15 @@ impl First {
         let headers: HeaderMap = self.link.into_iter().map(|link| (LINK, link.parse().unwrap())).collect();
         let url = Url::parse(&format!("https://a/v1/rows{}", self.query)).unwrap();
         let (root, known) = (document.root(), Extent::default());
-        let view = PageView { root, url: &url, headers: &headers, count: self.count, received: self.count, known };
+        let view = PageView {
+            root,
+            url: &url,
+            headers: &headers,
+            count: self.count,
+            received: self.count,
+            known,
+            is_short: false,
+        };
         detect(&view, self.is_list)
     }
 

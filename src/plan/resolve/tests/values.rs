@@ -63,7 +63,14 @@ fn paginators_have_dlts_defaults() {
         (json!("single_page"), PaginatorPlan::SinglePage),
         (json!("json_link"), PaginatorPlan::JsonLink(JsonLinkPlan::new(selector("next")))),
         (json!("json_response"), PaginatorPlan::JsonLink(JsonLinkPlan::new(selector("next")))),
-        (json!("header_link"), PaginatorPlan::HeaderLink { links_next_key: text("next"), header: text("Link") }),
+        (
+            json!("header_link"),
+            PaginatorPlan::HeaderLink {
+                links_next_key: text("next"),
+                header: text("Link"),
+                stop_after_empty_page: false,
+            },
+        ),
         (
             json!("header_cursor"),
             PaginatorPlan::HeaderCursor { cursor_key: text("next"), cursor_param: text("cursor") },
