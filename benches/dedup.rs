@@ -9,7 +9,10 @@ use arrow::{
     datatypes::{DataType, Field, Schema},
 };
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use restlake::{dedup::Dedup, plan::DedupSort};
+use restlake::{
+    dedup::{Dedup, Origin},
+    plan::DedupSort,
+};
 
 const ROWS: usize = 500_000;
 const PAGE: usize = 1_000;
@@ -41,7 +44,7 @@ fn pages() -> Vec<RecordBatch> {
 fn run(pages: &[RecordBatch], key: &[usize], sort: Option<DedupSort>) -> u64 {
     let mut dedup = Dedup::new(pages[0].schema_ref(), key, sort).unwrap();
     for page in pages {
-        black_box(dedup.push(page).unwrap());
+        black_box(dedup.push(page, Origin::default()).unwrap());
     }
     dedup.duplicates()
 }

@@ -20,6 +20,7 @@ pub use self::segment::Segment;
 use self::{ranks::Ranks, segment::Saved};
 use crate::{
     keys::{KeyError, KeySet},
+    model::Sequence,
     plan::DedupSort,
 };
 
@@ -42,6 +43,68 @@ pub struct Deduplicated {
     pub winners: Vec<u64>,
 }
 
+/// Where the rows of a batch come from.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Origin {
+    pub page: u64,
+    pub sequence: Sequence,
+    /// Rows at the batch's beginning that are expected to have come before.
+    pub repeats: usize,
+}
+
+/// Keys that came twice in one page sequence, though nothing was asked for twice.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Again {
+    /// Rows whose key had come before in the last sequence, on whatever page.
+    pub rows: u64,
+    /// Of those on another page: how many in all sequences, and the earliest page that a key was on before.
+    pub first: Option<(u64, u64)>,
+}
+
+/// The page sequence at hand, and what its keys show.
+#[derive(Debug, Default)]
+struct SequenceState {
+    current: Sequence,
+    /// The id of its first row.
+    start: u64,
+    repeats: usize,
+    /// The first id of each page's rows, and the page.
+    pages: Vec<(u64, u64)>,
+    rows: u64,
+    first: Option<(u64, u64)>,
+}
+
+impl SequenceState {
+    fn begin(&mut self, origin: Origin, next_id: u64) {
+        if origin.sequence != self.current || self.pages.is_empty() {
+            // A further pass over the same list counts anew; another list does not take back what was seen.
+            let first = self.first.filter(|_| origin.sequence.list != self.current.list);
+            *self = Self { current: origin.sequence, start: next_id, first, ..Self::default() };
+        }
+        self.repeats = origin.repeats;
+        self.pages.push((next_id, origin.page));
+    }
+
+    /// A row of this batch, which begins with the id `batch`, has the key of an earlier one.
+    fn repeated(&mut self, earlier: u64, batch: u64) {
+        if earlier < self.start {
+            return;
+        }
+        self.rows += 1;
+        if earlier >= batch {
+            // One answer holds both: nothing moved between two requests.
+            return;
+        }
+        let before = self.pages.partition_point(|(first, _)| *first <= earlier);
+        let page = before.checked_sub(1).and_then(|index| self.pages.get(index)).map_or(0, |(_, page)| *page);
+        self.first = Some(self.first.map_or((1, page), |(rows, known)| (rows + 1, known.min(page))));
+    }
+
+    fn again(&self) -> Again {
+        Again { rows: self.rows, first: self.first }
+    }
+}
+
 /// Finds the one row of each key that stays. See the module.
 pub struct Dedup {
     keys: KeySet,
@@ -52,6 +115,7 @@ pub struct Dedup {
     next_id: u64,
     duplicates: u64,
     superseded: Vec<u64>,
+    sequence: SequenceState,
     saved: Saved,
     /// Key slots of the batch at hand; kept for its allocation.
     slots: Vec<u32>,
@@ -71,6 +135,7 @@ impl Dedup {
             next_id: 0,
             duplicates: 0,
             superseded: Vec::new(),
+            sequence: SequenceState::default(),
             saved: Saved::default(),
             slots: Vec::new(),
         })
@@ -80,7 +145,8 @@ impl Dedup {
     ///
     /// # Errors
     /// [`KeyError::TooManyKeys`]; [`KeyError::Arrow`] if the batch is not of the schema. The value is unusable then.
-    pub fn push(&mut self, rows: &RecordBatch) -> Result<Deduped, KeyError> {
+    pub fn push(&mut self, rows: &RecordBatch, origin: Origin) -> Result<Deduped, KeyError> {
+        self.sequence.begin(origin, self.next_id);
         let mut slots = std::mem::take(&mut self.slots);
         self.keys.slots(rows, &mut slots)?;
         let kept = self.judge(rows, &slots)?;
@@ -98,6 +164,12 @@ impl Dedup {
     pub fn finish(mut self) -> Deduplicated {
         self.superseded.sort_unstable();
         Deduplicated { superseded: self.superseded, keys: self.keys, winners: self.winners }
+    }
+
+    /// What the rows of the page sequence at hand show of keys that came twice in it; nothing under `dedup_sort`, where several
+    /// versions of a row are expected.
+    pub fn again(&self) -> Option<Again> {
+        self.ranks.is_none().then(|| self.sequence.again())
     }
 
     /// How many rows have lost so far, to an earlier row or to a later one.
@@ -129,6 +201,9 @@ impl Dedup {
                 continue;
             };
             self.duplicates += 1;
+            if row >= self.sequence.repeats {
+                self.sequence.repeated(*winner, self.next_id);
+            }
             let wins = self.ranks.as_mut().is_none_or(|ranks| ranks.improve(known, rank));
             let loser = if wins { std::mem::replace(winner, id) } else { id };
             if wins && known < self.saved.slots {

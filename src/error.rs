@@ -16,6 +16,8 @@ pub enum ErrorKind {
     Transient,
     /// More rejects than `max_rejects` allows.
     TooManyRejects,
+    /// More records are known to exist than were received.
+    Incomplete,
     /// Another writer won the commit.
     Conflict,
     /// Stopped on request, cleanly.

@@ -30,6 +30,11 @@ pub struct Page {
     pub duplicates: u64,
     /// Records that were there too, and that no step could process: they count as fetched and as rejected.
     pub rejects: Vec<Reject>,
+    /// Records at its beginning that are known to have come on the page before: they were asked for again, or rows that came in
+    /// have shifted them.
+    pub repeats: u64,
+    /// How often the result set was read before this pass.
+    pub pass: u32,
     /// Where records were taken out, the number of each one that is left, 1 for the first of the page as it came.
     pub numbers: Option<Arc<[u64]>>,
 }
@@ -38,7 +43,31 @@ impl Page {
     /// As it came, of the first list.
     pub fn new(number: u64, document: Arc<Document>, records: Option<u32>, count: u64) -> Self {
         let (rejects, numbers) = (Vec::new(), None);
-        Self { number, list: 0, document, records, count, filtered: 0, duplicates: 0, rejects, numbers }
+        Self {
+            number,
+            list: 0,
+            document,
+            records,
+            count,
+            filtered: 0,
+            duplicates: 0,
+            rejects,
+            repeats: 0,
+            pass: 0,
+            numbers,
+        }
+    }
+}
+
+impl Page {
+    /// Whether the record with this number is among the [`repeats`](Self::repeats).
+    pub fn is_repeated(&self, number: u64) -> bool {
+        let repeats = usize::try_from(self.repeats).unwrap_or(usize::MAX);
+        match &self.numbers {
+            _ if repeats == 0 => false,
+            None => number <= self.repeats,
+            Some(numbers) => numbers.iter().take(repeats).any(|known| *known == number),
+        }
     }
 }
 
@@ -46,6 +75,10 @@ impl Page {
 #[derive(Debug)]
 pub struct Batch {
     pub page: u64,
+    /// The page sequence that it is of.
+    pub sequence: Sequence,
+    /// Rows at its beginning that may have come on the page before, see [`Page::repeats`].
+    pub repeats: usize,
     /// The rows that fit, in record order.
     pub rows: RecordBatch,
     /// In record order. One that rejects a row stands for a record that `rows` lacks; one that discards a value does not.
@@ -60,6 +93,13 @@ pub struct Batch {
     pub rows_duplicate: u64,
     pub rows_rejected: u64,
     pub values_discarded: u64,
+}
+
+/// A page sequence of a resource: one of its lists, in one pass over it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sequence {
+    pub list: u64,
+    pub pass: u32,
 }
 
 /// A top-level field that no column is declared for, and is not null everywhere; or one whose column came without being
@@ -167,6 +207,9 @@ pub struct State {
     /// another one, the versions that are there could not be told from those that have ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub active_record_timestamp: Option<i64>,
+    /// What `auto` has detected of the endpoint, for later runs; of the endpoint with this fingerprint only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detected: Option<serde_json::Value>,
     /// Of the config that the run went by: the same command again is told from another one by it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fingerprint: Option<String>,

@@ -129,6 +129,8 @@ impl Processor {
         Ok(Page {
             number: page.number,
             list: page.list,
+            repeats: finished.numbers.iter().filter(|number| page.is_repeated(**number)).count() as u64,
+            pass: page.pass,
             records: Some(document.root().index()),
             document: Arc::new(document),
             count: finished.numbers.len() as u64,

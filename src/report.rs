@@ -75,6 +75,8 @@ pub enum Event<'a> {
 #[serde(rename_all = "snake_case")]
 pub enum Status {
     Ok,
+    /// More records are known to exist than were received.
+    Incomplete,
     Failed,
     Skipped,
     Interrupted,
@@ -120,10 +122,38 @@ pub struct ResourceSummary {
     pub table_version: u64,
     pub table_rows: u64,
     pub cursor: Option<serde_json::Value>,
+    /// True if it is proved that all records came, false if more are known to exist, `None` if nothing shows the end.
+    pub complete: Option<bool>,
+    /// Where `complete` is false.
+    pub incomplete: Option<Incomplete>,
+    /// How the resource was paged; `None` if no page came.
+    pub paging: Option<Paging>,
+    pub notes: Vec<String>,
     pub warnings: Vec<String>,
     pub error: Option<ErrorSummary>,
     /// The line with which DuckDB reads the table, partition types included.
     pub duckdb: String,
+}
+
+/// What is known of the records that are missing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Incomplete {
+    pub reason: String,
+    /// Records received, those that came twice counted once.
+    pub received: u64,
+    /// Records that exist, where a total says so.
+    pub expected: Option<u64>,
+}
+
+/// Where a resource's records are, and how its pages follow each other.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Paging {
+    /// The `data_selector`; `None` as long as it is unknown.
+    pub records: Option<String>,
+    /// The paginator as the config writes it; `None` as long as it is unknown.
+    pub paginator: Option<serde_json::Value>,
+    /// Whether one of the two was detected from the answers.
+    pub detected: bool,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -139,4 +169,27 @@ pub struct ErrorSummary {
     pub code: String,
     pub message: String,
     pub hint: Option<String>,
+}
+
+/// A number as people read it, e.g. `3,000`.
+pub fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_grouped() {
+        assert_eq!([1, 999, 1_000, 1_234_567].map(grouped), ["1", "999", "1,000", "1,234,567"]);
+    }
 }

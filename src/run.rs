@@ -11,11 +11,13 @@
 //! not stop the others, but its children. `pipeline.rs` is the part in brackets, `family.rs` says who waits for whom.
 
 mod begin;
+mod boundary;
 mod change;
 mod checkpoint;
 mod claims;
 mod compacting;
 mod cursor;
+mod detected;
 mod error;
 mod evolving;
 mod family;
@@ -33,6 +35,7 @@ mod shape;
 mod source;
 mod span;
 mod superseded;
+mod verdict;
 mod windows;
 
 use std::sync::Arc;

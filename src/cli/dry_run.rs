@@ -231,6 +231,7 @@ fn parent(parent: &ParentPlan) -> String {
 fn pages(paginator: &PaginatorPlan, on_drift: OnDrift, max_pages: Option<u64>) -> String {
     let mut text = match paginator {
         PaginatorPlan::Auto => "found out from the first one".to_owned(),
+        PaginatorPlan::SingleEntity { .. } => "one, unless the first answer is a list".to_owned(),
         PaginatorPlan::SinglePage => "one".to_owned(),
         PaginatorPlan::Offset(plan) => offset(plan),
         PaginatorPlan::PageNumber(plan) => page_number(plan),
@@ -455,6 +456,8 @@ mod tests {
             on_drift: OnDrift::Warn,
             totals: TotalsPlan::default(),
             on_incomplete: OnIncomplete::default(),
+            learned: None,
+            detects_anew: false,
             max_pages: Some(3),
             incremental: None,
             schema: TableSchema {

@@ -21,14 +21,16 @@ pub enum Exit {
     TooManyRejects = 4,
     /// Another writer won the commit.
     Conflict = 5,
+    /// More records are known to exist than were received.
+    Incomplete = 6,
     /// Stopped on request, cleanly: 128 + SIGINT, as shells count.
     Interrupted = 130,
 }
 
 impl Exit {
     /// What outranks what where several resources failed: what a human must mend before what a retry mends.
-    const PRECEDENCE: [Self; 5] =
-        [Self::Interrupted, Self::Failed, Self::TooManyRejects, Self::Conflict, Self::Transient];
+    const PRECEDENCE: [Self; 6] =
+        [Self::Interrupted, Self::Failed, Self::TooManyRejects, Self::Incomplete, Self::Conflict, Self::Transient];
 
     /// The code for everything that failed; [`Exit::Done`] if nothing did.
     pub fn of(kinds: &[ErrorKind]) -> Self {
@@ -43,6 +45,7 @@ impl From<ErrorKind> for Exit {
             ErrorKind::User | ErrorKind::Bug => Self::Failed,
             ErrorKind::Transient => Self::Transient,
             ErrorKind::TooManyRejects => Self::TooManyRejects,
+            ErrorKind::Incomplete => Self::Incomplete,
             ErrorKind::Conflict => Self::Conflict,
             ErrorKind::Interrupted => Self::Interrupted,
         }
@@ -67,6 +70,7 @@ mod tests {
             (ErrorKind::Transient, 3),
             (ErrorKind::TooManyRejects, 4),
             (ErrorKind::Conflict, 5),
+            (ErrorKind::Incomplete, 6),
             (ErrorKind::Interrupted, 130),
         ];
         for (kind, code) in codes {
@@ -76,10 +80,11 @@ mod tests {
     }
 
     #[test]
-    fn of_several_failures_the_first_of_130_1_4_5_3_decides_in_whatever_order_they_came() {
+    fn of_several_failures_the_first_of_130_1_4_6_5_3_decides_in_whatever_order_they_came() {
         let mut kinds = vec![
             ErrorKind::Transient,
             ErrorKind::Conflict,
+            ErrorKind::Incomplete,
             ErrorKind::TooManyRejects,
             ErrorKind::User,
             ErrorKind::Interrupted,
@@ -91,6 +96,6 @@ mod tests {
             codes.push(Exit::of(&kinds) as u8);
             kinds.pop();
         }
-        assert_eq!(codes, [130, 1, 4, 5, 3]);
+        assert_eq!(codes, [130, 1, 4, 6, 5, 3]);
     }
 }

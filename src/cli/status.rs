@@ -16,6 +16,7 @@ use crate::{
     environment::Environment,
     maintain::{self, Lake, RunStatus, TableStatus},
     plan::TableFormatKind,
+    report::Incomplete,
 };
 
 const EXAMPLES: &str = "\
@@ -59,7 +60,7 @@ fn text(told: &[Told<TableStatus>]) -> String {
         text += &grid(header, 4, done.iter().map(|table| row(table)));
     }
     if done.iter().any(|table| !table.runs.is_empty()) {
-        let header = ["table", "run", "status", "started", "duration", "rows", "version"];
+        let header = ["table", "run", "status", "complete", "started", "duration", "rows", "version"];
         text += &grid(header, 4, done.iter().flat_map(|table| table.runs.iter().map(|run| run_row(table, run))));
     }
     text + &tables::errors(told)
@@ -97,17 +98,31 @@ fn row(table: &TableStatus) -> [String; 10] {
     ]
 }
 
-fn run_row(table: &TableStatus, run: &RunStatus) -> [String; 7] {
+fn run_row(table: &TableStatus, run: &RunStatus) -> [String; 8] {
     let or_none = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
     [
         table.table.clone(),
         run.run_id.clone(),
         status_word(run.status).to_owned(),
+        completeness(run),
         run.started_at.clone(),
         or_none(run.duration_seconds.map(|seconds| format!("{seconds:.1} s"))),
         or_none(run.rows.map(|rows| HumanCount(rows).to_string())),
         or_none(run.version.map(|version| version.to_string())),
     ]
+}
+
+/// `yes`, `no` or `100 of 3,000`; `-` if nothing shows the end.
+fn completeness(run: &RunStatus) -> String {
+    let numbers = |incomplete: &Incomplete| {
+        let expected = incomplete.expected.map(HumanCount)?;
+        Some(format!("{} of {expected}", HumanCount(incomplete.received)))
+    };
+    match run.complete {
+        Some(true) => "yes".to_owned(),
+        Some(false) => run.incomplete.as_ref().and_then(numbers).unwrap_or_else(|| "no".to_owned()),
+        None => "-".to_owned(),
+    }
 }
 
 fn word(format: TableFormatKind) -> String {

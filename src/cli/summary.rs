@@ -45,7 +45,7 @@ fn row(resource: &ResourceSummary) -> [String; 10] {
     };
     [
         resource.name.clone(),
-        status_word(resource.status).to_owned(),
+        status_text(resource),
         count(resource.rows_written),
         count(resource.rows_duplicate),
         count(resource.rows_rejected),
@@ -66,9 +66,23 @@ pub fn counted(number: u64, what: &str) -> String {
 pub fn status_word(status: Status) -> &'static str {
     match status {
         Status::Ok => "ok",
+        Status::Incomplete => "incomplete",
         Status::Failed => "failed",
         Status::Skipped => "skipped",
         Status::Interrupted => "interrupted",
+    }
+}
+
+/// The status, with the numbers of records of one that is incomplete: `incomplete (100 of 3,000)`.
+fn status_text(resource: &ResourceSummary) -> String {
+    let word = status_word(resource.status);
+    let Some(incomplete) = resource.incomplete.as_ref().filter(|_| resource.status == Status::Incomplete) else {
+        return word.to_owned();
+    };
+    let received = HumanCount(incomplete.received);
+    match incomplete.expected {
+        Some(expected) => format!("{word} ({received} of {})", HumanCount(expected)),
+        None => format!("{word} ({received} received)"),
     }
 }
 
@@ -76,6 +90,9 @@ pub fn status_word(status: Status) -> &'static str {
 fn notes(resource: &ResourceSummary, summary: &Summary, destination: &str) -> String {
     let about = |style: Style, label: &str, text: &str| labelled(style, label, &format!("{}: {text}", resource.name));
     let mut text = String::new();
+    for note in &resource.notes {
+        text += &about(CYAN, "note", note);
+    }
     for warning in &resource.warnings {
         text += &about(YELLOW, "warning", warning);
     }
@@ -136,7 +153,7 @@ fn stopped(resource: &ResourceSummary, run: Status) -> Option<String> {
 fn conclusion(summary: &Summary) -> String {
     let style = match summary.status {
         Status::Ok => GREEN,
-        Status::Failed => RED,
+        Status::Failed | Status::Incomplete => RED,
         Status::Skipped | Status::Interrupted => YELLOW,
     };
     let seconds = summary.elapsed_seconds;
@@ -175,6 +192,10 @@ pub mod tests {
             table_version: 1,
             table_rows: 2988,
             cursor: None,
+            complete: Some(true),
+            incomplete: None,
+            paging: None,
+            notes: Vec::new(),
             warnings: Vec::new(),
             error: None,
             duckdb: format!("SELECT * FROM read_parquet('lake/{name}/**/*.parquet')"),
@@ -240,7 +261,7 @@ pub mod tests {
 
     #[test]
     fn the_words_for_a_status_are_those_of_the_json_document() {
-        for status in [Status::Ok, Status::Failed, Status::Skipped, Status::Interrupted] {
+        for status in [Status::Ok, Status::Incomplete, Status::Failed, Status::Skipped, Status::Interrupted] {
             assert_eq!(serde_json::to_value(status).unwrap(), status_word(status));
         }
     }

@@ -11,7 +11,7 @@ use super::{CommitError, Workspace, attempts::delete_all};
 use crate::{
     error::{Result, chain},
     model::Version,
-    report::Status,
+    report::{Incomplete, Status},
 };
 
 /// Where they lie, relative to the table.
@@ -41,6 +41,11 @@ pub struct RunRecord {
     /// By the names of the run's summary.
     #[serde(default)]
     pub counters: BTreeMap<String, u64>,
+    /// True if it is proved that all records came, false if more are known to exist.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub complete: Option<bool>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub incomplete: Option<Incomplete>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
 }

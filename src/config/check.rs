@@ -4,7 +4,7 @@
 //! that remains holds only what the tables allow. Where a number or bool is wanted, a filled-in text becomes one.
 
 use super::{
-    fields::{Field, Grammar, NAME, Shape, Status, TYPE, Table, Union, Word},
+    fields::{Field, Grammar, NAME, PAGINATOR, Shape, Status, TYPE, Table, Union, Word},
     problem::{Findings, Severity, nearest},
     tree::{Entry, Kind, Place, Value, join},
 };
@@ -377,7 +377,11 @@ fn unknown_help(key: &str, table: &Table, beside: &[&str]) -> String {
             format!("did you mean `{near}`?")
         }
         (_, Some(holder)) => format!("it belongs into `{}`", holder.key),
-        _ if table.supported().next().is_none() => format!("there are none here: is a `{TYPE}` missing?"),
+        // Without its type, a paginator is the default one, which has few keys of its own.
+        _ if Some(table.name) == PAGINATOR.default => {
+            let known = list_of("keys here", table.supported().map(|field| field.key));
+            format!("{known}; is a `{TYPE}` missing?")
+        }
         _ => list_of("keys here", table.supported().map(|field| field.key)),
     }
 }

@@ -16,6 +16,7 @@ mod schema;
 mod write_disposition;
 
 pub use incremental::INCREMENTAL_PARAM;
+pub use paginator::PAGINATOR;
 pub use root::ROOT;
 pub use schema::SCHEMA;
 

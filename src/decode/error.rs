@@ -60,6 +60,11 @@ pub enum CursorProblem {
         other: String,
         other_kind: &'static str,
     },
+    /// Texts whose bytes are not in the order of what they mean.
+    UnsortedText {
+        value: String,
+        other: String,
+    },
     /// No two values of a page are in the order that the config tells, and by that order the list would end here.
     Order {
         declared: &'static str,
@@ -83,6 +88,10 @@ impl CursorProblem {
             Self::Mixed { value, kind, other, other_kind } => {
                 format!("the cursor at `{path}` is {value}, {kind}, and cannot be compared with {other}, {other_kind}")
             }
+            Self::UnsortedText { value, other } => format!(
+                "the cursor at `{path}` is {value}, and cannot be compared with {other}: as texts they do not sort by time or by \
+                 number, and newer records would be left out"
+            ),
             Self::Order { declared, from, to } => format!(
                 "the cursor at `{path}` goes from {from} to {to}, as it does on the whole page, and `row_order: {declared}` says \
                  the other way round: the pages behind would be left out"
@@ -90,6 +99,15 @@ impl CursorProblem {
             Self::Lost => "the records that stay do not make a page".to_owned(),
         }
     }
+}
+
+fn unsorted_text_hint(path: &str) -> String {
+    let field = path.trim_start_matches("$.");
+    format!(
+        "set `cursor_path` to a field that sorts (a number, an ISO 8601 date or timestamp), or make one of this: \
+         `processing_steps: [{{map: '.{field} |= (strptime(\"%m/%d/%Y\") | mktime | todate)'}}]` with the form of the API, and \
+         `convert: \"%m/%d/%Y\"` if the API is asked in that form; without `incremental`, each run reads everything"
+    )
 }
 
 impl Failure for DecodeError {
@@ -137,6 +155,7 @@ impl Failure for DecodeError {
             Self::Cursor { problem: CursorProblem::Mixed { .. }, .. } => {
                 Some("values of one cursor are all numbers, all ISO 8601 dates and timestamps, or all other texts".to_owned())
             }
+            Self::Cursor { problem: CursorProblem::UnsortedText { .. }, path, .. } => Some(unsorted_text_hint(path)),
             Self::Cursor { problem: CursorProblem::Order { .. }, .. } => Some(
                 "set `row_order` to the order in which the API lists, have it sort (its parameters are `endpoint.params`), or leave \
                  `row_order` out: all pages are read then".to_owned(),

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     json::{Kind, Node},
-    model::{Batch, Page, Reject},
+    model::{Batch, Page, Reject, Sequence},
     schema::{ColumnsContract, DataTypeContract, Source},
 };
 
@@ -289,6 +289,8 @@ impl<'a> PageDecoder<'a> {
         rejects.sort_by_key(|reject| reject.record);
         Ok(Batch {
             page: self.page.number,
+            sequence: Sequence { list: self.page.list, pass: self.page.pass },
+            repeats: usize::try_from(self.page.repeats).unwrap_or(usize::MAX).min(rows.num_rows()),
             rows,
             rejects,
             undeclared: self.undeclared.finish(),

@@ -41,8 +41,14 @@ pub struct Seen {
     pub list: u64,
     /// The latest value, and the number of the first record that has it.
     pub latest: Option<(CursorValue, u64)>,
+    /// The value that comes first in the cursor's order.
+    pub earliest: Option<CursorValue>,
+    /// The first value ahead of the clock, and the number of its record.
+    pub ahead: Option<(CursorValue, u64)>,
     /// Records that the next run gets again if the latest value of all is this page's, by their values.
     pub loaded: Vec<(CursorValue, String)>,
+    /// Records ahead of the clock, which come again in each run until it has reached them.
+    pub later: Vec<(CursorValue, String)>,
     /// Where the last record of the page lies.
     pub ends: Side,
     /// Whether records without a value stay.
@@ -144,14 +150,14 @@ impl Sieve {
             }
         }
         self.forget_old(&mut seen);
+        seen.loaded.append(&mut seen.later);
         let sifted = without(&page, &kept).map_err(|_| self.error(page.number, 0, CursorProblem::Lost))?;
         Ok((sifted.unwrap_or(page), seen))
     }
 
     /// Where the last record of a page lies that no step has changed.
     pub fn side_of_last(&self, page: &Page) -> Side {
-        let last = records(page).last().and_then(|record| self.plan.cursor_path.find(record));
-        let value = last.and_then(CursorValue::of);
+        let value = records(page).last().and_then(|record| self.value(record).ok()).flatten();
         value.and_then(|value| self.side(&self.list(page.list).range, &value).ok()).unwrap_or_default()
     }
 
@@ -175,8 +181,7 @@ impl Sieve {
     }
 
     fn judge(&self, list: &List<'_>, record: Node<'_>, number: u64, seen: &mut Seen) -> Result<Fate, CursorProblem> {
-        let found = self.plan.cursor_path.find(record).filter(|node| node.kind() != Kind::Null);
-        let Some(node) = found else {
+        let Some(value) = self.value(record)? else {
             return match self.plan.on_missing {
                 OnMissing::Raise => Err(CursorProblem::Missing),
                 OnMissing::Include => {
@@ -186,7 +191,6 @@ impl Sieve {
                 OnMissing::Exclude => Ok(Fate::Goes),
             };
         };
-        let value = CursorValue::of(node).ok_or_else(|| CursorProblem::Unordered { found: shown(node) })?;
         if self.plan.row_order.is_some() {
             seen.course.go_on(&value, number, self.plan.last_value_func);
         }
@@ -197,6 +201,32 @@ impl Sieve {
         let was_loaded = self.was_loaded(list.start, record, &value)?;
         self.remember(record, value, number, seen)?;
         Ok(if was_loaded { Fate::Goes } else { Fate::Stays })
+    }
+
+    /// The cursor's value of a record: of several, the one that comes last by `last_value_func`. An empty text is none.
+    fn value(&self, record: Node<'_>) -> Result<Option<CursorValue>, CursorProblem> {
+        let path = &self.plan.cursor_path;
+        if !path.takes_elements() {
+            return self.last_of(path.find(record));
+        }
+        let found = path.find_all(record);
+        match found[..] {
+            // A `[*]` at the end of a path leaves a list whole.
+            [list] if !path.is_query() && list.kind() == Kind::Array => self.last_of(list.items()),
+            _ => self.last_of(found),
+        }
+    }
+
+    fn last_of<'a>(&self, nodes: impl IntoIterator<Item = Node<'a>>) -> Result<Option<CursorValue>, CursorProblem> {
+        let mut last: Option<CursorValue> = None;
+        for node in nodes.into_iter().filter(|node| node.kind() != Kind::Null && node.raw() != b"\"\"") {
+            let value = CursorValue::of(node).ok_or_else(|| CursorProblem::Unordered { found: shown(node) })?;
+            last = Some(match last {
+                Some(last) if self.compare(&value, &last)?.is_le() => last,
+                _ => value,
+            });
+        }
+        Ok(last)
     }
 
     fn side(&self, range: &Range, value: &CursorValue) -> Result<Side, CursorProblem> {
@@ -234,11 +264,26 @@ impl Sieve {
             Some((latest, _)) => self.compare(&value, latest)?,
             None => Ordering::Greater,
         };
-        if self.remembers && (order.is_ge() || self.plan.lag.is_some()) {
+        if order.is_gt() && self.plan.is_ahead(&value) {
+            if self.remembers {
+                seen.later.push((value.clone(), identify(record, &self.plan.identity)?));
+            }
+            seen.ahead.get_or_insert((value, number));
+            return Ok(());
+        }
+        let comes_again = self.remembers && self.plan.range_start == RangeEdge::Closed;
+        if comes_again && (order.is_ge() || self.plan.lag.is_some()) {
             if order.is_gt() && self.plan.lag.is_none() {
                 seen.loaded.clear();
             }
             seen.loaded.push((value.clone(), identify(record, &self.plan.identity)?));
+        }
+        let is_earlier = match &seen.earliest {
+            Some(earliest) => self.compare(&value, earliest)?.is_lt(),
+            None => true,
+        };
+        if is_earlier {
+            seen.earliest = Some(value.clone());
         }
         if order.is_gt() {
             seen.latest = Some((value, number));
@@ -269,6 +314,10 @@ impl Sieve {
 }
 
 fn mixed(value: &CursorValue, other: &CursorValue) -> CursorProblem {
+    if value.is_text() && other.is_text() {
+        let [value, other] = [value, other].map(|value| value.to_json().to_string());
+        return CursorProblem::UnsortedText { value, other };
+    }
     CursorProblem::Mixed {
         value: value.to_json().to_string(),
         kind: value.kind(),
@@ -304,6 +353,8 @@ fn without(page: &Page, kept: &[(Node<'_>, u64)]) -> Result<Option<Page>, crate:
     Ok(Some(Page {
         number: page.number,
         list: page.list,
+        repeats: kept.iter().filter(|(_, number)| page.is_repeated(*number)).count() as u64,
+        pass: page.pass,
         records: Some(document.root().index()),
         document: Arc::new(document),
         count: kept.len() as u64,
@@ -499,11 +550,54 @@ mod tests {
     #[test]
     fn a_record_without_a_value_stays_goes_or_fails_the_run() {
         let with = |on_missing| IncrementalPlan { on_missing, ..plan() };
-        let text = r#"[{"at":1},{"at":null},{"x":1}]"#;
+        let text = r#"[{"at":1},{"at":null},{"x":1},{"at":""}]"#;
         assert_eq!(kept(&sieve(&with(OnMissing::Include)), text), text);
         assert_eq!(kept(&sieve(&with(OnMissing::Exclude)), text), r#"[{"at":1}]"#);
         let error = sieve(&with(OnMissing::Raise)).sift(page(text)).unwrap_err().to_string();
         assert_eq!(error, "resource `r`, page 4, record 2: there is no value at `at`, where the cursor stands");
+    }
+
+    #[test]
+    fn of_several_values_the_last_one_counts() {
+        let text = r#"[{"days":[{"at":2},{"at":7},{"at":null}]},{"days":[{"at":1}]},{"days":[{"at":5},{"at":3}]}]"#;
+        let several = |path: &str, func, start: Value| IncrementalPlan {
+            cursor_path: path.parse().unwrap(),
+            last_value_func: func,
+            range: range(start, json!(null)),
+            ..plan()
+        };
+        let (kept, seen) = sieve(&several("days[*].at", LastValueFunc::Max, json!(4))).sift(page(text)).unwrap();
+        assert_eq!((kept.count, seen.latest.unwrap().0.to_json()), (2, json!(7)));
+        let (kept, seen) = sieve(&several("$.days[*]['at']", LastValueFunc::Min, json!(2))).sift(page(text)).unwrap();
+        assert_eq!((kept.count, seen.latest.unwrap().0.to_json()), (2, json!(1)));
+        let list = sieve(&several("at[*]", LastValueFunc::Max, json!(null)));
+        let (_, seen) = list.sift(page(r#"[{"at":[3,9,4]},{"at":[5]}]"#)).unwrap();
+        assert_eq!(seen.latest.unwrap().0.to_json(), json!(9));
+        assert!(list.sift(page(r#"[{"at":[]}]"#)).is_err());
+    }
+
+    #[test]
+    fn texts_that_do_not_sort_by_time_are_refused_when_they_are_compared() {
+        let text = r#"[{"at":"12/31/2025"},{"at":"12/31/2025"},{"at":"01/02/2026"}]"#;
+        let error = sieve(&plan()).sift(page(text)).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "resource `r`, page 4, record 3: the cursor at `at` is \"01/02/2026\", and cannot be compared with \"12/31/2025\": \
+             as texts they do not sort by time or by number, and newer records would be left out"
+        );
+    }
+
+    #[test]
+    fn a_record_ahead_of_the_clock_stays_and_is_remembered_beside_the_latest_value() {
+        let now = "2026-01-04T00:00:00Z".parse().ok();
+        let plan = IncrementalPlan { now, ..plan() };
+        let text = r#"[{"at":"2999-01-01"},{"at":"2026-01-02"},{"at":"2026-01-05"},{"at":"2026-01-05T00:00:01Z"}]"#;
+        let (page, seen) = sieve(&plan).sift(page(text)).unwrap();
+        assert_eq!((page.count, seen.latest.unwrap().0.to_json()), (4, json!("2026-01-05")));
+        assert_eq!(seen.ahead.map(|(value, record)| (value.to_json(), record)), Some((json!("2999-01-01"), 1)));
+        assert_eq!(seen.loaded.len(), 3);
+        let next = Sieve::new("r", &plan, start(json!("2999-01-01"), seen.loaded), plan.identity.clone(), true);
+        assert_eq!(kept(&next, text), r#"[{"at":"2026-01-02"}]"#);
     }
 
     #[test]

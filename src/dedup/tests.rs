@@ -44,7 +44,7 @@ fn run(batches: &[Vec<Row>], key: &[usize], sort: Option<DedupSort>) -> (Vec<u64
     let mut dedup = dedup(key, sort);
     let mut kept = Vec::new();
     for rows in batches {
-        let deduped = dedup.push(&batch(rows)).unwrap();
+        let deduped = dedup.push(&batch(rows), Origin::default()).unwrap();
         assert_eq!(deduped.rows.num_rows(), deduped.ids.len());
         kept.extend(deduped.ids);
     }
@@ -75,7 +75,8 @@ fn model(rows: &[Row], key: &[usize], sort: Option<DedupSort>) -> Vec<u64> {
 
 #[test]
 fn the_last_row_of_a_key_wins_within_a_batch() {
-    let deduped = dedup(&[0], None).push(&batch(&[row(1, "a", 0), row(2, "b", 0), row(1, "c", 0)])).unwrap();
+    let deduped =
+        dedup(&[0], None).push(&batch(&[row(1, "a", 0), row(2, "b", 0), row(1, "c", 0)]), Origin::default()).unwrap();
     assert_eq!(deduped.ids, [1, 2]);
     let names: Vec<_> = deduped.rows.column(1).as_string::<i32>().iter().flatten().collect();
     assert_eq!(names, ["b", "c"]);
@@ -84,9 +85,9 @@ fn the_last_row_of_a_key_wins_within_a_batch() {
 #[test]
 fn a_row_that_was_handed_on_is_taken_back_when_its_key_comes_again() {
     let mut dedup = dedup(&[0], None);
-    assert_eq!(dedup.push(&batch(&[row(1, "a", 0), row(2, "b", 0)])).unwrap().ids, [0, 1]);
-    assert_eq!(dedup.push(&batch(&[row(1, "c", 0)])).unwrap().ids, [2]);
-    assert_eq!(dedup.push(&batch(&[row(1, "d", 0)])).unwrap().ids, [3]);
+    assert_eq!(dedup.push(&batch(&[row(1, "a", 0), row(2, "b", 0)]), Origin::default()).unwrap().ids, [0, 1]);
+    assert_eq!(dedup.push(&batch(&[row(1, "c", 0)]), Origin::default()).unwrap().ids, [2]);
+    assert_eq!(dedup.push(&batch(&[row(1, "d", 0)]), Origin::default()).unwrap().ids, [3]);
     assert_eq!(dedup.duplicates(), 2);
     let done = dedup.finish();
     assert_eq!(done.superseded, [0, 2]);
@@ -141,14 +142,14 @@ fn compound_keys_do_not_run_into_each_other() {
 #[test]
 fn a_batch_without_rows_changes_nothing() {
     let mut dedup = dedup(&[0], None);
-    assert!(dedup.push(&batch(&[])).unwrap().ids.is_empty());
-    assert_eq!(dedup.push(&batch(&[row(1, "a", 0)])).unwrap().ids, [0]);
+    assert!(dedup.push(&batch(&[]), Origin::default()).unwrap().ids.is_empty());
+    assert_eq!(dedup.push(&batch(&[row(1, "a", 0)]), Origin::default()).unwrap().ids, [0]);
 }
 
 #[test]
 fn a_page_without_duplicates_is_handed_on_without_a_copy() {
     let rows = batch(&[row(1, "a", 0), row(2, "b", 0)]);
-    let deduped = dedup(&[0], None).push(&rows).unwrap();
+    let deduped = dedup(&[0], None).push(&rows, Origin::default()).unwrap();
     let address = |batch: &RecordBatch| batch.column(0).as_primitive::<Int64Type>().values().as_ptr();
     assert_eq!(address(&deduped.rows), address(&rows));
 }
@@ -159,7 +160,11 @@ fn whole_numbers_of_every_width_are_keys() {
     for data_type in [DataType::Int8, DataType::UInt32, DataType::Date32, DataType::UInt64, DataType::Int64] {
         let schema = Arc::new(Schema::new(vec![Field::new("id", data_type.clone(), true)]));
         let rows = RecordBatch::try_new(schema.clone(), vec![cast(&days, &data_type).unwrap()]).unwrap();
-        assert_eq!(Dedup::new(&schema, &[0], None).unwrap().push(&rows).unwrap().ids, [1, 2], "{data_type}");
+        assert_eq!(
+            Dedup::new(&schema, &[0], None).unwrap().push(&rows, Origin::default()).unwrap().ids,
+            [1, 2],
+            "{data_type}"
+        );
     }
 }
 
@@ -168,7 +173,7 @@ fn unsigned_keys_beyond_the_signed_range_stay_apart() {
     let schema = Arc::new(Schema::new(vec![Field::new("id", DataType::UInt64, true)]));
     let values: ArrayRef = Arc::new(UInt64Array::from(vec![Some(u64::MAX), Some(u64::MAX - 1), None, Some(u64::MAX)]));
     let rows = RecordBatch::try_new(schema.clone(), vec![values]).unwrap();
-    assert_eq!(Dedup::new(&schema, &[0], None).unwrap().push(&rows).unwrap().ids, [1, 2, 3]);
+    assert_eq!(Dedup::new(&schema, &[0], None).unwrap().push(&rows, Origin::default()).unwrap().ids, [1, 2, 3]);
 }
 
 #[test]
@@ -187,7 +192,7 @@ fn a_million_integer_keys_take_tens_of_bytes_each() {
     let mut dedup = dedup(&[0], None);
     for start in (0..1_000_000).step_by(100_000) {
         let rows: Vec<Row> = (start..start + 100_000).map(|id| (Some(id), None, None)).collect();
-        dedup.push(&batch(&rows)).unwrap();
+        dedup.push(&batch(&rows), Origin::default()).unwrap();
     }
     let per_key = dedup.memory() / 1_000_000;
     assert!((16..48).contains(&per_key), "{per_key} bytes a key");
@@ -226,7 +231,7 @@ proptest! {
         let mut current = dedup(&key, sort);
         let mut stored: Vec<Vec<u8>> = Vec::new();
         for rows in &batches {
-            kept.extend(current.push(&batch(rows)).unwrap().ids);
+            kept.extend(current.push(&batch(rows), Origin::default()).unwrap().ids);
             stored.push(postcard::to_stdvec(&current.segment()).unwrap());
             // Another process takes over at every second one.
             if stored.len().is_multiple_of(2) {
@@ -246,7 +251,7 @@ proptest! {
 #[test]
 fn a_segment_that_is_not_the_next_one_is_refused() {
     let mut first = dedup(&[0], None);
-    first.push(&batch(&[row(1, "a", 0)])).unwrap();
+    first.push(&batch(&[row(1, "a", 0)]), Origin::default()).unwrap();
     let stored = postcard::to_stdvec(&first.segment()).unwrap();
     let segment = || postcard::from_bytes(&stored).unwrap();
     let mut second = dedup(&[0], None);

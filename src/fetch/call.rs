@@ -230,7 +230,12 @@ mod tests {
         };
         let mut client = Client::new(&plan, Redactor::default(), Environment::real(), Arc::new(Silent)).unwrap();
         client.auth = Some(Arc::new(Renewing { generation: AtomicUsize::new(0), renewals }));
-        let scope = Scope { resource: "rows".into(), counters: Arc::default(), answers: Arc::default() };
+        let scope = Scope {
+            resource: "rows".into(),
+            counters: Arc::default(),
+            answers: Arc::default(),
+            expected: Arc::default(),
+        };
         let bound = RequestPlan::get(url, "").bind(&Bindings::default()).unwrap();
         let response = client.fetch(Request::new(&bound).unwrap(), &scope).await;
         (response, scope.counters.read().0 as usize)

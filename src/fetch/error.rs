@@ -8,7 +8,7 @@ use super::{auth::AuthError, paginate::PaginateError, records::RecordsError, red
 use crate::{
     error::{ErrorKind, Failure},
     json::SyntaxError,
-    plan::{Action, BindError, Method},
+    plan::{Action, BindError, Method, ResponseFormat},
 };
 
 /// Why a page is not there.
@@ -90,6 +90,16 @@ pub enum Trouble {
         message: Option<String>,
         body: String,
     },
+    /// A success that carries an error.
+    ErrorInSuccess {
+        status: StatusCode,
+        /// Whether it is for the rate of the requests, and passes.
+        is_throttle: bool,
+        /// The API's own words.
+        body: String,
+        /// A part of the answer by which a rule can recognise it.
+        content: Option<String>,
+    },
     /// No connection, or one that broke before the answer's head.
     Connection {
         cause: String,
@@ -118,11 +128,31 @@ pub enum Trouble {
         content_type: String,
         body: String,
     },
-    /// A success whose body is not what it should be, JSON as a rule: it broke on the way, most likely.
-    NotJson {
+    /// A success with an empty body and another status than 204.
+    Empty {
+        content_type: String,
+    },
+    /// A success whose body is a binary file, e.g. `a ZIP archive`.
+    Binary {
+        what: &'static str,
+        content_type: String,
+    },
+    /// A success whose body begins as expected and then breaks: most likely it was truncated.
+    Broken {
         cause: String,
         content_type: String,
         body: String,
+    },
+    /// A success whose body is of another format than the expected one. A retry returns the same body.
+    Format {
+        cause: String,
+        content_type: String,
+        body: String,
+        looks_like: Option<ResponseFormat>,
+    },
+    /// A success with a field whose name is not valid text.
+    Name {
+        cause: String,
     },
     /// A success whose body can be read in more than one way.
     Ambiguous {
@@ -153,11 +183,16 @@ impl Trouble {
             Self::Status { status, is_limit, .. } => {
                 *is_limit || status.is_server_error() || *status == StatusCode::REQUEST_TIMEOUT
             }
-            Self::Connection { .. } | Self::Timeout { .. } | Self::Body { .. } | Self::NotJson { .. } => true,
+            Self::ErrorInSuccess { is_throttle, .. } => *is_throttle,
+            Self::Connection { .. } | Self::Timeout { .. } | Self::Body { .. } | Self::Broken { .. } => true,
             Self::Certificate { .. }
             | Self::Refused { .. }
             | Self::Plain { .. }
             | Self::Markup { .. }
+            | Self::Empty { .. }
+            | Self::Binary { .. }
+            | Self::Format { .. }
+            | Self::Name { .. }
             | Self::Ambiguous { .. }
             | Self::TooLarge { .. }
             | Self::Redirect(_) => false,
@@ -168,6 +203,7 @@ impl Trouble {
     pub(super) fn is_overload(&self) -> bool {
         match self {
             Self::Status { is_limit: true, .. } => true,
+            Self::ErrorInSuccess { is_throttle, .. } => *is_throttle,
             Self::Status { status, .. } | Self::Ruled { status, .. } => {
                 matches!(*status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE)
             }
@@ -197,6 +233,9 @@ impl fmt::Display for Trouble {
                 let action = action.word();
                 write!(f, "the server answered {status}, and `response_actions` says `{action}`: {body}")
             }
+            Self::ErrorInSuccess { status, body, .. } => {
+                write!(f, "the server answered {status} with an error in place of records: {body}")
+            }
             Self::Connection { cause } => write!(f, "the connection failed: {cause}"),
             Self::Certificate { cause } => write!(f, "the server's certificate is not trusted: {cause}"),
             Self::Refused { cause } => write!(f, "the server refused the TLS handshake: {cause}"),
@@ -206,7 +245,14 @@ impl fmt::Display for Trouble {
             Self::Markup { content_type, body } => {
                 write!(f, "the body ({content_type}) is no JSON but a document of HTML or XML; it begins: {body}")
             }
-            Self::NotJson { cause, content_type, body } => {
+            Self::Empty { content_type } => {
+                write!(f, "the answer is empty: the body ({content_type}) has no bytes except whitespace")
+            }
+            Self::Binary { what, content_type } => {
+                write!(f, "the body ({content_type}) is not text; it looks like {what}")
+            }
+            Self::Name { cause } => write!(f, "the body has an invalid field name: {cause}"),
+            Self::Broken { cause, content_type, body } | Self::Format { cause, content_type, body, .. } => {
                 write!(f, "the body ({content_type}) is {cause}; it begins: {body}")
             }
             Self::Ambiguous { cause, body } => write!(f, "the body is {cause}; it begins: {body}"),
@@ -242,6 +288,9 @@ impl RequestError {
             }
             Trouble::Status { status, .. } => return self.status_hint(*status),
             Trouble::Ruled { .. } => return None,
+            Trouble::ErrorInSuccess { status, is_throttle, content, .. } => {
+                return Some(accepting(*status, *is_throttle, content.as_deref()));
+            }
             Trouble::Connection { .. } => "is `client.base_url` right, and can this machine reach it?",
             Trouble::Certificate { .. } => CERTIFICATE,
             Trouble::Refused { .. } => REFUSED,
@@ -251,15 +300,34 @@ impl RequestError {
             Trouble::Markup { .. } => {
                 "is this a login page, or one for browsers? Check `client.base_url`, `endpoint.path` and `client.auth`"
             }
-            Trouble::NotJson { .. } => {
-                "restlake reads JSON, NDJSON and CSV: does `endpoint.path` name a resource that is one of them, and is \
-                 `endpoint.format` right, if it is set?"
+            Trouble::Empty { .. } => return Some(self.empty_hint()),
+            Trouble::Binary { .. } => {
+                "restlake reads JSON, NDJSON and CSV as text: request an uncompressed text form of the data, by `endpoint.path`, \
+                 `endpoint.params` or an `Accept` header"
+            }
+            Trouble::Broken { .. } => {
+                "the body was truncated: run again, or request smaller pages; if CSV cells are never quoted, set \
+                 `csv: {quote: null}`"
+            }
+            Trouble::Format { looks_like, .. } => format_hint(*looks_like),
+            Trouble::Name { .. } => {
+                "have the API send names of fields as valid UTF-8, or declare its charset in `Content-Type`; for CSV, name the \
+                 columns: `csv: {columns: [id, name]}`"
             }
             Trouble::Ambiguous { .. } => "name the columns yourself: `csv: {columns: [id, name]}`",
             Trouble::TooLarge { .. } => "ask for smaller pages, or raise `client.max_body_size`",
             Trouble::Redirect(problem) => return Some(problem.hint()),
         };
         Some(hint.to_owned())
+    }
+
+    /// Returns the `response_actions` line that accepts an empty body: as the last page if pages came before it.
+    fn empty_hint(&self) -> String {
+        let action = if self.page.is_some_and(|page| page > 1) { "stop" } else { "ignore" };
+        format!(
+            "if an empty answer means that there are no records, set `response_actions: [{{status_code: 200, empty: true, \
+             action: {action}}}]`; else check `endpoint.path` and `endpoint.params`"
+        )
     }
 
     fn status_hint(&self, status: StatusCode) -> Option<String> {
@@ -284,6 +352,32 @@ impl RequestError {
         };
         Some(hint.to_owned())
     }
+}
+
+/// Returns the setting that reads a body of another format.
+fn format_hint(looks_like: Option<ResponseFormat>) -> &'static str {
+    match looks_like {
+        Some(ResponseFormat::Json) => "set `format: json` if this is the data and not an error of the API",
+        Some(ResponseFormat::Ndjson) => "set `format: ndjson`: the body has a JSON value on each line",
+        Some(ResponseFormat::Csv) => "set `format: csv`: the lines of the body have the same number of cells",
+        None => {
+            "restlake reads JSON, NDJSON and CSV: set `format: csv` or `format: ndjson` on the endpoint if this is one of them; \
+             else check `endpoint.path`, and `endpoint.format`, if it is set"
+        }
+    }
+}
+
+/// How to have an answer taken for a page: the line for the `endpoint`. A text of JSON is one of YAML as well.
+fn accepting(status: StatusCode, is_throttle: bool, content: Option<&str>) -> String {
+    let content = content.map(|content| format!(", content: {}", serde_json::Value::from(content)));
+    let (status, content) = (status.as_u16(), content.unwrap_or_default());
+    let rate = match is_throttle {
+        true => "lower `client.rate_limit` or `client.max_concurrency`, or raise `client.retry.max_elapsed`; ",
+        false => "",
+    };
+    format!(
+        "{rate}if this answer is a page, accept it in the `endpoint`: `response_actions: [{{status_code: {status}{content}, action: accept}}]`"
+    )
 }
 
 /// What to do where a page behind the first one lacks its records.
@@ -332,12 +426,19 @@ impl Failure for FetchError {
             Self::Request(error) => match error.trouble {
                 Trouble::Status { .. } => "http_status",
                 Trouble::Ruled { .. } => "response_action",
+                Trouble::ErrorInSuccess { .. } => "http_error_in_success",
                 Trouble::Connection { .. } => "http_connection",
                 Trouble::Certificate { .. } | Trouble::Refused { .. } => "http_certificate",
                 Trouble::Plain { .. } => "http_no_tls",
                 Trouble::Timeout { .. } => "http_timeout",
                 Trouble::Body { .. } => "http_body",
-                Trouble::Markup { .. } | Trouble::NotJson { .. } | Trouble::Ambiguous { .. } => "http_not_json",
+                Trouble::Markup { .. }
+                | Trouble::Broken { .. }
+                | Trouble::Format { .. }
+                | Trouble::Ambiguous { .. } => "http_not_json",
+                Trouble::Empty { .. } => "http_empty_body",
+                Trouble::Binary { .. } => "http_binary_body",
+                Trouble::Name { .. } => "http_field_name",
                 Trouble::TooLarge { .. } => "http_body_too_large",
                 Trouble::Redirect(_) => "http_redirect",
             },

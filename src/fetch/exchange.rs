@@ -14,6 +14,7 @@ use super::{
     body::Body,
     client::Client,
     error::{FetchError, Trouble},
+    error_answer::{self, AnswerVerdict, ErrorAnswer},
     format::{self, Unreadable},
     quota::{self, Quota},
     redirect::{self, MAX_REDIRECTS, RedirectError},
@@ -61,6 +62,15 @@ pub(super) enum Failed {
     },
     /// No attempt would do better.
     Fatal(FetchError),
+}
+
+/// The result of `response_actions` for an answer that is no fault.
+enum Judgement {
+    Unruled,
+    /// A page, whatever it holds.
+    Accepted,
+    /// An answer without a page.
+    Ruled(Box<Response>),
 }
 
 impl From<Trouble> for Failed {
@@ -205,25 +215,66 @@ impl<'a> Exchange<'a> {
         }
         let headers = answer.headers().clone();
         if status == StatusCode::NO_CONTENT {
-            let nothing = self.judge(status, &headers, b"")?;
-            return Ok(nothing.unwrap_or_else(|| Response::nothing(headers, 0, None)));
+            return match self.judge(status, &headers, b"")? {
+                Judgement::Ruled(nothing) => Ok(*nothing),
+                Judgement::Unruled | Judgement::Accepted => Ok(Response::nothing(headers, 0, None)),
+            };
         }
         let body = self.in_time(self.body(answer)).await?;
-        if let Some(ruled) = self.judge(status, &headers, &body)? {
-            return Ok(ruled);
+        match self.judge(status, &headers, &body)? {
+            Judgement::Ruled(nothing) => Ok(*nothing),
+            Judgement::Accepted => self.accepted(body, headers),
+            Judgement::Unruled => {
+                let bytes = body.len() as u64;
+                let document = self.scan(body, &headers)?;
+                self.check_errors(status, &headers, &document)?;
+                Ok(Response { document, headers, bytes, ruled: None, is_accepted: false })
+            }
         }
-        let bytes = body.len() as u64;
-        let document = self.scan(body, &headers)?;
-        Ok(Response { document, headers, bytes, ruled: None })
     }
 
-    /// What `response_actions` says to an answer: a page that is none, a fault, or nothing.
-    fn judge(&self, status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Result<Option<Response>, Failed> {
-        if self.is_renewed_after(status) {
-            return Ok(None);
+    fn accepted(&self, body: Vec<u8>, headers: HeaderMap) -> Result<Response, Failed> {
+        let bytes = body.len() as u64;
+        let document = self.scan(body, &headers)?;
+        Ok(Response { document, headers, bytes, ruled: None, is_accepted: true })
+    }
+
+    /// Fails if a success carries an error, and warns of errors beside records, once per resource.
+    fn check_errors(&self, status: StatusCode, headers: &HeaderMap, document: &Document) -> Result<(), Failed> {
+        let names = || {
+            let segment = self.request.url.path_segments().and_then(|mut segments| segments.next_back());
+            [self.scope.resource.to_string(), segment.unwrap_or_default().to_owned()]
+        };
+        match error_answer::judge(document, &self.scope.expected, names) {
+            AnswerVerdict::Records => Ok(()),
+            AnswerVerdict::Partial(text) => {
+                if self.scope.counters.is_first_partial() {
+                    let (resource, text) = (&self.scope.resource, self.excerpt(text.as_bytes()));
+                    self.client.notice_once(format!("`{resource}`: an answer has errors beside its records: {text}"));
+                }
+                Ok(())
+            }
+            AnswerVerdict::Error(error) => Err(self.error_in_success(status, headers, error)),
         }
-        let Some(rule) = self.scope.answers.action(status.as_u16(), body) else { return Ok(None) };
+    }
+
+    fn error_in_success(&self, status: StatusCode, headers: &HeaderMap, error: ErrorAnswer) -> Failed {
+        let ErrorAnswer { text, is_throttle, content } = error;
+        let retry_after = self.retry_after(headers).or_else(|| self.reset_after(is_throttle));
+        // A part that would show a secret is no part to paste.
+        let content = content.filter(|content| self.excerpt(content.as_bytes()) == *content);
+        let body = self.excerpt(text.as_bytes());
+        Failed::Attempt { trouble: Trouble::ErrorInSuccess { status, is_throttle, body, content }, retry_after }
+    }
+
+    /// Applies `response_actions` to an answer; a fault is an error.
+    fn judge(&self, status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Result<Judgement, Failed> {
+        if self.is_renewed_after(status) {
+            return Ok(Judgement::Unruled);
+        }
+        let Some(rule) = self.scope.answers.action(status.as_u16(), body) else { return Ok(Judgement::Unruled) };
         let ruled = match rule.action {
+            Action::Accept => return Ok(Judgement::Accepted),
             Action::Ignore => Ruled::Ignored(status),
             Action::Stop => Ruled::Stopped(rule.message.clone()),
             action @ (Action::Retry | Action::Fail) => {
@@ -236,7 +287,7 @@ impl<'a> Exchange<'a> {
         };
         let bytes = body.len() as u64;
         tracing::debug!(resource = %self.scope.resource, %status, ?ruled, "no page, by response_actions");
-        Ok(Some(Response::nothing(headers.clone(), bytes, Some(ruled))))
+        Ok(Judgement::Ruled(Box::new(Response::nothing(headers.clone(), bytes, Some(ruled)))))
     }
 
     /// A token that has expired is no answer to the request: rules are for what comes of it with a new one.
@@ -267,11 +318,19 @@ impl<'a> Exchange<'a> {
             let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("no type");
             let (content_type, body) = (self.excerpt(content_type.as_bytes()), self.excerpt(&begin));
             match unreadable {
-                Unreadable::Markup => Trouble::Markup { content_type, body }.into(),
-                Unreadable::Ambiguous(cause) => Trouble::Ambiguous { cause, body }.into(),
-                Unreadable::Syntax(cause) => Trouble::NotJson { cause, content_type, body }.into(),
-                Unreadable::TooLarge => Trouble::TooLarge { limit: self.client.max_body }.into(),
+                Unreadable::Empty => Trouble::Empty { content_type },
+                Unreadable::Markup => Trouble::Markup { content_type, body },
+                Unreadable::Binary(what) => Trouble::Binary { what, content_type },
+                Unreadable::Name(cause) => Trouble::Name { cause: self.excerpt(cause.as_bytes()) },
+                Unreadable::Ambiguous(cause) => Trouble::Ambiguous { cause, body },
+                Unreadable::Cut(cause) => Trouble::Broken { cause, content_type, body },
+                Unreadable::Syntax(cause) => Trouble::Format { cause, content_type, body, looks_like: None },
+                Unreadable::Other(cause, format) => {
+                    Trouble::Format { cause, content_type, body, looks_like: Some(format) }
+                }
+                Unreadable::TooLarge => Trouble::TooLarge { limit: self.client.max_body },
             }
+            .into()
         })
     }
 
@@ -283,8 +342,10 @@ impl<'a> Exchange<'a> {
             true => self.in_time(self.body(answer)).await?,
             false => self.body_of_error(answer).await,
         };
-        if let Some(ruled) = self.judge(status, &headers, &body)? {
-            return Ok(ruled);
+        match self.judge(status, &headers, &body)? {
+            Judgement::Ruled(nothing) => return Ok(*nothing),
+            Judgement::Accepted => return self.accepted(body, headers),
+            Judgement::Unruled => {}
         }
         let is_limit = self.is_limit(status, &headers);
         let trouble = Trouble::Status { status, is_limit, body: self.excerpt(&body) };

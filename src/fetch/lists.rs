@@ -21,6 +21,7 @@ use tokio::task::{JoinError, JoinSet};
 
 use super::{
     client::Client,
+    completeness::{Findings, Suspicion, Verdict, VerdictOfAll},
     error::FetchError,
     include::include,
     pages::{FetchCounters, LeftOut, LeftOutOfAll, ListPlace, PageSource, Pages, Position},
@@ -29,7 +30,7 @@ use super::{
 };
 use crate::{
     model::Page,
-    plan::{BoundRequest, ResourcePlan},
+    plan::{BoundRequest, Learned, ResourcePlan},
     report::{Event, Silent},
 };
 
@@ -83,14 +84,16 @@ pub struct Lists {
     position: Option<Position>,
     /// Where the first list goes on, of a run that died.
     resumed: Option<Position>,
-    warnings: Vec<String>,
+    findings: Findings,
+    verdicts: VerdictOfAll,
     /// Warnings of lists, as they are said of the first.
     told: HashSet<String>,
     /// Of the lists that were handed on whole.
     left_out: LeftOutOfAll,
     /// Of the one that is being handed on.
     left_out_now: Option<LeftOut>,
-    shortfall: Option<String>,
+    /// What an earlier run, or the first list, has detected.
+    learned: Option<Learned>,
     is_over: bool,
 }
 
@@ -120,11 +123,10 @@ struct Arrived {
     bytes: u64,
 }
 
-/// What a list leaves behind.
+/// What a list leaves when it has ended.
 struct Over {
     left_out: LeftOut,
-    warnings: Vec<String>,
-    shortfall: Option<String>,
+    findings: Findings,
 }
 
 /// A list's next page has come, or its end.
@@ -153,11 +155,7 @@ impl Lists {
             surroundings: transport.surroundings().clone(),
             transport,
             resource: Arc::new(resource.clone()),
-            scope: Scope {
-                resource: resource.name.as_str().into(),
-                counters: Arc::default(),
-                answers: Arc::new(resource.answers.clone()),
-            },
+            scope: Scope::new(resource),
             feed,
             is_feed_over: false,
             memory_limit,
@@ -169,11 +167,12 @@ impl Lists {
             number: 0,
             position: None,
             resumed: None,
-            warnings: Vec::new(),
+            findings: Findings::default(),
+            verdicts: VerdictOfAll::default(),
             told: HashSet::new(),
             left_out: LeftOutOfAll::default(),
             left_out_now: None,
-            shortfall: None,
+            learned: resource.learned.clone(),
             is_over: resource.max_pages == Some(0),
         }
     }
@@ -186,7 +185,9 @@ impl Lists {
             for _ in 0..list.finished {
                 self.is_feed_over |= self.feed.next().is_none();
             }
-            self.shortfall = self.shortfall.or_else(|| position.shortfall().cloned());
+            self.findings.shortfall = self.findings.shortfall.or_else(|| position.shortfall().cloned());
+            self.findings.suspicion = list.suspicion;
+            self.verdicts = list.verdicts;
             self.left_out = list.left_out;
             self.left_out_now = Some(position.left_out().clone());
             self.is_over |= self.is_at_most();
@@ -202,7 +203,7 @@ impl Lists {
     /// What was taken from the parent may not be all that there is.
     #[must_use]
     pub fn short(mut self, why: Option<String>) -> Self {
-        self.shortfall = self.shortfall.or(why);
+        self.findings.shortfall = self.findings.shortfall.or(why);
         self
     }
 
@@ -257,6 +258,7 @@ impl Lists {
         let memory = self.memory_limit / AHEAD_PART / SHARED_AMONG;
         let pages = Pages::among(transport, &self.resource, &list.request, memory, scope)?;
         let pages = if list.ends.is_some() { pages.one_by_one() } else { pages };
+        let pages = pages.with_learned(self.learned.as_ref());
         Ok(Box::new(match self.resumed.take() {
             Some(position) => pages.resume(position),
             None => pages,
@@ -354,7 +356,7 @@ impl Lists {
         self.number += 1;
         page.number = self.number;
         self.left_out_now = Some(position.left_out().clone());
-        self.position = Some(position.among(self.place(), self.shortfall.as_ref()));
+        self.position = Some(position.among(self.place(), self.findings.shortfall.as_ref()));
         let resource = &*self.scope.resource;
         tracing::debug!(resource, page = page.number, records = page.count, bytes, list = self.finished + 1, "page");
         let rows = page.count;
@@ -363,20 +365,37 @@ impl Lists {
     }
 
     fn place(&self) -> ListPlace {
-        ListPlace { finished: self.finished, pages: self.number, left_out: self.left_out.clone() }
+        ListPlace {
+            finished: self.finished,
+            pages: self.number,
+            left_out: self.left_out.clone(),
+            verdicts: self.verdicts.clone(),
+            suspicion: self.findings.suspicion.clone(),
+        }
     }
 
     fn finish(&mut self, over: Over) {
         self.finished += 1;
         self.left_out_now = None;
         self.left_out.add(&over.left_out);
-        self.shortfall = self.shortfall.take().or(over.shortfall);
-        for warning in over.warnings {
+        let Findings { warnings, notes, verdict, suspicion, shortfall, paging, learned, .. } = over.findings;
+        self.verdicts.add(&verdict, &format!("list {}", self.finished));
+        self.findings.verdict = self.verdicts.verdict();
+        self.findings.shortfall = self.findings.shortfall.take().or(shortfall);
+        // Which pages of other lists came before it says nothing of this one.
+        let suspicion = suspicion.map(|suspicion| Suspicion { trusted_pages: 0, ..suspicion });
+        self.findings.suspicion = self.findings.suspicion.take().or(suspicion);
+        self.findings.paging = self.findings.paging.take().or(paging);
+        self.findings.learned = self.findings.learned.take().or(learned);
+        if self.finished == 1 {
+            notes.into_iter().for_each(|note| self.note(format!("list 1: {note}")));
+        }
+        for warning in warnings {
             // What is so of all lists is said of the first.
-            if self.warnings.len() > MOST_WARNINGS || !self.told.insert(warning.clone()) {
+            if self.findings.warnings.len() > MOST_WARNINGS || !self.told.insert(warning.clone()) {
                 continue;
             }
-            match self.warnings.len() {
+            match self.findings.warnings.len() {
                 told if told < MOST_WARNINGS => self.warn(format!("list {}: {warning}", self.finished)),
                 MOST_WARNINGS => self.warn("further lists have warnings like these".to_owned()),
                 _ => {}
@@ -388,7 +407,14 @@ impl Lists {
         let resource = &*self.scope.resource;
         tracing::warn!(resource, "{message}");
         self.surroundings.reporter.on_event(&Event::Warning { resource, message: &message });
-        self.warnings.push(message);
+        self.findings.warnings.push(message);
+    }
+
+    fn note(&mut self, message: String) {
+        let resource = &*self.scope.resource;
+        tracing::info!(resource, "{message}");
+        self.surroundings.reporter.on_event(&Event::Note { resource, message: &message });
+        self.findings.notes.push(message);
     }
 
     fn stop(&mut self) {
@@ -396,6 +422,11 @@ impl Lists {
         self.places.clear();
         self.tasks.abort_all();
         self.tell_left_out();
+        self.findings.has_ignored = self.left_out.has_ignored();
+        if self.is_feed_over && self.finished == 0 && self.findings.shortfall.is_none() {
+            // Without a parent's record there is nothing to request.
+            self.findings.verdict = Verdict::Complete;
+        }
     }
 
     /// Once for all lists, at the end: of thousands, each may lack a page.
@@ -419,11 +450,7 @@ fn arrive(page: Page, list: &List, position: Position) -> Result<Arrived, FetchE
 
 impl Over {
     fn of(pages: &Pages) -> Self {
-        Self {
-            left_out: pages.left_out().clone(),
-            warnings: pages.warnings().to_vec(),
-            shortfall: pages.shortfall().map(str::to_owned),
-        }
+        Self { left_out: pages.left_out().clone(), findings: pages.findings().clone() }
     }
 }
 
@@ -454,7 +481,7 @@ impl PageSource for Lists {
 
     fn position(&self) -> Position {
         let start = || Position::start(paginate::from_plan(&self.resource.paginator).start());
-        self.position.clone().unwrap_or_else(|| start().among(self.place(), self.shortfall.as_ref()))
+        self.position.clone().unwrap_or_else(|| start().among(self.place(), self.findings.shortfall.as_ref()))
     }
 
     fn counters(&self) -> FetchCounters {
@@ -462,16 +489,8 @@ impl PageSource for Lists {
         FetchCounters { requests, retries, pages: self.number, bytes_received }
     }
 
-    fn warnings(&self) -> &[String] {
-        &self.warnings
-    }
-
-    fn shortfall(&self) -> Option<&str> {
-        self.shortfall.as_deref()
-    }
-
-    fn has_ignored(&self) -> bool {
-        self.left_out.has_ignored()
+    fn findings(&self) -> &Findings {
+        &self.findings
     }
 }
 

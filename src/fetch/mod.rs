@@ -17,6 +17,7 @@ mod client;
 mod completeness;
 mod envelope;
 mod error;
+mod error_answer;
 mod exchange;
 mod format;
 mod handshake;
@@ -35,6 +36,7 @@ mod transport;
 
 pub use auth::{AuthError, Authenticator, Generation};
 pub use client::Client;
+pub use completeness::{Findings, Suspicion, Verdict};
 pub use error::{FetchError, RequestError, Trouble};
 pub use lists::{Ends, Feed, ListRequest, Lists};
 pub use pages::{FetchCounters, PageSource, Pages, PagesAhead, Position, PutBack};

@@ -6,11 +6,11 @@
 //!      └── advance ◄── page ─┴─► handed on
 //! ```
 //!
-//! The first page comes alone, unless it is late: it tells how long the list is and how large its pages are in fact. From then on the line is
-//! filled as far as the client's window and `memory_limit` allow, the head of the line always. When a page's turn comes,
-//! the paginator says from the page itself where the next one is: places in the line that do not fit this are cancelled.
-//! Where the config does not say how the list is paged, or where its records are, the first page tells (`detect.rs`); whether
-//! the list moves meanwhile is watched at every seam of two pages (`drift.rs`).
+//! The first page is requested alone: it shows how long the result set is and how large its pages are. Pages are requested
+//! ahead once a full page or a total shows that more exist, as far as the client's window and `memory_limit` allow. When a
+//! page's turn comes, the paginator reads from the page itself where the next one is: places in the line that do not fit are
+//! cancelled. Where the config names neither paginator nor records, the first page is searched for them (`detect.rs`); rows
+//! that move meanwhile are looked for at every seam of two pages (`drift.rs`); `end.rs` collects what shows the end.
 //! So a wrong guess, an error beyond the end of the list and the order of the answers never show in what is handed on.
 
 mod ahead;
@@ -20,27 +20,36 @@ mod end;
 mod lead;
 mod left_out;
 mod line;
+mod position;
 mod put_back;
 mod shortfall;
 mod size;
 mod source;
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use async_trait::async_trait;
-use serde::{Deserialize, Serialize};
 
-pub(super) use self::left_out::{LeftOut, LeftOutOfAll};
-pub use self::{ahead::PagesAhead, put_back::PutBack};
+pub use self::{ahead::PagesAhead, position::Position, put_back::PutBack};
 use self::{
     detect::FoundOut,
-    drift::{Drift, DriftState, Seam},
+    drift::{Drift, Seam},
     line::Line,
-    size::PageSize,
+    position::Evidence,
+    size::{Fullness, PageSize},
     source::{Fetched, Found, Source},
+};
+pub(super) use self::{
+    left_out::{LeftOut, LeftOutOfAll},
+    position::ListPlace,
 };
 use super::{
     client::Client,
+    completeness::{
+        Findings,
+        tracker::{Shrunk, TotalsView},
+        verdict::{End, Walk},
+    },
     error::FetchError,
     paginate::{Ahead, Extent, Guard, PageToken, PageView},
     records::{self, Located},
@@ -51,15 +60,12 @@ use crate::{
     environment::FaultPoint,
     json::Selector,
     model::Page,
-    plan::{BoundRequest, PaginatorPlan, ResourcePlan},
-    report::{Event, Silent},
+    plan::{BoundRequest, Learned, PaginatorPlan, ResourcePlan},
+    report::{Event, Silent, grouped},
 };
 
 /// Places of the line per request in flight while the head is late, where the end of the list is known.
 const LINE_PER_WINDOW: usize = 4;
-
-/// How long the first page is waited for before others are asked for. Most first pages are quicker, and tell where to stop.
-const FIRST_PAGE_ALONE: Duration = Duration::from_secs(1);
 
 /// What has gone over the wire for one resource so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -84,90 +90,12 @@ pub trait PageSource: Send {
 
     fn counters(&self) -> FetchCounters;
 
-    /// Things the user should know, found so far.
-    fn warnings(&self) -> &[String];
+    /// What is known beside the pages, so far.
+    fn findings(&self) -> &Findings;
 
-    /// Why what was handed on may not be all that the source has, as far as can be told; to be asked at the end.
-    fn shortfall(&self) -> Option<&str>;
-
-    /// Whether answers were ignored by `response_actions` that were to be pages.
-    fn has_ignored(&self) -> bool;
-}
-
-/// How far a list was handed on: enough to go on behind it, in another process too.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Position {
-    /// `None`: the list is over.
-    next: Option<PageToken>,
-    pages: u64,
-    received: u64,
-    known: Extent,
-    size: PageSize,
-    #[serde(default)]
-    found: FoundOut,
-    #[serde(default)]
-    drift: DriftState,
-    /// Pages of passes before this one.
-    #[serde(default)]
-    before: u64,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    shortfall: Option<String>,
-    #[serde(default)]
-    left_out: LeftOut,
-    /// Where the list is one of several.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) list: Option<ListPlace>,
-}
-
-/// A list among those of its resource.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct ListPlace {
-    /// Lists before it.
-    pub finished: u64,
-    /// Pages of all lists that were handed on.
-    pub pages: u64,
-    /// Of the lists before it.
-    #[serde(default)]
-    pub left_out: LeftOutOfAll,
-}
-
-impl Position {
-    /// Handed on before it.
-    pub fn pages(&self) -> u64 {
-        self.list.as_ref().map_or(self.pages, |list| list.pages)
-    }
-
-    /// The same, told of all lists of the resource.
-    pub(super) fn among(mut self, list: ListPlace, shortfall: Option<&String>) -> Self {
-        self.list = Some(list);
-        self.shortfall = shortfall.cloned().or(self.shortfall);
-        self
-    }
-
-    /// Of a list of which nothing was handed on yet.
-    pub(super) fn start(token: PageToken) -> Self {
-        Self {
-            next: Some(token),
-            pages: 0,
-            received: 0,
-            known: Extent::default(),
-            size: PageSize::default(),
-            found: FoundOut::default(),
-            drift: DriftState::default(),
-            before: 0,
-            shortfall: None,
-            left_out: LeftOut::default(),
-            list: None,
-        }
-    }
-
-    pub(super) fn shortfall(&self) -> Option<&String> {
-        self.shortfall.as_ref()
-    }
-
-    /// Of its list.
-    pub(super) fn left_out(&self) -> &LeftOut {
-        &self.left_out
+    /// Reads the result set once more after its end, since `why` makes its pages doubtful; false if that is not to be done.
+    fn read_again(&mut self, _why: &str) -> bool {
+        false
     }
 }
 
@@ -182,8 +110,6 @@ pub struct Pages {
     next: Option<PageToken>,
     /// Whether pages are asked for ahead.
     looks_ahead: bool,
-    /// The first page is late: the others are asked for without what it would tell.
-    is_first_late: bool,
     /// Pages handed on.
     number: u64,
     /// Those of earlier passes over the list.
@@ -195,13 +121,15 @@ pub struct Pages {
     guard: Guard,
     found: FoundOut,
     drift: Drift,
-    warnings: Vec<String>,
+    evidence: Evidence,
+    findings: Findings,
+    /// The source without what an earlier run has detected, until a page shows that this still holds.
+    unlearned: Option<Arc<Source>>,
     /// Whether somebody else tells of its pages.
     is_silent: bool,
     /// Whether it is one list of several, and what is left out of it is told with theirs.
     is_among: bool,
-    shortfall: Option<String>,
-    /// What of that the config is the reason of.
+    /// Why the config ends or begins the sequence elsewhere than the API.
     cut: Option<String>,
     /// Answers that `response_actions` left out.
     left_out: LeftOut,
@@ -259,6 +187,7 @@ impl Pages {
         if matches!(&resource.paginator, PaginatorPlan::Offset(plan) if plan.limit == 0) {
             return Err(FetchError::NothingAsked);
         }
+        let learned = resource.learned.clone();
         let surroundings = transport.surroundings().clone();
         let source = Arc::new(Source::new(transport, resource, request));
         let cut = shortfall::by_config(resource);
@@ -271,7 +200,6 @@ impl Pages {
             memory_limit,
             max_pages: resource.max_pages,
             looks_ahead: true,
-            is_first_late: false,
             number: 0,
             before: 0,
             received: 0,
@@ -280,21 +208,34 @@ impl Pages {
             guard: Guard::default(),
             found: FoundOut::new(&resource.paginator),
             drift,
-            warnings: Vec::new(),
+            evidence: Evidence::default(),
+            findings: Findings { shortfall: cut.clone(), ..Findings::default() },
+            unlearned: None,
             is_silent: false,
             is_among: false,
-            shortfall: cut.clone(),
             cut,
             left_out: LeftOut::default(),
-        })
+        }
+        .with_learned(learned.as_ref()))
+    }
+
+    /// Begins with what an earlier run has detected.
+    #[must_use]
+    pub fn with_learned(mut self, learned: Option<&Learned>) -> Self {
+        if let Some(learned) = learned {
+            self.learned(learned);
+        }
+        self
     }
 
     /// Goes on behind `position` in place of at the beginning. What the guard knew of the page before is not known again.
     #[must_use]
     pub fn resume(mut self, position: Position) -> Self {
-        let Position { next, pages, received, known, size, found, drift, before, shortfall, left_out, list: _ } =
-            position;
-        self.shortfall = self.shortfall.or(shortfall);
+        let Position { next, pages, received, known, size, found, drift, before, evidence, left_out, .. } = position;
+        self.findings.shortfall = self.findings.shortfall.or(position.shortfall);
+        self.findings.verdict = evidence.verdict.clone();
+        self.findings.suspicion = evidence.suspicion.clone();
+        self.evidence = evidence;
         self.next = next.filter(|_| self.max_pages.is_none_or(|max| pages < max));
         (self.number, self.received, self.known, self.size, self.before) = (pages, received, known, size, before);
         self.left_out = left_out;
@@ -316,7 +257,6 @@ impl Pages {
     /// Waits for the answer whose turn it is, and keeps the line filled meanwhile.
     async fn head(&mut self, token: &PageToken) -> Result<Fetched, FetchError> {
         let shutdown = self.surroundings.environment.shutdown.clone();
-        let clock = self.surroundings.environment.clock.clone();
         loop {
             if shutdown.is_cancelled() {
                 return Err(FetchError::Interrupted);
@@ -326,20 +266,12 @@ impl Pages {
             if let Some(outcome) = self.line.take_head() {
                 return outcome.map_err(|error| error.at_page(self.number + 1));
             }
-            let is_alone = self.number == 0 && !self.is_first_late;
             tokio::select! {
                 biased;
                 () = shutdown.cancelled() => {}
                 () = self.line.arrival() => {}
-                () = clock.patience(FIRST_PAGE_ALONE), if is_alone => self.give_up_on_first(),
             }
         }
-    }
-
-    /// Looks ahead by what was asked for: a slow first page holds nobody up, at the price of requests that may be in vain.
-    fn give_up_on_first(&mut self) {
-        self.is_first_late = true;
-        self.known.page_size = self.source.paginator.page_size();
     }
 
     fn top_up(&mut self, token: &PageToken) {
@@ -358,8 +290,15 @@ impl Pages {
         let is_bounded = self.known.records.is_some() || self.known.pages.is_some();
         let places = if is_bounded { window.saturating_mul(LINE_PER_WINDOW) } else { window };
         let asked = self.number + self.line.len() as u64;
+        // A page after a short one confirms the end, and one after a total that may be of a page does: each alone.
+        // Where short pages are no end, they lead on as full ones do from the second page on: a sequence of one short page
+        // costs no more than the request that confirms its end.
+        let goes_on = self.source.walks_to_empty_page && self.pages_of_pass() > 1;
+        let is_likely = is_bounded || self.evidence.last == Fullness::Full || goes_on;
         self.looks_ahead
-            && (self.number > 0 || self.is_first_late)
+            && self.number > self.before
+            && is_likely
+            && !self.evidence.is_confirming
             && self.line.in_flight() < window
             && self.line.len() < places
             && self.max_pages.is_none_or(|max| asked < max)
@@ -373,7 +312,11 @@ impl Pages {
             return self.leave_out(token, &ruled, &fetched).map(Some);
         }
         let found = self.located(&mut fetched);
-        if self.disproves_guess(&found, &fetched.asked) {
+        if self.forgets_learned(&found) || self.disproves_guess(&found) {
+            return Ok(None);
+        }
+        if self.is_last_again(token, &found) {
+            self.next = self.end(End::Repeated, None);
             return Ok(None);
         }
         let mut page = self.page(token, &fetched, &found)?;
@@ -382,9 +325,17 @@ impl Pages {
         let lead = self.lead_of(token, &mut fetched, &found)?;
         self.check_repeated(token, &fetched, &found)?;
         let slack = Some(self.slack()).filter(|slack| *slack > 0 && self.tells_records_apart(&fetched, &found));
+        let fullness = match token {
+            // It was requested before the paginator was known, and without its limit.
+            PageToken::First => Fullness::Unknown,
+            _ => self.size.fullness(page.count, self.source.page_size()),
+        };
         self.known.page_size = self.size.learn(page.count);
         let seam = self.join(token, &found, lead.as_ref(), slack.unwrap_or_default());
-        self.next = self.follow(token, &fetched, page.count)?;
+        let pass = self.drift.passes();
+        self.next = self.follow(token, &fetched, &found, fullness)?;
+        (page.repeats, page.pass) = (seam.repeats, pass);
+        self.report_paging(page.count);
         self.line.keep_from(self.next.as_ref());
         self.check_drift(page.number)?;
         self.tell(&page, fetched.bytes);
@@ -428,7 +379,7 @@ impl Pages {
             is_told: token.is_told(),
         })?;
         let (records, count) = match located {
-            Located::Records { index, count } => (Some(index), count),
+            Located::Records { index, count, .. } => (Some(index), count),
             Located::Missing | Located::Nothing => (None, 0),
         };
         let document = found.gathered.as_ref().unwrap_or(&fetched.document).clone();
@@ -438,22 +389,25 @@ impl Pages {
     /// Whether a page without a place for records is one behind the end of its list, by all that is known: many an API
     /// leaves the records out there. Anywhere else their lack is an error, lest the rest of the list is lost in silence.
     fn is_behind_end(&self, number: u64, fetched: &Fetched) -> bool {
-        let known = self.known_with(fetched, 0);
+        let known = self.known_with(fetched, 0, self.evidence.totals.records());
         let is_told = known.records.is_some_and(|records| self.received >= records)
+            || self.source.totals.is_reached(&self.totals_view(fetched, 0, &self.source.record_keys()))
             || known.pages.is_some_and(|pages| number > pages);
         number > 1 && (is_told || records::is_empty_array(&fetched.document))
     }
 
-    /// What is known of the list, this page's word included.
-    fn known_with(&self, fetched: &Fetched, count: u64) -> Extent {
-        let told = self.source.paginator.extent(&self.view(fetched, count, self.known));
-        let records = self.found.total(fetched).or(told.records);
-        Extent { records: records.or(self.known.records), pages: told.pages.or(self.known.pages), ..self.known }
+    /// What is known of the result set, with `total` records and what this page states of pages.
+    fn known_with(&self, fetched: &Fetched, count: u64, total: Option<u64>) -> Extent {
+        let total = total.map(|total| total.saturating_add(self.source.first_position));
+        let view = PageView { total, ..self.view(fetched, count, self.known) };
+        let Extent { records, pages, .. } = self.source.paginator.extent(&view);
+        Extent { records, pages: pages.or(self.known.pages), ..self.known }
     }
 
     fn view<'a>(&self, fetched: &'a Fetched, count: u64, known: Extent) -> PageView<'a> {
         let Fetched { document, asked, headers, .. } = fetched;
-        PageView { root: document.root(), url: asked, headers, count, received: self.received, known, is_short: false }
+        let (root, received) = (document.root(), self.received);
+        PageView { root, url: asked, headers, count, received, known, total: None, is_short: false }
     }
 
     /// Fails where the list leads nowhere.
@@ -466,28 +420,50 @@ impl Pages {
         checked.map_err(|problem| FetchError::Paginate { page: self.number, url: fetched.url.clone(), problem })
     }
 
-    /// The position behind the page that was just counted.
-    fn follow(&mut self, token: &PageToken, fetched: &Fetched, count: u64) -> Result<Option<PageToken>, FetchError> {
-        let detected = self.detect(fetched, count);
-        let known = self.known_with(fetched, count);
-        let view = self.view(fetched, count, known);
-        let next = detected.map_or_else(|| self.source.paginator.advance(token, &view), Ok);
+    /// The position after the page that was just counted.
+    fn follow(
+        &mut self,
+        token: &PageToken,
+        fetched: &Fetched,
+        found: &Found,
+        fullness: Fullness,
+    ) -> Result<Option<PageToken>, FetchError> {
+        let count = found.count();
+        self.observe_totals(token, fetched, count);
+        // Before the end is judged, which this page may be.
+        self.mark_move();
+        let detected = self.detect(fetched, found);
+        let total = self.evidence.totals.records();
+        self.evidence.stated = self.known_with(fetched, count, total).records;
+        self.evidence.is_confirming = self.must_confirm(token, count, fullness);
+        let known = self.known_with(fetched, count, total.filter(|_| !self.evidence.is_confirming));
+        let is_short = fullness == Fullness::Short;
+        let view = PageView { is_short, ..self.view(fetched, count, known) };
+        let next = detected.map_or_else(|| self.source.paginator.advance(&self.own_token(token), &view), Ok);
         let next = next.and_then(|next| next.map(|next| self.source.checked(next, &fetched.asked)).transpose());
         let url = || fetched.url.clone();
         let next = next.map_err(|problem| FetchError::Paginate { page: self.number, url: url(), problem })?;
-        let silent = self.source.paginator.silent(&view).map(|mark| self.silence(mark, fetched));
+        let silent = self.source.paginator.silent(&view).filter(|_| total.is_none());
+        let silent = silent.map(|mark| self.silence(mark, fetched));
         let led_nowhere = self.leads_nowhere(&view);
-        let promises_more = self.source.paginator.promises_more(&view);
-        self.learn(known, token);
+        let end = self.end_of(&view, found, led_nowhere.is_some());
+        // Some links never end: past the total, the first page without records does.
+        let is_past_total = self.source.walk == Walk::Chain && count == 0 && end == End::Total;
+        let next = next.filter(|_| !is_past_total);
+        let more = self.source.paginator.more(&view).filter(|more| *more);
+        self.learn(known);
+        if count > 0 {
+            self.evidence.last = fullness;
+        }
         match next {
             None => {
                 led_nowhere.into_iter().for_each(|told| self.warn(told));
-                Ok(self.end(promises_more))
+                Ok(self.end(end, more.map(|_| "the last page says that another one follows".to_owned())))
             }
             Some(next) => {
                 silent.into_iter().for_each(|told| self.warn_of_silence(&told));
                 if self.is_cut() {
-                    self.tell_drift();
+                    self.conclude_cut();
                     return Ok(None);
                 }
                 Ok(Some(next))
@@ -495,10 +471,32 @@ impl Pages {
         }
     }
 
-    fn learn(&mut self, known: Extent, token: &PageToken) {
+    /// The position of a page in terms of the paginator: a first page that was requested before the paginator was known is
+    /// the paginator's first.
+    fn own_token(&self, token: &PageToken) -> PageToken {
+        match token {
+            PageToken::First => self.source.paginator.start(),
+            token => token.clone(),
+        }
+    }
+
+    fn totals_view<'a>(&self, fetched: &'a Fetched, count: u64, records: &'a [String]) -> TotalsView<'a> {
+        let Fetched { document, headers, .. } = fetched;
+        TotalsView { root: document.root(), headers, records, count, received: self.received }
+    }
+
+    /// Takes in what the page states of the number of all records.
+    fn observe_totals(&mut self, token: &PageToken, fetched: &Fetched, count: u64) {
+        let keys = self.source.record_keys();
+        let view = self.totals_view(fetched, count, &keys);
+        let Some(Shrunk { from, to }) = self.evidence.totals.observe(&self.source.totals, &view) else { return };
+        let change = format!("the total went from {} to {}", grouped(from), grouped(to));
+        self.watch_change(change, token);
+    }
+
+    fn learn(&mut self, known: Extent) {
         let is_news = (known.records, known.pages) != (self.known.records, self.known.pages);
         if is_news {
-            self.watch_totals(known, token);
             let Extent { records: rows, pages, .. } = known;
             self.report(&Event::TotalKnown { resource: &self.source.scope.resource, rows, pages });
         }
@@ -516,15 +514,16 @@ impl Pages {
             tracing::warn!(resource = &*self.source.scope.resource, "{message}");
         }
         self.report(&Event::Warning { resource: &self.source.scope.resource, message: &message });
-        self.warnings.push(message);
+        self.findings.warnings.push(message);
     }
 
-    /// What is as it should be, and good to know.
-    fn note(&self, message: &str) {
+    /// Reports what is as it should be, and good to know.
+    fn note(&mut self, message: String) {
         if !self.is_silent {
             tracing::info!(resource = &*self.source.scope.resource, "{message}");
         }
-        self.report(&Event::Note { resource: &self.source.scope.resource, message });
+        self.report(&Event::Note { resource: &self.source.scope.resource, message: &message });
+        self.findings.notes.push(message);
     }
 
     fn report(&self, event: &Event<'_>) {
@@ -539,6 +538,9 @@ impl PageSource for Pages {
             let token = self.next.clone()?;
             let fetched = self.head(&token).await;
             self.source.transport.take_notices().into_iter().for_each(|notice| self.warn(notice));
+            if fetched.as_ref().err().is_some_and(|error| self.is_end_or_refused_guess(&token, error)) {
+                continue;
+            }
             let page = fetched.and_then(|fetched| self.accept(&token, fetched));
             if page.is_err() {
                 self.next = None;
@@ -565,7 +567,12 @@ impl PageSource for Pages {
                 .drift
                 .state(self.next.as_ref().map_or(0, |next| self.source.paginator.lead(next)).max(self.slack())),
             before: self.before,
-            shortfall: self.shortfall.clone(),
+            shortfall: self.findings.shortfall.clone(),
+            evidence: Evidence {
+                verdict: self.findings.verdict.clone(),
+                suspicion: self.findings.suspicion.clone(),
+                ..self.evidence.clone()
+            },
             left_out: self.left_out.clone(),
             list: None,
         }
@@ -576,16 +583,20 @@ impl PageSource for Pages {
         FetchCounters { requests, retries, pages: self.number, bytes_received }
     }
 
-    fn warnings(&self) -> &[String] {
-        &self.warnings
+    fn findings(&self) -> &Findings {
+        &self.findings
     }
 
-    fn shortfall(&self) -> Option<&str> {
-        self.shortfall.as_deref()
-    }
-
-    fn has_ignored(&self) -> bool {
-        self.left_out.has_ignored()
+    fn read_again(&mut self, why: &str) -> bool {
+        if self.next.is_some() || self.max_pages.is_some() || self.cut.is_some() {
+            return false;
+        }
+        self.drift.moved(why.to_owned());
+        let again = self.drift.begins_again();
+        if again {
+            self.next = Some(self.begin_pass());
+        }
+        again
     }
 }
 

@@ -1,10 +1,14 @@
 //! Where a page's records are: `data_selector` applied to a document that has come.
 //!
 //! Records that lie together stay where they are. Those that a query found here and there, and scalars that become records,
-//! are brought together into a document of their own, in the bytes that the API wrote.
+//! are brought together into a document of their own, in the bytes that the API wrote. Rows that are arrays become records by
+//! the names that the answer has for their columns.
+
+mod tabular;
 
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 
+pub(super) use self::tabular::{has_names, holds_arrays, is_place_of_names};
 use crate::{
     json::{Document, Kind, Node, Selector, SyntaxError},
     plan::{PaginatorPlan, ResourcePlan},
@@ -21,6 +25,8 @@ pub(super) struct Locator {
     pub(super) objects: Objects,
     /// Whether a scalar becomes a record; where no column would read it, it stays what does not fit.
     wraps_scalars: bool,
+    /// A column takes the whole record, which may be an array.
+    takes_arrays: bool,
 }
 
 /// What an object is that is the whole answer, where no selector leads below it.
@@ -53,6 +59,8 @@ pub(super) enum Located {
         /// The tape index of the array, or of the one object.
         index: u32,
         count: u64,
+        /// False for one object, which is the record.
+        is_list: bool,
     },
 }
 
@@ -66,6 +74,14 @@ pub enum RecordsError {
     /// Without a selector the whole answer would be one record, and every page the same kind of record.
     #[error("the answer is an object, not an array of records; it {}", holds(.keys))]
     Wrapped { keys: Vec<String>, arrays: Vec<String> },
+    #[error("row {row} has {values} values, and `{place}` names {names} columns")]
+    Width { row: u64, values: usize, names: usize, place: String },
+    #[error("`{place}` names two columns `{name}`")]
+    SameName { name: String, place: String },
+    #[error(
+        "the rows that `data_selector: {selector}` finds are arrays, and the answer has no names for their columns"
+    )]
+    NoNames { selector: String },
     #[error("the records that `data_selector: {selector}` finds cannot be brought together: {problem}")]
     Gathered { selector: String, problem: SyntaxError },
 }
@@ -78,7 +94,8 @@ impl RecordsError {
             Self::Missing { selector, keys } => Self::Missing { selector, keys: all(keys) },
             Self::Scalar { selector, found } => Self::Scalar { selector, found: shortened(&redactor.text(&found)) },
             Self::Wrapped { keys, arrays } => Self::Wrapped { keys: all(keys), arrays: all(arrays) },
-            Self::Gathered { .. } => self,
+            Self::SameName { name, place } => Self::SameName { name: shortened(&redactor.text(&name)), place },
+            Self::Width { .. } | Self::NoNames { .. } | Self::Gathered { .. } => self,
         }
     }
 
@@ -88,6 +105,14 @@ impl RecordsError {
                 "set `endpoint.data_selector` to the path of the records, or `allow_missing_data: true` if answers without records \
                  lack it"
                     .to_owned(),
+            ),
+            Self::NoNames { .. } => Some(
+                "request objects in place of arrays, or declare a column with `source: $` and `type: json`, which takes the row \
+                 as it is; names are read from `columns`, `fields`, `cols` or `headers` beside the rows of each page"
+                    .to_owned(),
+            ),
+            Self::Width { .. } | Self::SameName { .. } => Some(
+                "declare a column with `source: $` and `type: json`, which takes the row as it is".to_owned(),
             ),
             Self::Scalar { .. } | Self::Gathered { .. } => None,
             Self::Wrapped { arrays, .. } => match arrays.as_slice() {
@@ -111,11 +136,16 @@ impl Locator {
     pub(super) fn new(resource: &ResourcePlan) -> Self {
         let wraps_scalars = reads_scalars(&resource.schema, resource.contract.columns);
         let objects = match &resource.paginator {
-            PaginatorPlan::SinglePage | PaginatorPlan::Auto => Objects::Records,
+            PaginatorPlan::SinglePage | PaginatorPlan::Auto | PaginatorPlan::SingleEntity { .. } => Objects::Records,
             PaginatorPlan::Offset(_) | PaginatorPlan::PageNumber(_) => Objects::Wrappers,
             _ => Objects::RecordsOrWrappers,
         };
-        Self { objects, wraps_scalars }
+        let takes_record = |source: &Source| match source {
+            Source::Path(keys) => keys.is_empty(),
+            source => *source == Source::Record,
+        };
+        let takes_arrays = resource.schema.columns.iter().any(|column| takes_record(&column.source));
+        Self { objects, wraps_scalars, takes_arrays }
     }
 
     /// Whether this object, which is the whole answer, is no record.
@@ -136,12 +166,18 @@ impl Locator {
         if root.kind() == Kind::Null {
             return Placed::at(Ok(Located::Nothing));
         }
-        match selector.find_all(root).as_slice() {
+        let found = selector.find_all(root);
+        if found.iter().any(|list| self.is_tabular(root, *list)) {
+            return self.named(selector, root, &found);
+        }
+        match found.as_slice() {
             [] if selector.may_find_nothing(root) => Placed::at(Ok(Located::Nothing)),
             [] => Placed::at(Ok(Located::Missing)),
-            [array] if array.kind() == Kind::Array && !self.wraps(array.items()) => {
-                Placed::at(Ok(Located::Records { index: array.index(), count: array.items().count() as u64 }))
-            }
+            [array] if array.kind() == Kind::Array && !self.wraps(array.items()) => Placed::at(Ok(Located::Records {
+                index: array.index(),
+                count: array.items().count() as u64,
+                is_list: true,
+            })),
             [array] if array.kind() == Kind::Array => self.gather(selector, array.items()),
             // Several scalars would become records, and so does one, where there may be several.
             [one] if selector.is_query() && self.wraps(std::iter::once(*one)) => {
@@ -160,7 +196,7 @@ impl Locator {
                     arrays: keys(root, |kind| kind == Kind::Array),
                 })
             }
-            Kind::Object => Ok(Located::Records { index: found.index(), count: 1 }),
+            Kind::Object => Ok(Located::Records { index: found.index(), count: 1, is_list: false }),
             Kind::Null => Ok(Located::Nothing),
             _ => Err(RecordsError::Scalar {
                 selector: selector.to_string(),
@@ -189,17 +225,68 @@ impl Locator {
             count += 1;
         }
         text.push(b']');
+        Placed::gathered(selector, text, count)
+    }
+
+    /// Returns true for rows that are arrays, which no column takes as they are. Among records an array is a mistake.
+    fn is_tabular(&self, root: Node<'_>, list: Node<'_>) -> bool {
+        let is_array = |row: Node<'_>| row.kind() == Kind::Array;
+        !self.takes_arrays && holds_arrays(list) && (list.items().all(is_array) || has_names(root, list))
+    }
+
+    /// Makes records of the rows of these lists, each by the names of its own list.
+    fn named(&self, selector: &Selector, root: Node<'_>, lists: &[Node<'_>]) -> Placed {
+        let (mut text, mut count) = (vec![b'['], 0);
+        for list in lists {
+            if let Err(problem) = self.add_named(selector, root, *list, &mut text, &mut count) {
+                return Placed::at(Err(problem));
+            }
+        }
+        text.push(b']');
+        Placed::gathered(selector, text, count)
+    }
+
+    fn add_named(
+        &self,
+        selector: &Selector,
+        root: Node<'_>,
+        list: Node<'_>,
+        text: &mut Vec<u8>,
+        count: &mut u64,
+    ) -> Result<(), RecordsError> {
+        let names = if self.is_tabular(root, list) { tabular::find(root, list) } else { None };
+        match &names {
+            Some(names) => names.check()?,
+            None if self.is_tabular(root, list) => {
+                return Err(RecordsError::NoNames { selector: selector.to_string() });
+            }
+            None => {}
+        }
+        for row in elements(list) {
+            if *count > 0 {
+                text.push(b',');
+            }
+            *count += 1;
+            match names.as_ref().filter(|_| row.kind() == Kind::Array) {
+                Some(names) => names.record(row, *count, text)?,
+                None => text.extend_from_slice(row.raw()),
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Placed {
+    fn gathered(selector: &Selector, text: Vec<u8>, count: u64) -> Self {
         match Document::parse(text) {
             Ok(gathered) => Placed {
-                located: Ok(Located::Records { index: gathered.root().index(), count }),
+                located: Ok(Located::Records { index: gathered.root().index(), count, is_list: true }),
                 gathered: Some(gathered),
             },
             Err(problem) => Placed::at(Err(RecordsError::Gathered { selector: selector.to_string(), problem })),
         }
     }
-}
 
-impl Placed {
     fn at(located: Result<Located, RecordsError>) -> Self {
         Self { located, gathered: None }
     }

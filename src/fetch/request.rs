@@ -13,6 +13,27 @@ use crate::{
     secret::{REDACTED, Redactor, is_secret_name, name_of},
 };
 
+/// Names of parameters that limit the records of a page, in any case.
+const PAGE_LIMITS: [&str; 17] = [
+    "limit",
+    "per_page",
+    "per-page",
+    "perpage",
+    "page_size",
+    "page-size",
+    "pagesize",
+    "page[size]",
+    "page[limit]",
+    "pagination[pagesize]",
+    "size",
+    "count",
+    "rows",
+    "take",
+    "maxresults",
+    "max_results",
+    "$top",
+];
+
 /// Where a request goes, and what it carries. `Debug` leaves query and body out: they may hold a key.
 #[derive(Clone)]
 pub struct Request {
@@ -105,6 +126,20 @@ impl Request {
             BoundBody::Raw(text) => (text.clone(), "text/plain; charset=utf-8"),
         };
         Some((bytes.into(), HeaderValue::from_static(content_type)))
+    }
+
+    /// The number of records of a page that a parameter of the URL or a key of the JSON body asks for.
+    pub(super) fn page_limit(&self) -> Option<u64> {
+        let is_limit = |name: &str| PAGE_LIMITS.iter().any(|known| name.eq_ignore_ascii_case(known));
+        let in_query =
+            self.url.query_pairs().find(|(name, _)| is_limit(name)).and_then(|(_, value)| value.parse().ok());
+        let in_body = || match &self.body {
+            BoundBody::Json(Value::Object(object)) => {
+                object.iter().find(|(name, _)| is_limit(name)).and_then(|(_, value)| value.as_u64())
+            }
+            _ => None,
+        };
+        in_query.or_else(in_body)
     }
 
     pub(super) fn has_body(&self) -> bool {

@@ -5,7 +5,7 @@ use std::{
     fmt,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -17,6 +17,7 @@ use url::Url;
 use super::{
     body::BodyError,
     error::{FetchError, Trouble},
+    error_answer::ExpectedRecords,
     handshake::{self, Handshake},
     request::Request,
 };
@@ -24,7 +25,7 @@ use crate::{
     environment::Environment,
     error::chain,
     json::Document,
-    plan::AnswerPlan,
+    plan::{AnswerPlan, ResourcePlan},
     report::{Event, Reporter},
     secret::Redactor,
 };
@@ -98,12 +99,14 @@ pub(super) struct Response {
     /// Of the decoded body.
     pub bytes: u64,
     pub ruled: Option<Ruled>,
+    /// Whether a rule takes it for a page, whatever it holds.
+    pub is_accepted: bool,
 }
 
 impl Response {
     /// An answer that stands for no records.
     pub(super) fn nothing(headers: HeaderMap, bytes: u64, ruled: Option<Ruled>) -> Self {
-        Self { document: Document::null(), headers, bytes, ruled }
+        Self { document: Document::null(), headers, bytes, ruled, is_accepted: false }
     }
 }
 
@@ -174,9 +177,20 @@ pub(super) struct Scope {
     pub counters: Arc<Counters>,
     /// How its answers are read.
     pub answers: Arc<AnswerPlan>,
+    /// What an answer that is no error holds.
+    pub expected: Arc<ExpectedRecords>,
 }
 
 impl Scope {
+    pub(super) fn new(resource: &ResourcePlan) -> Self {
+        Self {
+            resource: resource.name.as_str().into(),
+            counters: Arc::default(),
+            answers: Arc::new(resource.answers.clone()),
+            expected: Arc::new(ExpectedRecords::new(resource)),
+        }
+    }
+
     /// A request is held back for long before it goes out.
     pub(super) fn tell_wait(&self, surroundings: &Surroundings, delay: Duration, reason: &'static str) {
         tracing::info!(resource = %self.resource, ?delay, reason, "waits");
@@ -190,9 +204,15 @@ pub(super) struct Counters {
     requests: AtomicU64,
     retries: AtomicU64,
     bytes_received: AtomicU64,
+    has_partial: AtomicBool,
 }
 
 impl Counters {
+    /// Returns `true` for the first of the resource's answers with errors beside its records.
+    pub(super) fn is_first_partial(&self) -> bool {
+        !self.has_partial.swap(true, Ordering::Relaxed)
+    }
+
     pub(super) fn add_request(&self) {
         self.requests.fetch_add(1, Ordering::Relaxed);
     }

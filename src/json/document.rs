@@ -2,7 +2,10 @@
 
 use std::{borrow::Cow, fmt};
 
-use super::string::{StringError, unescape};
+use super::{
+    names::{self, BrokenName},
+    string::{StringError, unescape},
+};
 
 /// The largest body that can be scanned: offsets have 31 bits.
 pub const MAX_BODY: usize = (1 << 31) - 1;
@@ -18,6 +21,8 @@ const ESCAPED: u32 = 1 << 31;
 pub struct Document {
     body: Body,
     tape: Vec<Entry>,
+    /// Set if a field name contains an escape.
+    has_escaped_names: bool,
 }
 
 /// A body that is UTF-8 as a whole (the usual case) needs no check of any of its strings.
@@ -40,6 +45,8 @@ struct Entry {
 pub struct SyntaxError {
     pub offset: usize,
     pub message: &'static str,
+    /// Set if the text ends before its value does, as that of a truncated body.
+    pub is_cut: bool,
 }
 
 /// What a value looks like from its first byte, and for words from all of them.
@@ -59,18 +66,34 @@ pub enum Kind {
 impl Document {
     /// Scans `body`. Fails where the structure breaks: an unclosed container, a missing comma, text behind the value.
     pub fn parse(body: Vec<u8>) -> Result<Self, SyntaxError> {
+        Self::parse_or_return(body).map_err(|(error, _)| error)
+    }
+
+    /// Scans `body` like [`parse`](Self::parse), and returns a body that is not JSON to the caller.
+    pub fn parse_or_return(body: Vec<u8>) -> Result<Self, (SyntaxError, Vec<u8>)> {
         if body.len() > MAX_BODY {
-            return Err(SyntaxError { offset: MAX_BODY, message: "the text is longer than 2 GiB" });
+            let error = SyntaxError { offset: MAX_BODY, message: "the text is longer than 2 GiB", is_cut: false };
+            return Err((error, body));
         }
-        let tape = Scanner::new(&body).scan()?;
+        let (tape, has_escaped_names) = match Scanner::new(&body).scan() {
+            Ok(scanned) => scanned,
+            Err(error) => return Err((error, body)),
+        };
         let body = String::from_utf8(body).map_or_else(|error| Body::Bytes(error.into_bytes()), Body::Text);
-        Ok(Self { body, tape })
+        Ok(Self { body, tape, has_escaped_names })
+    }
+
+    /// The first field name that is not valid text. Names are examined only if the body is not UTF-8 or a name has an escape:
+    /// otherwise none can be broken.
+    pub fn broken_name(&self) -> Option<BrokenName> {
+        let may_be_broken = self.has_escaped_names || matches!(self.body, Body::Bytes(_));
+        may_be_broken.then(|| names::first_broken(self.root())).flatten()
     }
 
     /// The document `null`.
     pub fn null() -> Self {
         let end = NULL.len() as u32;
-        Self { body: Body::Text(NULL.to_owned()), tape: vec![Entry { start: 0, end }] }
+        Self { body: Body::Text(NULL.to_owned()), tape: vec![Entry { start: 0, end }], has_escaped_names: false }
     }
 
     pub fn root(&self) -> Node<'_> {
@@ -282,6 +305,11 @@ pub struct Key<'a> {
 }
 
 impl<'a> Key<'a> {
+    /// The byte offset of the name's opening quote in the document.
+    pub fn offset(self) -> usize {
+        self.entry.start as usize
+    }
+
     /// The bytes between the quotes, escapes as they stand.
     #[inline]
     pub fn raw(self) -> &'a [u8] {
@@ -331,16 +359,19 @@ struct Scanner<'a> {
     tape: Vec<Entry>,
     /// Tape indexes of the open containers.
     open: Vec<u32>,
+    has_escaped_names: bool,
 }
 
 impl<'a> Scanner<'a> {
     fn new(bytes: &'a [u8]) -> Self {
         let at = if bytes.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
         // Records of real APIs have an entry every 12 to 20 bytes.
-        Self { bytes, at, tape: Vec::with_capacity(bytes.len() / 14 + 1), open: Vec::new() }
+        let tape = Vec::with_capacity(bytes.len() / 14 + 1);
+        Self { bytes, at, tape, open: Vec::new(), has_escaped_names: false }
     }
 
-    fn scan(mut self) -> Result<Vec<Entry>, SyntaxError> {
+    /// Returns the tape, and `true` if a field name has an escape.
+    fn scan(mut self) -> Result<(Vec<Entry>, bool), SyntaxError> {
         let mut expect = Expect::Value;
         loop {
             self.skip_space();
@@ -371,12 +402,12 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    fn finish(mut self) -> Result<Vec<Entry>, SyntaxError> {
+    fn finish(mut self) -> Result<(Vec<Entry>, bool), SyntaxError> {
         self.skip_space();
         if self.at < self.bytes.len() {
             return Err(self.error("there is text behind the value"));
         }
-        Ok(self.tape)
+        Ok((self.tape, self.has_escaped_names))
     }
 
     #[inline]
@@ -416,6 +447,7 @@ impl<'a> Scanner<'a> {
 
     fn key(&mut self) -> Result<Expect, SyntaxError> {
         self.string()?;
+        self.has_escaped_names |= self.tape.last().is_some_and(|name| name.end & ESCAPED != 0);
         self.skip_space();
         if self.bytes.get(self.at) != Some(&b':') {
             return Err(self.error("a colon was expected"));
@@ -430,7 +462,10 @@ impl<'a> Scanner<'a> {
         let mut at = start + 1;
         loop {
             match memchr::memchr2(b'"', b'\\', &self.bytes[at.min(self.bytes.len())..]) {
-                None => return Err(SyntaxError { offset: start, message: "this string is never closed" }),
+                None => {
+                    let message = "this string is never closed";
+                    return Err(SyntaxError { offset: start, message, is_cut: true });
+                }
                 Some(offset) if self.bytes[at + offset] == b'"' => {
                     let end = at + offset;
                     self.push(start, end as u32 | escaped);
@@ -466,7 +501,7 @@ impl<'a> Scanner<'a> {
     }
 
     fn error(&self, message: &'static str) -> SyntaxError {
-        SyntaxError { offset: self.at, message }
+        SyntaxError { offset: self.at, message, is_cut: self.at >= self.bytes.len() }
     }
 }
 
@@ -588,7 +623,8 @@ mod tests {
         fn a_truncated_container_is_always_an_error(value in json(), cut in 0.0..1.0f64) {
             let text = serde_json::to_string(&serde_json::json!([value])).unwrap();
             let length = (text.len() as f64 * cut) as usize;
-            prop_assert!(Document::parse(text.as_bytes()[..length].to_vec()).is_err());
+            let error = Document::parse(text.as_bytes()[..length].to_vec()).unwrap_err();
+            prop_assert!(error.is_cut, "{}", error);
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::{
     error::Result,
     model::{TableIdentity, Version},
     plan::{CursorState, ResourcePlan, TableFormatKind},
-    report::Status,
+    report::{Incomplete, Status},
     schema::TableSchema,
 };
 
@@ -56,6 +56,10 @@ pub struct RunStatus {
     pub rows: Option<u64>,
     /// What it committed, if anything.
     pub version: Option<Version>,
+    /// True if it is proved that all records came, false if more are known to exist, `None` if nothing shows the end.
+    pub complete: Option<bool>,
+    /// Where `complete` is false.
+    pub incomplete: Option<Incomplete>,
     pub error: Option<String>,
 }
 
@@ -118,6 +122,8 @@ impl From<RunRecord> for RunStatus {
             status: record.status,
             started_at: record.started_at,
             version: record.version,
+            complete: record.complete,
+            incomplete: record.incomplete,
             error: record.error,
         }
     }
@@ -150,6 +156,8 @@ mod tests {
             finished_at: finished_at.into(),
             version: Some(3),
             counters: [("rows_written".to_owned(), 7)].into(),
+            complete: Some(true),
+            incomplete: None,
             error: None,
         }
     }

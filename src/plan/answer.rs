@@ -27,7 +27,8 @@ pub enum ResponseFormat {
 /// How CSV becomes records: every cell is text, under the name of its column, but for the bools.
 #[derive(Clone, Debug, Serialize)]
 pub struct CsvPlan {
-    pub delimiter: u8,
+    /// `None`: the delimiter that the first rows agree on.
+    pub delimiter: Option<u8>,
     /// `None`: quotes are letters like others.
     pub quote: Option<u8>,
     /// Whether the first row is one of names.
@@ -47,16 +48,18 @@ pub struct CsvPlan {
 impl Default for CsvPlan {
     fn default() -> Self {
         let (columns, null_values, bools) = (Vec::new(), vec![String::new()], Vec::new());
-        Self { delimiter: b',', quote: Some(b'"'), header: true, columns, null_values, bools, naming: Naming::Direct }
+        Self { delimiter: None, quote: Some(b'"'), header: true, columns, null_values, bools, naming: Naming::Direct }
     }
 }
 
-/// What an answer looks like, and what is done then. At least one of the two conditions is set; both have to hold.
+/// What an answer looks like, and what is done then. At least one of the conditions is set; all have to hold.
 #[derive(Clone, Debug, Serialize)]
 pub struct ResponseAction {
     pub status: Option<u16>,
     /// A part of the body.
     pub content: Option<String>,
+    /// Set if the body has to be empty or only whitespace.
+    pub empty: bool,
     pub action: Action,
     /// What the user is told.
     pub message: Option<String>,
@@ -65,6 +68,8 @@ pub struct ResponseAction {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Action {
+    /// The answer is a page, whatever its status and whatever it holds.
+    Accept,
     /// The answer is a page without records, and counted.
     Ignore,
     /// The answer is a passing fault.
@@ -78,6 +83,7 @@ impl Action {
     /// As the config calls it.
     pub fn word(self) -> &'static str {
         match self {
+            Self::Accept => "accept",
             Self::Ignore => "ignore",
             Self::Retry => "retry",
             Self::Fail => "fail",
@@ -100,7 +106,8 @@ impl AnswerPlan {
 
     /// Whether an answer of this status has to be read to its end before it can be judged.
     pub fn reads_body_of(&self, status: u16) -> bool {
-        self.actions.iter().any(|rule| rule.is_for(status) && rule.content.is_some())
+        let reads = |rule: &ResponseAction| rule.content.is_some() || rule.empty || rule.action == Action::Accept;
+        self.actions.iter().any(|rule| rule.is_for(status) && reads(rule))
     }
 
     /// Whether a rule names this very status.
@@ -115,6 +122,8 @@ impl ResponseAction {
     }
 
     fn is_in(&self, body: &[u8]) -> bool {
-        self.content.as_ref().is_none_or(|part| memchr::memmem::find(body, part.as_bytes()).is_some())
+        let is_empty = || body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(body).trim_ascii().is_empty();
+        (!self.empty || is_empty())
+            && self.content.as_ref().is_none_or(|part| memchr::memmem::find(body, part.as_bytes()).is_some())
     }
 }

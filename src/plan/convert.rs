@@ -1,8 +1,20 @@
 //! `convert`: the form in which a cursor's value is put into requests.
+//!
+//! A local time without an offset may mean two instants: when clocks go back, one hour comes twice. An edge of an interval is
+//! sent so that neither reading of it leaves out a record: a lower edge in a repeated hour as a time before that hour, an
+//! upper one as a time after it. The records that come in addition are filtered later.
+//!
+//! ```text
+//! Europe/Berlin, 27 October 2024   02:30 +02:00 ─► lower edge 01:30   upper edge 02:30
+//!                                  02:30 +01:00 ─► lower edge 02:30   upper edge 03:30
+//! ```
 
 use std::fmt;
 
-use chrono::{DateTime, FixedOffset, Offset, TimeDelta, TimeZone, Utc, format::StrftimeItems};
+use chrono::{
+    DateTime, FixedOffset, LocalResult, Offset, TimeDelta, TimeZone, Utc,
+    format::{Fixed, Item, Numeric, StrftimeItems},
+};
 use chrono_tz::Tz;
 use serde::{Serialize, Serializer};
 use serde_json::Value;
@@ -59,10 +71,53 @@ impl Convert {
     /// `towards` there: the end of an interval is not to become an earlier one.
     pub fn apply(&self, value: &CursorValue, towards: Towards) -> Option<Value> {
         let moment = value.moment()?;
-        Some(match towards {
-            Towards::Lower => self.form_of(moment),
-            Towards::Higher => self.form_of(self.up(moment)),
-        })
+        Some(self.form_of(match towards {
+            Towards::Lower => self.before_repeated(moment),
+            Towards::Higher => self.after_repeated(self.up(moment)),
+        }))
+    }
+
+    /// The moment itself, or an earlier one if its local time comes again later.
+    fn before_repeated(&self, moment: DateTime<Utc>) -> DateTime<Utc> {
+        match self.readings(moment) {
+            Some((first, second)) if moment == first => moment - (second - first),
+            _ => moment,
+        }
+    }
+
+    /// The moment itself, or a later one if its local time came before, or if its form begins within a skipped hour.
+    fn after_repeated(&self, moment: DateTime<Utc>) -> DateTime<Utc> {
+        match self.readings(moment) {
+            Some((first, second)) if moment == second => self.up(moment + (second - first)),
+            _ if self.begins_in_gap(moment) => self.up(moment + TimeDelta::nanoseconds(1)),
+            _ => moment,
+        }
+    }
+
+    /// Both instants that the local time of `moment` means; `None` if it means one, or if the form says which.
+    fn readings(&self, moment: DateTime<Utc>) -> Option<(DateTime<Utc>, DateTime<Utc>)> {
+        let zone = self.local_zone()?;
+        match zone.from_local_datetime(&moment.with_timezone(&zone).naive_local()) {
+            LocalResult::Ambiguous(a, b) => Some((a.min(b).to_utc(), a.max(b).to_utc())),
+            LocalResult::Single(_) | LocalResult::None => None,
+        }
+    }
+
+    /// Whether clocks go forward at this moment, and the form is too coarse to show to where: `2024-10-06 02` in Lord Howe,
+    /// where that day goes from 02:00 to 02:30, may be read as an earlier instant.
+    fn begins_in_gap(&self, moment: DateTime<Utc>) -> bool {
+        let second = TimeDelta::seconds(1);
+        let Some(zone) = self.local_zone() else { return false };
+        let local = |moment: DateTime<Utc>| moment.with_timezone(&zone).naive_local();
+        local(moment) - local(moment - second) > second && self.form_of(moment) == self.form_of(moment + second)
+    }
+
+    /// The zone of a pattern that does not write the offset.
+    fn local_zone(&self) -> Option<Tz> {
+        match (&self.form, self.zone) {
+            (Form::Pattern(pattern), Zone::Named(zone)) if !writes_offset(pattern) => Some(zone),
+            _ => None,
+        }
     }
 
     /// The first moment from this one on at which another form begins: forms are of a second, a day, a year.
@@ -116,6 +171,25 @@ where
 /// A text without a `%` would be the same for every value.
 fn is_pattern(format: &str) -> bool {
     format.contains('%') && StrftimeItems::new(format).parse().is_ok()
+}
+
+fn writes_offset(pattern: &str) -> bool {
+    StrftimeItems::new(pattern).any(|item| {
+        matches!(
+            item,
+            Item::Numeric(Numeric::Timestamp, _)
+                | Item::Fixed(
+                    Fixed::TimezoneOffset
+                        | Fixed::TimezoneOffsetColon
+                        | Fixed::TimezoneOffsetDoubleColon
+                        | Fixed::TimezoneOffsetTripleColon
+                        | Fixed::TimezoneOffsetColonZ
+                        | Fixed::TimezoneOffsetZ
+                        | Fixed::RFC2822
+                        | Fixed::RFC3339
+                )
+        )
+    })
 }
 
 /// A name of the IANA database, or a fixed offset such as `+02:00`.
@@ -182,6 +256,76 @@ mod tests {
         assert_eq!(converted("epoch_us", None, moment), Some(json!(1_782_945_000_123_456_i64)));
         assert_eq!(converted("epoch_s", None, "1969-12-31T23:59:59.5Z"), Some(json!(-1)));
         assert_eq!(converted("%Y", None, "x"), None);
+    }
+
+    fn edges(zone: &str, pattern: &str, value: &str) -> [String; 2] {
+        let convert = Convert::new(pattern, Some(zone)).unwrap();
+        let edge = |towards| convert.apply(&CursorValue::of_text(value), towards).unwrap();
+        [Towards::Lower, Towards::Higher].map(|towards| edge(towards).as_str().unwrap().to_owned())
+    }
+
+    /// All instants that a server may take a local time for.
+    fn readings_of(zone: Tz, pattern: &str, text: &str) -> Vec<DateTime<Utc>> {
+        let local = chrono::NaiveDateTime::parse_from_str(text, pattern).unwrap();
+        match zone.from_local_datetime(&local) {
+            LocalResult::Single(one) => vec![one.to_utc()],
+            LocalResult::Ambiguous(a, b) => vec![a.to_utc(), b.to_utc()],
+            // By the offset before the gap, or by that after it.
+            LocalResult::None => [-1, 1]
+                .map(|days| zone.from_local_datetime(&(local + TimeDelta::days(days))).unwrap().to_utc())
+                .into_iter()
+                .zip([1, -1])
+                .map(|(day, back)| day + TimeDelta::days(back))
+                .collect(),
+        }
+    }
+
+    #[test]
+    fn every_reading_of_an_edge_takes_in_the_whole_interval_around_all_changes_of_clocks() {
+        for (zone, changes) in [
+            ("Europe/Berlin", ["2024-10-27T01:00:00Z", "2024-03-31T01:00:00Z"]),
+            ("America/New_York", ["2024-11-03T06:00:00Z", "2024-03-10T07:00:00Z"]),
+            ("Australia/Lord_Howe", ["2024-04-06T15:00:00Z", "2024-10-05T15:30:00Z"]),
+            ("America/Havana", ["2024-11-03T05:00:00Z", "2024-03-10T05:00:00Z"]),
+        ] {
+            let tz: Tz = zone.parse().unwrap();
+            for (change, pattern) in changes.iter().flat_map(|change| [(change, "%F %T"), (change, "%F %H:%M")]) {
+                let change: DateTime<Utc> = change.parse().unwrap();
+                for seconds in (-3 * 3600..3 * 3600).step_by(450) {
+                    let moment = change + TimeDelta::seconds(seconds);
+                    let [lower, upper] = edges(zone, pattern, &moment.to_rfc3339());
+                    let (early, late) = (readings_of(tz, pattern, &lower), readings_of(tz, pattern, &upper));
+                    assert!(early.iter().all(|early| *early <= moment), "{moment} in {zone}: {lower}");
+                    assert!(late.iter().all(|late| *late >= moment), "{moment} in {zone}: {upper}");
+                    assert!(lower <= upper, "{moment} in {zone}: {lower}..{upper}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn an_edge_in_a_repeated_hour_is_sent_so_that_neither_reading_leaves_out_a_record() {
+        const MINUTES: &str = "%d %H:%M";
+        for (zone, value, lower, upper) in [
+            ("Europe/Berlin", "2024-10-26T23:59:00Z", "27 01:59", "27 01:59"),
+            ("Europe/Berlin", "2024-10-27T00:00:00Z", "27 01:00", "27 02:00"),
+            ("Europe/Berlin", "2024-10-27T00:30:00Z", "27 01:30", "27 02:30"),
+            ("Europe/Berlin", "2024-10-27T01:30:00Z", "27 02:30", "27 03:30"),
+            ("Europe/Berlin", "2024-10-27T02:00:00Z", "27 03:00", "27 03:00"),
+            ("America/New_York", "2024-11-03T05:30:00Z", "03 00:30", "03 01:30"),
+            ("America/New_York", "2024-11-03T06:30:00Z", "03 01:30", "03 02:30"),
+            ("Australia/Lord_Howe", "2024-04-06T14:45:00Z", "07 01:15", "07 01:45"),
+            ("Australia/Lord_Howe", "2024-04-06T15:15:00Z", "07 01:45", "07 02:15"),
+            // Clocks go forward.
+            ("Europe/Berlin", "2024-03-31T00:59:00Z", "31 01:59", "31 01:59"),
+            ("Europe/Berlin", "2024-03-31T01:00:00Z", "31 03:00", "31 03:01"),
+        ] {
+            assert_eq!(edges(zone, MINUTES, value), [lower, upper], "{value} in {zone}");
+        }
+        let coarse = edges("Australia/Lord_Howe", "%d %H", "2024-10-05T15:10:00Z");
+        assert_eq!(coarse, ["06 01", "06 03"]);
+        let written = "2024-10-27T02:30:00+0200";
+        assert_eq!(edges("Europe/Berlin", "%FT%T%z", "2024-10-27T00:30:00Z"), [written; 2]);
     }
 
     #[test]

@@ -4,12 +4,14 @@
 //! 7, 7.0, 1e30           numbers, compared exactly          steps are numbers
 //! 2026-01-31[T10:00[…]]  moments, compared as instants      steps are durations
 //! anything else          texts, compared by their bytes     no steps   (of digits alone: as numbers)
+//! 12/31/2025, 1.9        texts that do not sort by bytes    no order
 //! ```
 //!
 //! A value keeps the form in which it was written, and so do values made from it. Values of two of these kinds have no order.
 
 mod moment;
 mod number;
+mod text;
 
 use std::{cmp::Ordering, fmt, time::Duration};
 
@@ -89,7 +91,7 @@ impl CursorValue {
         match (&self.0, &other.0) {
             (Form::Number(a), Form::Number(b)) => Some(a.compare(b)),
             (Form::Moment(a), Form::Moment(b)) => Some(a.compare(b)),
-            (Form::Text(a), Form::Text(b)) => Some(compare_texts(a, b)),
+            (Form::Text(a), Form::Text(b)) => text::compare(a, b),
             _ => None,
         }
     }
@@ -103,6 +105,15 @@ impl CursorValue {
         matches!(self.0, Form::Moment(_))
     }
 
+    /// A date or a time that is neither a number nor ISO 8601, and whose text does not sort by time.
+    pub fn is_unsorted_date(&self) -> bool {
+        matches!(&self.0, Form::Text(text) if text::is_unsorted_date(text))
+    }
+
+    pub fn is_text(&self) -> bool {
+        matches!(self.0, Form::Text(_))
+    }
+
     pub fn is_date(&self) -> bool {
         matches!(&self.0, Form::Moment(moment) if moment.is_date())
     }
@@ -113,6 +124,7 @@ impl CursorValue {
             Form::Number(_) => "a number",
             Form::Moment(moment) if moment.is_date() => "a date",
             Form::Moment(_) => "a timestamp",
+            Form::Text(text) if text::is_unsorted_date(text) => "a date whose text does not sort by time",
             Form::Text(_) => "a text",
         }
     }
@@ -137,6 +149,24 @@ impl CursorValue {
         match &self.0 {
             Form::Moment(moment) => moment.instant(),
             _ => None,
+        }
+    }
+
+    /// Seconds since 1970 of a moment, or of a number that counts so many units in a second.
+    pub fn seconds(&self, per_second: Option<u32>) -> Option<f64> {
+        match &self.0 {
+            Form::Moment(moment) => Some(moment.instant()?.timestamp() as f64),
+            _ => per_second.and_then(|units| Some(self.to_string().parse::<f64>().ok()? / f64::from(units))),
+        }
+    }
+
+    /// An instant in the form of `like`, cut to its units; `None` if that is no time.
+    pub fn of_instant(instant: DateTime<Utc>, like: &Self, per_second: Option<u32>) -> Option<Self> {
+        let units = || Some((instant.timestamp() * i64::from(per_second?)).to_string());
+        match &like.0 {
+            Form::Moment(_) => Self::of_moment(instant, like),
+            Form::Number(_) => Self::of_number(&units()?),
+            Form::Text(_) => Some(Self::of_text(&units()?)),
         }
     }
 
@@ -177,19 +207,6 @@ impl<'de> Deserialize<'de> for CursorValue {
             None => Self::of_json(&json),
         };
         value.ok_or_else(|| D::Error::custom("a value that has an order was expected"))
-    }
-}
-
-/// By their bytes; but where both are digits alone, the longer one is the larger number: `"9"` comes before `"10"`.
-fn compare_texts(a: &str, b: &str) -> Ordering {
-    let digits = |text: &str| {
-        let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-        is_number.then(|| text.trim_start_matches('0').len())
-    };
-    match (digits(a), digits(b)) {
-        (Some(long), Some(other)) if long != other => long.cmp(&other),
-        (Some(_), Some(_)) => a.trim_start_matches('0').cmp(b.trim_start_matches('0')),
-        _ => a.cmp(b),
     }
 }
 

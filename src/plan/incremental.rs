@@ -9,7 +9,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -24,6 +24,9 @@ use crate::json::Selector;
 
 /// Ranges of one run; a window that is too small for its interval is a mistake, and not a reason to fill the memory.
 const MOST_RANGES: usize = 100_000;
+
+/// How far a cursor may lie ahead of the clock: dates of all time zones do, by less than a day.
+const MOST_AHEAD: TimeDelta = TimeDelta::days(1);
 
 /// How a resource loads only what is new.
 #[derive(Clone, Debug, Serialize)]
@@ -56,13 +59,19 @@ pub struct IncrementalPlan {
     /// Where each list of a resource that has many is read from, by their numbers; `None` where all of them read the range.
     #[serde(skip)]
     pub lists: Option<Arc<[Arc<ListStart>]>>,
+    /// Units of an epoch time in a second, if the cursor's column says that it is one.
+    #[serde(skip)]
+    pub epoch: Option<u32>,
+    /// When the run began; `None` before it has looked at the table.
+    #[serde(skip)]
+    pub now: Option<DateTime<Utc>>,
 }
 
 /// Where one list is read from, and what of it has been loaded before.
 #[derive(Clone, Debug, Default)]
 pub struct ListStart {
     pub start: Option<CursorValue>,
-    /// Where the run before has ended.
+    /// The latest value of the run before: where it has ended, or that of a record ahead of the clock.
     pub last: Option<CursorValue>,
     /// Records that it has loaded and that come again, as [`ListState`] has them.
     pub loaded: Remembered,
@@ -157,12 +166,17 @@ pub struct ListState {
     /// Digests of records of this value that were loaded, and that the next run will get again.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub loaded: Vec<String>,
-    /// And of earlier ones, as far as the `lag` goes, with their values.
+    /// And of others, with their values: earlier ones, as far as the `lag` goes, and those ahead of the clock.
     #[serde(default, skip_serializing_if = "Remembered::is_empty")]
     pub earlier: Remembered,
 }
 
 impl ListState {
+    /// One that has been read up to this value, and no record of it.
+    pub fn at(last_value: CursorValue) -> Self {
+        Self { last_value, loaded: Vec::new(), earlier: Remembered::default() }
+    }
+
     /// All records that are remembered, with their values.
     pub fn records(&self) -> impl Iterator<Item = (&String, &CursorValue)> {
         self.loaded.iter().map(|record| (record, &self.last_value)).chain(self.earlier.iter())
@@ -233,6 +247,14 @@ impl IncrementalPlan {
     /// Whether a run begins where the one before it ended, and says where it has ended itself.
     pub fn moves_cursor(&self) -> bool {
         !self.is_interval && (self.end_value.is_none() || self.window.is_some())
+    }
+
+    /// Whether a value is a time more than a day ahead of the clock. The cursor does not move to it: no record would come
+    /// after it for years. An `end_value` that the config sets is an end that the user knows.
+    pub fn is_ahead(&self, value: &CursorValue) -> bool {
+        let is_bounded = self.end_value.is_some() || self.last_value_func == LastValueFunc::Min;
+        let Some(now) = self.now.filter(|_| self.moves_cursor() && !is_bounded) else { return false };
+        value.seconds(self.epoch).is_some_and(|seconds| seconds > (now + MOST_AHEAD).timestamp() as f64)
     }
 
     /// Whether the last slice of a run ends with the run's beginning.
@@ -415,6 +437,8 @@ impl IncrementalPlan {
             is_interval: false,
             range: None,
             lists: None,
+            epoch: None,
+            now: None,
         }
     }
 }

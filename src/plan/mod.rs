@@ -46,8 +46,8 @@ pub use incremental::{
 };
 pub use inference::Inference;
 pub use paginator::{
-    CursorPlan, JsonLinkPlan, OffsetPlan, OnDrift, OnIncomplete, PageNumberPlan, PaginatorPlan, ShortPage, Slot,
-    TotalsPlan,
+    CursorPlan, JsonLinkPlan, Learned, OffsetPlan, OnDrift, OnIncomplete, PageNumberPlan, PaginatorPlan, ShortPage,
+    Slot, TotalsPlan,
 };
 pub use parent::{IncludedField, ParentPlan};
 pub use remembered::Remembered;
@@ -159,6 +159,10 @@ pub struct ResourcePlan {
     pub totals: TotalsPlan,
     /// What a result set does that is known to be incomplete.
     pub on_incomplete: OnIncomplete,
+    /// What an earlier run has detected of the endpoint; the run fills it in from the table.
+    pub learned: Option<Learned>,
+    /// What earlier runs have detected does not count: `--full-refresh`.
+    pub detects_anew: bool,
     /// No more pages are asked for. With `replace`, see [`Plan::partial_replace_allowed`].
     pub max_pages: Option<u64>,
     /// How only what is new is loaded; `None`: each run reads all there is.

@@ -11,6 +11,12 @@ use crate::json::Selector;
 pub enum PaginatorPlan {
     /// Found out from the first page.
     Auto,
+    /// One record, which comes whole, unless the first answer is a list: that has pages by this paginator. The first request
+    /// has no position, since an API that gives one record may refuse parameters of a list.
+    SingleEntity {
+        #[serde(with = "as_text")]
+        list: Box<PaginatorPlan>,
+    },
     SinglePage,
     Offset(OffsetPlan),
     PageNumber(PageNumberPlan),
@@ -121,6 +127,16 @@ impl Default for TotalsPlan {
     }
 }
 
+/// What later runs of the same endpoint may begin with, as a run under `auto` has detected it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Learned {
+    /// Where the records are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub selector: Option<Selector>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub paginator: Option<PaginatorPlan>,
+}
+
 /// What a page does that is shorter than the page size.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -228,7 +244,7 @@ impl PaginatorPlan {
     /// As the config calls it.
     pub fn word(&self) -> &'static str {
         match self {
-            Self::Auto => "auto",
+            Self::Auto | Self::SingleEntity { .. } => "auto",
             Self::SinglePage => "single_page",
             Self::Offset(_) => "offset",
             Self::PageNumber(_) => "page_number",
@@ -239,10 +255,28 @@ impl PaginatorPlan {
         }
     }
 
-    /// The paginator as a config that says the same, in YAML's flow style: what pins one that was found out.
+    /// The paginator as JSON for the summary, e.g. `{"type": "offset", "limit": 100}`: keys with their default are left out.
+    pub fn to_json(&self) -> Value {
+        let mut object = serde_json::Map::new();
+        object.insert("type".to_owned(), self.word().into());
+        for (key, value) in self.entries().into_iter().filter(|(key, value)| !is_default(key, value)) {
+            object.insert(key.to_owned(), value);
+        }
+        Value::Object(object)
+    }
+
+    /// The paginator as a config that says the same, in YAML's flow style: what pins one that was detected.
     pub fn to_config(&self) -> String {
-        let entries: Vec<(&str, Value)> = match self {
-            Self::Auto | Self::SinglePage => return self.word().to_owned(),
+        if matches!(self, Self::Auto | Self::SingleEntity { .. } | Self::SinglePage) {
+            return self.word().to_owned();
+        }
+        let entries: Vec<_> = self.entries().iter().map(|(key, value)| format!(", {key}: {value}")).collect();
+        format!("{{type: {}{}}}", self.word(), entries.concat())
+    }
+
+    fn entries(&self) -> Vec<(&'static str, Value)> {
+        match self {
+            Self::Auto | Self::SingleEntity { .. } | Self::SinglePage => Vec::new(),
             Self::Offset(plan) => plan.entries(),
             Self::PageNumber(plan) => plan.entries(),
             Self::Cursor(plan) => plan.entries(),
@@ -253,10 +287,23 @@ impl PaginatorPlan {
             Self::HeaderLink { links_next_key, header, .. } => {
                 vec![("links_next_key", links_next_key.clone().into()), ("header", header.clone().into())]
             }
-        };
-        let entries: Vec<_> = entries.iter().map(|(key, value)| format!(", {key}: {value}")).collect();
-        format!("{{type: {}{}}}", self.word(), entries.concat())
+        }
     }
+}
+
+/// Whether a paginator without this key is the same.
+fn is_default(key: &str, value: &Value) -> bool {
+    let default = match key {
+        "offset_param" => "offset",
+        "limit_param" => "limit",
+        "page_param" => "page",
+        "cursor_param" => "cursor",
+        "links_next_key" => "next",
+        "header" => "Link",
+        "base_page" => return *value == 0,
+        _ => return false,
+    };
+    *value == default
 }
 
 impl OffsetPlan {
@@ -336,6 +383,22 @@ impl std::fmt::Display for Slot {
     }
 }
 
+/// A plan within a plan as JSON text: serde's tagged enums cannot hold themselves.
+mod as_text {
+    use serde::{Deserialize, Deserializer, Serializer, de::Error as _, ser::Error as _};
+
+    use super::PaginatorPlan;
+
+    pub fn serialize<S: Serializer>(plan: &PaginatorPlan, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&serde_json::to_string(plan).map_err(S::Error::custom)?)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Box<PaginatorPlan>, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        serde_json::from_str(&text).map(Box::new).map_err(D::Error::custom)
+    }
+}
+
 fn text(selector: &Selector) -> Value {
     selector.to_string().into()
 }
@@ -353,6 +416,7 @@ mod tests {
         let total_path = Some(selector("meta.pages"));
         for (plan, text) in [
             (PaginatorPlan::SinglePage, "single_page"),
+            (PaginatorPlan::SingleEntity { list: Box::new(PaginatorPlan::Offset(OffsetPlan::new(7))) }, "auto"),
             (
                 PaginatorPlan::PageNumber(PageNumberPlan { total_path, ..PageNumberPlan::new(1) }),
                 r#"{type: page_number, base_page: 1, page_param: "page", total_path: "meta.pages"}"#,

@@ -160,8 +160,8 @@ impl RequestPlan {
         format!("{}/{}", self.base_url.as_str().trim_end_matches('/'), path.trim_start_matches('/'))
     }
 
-    /// Whether it asks for one record of many, as dlt tells it: the last segment of its path has a place. Its answer is that
-    /// record, and comes whole.
+    /// Returns true if the path is that of one record of many, as in dlt: its last segment has a place. A place in the query
+    /// and one for the cursor filter a list.
     pub fn is_single_entity(&self) -> bool {
         self.path.ends_in_place()
     }
@@ -408,10 +408,23 @@ mod tests {
 
     #[test]
     fn a_path_whose_last_segment_has_a_place_asks_for_one_record() {
-        for path in ["/posts/{id}", "/posts/{id}/", "/posts/p-{id}.json", "{url}"] {
+        for path in
+            ["/posts/{id}", "/posts/{id}/", "/posts/p-{id}.json", "{url}", "/posts/{id}?x=/a", "/posts/{id}-{start}"]
+        {
             assert!(plan(path).is_single_entity(), "{path}");
         }
-        for path in ["/posts/{id}/comments", "/posts", "/posts/{id}/comments/", "/"] {
+        for path in [
+            "/posts/{id}/comments",
+            "/posts",
+            "/posts/{id}/comments/",
+            "/",
+            "/search?parent={id}",
+            "/posts/{id}/comments?q={id}",
+            "/items/{start}",
+            "/items?since={start}",
+            "/posts/{id}/{start}",
+            "?q={id}",
+        ] {
             assert!(!plan(path).is_single_entity(), "{path}");
         }
     }

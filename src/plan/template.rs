@@ -137,18 +137,26 @@ impl Template {
         self.references().next().is_none()
     }
 
-    /// Whether there is a place behind its last slash; slashes at the very end aside.
+    /// Returns true if the last segment of the path, slashes at its end aside, has a place for something else than the
+    /// cursor. The query is not part of the path.
     pub fn ends_in_place(&self) -> bool {
-        let mut is_end = true;
-        for part in self.parts.iter().rev() {
-            let Part::Text(text) = part else { return true };
-            let text = if is_end { text.trim_end_matches('/') } else { text };
-            if text.contains('/') {
-                return false;
+        // A path has no control characters.
+        const PLACE: char = '\0';
+        let mut path = String::new();
+        for part in &self.parts {
+            match part {
+                Part::Place(Reference::Incremental(_)) => path.push('_'),
+                Part::Place(Reference::Parent(_)) | Part::Filled(_) => path.push(PLACE),
+                Part::Text(text) => match text.split_once(['?', '#']) {
+                    Some((text, _)) => {
+                        path.push_str(text);
+                        break;
+                    }
+                    None => path.push_str(text),
+                },
             }
-            is_end &= text.is_empty();
         }
-        false
+        path.trim_end_matches('/').rsplit('/').next().is_some_and(|segment| segment.contains(PLACE))
     }
 
     /// The place that it begins with.

@@ -6,7 +6,7 @@ use super::{
     RunError,
     begin::Begun,
     checkpoint::Resumed,
-    evolving,
+    detected, evolving,
     fill::FILES_PART,
     inferring::Start,
     merging::{self, Merging},
@@ -16,6 +16,7 @@ use super::{
     shape::partition_spec,
     span::Marks,
     superseded::drop_superseded,
+    verdict,
 };
 use crate::{
     commit::{Attempt, CommitOutcome, TableFormat, TableSnapshot},
@@ -87,6 +88,16 @@ impl Work {
     }
 }
 
+/// Adds the rows that an append may not commit yet to those that go from the staged files; how many ids that are.
+fn hold_back(resource: &ResourcePlan, staged: &mut Staged) -> u64 {
+    let appends = resource.write_disposition == WriteDisposition::Append;
+    let Some(first) = staged.held.filter(|first| appends && *first < staged.rows) else { return 0 };
+    staged.superseded.retain(|id| *id < first);
+    let before = staged.superseded.len();
+    staged.superseded.extend(first..staged.rows);
+    (staged.superseded.len() - before) as u64
+}
+
 impl Export<'_> {
     pub(super) async fn stage_and_commit(
         &self,
@@ -96,6 +107,7 @@ impl Export<'_> {
         counters: &mut Counters,
     ) -> Result<Committed> {
         let staged = self.stage(table, work.attempt()?, &work.base, start, counters).await?;
+        verdict::check(self.resource, counters)?;
         // From here on the schema is the one that came out of the pages.
         let resource = ResourcePlan { schema: staged.eras.schema().clone(), ..self.resource.clone() };
         Export { resource: &resource, ..*self }.commit_staged(table, work, staged, counters).await
@@ -114,7 +126,14 @@ impl Export<'_> {
         self.check_replaces(work.base(), rows, counters)?;
         let is_merge = self.resource.write_disposition == WriteDisposition::Merge;
         if !is_merge {
+            let held = hold_back(self.resource, &mut staged);
+            let before: u64 = staged.files.iter().map(|file| file.file.rows).sum();
+            let superseded = staged.superseded.len() as u64 - held;
             staged.files = drop_superseded(self.resource, work.attempt()?, &mut staged, &options).await?;
+            let after: u64 = staged.files.iter().map(|file| file.file.rows).sum();
+            if held > 0 {
+                counters.rows_filtered += (before - after).saturating_sub(superseded);
+            }
         }
         // Said once, however often the merge is done.
         let brought = match is_merge {
@@ -320,6 +339,7 @@ impl Export<'_> {
             adds: change.adds,
             removes: change.removes,
             state: State {
+                detected: detected::state(self.resource, counters.learned.as_ref()),
                 cursor: change.cursor,
                 counters: counters.named(),
                 active_record_timestamp: self.active(),

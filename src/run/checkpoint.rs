@@ -238,6 +238,9 @@ fn fingerprint(resource: &ResourcePlan, source: &ClientPlan, read: &Read<'_>) ->
         // How far a run may go, what it does beside its rows, and what it says.
         max_rejects: _,
         on_incomplete: _,
+        // The position holds what was detected.
+        learned: _,
+        detects_anew: _,
         checkpoint: _,
         rewrite_limit: _,
         compact_above: _,

@@ -16,12 +16,12 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{RunError, rows::Rows};
+use super::{RunError, boundary::Boundaries, rows::Rows, verdict::Reach};
 use crate::{
     decode::{DecodeError, Seen, Side, Sieve, Turn},
     plan::{
-        CursorState, CursorValue, Identity, IncrementalPlan, LastValueFunc, ListStart, ListState, Range, RangeEdge,
-        Remembered, ResourcePlan, RowOrder, Towards, WriteDisposition,
+        CursorState, CursorValue, Identity, IncrementalPlan, LastValueFunc, ListStart, ListState, Range, Remembered,
+        ResourcePlan, RowOrder, Towards, WriteDisposition,
     },
 };
 
@@ -35,16 +35,22 @@ pub(super) struct Progress {
     all: Reached,
     /// Of each list, by its key, where there are many.
     lists: BTreeMap<String, Reached>,
+    /// The ends of pages, of a resource with one list.
+    #[serde(default)]
+    boundaries: Boundaries,
+    /// The first record ahead of the clock: its page, its number and its value.
+    #[serde(default)]
+    ahead: Option<(u64, u64, CursorValue)>,
 }
 
 /// How far a list, or several, have been read.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-struct Reached {
-    latest: Option<CursorValue>,
+pub(super) struct Reached {
+    pub(super) latest: Option<CursorValue>,
     /// Records that the next run gets again, with their values.
-    loaded: Remembered,
+    pub(super) loaded: Remembered,
     /// Whether there were too many of them.
-    is_full: bool,
+    pub(super) is_full: bool,
 }
 
 /// Puts together what pages tell of the cursor, in page order.
@@ -71,6 +77,8 @@ pub(super) struct Tracker {
     leaves_out: bool,
     /// Whether records came that have no value.
     has_missing: bool,
+    /// The cursor moves to the end of a page that is not the last one, or not at all.
+    is_held: bool,
 }
 
 /// What the pages of a list so far tell of the order in which the API lists.
@@ -103,7 +111,11 @@ pub(super) fn bind(
     rows: Option<&Rows>,
     now: DateTime<Utc>,
 ) -> Result<Bound, RunError> {
+    if let Some(plan) = &mut resource.incremental {
+        plan.now.get_or_insert(now);
+    }
     let before = before(resource, stored);
+    let ahead = before.as_ref().and(of_this(resource, stored)).and_then(|state| ahead_warning(resource, &state));
     let stored = stored.and_then(CursorState::of);
     let looks = resource.write_disposition != WriteDisposition::Replace;
     let comes_again = comes_again(resource);
@@ -126,7 +138,7 @@ pub(super) fn bind(
     };
     let mut ranges = ranges.map_err(|reason| RunError::Cursor { resource: name, reason })?.into_iter();
     plan.range = ranges.next();
-    Ok(Bound { is_idle: plan.range.is_none(), later: ranges.collect(), warning })
+    Ok(Bound { is_idle: plan.range.is_none(), later: ranges.collect(), warning: warning.or(ahead) })
 }
 
 /// Gives the resource the window that a run which died was in, and has left checkpoints of; returns those behind it.
@@ -154,7 +166,7 @@ fn ranges_of_lists(
     let start = |key: &String| {
         let Some(state) = before.lists.get(key) else { return Ok(Arc::clone(&new)) };
         let start = plan.start(Some(&state.last_value))?;
-        Ok(Arc::new(known(state, start, comes_again)))
+        Ok(Arc::new(known(plan, state, start, comes_again)))
     };
     let lists: Vec<_> = keys.iter().map(start).collect::<Result<_, String>>()?;
     let Some(first) = lists.first() else { return plan.ranges(Some(&before.all.last_value), now) };
@@ -170,10 +182,15 @@ fn ranges_of_lists(
 }
 
 /// What an earlier run has left of a list that is read from `start` on.
-fn known(state: &ListState, start: Option<CursorValue>, comes_again: bool) -> ListStart {
-    let records = state.records().filter(|_| comes_again);
-    let loaded = records.map(|(record, value)| (record.clone(), value.clone())).collect();
-    ListStart { start, last: Some(state.last_value.clone()), loaded }
+fn known(plan: &IncrementalPlan, state: &ListState, start: Option<CursorValue>, comes_again: bool) -> ListStart {
+    let records = || state.records().filter(|_| comes_again);
+    let loaded = records().map(|(record, value)| (record.clone(), value.clone())).collect();
+    let later = |last, value| match plan.last_value_func.compare(value, last) {
+        Some(Ordering::Greater) => value,
+        _ => last,
+    };
+    let last = records().map(|(_, value)| value).fold(&state.last_value, later);
+    ListStart { start, last: Some(last.clone()), loaded }
 }
 
 fn earlier(plan: &IncrementalPlan, first: CursorValue, start: &CursorValue) -> Result<CursorValue, String> {
@@ -196,7 +213,33 @@ fn before(resource: &ResourcePlan, stored: Option<&Value>) -> Option<CursorState
     if resource.write_disposition == WriteDisposition::Replace {
         return None;
     }
-    of_this(resource, stored)
+    let mut state = of_this(resource, stored)?;
+    let plan = resource.incremental.as_ref()?;
+    state.lists.values_mut().chain([&mut state.all]).for_each(|list| hold_back(list, plan));
+    Some(state)
+}
+
+/// A cursor that lies ahead of the clock goes back to it.
+fn hold_back(list: &mut ListState, plan: &IncrementalPlan) {
+    if !plan.is_ahead(&list.last_value) {
+        return;
+    }
+    let held = plan.now.and_then(|now| CursorValue::of_instant(now, &list.last_value, plan.epoch));
+    let Some(held) = held else { return };
+    let ahead = std::mem::replace(&mut list.last_value, held);
+    list.loaded.drain(..).for_each(|record| list.earlier.insert(record, ahead.clone()));
+}
+
+/// What a cursor ahead of the clock has come to before this run.
+fn ahead_warning(resource: &ResourcePlan, state: &CursorState) -> Option<String> {
+    let plan = resource.incremental.as_ref()?;
+    let mut values = state.lists.values().chain([&state.all]).map(|list| &list.last_value);
+    let ahead = values.find(|value| plan.is_ahead(value))?.to_json();
+    Some(format!(
+        "the table's cursor at `{}` is {ahead}, more than a day ahead of the clock: the run reads from now on, and runs before may \
+         have left out records; `--full-refresh` reads all of them",
+        plan.cursor_path
+    ))
 }
 
 /// What a state says, if it is of this cursor.
@@ -225,7 +268,7 @@ fn comes_again(resource: &ResourcePlan) -> bool {
     let merges_again = resource.write_disposition == WriteDisposition::Merge && plan.lag.is_some();
     // What a record stands for that is left out, the merge would take for gone.
     let by_merge_key = resource.write_disposition == WriteDisposition::Merge && !resource.merge.merge_key.is_empty();
-    plan.range_start == RangeEdge::Closed && plan.window.is_none() && !replaces && !merges_again && !by_merge_key
+    plan.window.is_none() && !replaces && !merges_again && !by_merge_key
 }
 
 impl Reached {
@@ -256,9 +299,11 @@ impl Reached {
     }
 
     fn remember(&mut self, seen: &Seen, plan: &IncrementalPlan) {
-        let Some(oldest) = self.latest.as_ref().and_then(|latest| plan.lagged(latest)) else { return };
+        // Without one, all that came lies ahead of the clock.
+        let oldest = self.latest.as_ref().and_then(|latest| plan.lagged(latest));
         for (value, record) in &seen.loaded {
-            if plan.last_value_func.compare(value, &oldest).is_none_or(Ordering::is_lt) {
+            let is_old = |oldest| plan.last_value_func.compare(value, oldest).is_none_or(Ordering::is_lt);
+            if oldest.as_ref().is_some_and(is_old) {
                 continue;
             }
             if self.loaded.len() < MOST_REMEMBERED {
@@ -278,7 +323,8 @@ impl Reached {
             }
             (latest, end) => end.cloned().or(latest),
         };
-        let last_value = latest?;
+        // Records ahead of the clock are remembered where the run began.
+        let last_value = latest.or_else(|| plan.initial_value.clone().filter(|_| !self.loaded.is_empty()))?;
         let is_last = |value: &CursorValue| value.compare(&last_value).is_some_and(Ordering::is_eq);
         let (loaded, earlier): (Vec<_>, Vec<_>) = self.loaded.into_iter().partition(|(_, value)| is_last(value));
         let loaded = loaded.into_iter().map(|(record, _)| record).collect();
@@ -295,7 +341,7 @@ impl Tracker {
         let moves = plan.moves_cursor() && resource.max_pages.is_none();
         let keys = keys(resource, rows);
         let start = match &before {
-            Some(state) if keys.is_none() => known(&state.all, None, comes_again),
+            Some(state) if keys.is_none() => known(&plan, &state.all, None, comes_again),
             _ => ListStart::default(),
         };
         let known_by = before.as_ref().map_or_else(|| plan.identity.clone(), CursorState::identity);
@@ -305,6 +351,8 @@ impl Tracker {
         let progress = before.map(|state| Progress {
             all: Reached::of(&state.all, remembers),
             lists: state.lists.iter().map(|(key, list)| (key.clone(), Reached::of(list, remembers))).collect(),
+            boundaries: Boundaries::default(),
+            ahead: None,
         });
         // The cursor of a table that is replaced stands for rows that are gone.
         let stays = stored.filter(|_| resource.write_disposition != WriteDisposition::Replace).cloned();
@@ -330,6 +378,7 @@ impl Tracker {
             disordered: None,
             leaves_out,
             has_missing: false,
+            is_held: false,
         })
     }
 
@@ -357,6 +406,11 @@ impl Tracker {
     /// Values that have no order among those before.
     pub(super) fn observe(&mut self, seen: &Seen) -> Result<bool, DecodeError> {
         let list = self.keys.as_ref().and_then(|keys| keys.get(usize::try_from(seen.list).ok()?));
+        if let Some(earliest) = &seen.earliest {
+            let latest = self.progress.all.latest.as_ref();
+            let order = latest.and_then(|latest| self.plan.last_value_func.compare(earliest, latest));
+            self.progress.boundaries.follow(order, self.plan.range_start);
+        }
         if let Some((value, _)) = &seen.latest {
             let list = list.map(|key| self.progress.lists.entry(key.clone()).or_default());
             for reached in list.into_iter().chain([&mut self.progress.all]) {
@@ -365,7 +419,11 @@ impl Tracker {
                 }
             }
         }
+        if let (Some((value, record)), None) = (&seen.ahead, &self.progress.ahead) {
+            self.progress.ahead = Some((seen.page, *record, value.clone()));
+        }
         let remembers = match list {
+            Some(key) if !seen.loaded.is_empty() => Some(self.progress.lists.entry(key.clone()).or_default()),
             Some(key) => self.progress.lists.get_mut(key),
             None => Some(&mut self.progress.all),
         };
@@ -395,6 +453,36 @@ impl Tracker {
         Ok(())
     }
 
+    /// Takes note of the end of a page; `rows` are those of all pages up to it.
+    pub(super) fn reach_page(&mut self, page: u64, rows: u64) {
+        if self.moves && self.keys.is_none() {
+            self.progress.boundaries.push(page, rows, &self.progress.all);
+        }
+    }
+
+    /// Moves the cursor back to where `reach` allows it; the number of rows up to there, if it is not at the end.
+    pub(super) fn hold(&mut self, reach: Reach) -> Option<u64> {
+        let Reach::Page(page) = reach else { return None };
+        if !self.moves {
+            return None;
+        }
+        self.is_held = true;
+        // Records at an end within a window are not remembered: the next run would load them again.
+        let is_known = self.keys.is_none() && self.plan.window.is_none();
+        let boundary = self.progress.boundaries.up_to(page).filter(|_| is_known);
+        match boundary {
+            Some(boundary) => {
+                let rows = boundary.rows;
+                self.progress.all = boundary.reached.clone();
+                Some(rows)
+            }
+            None => {
+                self.moves = false;
+                Some(0)
+            }
+        }
+    }
+
     /// Whether there were more records to remember than are.
     fn is_full(&self) -> bool {
         self.progress.all.is_full || self.progress.lists.values().any(|list| list.is_full)
@@ -403,7 +491,19 @@ impl Tracker {
     /// What the user should know at the end.
     pub(super) fn warnings(&self) -> impl Iterator<Item = String> {
         let full = (self.moves && self.is_full()).then(|| too_many("the next run may load them again"));
-        full.into_iter().chain(self.disorder()).chain(self.appended_again())
+        full.into_iter().chain(self.ahead()).chain(self.disorder()).chain(self.appended_again())
+    }
+
+    /// A time that the clock has not reached is wrong, or that of an event to come.
+    fn ahead(&self) -> Option<String> {
+        let (page, record, value) =
+            self.progress.ahead.as_ref().filter(|_| self.plan.then != WriteDisposition::Replace)?;
+        let (path, value) = (&self.plan.cursor_path, value.to_json());
+        Some(format!(
+            "page {page}, record {record}: the cursor at `{path}` is {value}, more than a day ahead of the clock: the record is \
+             loaded, and the cursor does not move to it; correct the value at the source, or use a `cursor_path` that says when \
+             a record was changed"
+        ))
     }
 
     /// What no run can tell from what it has loaded.
@@ -437,10 +537,15 @@ impl Tracker {
         if !self.moves {
             return Ok(self.stays);
         }
-        let end = self.plan.window.as_ref().and(self.plan.range.as_ref()).and_then(|range| range.end.as_ref());
+        // The end of a window was reached only if all of it was.
+        let window = self.plan.window.as_ref().filter(|_| !self.is_held);
+        let end = window.and(self.plan.range.as_ref()).and_then(|range| range.end.as_ref());
         let is_full = self.is_full();
         let lists = lists(&mut self.progress, self.keys.as_deref(), self.has_others, end, &self.plan);
         let all = std::mem::take(&mut self.progress.all).until(end, &self.plan);
+        // All that is new may lie ahead of the clock, in each of the lists.
+        let unmoved = || self.plan.initial_value.clone().filter(|_| !lists.is_empty());
+        let all = all.or_else(|| Some(ListState::at(unmoved()?)));
         let Some(all) = all else { return Ok(self.stays) };
         self.check_goes_on(&all.last_value)?;
         if is_full && self.appends {

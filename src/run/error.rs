@@ -3,6 +3,7 @@
 use crate::{
     error::{ErrorKind, Failure},
     plan::{BindError, TableFormatKind},
+    report::grouped,
     schema::Column,
 };
 
@@ -48,6 +49,29 @@ pub enum RunError {
         "{resource}: {rejected} rows rejected or values discarded of {fetched} rows, and max_rejects allows {allowed}; nothing was committed"
     )]
     TooManyRejects { resource: String, rejected: u64, fetched: u64, allowed: String, rejects: Option<String> },
+
+    #[error(
+        "{resource}: incomplete: {} received: {reason}; {}",
+        of_expected(*received, *expected),
+        if *kept { "what is surely right was committed" } else { "nothing was committed" }
+    )]
+    Incomplete {
+        resource: String,
+        reason: String,
+        received: u64,
+        expected: Option<u64>,
+        /// `on_incomplete: keep` committed a part.
+        kept: bool,
+        /// `auto` found no way on.
+        is_single: bool,
+        /// The paginator's line that takes no number for a total.
+        pin: String,
+    },
+
+    #[error(
+        "{resource}: rows moved each time the result set was read, and the table would lack some of them: {what}; nothing was committed"
+    )]
+    Moved { resource: String, what: String },
 
     #[error("{table}: another writer committed version {version} first; nothing of this run was committed")]
     Conflict { table: String, version: u64 },
@@ -140,6 +164,8 @@ impl Failure for RunError {
             Self::ParentField { .. } => ErrorKind::User,
             Self::NoFields { .. } | Self::NoRecords { .. } => ErrorKind::User,
             Self::TooManyRejects { .. } => ErrorKind::TooManyRejects,
+            Self::Incomplete { .. } => ErrorKind::Incomplete,
+            Self::Moved { .. } => ErrorKind::Transient,
             Self::Conflict { .. } | Self::Circle { .. } => ErrorKind::Conflict,
             Self::Interrupted { .. } => ErrorKind::Interrupted,
             Self::Numbers { .. } | Self::LoadColumns { .. } | Self::Worker { .. } => ErrorKind::Bug,
@@ -163,6 +189,8 @@ impl Failure for RunError {
             Self::NoFields { .. } => "no_fields",
             Self::NoRecords { .. } => "no_records",
             Self::TooManyRejects { .. } => "too_many_rejects",
+            Self::Incomplete { .. } => "incomplete",
+            Self::Moved { .. } => "list_moved",
             Self::Conflict { .. } => "commit_conflict",
             Self::Circle { .. } => "table_busy",
             Self::Interrupted { .. } => "interrupted",
@@ -181,6 +209,10 @@ impl Failure for RunError {
 
     fn hint(&self) -> Option<String> {
         match self {
+            Self::Incomplete { is_single, expected, pin, .. } => Some(incomplete_hint(*is_single, *expected, pin)),
+            Self::Moved { .. } => Some(
+                "run it again; have the API sort by what does not change, or set `on_drift: warn` to commit what comes".into(),
+            ),
             Self::EmptyReplace { .. } => {
                 Some("run it again when the source answers, or use the action `stop` for answers that mean an empty list".into())
             }
@@ -285,5 +317,25 @@ fn size(bytes: u64) -> String {
         Some((unit, name)) if bytes.is_multiple_of(unit) => format!("{}{name}", bytes / unit),
         Some((unit, name)) => format!("{:.3}{name}", bytes as f64 / unit as f64),
         None => format!("{bytes}B"),
+    }
+}
+
+/// `100 of 3,000 records`.
+fn of_expected(received: u64, expected: Option<u64>) -> String {
+    match expected {
+        Some(expected) => format!("{} of {} records", grouped(received), grouped(expected)),
+        None => format!("{} records", grouped(received)),
+    }
+}
+
+/// The lines to paste: a paginator that leads on, or that no number is a total.
+fn incomplete_hint(is_single: bool, expected: Option<u64>, pin: &str) -> String {
+    let way = "set the endpoint's paginator to the API's, e.g. `paginator: {type: offset, limit: 100}`";
+    let total = || format!("if that number is no total of these records: `{pin}`");
+    match (is_single, expected.is_some() && !pin.is_empty()) {
+        (true, true) => format!("{way}; {}", total()),
+        (true, false) => format!("{way}; or accept what comes: `on_incomplete: warn`"),
+        (false, true) => format!("{}; to accept what comes: `on_incomplete: warn`", total()),
+        (false, false) => "check the endpoint's paginator; to accept what comes: `on_incomplete: warn`".to_owned(),
     }
 }

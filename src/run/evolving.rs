@@ -17,7 +17,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use serde::{Deserialize, Serialize};
 use tokio::task::{JoinHandle, spawn_blocking};
 
-use super::{RunError, inferring, pipeline::Staged, shape::partition_spec};
+use super::{RunError, detected, inferring, pipeline::Staged, shape::partition_spec};
 use crate::{
     commit::{Attempt, TableSnapshot},
     decode::{DecodeError, Decoder, Seen, Sieve},
@@ -46,6 +46,7 @@ pub(super) fn in_table(
     base: &TableSnapshot,
 ) -> Result<ResourcePlan, RunError> {
     let mut resource = inferring::recorded(resource, base)?;
+    detected::recall(&mut resource, base.state.detected.as_ref());
     if resource.inference.is_some() {
         return Ok(resource);
     }

@@ -15,6 +15,7 @@ use super::{
     pipeline::{Pipeline, Staged, TableStage},
     resource::Export,
     source::Sources,
+    verdict,
 };
 use crate::{
     commit::{Attempt, RejectWriter, TableFormat, TableSnapshot},
@@ -116,13 +117,16 @@ impl Export<'_> {
         // All stages in one future: too large for the stack of every future around it.
         let staged = Box::pin(pipeline.run(counters)).await;
         counters.take(pages.as_ref());
+        verdict::join(counters, staged.as_ref().ok().and_then(|staged| staged.again));
         counters.warnings.extend(cursor.iter().flat_map(Tracker::warnings));
+        let reach = counters.reach(self.resource);
+        let held = cursor.as_mut().and_then(|cursor| cursor.hold(reach));
         let cursor = cursor.map(Tracker::state).transpose()?.flatten();
         if staged.is_ok() {
             let shortfall = gathering::shortfall(self.resource, pages.as_ref());
             self.family.keep(&self.resource.name, rows.map(|rows| rows.short(shortfall)));
         }
-        staged.map(|staged| Staged { cursor, ..staged })
+        staged.map(|staged| Staged { cursor, held, ..staged })
     }
 
     /// What is being read of a source that is read in windows.
@@ -159,11 +163,16 @@ impl Export<'_> {
             position: 0,
             memory: usize::try_from(self.memory - self.memory / PAGES_PART - self.memory / FILES_PART)
                 .unwrap_or(usize::MAX),
-            index: self.deduplicates() || merging::drops_rows(self.resource),
+            index: self.deduplicates() || merging::drops_rows(self.resource) || self.holds_rows(),
             keys: merging::key_columns(self.resource),
             pipeline: self.pipeline.to_owned(),
             resource: self.resource.name.clone(),
         }
+    }
+
+    /// Whether rows after those that the cursor moves to may have to go again.
+    fn holds_rows(&self) -> bool {
+        self.resource.write_disposition == WriteDisposition::Append && self.resource.incremental.is_some()
     }
 
     fn decoder(&self) -> Result<Decoder> {

@@ -6,7 +6,12 @@ use serde_json::Value;
 use tokio::task::spawn_blocking;
 
 use super::{RunError, cursor::Tracker, evolving::prepared, outcome::Counters, rows::Rows, source::Sources};
-use crate::{error::Result, fetch::PageSource, plan::ResourcePlan, process::Processor};
+use crate::{
+    error::Result,
+    fetch::{PageSource, Verdict},
+    plan::{OnIncomplete, ResourcePlan},
+    process::Processor,
+};
 
 /// Adds what children need of all pages in the resource's range to `rows`; returns where its cursor stands behind them.
 /// `state` is where it stood before.
@@ -24,7 +29,22 @@ pub(super) async fn gather(
     let ended = take_all(resource, &processor, source.as_mut(), tracker.as_mut(), rows).await;
     counters.add_earlier(source.as_ref());
     ended?;
-    rows.shortfall = rows.shortfall.take().or_else(|| source.shortfall().map(str::to_owned));
+    // Children of a part of the records would look complete.
+    if let Verdict::Incomplete(incomplete) = &source.findings().verdict
+        && resource.on_incomplete != OnIncomplete::Warn
+    {
+        return Err(RunError::Incomplete {
+            resource: resource.name.clone(),
+            reason: incomplete.reason.clone(),
+            received: incomplete.received,
+            expected: incomplete.expected,
+            kept: false,
+            is_single: false,
+            pin: String::new(),
+        }
+        .into());
+    }
+    rows.shortfall = rows.shortfall.take().or_else(|| source.findings().shortfall.clone());
     Ok(tracker.map(Tracker::state).transpose()?.flatten())
 }
 
@@ -55,7 +75,7 @@ async fn take_all(
 
 /// Why the records of the resource's pages may not be all there are.
 pub(super) fn shortfall(resource: &ResourcePlan, pages: &dyn PageSource) -> Option<String> {
-    pages.shortfall().map(str::to_owned).or_else(|| by_cursor(resource))
+    pages.findings().shortfall.clone().or_else(|| by_cursor(resource))
 }
 
 /// Why the records of a resource that is read by a cursor may not be all there are.

@@ -23,6 +23,7 @@ use super::{
     outcome::{Committed, Counters},
     resource::Export,
     shape::partition_spec,
+    verdict,
 };
 use crate::{
     commit::{TableFormat, TableSnapshot},
@@ -271,6 +272,7 @@ impl Export<'_> {
         // More of them may come than may be held; what comes then is no end of the list.
         let next = pages.take().await.map(|page| page.map(drop));
         counters.take(pages);
+        verdict::check(self.resource, counters)?;
         let rejects = self.leave_out_all(table, pages, counters).await?;
         let (filtered, rejected) = (counters.rows_filtered, counters.rows_rejected);
         self.check_rejects(counters, rejects)?;

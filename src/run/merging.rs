@@ -452,7 +452,18 @@ mod tests {
         let (index, next_sequence) = (finished.index, finished.next_sequence);
         let eras = crate::run::evolving::Eras::new(schema());
         let incoming = Some(Arc::new(incoming));
-        Staged { files, index, superseded: Vec::new(), cursor: None, incoming, next_sequence, eras }
+        Staged {
+            files,
+            index,
+            superseded: Vec::new(),
+            cursor: None,
+            incoming,
+            next_sequence,
+            eras,
+            rows: 0,
+            again: None,
+            held: None,
+        }
     }
 
     async fn open() -> Box<dyn TableFormat> {

@@ -8,10 +8,10 @@ use super::masked::masked;
 use crate::{
     commit::TableSnapshot,
     error::{Error, ErrorKind},
-    fetch::PageSource,
+    fetch::{PageSource, Suspicion, Verdict},
     model::DataFile,
-    plan::{CursorState, ResourcePlan, TableFormatKind, reader::duckdb},
-    report::{ErrorSummary, FileSummary, ResourceSummary, Status, Summary},
+    plan::{CursorState, Learned, ResourcePlan, TableFormatKind, reader::duckdb},
+    report::{ErrorSummary, FileSummary, Paging, ResourceSummary, Status, Summary},
     schema::TableSchema,
     secret::Redactor,
     store::Destination,
@@ -72,6 +72,23 @@ pub(super) struct Counters {
     pub(super) merged: Merge,
     pub(super) values_discarded: u64,
     pub(super) warnings: Vec<String>,
+    #[serde(default)]
+    pub(super) notes: Vec<String>,
+    /// `None` as long as no page sequence has ended.
+    #[serde(skip)]
+    pub(super) verdict: Option<Verdict>,
+    #[serde(skip)]
+    pub(super) suspicion: Option<Suspicion>,
+    /// The result set was read again, and both passes had the same pages.
+    #[serde(skip)]
+    pub(super) passes_agree: bool,
+    /// The total that counts, and the records received against it.
+    #[serde(skip)]
+    pub(super) total: Option<(u64, u64)>,
+    #[serde(skip)]
+    pub(super) paging: Option<Paging>,
+    #[serde(skip)]
+    pub(super) learned: Option<Learned>,
     /// Why the pages may not be all that the source has.
     #[serde(skip)]
     pub(super) shortfall: Option<String>,
@@ -102,7 +119,8 @@ impl Counters {
             bytes_received: dead.bytes_received + own.earlier.bytes_received,
         };
         let warnings = [dead.warnings, own.warnings].concat();
-        Self { earlier, warnings, ..dead }
+        let notes = [dead.notes, own.notes].concat();
+        Self { earlier, warnings, notes, ..dead }
     }
 
     pub(super) fn take(&mut self, pages: &dyn PageSource) {
@@ -111,9 +129,17 @@ impl Counters {
         self.retries = self.earlier.retries + counters.retries;
         self.pages = counters.pages;
         self.bytes_received = self.earlier.bytes_received + counters.bytes_received;
-        self.warnings.extend_from_slice(pages.warnings());
-        self.shortfall = pages.shortfall().map(str::to_owned);
-        self.has_ignored |= pages.has_ignored();
+        let findings = pages.findings();
+        self.warnings.extend_from_slice(&findings.warnings);
+        self.notes.extend_from_slice(&findings.notes);
+        self.verdict = Some(findings.verdict.clone());
+        self.suspicion.clone_from(&findings.suspicion);
+        self.passes_agree = findings.passes_agree;
+        self.total = findings.total;
+        self.paging = findings.paging.clone().or(self.paging.take());
+        self.learned = findings.learned.clone().or(self.learned.take());
+        self.shortfall.clone_from(&findings.shortfall);
+        self.has_ignored |= findings.has_ignored;
     }
 
     /// Adds what another part of the run has counted.
@@ -130,6 +156,17 @@ impl Counters {
         self.merged.add(part.merged);
         let news = part.warnings.into_iter().filter(|warning| !self.warnings.contains(warning)).collect::<Vec<_>>();
         self.warnings.extend(news);
+        let news = part.notes.into_iter().filter(|note| !self.notes.contains(note)).collect::<Vec<_>>();
+        self.notes.extend(news);
+        self.verdict = match (self.verdict.take(), part.verdict) {
+            (Some(Verdict::Complete) | None, later) => later,
+            (known, None | Some(Verdict::Complete | Verdict::Unproven)) => known,
+            (Some(Verdict::Unproven), later) => later,
+            (known, Some(Verdict::Incomplete(_))) => known,
+        };
+        self.suspicion = self.suspicion.take().or(part.suspicion);
+        self.paging = self.paging.take().or(part.paging);
+        self.learned = self.learned.take().or(part.learned);
     }
 
     /// Requests whose pages nobody takes any more.
@@ -147,7 +184,7 @@ impl Counters {
         self.earlier.retries += counters.retries;
         self.earlier.bytes_received += counters.bytes_received;
         self.count_earlier();
-        self.warnings.extend_from_slice(pages.warnings());
+        self.warnings.extend_from_slice(&pages.findings().warnings);
     }
 
     fn count_earlier(&mut self) {
@@ -234,6 +271,7 @@ impl Outcome {
         let status = match kinds.as_slice() {
             [] => Status::Ok,
             kinds if kinds.contains(&ErrorKind::Interrupted) => Status::Interrupted,
+            kinds if kinds.iter().all(|kind| *kind == ErrorKind::Incomplete) => Status::Incomplete,
             _ => Status::Failed,
         };
         let schema = |ended: &Ended| Some((ended.summary.name.clone(), ended.schema.clone()?));
@@ -265,7 +303,11 @@ impl Ended {
 
     pub(super) fn failed(resource: &ResourcePlan, counters: &Counters, error: &Error, redactor: &Redactor) -> Self {
         let error = masked(error, redactor);
-        let status = if error.kind() == ErrorKind::Interrupted { Status::Interrupted } else { Status::Failed };
+        let status = match error.kind() {
+            ErrorKind::Interrupted => Status::Interrupted,
+            ErrorKind::Incomplete => Status::Incomplete,
+            _ => Status::Failed,
+        };
         let mut summary = summary(resource, status, counters);
         if let Some(committed) = &counters.committed {
             tell(&mut summary, committed);
@@ -273,6 +315,16 @@ impl Ended {
         summary.error =
             Some(ErrorSummary { code: error.code().to_owned(), message: error.to_string(), hint: error.hint() });
         Self { summary, schema: None, kind: Some(error.kind()) }
+    }
+
+    /// The same after a failure that leaves the table as another run made it.
+    pub(super) fn of_table(mut self, table: &TableSnapshot) -> Self {
+        if self.summary.table_version == 0 {
+            self.summary.table_version = table.version;
+            self.summary.table_rows = table.rows;
+            self.summary.cursor = table.state.cursor.as_ref().map(CursorState::shown);
+        }
+        self
     }
 
     /// As the config wants it.
@@ -300,6 +352,11 @@ fn file_summary(table: &str, file: &DataFile) -> FileSummary {
 }
 
 fn summary(resource: &ResourcePlan, status: Status, counters: &Counters) -> ResourceSummary {
+    let (complete, incomplete) = match &counters.verdict {
+        Some(Verdict::Complete) => (Some(true), None),
+        Some(Verdict::Incomplete(incomplete)) => (Some(false), Some(incomplete.clone())),
+        Some(Verdict::Unproven) | None => (None, None),
+    };
     ResourceSummary {
         name: resource.name.clone(),
         table: resource.table.clone(),
@@ -324,6 +381,10 @@ fn summary(resource: &ResourcePlan, status: Status, counters: &Counters) -> Reso
         table_version: 0,
         table_rows: 0,
         cursor: None,
+        complete,
+        incomplete,
+        paging: counters.paging.clone(),
+        notes: counters.notes.clone(),
         // What the plan warns of, `check` has said: here stands what came up on the way.
         warnings: counters.warnings.clone(),
         error: None,

@@ -22,6 +22,7 @@ use tokio::{
     sync::{
         OwnedSemaphorePermit, Semaphore,
         mpsc::{Receiver, Sender, channel},
+        oneshot,
     },
     task::{JoinError, spawn_blocking},
 };
@@ -36,15 +37,16 @@ use super::{
     load_columns::LoadColumns,
     outcome::Counters,
     rows::Rows,
+    verdict,
 };
 use crate::{
     commit::{Attempt, RejectWriter},
-    dedup::{self, Dedup, Deduplicated},
+    dedup::{self, Again, Dedup, Deduplicated, Origin},
     error::{Error, Result},
     fetch::{PageSource, Position},
     merge::{self, Collector, Incoming, Sifted},
     model::{DataFile, EncodedFile, StagedFile},
-    plan::ResourcePlan,
+    plan::{OnDrift, ResourcePlan},
     report::{Event, Reporter},
     schema::TableSchema,
     write::{FileIndex, TableWriter},
@@ -92,6 +94,12 @@ pub(super) struct Staged {
     pub(super) next_sequence: u64,
     /// Which of the files have which schema.
     pub(super) eras: Eras,
+    /// Rows that were handed on, those that dedup left out included.
+    pub(super) rows: u64,
+    /// What dedup saw of keys that came twice.
+    pub(super) again: Option<Again>,
+    /// The id of the first row that an append may not commit, since the cursor does not move to it.
+    pub(super) held: Option<u64>,
 }
 
 /// What the writing thread leaves behind.
@@ -102,10 +110,14 @@ struct Written {
     next_sequence: u64,
     eras: Eras,
     duplicates: u64,
+    rows: u64,
+    again: Option<Again>,
 }
 
 enum Input {
-    Rows(RecordBatch),
+    Rows(RecordBatch, Origin),
+    /// Asks what the keys show, once all rows before it are in.
+    Again(oneshot::Sender<Option<Again>>),
     /// That of all rows from now on.
     Schema(TableSchema),
     /// All rows up to here are to be in files.
@@ -134,6 +146,7 @@ impl Pipeline<'_> {
         let (rows, rows_in) = channel(QUEUE);
         let (files, files_in) = channel(QUEUE);
         let files = Outlet::new(files, self.staging_memory);
+        let decoded = self.table.rows;
         let (table, meter) = (self.table, self.pace.meter());
         let writing = spawn_blocking(move || table.run(rows_in, &files, &meter));
         let staging = stage(self.attempt, self.resource, self.reporter, self.checkpoints, files_in);
@@ -147,6 +160,8 @@ impl Pipeline<'_> {
             counters,
             pace: self.pace,
             rows,
+            decoded,
+            rereads: self.resource.on_drift == OnDrift::Refetch,
         };
         let reading = reader.run();
         let (read, staged, written) = tokio::join!(reading, staging, writing);
@@ -155,9 +170,20 @@ impl Pipeline<'_> {
             (Ok(()), Ok(written), Ok(files)) => {
                 counters.rows_duplicate += written.duplicates;
                 counters.rows_filtered += written.incoming.as_ref().map_or(0, Incoming::filtered);
-                let Written { index, superseded, incoming, next_sequence, eras, .. } = written;
+                let Written { index, superseded, incoming, next_sequence, eras, rows, again, .. } = written;
                 let incoming = incoming.map(Arc::new);
-                Ok(Staged { files, index, superseded, cursor: None, incoming, next_sequence, eras })
+                Ok(Staged {
+                    files,
+                    index,
+                    superseded,
+                    cursor: None,
+                    incoming,
+                    next_sequence,
+                    eras,
+                    rows,
+                    again,
+                    held: None,
+                })
             }
             (read, written, staged) => {
                 let stops = [read.err(), written.err(), staged.err()];
@@ -187,6 +213,10 @@ struct Reader<'a> {
     counters: &'a mut Counters,
     pace: Pace,
     rows: Sender<Input>,
+    /// Rows that were handed on, as their ids count them.
+    decoded: u64,
+    /// What a refetch may remove from the table depends on keys that came twice.
+    rereads: bool,
 }
 
 impl Reader<'_> {
@@ -200,6 +230,24 @@ impl Reader<'_> {
             true => 1,
             false => std::thread::available_parallelism().map_or(1, usize::from) + 1,
         };
+        while self.read_pass(one_by_one, side_by_side).await? && self.reads_again().await? {}
+        self.rows.send(Input::End).await.map_err(|_| Stop::Elsewhere)
+    }
+
+    /// Whether the keys show that rows moved, and the result set is read once more for it.
+    async fn reads_again(&mut self) -> Result<bool, Stop> {
+        if !self.rereads {
+            return Ok(false);
+        }
+        let (answer, again) = oneshot::channel();
+        self.rows.send(Input::Again(answer)).await.map_err(|_| Stop::Elsewhere)?;
+        let again = again.await.map_err(|_| Stop::Elsewhere)?;
+        let why = again.and_then(|again| again.first).map(|(rows, _)| verdict::came_twice(rows));
+        Ok(why.is_some_and(|why| self.pages.read_again(&why)))
+    }
+
+    /// Takes pages to the end of the source; false if a page showed that no later one is wanted.
+    async fn read_pass(&mut self, one_by_one: bool, side_by_side: usize) -> Result<bool, Stop> {
         let mut decoding = FuturesOrdered::new();
         let ended = loop {
             tokio::select! {
@@ -207,7 +255,7 @@ impl Reader<'_> {
                 () = self.rows.closed() => return Err(Stop::Elsewhere),
                 Some((read, position)) = decoding.next() => match self.hand_on(read, &position).await? {
                     // The rest of the list, and what was asked for of it, is nobody's concern.
-                    true if one_by_one => break Ok(()),
+                    true if one_by_one => break Ok(false),
                     _ => {}
                 },
                 page = self.pages.next(), if decoding.len() < side_by_side => match page {
@@ -217,15 +265,14 @@ impl Reader<'_> {
                         decoding.push_back(self.evolving.spawn(page).map(|read| (read, position)));
                     }
                     Some(Err(error)) => break Err(error),
-                    None => break Ok(()),
+                    None => break Ok(true),
                 },
             }
         };
         while let Some((read, position)) = decoding.next().await {
             self.hand_on(read, &position).await?;
         }
-        ended?;
-        self.rows.send(Input::End).await.map_err(|_| Stop::Elsewhere)
+        Ok(ended?)
     }
 
     /// One page's rejects are written, its rows handed on; behind them a mark, if it is time for a checkpoint. Says whether no
@@ -252,7 +299,12 @@ impl Reader<'_> {
             self.rows.send(Input::Schema(schema)).await.map_err(|_| Stop::Elsewhere)?;
         }
         let filled = self.load_columns.fill(batch.rows, batch.page)?;
-        self.rows.send(Input::Rows(filled)).await.map_err(|_| Stop::Elsewhere)?;
+        let origin = Origin { page: batch.page, sequence: batch.sequence, repeats: batch.repeats };
+        self.decoded += filled.num_rows() as u64;
+        if let Some(cursor) = self.cursor.as_mut() {
+            cursor.reach_page(batch.page, self.decoded);
+        }
+        self.rows.send(Input::Rows(filled, origin)).await.map_err(|_| Stop::Elsewhere)?;
         let known = || (self.counters.with_requests(self.pages), self.cursor.as_ref().map(Tracker::progress));
         if let Some(mark) = self.pace.mark(position, known) {
             self.rows.send(Input::Mark(Box::new(mark))).await.map_err(|_| Stop::Elsewhere)?;
@@ -385,7 +437,8 @@ impl TableStage {
                     files.send(flushed)?;
                     files.mark(mark)?;
                 }
-                Some(Input::Rows(rows)) => files.send(self.write(rows)?)?,
+                Some(Input::Rows(rows, origin)) => files.send(self.write(rows, origin)?)?,
+                Some(Input::Again(answer)) => drop(answer.send(self.dedup.as_ref().and_then(Dedup::again))),
                 Some(Input::Schema(schema)) => files.send(self.evolve(schema)?)?,
                 Some(Input::End) => break,
             }
@@ -394,13 +447,14 @@ impl TableStage {
         files.send(finished.files)?;
         let repeated = self.collector.as_ref().map_or(0, Collector::repeated);
         let duplicates = self.dedup.as_ref().map_or(0, Dedup::duplicates) + repeated;
+        let again = self.dedup.as_ref().and_then(Dedup::again);
         let (superseded, keys) = match self.dedup.map(Dedup::finish) {
             Some(Deduplicated { superseded, keys, winners }) => (superseded, Some((keys, winners))),
             None => (Vec::new(), None),
         };
         let incoming = self.collector.map(|collector| collector.finish(keys, superseded.clone())).transpose()?;
         let (index, next_sequence) = (finished.index, finished.next_sequence);
-        Ok(Written { index, superseded, incoming, next_sequence, eras: self.eras, duplicates })
+        Ok(Written { index, superseded, incoming, next_sequence, eras: self.eras, duplicates, rows: self.rows, again })
     }
 
     /// Closes all files, and adds to the mark what a stage that goes on behind it has to know.
@@ -451,7 +505,7 @@ impl TableStage {
         Ok(files)
     }
 
-    fn write(&mut self, rows: RecordBatch) -> Result<Vec<EncodedFile>> {
+    fn write(&mut self, rows: RecordBatch, origin: Origin) -> Result<Vec<EncodedFile>> {
         let first = self.rows;
         self.rows += rows.num_rows() as u64;
         if let Some(collector) = &mut self.collector {
@@ -459,7 +513,7 @@ impl TableStage {
         }
         let (mut rows, mut ids) = match &mut self.dedup {
             Some(dedup) => {
-                let kept = dedup.push(&rows)?;
+                let kept = dedup.push(&rows, origin)?;
                 (kept.rows, kept.ids)
             }
             None => (rows, (first..self.rows).collect()),

@@ -15,14 +15,15 @@ use super::{
     outcome::{Committed, Counters, Ended},
     rows::Rows,
     span::{Marks, Span},
+    verdict,
 };
 use crate::{
     commit::{self, DiedAfterCommit, RunRecord, TableFormat},
     environment::Environment,
     error::{Error, ErrorKind, Result, chain},
-    fetch::Client,
+    fetch::{Client, Verdict},
     model::TableIdentity,
-    plan::{ClientPlan, ResourcePlan, TableFormatKind, WriteDisposition},
+    plan::{ClientPlan, OnIncomplete, ResourcePlan, TableFormatKind, WriteDisposition},
     report::{Event, Reporter},
     store::{Destination, Store},
 };
@@ -70,8 +71,16 @@ impl Export<'_> {
         };
         let exported = Box::pin(self.export(table.as_ref(), &mut counters)).await;
         let ended = match exported {
+            Ok(committed) if self.keeps_a_part(&counters) => {
+                counters.committed = Some(Box::new(committed));
+                self.failed(&counters, &verdict::incomplete_error(self.resource, &counters).into())
+            }
             Ok(committed) => Ended::committed(self.resource, &counters, committed, self.destination, self.table_format),
             Err(error) => self.failed(&counters, &error),
+        };
+        let ended = match (&ended.kind, table.snapshot().await) {
+            (Some(_), Ok(snapshot)) => ended.of_table(&snapshot),
+            _ => ended,
         };
         self.record(table.as_ref(), started, &counters, &ended).await;
         if let Some(lease) = table.workspace().held().await {
@@ -80,6 +89,11 @@ impl Export<'_> {
             if appends { self.claims.hold(lease).await } else { claims::best_effort(lease.release()).await }
         }
         ended
+    }
+
+    /// Whether the result set is incomplete, and what surely is right of it was committed all the same.
+    fn keeps_a_part(&self, counters: &Counters) -> bool {
+        matches!(counters.verdict, Some(Verdict::Incomplete(_))) && self.resource.on_incomplete == OnIncomplete::Keep
     }
 
     fn failed(&self, counters: &Counters, error: &Error) -> Ended {
@@ -93,7 +107,7 @@ impl Export<'_> {
                 let from = self.marks(from, begun.asked.rows.as_deref(), |span| &span.from);
                 let rows = begun.asked.rows.clone();
                 let committed = match std::mem::take(&mut begun.asked.later) {
-                    later if later.is_empty() => self.work(table, *begun, None, counters).await?,
+                    later if later.is_empty() => Box::pin(self.work(table, *begun, None, counters)).await?,
                     later => Box::pin(self.work_in_windows(table, *begun, later, counters)).await?,
                 };
                 let to = cursor::end(self.resource, committed.cursor.as_ref());
@@ -176,6 +190,8 @@ impl Export<'_> {
             finished_at: text(self.environment.clock.now()),
             version: Some(summary.table_version).filter(|&version| version > 0),
             counters: named,
+            complete: summary.complete,
+            incomplete: summary.incomplete.clone(),
             error: summary.error.as_ref().map(|error| error.message.clone()),
         };
         if let Err(error) = table.workspace().record(&record).await {

@@ -259,6 +259,8 @@ mod tests {
             filtered: 0,
             duplicates: 0,
             rejects: Vec::new(),
+            repeats: 0,
+            pass: 0,
             numbers,
         }
     }

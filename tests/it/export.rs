@@ -521,7 +521,7 @@ async fn server_failing_behind(first_page: Value, status: u16) -> Server {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_fails_first_in_page_order_is_the_failure() {
     let lake = TempDir::new().unwrap();
-    let server = server_failing_behind(json!([{"id": 1}, {"id": "x"}, {"id": 3}]), 404).await;
+    let server = server_failing_behind(json!([{"id": 1}, {"id": "x"}, {"id": 3}]), 403).await;
     let schema = json!({"schema": {"columns": [{"name": "id", "type": "int64"}]}});
     let outcome = run_plan(items_plan(&server, lake.path(), schema)).await;
     assert_eq!(outcome.summary.resources[0].error.as_ref().unwrap().code, "data_mismatch");
@@ -530,7 +530,7 @@ async fn what_fails_first_in_page_order_is_the_failure() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_rejects_of_pages_before_one_that_fails_are_kept_and_counted() {
     let lake = TempDir::new().unwrap();
-    let server = server_failing_behind(json!([{"id": 1}, {"id": "x"}, {"id": 3}]), 404).await;
+    let server = server_failing_behind(json!([{"id": 1}, {"id": "x"}, {"id": 3}]), 403).await;
     let schema = json!({"columns": [{"name": "id", "type": "int64"}]});
     let resource = json!({"schema": schema, "schema_contract": {"data_type": "discard_row"}});
     let outcome = run_plan(items_plan(&server, lake.path(), resource)).await;
@@ -556,7 +556,7 @@ async fn a_share_of_rejects_allows_as_many_as_it_says() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_run_that_fails_leaves_no_staged_file_behind() {
     let lake = TempDir::new().unwrap();
-    let server = server_failing_behind(json!([{"id": 1}, {"id": 2}, {"id": 3}]), 404).await;
+    let server = server_failing_behind(json!([{"id": 1}, {"id": 2}, {"id": 3}]), 403).await;
     let resource = ids_without_checkpoints();
     assert_eq!(run_plan(items_plan(&server, lake.path(), resource)).await.kinds, [ErrorKind::User]);
     assert_eq!(left_over(&lake), Vec::<String>::new());

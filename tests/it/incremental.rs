@@ -133,7 +133,7 @@ pub(crate) async fn run_now(config: &str) -> ResourceSummary {
     only(run_at(plan(config), "2026-02-01T00:00:00Z").await)
 }
 
-fn ids(lake: &TempDir) -> Vec<String> {
+pub(crate) fn ids(lake: &TempDir) -> Vec<String> {
     let rows = sorted_texts(&all_rows(&read_table(&lake.path().join("items"))), &["id"]);
     rows.into_iter().map(|mut row| row.remove(0).unwrap()).collect()
 }
@@ -673,7 +673,7 @@ async fn an_interval_is_read_and_leaves_the_cursor_alone() {
 }
 
 /// What a config is refused for, with this on the command line.
-fn problems(config: &str, overrides: &Overrides) -> Vec<String> {
+pub(crate) fn problems(config: &str, overrides: &Overrides) -> Vec<String> {
     let loaded = config::load(Source::Stdin { text: config.to_owned() }, &variables).unwrap();
     let problems = plan::resolve(&loaded, overrides).unwrap_err();
     problems.errors().map(|problem| format!("{}: {}", problem.path, problem.message)).collect()

@@ -1,14 +1,19 @@
 //! Tables that nobody declared: columns from the first pages, kept by later runs, written down for those who want to declare
 //! them.
 
-use std::process::{Command, Output};
+use std::{
+    path::Path,
+    process::{Command, Output},
+};
 
 use restlake::plan::Overrides;
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
 use crate::support::{
-    pipeline::{only, plan_with, run_plan},
+    pipeline::{only, plan_of, plan_with, run_plan},
     project::{Project, rows, schema},
+    server::{Reply, Server},
     tables::{data_files, walk},
 };
 
@@ -447,4 +452,48 @@ async fn a_run_whose_records_were_all_filtered_says_so_and_tells_of_no_table() {
     assert!(beside.contains("items.yaml was not written"), "{beside}");
     let output = restlake(&project, &["infer", "c.json"]);
     assert!(text(&output.stderr).contains("all were filtered"), "{}", text(&output.stderr));
+}
+
+/// Datasette's answer with 10 of 25 rows, the last of which come twice. `is_named`: later pages name the columns too.
+async fn datasette(is_named: bool) -> Server {
+    Server::start(move |request| {
+        let first = request.number_param("_next").unwrap_or(0);
+        let rows: Vec<_> = (first..(first + 11).min(25)).map(|id| json!([id, format!("v{id}"), {"a": 0.5}])).collect();
+        let next =
+            (first < 20).then(|| format!("http://{}/items?_next={}", request.header("host").unwrap(), first + 10));
+        let mut answer = json!({"rows": rows, "suggested_facets": [{"name": "v"}], "next_url": next});
+        if is_named || first == 0 {
+            answer["columns"] = json!(["id", "v", "o"]);
+        }
+        Reply::json(answer.to_string())
+    })
+    .await
+}
+
+fn items(server: &Server, lake: &Path, rest: &Value) -> String {
+    let mut resource = json!({"name": "items", "primary_key": "id", "endpoint": {"path": "items"}});
+    resource.as_object_mut().unwrap().extend(rest.as_object().unwrap().clone());
+    json!({"client": {"base_url": server.url()}, "resources": [resource], "destination": {"url": lake}}).to_string()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_that_are_arrays_are_read_by_the_names_of_their_columns_over_all_pages() {
+    let server = datasette(true).await;
+    for rest in
+        [json!({}), json!({"endpoint": {"path": "items", "data_selector": "rows"}, "write_disposition": "merge"})]
+    {
+        let lake = TempDir::new().unwrap();
+        let summary = only(run_plan(plan_of(&items(&server, lake.path(), &rest))).await);
+        assert_eq!((summary.rows_fetched, summary.rows_duplicate, summary.table_rows), (27, 2, 25), "{summary:?}");
+        assert_eq!(schema(&lake.path().join("items")), ["id: Int64", "v: Utf8", "o: Struct(\"a\": Float64)"]);
+        assert!(rows(&lake.path().join("items"), &["id", "v", "o"]).contains(&"24 v24 {a: 0.5}".to_owned()));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_later_page_of_arrays_without_the_names_of_their_columns_is_an_error() {
+    let (server, lake) = (datasette(false).await, TempDir::new().unwrap());
+    let outcome = run_plan(plan_of(&items(&server, lake.path(), &json!({})))).await;
+    let error = outcome.summary.resources[0].error.clone().unwrap().message;
+    assert!(error.contains("page 2") && error.contains("the answer has no names for their columns"), "{error}");
 }

@@ -6,7 +6,7 @@ use restlake::{
     ErrorKind,
     environment::FaultPoint,
     error::Failure,
-    fetch::{Client, FetchError, PageSource, Pages},
+    fetch::{Client, FetchError, PageSource, Pages, Verdict},
     plan::{ClientPlan, OffsetPlan, PageNumberPlan, PaginatorPlan, ResourcePlan, Slot, Template},
     secret::Redactor,
 };
@@ -28,6 +28,7 @@ pub struct List {
     /// Records that came twice, and were taken out.
     pub duplicates: u64,
     pub shortfall: Option<String>,
+    pub verdict: Verdict,
 }
 
 pub async fn read_with(client: ClientPlan, resource: &ResourcePlan, memory_limit: u64, test: &TestEnvironment) -> List {
@@ -46,11 +47,11 @@ pub async fn read_with(client: ClientPlan, resource: &ResourcePlan, memory_limit
             Err(problem) => error = Some(problem),
         }
     }
-    let shortfall = pages.shortfall().map(str::to_owned);
-    let (events, warnings) = (recorder.events(), pages.warnings().to_vec());
+    let (shortfall, verdict) = (pages.findings().shortfall.clone(), pages.findings().verdict.clone());
+    let (events, warnings) = (recorder.events(), pages.findings().warnings.clone());
     let notes =
         events.iter().filter(|event| event.starts_with("Note")).map(|note| note.replace("\\\"", "\"")).collect();
-    List { ids, error, warnings, notes, events, duplicates, shortfall }
+    List { ids, error, warnings, notes, events, duplicates, shortfall, verdict }
 }
 
 /// Reads the whole list at `/rows`.
@@ -286,40 +287,6 @@ async fn the_first_page_is_waited_for_alone() {
 }
 
 #[tokio::test]
-async fn a_first_page_that_answers_last_holds_up_neither_the_others_nor_their_order() {
-    for plan in [plans::offset_with_total(10), plans::offset(10)] {
-        let (gate, test) = (Gate::default(), TestEnvironment::new());
-        test.clock.lose_patience();
-        let server = Server::start(with_late_page(0, &gate, 60)).await;
-        let resource = plans::resource(&server.url(), "rows", plan);
-        let others_first = async {
-            server.requested(4).await;
-            gate.open();
-        };
-        let client = plans::client(&server.url());
-        let (list, ()) = tokio::join!(read_with(client, &resource, u64::MAX, &test), others_first);
-        assert_eq!((list.ids, list.error.map(|error| error.to_string())), (ids(60), None));
-    }
-}
-
-#[tokio::test]
-async fn pages_that_come_before_the_first_are_held_within_the_memory_limit() {
-    let (gate, test) = (Gate::default(), TestEnvironment::new());
-    test.clock.lose_patience();
-    let server = Server::start(with_late_page(0, &gate, 600)).await;
-    let resource = plans::resource(&server.url(), "rows", plans::offset_with_total(10));
-    let burst = async {
-        server.requested(4).await;
-        gate.open();
-        server.requests().len()
-    };
-    // As soon as one page has come, its size says that there is no room for another beside it.
-    let (list, asked) = tokio::join!(read_with(plans::client(&server.url()), &resource, 1, &test), burst);
-    assert_eq!(list.ids, ids(600));
-    assert!(asked <= 4, "{asked} were asked for before the first came");
-}
-
-#[tokio::test]
 async fn without_memory_pages_come_one_at_a_time_and_all_of_them() {
     let server = Server::start(list_by_offset(numbered_rows(60), 10, true)).await;
     let resource = plans::resource(&server.url(), "rows", plans::offset_with_total(10));
@@ -360,7 +327,7 @@ fn with_answer_at_twenty(instead: &'static str) -> impl Fn(&Received) -> Reply {
 
 #[tokio::test]
 async fn a_later_page_without_a_place_for_records_is_an_error_and_no_quiet_end() {
-    for instead in [r#"{"error":"overloaded"}"#, r#"{"total":21}"#, "{}", "[1]"] {
+    for instead in [r#"{"total":21}"#, "{}", "[1]"] {
         let server = Server::start(with_answer_at_twenty(instead)).await;
         let list = read(&server, plans::offset_with_total(10)).await;
         let error = list.error.expect(instead);
@@ -371,6 +338,11 @@ async fn a_later_page_without_a_place_for_records_is_an_error_and_no_quiet_end()
         );
         assert!(error.to_string().contains("page 3 of ") && error.hint().unwrap().contains("total_path"), "{error}");
     }
+    let server = Server::start(with_answer_at_twenty(r#"{"error":"overloaded"}"#)).await;
+    let list = read(&server, plans::offset_with_total(10)).await;
+    let error = list.error.unwrap();
+    assert_eq!((list.ids, error.code(), error.kind()), (ids(20), "http_error_in_success", ErrorKind::User));
+    assert!(error.to_string().contains("page 3: ") && error.to_string().contains("overloaded"), "{error}");
 }
 
 #[tokio::test]
@@ -462,7 +434,13 @@ async fn a_short_list_is_warned_about_as_an_event_and_in_the_summary() {
     })
     .await;
     let list = read(&server, plans::offset_with_total(10)).await;
-    assert_eq!(list.warnings, ["the API tells of 40 records, and its list ended after 15"]);
+    assert_eq!(
+        list.warnings,
+        [
+            "the API reports 40 records, and 15 came: the next page is empty; if that number is no total of these records, set \
+         `total_path: null` on the paginator"
+        ]
+    );
     assert!(list.events.iter().any(|event| event.starts_with("Warning")), "{:?}", list.events);
 }
 

@@ -4,7 +4,7 @@ use restlake::{
     ErrorKind,
     environment::Environment,
     error::Failure,
-    fetch::{Client, PageSource, Pages, Position},
+    fetch::{Client, PageSource, Pages, Position, Verdict},
     plan::{
         ApiKeyLocation, AuthPlan, BodyPlan, ClientPlan, CursorPlan, JsonLinkPlan, JsonTemplate, Method, OffsetPlan,
         OnDrift, PageNumberPlan, PaginatorPlan, ResourcePlan, Slot, Template,
@@ -276,7 +276,7 @@ async fn lists_that_lead_in_a_circle_and_cursors_that_are_ignored_are_errors_wit
 #[tokio::test]
 async fn what_is_no_link_and_no_cursor_is_told_and_https_is_not_left() {
     for (plan, next, said) in [
-        (json_link("next"), json!({"href": "/x"}), "`next` finds an object, where a link was expected"),
+        (json_link("next"), json!({"x": "/x"}), "`next` finds an object, where a link was expected"),
         (json_link("next"), json!(5), "neither text nor null"),
         (json_link("next"), json!("ftp://x/y"), "scheme is `ftp`"),
         (
@@ -359,7 +359,7 @@ mod found_out {
             ),
             (json_api, "`data_selector: data`, `paginator: {type: json_link, next_url_path: \"links.next\"}`"),
             (odata, "`data_selector: value`, `paginator: {type: json_link, next_url_path: \"$['@odata.nextLink']\"}`"),
-            (links, "page: `paginator: {type: header_link, links_next_key: \"next\", header: \"Link\"}`"),
+            (links, "to pin it: `paginator: {type: header_link, links_next_key: \"next\", header: \"Link\"}`"),
         ] {
             let server = Server::start(move |request| envelope(request.number as u64)).await;
             let list = read_unknown(&server).await;
@@ -432,15 +432,20 @@ mod found_out {
 
     #[tokio::test]
     async fn a_list_without_signs_is_one_page_and_a_total_that_says_more_is_told() {
-        for (rest, said) in [
-            (json!({"total": 25}), "the API tells of 25 records, and its list ended after 10"),
-            (json!({"has_more": true}), "the first page says that there is more, and nothing in it tells where"),
-        ] {
-            let server = Server::scripted([page(1, rest)]).await;
+        for (rest, said) in
+            [(json!({"total": 25}), "`total` says 25 records"), (json!({"has_more": true}), "`has_more` is true")]
+        {
+            let first = page(1, rest);
+            let server = Server::start(move |request| match request.target().contains('?') {
+                true => Reply::status(404),
+                false => first.clone(),
+            })
+            .await;
             let list = read_unknown(&server).await;
             assert_eq!((list.ids, list.error.is_none()), (ids(10), true));
-            assert!(list.warnings.iter().any(|warning| warning.contains(said)), "{:?}", list.warnings);
-            assert!(list.shortfall.is_some(), "{said}");
+            let Verdict::Incomplete(incomplete) = list.verdict else { panic!("{said}") };
+            assert!(incomplete.reason.contains(said) && list.shortfall.is_some(), "{incomplete:?}");
+            assert!((2..=9).contains(&server.requests().len()), "at most eight probes");
         }
         let server = Server::scripted([Reply::json(r#"{"id": 7, "tags": ["a"], "next_run": "/x"}"#)]).await;
         let list = read_unknown(&server).await;
@@ -452,7 +457,7 @@ mod found_out {
         let first = || Reply::json(rows(1).to_string()).header("link", "</rows?page=2>; rel=next");
         let server = Server::scripted([first(), Reply::json(r#"{"error": "overloaded"}"#)]).await;
         let list = read_unknown(&server).await;
-        assert!(list.error.unwrap().to_string().contains("an object, not an array of records"));
+        assert!(list.error.unwrap().to_string().contains("an error in place of records: overloaded"));
         // Nor behind a stored position.
         let resource =
             ResourcePlan { data_selector: None, ..plans::resource(&server.url(), "rows", PaginatorPlan::Auto) };
@@ -462,7 +467,9 @@ mod found_out {
         let mut before = pages(&slow(&server), &resource);
         before.next().await.unwrap().unwrap();
         let mut rest = pages(&slow(&server), &resource).resume(before.position());
-        assert!(rest.next().await.unwrap().unwrap_err().to_string().contains("an object, not an array of records"));
+        assert!(
+            rest.next().await.unwrap().unwrap_err().to_string().contains("an error in place of records: overloaded")
+        );
     }
 
     #[tokio::test]
@@ -483,7 +490,7 @@ mod found_out {
         let resource =
             ResourcePlan { data_selector: None, ..plans::resource(&server.url(), "rows", plans::offset(10)) };
         let error = read_resource(&server, &resource).await.error.unwrap();
-        assert!(error.to_string().contains("an object, not an array of records"), "{error}");
+        assert!(error.to_string().contains("an error in place of records: overloaded"), "{error}");
     }
 }
 
@@ -504,7 +511,7 @@ async fn a_total_that_is_not_there_is_a_warning_once() {
     let server = Server::scripted([page(1, json!({})), page(2, json!({})), Reply::json(r#"{"data":[]}"#)]).await;
     let list = read(&server, plans::offset_with_total(10)).await;
     assert_eq!((list.ids, list.warnings.len()), (ids(20), 1), "{:?}", list.warnings);
-    assert!(list.warnings[0].contains("there is nothing at `total`"));
+    assert!(list.warnings[0].contains("`total` is missing"));
 }
 
 #[tokio::test]
@@ -613,11 +620,7 @@ mod moving {
             let server = moving(ids(40), false, deleted(2, count)).await;
             let list = read_moving(&server, 4, OnDrift::Fail).await;
             assert_eq!((&list.ids, list.error.is_none()), (&ids(40), true), "{count}");
-            assert!(
-                list.warnings.iter().any(|warning| warning.contains("the overlap mended it")),
-                "{:?}",
-                list.warnings
-            );
+            assert!(list.notes.iter().any(|note| note.contains("the overlap mended it")), "{:?}", list.notes);
             let server = moving(ids(40), false, inserted(3, count as u64)).await;
             let list = read_moving(&server, 4, OnDrift::Fail).await;
             assert_eq!((&list.ids, list.error.is_none()), (&ids(40), true), "{count}");
@@ -723,8 +726,7 @@ mod moving {
                     false => moving(ids(25), false, inserted(2, 2)).await,
                 }
             };
-            let said =
-                if change { "it told of 25 records, and then of 24" } else { "2 rows came on one page and again" };
+            let said = if change { "the total went from 25 to 24" } else { "2 rows came on one page and again" };
             let list = read_moving(&make().await, 0, OnDrift::Warn).await;
             assert!(
                 list.error.is_none() && list.warnings.iter().any(|warning| warning.contains(said)),
@@ -742,7 +744,7 @@ mod moving {
         let server = moving(ids(25), true, deleted(2, 1)).await;
         let list = read_moving(&server, 0, OnDrift::Refetch).await;
         assert_eq!((sorted(&list), list.duplicates, list.shortfall.as_deref()), (ids(25), 23, None));
-        assert!(list.warnings.iter().any(|warning| warning.contains("it was read 2 times")), "{:?}", list.warnings);
+        assert!(list.notes.iter().any(|note| note.contains("it was read 2 times")), "{:?}", list.notes);
         let server = moving(ids(25), false, inserted(2, 2)).await;
         let list = read_moving(&server, 0, OnDrift::Refetch).await;
         let all: Vec<u64> = (1..=25).chain([100, 101]).collect();
@@ -750,12 +752,15 @@ mod moving {
     }
 
     #[tokio::test]
-    async fn a_list_that_never_rests_is_read_three_times_and_told() {
-        let server = moving(ids(25), true, |number, rows| rows.push(1000 + number as u64)).await;
+    async fn a_list_that_never_rests_is_read_twice_and_reported() {
+        let server = moving(ids(25), true, |number, rows| {
+            rows.remove(usize::from(number > 3));
+        })
+        .await;
         let list = read_moving(&server, 0, OnDrift::Refetch).await;
         let starts = server.requests().iter().filter(|request| request.number_param("offset") == Some(0)).count();
-        assert_eq!((starts, list.error.is_none()), (3, true));
-        assert!(list.shortfall.unwrap().contains("read 3 times, and moved each time"));
+        assert_eq!((starts, list.error.is_none()), (2, true));
+        assert!(list.shortfall.unwrap().contains("read 2 times, and moved each time"));
         let mut once = list.ids.clone();
         once.sort_unstable();
         once.dedup();
@@ -803,11 +808,8 @@ mod moving {
                 "{resource} {paginator}: {:?}",
                 summary.warnings
             );
-            assert!(
-                summary.warnings.iter().any(|warning| warning.contains("rows came or went")),
-                "{:?}",
-                summary.warnings
-            );
+            let said: Vec<_> = summary.warnings.iter().chain(&summary.notes).collect();
+            assert!(said.iter().any(|text| text.contains("rows came or went")), "{said:?}");
         }
     }
 
@@ -837,4 +839,30 @@ mod moving {
             "{error}"
         );
     }
+}
+
+#[tokio::test]
+async fn links_are_followed_in_every_form() {
+    let list =
+        |number: u64| json!([{"rel": "self", "href": "/"}, {"rel": ["next"], "href": format!("rows?page={number}")}]);
+    let object = |number: u64| json!({"href": format!("/rows{{/id}}?page={number}{{&sort}}"), "templated": true});
+    let forms: [&dyn Fn(u64) -> Value; 4] =
+        [&list, &object, &|number| json!([object(number)]), &|number| json!(format!("rows?page={number}"))];
+    for form in forms {
+        let next = |number| page(number, if number < 3 { json!({"next": form(number + 1)}) } else { json!({}) });
+        let server = Server::scripted([next(1), next(2), next(3)]).await;
+        assert_eq!(read(&server, json_link("next")).await.ids, ids(25));
+        assert_eq!(server.targets(), ["/rows?q=1", "/rows?page=2", "/rows?page=3"]);
+    }
+}
+
+#[tokio::test]
+async fn a_header_that_links_to_a_page_without_results_ends_the_list() {
+    let linked = |number: u64, more: &str| {
+        let link = format!("</rows?page={}>; rel='next'; results=\"{more}\"", number + 1);
+        page(number, json!({})).header("Link", &link)
+    };
+    let server = Server::scripted([linked(1, "true"), linked(2, "true"), linked(3, "false")]).await;
+    assert_eq!(read(&server, header_link()).await.ids, ids(25));
+    assert_eq!(server.requests().len(), 3);
 }

@@ -288,7 +288,7 @@ async fn a_run_that_goes_on_behind_a_checkpoint_knows_the_columns_that_had_come(
         true,
     );
     let server = Server::start(move |request| match request.number_param("offset") {
-        Some(12) if !is_mended.load(Ordering::SeqCst) => Reply::status(404).after(&shut),
+        Some(12) if !is_mended.load(Ordering::SeqCst) => Reply::status(403).after(&shut),
         _ => pages(request),
     })
     .await;

@@ -7,7 +7,7 @@ use arrow::{
     compute::concat_batches,
 };
 use restlake::{
-    dedup::Dedup,
+    dedup::{Dedup, Origin},
     model::EncodedFile,
     plan::{Compression, ParquetPlan, PartitionField, Transform},
     schema::{Column, Source, TableSchema},
@@ -110,7 +110,7 @@ fn rows_superseded_after_they_were_written_are_gone_from_the_table() {
     let mut writer = TableWriter::new(options()).unwrap();
     let mut files = Vec::new();
     for page in &pages {
-        let deduped = dedup.push(page).unwrap();
+        let deduped = dedup.push(page, Origin::default()).unwrap();
         files.extend(writer.write(&deduped.rows, &deduped.ids).unwrap());
     }
     assert_eq!(dedup.duplicates(), 4);

@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc, Mutex,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -64,22 +64,12 @@ impl TestEnvironment {
 pub struct VirtualClock {
     start: DateTime<Utc>,
     slept: Mutex<Vec<Duration>>,
-    is_impatient: AtomicBool,
 }
 
 impl VirtualClock {
     /// `start` is RFC 3339.
     pub fn new(start: &str) -> Self {
-        Self {
-            start: start.parse().expect("an RFC 3339 time"),
-            slept: Mutex::default(),
-            is_impatient: AtomicBool::new(false),
-        }
-    }
-
-    /// From now on, whatever is waited for with patience counts as late at once; before, nothing does.
-    pub fn lose_patience(&self) {
-        self.is_impatient.store(true, Ordering::SeqCst);
+        Self { start: start.parse().expect("an RFC 3339 time"), slept: Mutex::default() }
     }
 
     /// All sleeps so far, in the order in which they began.
@@ -104,10 +94,9 @@ impl Clock for VirtualClock {
         tokio::task::yield_now().await;
     }
 
+    /// Nothing is ever late.
     async fn patience(&self, _: Duration) {
-        if !self.is_impatient.load(Ordering::SeqCst) {
-            std::future::pending::<()>().await;
-        }
+        std::future::pending::<()>().await;
     }
 }
 

@@ -56,6 +56,8 @@ pub fn resource(base_url: &Url, path: &str, paginator: PaginatorPlan) -> Resourc
         on_drift: OnDrift::Warn,
         totals: TotalsPlan::default(),
         on_incomplete: OnIncomplete::default(),
+        learned: None,
+        detects_anew: false,
         max_pages: None,
         incremental: None,
         schema: TableSchema { columns: Vec::new() },

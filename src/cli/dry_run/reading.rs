@@ -82,7 +82,11 @@ fn format(answers: &AnswerPlan) -> String {
                 (true, []) => "names in the first row".to_owned(),
                 (false, []) => "no names".to_owned(),
             };
-            format!("csv, `{}` between values, {names}", char::from(csv.delimiter).escape_default())
+            let delimiter = match csv.delimiter {
+                Some(delimiter) => format!("`{}` between values", char::from(delimiter).escape_default()),
+                None => "the delimiter of the first rows".to_owned(),
+            };
+            format!("csv, {delimiter}, {names}")
         }
     }
 }
@@ -91,7 +95,8 @@ fn format(answers: &AnswerPlan) -> String {
 fn action(rule: &ResponseAction) -> String {
     let status = rule.status.map(|status| status.to_string());
     let content = rule.content.as_ref().map(|content| format!("`{content}`"));
-    let which: Vec<_> = [status, content].into_iter().flatten().collect();
+    let empty = rule.empty.then(|| "an empty body".to_owned());
+    let which: Vec<_> = [status, content, empty].into_iter().flatten().collect();
     format!("{}: {}", which.join(" with "), rule.action.word())
 }
 

@@ -12,7 +12,11 @@ static CSV_TABLE: Table = table(
     "csv",
     "How CSV becomes records. Every cell is text, and fits a column by the same rules as a text of JSON.",
     &[
-        field("delimiter", ONE_LETTER, "Between cells; a tab is `\\t`.").or(","),
+        field(
+            "delimiter",
+            ONE_LETTER,
+            "Between cells; a tab is `\\t`. Default: that of `,`, `;`, tab and `|` by which the first rows have the same number of cells.",
+        ),
         field("quote", ONE_LETTER, "Around cells with delimiters in them; null: cells are never quoted.").or("\""),
         field("header", Shape::Bool, "Whether the first row is the names of the columns.").or("true"),
         field("columns", Shape::List(&Shape::Text), "The names of the columns, in place of the header's."),
@@ -62,14 +66,15 @@ static ACTION: Table = table(
     &[
         field("status_code", Shape::Either(&STATUS), "The answer's status."),
         field("content", Shape::Text, "A part of the answer's body, as it stands there."),
+        field("empty", Shape::Bool, "`true`: only answers whose body is empty.").or("false"),
         field(
             "action",
-            Shape::Choice(&[word("ignore"), word("retry"), word("fail"), word("stop")]),
-            "`ignore`: a page without records, counted in the summary; `retry`: tried again like a 503; `fail`: the \
+            Shape::Choice(&[word("accept"), word("ignore"), word("retry"), word("fail"), word("stop")]),
+            "`accept`: a page, whatever it holds; `ignore`: a page without records, counted in the summary; `retry`: tried again like a 503; `fail`: the \
              resource fails; `stop`: the list is over.",
         )
         .required(),
-        field("message", Shape::Text, "What to tell about it; of no use with `ignore`."),
+        field("message", Shape::Text, "What to tell about it; of no use with `accept` and `ignore`."),
     ],
 );
 

@@ -48,10 +48,9 @@ fn decode(body: &[u8], encoding: &'static Encoding, limit: u64) -> Result<Vec<u8
                 DecoderResult::InputEmpty => break,
                 DecoderResult::OutputFull => {}
                 DecoderResult::Malformed(..) => {
-                    return Err(Unreadable::Syntax(format!(
-                        "no text in the charset that it declares, {}",
-                        encoding.name()
-                    )));
+                    let cause = format!("no text in the charset that it declares, {}", encoding.name());
+                    let is_cut = is_last && piece.is_empty();
+                    return Err(if is_cut { Unreadable::Cut(cause) } else { Unreadable::Syntax(cause) });
                 }
             }
         }

@@ -3,34 +3,32 @@
 //! A row becomes an object whose values are texts, or null: the decoder's exact conversions make them what the schema says. A
 //! bool alone is no text in any form, so the columns of bools are known here.
 
-use std::collections::HashSet;
+use std::{
+    collections::HashSet,
+    io::{Chain, Cursor, Read},
+};
 
-use csv::{ByteRecord, ReaderBuilder};
+use csv::{ByteRecord, Reader, ReaderBuilder};
 
-use super::{Unreadable, without_mark};
+use super::{Unreadable, sample, without_mark};
 use crate::{json::Document, plan::CsvPlan};
 
 /// `limit`: bytes that the rows may have as JSON, where every one of them repeats the columns' names.
 pub(super) fn read(body: &[u8], plan: &CsvPlan, limit: u64) -> Result<Document, Unreadable> {
-    let mut reader = ReaderBuilder::new()
-        .delimiter(plan.delimiter)
-        .quote(plan.quote.unwrap_or_default())
-        .quoting(plan.quote.is_some())
-        .has_headers(false)
-        .flexible(true)
-        .from_reader(without_mark(body));
-    let mut row = ByteRecord::new();
+    let body = without_mark(body);
+    let mut rows = Rows::new(body, plan);
     let mut keys = keys(plan.columns.iter().map(String::as_bytes), plan);
     let mut is_header = plan.header;
     let mut text = vec![b'['];
-    while reader.read_byte_record(&mut row).map_err(|error| Unreadable::Syntax(format!("not CSV: {error}")))? {
+    while let Some(row) = rows.next()? {
         if is_header && plan.columns.is_empty() {
-            distinct(&row)?;
+            check_names(row)?;
+            distinct(row)?;
             keys = self::keys(row.iter(), plan);
         }
-        same_width(&row, keys.len())?;
+        same_width(row, keys.len(), body)?;
         if !is_header {
-            push_row(&mut text, &row, &keys, plan);
+            push_row(&mut text, row, &keys, plan);
         }
         is_header = false;
         if text.len() as u64 > limit {
@@ -39,6 +37,59 @@ pub(super) fn read(body: &[u8], plan: &CsvPlan, limit: u64) -> Result<Document, 
     }
     text.push(b']');
     Document::parse(text).map_err(|error| Unreadable::Syntax(error.to_string()))
+}
+
+/// An iterator over the rows of a body that rejects a body which ends within quotes. The `csv` crate takes the end of the body
+/// for the end of a quoted cell. So a row of a single letter is appended: a cell with open quotes swallows it.
+///
+/// ```text
+/// 1,"ab⏎ + X   ──►  [1, "ab⏎X"]      cut within quotes
+/// 1,"ab"⏎ + X  ──►  [1, "ab"] [X]    whole
+/// ```
+struct Rows<'a> {
+    reader: Reader<Chain<&'a [u8], Cursor<[u8; 2]>>>,
+    row: ByteRecord,
+    /// The row after it: without one, `row` is the appended row.
+    ahead: ByteRecord,
+    end: u8,
+    is_started: bool,
+}
+
+impl<'a> Rows<'a> {
+    fn new(body: &'a [u8], plan: &CsvPlan) -> Self {
+        let delimiter = plan.delimiter.unwrap_or_else(|| sample::delimiter(body, plan));
+        let end = b"XYZ".iter().copied().find(|letter| *letter != delimiter && Some(*letter) != plan.quote);
+        let end = end.unwrap_or(b'X');
+        let reader = ReaderBuilder::new()
+            .delimiter(delimiter)
+            .quote(plan.quote.unwrap_or_default())
+            .quoting(plan.quote.is_some())
+            .has_headers(false)
+            .flexible(true)
+            .from_reader(body.chain(Cursor::new([b'\n', end])));
+        Self { reader, row: ByteRecord::new(), ahead: ByteRecord::new(), end, is_started: false }
+    }
+
+    fn next(&mut self) -> Result<Option<&ByteRecord>, Unreadable> {
+        let broken = |error: csv::Error| Unreadable::Syntax(format!("not CSV: {error}"));
+        if !self.is_started {
+            self.reader.read_byte_record(&mut self.ahead).map_err(broken)?;
+            self.is_started = true;
+        }
+        std::mem::swap(&mut self.row, &mut self.ahead);
+        if self.reader.read_byte_record(&mut self.ahead).map_err(broken)? {
+            return Ok(Some(&self.row));
+        }
+        if self.row.iter().eq([[self.end].as_slice()]) {
+            return Ok(None);
+        }
+        let cause = format!("cut off: the CSV ends within quotes, in the row that starts on line {}", line(&self.row));
+        Err(Unreadable::Cut(cause))
+    }
+}
+
+fn line(row: &ByteRecord) -> u64 {
+    row.position().map_or(0, csv::Position::line)
 }
 
 /// A column.
@@ -62,6 +113,17 @@ fn keys<'a>(names: impl Iterator<Item = &'a [u8]>, plan: &CsvPlan) -> Vec<Key> {
     names.map(key).collect()
 }
 
+/// Rejects a header with a name that is not UTF-8: the cells of that column would be lost.
+fn check_names(header: &ByteRecord) -> Result<(), Unreadable> {
+    let Some(index) = header.iter().position(|name| std::str::from_utf8(name).is_err()) else { return Ok(()) };
+    let name = String::from_utf8_lossy(header.get(index).unwrap_or_default());
+    Err(Unreadable::Name(format!(
+        "line {}: the name `{name}` of column {} of the CSV header cannot be read: it is not UTF-8",
+        line(header),
+        index + 1
+    )))
+}
+
 /// Of two columns of one name an object could hold one.
 fn distinct(header: &ByteRecord) -> Result<(), Unreadable> {
     let mut seen = HashSet::new();
@@ -72,15 +134,20 @@ fn distinct(header: &ByteRecord) -> Result<(), Unreadable> {
     )))
 }
 
-fn same_width(row: &ByteRecord, width: usize) -> Result<(), Unreadable> {
+fn same_width(row: &ByteRecord, width: usize, body: &[u8]) -> Result<(), Unreadable> {
     if row.len() == width {
         return Ok(());
     }
-    let line = row.position().map_or(0, csv::Position::line);
     let cells = row.len();
-    Err(Unreadable::Syntax(format!(
-        "not CSV, line {line}: the number of cells is {cells}, and that of columns {width}"
-    )))
+    let cause = format!("not CSV, line {}: the number of cells is {cells}, and that of columns {width}", line(row));
+    Err(if cells < width && is_unended(row, body) { Unreadable::Cut(cause) } else { Unreadable::Syntax(cause) })
+}
+
+/// Returns `true` if the body ends with this row and without a line end: the rest of the row may be missing.
+fn is_unended(row: &ByteRecord, body: &[u8]) -> bool {
+    let start = row.position().and_then(|position| usize::try_from(position.byte()).ok()).unwrap_or_default();
+    let rest = body.get(start..).unwrap_or_default().trim_ascii_start();
+    memchr::memchr2(b'\n', b'\r', rest).is_none()
 }
 
 fn push_row(text: &mut Vec<u8>, row: &ByteRecord, keys: &[Key], plan: &CsvPlan) {

@@ -5,11 +5,14 @@
 //!                               NDJSON, CSV ──► an array of records ──┘
 //! ```
 //!
-//! Paginators, selectors and the decoder see one form alone. A body that is no such thing is told with its line.
+//! Paginators, selectors and the decoder see one form alone. A body of another format is an error that names its place. Only a
+//! truncated body is worth a retry.
 
+mod binary;
 mod charset;
 mod csv;
 mod ndjson;
+mod sample;
 
 use reqwest::header::{CONTENT_TYPE, HeaderMap};
 
@@ -21,8 +24,18 @@ use crate::{
 /// Why a body gives no document.
 #[derive(Debug)]
 pub(super) enum Unreadable {
-    /// It is not what it should be: says what it is not, and where.
+    /// The body has no bytes except whitespace.
+    Empty,
+    /// The body begins as expected and then breaks, e.g. because its rest is missing.
+    Cut(String),
+    /// The body is of another format than the expected one.
     Syntax(String),
+    /// The body is of another format than the expected one, and looks like this one.
+    Other(String, ResponseFormat),
+    /// The body is a binary file of this format.
+    Binary(&'static str),
+    /// The name of a field is not valid text, so that the field would be lost.
+    Name(String),
     /// It can be read in more than one way, and will be next time.
     Ambiguous(String),
     /// As JSON it is larger than a body may be.
@@ -33,29 +46,101 @@ pub(super) enum Unreadable {
 
 /// `limit`: bytes that the body may have as JSON.
 pub(super) fn read(body: Vec<u8>, headers: &HeaderMap, plan: &AnswerPlan, limit: u64) -> Result<Document, Unreadable> {
+    if let Some(what) = binary::signature(&body) {
+        return Err(Unreadable::Binary(what));
+    }
     let body = charset::decoded(body, content_type(headers), limit)?;
     let told = essence(headers);
-    let begin = begin_of(&body);
-    let format = plan.format.or_else(|| format_of(&told)).unwrap_or(ResponseFormat::Json);
-    // Almost any text is CSV: what is clearly something else is not taken for it.
-    if format != ResponseFormat::Json && is_markup(&told, begin) {
-        return Err(Unreadable::Markup);
-    }
-    if format == ResponseFormat::Csv && is_json(&told) && begin.first().is_some_and(|byte| b"{[".contains(byte)) {
-        return Err(Unreadable::Syntax("not CSV but JSON".to_owned()));
+    let format = plan.format.or_else(|| format_of(&told)).or_else(|| recognised(&told, &body, plan));
+    let format = format.unwrap_or(ResponseFormat::Json);
+    if begin_of(&body).is_empty() && !may_be_empty(format, plan) {
+        return Err(Unreadable::Empty);
     }
     match format {
-        ResponseFormat::Json => {
-            let is_markup = is_markup(&told, begin) || begin.first() == Some(&b'<');
-            let unreadable = |error: crate::json::SyntaxError| match is_markup {
-                true => Unreadable::Markup,
-                false => Unreadable::Syntax(error.to_string()),
-            };
-            Document::parse(body).map_err(unreadable)
-        }
-        ResponseFormat::Ndjson => ndjson::read(&body),
-        ResponseFormat::Csv => csv::read(&body, &plan.csv, limit),
+        ResponseFormat::Json => json(body, &told, plan),
+        _ if is_markup(&told, begin_of(&body)) => Err(Unreadable::Markup),
+        ResponseFormat::Ndjson => ndjson::read(&body).map_err(|unreadable| or_binary(unreadable, &body)),
+        ResponseFormat::Csv => csv(&body, &told, plan, limit),
     }
+}
+
+/// Reads CSV, after a check for bodies that parse as CSV and are something else.
+fn csv(body: &[u8], told: &str, plan: &AnswerPlan, limit: u64) -> Result<Document, Unreadable> {
+    if let Some(what) = binary::no_text(body) {
+        return Err(Unreadable::Binary(what));
+    }
+    if is_json(told, body) {
+        return Err(Unreadable::Other("not CSV but JSON".to_owned(), ResponseFormat::Json));
+    }
+    csv::read(body, &plan.csv, limit)
+}
+
+/// Returns `true` if an empty body is a valid page without records: in formats where no line precedes the first record.
+fn may_be_empty(format: ResponseFormat, plan: &AnswerPlan) -> bool {
+    match format {
+        ResponseFormat::Json => false,
+        ResponseFormat::Ndjson => true,
+        ResponseFormat::Csv => !plan.csv.header,
+    }
+}
+
+fn json(body: Vec<u8>, told: &str, plan: &AnswerPlan) -> Result<Document, Unreadable> {
+    let document = Document::parse_or_return(body).map_err(|(error, body)| {
+        let begin = begin_of(&body);
+        let cause = error.to_string();
+        match () {
+            () if is_markup(told, begin) || begin.first() == Some(&b'<') => Unreadable::Markup,
+            () if is_ndjson(&body) => Unreadable::Other(cause, ResponseFormat::Ndjson),
+            () if starts_json(&body) => Unreadable::Cut(cause),
+            () if is_csv(&body, plan) => Unreadable::Other(cause, ResponseFormat::Csv),
+            () => or_binary(Unreadable::Syntax(cause), &body),
+        }
+    })?;
+    match document.broken_name() {
+        None => Ok(document),
+        Some(broken) => Err(Unreadable::Name(broken.to_string())),
+    }
+}
+
+fn or_binary(unreadable: Unreadable, body: &[u8]) -> Unreadable {
+    match (unreadable, binary::no_text(body)) {
+        (Unreadable::Syntax(_), Some(what)) => Unreadable::Binary(what),
+        (other, _) => other,
+    }
+}
+
+/// The format that the first lines show, for a content type that names no format.
+fn recognised(essence: &str, body: &[u8], plan: &AnswerPlan) -> Option<ResponseFormat> {
+    let says_nothing =
+        ["", "text/plain", "application/octet-stream", "binary/octet-stream", "application/vnd.ms-excel"];
+    if !says_nothing.contains(&essence) {
+        return None;
+    }
+    if starts_json(body) {
+        return is_ndjson(body).then_some(ResponseFormat::Ndjson);
+    }
+    (!is_markup(essence, begin_of(body)) && is_csv(body, plan)).then_some(ResponseFormat::Csv)
+}
+
+/// Returns `true` for text whose rows are consistent as CSV.
+fn is_csv(body: &[u8], plan: &AnswerPlan) -> bool {
+    binary::no_text(body).is_none() && sample::is_csv(without_mark(body), &plan.csv)
+}
+
+/// Returns `true` if the first line is a complete object and more lines follow, so that the body as a whole is not JSON.
+fn is_ndjson(body: &[u8]) -> bool {
+    let begin = begin_of(body);
+    let Some(end) = memchr::memchr(b'\n', begin) else { return false };
+    let (line, rest) = begin.split_at(end);
+    let (line, rest) = (line.trim_ascii(), rest.trim_ascii());
+    let is_object =
+        |line: &[u8]| line.starts_with(b"{") && line.ends_with(b"}") && Document::parse(line.to_vec()).is_ok();
+    !rest.is_empty() && is_object(line)
+}
+
+/// Returns `true` if the first byte opens a JSON object or array.
+fn starts_json(body: &[u8]) -> bool {
+    begin_of(body).first().is_some_and(|byte| b"{[".contains(byte))
 }
 
 fn content_type(headers: &HeaderMap) -> &str {
@@ -76,13 +161,17 @@ fn format_of(essence: &str) -> Option<ResponseFormat> {
         | "application/jsonlines"
         | "application/x-jsonlines"
         | "application/stream+json" => Some(ResponseFormat::Ndjson),
-        "text/csv" | "application/csv" => Some(ResponseFormat::Csv),
+        "text/csv" | "text/x-csv" | "application/csv" | "text/comma-separated-values" | "text/tab-separated-values" => {
+            Some(ResponseFormat::Csv)
+        }
         _ => None,
     }
 }
 
-fn is_json(essence: &str) -> bool {
-    essence == "application/json" || essence.ends_with("+json")
+/// Returns `true` for a JSON body under another format: usually an error message of the API.
+fn is_json(essence: &str, body: &[u8]) -> bool {
+    let is_told = || essence == "application/json" || essence.ends_with("+json");
+    starts_json(body) && (is_told() || Document::parse(body.to_vec()).is_ok())
 }
 
 /// A login, a landing page, another address than the API's.

@@ -1,6 +1,6 @@
 //! A JSON value on each line. Empty lines are none.
 
-use super::{Unreadable, without_mark};
+use super::{Unreadable, starts_json, without_mark};
 use crate::json::{Document, Node};
 
 /// A line with something on it, as it stands in the array of all.
@@ -27,8 +27,14 @@ pub(super) fn read(body: &[u8]) -> Result<Document, Unreadable> {
     text.push(b']');
     let document = Document::parse(text).map_err(|error| {
         let line = lines.iter().rev().find(|line| line.start <= error.offset);
-        wrong(line.map_or(1, |line| line.number), error.message)
+        let cause = cause(line.map_or(1, |line| line.number), error.message);
+        // A body that does not begin with a record is of another format, and a retry returns the same.
+        if starts_json(body) { Unreadable::Cut(cause) } else { Unreadable::Syntax(cause) }
     })?;
+    if let Some(broken) = document.broken_name() {
+        let line = lines.iter().rev().find(|line| line.start <= broken.offset);
+        return Err(Unreadable::Name(format!("line {}: {broken}", line.map_or(1, |line| line.number))));
+    }
     check(&lines, &document)?;
     Ok(document)
 }
@@ -53,5 +59,9 @@ fn check(lines: &[Line], document: &Document) -> Result<(), Unreadable> {
 }
 
 fn wrong(line: usize, what: &str) -> Unreadable {
-    Unreadable::Syntax(format!("not NDJSON, line {line}: {what}"))
+    Unreadable::Syntax(cause(line, what))
+}
+
+fn cause(line: usize, what: &str) -> String {
+    format!("not NDJSON, line {line}: {what}")
 }

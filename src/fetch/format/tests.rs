@@ -27,9 +27,14 @@ fn text(body: &[u8], content_type: &'static str, plan: &AnswerPlan) -> String {
 
 fn wrong(body: &[u8], plan: &AnswerPlan) -> String {
     match read(body.to_vec(), &HeaderMap::new(), plan, 200).unwrap_err() {
-        Unreadable::Syntax(cause) => cause,
+        Unreadable::Syntax(cause) | Unreadable::Cut(cause) => cause,
         other => format!("{other:?}"),
     }
+}
+
+/// The error of a body of a content type.
+fn unread(body: &[u8], content_type: &'static str, format: Option<ResponseFormat>) -> Unreadable {
+    read(body.to_vec(), &typed(content_type), &plan(format), 1_000).unwrap_err()
 }
 
 const NDJSON: Option<ResponseFormat> = Some(ResponseFormat::Ndjson);
@@ -82,7 +87,6 @@ fn every_cell_of_csv_is_text_and_an_empty_one_is_null_unless_the_config_says_oth
     assert_eq!(nulls(&["NA", ""]), r#"[{"a":null,"b":null}]"#);
     assert_eq!(nulls(&[]), r#"[{"a":"","b":"NA"}]"#);
     assert_eq!(text(b"a,b\n", "", &plan(CSV)), "[]");
-    assert_eq!(text(b"", "", &plan(CSV)), "[]");
 }
 
 #[test]
@@ -92,7 +96,7 @@ fn delimiter_quote_header_and_columns_are_those_of_the_config() {
         change(&mut csv);
         text(body, "", &csv_plan(csv))
     };
-    assert_eq!(read(b"a\tb\n1\t2,3\n", |csv| csv.delimiter = b'\t'), r#"[{"a":"1","b":"2,3"}]"#);
+    assert_eq!(read(b"a\tb\n1\t2,3\n", |csv| csv.delimiter = Some(b'\t')), r#"[{"a":"1","b":"2,3"}]"#);
     assert_eq!(read(b"a,b\n'1,2',3\n", |csv| csv.quote = Some(b'\'')), r#"[{"a":"1,2","b":"3"}]"#);
     assert_eq!(read(b"a\n\"1\n", |csv| csv.quote = None), r#"[{"a":"\"1"}]"#);
     let named: fn(&mut CsvPlan) = |csv| csv.columns = vec!["x".into(), "y".into()];
@@ -108,7 +112,11 @@ fn csv_that_is_none_is_told_with_its_line() {
     assert_eq!(wrong(b"a,b\n1,2\n3\n", &plan(CSV)), "not CSV, line 3: the number of cells is 1, and that of columns 2");
     assert_eq!(wrong(&[b"a\n".repeat(200), b"1\n".repeat(100)].concat(), &plan(CSV)), "TooLarge");
     let json = read(br#"{"error": "no"}"#.to_vec(), &typed("application/problem+json"), &plan(CSV), 100);
-    assert!(matches!(json, Err(Unreadable::Syntax(cause)) if cause == "not CSV but JSON"));
+    assert!(matches!(json, Err(Unreadable::Other(cause, _)) if cause == "not CSV but JSON"));
+    for content_type in ["text/csv", "text/plain"] {
+        let json = unread(br#"{"error": "no"}"#, content_type, CSV);
+        assert!(matches!(json, Unreadable::Other(_, ResponseFormat::Json)), "{json:?}");
+    }
 }
 
 #[test]
@@ -176,4 +184,132 @@ fn what_is_not_in_its_charset_is_refused_and_so_is_what_would_be_too_large() {
     // Each of these bytes is a letter of three in UTF-8.
     let half_width = [&b"[\""[..], &[0xB1; 200_000], b"\"]"].concat();
     assert!(matches!(read(&half_width, 300_000), Unreadable::TooLarge));
+}
+
+/// The error of truncated CSV.
+fn cut(body: &[u8], csv: CsvPlan) -> Option<String> {
+    match read(body.to_vec(), &HeaderMap::new(), &csv_plan(csv), 10_000_000) {
+        Err(Unreadable::Cut(cause)) => Some(cause),
+        _ => None,
+    }
+}
+
+#[test]
+fn csv_that_ends_within_quotes_is_cut_wherever_it_ends() {
+    let whole = b"id,s\r\n1,\"a\"\"b\nc\"\n2,plain\n3,\"\"\n4,\"x, \"\"y\"\"\"";
+    let rows = r#"[{"id":"1","s":"a\"b\u000ac"},{"id":"2","s":"plain"},{"id":"3","s":null},{"id":"4","s":"x, \"y\""}]"#;
+    assert_eq!(text(whole, "text/csv", &plan(CSV)), rows);
+    let mut is_open = false;
+    for (end, byte) in whole.iter().enumerate() {
+        let told = cut(&whole[..end], CsvPlan::default());
+        assert!(!is_open || told.as_ref().is_some_and(|told| told.contains("ends within quotes")), "{end}: {told:?}");
+        is_open ^= *byte == b'"';
+    }
+    let many = [b"id,s\n".to_vec(), b"1,\"a\"\n".repeat(50_000), b"2,\"X".to_vec()].concat();
+    let told = cut(&many, CsvPlan::default()).unwrap();
+    assert_eq!(told, "cut off: the CSV ends within quotes, in the row that starts on line 50002");
+}
+
+#[test]
+fn quotes_are_those_of_the_config_and_none_are_open_where_cells_are_never_quoted() {
+    let quoted = |quote| CsvPlan { quote, ..CsvPlan::default() };
+    assert!(cut(b"a,b\n1,'x", quoted(Some(b'\''))).is_some());
+    assert!(cut(b"a\n\"", quoted(Some(b'"'))).is_some());
+    assert_eq!(text(b"a,b\n1,\"x", "", &csv_plan(quoted(None))), r#"[{"a":"1","b":"\"x"}]"#);
+    assert_eq!(text(b"a,b\n1,5\" pipe", "", &plan(CSV)), r#"[{"a":"1","b":"5\" pipe"}]"#);
+    for letter in [b'X', b'Y', b'Z'] {
+        let csv = CsvPlan { quote: Some(letter), delimiter: Some(b','), ..CsvPlan::default() };
+        let body = [b"a,b\n1,", &[letter][..], b"q,q", &[letter], b"\n"].concat();
+        assert_eq!(text(&body, "", &csv_plan(csv.clone())), r#"[{"a":"1","b":"q,q"}]"#);
+        assert!(cut(&[b"a\n", &[letter][..]].concat(), csv).is_some());
+    }
+    assert_eq!(text(b"X\nX", "", &plan(CSV)), r#"[{"X":"X"}]"#);
+}
+
+#[test]
+fn a_last_row_without_its_end_may_be_cut_and_another_one_of_too_few_cells_is_wrong() {
+    assert!(cut(b"a,b\n1,2\n\n3", CsvPlan::default()).is_some());
+    for whole in [&b"a,b\n1,2\n3\n"[..], b"a,b\n1\n2,3", b"a,b\n1,2,3"] {
+        let told = unread(whole, "", CSV);
+        assert!(matches!(&told, Unreadable::Syntax(cause) if cause.contains("the number of cells")), "{told:?}");
+    }
+}
+
+#[test]
+fn a_file_that_is_no_text_is_named_under_every_format() {
+    for format in [None, NDJSON, CSV, Some(ResponseFormat::Json)] {
+        for content_type in ["application/zip", "text/csv", "text/csv; charset=iso-8859-1", "application/json"] {
+            let told = unread(b"PK\x03\x04\x14\0id,s\n1,a\n", content_type, format);
+            assert!(matches!(told, Unreadable::Binary("a ZIP archive")), "{told:?}");
+            let told = unread(b"\x1f\x8b\x08\0\0", content_type, format);
+            assert!(matches!(told, Unreadable::Binary("a gzip file")), "{told:?}");
+            let told = unread(b"id\0,\x01\n\0\x02\n", content_type, format);
+            assert!(matches!(told, Unreadable::Binary("binary data")), "{told:?}");
+        }
+    }
+    let wide: Vec<u8> = "\u{feff}id,n\n1,a\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    assert!(matches!(unread(&wide, "text/csv", None), Unreadable::Binary(what) if what.contains("UTF-16")));
+    assert_eq!(text(&wide, "text/csv; charset=utf-16", &plan(None)), r#"[{"id":"1","n":"a"}]"#);
+}
+
+#[test]
+fn a_body_without_anything_is_empty_unless_no_line_has_to_come_before_the_records() {
+    for body in [&b""[..], b" \r\n\t", b"\xEF\xBB\xBF"] {
+        for (content_type, format) in [("application/json", None), ("", None), ("text/csv", None), ("text/plain", CSV)]
+        {
+            assert!(matches!(unread(body, content_type, format), Unreadable::Empty), "{body:?} {content_type}");
+        }
+        assert_eq!(text(body, "application/x-ndjson", &plan(None)), "[]");
+    }
+    let columns = vec!["a".to_owned()];
+    assert_eq!(text(b"", "", &csv_plan(CsvPlan { header: false, columns, ..CsvPlan::default() })), "[]");
+    assert_eq!(text(b"id,n\n", "text/csv", &plan(None)), "[]");
+}
+
+#[test]
+fn a_field_name_that_is_not_valid_text_is_an_error_with_its_place() {
+    let name = |body: &[u8], content_type| match unread(body, content_type, None) {
+        Unreadable::Name(cause) => cause,
+        other => format!("{other:?}"),
+    };
+    let told = name(b"{\"d\":[{\"a\":1},{\"n\xff\":2}]}", "application/json");
+    assert_eq!(told, "the name `n\u{fffd}` of a field in `d[1]` (byte 15) cannot be read: it is not UTF-8");
+    let told = name(b"{\"a\":1}\n\n{\"\\ud800\":1}\n", "application/x-ndjson");
+    assert!(told.starts_with("line 3: the name `\\ud800` of a field in `[1]`"), "{told}");
+    assert!(told.ends_with("it has a lone surrogate, which is no character"), "{told}");
+    let told = name(b"id,n\xe9m\n1,2\n", "text/csv");
+    assert_eq!(told, "line 1: the name `n\u{fffd}m` of column 2 of the CSV header cannot be read: it is not UTF-8");
+    let columns = ["a", "b"].map(str::to_owned).to_vec();
+    let named = csv_plan(CsvPlan { columns, ..CsvPlan::default() });
+    assert_eq!(text(b"id,n\xe9m\n1,2\n", "text/csv", &named), r#"[{"a":"1","b":"2"}]"#);
+}
+
+#[test]
+fn a_text_that_nothing_calls_a_format_is_known_by_its_first_lines() {
+    for content_type in ["text/plain", "text/plain; charset=utf-8", "application/octet-stream", ""] {
+        let read = |body: &[u8]| text(body, content_type, &plan(None));
+        assert_eq!(read(b"{\"id\":1}\r\n{\"id\":2}\r\n"), r#"[{"id":1},{"id":2}]"#);
+        assert_eq!(read(b"id,n\n1,a\n"), r#"[{"id":"1","n":"a"}]"#);
+        assert_eq!(read(b"id;n\n1;a,b\n2;c\n"), r#"[{"id":"1","n":"a,b"},{"id":"2","n":"c"}]"#);
+        assert_eq!(read(b"\n{\"id\":1}\n"), r#"{"id":1}"#);
+        assert_eq!(read(b"[\n{\"id\":1},\n{\"id\":2}\n]"), "[\n{\"id\":1},\n{\"id\":2}\n]");
+        assert_eq!(read(b"{\n\"a,b\": 1,\n\"c\": 2\n}"), "{\n\"a,b\": 1,\n\"c\": 2\n}");
+    }
+    for body in ["id\n1\n2\n", "Sorry, no\nagain, please\n", "gateway", "callback({})", "data: {}\n\n"] {
+        assert!(matches!(unread(body.as_bytes(), "text/plain", None), Unreadable::Syntax(_)), "{body}");
+    }
+}
+
+#[test]
+fn what_is_not_json_may_pass_if_it_began_as_json_and_is_named_if_it_is_another_format() {
+    let json = "application/json";
+    for body in ["{\"a\":[1,2", "[{\"id\":1},{\"id", "[{\"id\":1},oops", "{"] {
+        assert!(matches!(unread(body.as_bytes(), json, None), Unreadable::Cut(_)), "{body}");
+    }
+    let lines = unread(b"{\"id\":1}\n{\"id\":2}\n", json, None);
+    assert!(matches!(lines, Unreadable::Other(_, ResponseFormat::Ndjson)), "{lines:?}");
+    let rows = unread(b"id,n\n1,a\n", json, None);
+    assert!(matches!(rows, Unreadable::Other(_, ResponseFormat::Csv)), "{rows:?}");
+    assert!(matches!(unread(b"oops", json, None), Unreadable::Syntax(_)));
+    assert!(matches!(unread(b"oops\n{}", json, NDJSON), Unreadable::Syntax(_)));
 }

@@ -19,7 +19,10 @@ use tokio::{
 };
 
 use super::{FetchCounters, PageSource, Position};
-use crate::{fetch::error::FetchError, model::Page};
+use crate::{
+    fetch::{completeness::Findings, error::FetchError},
+    model::Page,
+};
 
 /// As many permits as a semaphore surely has; in KiB more than any machine's memory.
 const MOST_PERMITS: u32 = 1 << 29;
@@ -29,9 +32,7 @@ struct Step {
     page: Option<Result<Page, FetchError>>,
     position: Position,
     pages: u64,
-    warnings: Vec<String>,
-    shortfall: Option<String>,
-    has_ignored: bool,
+    findings: Findings,
     /// Its part of the bytes that may wait.
     _held: Option<OwnedSemaphorePermit>,
 }
@@ -43,9 +44,7 @@ pub struct PagesAhead {
     /// Pages handed on.
     pages: u64,
     counters: Arc<Mutex<FetchCounters>>,
-    warnings: Vec<String>,
-    shortfall: Option<String>,
-    has_ignored: bool,
+    findings: Findings,
     _task: JoinSet<()>,
 }
 
@@ -58,8 +57,8 @@ impl PagesAhead {
         let count = pages.counters().pages;
         let mut task = JoinSet::new();
         task.spawn(run(pages, memory, sender, Arc::clone(&counters)));
-        let (warnings, shortfall, has_ignored) = (Vec::new(), None, false);
-        Self { steps, position, pages: count, counters, warnings, shortfall, has_ignored, _task: task }
+        let findings = Findings::default();
+        Self { steps, position, pages: count, counters, findings, _task: task }
     }
 }
 
@@ -79,10 +78,9 @@ async fn run(
         let kib = u32::try_from(bytes / 1024).unwrap_or(u32::MAX).min(most);
         let held = Arc::clone(&room).acquire_many_owned(kib).await.ok();
         let is_over = page.is_none();
-        let (position, count, warnings) = (pages.position(), pages.counters().pages, pages.warnings().to_vec());
-        let shortfall = pages.shortfall().map(str::to_owned);
-        let has_ignored = pages.has_ignored();
-        let sent = steps.send(Step { page, position, pages: count, warnings, shortfall, has_ignored, _held: held });
+        let (position, count) = (pages.position(), pages.counters().pages);
+        let findings = pages.findings().clone();
+        let sent = steps.send(Step { page, position, pages: count, findings, _held: held });
         if is_over || sent.is_err() {
             return;
         }
@@ -93,8 +91,7 @@ async fn run(
 impl PageSource for PagesAhead {
     async fn next(&mut self) -> Option<Result<Page, FetchError>> {
         let step = self.steps.recv().await?;
-        (self.position, self.pages) = (step.position, step.pages);
-        (self.warnings, self.shortfall, self.has_ignored) = (step.warnings, step.shortfall, step.has_ignored);
+        (self.position, self.pages, self.findings) = (step.position, step.pages, step.findings);
         step.page
     }
 
@@ -107,16 +104,8 @@ impl PageSource for PagesAhead {
         FetchCounters { pages: self.pages, ..counters }
     }
 
-    fn warnings(&self) -> &[String] {
-        &self.warnings
-    }
-
-    fn shortfall(&self) -> Option<&str> {
-        self.shortfall.as_deref()
-    }
-
-    fn has_ignored(&self) -> bool {
-        self.has_ignored
+    fn findings(&self) -> &Findings {
+        &self.findings
     }
 }
 
@@ -129,6 +118,7 @@ mod tests {
     struct Empty {
         asked: u64,
         most: u64,
+        findings: Findings,
     }
 
     #[async_trait]
@@ -151,22 +141,14 @@ mod tests {
             FetchCounters { requests: self.asked, pages: self.asked, ..FetchCounters::default() }
         }
 
-        fn warnings(&self) -> &[String] {
-            &[]
-        }
-
-        fn shortfall(&self) -> Option<&str> {
-            None
-        }
-
-        fn has_ignored(&self) -> bool {
-            false
+        fn findings(&self) -> &Findings {
+            &self.findings
         }
     }
 
     #[tokio::test]
     async fn requests_count_before_anybody_takes_their_pages_and_pages_once_they_are_taken() {
-        let mut ahead = PagesAhead::new(Box::new(Empty { asked: 0, most: 3 }), 1 << 20);
+        let mut ahead = PagesAhead::new(Box::new(Empty { asked: 0, most: 3, findings: Findings::default() }), 1 << 20);
         while ahead.counters().requests < 3 {
             tokio::task::yield_now().await;
         }

@@ -1,9 +1,17 @@
-//! What the config does not say of a list, found out from its first page, told once, and kept with the position.
+//! What the config does not say of a page sequence: where its records are, and how its pages follow each other. Detected from
+//! the first page, confirmed by the second one, reported once, and kept with the position.
+//!
+//! ```text
+//! page 1 ─► records at `data` ─► candidates [cursor `after`][page 1, 2, …]
+//! page 2 ─► other records: the first candidate serves │ the same again, or refused: the next candidate's turn
+//! ```
+//!
+//! Where more records are known to exist and nothing leads to them, the last candidates are probes: parameters that many APIs
+//! have. A probe serves only if no record of page 1 comes back.
 
 use std::{collections::VecDeque, sync::Arc};
 
 use serde::{Deserialize, Serialize};
-use url::Url;
 
 use super::{
     Pages,
@@ -11,59 +19,80 @@ use super::{
 };
 use crate::{
     fetch::{
+        completeness::verdict::End,
         envelope::{self, Envelope},
         paginate::{self, Candidate, Detected, PageToken},
-        records,
+        records::{self, Located},
     },
     json::{Kind, Selector},
-    plan::PaginatorPlan,
+    plan::{Learned, PaginatorPlan},
+    report::{Paging, grouped},
 };
+
+/// Statuses that say nothing of the parameters: credentials, timeouts, rates.
+const NO_REFUSALS: [u16; 6] = [401, 403, 407, 408, 425, 429];
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(super) struct FoundOut {
-    /// Whether the paginator is still to be found out.
+    /// The config leaves the paginator to the answers.
+    is_auto: bool,
+    /// The paginator is still to be detected.
     is_wanted: bool,
     /// The likeliest first. More than one only until the second page has come.
     candidates: VecDeque<Candidate>,
-    total_path: Option<Selector>,
-    total_header: Option<String>,
     /// Where the records are.
     selector: Option<Selector>,
     /// They are all of the answer, which is a list: there was nothing to choose.
     is_bare: bool,
-    /// What else could have been meant.
+    /// Other lists that could be meant.
     others: Vec<String>,
-    /// Of the first page's records, while the second page is to show which candidate is right.
-    first: Option<u64>,
+    /// Hashes of the first page's records, while the second page is to show which candidate serves.
+    first: Option<Vec<u64>>,
+    /// Why more records are known to exist, from the first page.
+    promise: Option<String>,
+    /// The same, once nothing has led to them.
+    pub(super) more: Option<String>,
+    /// A probe serves.
+    pub(super) is_probed: bool,
+    /// A second page has confirmed the paginator.
+    is_proved: bool,
 }
 
 impl FoundOut {
     pub(super) fn new(plan: &PaginatorPlan) -> Self {
-        Self { is_wanted: matches!(plan, PaginatorPlan::Auto), ..Self::default() }
+        let is_auto = matches!(plan, PaginatorPlan::Auto);
+        let is_wanted = is_auto || matches!(plan, PaginatorPlan::SingleEntity { .. });
+        Self { is_auto, is_wanted, ..Self::default() }
     }
 
-    /// What the page tells of all records, where a detected list has such a place.
-    pub(super) fn total(&self, fetched: &Fetched) -> Option<u64> {
-        let in_body = self.total_path.as_ref().and_then(|path| path.find_count(fetched.document.root()));
-        in_body.or_else(|| fetched.headers.get(self.total_header.as_ref()?)?.to_str().ok()?.trim().parse().ok())
+    /// What later runs may begin with: the place of records as soon as some came from it, the paginator once a second page
+    /// has proved it.
+    fn learned(&self, has_records: bool) -> Option<Learned> {
+        let selector = self.selector.clone().filter(|_| has_records);
+        let paginator = self.candidates.front().filter(|_| self.is_proved).map(|candidate| candidate.paginator.clone());
+        let paginator = paginator.filter(|plan| self.is_auto && !matches!(plan, PaginatorPlan::SinglePage));
+        (selector.is_some() || paginator.is_some()).then_some(Learned { selector, paginator })
     }
 }
 
 impl Pages {
-    /// The page's records; where nobody has said where they are, the first page with an answer tells.
+    /// The page's records; where the config does not say where they are, the first page with an answer shows it.
     pub(super) fn located(&mut self, fetched: &mut Fetched) -> Found {
         if self.source.selector.is_none() {
             self.find_records(fetched);
         }
         self.source.locate(fetched);
         let found = fetched.found.take();
-        found.unwrap_or_else(|| Found { located: Ok(records::Located::Nothing), gathered: None, hashes: Vec::new() })
+        found.unwrap_or_else(|| Found { located: Ok(Located::Nothing), gathered: None, hashes: Vec::new() })
     }
 
     fn find_records(&mut self, fetched: &Fetched) {
         let (names, is_paged) = (self.source.names(), self.source.is_paged());
-        let Envelope { selector, others, is_nothing } = envelope::find(&fetched.document, &names, is_paged);
+        let Envelope { selector, others, is_nothing } = match self.source.entity {
+            Some(_) => envelope::find_beside_paging(&fetched.document, &names),
+            None => envelope::find(&fetched.document, &names, is_paged),
+        };
         if is_nothing {
             self.source = Arc::new(self.source.with_missing_allowed());
         }
@@ -81,9 +110,8 @@ impl Pages {
         self.source = Arc::new(self.source.with_selector(selector, self.found.is_bare));
     }
 
-    /// How the list goes on, if that is to be found out and this is its first page: where the next one is, or that there
-    /// is none.
-    pub(super) fn detect(&mut self, fetched: &Fetched, count: u64) -> Option<Option<PageToken>> {
+    /// Where the sequence goes on, if that is to be detected and this is its first page; the inner `None` is its end.
+    pub(super) fn detect(&mut self, fetched: &Fetched, found: &Found) -> Option<Option<PageToken>> {
         if !std::mem::take(&mut self.found.is_wanted) {
             return None;
         }
@@ -91,75 +119,179 @@ impl Pages {
         let is_list = self.source.selector.as_ref().is_some_and(|selector| {
             selector.find(root).is_some_and(|found| selector.takes_elements() || found.kind() != Kind::Object)
         });
-        let Detected { candidates, total_path, total_header, is_stuck } =
-            paginate::detect(&self.view(fetched, count, self.known), is_list);
-        (self.found.candidates, self.found.total_path, self.found.total_header) =
-            (candidates, total_path, total_header);
-        let next = self.use_candidate();
-        if self.found.candidates.len() > 1 && next.is_some() {
-            self.found.first = self.guard.fingerprint();
-        } else {
-            self.settle_guess();
+        let keys = self.source.record_keys();
+        let asked = self.source.asked(Some(&*keys).filter(|_| is_list));
+        let view = self.view(fetched, found.count(), self.known);
+        let Detected { mut candidates, more, .. } = match &self.source.entity {
+            Some(list) => paginate::detect_entity(&view, asked, list),
+            None => paginate::detect(&view, asked),
+        };
+        if self.source.entity.as_ref().is_some_and(|list| !is_list || *list != PaginatorPlan::Auto) {
+            // The paginator itself looks for the next page.
+            self.found.candidates = candidates;
+            self.use_candidate();
+            if is_list && self.found.selector.is_some() && !self.found.is_bare {
+                self.tell_found(None);
+            }
+            return None;
         }
-        if is_stuck {
-            self.falls_short(
-                "the first page says that there is more, and nothing in it tells where: set `paginator`".to_owned(),
-            );
+        if self.is_among {
+            candidates.retain(|candidate| !candidate.is_probe);
+        }
+        (self.found.candidates, self.found.promise) = (candidates, more);
+        let next = self.use_candidate();
+        match next {
+            Some(_) => self.found.first = Some(found.hashes.clone()),
+            None if self.found.candidates.is_empty() => self.give_up_guessing(),
+            // The page states its end.
+            None => self.settle_guess(false),
         }
         Some(next)
     }
 
     /// Takes the likeliest candidate that is left; where it goes on.
     fn use_candidate(&mut self) -> Option<PageToken> {
-        let Candidate { paginator, next } = self.found.candidates.front()?.clone();
-        self.source = Arc::new(self.source.with_paginator(&paginator));
-        next
+        let Some(candidate) = self.found.candidates.front_mut() else {
+            self.source = Arc::new(self.source.with_paginator(&PaginatorPlan::SinglePage));
+            return None;
+        };
+        self.source = Arc::new(self.source.with_paginator(&candidate.paginator));
+        // A link is kept as the driver has checked it, without credentials.
+        candidate.next.take()
     }
 
-    /// Whether this page, the second one, is the first one again: then what was guessed is wrong, and the next guess counts.
-    pub(super) fn disproves_guess(&mut self, found: &Found, from: &Url) -> bool {
-        let Some(first) = self.found.first else { return false };
-        if first == found.fingerprint() && self.found.candidates.len() > 1 {
-            self.found.candidates.pop_front();
-            let next = self.use_candidate().map(|next| self.source.checked(next, from));
-            self.next = next.and_then(Result::ok);
-            self.line.keep_from(self.next.as_ref());
-            if self.next.is_some() {
-                return true;
-            }
+    /// Takes in the second page: true if it shows that the candidate does not serve, and the next one has its turn.
+    pub(super) fn disproves_guess(&mut self, found: &Found) -> bool {
+        let (Some(first), Some(candidate)) = (&self.found.first, self.found.candidates.front()) else { return false };
+        let serves = match candidate.is_probe {
+            true => found.count() > 0 && !found.hashes.iter().any(|hash| first.contains(hash)),
+            false => found.hashes != *first || found.count() == 0,
+        };
+        // The guard reports a page that comes again where there is no other way.
+        if serves || !candidate.is_probe && self.found.candidates.len() == 1 {
+            self.settle_guess(true);
+            return false;
         }
-        self.settle_guess();
-        false
+        self.next_guess();
+        true
     }
 
-    fn settle_guess(&mut self) {
+    /// Takes in an answer that refuses the second page: true if it is the candidate that is refused.
+    pub(super) fn refuses_guess(&mut self, status: u16) -> bool {
+        let Some(candidate) = self.found.candidates.front().filter(|_| self.found.first.is_some()) else {
+            return false;
+        };
+        let is_refusal = (400..500).contains(&status) && !NO_REFUSALS.contains(&status);
+        let has_way = candidate.is_probe || self.found.candidates.len() > 1;
+        if !is_refusal || !has_way {
+            return false;
+        }
+        self.next_guess();
+        true
+    }
+
+    fn next_guess(&mut self) {
+        self.found.candidates.pop_front();
+        let from = self.source.first_url();
+        let next = self.use_candidate().map(|next| self.source.checked(next, &from));
+        self.next = next.and_then(Result::ok);
+        self.line.keep_from(self.next.as_ref());
+        if self.next.is_none() {
+            self.give_up_guessing();
+            let more = self.found.more.clone();
+            self.next = self.end(End::Single, more);
+        }
+    }
+
+    /// Nothing leads on: the first page is the only one.
+    fn give_up_guessing(&mut self) {
         self.found.first = None;
-        self.found.candidates.truncate(1);
-        // It has been gone to, and a link is kept as it was checked alone.
-        self.found.candidates.iter_mut().for_each(|candidate| candidate.next = None);
-        let plan = self.found.candidates.front().map(|candidate| candidate.paginator.clone());
-        self.tell_found(plan.as_ref());
+        self.found.more = self.found.promise.take();
+        self.found.candidates.clear();
+        self.source = Arc::new(self.source.with_paginator(&PaginatorPlan::SinglePage));
+        self.tell_found(Some(&PaginatorPlan::SinglePage));
     }
 
+    fn settle_guess(&mut self, is_proved: bool) {
+        self.found.first = None;
+        self.found.is_proved = is_proved;
+        self.found.candidates.truncate(1);
+        let Some(candidate) = self.found.candidates.front().cloned() else { return };
+        self.found.is_probed = candidate.is_probe;
+        self.tell_found(Some(&candidate.paginator));
+    }
+
+    /// Reports what was detected, with the lines that pin it.
     fn tell_found(&mut self, paginator: Option<&PaginatorPlan>) {
-        let mut found = Vec::new();
         let selector = self.found.selector.as_ref().filter(|_| !self.found.is_bare);
-        found.extend(selector.map(|selector| format!("`data_selector: {selector}`")));
-        found.extend(paginator.map(|plan| format!("`paginator: {}`", plan.to_config())));
-        let mut text =
-            format!("found out from the first page: {}; write it into the config to pin it", found.join(", "));
+        let records = selector.map_or_else(|| "the answer itself".to_owned(), |selector| format!("`{selector}`"));
+        let mut parts = vec![format!("records at {records}")];
+        parts.extend(paginator.map(|plan| format!("paginator `{}`", plan.to_config())));
+        let totals = &self.evidence.totals;
+        parts.push(match (totals.place(), totals.records()) {
+            (Some(place), Some(records)) => format!("total at {place} ({})", grouped(records)),
+            _ => "no total".to_owned(),
+        });
+        let pins = selector.map(|selector| format!("`data_selector: {selector}`")).into_iter();
+        let pins: Vec<_> = pins.chain(paginator.map(|plan| format!("`paginator: {}`", plan.to_config()))).collect();
+        let mut text = format!("detected {}; to pin it: {}", parts.join(", "), pins.join(", "));
         if self.found.others.is_empty() {
-            self.note(&text);
+            self.note(text);
         } else {
             text += &format!(" (records could also be at {})", records::quoted(&self.found.others));
             self.warn(text);
         }
     }
 
-    /// What the run before this one has found out.
+    /// How the resource is paged, for the summary, and what later runs may begin with.
+    pub(super) fn report_paging(&mut self, count: u64) {
+        let plan = match self.found.candidates.front() {
+            Some(candidate) => Some(&candidate.paginator),
+            None if self.found.is_auto => Some(&PaginatorPlan::SinglePage),
+            None => None,
+        };
+        let paginator = plan.unwrap_or(&self.source.plan).to_json();
+        let records = self.source.selector.as_ref().map(Selector::to_string);
+        let detected = self.found.is_auto || self.found.selector.is_some();
+        self.findings.paging = Some(Paging { records, paginator: Some(paginator), detected });
+        let has_records = count > 0 || self.findings.learned.as_ref().is_some_and(|learned| learned.selector.is_some());
+        self.findings.learned = self.found.learned(has_records);
+    }
+
+    /// Takes in a first page that lacks its records where earlier runs had found them: true if the API answers in another way
+    /// now, and the page is requested again to find out how.
+    pub(super) fn forgets_learned(&mut self, found: &Found) -> bool {
+        let is_missing = matches!(found.located, Ok(Located::Missing));
+        let Some(source) = self.unlearned.take().filter(|_| is_missing && self.number == 0) else { return false };
+        self.found = FoundOut::new(&source.plan);
+        self.next = Some(source.paginator.start());
+        self.source = source;
+        true
+    }
+
+    /// Begins with what an earlier run has detected.
+    pub(super) fn learned(&mut self, learned: &Learned) {
+        self.unlearned = Some(Arc::clone(&self.source));
+        if self.source.selector.is_none() {
+            self.found.selector.clone_from(&learned.selector);
+            self.found.is_bare = self.found.selector.as_ref().is_some_and(Selector::is_root);
+            self.use_selector();
+        }
+        if let Some(paginator) = learned.paginator.clone().filter(|_| self.found.is_wanted) {
+            self.found.is_wanted = false;
+            self.found.is_proved = true;
+            self.found.candidates = [Candidate { paginator, next: None, is_probe: false }].into();
+            self.use_candidate();
+            self.next = self.next.take().map(|_| self.source.paginator.start());
+        }
+    }
+
+    /// Resumes with what the run before this one has detected.
     pub(super) fn go_on_with(&mut self, found: FoundOut) {
         self.found = found;
         self.use_selector();
-        self.use_candidate();
+        if !self.found.candidates.is_empty() {
+            self.use_candidate();
+        }
     }
 }

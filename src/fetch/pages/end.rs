@@ -1,103 +1,273 @@
-//! The end of a list: whether all of it came, and whether it is read again.
+//! The end of a page sequence: how it came, what it proves, and whether the sequence is read again.
 
-use super::{Pages, shortfall, source::Fetched};
+use super::{
+    Pages,
+    size::Fullness,
+    source::{Fetched, Found},
+};
 use crate::{
     fetch::{
-        error::FetchError,
-        paginate::{EndMark, Extent, Guard, PageToken, PageView},
-        records,
+        completeness::{
+            Verdict,
+            refusal::{self, Refusal},
+            totals::TotalPlace,
+            verdict::{End, Facts, Judgement, Walk, is_usual_size, judge},
+        },
+        error::{FetchError, Trouble},
+        paginate::{EndMark, Guard, PageToken, PageView},
+        records::{self, Located},
     },
     json::{Kind, Selector},
+    report::grouped,
 };
 
+/// What to do about a total that is none.
+const NO_TOTAL: &str = "if that number is no total of these records, set `total_path: null` on the paginator";
+
 impl Pages {
-    /// No page is asked for beyond `max_pages`.
+    /// No page is requested beyond `max_pages`.
     pub(super) fn is_cut(&self) -> bool {
         self.max_pages.is_some_and(|max| self.number >= max)
     }
 
-    /// Pages of this pass over the list.
-    fn pages_of_pass(&self) -> u64 {
+    /// Pages of this pass over the result set.
+    pub(super) fn pages_of_pass(&self) -> u64 {
         self.number - self.before
     }
 
-    /// The list is over: is there all of it? The position from which it is read again, if it is.
-    pub(super) fn end(&mut self, promises_more: bool) -> Option<PageToken> {
-        self.drift.settle(self.known.records == Some(self.received) && self.shortfall.is_none());
+    /// How the sequence ends if no page follows this one.
+    pub(super) fn end_of(&self, page: &PageView<'_>, found: &Found, led_nowhere: bool) -> End {
+        let is_reached = self.evidence.stated.is_some_and(|total| self.received >= total)
+            || page.known.pages.is_some_and(|pages| self.pages_of_pass() >= pages && self.source.walk == Walk::Number);
+        let is_first = self.pages_of_pass() == 1;
+        match self.source.walk {
+            Walk::OnePage | Walk::ConfiguredPage if self.is_record(found) => End::Record,
+            Walk::OnePage | Walk::ConfiguredPage => End::Single,
+            _ if self.source.paginator.more(page) == Some(false) => End::Stated,
+            _ if is_reached && !self.evidence.is_confirming => End::Total,
+            Walk::Number if page.is_short && page.count > 0 => End::Short,
+            Walk::Number => End::Empty,
+            Walk::Chain if led_nowhere || is_first && self.is_bare_and_round(page) => End::Single,
+            Walk::Chain => End::Stated,
+        }
+    }
+
+    /// Whether the answer is one record, and no list.
+    fn is_record(&self, found: &Found) -> bool {
+        matches!(found.located, Ok(Located::Records { is_list: false, .. }))
+    }
+
+    /// A list of a usual page size, alone in its answer: nothing states that it is whole.
+    fn is_bare_and_round(&self, page: &PageView<'_>) -> bool {
+        page.root.kind() == Kind::Array && is_usual_size(page.count)
+    }
+
+    /// The sequence is over; returns the position from which it is read again, if it is.
+    pub(super) fn end(&mut self, end: End, more: Option<String>) -> Option<PageToken> {
+        self.drift.settle(self.evidence.stated == Some(self.received) && self.findings.shortfall.is_none());
+        let judgement = self.judgement(end, more);
+        if let Some(doubt) = judgement.doubt.as_deref().filter(|_| self.source.walk != Walk::ConfiguredPage) {
+            self.drift.doubt(doubt);
+        }
         if self.max_pages.is_none() && self.drift.begins_again() {
-            (self.before, self.received, self.known.records, self.known.pages) = (self.number, 0, None, None);
-            (self.guard, self.shortfall) = (Guard::default(), self.cut.clone());
-            return Some(self.source.paginator.start());
+            return Some(self.begin_pass());
         }
-        self.check_total();
-        // Who ends a list before its end knows that there is more.
-        if promises_more && self.cut.is_none() {
-            self.falls_short("the API tells of more pages, and its list ended".to_owned());
-        }
-        self.tell_drift();
+        self.conclude(judgement);
         None
+    }
+
+    /// Reads the result set again from here on, for what follows.
+    pub(super) fn begin_pass(&mut self) -> PageToken {
+        (self.before, self.received, self.known.records, self.known.pages) = (self.number, 0, None, None);
+        self.guard = Guard::default();
+        self.evidence = super::Evidence::default();
+        (self.findings.shortfall, self.findings.suspicion) = (self.cut.clone(), None);
+        self.findings.verdict = Verdict::default();
+        self.findings.total = None;
+        self.source.paginator.start()
+    }
+
+    /// The config ends the sequence while the API goes on.
+    pub(super) fn conclude_cut(&mut self) {
+        self.tell_drift();
+        let cut = self.cut.clone();
+        cut.into_iter().for_each(|cut| self.note(cut));
+    }
+
+    /// Judges what came in this pass.
+    fn judgement(&self, end: End, more: Option<String>) -> Judgement {
+        let more = more.or_else(|| self.pages_missing()).or_else(|| self.found.more.clone());
+        let facts = Facts {
+            end,
+            walk: self.source.walk,
+            received: self.received,
+            total: self.evidence.stated,
+            weak_total: self.evidence.totals.weak(),
+            page_size: self.size.largest(),
+            is_last_full: self.evidence.last != Fullness::Short,
+            more: more.as_deref(),
+            is_probed: self.found.is_probed,
+            is_cut: self.cut.is_some() || self.left_out.has_cut(),
+        };
+        judge(&facts)
+    }
+
+    fn conclude(&mut self, judgement: Judgement) {
+        self.findings.passes_agree = self.drift.is_settled();
+        self.tell_drift();
+        if let Some(cut) = self.cut.clone() {
+            self.note(cut);
+        }
+        self.findings.total = self.evidence.stated.map(|total| (total, self.received));
+        self.findings.verdict = judgement.verdict;
+        if let Verdict::Incomplete(incomplete) = &self.findings.verdict {
+            self.findings.shortfall.get_or_insert_with(|| incomplete.reason.clone());
+        }
+        judgement.note.into_iter().for_each(|note| self.note(note));
+        judgement.doubt.into_iter().for_each(|doubt| self.doubt(doubt));
+        self.conclude_moves();
+    }
+
+    fn doubt(&mut self, doubt: String) {
+        if self.source.walk == Walk::ConfiguredPage {
+            self.findings.shortfall.get_or_insert_with(|| doubt.clone());
+        } else {
+            self.findings.suspect(doubt.clone(), self.number);
+        }
+        self.warn(format!("{doubt}; {NO_TOTAL}"));
+    }
+
+    /// Rows that moved prove nothing lost where a total agrees with what came.
+    fn conclude_moves(&mut self) {
+        let is_agreed = self.evidence.stated == Some(self.received);
+        if let Some((from, to)) = self.evidence.totals.grown().filter(|_| is_agreed) {
+            self.note(format!("the total grew from {} to {} while pages were read", grouped(from), grouped(to)));
+        }
+        if self.drift.shifted() > 0 {
+            let rows = grouped(self.drift.shifted());
+            self.note(format!(
+                "{rows} rows came at the end of a page and again on the next one: rows came in before them"
+            ));
+            if !is_agreed && self.findings.verdict == Verdict::Complete {
+                self.findings.verdict = Verdict::Unproven;
+            }
+        }
+        if self.findings.suspicion.is_some() && self.findings.verdict == Verdict::Complete {
+            self.findings.verdict = Verdict::Unproven;
+        }
+    }
+
+    /// The API states more pages than came.
+    fn pages_missing(&self) -> Option<String> {
+        let number = self.pages_of_pass();
+        // Many an API's `total` counts records where `page_number` expects pages.
+        let pages = self.known.pages.filter(|&pages| pages > number && pages != self.received)?;
+        (self.source.walk == Walk::Number).then(|| format!("the API reports {pages} pages, and {number} came"))
     }
 
     pub(super) fn tell_drift(&mut self) {
         self.drift.settle(false);
         match self.drift.unmended() {
-            Some(text) => self.falls_short(text),
-            None => self.drift.mended().into_iter().for_each(|text| self.warn(text)),
+            Some(text) => {
+                let trusted = self.evidence.trusted_pages.unwrap_or_default();
+                self.findings.suspect(text.clone(), trusted);
+                self.warn(text);
+            }
+            None => self.drift.mended().into_iter().for_each(|text| self.note(text)),
         }
     }
 
-    /// Did as much come as was told?
-    fn check_total(&mut self) {
-        if let Some(records) = self.known.records.filter(|&records| records > self.received) {
-            self.falls_short(format!("the API tells of {records} records, and its list ended after {}", self.received));
-        }
-        // Where the list moved, or the config cuts it, that says why.
-        let is_plain = self.drift.is_still() && self.shortfall.is_none();
-        if let Some(records) = self.known.records.filter(|&records| is_plain && records < self.received) {
-            let came = self.received;
-            self.falls_short(format!(
-                "the API tells of {records} records, and {came} came: that number is wrong, and the list may go on behind it"
-            ));
-        }
-        let number = self.pages_of_pass();
-        // Many an API's `total` counts records where `page_number` expects pages.
-        if let Some(pages) = self.known.pages.filter(|&pages| pages > number && pages != self.received) {
-            self.falls_short(format!("the API tells of {pages} pages, and its list ended after {number}"));
-        }
-    }
-
-    /// A warning, and a reason not to take what did not come for gone; the first one counts.
-    pub(super) fn falls_short(&mut self, why: String) {
-        self.shortfall.get_or_insert_with(|| why.clone());
-        self.warn(why);
-    }
-
-    /// Totals that change say that rows came or went. A list that goes on by cursors does not mind, as a rule, and an overlap
-    /// sees more than a total: there it is no news, though no proof either that nothing is lost.
-    pub(super) fn watch_totals(&mut self, known: Extent, token: &PageToken) {
-        let Some(change) = shortfall::by_change(&self.known, &known) else { return };
-        if token.is_told() || self.source.paginator.lead(token) > 0 {
-            self.shortfall.get_or_insert(change);
+    /// A total that shrank says that rows went. An overlap sees more than a total: there it is no news, though no proof either
+    /// that nothing is lost.
+    pub(super) fn watch_change(&mut self, change: String, token: &PageToken) {
+        if self.source.paginator.lead(token) > 0 {
+            self.findings.shortfall.get_or_insert(change);
         } else {
             self.drift.moved(change);
         }
     }
 
-    pub(super) fn check_drift(&self, page: u64) -> Result<(), FetchError> {
-        match self.drift.failure(self.known.records.is_some()) {
+    /// Keeps which pages came before the first sign that rows moved.
+    pub(super) fn mark_move(&mut self) {
+        if self.drift.has_moved() {
+            self.evidence.trusted_pages.get_or_insert(self.number.saturating_sub(1));
+        }
+    }
+
+    pub(super) fn check_drift(&mut self, page: u64) -> Result<(), FetchError> {
+        self.mark_move();
+        match self.drift.failure(self.evidence.stated.is_some()) {
             Some(what) => Err(FetchError::Drift { page, what: what.to_owned() }),
             None => Ok(()),
         }
     }
 
-    /// The config names a place that does not tell where the list ends: the first empty page has to.
-    pub(super) fn warn_of_silence(&mut self, told: &str) {
-        if self.number == 1 {
-            self.warn(format!("{told}: it is read to its first page without records"));
+    /// Whether only another page shows that a total is the total: it equals the records of a first page that is full, so that
+    /// it may be the number of records of each page. Under `page_number`, `total` may be a number of pages.
+    pub(super) fn must_confirm(&self, token: &PageToken, count: u64, fullness: Fullness) -> bool {
+        let totals = &self.evidence.totals;
+        let (Some(total), Some(place)) = (totals.records(), totals.place()) else { return false };
+        if total != self.received || count == 0 || self.source.walk != Walk::Number {
+            return false;
+        }
+        let may_be_pages = matches!(token, PageToken::Page(_)) && self.source.totals.by_name && place.is_bare_total();
+        let is_first = self.pages_of_pass() == 1 && totals.is_of_page();
+        match fullness {
+            Fullness::Short => false,
+            Fullness::Full => is_first || may_be_pages,
+            Fullness::Unknown => is_first && (is_usual_size(count) || may_be_pages && total > 1 || is_count(place)),
         }
     }
 
-    /// What a page says, for people, that was to tell of the list's end.
+    /// Whether this page is the one before it again, as APIs answer a number after the last one.
+    pub(super) fn is_last_again(&self, token: &PageToken, found: &Found) -> bool {
+        let is_number = matches!(token, PageToken::Offset(_) | PageToken::Page(_));
+        let has_lead = self.source.paginator.lead(token) > 0;
+        let is_over = self.evidence.stated.is_none_or(|total| self.received >= total);
+        let is_telling = found.count() > 1 || !self.source.key.is_empty();
+        // A short page that comes again is all that there is: an API that ignores the position would fill a page, unless it
+        // gives fewer records than were asked for, which is a usual number then.
+        let is_all = self.evidence.last == Fullness::Short && !is_usual_size(found.count());
+        let is_expected = self.evidence.is_confirming || self.guard.is_varied() || is_all;
+        let is_same = self.guard.fingerprint() == Some(found.fingerprint());
+        is_number && !has_lead && is_over && found.count() > 0 && is_telling && is_expected && is_same
+    }
+
+    /// Takes in an error answer that is none: one that refuses a guess of `auto`, or a page after the last one.
+    pub(super) fn is_end_or_refused_guess(&mut self, token: &PageToken, error: &FetchError) -> bool {
+        let FetchError::Request(error) = error else { return false };
+        let Trouble::Status { status, body, .. } = &error.trouble else { return false };
+        let (status, body) = (status.as_u16(), body.clone());
+        if self.refuses_guess(status) {
+            return true;
+        }
+        let is_number = matches!(token, PageToken::Offset(_) | PageToken::Page(_));
+        if !is_number || self.pages_of_pass() == 0 {
+            return false;
+        }
+        let page = self.number + 1;
+        let more = match refusal::meaning(status, &body) {
+            None => return false,
+            Some(Refusal::Limit) => Some(format!("page {page} is answered {status} ({})", records::shortened(&body))),
+            Some(Refusal::End) if self.line.has_records() => {
+                Some(format!("page {page} is answered {status}, and a later page has records"))
+            }
+            Some(Refusal::End) => None,
+        };
+        let is_confirmed = self.evidence.last == Fullness::Short;
+        self.next = self.end(End::Refused { status, is_confirmed }, more);
+        self.line.keep_from(self.next.as_ref());
+        true
+    }
+
+    /// Ends the sequence where the config names a place that does not state the end: the first empty page has to.
+    pub(super) fn warn_of_silence(&mut self, told: &str) {
+        if self.number == 1 {
+            self.warn(format!("{told}: pages are requested up to the first one without records"));
+        }
+    }
+
+    /// Describes a place that should state the end of the sequence, and what is there.
     pub(super) fn silence(&self, mark: EndMark<'_>, fetched: &Fetched) -> String {
         let (place, found, help) = match mark {
             EndMark::Path(path) => (format!("`{path}`"), self.shown(path, fetched), "set `total_path`, or null"),
@@ -109,8 +279,8 @@ impl Pages {
             }
         };
         match found {
-            None => format!("there is nothing at {place} that tells where the list ends ({help})"),
-            Some(found) => format!("{place} is {found}, which does not tell where the list ends ({help})"),
+            None => format!("{place} is missing, which should state the end of the result set ({help})"),
+            Some(found) => format!("{place} is {found}, which does not state the end of the result set ({help})"),
         }
     }
 
@@ -120,25 +290,29 @@ impl Pages {
         Some(format!("`{}`", records::shortened(&text)))
     }
 
-    /// A first page that looks full in a list that is to go on at a place which is not there: many an API leaves it out at
-    /// the end, and many a config names a wrong one.
+    /// A first page that looks full and lacks the place that should lead to the next one: many an API leaves it out at the end,
+    /// and many a config names a wrong one.
     pub(super) fn leads_nowhere(&self, page: &PageView<'_>) -> Option<String> {
         let path = self.source.paginator.goes_on_at(page).filter(|_| self.number == 1)?;
-        let is_all = page.known.records.is_some_and(|records| records <= page.count);
+        let is_all = self.evidence.stated.is_some_and(|records| records <= page.count);
         if path.find(page.root).is_some() || is_all || !looks_full(page) {
             return None;
         }
         let keys = self.surroundings.redactor.text(&records::quoted(&records::keys(page.root, |_| true)));
         Some(format!(
-            "`{path}` finds nothing on the first page, which looks full, so it is taken for the only one: if the list goes on, \
-             name the right place; the answer has the keys {keys}"
+            "`{path}` finds nothing on the first page, which looks full, so it is taken for the only one: if the result set goes \
+             on, name the right place; the answer has the keys {keys}"
         ))
     }
 }
 
+/// Whether many APIs have the number of a page's records under this name.
+fn is_count(place: &TotalPlace) -> bool {
+    place.may_count_page()
+}
+
 /// Whether there are as many records as the request asks for, or as a page often holds.
 fn looks_full(page: &PageView<'_>) -> bool {
-    const USUAL: [u64; 9] = [10, 20, 25, 50, 100, 200, 250, 500, 1000];
     let count = page.count.to_string();
-    page.count > 0 && (USUAL.contains(&page.count) || page.url.query_pairs().any(|(_, value)| *value == count))
+    page.count > 0 && (is_usual_size(page.count) || page.url.query_pairs().any(|(_, value)| *value == count))
 }

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::{Pages, source::Fetched};
 use crate::{
     fetch::{
+        completeness::verdict::End,
         error::FetchError,
         paginate::{Ahead, Extent, PageToken},
         transport::Ruled,
@@ -33,6 +34,9 @@ pub(in crate::fetch) struct LeftOut {
     in_a_row: u32,
     /// Whether the list ended with them, for want of a word on how it goes on.
     ended: bool,
+    /// The action `stop` ended it.
+    #[serde(default)]
+    is_stopped: bool,
     /// What is told of the answer that ended it well.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     stopped: Option<String>,
@@ -45,6 +49,11 @@ impl LeftOut {
 
     pub(super) fn has_ignored(&self) -> bool {
         !self.ignored.is_empty()
+    }
+
+    /// Whether the config took pages out of the sequence, or ended it: that all records came is not proved then.
+    pub(super) fn has_cut(&self) -> bool {
+        self.has_ignored() || self.is_stopped
     }
 
     fn add(&mut self, status: u16) {
@@ -149,16 +158,18 @@ impl Pages {
         let status = match ruled {
             Ruled::Ignored(status) => status.as_u16(),
             Ruled::Stopped(message) => {
+                self.left_out.is_stopped = true;
                 self.tell_stopped(message.as_deref());
-                return self.end(false);
+                return self.end(End::Stated, None);
             }
         };
         self.left_out.add(status);
+        self.findings.has_ignored = true;
         // The page after the hole asks for rows of the hole, not for such as came.
         self.drift.skip();
-        self.shortfall.get_or_insert_with(|| "pages were ignored by `response_actions`".to_owned());
+        self.findings.shortfall.get_or_insert_with(|| "pages were ignored by `response_actions`".to_owned());
         match self.ahead_of_ignored(token) {
-            Ahead::End => self.end(false),
+            Ahead::End => self.end(End::Total, None),
             _ if self.is_no_list(status) => self.end_with_ignored(false),
             Ahead::Next(_) if self.is_cut() => self.end_with_ignored(false),
             Ahead::Next(next) if self.may_go_on() => Some(next),
@@ -180,7 +191,9 @@ impl Pages {
         match message {
             Some(message) if self.is_among => self.left_out.stopped = Some(message.to_owned()),
             Some(message) => self.warn(format!("the list was ended at page {}: {message}", self.number)),
-            None => {}
+            // It may be how each of thousands of page sequences ends.
+            None if self.is_among => {}
+            None => self.note(format!("`response_actions` stopped the page sequence at page {}", self.number)),
         }
     }
 

@@ -63,6 +63,12 @@ impl Line {
         })
     }
 
+    /// Whether an answer that waits holds records.
+    pub(super) fn has_records(&self) -> bool {
+        let answers = self.places.iter().filter_map(|place| place.outcome.as_ref()?.as_ref().ok());
+        answers.filter_map(|fetched| fetched.found.as_ref()).any(|found| found.count() > 0)
+    }
+
     pub(super) fn ask(&mut self, source: &Arc<Source>, token: PageToken) {
         self.last_id += 1;
         let (id, page) = (self.last_id, Arc::clone(source).fetch(token.clone()));

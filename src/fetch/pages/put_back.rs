@@ -5,7 +5,10 @@ use std::collections::VecDeque;
 use async_trait::async_trait;
 
 use super::{FetchCounters, PageSource, Position};
-use crate::{fetch::error::FetchError, model::Page};
+use crate::{
+    fetch::{completeness::Findings, error::FetchError},
+    model::Page,
+};
 
 /// A source of pages some of which were taken already: they come again, once, in their order, and are not asked for again.
 pub struct PutBack {
@@ -88,15 +91,11 @@ impl PageSource for PutBack {
         FetchCounters { pages: counters.pages.saturating_sub(self.taken.len() as u64), ..counters }
     }
 
-    fn warnings(&self) -> &[String] {
-        self.rest.warnings()
+    fn findings(&self) -> &Findings {
+        self.rest.findings()
     }
 
-    fn shortfall(&self) -> Option<&str> {
-        self.rest.shortfall()
-    }
-
-    fn has_ignored(&self) -> bool {
-        self.rest.has_ignored()
+    fn read_again(&mut self, why: &str) -> bool {
+        self.rest.read_again(why)
     }
 }

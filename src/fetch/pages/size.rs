@@ -15,7 +15,35 @@ pub(super) struct PageSize {
     largest: u64,
 }
 
+/// How a page compares with the page size.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Fullness {
+    Full,
+    Short,
+    /// The page size is unknown: it is the first page, and the request names no limit.
+    #[default]
+    Unknown,
+}
+
 impl PageSize {
+    /// Compares the next page's count with the limit that was asked for, or with the size that the server keeps to. To be
+    /// called before [`learn`](Self::learn).
+    pub(super) fn fullness(&self, count: u64, asked: Option<u64>) -> Fullness {
+        match asked {
+            Some(asked) if count >= asked => Fullness::Full,
+            // A server that gives less than was asked for twice in a row keeps to that.
+            _ if self.largest > 0 && count >= self.largest => Fullness::Full,
+            None if self.largest == 0 => Fullness::Unknown,
+            _ => Fullness::Short,
+        }
+    }
+
+    /// Records of the largest page.
+    pub(super) fn largest(&self) -> u64 {
+        self.largest
+    }
+
     /// Takes in the next page's count; the size to expect from now on, `None` if pages are too uneven to tell.
     pub(super) fn learn(&mut self, count: u64) -> Option<u64> {
         if self.expected == Some(count) {
@@ -73,6 +101,21 @@ mod tests {
         };
         assert_eq!((slack(&[10, 8]), slack(&[10, 10]), slack(&[8, 8]), slack(&[10, 0])), (2, 0, 0, 0));
         assert_eq!(PageSize::default().slack(None), 0);
+    }
+
+    #[test]
+    fn a_page_is_full_by_the_limit_or_by_the_largest_page_before_it() {
+        let fullness = |before: &[u64], count, asked| {
+            let mut size = PageSize::default();
+            before.iter().for_each(|&count| {
+                size.learn(count);
+            });
+            size.fullness(count, asked)
+        };
+        assert_eq!((fullness(&[], 10, Some(10)), fullness(&[], 9, Some(10))), (Fullness::Full, Fullness::Short));
+        assert_eq!((fullness(&[30], 30, Some(100)), fullness(&[30], 5, Some(100))), (Fullness::Full, Fullness::Short));
+        assert_eq!((fullness(&[], 3, None), fullness(&[3], 3, None)), (Fullness::Unknown, Fullness::Full));
+        assert_eq!(fullness(&[3], 2, None), Fullness::Short);
     }
 
     #[test]

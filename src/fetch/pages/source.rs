@@ -7,15 +7,16 @@ use url::Url;
 
 use crate::{
     fetch::{
+        completeness::{totals::TotalPlace, tracker::TotalsSource, verdict::Walk},
         error::FetchError,
-        paginate::{self, PageToken, PaginateError, Paginator},
+        paginate::{self, Asked, PageToken, PaginateError, Paginator},
         records::{Located, Locator, Objects, Placed, RecordsError, hashes},
         redirect::{over_https, told_over_https},
         request::{Request, drop_credentials},
         transport::{Ruled, Scope, Transport},
     },
     json::{Document, Selector},
-    plan::{PaginatorPlan, ResourcePlan, WriteDisposition},
+    plan::{Method, PaginatorPlan, ResourcePlan, ShortPage, WriteDisposition},
     schema::Source as ColumnSource,
 };
 
@@ -32,6 +33,16 @@ pub(super) struct Source {
     request: Request,
     locator: Locator,
     is_missing_allowed: bool,
+    pub walk: Walk,
+    /// As the config has it.
+    pub plan: PaginatorPlan,
+    pub totals: TotalsSource,
+    /// The position of the first record, where a detected paginator counts from 1: a total counts all the same.
+    pub first_position: u64,
+    /// A short page does not end the walk, and holds no request back.
+    pub walks_to_empty_page: bool,
+    /// The paginator of the list that an answer to the path of one record may be; `None` for any other path.
+    pub entity: Option<PaginatorPlan>,
 }
 
 /// A page that waits for its turn.
@@ -48,6 +59,8 @@ pub(super) struct Fetched {
     pub found: Option<Found>,
     /// What `response_actions` made of it, if it is no page.
     pub ruled: Option<Ruled>,
+    /// Whether `response_actions` take it for a page, whatever it holds.
+    pub is_accepted: bool,
     /// The page that its lead is taken from, asked for after it had come.
     pub again: Option<Box<Self>>,
 }
@@ -72,16 +85,37 @@ impl Source {
             transport,
             paginator: paginate::from_plan(&resource.paginator).into(),
             selector: resource.data_selector.clone(),
-            scope: Scope {
-                resource: resource.name.as_str().into(),
-                counters: Arc::default(),
-                answers: Arc::new(resource.answers.clone()),
-            },
+            scope: Scope::new(resource),
             key: key_of(resource),
             request,
             locator: Locator::new(resource),
             is_missing_allowed: resource.allow_missing_data,
+            walk: walk(&resource.paginator, false),
+            plan: resource.paginator.clone(),
+            totals: totals(resource),
+            first_position: 0,
+            walks_to_empty_page: walks_to_empty_page(&resource.paginator),
+            entity: match &resource.paginator {
+                PaginatorPlan::SingleEntity { list } => Some((**list).clone()),
+                _ => None,
+            },
         }
+    }
+
+    /// What the first page is requested with, before the paginator's part.
+    pub(super) fn first_url(&self) -> Url {
+        self.request.url.clone()
+    }
+
+    /// Records of a page as they are asked for: by the paginator, or by a parameter that limits pages.
+    pub(super) fn page_size(&self) -> Option<u64> {
+        self.paginator.page_size().or_else(|| self.request.page_limit()).filter(|size| *size > 0)
+    }
+
+    /// The keys that lead to the records; of a query, whatever lies beside it in the answer counts.
+    pub(super) fn record_keys(&self) -> Vec<String> {
+        let Some(selector) = &self.selector else { return Vec::new() };
+        selector.keys().unwrap_or_else(|| vec![String::new()])
     }
 
     /// `is_bare`: pages are lists and nothing else.
@@ -90,7 +124,9 @@ impl Source {
         if is_bare {
             locator.objects = Objects::Wrappers;
         }
-        Self { selector: Some(selector), locator, ..self.clone() }
+        let expected = Arc::new(self.scope.expected.with_selector(selector.clone()));
+        let scope = Scope { expected, ..self.scope.clone() };
+        Self { selector: Some(selector), locator, scope, ..self.clone() }
     }
 
     /// Pages without records lack the place where these stand.
@@ -104,13 +140,27 @@ impl Source {
         [self.scope.resource.to_string(), segment.unwrap_or_default().to_owned()]
     }
 
+    /// The request as detection sees it. `records`: the keys that lead to the list of records, if they are one.
+    pub(super) fn asked<'a>(&self, records: Option<&'a [String]>) -> Asked<'a> {
+        Asked {
+            records,
+            is_get: self.request.method == Method::Get,
+            has_body: self.request.has_body(),
+            has_no_total: !self.totals.by_name && self.totals.places.is_empty(),
+        }
+    }
+
     /// Whether the paginator is for lists alone.
     pub(super) fn is_paged(&self) -> bool {
         self.locator.objects == Objects::Wrappers
     }
 
     pub(super) fn with_paginator(&self, plan: &PaginatorPlan) -> Self {
-        Self { paginator: paginate::from_plan(plan).into(), ..self.clone() }
+        let first_position = match plan {
+            PaginatorPlan::Offset(plan) => plan.offset,
+            _ => 0,
+        };
+        Self { paginator: paginate::from_plan(plan).into(), walk: walk(plan, true), first_position, ..self.clone() }
     }
 
     /// The page before is asked for after this one has come: a row that went from it in between then shows at its end.
@@ -133,9 +183,10 @@ impl Source {
         }
         let (asked, url) = (request.url.clone(), redactor.url(&request.url));
         let response = self.transport.fetch(request, &self.scope).await?;
-        let (bytes, ruled) = (response.bytes, response.ruled);
+        let (bytes, ruled, is_accepted) = (response.bytes, response.ruled, response.is_accepted);
         let (document, headers) = (Arc::new(response.document), response.headers);
-        let mut fetched = Fetched { document, headers, asked, url, bytes, ruled, found: None, again: None };
+        let mut fetched =
+            Fetched { document, headers, asked, url, bytes, ruled, is_accepted, found: None, again: None };
         self.locate(&mut fetched);
         Ok(fetched)
     }
@@ -146,6 +197,7 @@ impl Source {
         let Placed { located, gathered } = self.locator.locate(&fetched.document, selector);
         let located = match located {
             Ok(Located::Missing) if self.is_missing_allowed => Ok(Located::Nothing),
+            Ok(Located::Missing) | Err(_) if fetched.is_accepted => Ok(Located::Nothing),
             located => located,
         };
         let seen = located.as_ref().copied().unwrap_or(Located::Nothing);
@@ -183,7 +235,46 @@ impl Fetched {
     }
 }
 
+/// How pages follow each other under a paginator that the config names, or that was detected.
+fn walk(plan: &PaginatorPlan, is_detected: bool) -> Walk {
+    match plan {
+        PaginatorPlan::SingleEntity { .. } => Walk::OnePage,
+        PaginatorPlan::Offset(_) | PaginatorPlan::PageNumber(_) => Walk::Number,
+        PaginatorPlan::SinglePage if !is_detected => Walk::ConfiguredPage,
+        PaginatorPlan::SinglePage | PaginatorPlan::Auto => Walk::OnePage,
+        _ => Walk::Chain,
+    }
+}
+
+fn walks_to_empty_page(plan: &PaginatorPlan) -> bool {
+    match plan {
+        PaginatorPlan::Offset(plan) => plan.stop_after_short_page == ShortPage::GoOn,
+        PaginatorPlan::PageNumber(plan) => plan.stop_after_short_page == ShortPage::GoOn,
+        _ => false,
+    }
+}
+
+/// Where the config says that totals of records are.
+fn totals(resource: &ResourcePlan) -> TotalsSource {
+    let (path, header) = match &resource.paginator {
+        PaginatorPlan::Offset(plan) => (plan.total_path.as_ref(), plan.total_header.as_ref()),
+        // Its path holds a number of pages.
+        PaginatorPlan::PageNumber(plan) => (None, plan.total_header.as_ref()),
+        _ => (resource.totals.path.as_ref(), resource.totals.header.as_ref()),
+    };
+    let header = header.filter(|name| !paginate::counts_pages(name)).cloned().map(TotalPlace::Header);
+    let places = path.cloned().map(TotalPlace::Path).into_iter().chain(header).collect();
+    TotalsSource { places, by_name: resource.totals.by_name }
+}
+
 impl Found {
+    pub(super) fn count(&self) -> u64 {
+        match self.located {
+            Ok(Located::Records { count, .. }) => count,
+            _ => 0,
+        }
+    }
+
     /// Of the page as a whole; of no meaning without records.
     pub(super) fn fingerprint(&self) -> u64 {
         use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};

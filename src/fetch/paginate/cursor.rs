@@ -110,8 +110,8 @@ impl Paginator for Cursor {
         Some(&self.cursor_path).filter(|_| !self.end.is_last(page, page.count))
     }
 
-    fn promises_more(&self, page: &PageView<'_>) -> bool {
-        self.end.has_more(page) == Some(true)
+    fn more(&self, page: &PageView<'_>) -> Option<bool> {
+        self.end.has_more(page)
     }
 
     fn advance(&self, _: &PageToken, page: &PageView<'_>) -> Result<Option<PageToken>, PaginateError> {

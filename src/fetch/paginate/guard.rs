@@ -40,6 +40,11 @@ impl Guard {
         self.last.as_ref().map(|(_, fingerprint)| *fingerprint)
     }
 
+    /// Whether pages at two positions were different.
+    pub fn is_varied(&self) -> bool {
+        self.is_varied
+    }
+
     /// `fingerprint` is of the page's records as the API wrote them. Pages without records are all alike. `count` are its records
     /// besides the `lead` of them that were asked for again.
     pub fn check(&mut self, token: &PageToken, fingerprint: u64, count: u64, lead: u64) -> Result<(), PaginateError> {

@@ -1,15 +1,28 @@
 //! Each page leads to the next one by a URL, in its body or in its `Link` header.
 //!
 //! As in dlt, the link takes the place of the whole URL, parameters included; the method, the body and the headers of the
-//! resource stay. A link may be relative to the page's URL. One that is missing, null, `false` or empty ends the list.
+//! resource stay. A link may be relative to the page's URL, or to the root of its service. One that is missing, null, `false` or empty
+//! ends the list.
+
+mod header;
+mod reference;
 
 use reqwest::header::{HeaderMap, LINK};
 use url::Url;
 
+pub(in crate::fetch) use self::{
+    header::header_link,
+    reference::{leads_to_next, looks_like_link},
+};
+use self::{
+    header::listed_link,
+    reference::{Target, resolve, target, without_expressions},
+};
+
 use super::{Ahead, EndMarks, Extent, PageToken, PageView, PaginateError, Paginator, cursor::is_empty};
 use crate::{
     fetch::{redirect::over_https, request::Request},
-    json::{Kind, Selector},
+    json::{Kind, Node, Selector},
     plan::JsonLinkPlan,
 };
 
@@ -38,8 +51,8 @@ impl Paginator for JsonLink {
         apply(token, request);
     }
 
-    fn promises_more(&self, page: &PageView<'_>) -> bool {
-        self.end.has_more(page) == Some(true)
+    fn more(&self, page: &PageView<'_>) -> Option<bool> {
+        self.end.has_more(page)
     }
 
     fn goes_on_at(&self, page: &PageView<'_>) -> Option<&Selector> {
@@ -53,12 +66,19 @@ impl Paginator for JsonLink {
         let Some(found) = self.next_url_path.find(page.root) else { return Ok(None) };
         let path = || self.next_url_path.to_string();
         let broken = |found| PaginateError::NoReference { path: path(), found, wanted: "a link" };
-        match found.kind() {
+        let link = match target(found) {
+            Target::Link(link) => link,
+            Target::None => return Ok(None),
+            Target::Other if is_empty(found) => return Ok(None),
+            Target::Other if found.kind() == Kind::Object => return Err(broken("an object")),
+            Target::Other => return Err(broken("an array")),
+        };
+        match link.kind() {
             Kind::Null | Kind::Bool(false) => Ok(None),
-            Kind::String => token(&found.string().map_err(|_| broken("broken text"))?, page.url),
-            Kind::Object | Kind::Array if is_empty(found) => Ok(None),
-            Kind::Object => Err(broken("an object")),
-            Kind::Array => Err(broken("an array")),
+            Kind::String => {
+                let text = link.string().map_err(|_| broken("broken text"))?;
+                token(&text, page.url, context(page.root).as_deref())
+            }
             _ => Err(broken("neither text nor null")),
         }
     }
@@ -86,7 +106,7 @@ impl Paginator for HeaderLink {
 
     fn advance(&self, _: &PageToken, page: &PageView<'_>) -> Result<Option<PageToken>, PaginateError> {
         match self.link(page.headers).filter(|_| page.count > 0 || !self.stop_after_empty_page) {
-            Some(link) => token(&link, page.url),
+            Some(link) => token(&link, page.url, None),
             None => Ok(None),
         }
     }
@@ -114,14 +134,20 @@ fn apply(token: &PageToken, request: &mut Request) {
     }
 }
 
+/// Returns the URL that OData's relative links are relative to.
+fn context(root: Node<'_>) -> Option<String> {
+    let found = ["@odata.context", "odata.metadata"].iter().find_map(|key| root.get(key))?;
+    if found.kind() == Kind::String { found.string().ok().map(Into::into) } else { None }
+}
+
 /// Where a link on the page at `from` leads. One from https to its own host in the clear is let through as it is: the driver
 /// follows it over https, and says so.
-fn token(link: &str, from: &Url) -> Result<Option<PageToken>, PaginateError> {
-    let link = link.trim();
+fn token(link: &str, from: &Url, context: Option<&str>) -> Result<Option<PageToken>, PaginateError> {
+    let link = without_expressions(link.trim());
     if link.is_empty() {
         return Ok(None);
     }
-    let mut to = from.join(link).map_err(|error| PaginateError::NoLink { cause: error.to_string() })?;
+    let mut to = resolve(&link, from, context).map_err(|error| PaginateError::NoLink { cause: error.to_string() })?;
     match (from.scheme(), to.scheme()) {
         ("http", "http") | (_, "https") => {}
         ("https", "http") if over_https(from, &to).is_some() => {}
@@ -135,105 +161,9 @@ fn token(link: &str, from: &Url) -> Result<Option<PageToken>, PaginateError> {
     Ok(Some(PageToken::Link(to)))
 }
 
-/// The target of the first link of this relation in any `Link` header (RFC 8288, section 3).
-pub(in crate::fetch) fn header_link(headers: &HeaderMap, relation: &str) -> Option<String> {
-    listed_link(headers, LINK.as_str(), relation)
-}
-
-fn listed_link(headers: &HeaderMap, header: &str, relation: &str) -> Option<String> {
-    let values = headers.get_all(header).iter();
-    let values = values.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
-    values.flat_map(|value| links(&value)).find(|link| link.has_relation(relation)).map(|link| link.target)
-}
-
-#[derive(Debug, PartialEq)]
-struct WebLink {
-    target: String,
-    /// Of the first `rel`: RFC 8288 has the others ignored.
-    relations: Option<String>,
-}
-
-impl WebLink {
-    fn has_relation(&self, wanted: &str) -> bool {
-        let mut relations = self.relations.iter().flat_map(|relations| relations.split_ascii_whitespace());
-        relations.any(|relation| relation.eq_ignore_ascii_case(wanted))
-    }
-}
-
-/// The links of one header value. Commas and semicolons inside of `<…>` and of quotes are part of what they stand in.
-fn links(value: &str) -> Vec<WebLink> {
-    let mut links = Vec::new();
-    let mut rest = value;
-    while let Some((_, behind)) = rest.split_once('<') {
-        let Some((target, behind)) = behind.split_once('>') else { break };
-        let (parameters, behind) = split_at_comma(behind);
-        links.push(WebLink { target: target.trim().to_owned(), relations: relations(parameters) });
-        rest = behind;
-    }
-    links
-}
-
-/// The text before the first comma that stands in no quotes, and the text behind it.
-fn split_at_comma(text: &str) -> (&str, &str) {
-    split_unquoted(text, ',')
-}
-
-fn split_unquoted(text: &str, separator: char) -> (&str, &str) {
-    let (mut is_quoted, mut is_escaped) = (false, false);
-    for (at, c) in text.char_indices() {
-        match c {
-            _ if is_escaped => is_escaped = false,
-            '\\' if is_quoted => is_escaped = true,
-            '"' => is_quoted = !is_quoted,
-            c if c == separator && !is_quoted => {
-                return (text.get(..at).unwrap_or_default(), text.get(at + 1..).unwrap_or_default());
-            }
-            _ => {}
-        }
-    }
-    (text, "")
-}
-
-fn relations(mut parameters: &str) -> Option<String> {
-    while !parameters.is_empty() {
-        let (parameter, rest) = split_unquoted(parameters, ';');
-        if let Some((name, value)) = parameter.split_once('=')
-            && name.trim().eq_ignore_ascii_case("rel")
-        {
-            return Some(value.trim().trim_matches('"').to_owned());
-        }
-        parameters = rest;
-    }
-    None
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn next(values: &[&str]) -> Option<String> {
-        let headers = values.iter().map(|value| (LINK, value.parse().unwrap())).collect();
-        header_link(&headers, "next")
-    }
-
-    #[test]
-    fn the_link_of_a_relation_is_found_among_others_in_one_header_or_several() {
-        for (values, found) in [
-            (&[r#"<https://a/?p=2>; rel="next""#][..], Some("https://a/?p=2")),
-            (&["<https://a/?p=2>; rel=next"], Some("https://a/?p=2")),
-            (&[r#"<https://a/?p=1>; rel="prev", <https://a/?p=3>; rel="next""#], Some("https://a/?p=3")),
-            (&[r#"<https://a/?p=1>; rel="prev""#, r#"<https://a/?p=3>; rel="next""#], Some("https://a/?p=3")),
-            (&[r#"</x?ids=1,2;3>; title="a, b; rel=\"next\"" ; REL="last Next""#], Some("/x?ids=1,2;3")),
-            (&[r#"<https://a/?p=1>; rel="prev"; rel="next""#], None),
-            (&[r#"<https://a/?p=1>; rel="nextish""#], None),
-            (&[r#"<https://a/?p=1"#], None),
-            (&["<a>, <b>; rel=next"], Some("b")),
-            (&[""], None),
-            (&[], None),
-        ] {
-            assert_eq!(next(values).as_deref(), found, "{values:?}");
-        }
-    }
 
     #[test]
     fn another_header_holds_a_list_of_links_or_the_url_alone() {
@@ -254,7 +184,7 @@ mod tests {
     }
 
     fn follow(from: &str, link: &str) -> Result<Option<String>, PaginateError> {
-        let found = token(link, &Url::parse(from).unwrap())?;
+        let found = token(link, &Url::parse(from).unwrap(), None)?;
         Ok(found.map(|found| match found {
             PageToken::Link(url) => url.into(),
             other => panic!("{other:?}"),
@@ -269,6 +199,8 @@ mod tests {
             ("?page=2", Some("https://a/v1/rows?page=2")),
             ("rows?page=2", Some("https://a/v1/rows?page=2")),
             ("//b/x", Some("https://b/x")),
+            ("rows/page/2", Some("https://a/v1/rows/page/2")),
+            ("/x?y=1{&sort}", Some("https://a/x?y=1")),
             (" https://user:pw@a/x ", Some("https://a/x")),
             ("", None),
             ("  ", None),

@@ -10,6 +10,7 @@
 
 mod cursor;
 mod detect;
+mod entity;
 mod guard;
 mod link;
 mod offset;
@@ -29,7 +30,8 @@ use self::{
     single_page::{Detecting, SinglePage},
 };
 pub(super) use self::{
-    detect::{Candidate, Detected, detect, selector as selector_of},
+    detect::{Asked, Candidate, Detected, detect, selector as selector_of},
+    entity::detect_entity,
     guard::Guard,
 };
 use super::request::Request;
@@ -85,6 +87,8 @@ pub struct PageView<'a> {
     pub received: u64,
     /// What is known so far, this page's word included. The latest word counts.
     pub known: Extent,
+    /// Records of the whole result set, where a number of this page or of one before it states that.
+    pub total: Option<u64>,
     /// Fewer records than the page size, as far as that is known.
     pub is_short: bool,
 }
@@ -120,9 +124,9 @@ pub trait Paginator: Send + Sync {
         None
     }
 
-    /// What this page tells of the list's length, `page_size` aside; nothing by default.
-    fn extent(&self, _page: &PageView<'_>) -> Extent {
-        Extent::default()
+    /// Returns the length of the result set by this page, `page_size` aside; by default the total.
+    fn extent(&self, page: &PageView<'_>) -> Extent {
+        Extent { records: page.total, ..Extent::default() }
     }
 
     /// Records before the position that are asked for again: its page begins with them, or its
@@ -150,9 +154,9 @@ pub trait Paginator: Send + Sync {
         None
     }
 
-    /// Whether the page says that others follow it, whatever [`advance`](Self::advance) makes of that; never by default.
-    fn promises_more(&self, _page: &PageView<'_>) -> bool {
-        false
+    /// Returns the page's flag for another page after it, whatever [`advance`](Self::advance) makes of that; by default none.
+    fn more(&self, _page: &PageView<'_>) -> Option<bool> {
+        None
     }
 
     /// The position behind `token`'s page before that page has come.
@@ -240,7 +244,7 @@ fn position(token: &PageToken) -> String {
 /// The paginator that a plan describes.
 pub(super) fn from_plan(plan: &PaginatorPlan) -> Box<dyn Paginator> {
     match plan.clone() {
-        PaginatorPlan::Auto => Box::new(Detecting),
+        PaginatorPlan::Auto | PaginatorPlan::SingleEntity { .. } => Box::new(Detecting),
         PaginatorPlan::SinglePage => Box::new(SinglePage),
         PaginatorPlan::Offset(plan) => Box::new(Offset::new(plan)),
         PaginatorPlan::PageNumber(plan) => Box::new(PageNumber::new(plan)),
@@ -279,10 +283,6 @@ impl EndMarks {
         self.total_path.as_ref()?.find_count(page.root)
     }
 
-    fn records_in_header(&self, page: &PageView<'_>) -> Option<u64> {
-        self.count_in_header(page).filter(|_| !self.counts_pages())
-    }
-
     fn pages_in_header(&self, page: &PageView<'_>) -> Option<u64> {
         self.count_in_header(page).filter(|_| self.counts_pages())
     }
@@ -299,14 +299,16 @@ impl EndMarks {
 
     /// Whether the page itself says that it is the last one. `fresh`: its records that were asked for the first time.
     fn is_last(&self, page: &PageView<'_>, fresh: u64) -> bool {
+        // A total that states more goes before a page that is short, e.g. since the server gives fewer than were asked for.
+        let has_more_records = page.known.records.is_some_and(|records| page.received < records);
         (fresh == 0 && self.stop_after_empty_page)
-            || (page.is_short && self.stop_after_short_page)
+            || (page.is_short && self.stop_after_short_page && !has_more_records)
             || self.has_more(page) == Some(false)
     }
 
-    /// Whether the header tells how many pages there are, and not how many records.
+    /// Whether the header holds the number of pages, and not of records.
     fn counts_pages(&self) -> bool {
-        self.total_header.as_ref().is_some_and(|name| name.to_ascii_lowercase().contains("page"))
+        self.total_header.as_deref().is_some_and(counts_pages)
     }
 
     /// Where the page was to tell of the list's end and says nothing, with nothing else to go by but an empty page.
@@ -323,6 +325,11 @@ impl EndMarks {
         let told = page.known.records.or(page.known.pages).or(maximum).is_some() || self.has_more(page).is_some();
         if self.stop_after_empty_page || told { Ok(()) } else { Err(PaginateError::Endless) }
     }
+}
+
+/// Whether a header of this name holds a number of pages, as `X-WP-TotalPages` does.
+pub(super) fn counts_pages(header: &str) -> bool {
+    header.to_ascii_lowercase().contains("page")
 }
 
 /// A flag as APIs write it: a bool, a number or a text; `None` for anything else.

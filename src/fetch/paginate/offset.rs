@@ -76,8 +76,7 @@ impl Paginator for Offset {
     }
 
     fn extent(&self, page: &PageView<'_>) -> Extent {
-        let total = self.end.total_in_body(page).or_else(|| self.end.records_in_header(page));
-        let within = total.map(|total| self.maximum.map_or(total, |maximum| total.min(maximum)));
+        let within = page.total.map(|total| self.maximum.map_or(total, |maximum| total.min(maximum)));
         Extent { records: within.map(|total| total.saturating_sub(self.start)), ..Extent::default() }
     }
 
@@ -105,8 +104,8 @@ impl Paginator for Offset {
         Ok((!self.is_beyond(next, &page.known)).then_some(PageToken::Offset(next)))
     }
 
-    fn promises_more(&self, page: &PageView<'_>) -> bool {
-        self.end.has_more(page) == Some(true)
+    fn more(&self, page: &PageView<'_>) -> Option<bool> {
+        self.end.has_more(page)
     }
 
     fn ahead(&self, token: &PageToken, known: &Extent) -> Ahead {

@@ -74,7 +74,7 @@ impl Paginator for PageNumber {
         let behind_last = pages.map(|pages| self.base.saturating_add(pages));
         let within = behind_last.map(|behind| self.maximum.map_or(behind, |maximum| behind.min(maximum)));
         // How many records stand before a start in the middle is not known: the total then says nothing about the rest.
-        let records = self.end.records_in_header(page).filter(|_| self.start == self.base);
+        let records = page.total.filter(|_| self.start == self.base);
         Extent { pages: within.map(|behind| behind.saturating_sub(self.start)), records, page_size: None }
     }
 
@@ -102,8 +102,8 @@ impl Paginator for PageNumber {
         Ok((!self.is_beyond(next, &page.known)).then_some(PageToken::Page(next)))
     }
 
-    fn promises_more(&self, page: &PageView<'_>) -> bool {
-        self.end.has_more(page) == Some(true)
+    fn more(&self, page: &PageView<'_>) -> Option<bool> {
+        self.end.has_more(page)
     }
 
     fn ahead(&self, token: &PageToken, known: &Extent) -> Ahead {

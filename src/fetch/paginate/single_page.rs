@@ -14,7 +14,7 @@ impl Paginator for SinglePage {
     fn apply(&self, _: &PageToken, _: &mut Request) {}
 
     fn extent(&self, page: &PageView<'_>) -> Extent {
-        Extent { records: Some(page.count), pages: Some(1), page_size: None }
+        Extent { records: page.total, pages: Some(1), page_size: None }
     }
 
     fn advance(&self, _: &PageToken, _: &PageView<'_>) -> Result<Option<PageToken>, PaginateError> {

@@ -2,14 +2,14 @@ use super::*;
 use crate::schema::{Column, ColumnType};
 
 fn locator(selector: &str, wraps_scalars: bool) -> (Locator, Selector) {
-    (Locator { objects: Objects::Wrappers, wraps_scalars }, selector.parse().unwrap())
+    (Locator { objects: Objects::Wrappers, wraps_scalars, takes_arrays: false }, selector.parse().unwrap())
 }
 
 /// The records as texts, and whether they stand in a document of their own.
 fn records(text: &str, (locator, selector): &(Locator, Selector)) -> (Vec<String>, bool) {
     let document = Document::parse(text.into()).unwrap();
     let found = locator.locate(&document, selector);
-    let Located::Records { index, count } = found.located.unwrap() else { return (Vec::new(), false) };
+    let Located::Records { index, count, .. } = found.located.unwrap() else { return (Vec::new(), false) };
     let is_gathered = found.gathered.is_some();
     let holder = found.gathered.unwrap_or(document);
     let node = holder.node(index);
@@ -88,4 +88,69 @@ fn a_query_that_finds_nothing_is_an_empty_page_and_one_that_leads_nowhere_is_mis
     assert_eq!(located(r#"{"rows": [{"inner": []}]}"#, "rows[*].inner[*]"), Located::Nothing);
     assert_eq!(located(r#"{"rows": [{"t": 1}]}"#, "rows[*].inner[*]"), Located::Missing);
     assert_eq!(located("{}", "rows[*].inner[*]"), Located::Missing);
+}
+
+#[test]
+fn rows_that_are_arrays_become_records_by_the_names_of_their_columns_as_the_api_wrote_them() {
+    let expected = [r#"{"id":1,"v":"\u00e9"}"#, r#"{"id":0.10000000000000000001,"v":null}"#].map(str::to_owned);
+    for (text, selector) in [
+        (r#"{"rows": [[1, "\u00e9"], [0.10000000000000000001, null]], "columns": ["id", "v"]}"#, "rows"),
+        (
+            r#"{"rows": [[1, "\u00e9"], [0.10000000000000000001, null]], "fields": ["x"], "cols": [{"id": "id"}, {"label": "v"}]}"#,
+            "rows[*]",
+        ),
+        (
+            r#"{"schema": {"fields": [{"name": "id"}, {"name": "v"}]}, "data": [[1, "\u00e9"], [0.10000000000000000001, null]]}"#,
+            "data",
+        ),
+        (r#"{"headers": ["id", "v"], "t": {"values": [[1, "\u00e9"], [0.10000000000000000001, null]]}}"#, "t.values"),
+        (
+            r#"{"r": [{"s": [{"columns": ["id", "v"], "values": [[1, "\u00e9"], [0.10000000000000000001, null]]}]}]}"#,
+            "r[0].s[0].values",
+        ),
+        (
+            r#"{"r": [{"columns": ["id", "v"], "values": [[1, "\u00e9"]]}, {"header": ["id", "v"], "values": [[0.10000000000000000001, null]]}]}"#,
+            "r[*].values",
+        ),
+        (
+            r#"{"meta": {"view": {"columns": [{"id": -1, "name": "The id", "fieldName": "id"}, {"name": "v"}]}}, "data": [[1, "\u00e9"], [0.10000000000000000001, null]]}"#,
+            "data",
+        ),
+    ] {
+        assert_eq!(records(text, &locator(selector, true)), (expected.to_vec(), true), "{text}");
+    }
+}
+
+#[test]
+fn rows_whose_columns_cannot_be_named_are_errors_that_say_where() {
+    for (text, message) in [
+        (r#"{"rows": [[1, 2], [1]], "columns": ["a", "b"]}"#, "row 2 has 1 values, and `columns` names 2 columns"),
+        (r#"{"rows": [[1, 2], [1, 2, 3]], "cols": ["a", "b"]}"#, "row 2 has 3 values, and `cols` names 2 columns"),
+        (r#"{"rows": [[1, 2]], "columns": ["a", "\u0061"]}"#, "`columns` names two columns `a`"),
+        (
+            r#"{"rows": [[1, 2]], "columns": ["a", null]}"#,
+            "the rows that `data_selector: rows` finds are arrays, and the answer has no names for their columns",
+        ),
+        (
+            r#"{"rows": [[1, 2]], "a": {"columns": ["a", "b"]}}"#,
+            "the rows that `data_selector: rows` finds are arrays, and the answer has no names for their columns",
+        ),
+    ] {
+        let (locator, selector) = locator("rows", true);
+        let error = locator.locate(&Document::parse(text.into()).unwrap(), &selector).located.unwrap_err();
+        assert_eq!(error.to_string(), message);
+        assert!(error.hint().is_some());
+    }
+}
+
+#[test]
+fn arrays_stay_arrays_among_records_and_where_a_column_takes_them() {
+    let among = r#"{"rows": [{"a": 1}, [2]], "columns": ["a"]}"#;
+    assert_eq!(records(among, &locator("rows", true)), (vec![r#"{"a": 1}"#.into(), "[2]".into()], false));
+    let (mut whole, selector) = locator("rows", true);
+    whole.takes_arrays = true;
+    let text = r#"{"rows": [[1], [2]], "columns": ["a"]}"#;
+    assert_eq!(records(text, &(whole, selector)), (vec!["[1]".into(), "[2]".into()], false));
+    let among = r#"{"rows": [[1], {"a": 2}], "columns": ["a"]}"#;
+    assert_eq!(records(among, &locator("rows", true)).0, [r#"{"a":1}"#, r#"{"a": 2}"#]);
 }

@@ -62,8 +62,12 @@ fn csv(endpoint: &Section<'_>, format: Option<ResponseFormat>, findings: &mut Fi
         true => section.texts("null_values").into_iter().map(|text| text.value).collect(),
         false => CsvPlan::default().null_values,
     };
-    let (delimiter, quote) = (letter(&section.text("delimiter")?.value)?, quote.flatten());
-    if quote == Some(delimiter) {
+    let delimiter = match section.is_written("delimiter") {
+        true => Some(letter(&section.text("delimiter")?.value)?),
+        false => None,
+    };
+    let quote = quote.flatten();
+    if delimiter.is_some() && quote == delimiter {
         let help = "choose another `quote`, or null where there are none".to_owned();
         findings.error(section.place_of("delimiter"), "one letter cannot both part cells and quote them", Some(help));
         return None;
@@ -103,6 +107,7 @@ fn word(format: ResponseFormat) -> &'static str {
 
 fn response_action(section: &Section<'_>, findings: &mut Findings) -> Option<ResponseAction> {
     let action = match section.text("action")?.value.as_str() {
+        "accept" => Action::Accept,
         "ignore" => Action::Ignore,
         "retry" => Action::Retry,
         "fail" => Action::Fail,
@@ -117,8 +122,9 @@ fn response_action(section: &Section<'_>, findings: &mut Findings) -> Option<Res
         true => Some(section.text("content")?.value).filter(|content| !content.is_empty()),
         false => None,
     };
-    if status.is_none() && content.is_none() {
-        let help = "set `status_code`, `content` (a part of the body) or both".to_owned();
+    let empty = section.is_written("empty") && section.flag("empty")?;
+    if status.is_none() && content.is_none() && !empty {
+        let help = "set `status_code`, `content` (a part of the body), `empty: true` or several of them".to_owned();
         findings.error(section.place(), "nothing says which answers this is for", Some(help));
         return None;
     }
@@ -128,7 +134,12 @@ fn response_action(section: &Section<'_>, findings: &mut Findings) -> Option<Res
         findings.error(section.place_of("message"), "an answer that is ignored tells no message", Some(help));
         return None;
     }
-    Some(ResponseAction { status, content, action, message })
+    if action == Action::Accept && message.is_some() {
+        let help = "remove it; `fail` and `stop` show a message".to_owned();
+        findings.error(section.place_of("message"), "an accepted answer has no message", Some(help));
+        return None;
+    }
+    Some(ResponseAction { status, content, empty, action, message })
 }
 
 /// What is done with records, step by step; of the keys of one step `filter` comes first, as in dlt.

@@ -7,10 +7,10 @@ use std::fmt::Write;
 
 use chrono::{
     DateTime, NaiveTime,
-    format::{Fixed, Item, Parsed, StrftimeItems, parse},
+    format::{Fixed, Item, Numeric, Pad, Parsed, StrftimeItems, parse},
 };
 
-use crate::schema::ColumnType;
+use crate::{plan::CursorValue, schema::ColumnType};
 
 /// 2004-03-02T00:00:00Z: a midnight, since a date is read from no other time of day.
 const MOMENT: i64 = 1_078_185_600;
@@ -38,6 +38,46 @@ pub fn problem(pattern: &str, data_type: &ColumnType) -> Option<String> {
     }
     let missing = missing(&parsed, data_type)?;
     Some(format!("the format leaves out {missing}, so that no value could be read"))
+}
+
+/// Whether texts in this pattern sort by time: from the year down to smaller units, all of a fixed width.
+pub fn sorts_by_time(pattern: &str) -> bool {
+    const YEAR: u8 = 1;
+    const DAY: u8 = 3;
+    const SECOND: u8 = 6;
+    // Offsets are taken into account in ISO 8601 only.
+    let is_iso = || written(pattern).is_some_and(|text| CursorValue::of_text(&text).is_moment());
+    let mut last = 0;
+    let mut sorts = StrftimeItems::new(pattern).all(|item| {
+        let unit = match item {
+            Item::Literal(_) | Item::OwnedLiteral(_) | Item::Space(_) | Item::OwnedSpace(_) => return true,
+            Item::Numeric(Numeric::Timestamp, _) | Item::Fixed(Fixed::RFC3339) => SECOND,
+            Item::Numeric(_, Pad::None) => return false,
+            Item::Numeric(Numeric::Year, _) => YEAR,
+            Item::Numeric(Numeric::Month, _) => 2,
+            Item::Numeric(Numeric::Day, _) => DAY,
+            Item::Numeric(Numeric::Ordinal, _) if last == YEAR => DAY,
+            Item::Numeric(Numeric::Hour, _) => 4,
+            Item::Numeric(Numeric::Minute, _) => 5,
+            Item::Numeric(Numeric::Second, _) => SECOND,
+            Item::Fixed(
+                Fixed::Nanosecond | Fixed::Nanosecond3 | Fixed::Nanosecond6 | Fixed::Nanosecond9 | Fixed::Internal(_),
+            ) if last == SECOND => SECOND + 1,
+            Item::Fixed(
+                Fixed::TimezoneOffset
+                | Fixed::TimezoneOffsetColon
+                | Fixed::TimezoneOffsetColonZ
+                | Fixed::TimezoneOffsetZ
+                | Fixed::Internal(_),
+            ) => return is_iso(),
+            _ => return false,
+        };
+        let follows = unit == last + 1 || last == 0 && unit == SECOND || last == YEAR && unit == DAY;
+        last = unit;
+        follows
+    });
+    sorts &= last > 0;
+    sorts
 }
 
 /// The moment as the pattern writes it; `None` if chrono can only read the pattern.

@@ -6,7 +6,7 @@ use super::{
     Overrides,
     columns::Columns,
     disposition::{self, Disposition},
-    is_exported, merge,
+    format, is_exported, merge, schema,
 };
 use crate::{
     config::{
@@ -21,7 +21,7 @@ use crate::{
         MergeStrategy, OnMissing, RangeEdge, Reference, RequestPlan, RowOrder, Step, Template, Window,
         WriteDisposition,
     },
-    schema::{Column, Format, Source},
+    schema::{Column, Format, Naming, Source},
 };
 
 /// What of a resource has to do with its cursor.
@@ -69,7 +69,9 @@ impl Incremental<'_> {
     }
 
     fn read(&self, section: &Section<'_>, findings: &mut Findings) -> Option<IncrementalPlan> {
-        let cursor_path = section.text("cursor_path").and_then(|path| self.cursor_path(&path, findings));
+        let path = section.text("cursor_path");
+        let epoch = path.as_ref().and_then(|path| per_second(&self.format(&path.value)?));
+        let cursor_path = path.and_then(|path| self.cursor_path(&path, findings));
         let initial_value = value(section, "initial_value", findings);
         let end_value = value(section, "end_value", findings);
         let convert = convert(section, findings);
@@ -105,24 +107,47 @@ impl Incremental<'_> {
             is_interval: false,
             range: None,
             lists: None,
+            epoch,
+            now: None,
         })
     }
 
     /// A column's own place in the record, or a path.
     fn cursor_path(&self, path: &Located<String>, findings: &mut Findings) -> Option<Selector> {
+        if let Some(Format::Strftime(format)) = self.format(&path.value).filter(|format| !sorts(format)) {
+            let message = format!("`{}` is written as `{format}`, whose order is not that of time", path.value);
+            let help = "a cursor is a number, an ISO 8601 date or timestamp, or a text that sorts as it is: name another field, \
+                        or make such a text with `processing_steps`";
+            findings.error(&path.place, message, Some(help.to_owned()));
+        }
         let Some(index) = self.columns.find_if_there(path, findings) else { return path.value.parse().ok() };
         let column = self.columns.get(index)?;
-        // Texts in a form of their own are in the order of time only by chance.
-        if let Some(Format::Strftime(format)) = &column.format {
-            let message = format!("`{}` is written as `{format}`, whose order is not that of time", column.name);
-            let help = "a cursor is a number, an ISO 8601 date or timestamp, or a text that sorts as it is".to_owned();
-            findings.error(&path.place, message, Some(help));
-        }
         let selector = selector(column);
         if selector.is_none() {
             findings.error(&path.place, format!("`{}` is no field of the record", column.name), None);
         }
         selector
+    }
+
+    /// The `format` of the cursor's column, from the schema or from dlt's column hints.
+    fn format(&self, path: &str) -> Option<Format> {
+        let keys = path.parse().ok().and_then(|path: Selector| path.keys());
+        let is_column = |column: &&Column| {
+            column.name == path
+                || matches!((&column.source, &keys), (Source::Path(source), Some(keys)) if source == keys)
+        };
+        let column = self.columns.schema.columns.iter().find(is_column);
+        let hints = self.resource.mapped("columns");
+        let field = match keys.as_deref() {
+            Some([field]) => field,
+            _ => path,
+        };
+        // The hint of a column that is named after its field.
+        let named = Naming::SnakeCase.column(field, |_| true);
+        let hint = hints.iter().find(|(hint, _)| hint.key == field || hint.key == path);
+        let hint = hint.or_else(|| hints.iter().find(|(hint, _)| hint.key == named));
+        let hinted = || hint.and_then(|(_, hint)| hint.text("format")).map(|format| schema::format_of(format.value));
+        column.and_then(|column| column.format.clone()).or_else(hinted)
     }
 
     /// A changed record whose cursor has not moved is news to a merge; to an append it would be a second row of its key.
@@ -302,10 +327,35 @@ fn value(section: &Section<'_>, key: &str, findings: &mut Findings) -> Option<Cu
         findings.error(&value.place, format!("`{text}` looks like a date, and is none"), Some(help));
         return None;
     }
+    if let Some(unsorted) = read.as_ref().filter(|value| value.is_unsorted_date()) {
+        let message = format!("`{key}` is `{unsorted}`, a date whose text does not sort by time");
+        let help = "write it as `2026-01-31`, name a field that holds such dates as `cursor_path`, and say with `convert` how the \
+                    API is asked for them";
+        findings.error(&value.place, message, Some(help.to_owned()));
+        return None;
+    }
     if read.is_none() {
         findings.error(&value.place, format!("`{key}` is a number or a text, which have an order"), None);
     }
     read
+}
+
+/// Whether texts in this format are in the order of time.
+fn sorts(format: &Format) -> bool {
+    match format {
+        Format::Strftime(pattern) => format::sorts_by_time(pattern),
+        _ => true,
+    }
+}
+
+/// How many units an epoch format counts in a second.
+fn per_second(format: &Format) -> Option<u32> {
+    match format {
+        Format::EpochSeconds => Some(1),
+        Format::EpochMillis => Some(1_000),
+        Format::EpochMicros => Some(1_000_000),
+        Format::Strftime(_) | Format::Hex => None,
+    }
 }
 
 /// It would be compared as a text, and with the API's dates not at all.

@@ -1,7 +1,8 @@
 //! How a resource is paged, where its records stand, and what happens when its list moves.
 //!
 //! The endpoint's words go before the client's; `resource_defaults` are the endpoint's already. Where neither says anything,
-//! it is found out from the first page, unless the path asks for one record of many: its answer is that record.
+//! it is found out from the first page. Where the path is that of one record of many and the endpoint has no paginator, the
+//! client's counts only if the first answer is a list.
 
 use crate::{
     config::{Findings, Section, tree::Kind},
@@ -34,14 +35,14 @@ pub fn resolve(
         return None;
     }
     let is_single = request.is_some_and(RequestPlan::is_single_entity);
-    let data_selector = data_selector(endpoint, is_single);
     let (paginator, own_drift, totals) = match endpoint.is_written("paginator") {
         true => paginator(endpoint, endpoint, findings)?,
-        false if is_single => (PaginatorPlan::SinglePage, None, TotalsPlan::default()),
         false if client.is_broken() => return None,
+        false if is_single => single_entity(client, endpoint),
         false if client.is_written("paginator") => paginator(client, endpoint, findings)?,
         false => (PaginatorPlan::Auto, None, TotalsPlan::default()),
     };
+    let data_selector = data_selector(endpoint, is_single && paginator == PaginatorPlan::SinglePage);
     let missing = if endpoint.is_written("allow_missing_data") { endpoint } else { resource };
     let on_drift = own_drift.or_else(|| on_drift(endpoint));
     Some(Paging {
@@ -51,6 +52,17 @@ pub fn resolve(
         on_drift,
         totals,
     })
+}
+
+/// Returns the paginator of a path of one record. The client's `single_page` needs no look at the answer, and one that is no
+/// paginator for this endpoint is reported by the endpoints of lists.
+fn single_entity(client: &Section<'_>, endpoint: &Section<'_>) -> (PaginatorPlan, Option<OnDrift>, TotalsPlan) {
+    let mut unused = Findings::new(Vec::new(), Vec::new());
+    let list = if client.is_written("paginator") { paginator(client, endpoint, &mut unused) } else { None };
+    match list.unwrap_or((PaginatorPlan::Auto, None, TotalsPlan::default())) {
+        (PaginatorPlan::SinglePage, on_drift, totals) => (PaginatorPlan::SinglePage, on_drift, totals),
+        (list, on_drift, totals) => (PaginatorPlan::SingleEntity { list: Box::new(list) }, on_drift, totals),
+    }
 }
 
 /// `None` if it is wrong; the selector that is to be found out is one that nobody wrote.
@@ -134,10 +146,10 @@ fn written(section: &Section<'_>, key: &str) -> Option<Selector> {
 }
 
 fn short_page(section: &Section<'_>) -> ShortPage {
-    match section.text("stop_after_short_page").as_ref().map(|text| text.value.as_str()) {
-        Some("true") => ShortPage::Stop,
-        Some("false") => ShortPage::GoOn,
-        _ => ShortPage::Confirm,
+    match section.flag("stop_after_short_page") {
+        Some(true) => ShortPage::Stop,
+        Some(false) => ShortPage::GoOn,
+        None => ShortPage::Confirm,
     }
 }
 
@@ -264,8 +276,9 @@ pub fn warning(plan: &PaginatorPlan) -> Option<String> {
 }
 
 /// Who wants to know of a list that moves has to see it: what goes from a list shows in totals and overlaps alone.
-pub fn sees_too_little(plan: &PaginatorPlan, on_drift: OnDrift) -> Option<String> {
+pub fn sees_too_little(plan: &PaginatorPlan, totals: &TotalsPlan, on_drift: OnDrift) -> Option<String> {
     let sees = match plan {
+        _ if totals.by_name => true,
         PaginatorPlan::Offset(plan) => plan.overlap > 0 || plan.total_path.is_some() || plan.total_header.is_some(),
         PaginatorPlan::PageNumber(plan) => plan.overlap > 0 || plan.total_path.is_some() || plan.total_header.is_some(),
         _ => true,

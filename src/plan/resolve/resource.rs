@@ -85,7 +85,9 @@ pub fn resolve(
     rows.warnings.extend(request.as_ref().and_then(|request| elsewhere(request, context.client)));
     rows.warnings.extend(paginator::warning(&paging.paginator));
     let on_drift = paging.on_drift.unwrap_or_else(|| default_on_drift(&rows));
-    rows.warnings.extend(paging.on_drift.and_then(|on_drift| paginator::sees_too_little(&paging.paginator, on_drift)));
+    rows.warnings.extend(
+        paging.on_drift.and_then(|on_drift| paginator::sees_too_little(&paging.paginator, &paging.totals, on_drift)),
+    );
     Some(ResourcePlan {
         incremental,
         name: name.value,
@@ -101,6 +103,8 @@ pub fn resolve(
         on_drift,
         totals: paging.totals,
         on_incomplete: paginator::on_incomplete(resource, context.root),
+        learned: None,
+        detects_anew: context.overrides.full_refresh,
         max_pages: context.overrides.max_pages,
         contract: contract?,
         max_rejects: max_rejects(resource),
@@ -172,7 +176,7 @@ pub fn complete(
         let (mut request, mut told) = (open.request.clone(), Findings::new(Vec::new(), Vec::new()));
         let again = self::incremental(resource, context, &open.name, &mut request, &mut rows, &mut told);
         if let Some(again) = again {
-            (plan.identity, plan.cursor_path) = (again.identity, again.cursor_path);
+            (plan.identity, plan.cursor_path, plan.epoch) = (again.identity, again.cursor_path, again.epoch);
         }
     }
     Some(ResourcePlan {

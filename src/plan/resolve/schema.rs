@@ -101,7 +101,7 @@ fn source(text: &Located<String>, findings: &mut Findings) -> Option<Source> {
     None
 }
 
-fn format_of(text: String) -> Format {
+pub fn format_of(text: String) -> Format {
     match text.as_str() {
         "epoch_s" => Format::EpochSeconds,
         "epoch_ms" => Format::EpochMillis,

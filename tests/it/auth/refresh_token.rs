@@ -76,7 +76,7 @@ async fn without_a_file_a_warning_says_once_that_the_next_run_will_be_refused() 
     for _ in 0..3 {
         let mut pages = fixture.pages();
         pages.next().await.unwrap().unwrap();
-        warnings.extend(pages.warnings().to_vec());
+        warnings.extend(pages.findings().warnings.clone());
         fixture.test.clock.sleep(Duration::from_secs(100)).await;
     }
     assert_eq!(warnings.len(), 1, "{warnings:?}");

@@ -47,6 +47,8 @@ fn record(number: usize) -> RunRecord {
         finished_at: "2026-11-22T12:00:01Z".into(),
         version: number.is_multiple_of(2).then_some(number as u64),
         counters: BTreeMap::from([("rows_fetched".to_owned(), number as u64)]),
+        complete: Some(true),
+        incomplete: None,
         error: (!number.is_multiple_of(2)).then(|| "cannot read it: \"é\"".to_owned()),
     }
 }

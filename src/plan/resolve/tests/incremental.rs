@@ -53,6 +53,9 @@ fn mistakes_are_told_with_their_place() {
             "`convert` is for dates and timestamps, and `initial_value` is a number",
         ),
         (json!({"cursor_path": "renamed"}), "whose order is not that of time"),
+        (json!({"cursor_path": "$.api.field"}), "whose order is not that of time"),
+        (json!({"initial_value": "12/31/2025"}), "a date whose text does not sort by time"),
+        (json!({"end_value": "Tue, 15 Nov 1994 12:45:26 GMT"}), "a date whose text does not sort by time"),
         (json!({"row_order": "up"}), "incremental.row_order"),
         (json!({"last_value_func": "avg"}), "incremental.last_value_func"),
         (json!({"corsor_path": "at"}), "unknown key `corsor_path`"),
@@ -156,4 +159,33 @@ fn what_the_environment_fills_in_is_a_number_where_it_looks_like_one() {
     let config = with(&[(AT, json!({"cursor_path": "id", "initial_value": "${N:-17}", "lag": "${L:-3}"}))]);
     let incremental = plan(&config).unwrap().resources.remove(0).incremental.unwrap();
     assert!(incremental.initial_value.unwrap().is_number() && incremental.lag.unwrap().to_string() == "3");
+}
+
+#[test]
+fn a_format_in_a_column_hint_has_to_sort_by_time_too() {
+    let hinted = |format: &str, path: &str| {
+        let hint = json!({"made": {"data_type": "timestamp", "format": format}});
+        let cursor = (AT, cursor(json!({"cursor_path": path})));
+        let config = with(&[cursor, ("/resources/0/columns", hint), ("/resources/0/schema", Value::Null)]);
+        plan(&config).err().unwrap_or_default()
+    };
+    for format in [
+        "%m/%d/%Y",
+        "%d.%m.%Y %H:%M",
+        "%Y-%d-%m",
+        "%Y-%m-%d %I:%M %p",
+        "%a, %d %b %Y %T GMT",
+        "%y%m%d",
+        "%Y-%-m-%-d",
+        "%Y/%m/%d %T %z",
+    ] {
+        for path in ["made", "$.made", "$['made']"] {
+            let found = hinted(format, path);
+            assert!(found.iter().any(|found| found.contains("whose order is not that of time")), "{format}: {found:?}");
+        }
+    }
+    for format in ["%Y-%m-%d", "%Y/%m/%d %H:%M:%S", "%Y%m%d%H%M%S", "%FT%T%.3fZ", "%FT%T%z", "epoch_s"] {
+        assert_eq!(hinted(format, "made"), Vec::<String>::new(), "{format}");
+    }
+    assert_eq!(hinted("%m/%d/%Y", "at"), Vec::<String>::new());
 }

@@ -78,6 +78,7 @@ fn cases(table: &str) -> Vec<(&'static str, Value, Value)> {
             ("resume_within", json!("1s"), Value::Null),
             ("rewrite_limit", json!("1MB"), Value::Null),
             ("naming", json!("snake_case"), Value::Null),
+            ("on_incomplete", json!("keep"), json!("warn")),
         ],
         "client" => vec![
             ("base_url", json!("https://a.example"), json!("https://b.example")),
@@ -107,6 +108,22 @@ fn cases(table: &str) -> Vec<(&'static str, Value, Value)> {
         ],
         "bearer" => vec![("token", json!("a"), json!("b"))],
         "http_basic" => vec![("username", json!("a"), json!("b")), ("password", json!("a"), json!("b"))],
+        "auto" | "single_page" | "offset" | "page_number" | "cursor" | "header_cursor" | "header_link"
+        | "json_link" => paginator_cases(table),
+        "tls" => vec![
+            ("ca_file", json!(auths::file("authority.pem")), Value::Null),
+            ("cert_file", json!(auths::file("client.pem")), json!(auths::file("server.pem"))),
+            ("key_file", json!(auths::file("client.key")), json!(auths::file("server.key"))),
+        ],
+        "oauth2_client_credentials" | "oauth2_refresh_token" | "jwt_bearer" | "session" | "login" => {
+            auths::cases(table)
+        }
+        _ => table_cases(table),
+    }
+}
+
+fn paginator_cases(table: &str) -> Vec<(&'static str, Value, Value)> {
+    match table {
         "offset" => vec![
             ("limit", json!(1), json!(2)),
             ("offset", json!(1), Value::Null),
@@ -116,7 +133,9 @@ fn cases(table: &str) -> Vec<(&'static str, Value, Value)> {
             ("total_header", json!("X-Total"), Value::Null),
             ("maximum_offset", json!(10), Value::Null),
             ("stop_after_empty_page", json!(false), Value::Null),
+            ("stop_after_short_page", json!(true), json!(false)),
             ("has_more_path", json!("more"), Value::Null),
+            ("is_last_path", json!("isLast"), Value::Null),
             ("offset_body_path", json!("page.from"), Value::Null),
             ("limit_body_path", json!("page.size"), Value::Null),
             ("overlap", json!(1), json!(2)),
@@ -130,7 +149,9 @@ fn cases(table: &str) -> Vec<(&'static str, Value, Value)> {
             ("total_header", json!("X-Total"), Value::Null),
             ("maximum_page", json!(10), Value::Null),
             ("stop_after_empty_page", json!(false), Value::Null),
+            ("stop_after_short_page", json!(true), Value::Null),
             ("has_more_path", json!("more"), Value::Null),
+            ("is_last_path", json!("isLast"), Value::Null),
             ("page_body_path", json!("page"), Value::Null),
             ("overlap", json!(1), json!(2)),
             ("on_drift", json!("fail"), json!("refetch")),
@@ -141,27 +162,35 @@ fn cases(table: &str) -> Vec<(&'static str, Value, Value)> {
             ("cursor_body_path", json!("after"), Value::Null),
             ("stop_after_empty_page", json!(true), Value::Null),
             ("has_more_path", json!("more"), Value::Null),
+            ("is_last_path", json!("isLast"), Value::Null),
+            ("total_path", json!("meta.total"), json!("count")),
+            ("total_header", json!("X-Total"), Value::Null),
         ],
-        "header_cursor" => {
-            vec![("cursor_key", json!("Next-Page"), Value::Null), ("cursor_param", json!("after"), Value::Null)]
+        "auto" | "single_page" => {
+            vec![("total_path", json!("meta.total"), json!("count")), ("total_header", json!("X-Total"), Value::Null)]
         }
-        "header_link" => {
-            vec![("links_next_key", json!("following"), Value::Null), ("header", json!("Next-Page"), Value::Null)]
-        }
+        "header_cursor" => vec![
+            ("cursor_key", json!("Next-Page"), Value::Null),
+            ("cursor_param", json!("after"), Value::Null),
+            ("total_path", json!("meta.total"), json!("count")),
+            ("total_header", json!("X-Total"), Value::Null),
+        ],
+        "header_link" => vec![
+            ("links_next_key", json!("following"), Value::Null),
+            ("header", json!("Next-Page"), Value::Null),
+            ("stop_after_empty_page", json!(true), Value::Null),
+            ("total_path", json!("meta.total"), json!("count")),
+            ("total_header", json!("X-Total"), Value::Null),
+        ],
         "json_link" => vec![
             ("next_url_path", json!("links.next"), Value::Null),
             ("stop_after_empty_page", json!(true), Value::Null),
             ("has_more_path", json!("more"), Value::Null),
+            ("is_last_path", json!("isLast"), Value::Null),
+            ("total_path", json!("meta.total"), json!("count")),
+            ("total_header", json!("X-Total"), Value::Null),
         ],
-        "tls" => vec![
-            ("ca_file", json!(auths::file("authority.pem")), Value::Null),
-            ("cert_file", json!(auths::file("client.pem")), json!(auths::file("server.pem"))),
-            ("key_file", json!(auths::file("client.key")), json!(auths::file("server.key"))),
-        ],
-        "oauth2_client_credentials" | "oauth2_refresh_token" | "jwt_bearer" | "session" | "login" => {
-            auths::cases(table)
-        }
-        _ => table_cases(table),
+        _ => Vec::new(),
     }
 }
 
@@ -187,6 +216,7 @@ fn table_cases(table: &str) -> Vec<(&'static str, Value, Value)> {
             ("schema_contract", json!("discard_row"), json!("discard_value")),
             ("include_from_parent", json!("id"), json!(["id", "s"])),
             ("max_rejects", json!(3), json!("3%")),
+            ("on_incomplete", json!("keep"), Value::Null),
             ("partition_by", json!("s"), json!(["id", "s"])),
             ("dedup", json!(false), Value::Null),
             ("processing_steps", json!([{"filter": ".a"}]), Value::Null),
@@ -311,6 +341,7 @@ fn request_cases(table: &str) -> Vec<(&'static str, Value, Value)> {
         "response_action" => vec![
             ("status_code", json!(404), json!("410")),
             ("content", json!("gone"), json!("away")),
+            ("empty", json!(true), Value::Null),
             ("action", json!("retry"), json!("stop")),
             ("message", json!("a"), Value::Null),
         ],
