@@ -467,9 +467,9 @@ impl Tracker {
             return None;
         }
         self.is_held = true;
-        // Records at an end within a window are not remembered: the next run would load them again.
-        let is_known = self.keys.is_none() && self.plan.window.is_none();
-        let boundary = self.progress.boundaries.up_to(page).filter(|_| is_known);
+        // Windows remember no records: an append that begins within one again would double those at the boundary.
+        let is_cut_window = self.plan.window.is_some() && self.appends;
+        let boundary = self.progress.boundaries.up_to(page).filter(|_| self.keys.is_none() && !is_cut_window);
         match boundary {
             Some(boundary) => {
                 let rows = boundary.rows;
