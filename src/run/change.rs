@@ -88,14 +88,13 @@ impl Work {
     }
 }
 
-/// Adds the rows that an append may not commit yet to those that go from the staged files; how many ids that are.
-fn hold_back(resource: &ResourcePlan, staged: &mut Staged) -> u64 {
+/// Adds the rows that an append may not commit yet to those that go from the staged files; true if there are any.
+fn hold_back(resource: &ResourcePlan, staged: &mut Staged) -> bool {
     let appends = resource.write_disposition == WriteDisposition::Append;
-    let Some(first) = staged.held.filter(|first| appends && *first < staged.rows) else { return 0 };
+    let Some(first) = staged.held.filter(|first| appends && *first < staged.rows) else { return false };
     staged.superseded.retain(|id| *id < first);
-    let before = staged.superseded.len();
     staged.superseded.extend(first..staged.rows);
-    (staged.superseded.len() - before) as u64
+    true
 }
 
 impl Export<'_> {
@@ -126,12 +125,13 @@ impl Export<'_> {
         self.check_replaces(work.base(), rows, counters)?;
         let is_merge = self.resource.write_disposition == WriteDisposition::Merge;
         if !is_merge {
-            let held = hold_back(self.resource, &mut staged);
+            // Counted as duplicates already, those among the rows that are held back included.
+            let superseded = staged.superseded.len() as u64;
+            let is_held = hold_back(self.resource, &mut staged);
             let before: u64 = staged.files.iter().map(|file| file.file.rows).sum();
-            let superseded = staged.superseded.len() as u64 - held;
             staged.files = drop_superseded(self.resource, work.attempt()?, &mut staged, &options).await?;
             let after: u64 = staged.files.iter().map(|file| file.file.rows).sum();
-            if held > 0 {
+            if is_held {
                 counters.rows_filtered += (before - after).saturating_sub(superseded);
             }
         }
