@@ -93,6 +93,9 @@ pub trait PageSource: Send {
     /// What is known beside the pages, so far.
     fn findings(&self) -> &Findings;
 
+    /// Ends the result set before its end, where no later page is wanted.
+    fn end_by_order(&mut self) {}
+
     /// Reads the result set once more after its end, since `why` makes its pages doubtful; false if that is not to be done.
     fn read_again(&mut self, _why: &str) -> bool {
         false
@@ -585,6 +588,12 @@ impl PageSource for Pages {
 
     fn findings(&self) -> &Findings {
         &self.findings
+    }
+
+    fn end_by_order(&mut self) {
+        if self.next.is_some() {
+            self.conclude_by_order();
+        }
     }
 
     fn read_again(&mut self, why: &str) -> bool {

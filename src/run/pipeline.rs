@@ -230,7 +230,12 @@ impl Reader<'_> {
             true => 1,
             false => std::thread::available_parallelism().map_or(1, usize::from) + 1,
         };
-        while self.read_pass(one_by_one, side_by_side).await? && self.reads_again().await? {}
+        while self.read_pass(one_by_one, side_by_side).await? {
+            if !self.reads_again().await? {
+                break;
+            }
+        }
+        self.pages.end_by_order();
         self.rows.send(Input::End).await.map_err(|_| Stop::Elsewhere)
     }
 

@@ -94,6 +94,15 @@ impl Pages {
         cut.into_iter().for_each(|cut| self.note(cut));
     }
 
+    /// A page showed, by the order that the config declares, that no later one holds a record of the range.
+    pub(super) fn conclude_by_order(&mut self) {
+        self.next = None;
+        self.line.clear();
+        self.tell_drift();
+        self.note("by `row_order`, later pages hold no new record: they were not requested".to_owned());
+        self.conclude_moves();
+    }
+
     /// Judges what came in this pass.
     fn judgement(&self, end: End, more: Option<String>) -> Judgement {
         let more = more.or_else(|| self.pages_missing()).or_else(|| self.found.more.clone());

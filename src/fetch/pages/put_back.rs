@@ -95,6 +95,10 @@ impl PageSource for PutBack {
         self.rest.findings()
     }
 
+    fn end_by_order(&mut self) {
+        self.rest.end_by_order();
+    }
+
     fn read_again(&mut self, why: &str) -> bool {
         self.rest.read_again(why)
     }
