@@ -484,8 +484,8 @@ impl Pages {
     }
 
     fn totals_view<'a>(&self, fetched: &'a Fetched, count: u64, records: &'a [String]) -> TotalsView<'a> {
-        let Fetched { document, headers, .. } = fetched;
-        TotalsView { root: document.root(), headers, records, count, received: self.received }
+        let Fetched { document, headers, timing, .. } = fetched;
+        TotalsView { root: document.root(), headers, records, count, received: self.received, timing: *timing }
     }
 
     /// Takes in what the page states of the number of all records.

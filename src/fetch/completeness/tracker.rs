@@ -26,6 +26,16 @@ pub(in crate::fetch) struct TotalsView<'a> {
     pub count: u64,
     /// Records of the sequence so far, this page's included.
     pub received: u64,
+    pub timing: Timing,
+}
+
+/// The place of an answer in time: pages that are requested ahead are not answered in page order.
+#[derive(Clone, Copy, Debug, Default)]
+pub(in crate::fetch) struct Timing {
+    /// Answers that had arrived when it was requested.
+    pub before: u64,
+    /// Its number in the order of arrival, from 1.
+    pub number: u64,
 }
 
 /// The total that counts, page by page. The place is chosen once: totals of two places differ for other reasons than records
@@ -40,6 +50,9 @@ pub(in crate::fetch) struct TotalTracker {
     weak: Option<u64>,
     /// The first total and the last one, where it grew.
     grown: Option<(u64, u64)>,
+    /// The arrival of the first answer that stated the current total. Before a run that resumes: its answers all come later.
+    #[serde(skip)]
+    arrival: u64,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -116,6 +129,7 @@ impl TotalTracker {
                 records: total.records,
                 is_of_page: total.records == view.count,
             });
+            self.arrival = view.timing.number;
         }
         shrunk
     }
@@ -123,7 +137,10 @@ impl TotalTracker {
     fn follow(&mut self, found: &[Total], view: &TotalsView<'_>) -> Option<Shrunk> {
         let tracked = self.current.as_mut()?;
         let now = found.iter().find(|total| total.place == tracked.place)?.records;
-        let shrunk = (now < tracked.records).then_some(Shrunk { from: tracked.records, to: now });
+        // Of two answers that were under way at the same time, the smaller total may be the earlier one.
+        let is_later = view.timing.before >= self.arrival;
+        let (from, to) = (tracked.records, if is_later { now } else { now.max(tracked.records) });
+        let shrunk = (to < from).then_some(Shrunk { from, to });
         let was_of_page = tracked.is_of_page;
         tracked.is_of_page &= now == view.count;
         if now < view.received && was_of_page {
@@ -131,11 +148,14 @@ impl TotalTracker {
             self.rejected.extend(self.current.take().map(|tracked| tracked.place));
             return None;
         }
-        if now > tracked.records {
-            let first = self.grown.map_or(tracked.records, |(first, _)| first);
-            self.grown = Some((first, now));
+        if to > from {
+            let first = self.grown.map_or(from, |(first, _)| first);
+            self.grown = Some((first, to));
         }
-        tracked.records = now;
+        if to != from {
+            self.arrival = view.timing.number;
+        }
+        tracked.records = to;
         shrunk
     }
 }
@@ -147,15 +167,21 @@ mod tests {
 
     /// What is known after each of these pages, whose records are at `data`.
     fn tracked(source: &TotalsSource, pages: &[(&str, u64)]) -> Vec<(Option<u64>, Option<Shrunk>)> {
+        let timing = |number| Timing { before: number - 1, number };
+        let pages: Vec<_> = (1..).zip(pages).map(|(number, (text, count))| (*text, *count, timing(number))).collect();
+        tracked_in_time(source, &pages)
+    }
+
+    fn tracked_in_time(source: &TotalsSource, pages: &[(&str, u64, Timing)]) -> Vec<(Option<u64>, Option<Shrunk>)> {
         let (mut tracker, mut received) = (TotalTracker::default(), 0);
         let (headers, records) = (HeaderMap::new(), ["data".to_owned()]);
         pages
             .iter()
-            .map(|(text, count)| {
+            .map(|&(text, count, timing)| {
                 received += count;
                 let document = Document::parse(text.as_bytes().to_vec()).unwrap();
-                let view =
-                    TotalsView { root: document.root(), headers: &headers, records: &records, count: *count, received };
+                let (root, headers, records) = (document.root(), &headers, &records);
+                let view = TotalsView { root, headers, records, count, received, timing };
                 let shrunk = tracker.observe(source, &view);
                 (tracker.records(), shrunk)
             })
@@ -183,6 +209,18 @@ mod tests {
             tracked(&by_name(), &[(&first, 10), (&second, 10), (&third, 10)]),
             [(Some(30), None), (Some(25), shrunk), (Some(31), None)]
         );
+    }
+
+    #[test]
+    fn a_smaller_total_of_an_answer_that_was_under_way_at_the_same_time_is_no_shrink() {
+        let (less, more) = (r#"{"total": 30, "data": []}"#, r#"{"total": 31, "data": []}"#);
+        let timing = |before, number| Timing { before, number };
+        // Pages 2 and 3 were requested together, page 4 after both had arrived.
+        let both = [(less, 10, timing(0, 1)), (more, 10, timing(1, 3)), (less, 10, timing(1, 2))];
+        assert_eq!(tracked_in_time(&by_name(), &both), [(Some(30), None), (Some(31), None), (Some(31), None)]);
+        let later = [both[0], both[1], (less, 10, timing(3, 4))];
+        let shrunk = Some(Shrunk { from: 31, to: 30 });
+        assert_eq!(tracked_in_time(&by_name(), &later), [(Some(30), None), (Some(31), None), (Some(30), shrunk)]);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::{collections::VecDeque, panic, sync::Arc};
 use tokio::task::{AbortHandle, JoinError, JoinSet};
 
 use super::source::{Fetched, Source};
-use crate::fetch::{error::FetchError, paginate::PageToken, records::Located};
+use crate::fetch::{completeness::tracker::Timing, error::FetchError, paginate::PageToken, records::Located};
 
 type Outcome = Result<Fetched, FetchError>;
 
@@ -23,6 +23,8 @@ struct Place {
     id: u64,
     token: PageToken,
     task: AbortHandle,
+    /// Answers that had arrived when it was requested.
+    before: u64,
     outcome: Option<Outcome>,
 }
 
@@ -73,7 +75,7 @@ impl Line {
         self.last_id += 1;
         let (id, page) = (self.last_id, Arc::clone(source).fetch(token.clone()));
         let task = self.tasks.spawn(async move { (id, page.await) });
-        self.places.push_back(Place { id, token, task, outcome: None });
+        self.places.push_back(Place { id, token, task, before: self.arrived.1, outcome: None });
     }
 
     /// Waits until something has arrived. Safe to cancel.
@@ -91,7 +93,7 @@ impl Line {
     }
 
     fn put(&mut self, joined: Result<(u64, Outcome), JoinError>) {
-        let (id, outcome) = match joined {
+        let (id, mut outcome) = match joined {
             Ok(arrived) => arrived,
             Err(error) if error.is_panic() => panic::resume_unwind(error.into_panic()),
             // Aborted: its place is gone already.
@@ -100,6 +102,8 @@ impl Line {
         if let Some(place) = self.places.iter_mut().find(|place| place.id == id) {
             self.arrived.0 += memory(&outcome);
             self.arrived.1 += u64::from(outcome.is_ok());
+            let timing = Timing { before: place.before, number: self.arrived.1 };
+            outcome.iter_mut().for_each(|fetched| fetched.timing = timing);
             place.outcome = Some(outcome);
         }
     }

@@ -7,7 +7,11 @@ use url::Url;
 
 use crate::{
     fetch::{
-        completeness::{totals::TotalPlace, tracker::TotalsSource, verdict::Walk},
+        completeness::{
+            totals::TotalPlace,
+            tracker::{Timing, TotalsSource},
+            verdict::Walk,
+        },
         error::FetchError,
         paginate::{self, Asked, PageToken, PaginateError, Paginator},
         records::{Located, Locator, Objects, Placed, RecordsError, hashes},
@@ -63,6 +67,8 @@ pub(super) struct Fetched {
     pub is_accepted: bool,
     /// The page that its lead is taken from, asked for after it had come.
     pub again: Option<Box<Self>>,
+    /// When it was requested and when it arrived.
+    pub timing: Timing,
 }
 
 /// The records of a page.
@@ -184,9 +190,9 @@ impl Source {
         let (asked, url) = (request.url.clone(), redactor.url(&request.url));
         let response = self.transport.fetch(request, &self.scope).await?;
         let (bytes, ruled, is_accepted) = (response.bytes, response.ruled, response.is_accepted);
-        let (document, headers) = (Arc::new(response.document), response.headers);
+        let (document, headers, timing) = (Arc::new(response.document), response.headers, Timing::default());
         let mut fetched =
-            Fetched { document, headers, asked, url, bytes, ruled, is_accepted, found: None, again: None };
+            Fetched { document, headers, asked, url, bytes, ruled, is_accepted, found: None, again: None, timing };
         self.locate(&mut fetched);
         Ok(fetched)
     }
