@@ -336,6 +336,10 @@ impl Pages {
         self.known.page_size = self.size.learn(page.count);
         let seam = self.join(token, &found, lead.as_ref(), slack.unwrap_or_default());
         let pass = self.drift.passes();
+        if seam.repeats > 0 && lead.is_none() && slack.is_none() {
+            // Pages that were answered before rows came in do not continue this one.
+            self.line.clear();
+        }
         self.next = self.follow(token, &fetched, &found, fullness)?;
         (page.repeats, page.pass) = (seam.repeats, pass);
         self.report_paging(page.count);
