@@ -64,7 +64,9 @@ impl Pages {
 
     /// The sequence is over; returns the position from which it is read again, if it is.
     pub(super) fn end(&mut self, end: End, more: Option<String>) -> Option<PageToken> {
-        self.drift.settle(self.evidence.stated == Some(self.received) && self.findings.shortfall.is_none());
+        // A total that grew may count a row that came in before the page instead of one that is alike.
+        let is_whole = self.evidence.stated == Some(self.received) && self.evidence.totals.grown().is_none();
+        self.drift.settle(is_whole && self.findings.shortfall.is_none());
         let judgement = self.judgement(end, more);
         if let Some(doubt) = judgement.doubt.as_deref().filter(|_| self.source.walk != Walk::ConfiguredPage) {
             self.drift.doubt(doubt);
