@@ -35,7 +35,7 @@ pub struct Cli {
 const EXIT_CODES: &str = "\
 Exit codes: 0 done; 1 somebody has to mend something (config, credentials, a 4xx, a value that does not fit); 2 usage; \
 3 a passing fault, safe to run again; 4 more rejects than max_rejects allows; 5 another writer won the commit; \
-6 incomplete, more records are known to exist than were received; 130 interrupted, after a clean stop.";
+6 more records exist than were received; 130 interrupted, after a clean stop.";
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
