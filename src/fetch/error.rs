@@ -400,6 +400,12 @@ impl From<RequestError> for FetchError {
 }
 
 impl FetchError {
+    /// Whether the API refused the request itself, as it does a page that does not exist.
+    pub(super) fn is_refusal(&self) -> bool {
+        let Self::Request(error) = self else { return false };
+        matches!(&error.trouble, Trouble::Status { status, is_limit: false, .. } if status.is_client_error())
+    }
+
     /// The same error, told which page it was about.
     pub(super) fn at_page(mut self, number: u64) -> Self {
         if let Self::Request(error) = &mut self {

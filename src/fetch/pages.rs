@@ -315,12 +315,15 @@ impl Pages {
             return self.leave_out(token, &ruled, &fetched).map(Some);
         }
         let found = self.located(&mut fetched);
-        if self.forgets_learned(&found) || self.disproves_guess(&found) {
+        if self.forgets_learned(token, &fetched, &found) || self.disproves_guess(&found) {
             return Ok(None);
         }
-        if self.is_last_again(token, &found) {
-            self.next = self.end(End::Repeated, None);
+        if self.is_last_again(token, &fetched, &found) {
+            self.next = self.after_repeated(token, &found);
             return Ok(None);
+        }
+        if std::mem::take(&mut self.evidence.is_repeated) {
+            self.drift.shift(self.size.largest());
         }
         let mut page = self.page(token, &fetched, &found)?;
         self.number = page.number;
@@ -480,7 +483,7 @@ impl Pages {
 
     /// The position of a page in terms of the paginator: a first page that was requested before the paginator was known is
     /// the paginator's first.
-    fn own_token(&self, token: &PageToken) -> PageToken {
+    pub(super) fn own_token(&self, token: &PageToken) -> PageToken {
         match token {
             PageToken::First => self.source.paginator.start(),
             token => token.clone(),
@@ -545,6 +548,10 @@ impl PageSource for Pages {
             let token = self.next.clone()?;
             let fetched = self.head(&token).await;
             self.source.transport.take_notices().into_iter().for_each(|notice| self.warn(notice));
+            if fetched.as_ref().is_err_and(|error| error.is_refusal()) {
+                // What later pages hold decides, and not which of them happen to have arrived.
+                self.line.settle().await;
+            }
             if fetched.as_ref().err().is_some_and(|error| self.is_end_or_refused_guess(&token, error)) {
                 continue;
             }

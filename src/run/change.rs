@@ -132,6 +132,8 @@ impl Export<'_> {
             staged.files = drop_superseded(self.resource, work.attempt()?, &mut staged, &options).await?;
             let after: u64 = staged.files.iter().map(|file| file.file.rows).sum();
             if is_held {
+                let (held, name) = (before - after, &self.resource.name);
+                self.warn(counters, format!("{name}: {held} rows were held back, which the next run reads again"));
                 counters.rows_filtered += (before - after).saturating_sub(superseded);
             }
         }
@@ -239,8 +241,8 @@ impl Export<'_> {
         let rows_written = adds.iter().map(|staged| staged.file.rows).sum();
         let (mut made, replaced) = self.adapt_older(table, work, staged).await?;
         counters.merged.files_rewritten = made.len() as u64;
-        if replaces && adds.is_empty() {
-            // Every row that came was deleted by a later record.
+        if (replaces || work.base.version == 0) && adds.is_empty() {
+            // Every row that came was deleted by a later record, or is held back.
             let file = empty_file(&self.write_options(work.attempt()?.version()), staged.next_sequence)?;
             made.push(work.attempt()?.stage(file).await?);
         }

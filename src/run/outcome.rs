@@ -82,6 +82,9 @@ pub(super) struct Counters {
     /// The result set was read again, and both passes had the same pages.
     #[serde(skip)]
     pub(super) passes_agree: bool,
+    /// The result set was read more than once.
+    #[serde(skip)]
+    pub(super) was_read_again: bool,
     /// The total that counts, and the records received against it.
     #[serde(skip)]
     pub(super) total: Option<(u64, u64)>,
@@ -135,6 +138,7 @@ impl Counters {
         self.verdict = Some(findings.verdict.clone());
         self.suspicion.clone_from(&findings.suspicion);
         self.passes_agree = findings.passes_agree;
+        self.was_read_again = findings.was_read_again;
         self.total = findings.total;
         self.paging = findings.paging.clone().or(self.paging.take());
         self.learned = findings.learned.clone().or(self.learned.take());

@@ -27,9 +27,8 @@ pub(super) fn join(counters: &mut Counters, again: Option<Again>) {
     let Some(again) = again else { return };
     let distinct = counters.total.map(|(total, received)| (total, received.saturating_sub(again.rows)));
     let (what, page) = match (distinct, again.first) {
-        (Some((total, distinct)), first) if total > distinct && again.rows > 0 => {
-            let what = format!("{distinct} distinct records came, and the API reports {total}");
-            (what, first.map_or(0, |(_, page)| page))
+        (Some((total, distinct)), Some((_, page))) if total > distinct => {
+            (format!("{distinct} distinct records came, and the API reports {total}"), page)
         }
         (_, Some((rows, page))) => (came_twice(rows), page),
         _ => return,
@@ -69,6 +68,9 @@ impl Counters {
     pub(super) fn reach(&self, resource: &ResourcePlan) -> Reach {
         let keeps = resource.on_incomplete == OnIncomplete::Keep;
         match (&self.verdict, &self.suspicion) {
+            // Both passes agree, or only the number of all records does not: no page is known to lack a row.
+            (Some(Verdict::Incomplete(_)), Some(suspicion)) if keeps => Reach::Page(suspicion.trusted_pages),
+            (_, Some(suspicion)) if suspicion.is_settled || suspicion.trusted_pages >= self.pages => Reach::Everything,
             (_, Some(suspicion)) => Reach::Page(suspicion.trusted_pages),
             (Some(Verdict::Incomplete(_)), None) if keeps => Reach::Page(u64::MAX),
             _ => Reach::Everything,
@@ -79,7 +81,7 @@ impl Counters {
     pub(super) fn is_trusted(&self, resource: &ResourcePlan) -> bool {
         let warns = resource.on_incomplete == OnIncomplete::Warn;
         let is_incomplete = matches!(self.verdict, Some(Verdict::Incomplete(_))) && !warns;
-        self.suspicion.is_none() && !is_incomplete
+        self.suspicion.as_ref().is_none_or(|suspicion| suspicion.is_settled) && !is_incomplete
     }
 }
 
@@ -99,7 +101,9 @@ pub(super) fn check(resource: &ResourcePlan, counters: &mut Counters) -> Result<
         }
     }
     let replaces = resource.write_disposition == WriteDisposition::Replace && resource.on_drift == OnDrift::Refetch;
-    match counters.suspicion.as_ref().filter(|suspicion| replaces && !suspicion.is_settled) {
+    // What could not be read again, since the config cuts it or it has many sequences, is committed with its warning.
+    let is_moving = replaces && counters.was_read_again;
+    match counters.suspicion.as_ref().filter(|suspicion| is_moving && !suspicion.is_settled) {
         Some(suspicion) => Err(RunError::Moved { resource: resource.name.clone(), what: suspicion.what.clone() }),
         None => Ok(()),
     }

@@ -25,6 +25,7 @@ mod inferred;
 mod layers;
 mod maintain;
 mod merge;
+mod moving;
 mod odd_lists;
 mod pagination;
 mod paginators;

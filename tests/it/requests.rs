@@ -248,7 +248,8 @@ async fn whatever_the_api_answers_after_the_last_record_costs_no_more_than_an_em
 #[tokio::test(flavor = "multi_thread")]
 async fn the_last_page_again_is_the_end_after_pages_that_differ() {
     for (paginator, params) in [(offset(json!({})), json!({})), (page_number(json!({})), json!({"per_page": 10}))] {
-        for (rows, expected) in [(11, 3), (100, 11)] {
+        // A full page that comes again may have been shifted by rows that came in: the page after it decides.
+        for (rows, expected) in [(11, 3), (100, 12)] {
             let api = Api { after: After::LastPageAgain, ..Api::of(rows) };
             let (summary, requests) = api.run(1, paginator.clone(), params.clone()).await;
             assert_eq!((summary.table_rows, requests, summary.complete), (rows, expected, None), "{summary:#?}");

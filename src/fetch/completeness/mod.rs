@@ -43,6 +43,8 @@ pub struct Findings {
     pub suspicion: Option<Suspicion>,
     /// The result set was read again, and both passes had the same pages.
     pub passes_agree: bool,
+    /// The result set was read more than once.
+    pub was_read_again: bool,
     /// Why a row of the table that did not come may still exist at the source.
     pub shortfall: Option<String>,
     /// Answers were ignored by `response_actions` that should have been pages.

@@ -63,7 +63,8 @@ pub(in crate::fetch) fn meaning(status: u16, text: &str) -> Option<Refusal> {
     let text = text.to_ascii_lowercase();
     let has = |words: &[&str]| words.iter().any(|word| text.contains(word));
     match status {
-        400 | 404 | 410 | 416 | 422 if has(&LIMITS) => Some(Refusal::Limit),
+        // Of a page of HTML, markup and scripts say nothing of the API.
+        400 | 404 | 410 | 416 | 422 if !text.trim_start().starts_with('<') && has(&LIMITS) => Some(Refusal::Limit),
         404 | 410 | 416 => Some(Refusal::End),
         400 | 422 if has(&ENDS) => Some(Refusal::End),
         _ => None,
@@ -97,6 +98,7 @@ mod tests {
             (422, r#"{"message":"Only the first 1000 search results are available"}"#, Some(Refusal::Limit)),
             (400, r#"{"error":"Offset pagination has a maximum allowed offset of 50000"}"#, Some(Refusal::Limit)),
             (404, r#"{"error":"page depth exceeded"}"#, Some(Refusal::Limit)),
+            (404, r#"<!doctype html><meta name="viewport" content="maximum-scale=1">"#, Some(Refusal::End)),
             (400, r#"{"error":"the parameter `fields` is unknown"}"#, None),
             (401, "", None),
             (403, "invalid page", None),

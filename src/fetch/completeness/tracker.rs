@@ -50,6 +50,8 @@ pub(in crate::fetch) struct TotalTracker {
     weak: Option<u64>,
     /// The first total and the last one, where it grew.
     grown: Option<(u64, u64)>,
+    /// A total of records below what came.
+    exceeded: Option<u64>,
     /// The arrival of the first answer that stated the current total. Before a run that resumes: its answers all come later.
     #[serde(skip)]
     arrival: u64,
@@ -100,6 +102,11 @@ impl TotalTracker {
         self.current.as_ref().map(|tracked| &tracked.place)
     }
 
+    /// A total that was below what came: records came twice, or it counts something else.
+    pub(in crate::fetch) fn exceeded(&self) -> Option<u64> {
+        self.exceeded
+    }
+
     /// A bound or an estimate of the number of records.
     pub(in crate::fetch) fn weak(&self) -> Option<u64> {
         self.weak
@@ -143,10 +150,13 @@ impl TotalTracker {
         let shrunk = (to < from).then_some(Shrunk { from, to });
         let was_of_page = tracked.is_of_page;
         tracked.is_of_page &= now == view.count;
-        if now < view.received && was_of_page {
-            // The number of records on each page, whatever its name.
-            self.rejected.extend(self.current.take().map(|tracked| tracked.place));
-            return None;
+        if now < view.received {
+            // The number of records on each page, of pages, or of something else: more came, so that it ends nothing.
+            let place = self.current.take().map(|tracked| tracked.place);
+            let is_count = place.as_ref().is_some_and(|place| !place.is_bare_total());
+            self.exceeded = Some(now).filter(|_| !was_of_page && is_count).or(self.exceeded);
+            self.rejected.extend(place);
+            return shrunk.filter(|_| !was_of_page && is_count);
         }
         if to > from {
             let first = self.grown.map_or(from, |(first, _)| first);

@@ -260,9 +260,11 @@ impl Pages {
 
     /// Takes in a first page that lacks its records where earlier runs had found them: true if the API answers in another way
     /// now, and the page is requested again to find out how.
-    pub(super) fn forgets_learned(&mut self, found: &Found) -> bool {
-        let is_missing = matches!(found.located, Ok(Located::Missing));
-        let Some(source) = self.unlearned.take().filter(|_| is_missing && self.number == 0) else { return false };
+    pub(super) fn forgets_learned(&mut self, token: &PageToken, fetched: &Fetched, found: &Found) -> bool {
+        let view = self.view(fetched, found.count(), self.known);
+        let leads_on = self.source.paginator.advance(&self.own_token(token), &view).is_ok_and(|next| next.is_some());
+        let fits = found.count() > 0 && (leads_on || !self.found.is_auto || !self.found.is_proved);
+        let Some(source) = self.unlearned.take().filter(|_| !fits && self.number == 0) else { return false };
         self.found = FoundOut::new(&source.plan);
         self.next = Some(source.paginator.start());
         self.source = source;

@@ -326,6 +326,11 @@ impl Drift {
         self.state.moved.is_some()
     }
 
+    /// Takes in a page that other rows have shifted as a whole, and that was not handed on again.
+    pub(super) fn shift(&mut self, rows: u64) {
+        self.state.shifted += rows;
+    }
+
     /// Rows of the table that others have shifted onto the next page, see [`DriftState`].
     pub(super) fn shifted(&self) -> u64 {
         self.state.shifted

@@ -14,7 +14,7 @@ use crate::{
             verdict::{End, Facts, Judgement, Walk, is_usual_size, judge},
         },
         error::{FetchError, Trouble},
-        paginate::{EndMark, Guard, PageToken, PageView},
+        paginate::{Ahead, EndMark, Extent, Guard, PageToken, PageView},
         records::{self, Located},
     },
     json::{Kind, Selector},
@@ -112,7 +112,7 @@ impl Pages {
             end,
             walk: self.source.walk,
             received: self.received,
-            total: self.evidence.stated,
+            total: self.evidence.stated.or(self.evidence.totals.exceeded()),
             weak_total: self.evidence.totals.weak(),
             page_size: self.size.largest(),
             is_last_full: self.evidence.last != Fullness::Short,
@@ -125,6 +125,7 @@ impl Pages {
 
     fn conclude(&mut self, judgement: Judgement) {
         self.findings.passes_agree = self.drift.is_settled();
+        self.findings.was_read_again = self.drift.passes() > 0;
         self.tell_drift();
         if let Some(cut) = self.cut.clone() {
             self.note(cut);
@@ -143,7 +144,9 @@ impl Pages {
         if self.source.walk == Walk::ConfiguredPage {
             self.findings.shortfall.get_or_insert_with(|| doubt.clone());
         } else {
-            self.findings.suspect(doubt.clone(), self.number);
+            // Where rows have moved, the missing ones may belong on any page.
+            let has_moved = self.drift.shifted() > 0 || self.evidence.totals.grown().is_some();
+            self.findings.suspect(doubt.clone(), if has_moved { 0 } else { self.number });
         }
         self.warn(format!("{doubt}; {NO_TOTAL}"));
     }
@@ -172,7 +175,7 @@ impl Pages {
     fn pages_missing(&self) -> Option<String> {
         let number = self.pages_of_pass();
         // Many an API's `total` counts records where `page_number` expects pages.
-        let pages = self.known.pages.filter(|&pages| pages > number && pages != self.received)?;
+        let pages = self.known.pages.filter(|&pages| pages > number && pages < self.received)?;
         (self.source.walk == Walk::Number).then(|| format!("the API reports {pages} pages, and {number} came"))
     }
 
@@ -231,17 +234,31 @@ impl Pages {
     }
 
     /// Whether this page is the one before it again, as APIs answer a number after the last one.
-    pub(super) fn is_last_again(&self, token: &PageToken, found: &Found) -> bool {
+    pub(super) fn is_last_again(&self, token: &PageToken, fetched: &Fetched, found: &Found) -> bool {
         let is_number = matches!(token, PageToken::Offset(_) | PageToken::Page(_));
         let has_lead = self.source.paginator.lead(token) > 0;
         let is_over = self.evidence.stated.is_none_or(|total| self.received >= total);
-        let is_telling = found.count() > 1 || !self.source.key.is_empty();
+        let is_telling = self.tells_records_apart(fetched, found);
         // A short page that comes again is all that there is: an API that ignores the position would fill a page, unless it
         // gives fewer records than were asked for, which is a usual number then.
         let is_all = self.evidence.last == Fullness::Short && !is_usual_size(found.count());
         let is_expected = self.evidence.is_confirming || self.guard.is_varied() || is_all;
         let is_same = self.guard.fingerprint() == Some(found.fingerprint());
         is_number && !has_lead && is_over && found.count() > 0 && is_telling && is_expected && is_same
+    }
+
+    /// Returns the position after a page that is the one before it again. A full one may be no end: rows that came in before it
+    /// have shifted it, and then the next page is another one.
+    pub(super) fn after_repeated(&mut self, token: &PageToken, found: &Found) -> Option<PageToken> {
+        let known = Extent { page_size: Some(found.count()), ..self.known };
+        match self.source.paginator.ahead(token, &known) {
+            Ahead::Next(next) if self.evidence.last == Fullness::Full && !self.evidence.is_repeated => {
+                self.evidence.is_repeated = true;
+                self.line.clear();
+                Some(next)
+            }
+            _ => self.end(End::Repeated, None),
+        }
     }
 
     /// Takes in an error answer that is none: one that refuses a guess of `auto`, or a page after the last one.

@@ -78,6 +78,13 @@ impl Line {
         self.places.push_back(Place { id, token, task, before: self.arrived.1, outcome: None });
     }
 
+    /// Waits until all that was requested has arrived. Safe to cancel.
+    pub(super) async fn settle(&mut self) {
+        while self.in_flight() > 0 {
+            self.arrival().await;
+        }
+    }
+
     /// Waits until something has arrived. Safe to cancel.
     pub(super) async fn arrival(&mut self) {
         if let Some(joined) = self.tasks.join_next().await {

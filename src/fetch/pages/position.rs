@@ -49,6 +49,8 @@ pub(super) struct Evidence {
     pub(super) stated: Option<u64>,
     /// How large the last page with records was.
     pub(super) last: Fullness,
+    /// A full page came twice in a row: the page after it shows if that is the end.
+    pub(super) is_repeated: bool,
     /// Only the next page can confirm that a total is one.
     pub(super) is_confirming: bool,
     /// The pages of this pass before the first sign that rows moved.
