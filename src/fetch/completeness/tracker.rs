@@ -50,6 +50,8 @@ pub(in crate::fetch) struct TotalTracker {
     weak: Option<u64>,
     /// The first total and the last one, where it grew.
     grown: Option<(u64, u64)>,
+    /// Records have gone: a total below what came is one all the same.
+    has_shrunk: bool,
     /// A total of records below what came.
     exceeded: Option<u64>,
     /// The arrival of the first answer that stated the current total. Before a run that resumes: its answers all come later.
@@ -150,7 +152,8 @@ impl TotalTracker {
         let shrunk = (to < from).then_some(Shrunk { from, to });
         let was_of_page = tracked.is_of_page;
         tracked.is_of_page &= now == view.count;
-        if now < view.received {
+        self.has_shrunk |= shrunk.is_some();
+        if now < view.received && (was_of_page || !self.has_shrunk) {
             // The number of records on each page, of pages, or of something else: more came, so that it ends nothing.
             let place = self.current.take().map(|tracked| tracked.place);
             let is_count = place.as_ref().is_some_and(|place| !place.is_bare_total());

@@ -238,7 +238,8 @@ impl Pages {
         let is_number = matches!(token, PageToken::Offset(_) | PageToken::Page(_));
         let has_lead = self.source.paginator.lead(token) > 0;
         let is_over = self.evidence.stated.is_none_or(|total| self.received >= total);
-        let is_telling = self.tells_records_apart(fetched, found);
+        let is_one = found.count() == 1 && self.source.key.is_empty();
+        let is_telling = !is_one && self.tells_records_apart(fetched, found);
         // A short page that comes again is all that there is: an API that ignores the position would fill a page, unless it
         // gives fewer records than were asked for, which is a usual number then.
         let is_all = self.evidence.last == Fullness::Short && !is_usual_size(found.count());
