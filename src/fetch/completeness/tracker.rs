@@ -157,7 +157,7 @@ impl TotalTracker {
             // The number of records on each page, of pages, or of something else: more came, so that it ends nothing.
             let place = self.current.take().map(|tracked| tracked.place);
             let is_count = place.as_ref().is_some_and(|place| !place.is_bare_total());
-            self.exceeded = Some(now).filter(|_| !was_of_page && is_count).or(self.exceeded);
+            self.exceeded = Some(now).filter(|_| !was_of_page).or(self.exceeded);
             self.rejected.extend(place);
             return shrunk.filter(|_| !was_of_page && is_count);
         }

@@ -108,11 +108,14 @@ impl Pages {
     /// Judges what came in this pass.
     fn judgement(&self, end: End, more: Option<String>) -> Judgement {
         let more = more.or_else(|| self.pages_missing()).or_else(|| self.found.more.clone());
+        // Under `page_number` it may have counted pages.
+        let is_numbered = matches!(self.source.paginator.start(), PageToken::Page(_));
+        let exceeded = self.evidence.totals.exceeded().filter(|_| !is_numbered);
         let facts = Facts {
             end,
             walk: self.source.walk,
             received: self.received,
-            total: self.evidence.stated.or(self.evidence.totals.exceeded()),
+            total: self.evidence.stated.or(exceeded),
             weak_total: self.evidence.totals.weak(),
             page_size: self.size.largest(),
             is_last_full: self.evidence.last != Fullness::Short,
