@@ -548,7 +548,7 @@ impl PageSource for Pages {
             let token = self.next.clone()?;
             let fetched = self.head(&token).await;
             self.source.transport.take_notices().into_iter().for_each(|notice| self.warn(notice));
-            if fetched.as_ref().is_err_and(|error| error.is_refusal()) {
+            if fetched.as_ref().is_err_and(FetchError::is_refusal) {
                 // What later pages hold decides, and not which of them happen to have arrived.
                 self.line.settle().await;
             }
