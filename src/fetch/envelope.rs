@@ -7,54 +7,18 @@
 //! their columns (`{"columns": ["id"], "rows": [[1]]}`), and lists that describe the answer (`filters`, `suggested_facets`,
 //! `fields`) are records only where there is no other list.
 
-use crate::json::{Document, Kind, Node, Selector};
+mod page;
+mod words;
 
+use self::{
+    page::{has_paging, is_nothing, is_page, is_wrapper},
+    words::Word,
+};
 use super::{
     paginate::selector_of,
     records::{has_identity, has_names, is_place_of_names},
 };
-
-/// Keys that a list of records usually stands under, the words of dlt.
-const USUAL: [&str; 11] =
-    ["data", "items", "results", "entries", "records", "rows", "entities", "payload", "content", "objects", "values"];
-
-/// Keys under which something else stands.
-const ASIDE: [&str; 12] = [
-    "meta",
-    "metadata",
-    "pagination",
-    "paging",
-    "links",
-    "_links",
-    "extras",
-    "headers",
-    "errors",
-    "warnings",
-    "included",
-    "facets",
-];
-
-/// Keys of lists that describe the answer, where it has another list: facets, the query, the names of columns.
-const DESCRIPTIONS: [&str; 15] = [
-    "suggested_facets",
-    "facet_counts",
-    "filters",
-    "aggregations",
-    "aggs",
-    "sort",
-    "sorts",
-    "sorting",
-    "breadcrumb",
-    "breadcrumbs",
-    "link",
-    "normalized",
-    "suggest",
-    "schema",
-    "_shards",
-];
-
-/// Where HAL has the lists of a collection.
-const EMBEDDED: &str = "_embedded";
+use crate::json::{Document, Kind, Node, Selector};
 
 /// Keys that lead to a list, at most.
 const DEPTH: usize = 3;
@@ -65,7 +29,7 @@ pub(super) struct Envelope {
     pub selector: Selector,
     /// Other lists that could be meant.
     pub others: Vec<String>,
-    /// A list without records, which leaves their place out.
+    /// The page of an empty list, which leaves the place of records out: where they are is not known.
     pub is_nothing: bool,
 }
 
@@ -78,7 +42,7 @@ struct List<'a> {
 
 impl List<'_> {
     fn is_usual(&self) -> bool {
-        self.path.last().is_some_and(|key| USUAL.contains(&key.to_ascii_lowercase().as_str()))
+        self.path.last().is_some_and(|key| Word::new(key).is_usual())
     }
 
     fn is_called(&self, names: &[String]) -> bool {
@@ -96,10 +60,8 @@ impl List<'_> {
 
     /// A list that is called as the records are is none.
     fn is_description(&self, names: &[String]) -> bool {
-        let is_one = |key: &String| {
-            let key = key.to_ascii_lowercase();
-            DESCRIPTIONS.contains(&key.as_str()) || is_place_of_names(&key)
-        };
+        let is_one =
+            |key: &String| Word::new(key).is_description() || is_place_of_names(&key.to_ascii_lowercase());
         !self.is_called(names) && !self.is_usual() && self.path.iter().any(is_one)
     }
 
@@ -118,18 +80,18 @@ pub(super) fn find(document: &Document, names: &[String], is_paged: bool) -> Env
     }
     let lists = lists(root);
     let named = lists.iter().find(|list| list.holds_records() && list.is_called(names));
-    let is_record = has_identity(root) && !is_paged;
     let (descriptions, rest): (Vec<_>, Vec<_>) = lists.iter().partition(|list| list.is_description(names));
+    let is_page = |list: &List<'_>| list.holds_records() && is_page(root, &list.path, list.node);
+    let is_record = has_identity(root) && !is_paged && !likeliest(&rest, false).is_some_and(is_page);
     let likeliest = likeliest(&rest, is_record).or_else(|| likeliest(&descriptions, is_record));
     if let Some(found) = likeliest.or(named) {
         return envelope(selector_of(&found.path), others(found, &rest));
     }
-    if is_empty_collection(root) {
-        let selector = selector_of(&[EMBEDDED.to_owned()]);
-        return Envelope { selector, others: Vec::new(), is_nothing: true };
+    if is_nothing(root) {
+        return Envelope { is_nothing: true, ..envelope(Selector::root(), Vec::new()) };
     }
     let nothing = root.fields().filter(|(_, value)| value.kind() == Kind::Null);
-    let nothing = nothing.filter_map(|(key, _)| key.text().ok()).find(|key| USUAL.contains(&key.as_ref()));
+    let nothing = nothing.filter_map(|(key, _)| key.text().ok()).find(|key| Word::new(key).is_usual());
     let selector = nothing.map_or_else(Selector::root, |key| selector_of(&[key.into_owned()]));
     envelope(selector, Vec::new())
 }
@@ -145,93 +107,10 @@ pub(super) fn find_beside_paging(document: &Document, names: &[String]) -> Envel
     let found = find(document, names, true);
     let top = found.selector.keys().and_then(|keys| keys.into_iter().next());
     match top {
-        Some(top) if !is_wrapper(root, &top) && !found.is_nothing => record(),
+        None if found.is_nothing && !has_paging(root) => record(),
+        Some(top) if !is_wrapper(root, &top) => record(),
         _ => found,
     }
-}
-
-/// Keys of an object that describe its list, besides [`ASIDE`] and [`DESCRIPTIONS`].
-const AROUND: [&str; 36] = [
-    "@odata.context",
-    "@odata.count",
-    "code",
-    "count",
-    "current_page",
-    "etag",
-    "from",
-    "kind",
-    "last_page",
-    "limit",
-    "message",
-    "object",
-    "offset",
-    "ok",
-    "page",
-    "page_count",
-    "page_number",
-    "page_size",
-    "pages",
-    "per_page",
-    "prev",
-    "previous",
-    "query",
-    "request_id",
-    "self",
-    "size",
-    "skip",
-    "start",
-    "status",
-    "success",
-    "took",
-    "total",
-    "total_count",
-    "total_items",
-    "total_results",
-    "url",
-];
-
-/// Keys that lead to a next page, and objects about paging. Underscores and case do not count.
-const PAGING: [&str; 18] = [
-    "@odata.nextlink",
-    "__next",
-    "cursor",
-    "hasmore",
-    "hasnext",
-    "hasnextpage",
-    "next",
-    "nextcursor",
-    "nextlink",
-    "nextpage",
-    "nextpagetoken",
-    "nextpageurl",
-    "nexttoken",
-    "nexturl",
-    "pageinfo",
-    "pagination",
-    "paging",
-    "totalpages",
-];
-
-/// Returns true if the object is about the list below its key `top`, and no record that has a list.
-fn is_wrapper(object: Node<'_>, top: &str) -> bool {
-    let keys: Vec<String> =
-        object.fields().filter_map(|(key, _)| Some(key.text().ok()?.to_ascii_lowercase())).collect();
-    let squeezed = |key: &str| key.trim_start_matches('_').replace(['_', '-'], "");
-    let is_paging = |key: &String| PAGING.iter().any(|known| squeezed(known) == squeezed(key));
-    let is_around = |key: &String| {
-        let mut known = ASIDE.iter().chain(&DESCRIPTIONS).chain(&AROUND);
-        key.eq_ignore_ascii_case(top) || is_place_of_names(key) || known.any(|known| squeezed(known) == squeezed(key))
-    };
-    keys.iter().any(is_paging) || keys.iter().all(is_around)
-}
-
-/// HAL leaves `_embedded` out of a collection of which there is nothing.
-fn is_empty_collection(root: Node<'_>) -> bool {
-    let totals = ["total", "totalElements", "total_elements", "totalItems", "total_items", "count"];
-    let places = [Some(root), root.get("page")].into_iter().flatten();
-    let is_zero = |node: Node<'_>| node.kind() == Kind::Number && node.raw() == b"0";
-    let tells_zero = |place: Node<'_>| totals.iter().any(|key| place.get(key).is_some_and(is_zero));
-    root.get("_links").is_some() && root.get(EMBEDDED).is_none() && places.into_iter().any(tells_zero)
 }
 
 /// `is_record`: the answer is one record, by all appearance. Lists under keys of the API's own are its fields then.
@@ -261,7 +140,7 @@ fn lists(root: Node<'_>) -> Vec<List<'_>> {
         for (path, node) in level {
             for (key, value) in node.fields() {
                 let Ok(key) = key.text() else { continue };
-                if ASIDE.contains(&key.to_ascii_lowercase().as_str()) {
+                if Word::new(&key).is_aside() {
                     continue;
                 }
                 let path: Vec<String> = [&path[..], &[key.into_owned()]].concat();
@@ -454,10 +333,67 @@ mod tests {
     }
 
     #[test]
-    fn a_collection_of_nothing_may_leave_out_the_place_of_its_records() {
+    fn an_answer_with_an_id_is_a_page_where_it_leads_to_others_or_counts_the_records() {
+        for (text, selector) in [
+            (r#"{"id":"b","people":[{"id":1}],"next":"/p?o=1"}"#, "people"),
+            (r#"{"id":"b","people":[{"id":1}],"next":null}"#, "people"),
+            (r#"{"id":"b","people":[{"id":1}],"total":57}"#, "people"),
+            (r#"{"id":"b","people":[{"id":1},{"id":2}],"count":1}"#, "$"),
+            (r#"{"id":"b","people":[{"id":1}],"meta":{"total_count":1}}"#, "people"),
+            (
+                r#"{"resourceType":"Bundle","id":"x","type":"searchset","link":[{"relation":"self","url":"/a"},{"relation":"next","url":"/b"}],"entry":[{"resource":{"id":"1"}}]}"#,
+                "entry",
+            ),
+            (
+                r#"{"@context":"https://www.w3.org/ns/activitystreams","id":"https://a/outbox?page=1","type":"OrderedCollectionPage","next":"https://a/outbox?page=2","orderedItems":[{"id":"1"}]}"#,
+                "orderedItems",
+            ),
+            (
+                r#"{"type":"FeatureCollection","id":"s","features":[{"id":"1"}],"links":[{"rel":"next","href":"/b"}]}"#,
+                "features",
+            ),
+            (r#"{"id":1,"links":[{"rel":"self","href":"/a"}],"people":[{"id":1}]}"#, "$"),
+            (r#"{"id":1,"_links":{"self":{"href":"/a"}},"people":[{"id":1}]}"#, "$"),
+        ] {
+            assert_eq!(found(text), selector, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_page_of_an_empty_list_may_leave_out_the_place_of_its_records() {
         let is_nothing =
             |text: &str| find(&Document::parse(text.into()).unwrap(), &["customers".to_owned()], false).is_nothing;
-        assert!(is_nothing(r#"{"_links":{"self":{"href":"/a"}},"page":{"size":20,"totalElements":0}}"#));
-        assert!(!is_nothing(r#"{"_links":{"self":{"href":"/a"}},"name":"x"}"#));
+        for text in [
+            r#"{"_links":{"self":{"href":"/a"}},"page":{"size":20,"totalElements":0}}"#,
+            r#"{"schemas":["urn:ListResponse"],"totalResults":0,"startIndex":1,"itemsPerPage":0}"#,
+            r#"{"kind":"calendar#events","etag":"x"}"#,
+            r#"{"kind":"drive#fileList","nextPageToken":"t","incompleteSearch":false}"#,
+            r#"{"meta":{"result_count":0}}"#,
+            r#"{"resourceType":"Bundle","id":"x","type":"searchset","total":0,"link":[{"relation":"first","url":"/a"}]}"#,
+            r#"{"success":true,"total_count":0}"#,
+        ] {
+            assert!(is_nothing(text), "{text}");
+        }
+        for text in [
+            r#"{"_links":{"self":{"href":"/a"}},"name":"x"}"#,
+            r#"{"count":0}"#,
+            r#"{"name":"x","count":0}"#,
+            r#"{"id":1,"count":0}"#,
+            r#"{"meta":{"result_count":2}}"#,
+            r#"{"kind":"k","name":"x"}"#,
+            r#"{"status":"ok"}"#,
+            "{}",
+        ] {
+            assert!(!is_nothing(text), "{text}");
+        }
+        let of_one = |text: &str| find_beside_paging(&Document::parse(text.into()).unwrap(), &[]).is_nothing;
+        assert!(of_one(r#"{"_links":{"self":{"href":"/a"}},"page":{"size":20,"totalElements":0}}"#));
+        assert!(!of_one(r#"{"status":"ok","count":0}"#));
+    }
+
+    #[test]
+    fn a_list_of_scalars_is_the_records_under_the_result_of_an_answer() {
+        assert_eq!(found(r#"{"help":"h","success":true,"result":["a","b"]}"#), "result");
+        assert_eq!(found(r#"{"jsonrpc":"2.0","id":1,"result":[{"id":1}]}"#), "result");
     }
 }

@@ -1,6 +1,7 @@
 //! What a run says of the completeness of what it read, and what it commits by that: `complete`, `incomplete`, exit codes, and
 //! `on_incomplete` under each disposition.
 
+mod auto;
 mod commits;
 mod moves;
 mod records;

@@ -84,6 +84,14 @@ impl TotalPlace {
         }
     }
 
+    /// Returns the key of the answer that the place is below; `None` for a header.
+    pub fn top(&self) -> Option<String> {
+        match self {
+            Self::Path(path) => path.keys()?.into_iter().next(),
+            Self::Header(_) => None,
+        }
+    }
+
     /// Returns the lower-case letters of the name: the last key, or the one before `value` in `hits.total.value`.
     fn name(&self) -> String {
         match self {

@@ -43,6 +43,8 @@ pub(super) struct FoundOut {
     candidates: VecDeque<Candidate>,
     /// Where the records are.
     selector: Option<Selector>,
+    /// The pages so far are those of an empty list, and leave the place of records out.
+    is_nothing: bool,
     /// They are all of the answer, which is a list: there was nothing to choose.
     is_bare: bool,
     /// Other lists that could be meant.
@@ -83,24 +85,34 @@ impl Pages {
             self.find_records(fetched);
         }
         self.source.locate(fetched);
-        let found = fetched.found.take();
-        found.unwrap_or_else(|| Found { located: Ok(Located::Nothing), gathered: None, hashes: Vec::new() })
+        let found = fetched.found.take().unwrap_or_else(Found::nothing);
+        let is_left_out = matches!(found.located, Ok(Located::Missing)) && self.found.selector.is_some();
+        if is_left_out && self.envelope(fetched).is_nothing {
+            return Found::nothing();
+        }
+        found
     }
 
     fn find_records(&mut self, fetched: &Fetched) {
-        let (names, is_paged) = (self.source.names(), self.source.is_paged());
-        let Envelope { selector, others, is_nothing } = match self.source.entity {
-            Some(_) => envelope::find_beside_paging(&fetched.document, &names),
-            None => envelope::find(&fetched.document, &names, is_paged),
-        };
+        let Envelope { selector, others, is_nothing } = self.envelope(fetched);
+        self.found.is_nothing = is_nothing;
         if is_nothing {
-            self.source = Arc::new(self.source.with_missing_allowed());
+            // A later page, or a later run, shows where they are.
+            return;
         }
         self.found.is_bare = fetched.document.root().kind() != Kind::Object;
         (self.found.selector, self.found.others) = (Some(selector), others);
         self.use_selector();
         if !self.found.is_bare && !self.found.is_wanted {
             self.tell_found(None);
+        }
+    }
+
+    fn envelope(&self, fetched: &Fetched) -> Envelope {
+        let names = self.source.names();
+        match self.source.entity {
+            Some(_) => envelope::find_beside_paging(&fetched.document, &names),
+            None => envelope::find(&fetched.document, &names, self.source.is_paged()),
         }
     }
 
@@ -116,7 +128,7 @@ impl Pages {
             return None;
         }
         let root = fetched.document.root();
-        let is_list = self.source.selector.as_ref().is_some_and(|selector| {
+        let is_list = self.found.is_nothing || self.source.selector.as_ref().is_some_and(|selector| {
             selector.find(root).is_some_and(|found| selector.takes_elements() || found.kind() != Kind::Object)
         });
         let keys = self.source.record_keys();
@@ -224,8 +236,12 @@ impl Pages {
     /// Reports what was detected, with the lines that pin it.
     fn tell_found(&mut self, paginator: Option<&PaginatorPlan>) {
         let selector = self.found.selector.as_ref().filter(|_| !self.found.is_bare);
-        let records = selector.map_or_else(|| "the answer itself".to_owned(), |selector| format!("`{selector}`"));
-        let mut parts = vec![format!("records at {records}")];
+        let place = match selector {
+            Some(selector) => format!("records at `{selector}`"),
+            None if self.found.is_nothing => "an empty list without a place for its records".to_owned(),
+            None => "records at the answer itself".to_owned(),
+        };
+        let mut parts = vec![place];
         parts.extend(paginator.map(|plan| format!("paginator `{}`", plan.to_config())));
         let totals = &self.evidence.totals;
         parts.push(match (totals.place(), totals.records()) {
@@ -234,7 +250,10 @@ impl Pages {
         });
         let pins = selector.map(|selector| format!("`data_selector: {selector}`")).into_iter();
         let pins: Vec<_> = pins.chain(paginator.map(|plan| format!("`paginator: {}`", plan.to_config()))).collect();
-        let mut text = format!("detected {}; to pin it: {}", parts.join(", "), pins.join(", "));
+        let mut text = format!("detected {}", parts.join(", "));
+        if !pins.is_empty() && !self.found.is_nothing {
+            text += &format!("; to pin it: {}", pins.join(", "));
+        }
         if self.found.others.is_empty() {
             self.note(text);
         } else {
@@ -265,10 +284,19 @@ impl Pages {
         let leads_on = self.source.paginator.advance(&self.own_token(token), &view).is_ok_and(|next| next.is_some());
         let fits = found.count() > 0 && (leads_on || !self.found.is_auto || !self.found.is_proved);
         let Some(source) = self.unlearned.take().filter(|_| !fits && self.number == 0) else { return false };
+        if matches!(found.located, Ok(Located::Missing)) && self.is_one_object(fetched) {
+            // The records are not elsewhere, but gone: an error, lest the answer becomes a record of the table.
+            return false;
+        }
         self.found = FoundOut::new(&source.plan);
         self.next = Some(source.paginator.start());
         self.source = source;
         true
+    }
+
+    /// Whether the answer is an object in which no list of records is to be found.
+    fn is_one_object(&self, fetched: &Fetched) -> bool {
+        fetched.document.root().kind() == Kind::Object && self.envelope(fetched).selector.is_root()
     }
 
     /// Begins with what an earlier run has detected.

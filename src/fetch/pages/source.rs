@@ -36,6 +36,7 @@ pub(super) struct Source {
     /// Before the paginator's part.
     request: Request,
     locator: Locator,
+    /// Pages without records may lack the place where these stand.
     is_missing_allowed: bool,
     pub walk: Walk,
     /// As the config has it.
@@ -118,10 +119,10 @@ impl Source {
         self.paginator.page_size().or_else(|| self.request.page_limit()).filter(|size| *size > 0)
     }
 
-    /// The keys that lead to the records; of a query, whatever lies beside it in the answer counts.
+    /// The keys that lead to the records; of a query and of a place that is not known yet, whatever the answer has beside it
+    /// counts.
     pub(super) fn record_keys(&self) -> Vec<String> {
-        let Some(selector) = &self.selector else { return Vec::new() };
-        selector.keys().unwrap_or_else(|| vec![String::new()])
+        self.selector.as_ref().and_then(Selector::keys).unwrap_or_else(|| vec![String::new()])
     }
 
     /// `is_bare`: pages are lists and nothing else.
@@ -133,11 +134,6 @@ impl Source {
         let expected = Arc::new(self.scope.expected.with_selector(selector.clone()));
         let scope = Scope { expected, ..self.scope.clone() };
         Self { selector: Some(selector), locator, scope, ..self.clone() }
-    }
-
-    /// Pages without records lack the place where these stand.
-    pub(super) fn with_missing_allowed(&self) -> Self {
-        Self { is_missing_allowed: true, ..self.clone() }
     }
 
     /// What a list of the records may be called: as the resource, or as its path ends.
@@ -274,6 +270,10 @@ fn totals(resource: &ResourcePlan) -> TotalsSource {
 }
 
 impl Found {
+    pub(super) fn nothing() -> Self {
+        Self { located: Ok(Located::Nothing), gathered: None, hashes: Vec::new() }
+    }
+
     pub(super) fn count(&self) -> u64 {
         match self.located {
             Ok(Located::Records { count, .. }) => count,
