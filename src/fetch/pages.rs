@@ -67,6 +67,11 @@ use crate::{
 /// Places of the line per request in flight while the head is late, where the end of the list is known.
 const LINE_PER_WINDOW: usize = 4;
 
+/// Places of the line where the end is not known: the first ones, and one more for so many pages that came. No more than a
+/// third of all requests are in vain, or these first ones.
+const FIRST_PLACES: u64 = 4;
+const PAGES_PER_PLACE: u64 = 2;
+
 /// What has gone over the wire for one resource so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FetchCounters {
@@ -291,7 +296,9 @@ impl Pages {
     fn has_room(&self) -> bool {
         let window = self.source.transport.window();
         let is_bounded = self.known.records.is_some() || self.known.pages.is_some();
-        let places = if is_bounded { window.saturating_mul(LINE_PER_WINDOW) } else { window };
+        let unbounded = FIRST_PLACES.max(self.pages_of_pass() / PAGES_PER_PLACE);
+        let unbounded = usize::try_from(unbounded).map_or(window, |places| places.min(window));
+        let places = if is_bounded { window.saturating_mul(LINE_PER_WINDOW) } else { unbounded };
         let asked = self.number + self.line.len() as u64;
         // A page after a short one confirms the end, and one after a total that may be of a page does: each alone.
         // Where short pages are no end, they lead on as full ones do from the second page on: a sequence of one short page
@@ -301,6 +308,7 @@ impl Pages {
         self.looks_ahead
             && self.number > self.before
             && is_likely
+            && !self.is_guessing()
             && !self.evidence.is_confirming
             && self.line.in_flight() < window
             && self.line.len() < places
@@ -315,7 +323,7 @@ impl Pages {
             return self.leave_out(token, &ruled, &fetched).map(Some);
         }
         let found = self.located(&mut fetched);
-        if self.forgets_learned(token, &fetched, &found) || self.disproves_guess(&found) {
+        if self.forgets_learned(token, &fetched, &found) || self.judges_guess(&found) {
             return Ok(None);
         }
         if self.is_last_again(token, &fetched, &found) {
@@ -443,6 +451,7 @@ impl Pages {
         // Before the end is judged, which this page may be.
         self.mark_move();
         let detected = self.detect(fetched, found);
+        let fullness = if *token == PageToken::First && self.found.is_short { Fullness::Short } else { fullness };
         let total = self.evidence.totals.records();
         self.evidence.stated = self.known_with(fetched, count, total).records;
         self.evidence.is_confirming = self.must_confirm(token, count, fullness);

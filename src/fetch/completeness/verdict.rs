@@ -86,6 +86,8 @@ pub(in crate::fetch) struct Facts<'a> {
     pub is_last_full: bool,
     /// Why more records are known to exist, e.g. "`hasMore` is true".
     pub more: Option<&'a str>,
+    /// Why more records may exist, where nothing leads on.
+    pub weak: Option<&'a str>,
     /// The paginator was found by trying parameters.
     pub is_probed: bool,
     /// The config ends the sequence.
@@ -186,6 +188,7 @@ fn by_end(facts: &Facts<'_>) -> Judgement {
         End::Repeated => Judgement::unproven(Some(
             "the page after the last one is the last one again, which is taken for the end".to_owned(),
         )),
+        End::Single if facts.weak.is_some() => Judgement::unproven(facts.weak.map(str::to_owned)),
         End::Single if facts.total.is_some() && !is_usual_size(facts.received) => Judgement::complete(),
         End::Single if is_usual_size(facts.received) => Judgement::unproven(Some(format!(
             "exactly {received} records came, as a page of a longer result set often has: there may be more"
@@ -232,6 +235,7 @@ mod tests {
         page_size: 20,
         is_last_full: true,
         more: None,
+        weak: None,
         is_probed: false,
         is_cut: false,
     };

@@ -7,10 +7,12 @@
 //! ```
 //!
 //! Where more records are known to exist and nothing leads to them, the last candidates are probes: parameters that many APIs
-//! have. A probe serves only if no record of page 1 comes back.
+//! have. A probe serves only if no record of page 1 comes back. Where no total shows what a walk leaves out, an offset has to
+//! count records: the page at the position of the first page's last record begins with that one.
 
 use std::{collections::VecDeque, sync::Arc};
 
+use reqwest::StatusCode;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -20,6 +22,7 @@ use super::{
 use crate::{
     fetch::{
         completeness::verdict::End,
+        error::Trouble,
         envelope::{self, Envelope},
         paginate::{self, Candidate, Detected, PageToken},
         records::{self, Located},
@@ -29,8 +32,8 @@ use crate::{
     report::{Paging, grouped},
 };
 
-/// Statuses that say nothing of the parameters: credentials, timeouts, rates.
-const NO_REFUSALS: [u16; 6] = [401, 403, 407, 408, 425, 429];
+/// Statuses that say nothing of the parameters: credentials, timeouts, rates, gateways.
+const NO_ANSWERS: [u16; 8] = [401, 407, 408, 425, 429, 502, 503, 504];
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -51,6 +54,14 @@ pub(super) struct FoundOut {
     others: Vec<String>,
     /// Hashes of the first page's records, while the second page is to show which candidate serves.
     first: Option<Vec<u64>>,
+    /// The page that comes next is a check of the candidate, and none of the sequence.
+    is_checking: bool,
+    /// The only page states that it is the last one.
+    pub(super) states_end: bool,
+    /// The first page has fewer records than its limit.
+    pub(super) is_short: bool,
+    /// Why there may be more, where nothing leads on.
+    pub(super) weak: Option<String>,
     /// Why more records are known to exist, from the first page.
     promise: Option<String>,
     /// The same, once nothing has led to them.
@@ -134,7 +145,7 @@ impl Pages {
         let keys = self.source.record_keys();
         let asked = self.source.asked(Some(&*keys).filter(|_| is_list));
         let view = self.view(fetched, found.count(), self.known);
-        let Detected { mut candidates, more, .. } = match &self.source.entity {
+        let Detected { mut candidates, more, weak, states_end, is_short, .. } = match &self.source.entity {
             Some(list) => paginate::detect_entity(&view, asked, list),
             None => paginate::detect(&view, asked),
         };
@@ -150,7 +161,8 @@ impl Pages {
         if self.is_among {
             candidates.retain(|candidate| !candidate.is_probe);
         }
-        (self.found.candidates, self.found.promise) = (candidates, more);
+        (self.found.candidates, self.found.promise, self.found.weak) = (candidates, more, weak);
+        (self.found.states_end, self.found.is_short) = (states_end, is_short);
         let next = self.use_candidate();
         match next {
             Some(_) => self.found.first = Some(found.hashes.clone()),
@@ -168,15 +180,32 @@ impl Pages {
             return None;
         };
         self.source = Arc::new(self.source.with_paginator(&candidate.paginator));
+        let check = candidate.check.take();
+        self.found.is_checking = check.is_some();
         // A link is kept as the driver has checked it, without credentials.
-        candidate.next.take()
+        check.or_else(|| candidate.next.take())
     }
 
-    /// Takes in the second page: true if it shows that the candidate does not serve, and the next one has its turn.
-    pub(super) fn disproves_guess(&mut self, found: &Found) -> bool {
+    /// Whether it is still to be shown which candidate serves: no page is worth asking for beyond the one that shows it.
+    pub(super) fn is_guessing(&self) -> bool {
+        self.found.first.is_some()
+    }
+
+    /// Takes in the page behind the first one: true if it only judges the candidate, and another page has its turn.
+    pub(super) fn judges_guess(&mut self, found: &Found) -> bool {
         let (Some(first), Some(candidate)) = (&self.found.first, self.found.candidates.front()) else { return false };
+        if std::mem::take(&mut self.found.is_checking) {
+            let begins_at = found.hashes.first().and_then(|hash| first.iter().rposition(|known| known == hash));
+            if begins_at.is_some_and(|place| place > 0) {
+                self.go_to_candidate();
+            } else {
+                self.next_guess();
+            }
+            return true;
+        }
+        let is_new = || !found.hashes.iter().any(|hash| first.contains(hash));
         let serves = match candidate.is_probe {
-            true => found.count() > 0 && !found.hashes.iter().any(|hash| first.contains(hash)),
+            true => found.count() > 0 && found.hashes.len() <= first.len() && is_new(),
             false => found.hashes != *first || found.count() == 0,
         };
         // The guard reports a page that comes again where there is no other way.
@@ -188,31 +217,45 @@ impl Pages {
         true
     }
 
-    /// Takes in an answer that refuses the second page: true if it is the candidate that is refused.
-    pub(super) fn refuses_guess(&mut self, status: u16) -> bool {
+    /// Takes in an answer that refuses the second page: true if it is the candidate that is refused. What has asked for nothing
+    /// but an unknown parameter may be refused in any way.
+    pub(super) fn refuses_guess(&mut self, trouble: &Trouble) -> bool {
         let Some(candidate) = self.found.candidates.front().filter(|_| self.found.first.is_some()) else {
             return false;
         };
-        let is_refusal = (400..500).contains(&status) && !NO_REFUSALS.contains(&status);
-        let has_way = candidate.is_probe || self.found.candidates.len() > 1;
-        if !is_refusal || !has_way {
-            return false;
+        let is_trial = candidate.is_probe || self.found.is_checking;
+        let is_refusal = match trouble {
+            Trouble::Status { is_limit: true, .. } | Trouble::ErrorInSuccess { is_throttle: true, .. } => false,
+            Trouble::Status { status, .. } if is_trial => !NO_ANSWERS.contains(&status.as_u16()),
+            Trouble::Status { status, .. } => {
+                let is_about_request = status.is_client_error() && *status != StatusCode::FORBIDDEN;
+                is_about_request && !NO_ANSWERS.contains(&status.as_u16()) && self.found.candidates.len() > 1
+            }
+            Trouble::ErrorInSuccess { .. } | Trouble::Markup { .. } | Trouble::Empty { .. } => is_trial,
+            _ => false,
+        };
+        if is_refusal {
+            self.next_guess();
         }
-        self.next_guess();
-        true
+        is_refusal
     }
 
     fn next_guess(&mut self) {
         self.found.candidates.pop_front();
+        self.go_to_candidate();
+        if self.next.is_none() {
+            self.give_up_guessing();
+            self.report_paging(0);
+            let more = self.found.more.clone();
+            self.next = self.end(End::Single, more);
+        }
+    }
+
+    fn go_to_candidate(&mut self) {
         let from = self.source.first_url();
         let next = self.use_candidate().map(|next| self.source.checked(next, &from));
         self.next = next.and_then(Result::ok);
         self.line.keep_from(self.next.as_ref());
-        if self.next.is_none() {
-            self.give_up_guessing();
-            let more = self.found.more.clone();
-            self.next = self.end(End::Single, more);
-        }
     }
 
     /// Nothing leads on: the first page is the only one.
@@ -310,7 +353,7 @@ impl Pages {
         if let Some(paginator) = learned.paginator.clone().filter(|_| self.found.is_wanted) {
             self.found.is_wanted = false;
             self.found.is_proved = true;
-            self.found.candidates = [Candidate { paginator, next: None, is_probe: false }].into();
+            self.found.candidates = [Candidate::new(paginator, None)].into();
             self.use_candidate();
             self.next = self.next.take().map(|_| self.source.paginator.start());
         }

@@ -42,6 +42,8 @@ impl Pages {
         let is_first = self.pages_of_pass() == 1;
         match self.source.walk {
             Walk::OnePage | Walk::ConfiguredPage if self.is_record(found) => End::Record,
+            Walk::OnePage if self.found.states_end => End::Stated,
+            Walk::OnePage if is_reached && self.found.is_short => End::Total,
             Walk::OnePage | Walk::ConfiguredPage => End::Single,
             _ if self.source.paginator.more(page) == Some(false) => End::Stated,
             _ if is_reached && !self.evidence.is_confirming => End::Total,
@@ -120,6 +122,7 @@ impl Pages {
             page_size: self.size.largest(),
             is_last_full: self.evidence.last != Fullness::Short,
             more: more.as_deref(),
+            weak: self.found.weak.as_deref(),
             is_probed: self.found.is_probed,
             is_cut: self.cut.is_some() || self.left_out.has_cut(),
         };
@@ -268,11 +271,11 @@ impl Pages {
     /// Takes in an error answer that is none: one that refuses a guess of `auto`, or a page after the last one.
     pub(super) fn is_end_or_refused_guess(&mut self, token: &PageToken, error: &FetchError) -> bool {
         let FetchError::Request(error) = error else { return false };
-        let Trouble::Status { status, body, .. } = &error.trouble else { return false };
-        let (status, body) = (status.as_u16(), body.clone());
-        if self.refuses_guess(status) {
+        if self.refuses_guess(&error.trouble) {
             return true;
         }
+        let Trouble::Status { status, body, .. } = &error.trouble else { return false };
+        let (status, body) = (status.as_u16(), body.clone());
         let is_number = matches!(token, PageToken::Offset(_) | PageToken::Page(_));
         if !is_number || self.pages_of_pass() == 0 {
             return false;

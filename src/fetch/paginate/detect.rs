@@ -23,9 +23,9 @@ use serde::{Deserialize, Serialize};
 use self::scan::Scan;
 use super::{PageToken, PageView, from_plan};
 use crate::{
-    fetch::completeness::totals::{self, Total, TotalPlace},
+    fetch::completeness::totals::{self, Total},
     json::Selector,
-    plan::PaginatorPlan,
+    plan::{OffsetPlan, PaginatorPlan, Slot},
     report::grouped,
 };
 
@@ -37,6 +37,16 @@ pub struct Candidate {
     /// Nothing in the answer says that the API has this parameter: its second page proves it by new records, and nothing else.
     #[serde(default)]
     pub is_probe: bool,
+    /// A position within the first page: if the paginator is right, the page there begins with a record of the first page, but
+    /// not with its first one. An offset that counts pages fails. Set where no total would show what such a walk leaves out.
+    #[serde(default)]
+    pub check: Option<PageToken>,
+}
+
+impl Candidate {
+    pub fn new(paginator: PaginatorPlan, next: Option<PageToken>) -> Self {
+        Self { paginator, next, is_probe: false, check: None }
+    }
 }
 
 /// The request of the first page, as far as the answer cannot say it.
@@ -60,10 +70,12 @@ pub struct Detected {
     /// Why more records are known to exist than this page has, e.g. "`total_entries` says 3,000 records". It says nothing about
     /// the candidates: with them it is what they have to fulfil, without them the result set is incomplete.
     pub more: Option<String>,
-    /// Why there may be more, e.g. a page of a round size. Set only if nothing leads on and `more` is `None`.
+    /// Why there may be more, by a flag of unknown meaning. Set only if nothing leads on and `more` is `None`.
     pub weak: Option<String>,
-    /// The place of the number of records of the result set. Never one that is a bound, an estimate, or the page's own count.
-    pub total: Option<TotalPlace>,
+    /// A flag, an empty link or an empty cursor says that no page follows.
+    pub states_end: bool,
+    /// Fewer records came than the page may have, by the limit that the request or the answer names.
+    pub is_short: bool,
 }
 
 /// Returns what the first page of a sequence says about the pages after it.
@@ -74,13 +86,12 @@ pub fn detect(page: &PageView<'_>, asked: Asked<'_>) -> Detected {
     let strong = chosen.filter(|total| !total.is_weak);
     let above = strong.filter(|total| total.records > scan.reached());
     let more = scan.more(above);
-    let plans = scan.plans(above);
-    let mut candidates: VecDeque<_> =
-        plans.into_iter().filter_map(|(plan, token)| candidate(plan, token, page)).collect();
+    let found = |(plan, token)| candidate(plan, token, page).map(|found| scan.checked(found, above));
+    let mut candidates: VecDeque<_> = scan.plans(above).into_iter().filter_map(found).collect();
     let leads_on = candidates.iter().any(|candidate| candidate.next.is_some());
     if !leads_on && asked.is_get && !asked.has_body {
         let probes = if more.is_some() { scan.probes(above) } else { scan.echoes_of_full_page(strong) };
-        let probes = probes.into_iter().filter_map(|(plan, token)| candidate(plan, token, page));
+        let probes = probes.into_iter().filter_map(found);
         let probes: VecDeque<_> = probes.filter(|found| found.next.is_some()).collect();
         if !probes.is_empty() {
             candidates =
@@ -88,11 +99,9 @@ pub fn detect(page: &PageView<'_>, asked: Asked<'_>) -> Detected {
         }
     }
     let goes_on = more.is_some() || candidates.iter().any(|candidate| candidate.next.is_some());
-    // A number equal to this page's records, where more follow, counts the page.
-    let is_of_page = |total: &&Total| total.records == page.count && goes_on;
-    let total = strong.filter(|total| !is_of_page(total)).map(|total| total.place.clone());
-    let weak = if goes_on { None } else { scan.weak(chosen, candidates.is_empty()) };
-    Detected { candidates, more, weak, total }
+    let weak = if goes_on { None } else { scan.unsure_flag() };
+    let (states_end, is_short) = (more.is_none() && scan.proves_end(), scan.is_short_of_limit());
+    Detected { candidates, more, weak, states_end, is_short }
 }
 
 /// A paginator that gives up on the very page that it was found on is none.
@@ -101,13 +110,25 @@ fn candidate(paginator: PaginatorPlan, token: PageToken, page: &PageView<'_>) ->
     let mut view = *page;
     view.known = driver.extent(page);
     let next = driver.advance(&token, &view).ok()?;
-    Some(Candidate { paginator, next, is_probe: false })
+    Some(Candidate::new(paginator, next))
 }
 
 /// A paginator and the position of the first page.
 type Plan = (PaginatorPlan, PageToken);
 
 impl Scan<'_> {
+    /// Returns the candidate with its check, where one is due: the parameters of ArcGIS are known to count records.
+    fn checked(&self, candidate: Candidate, above: Option<&Total>) -> Candidate {
+        let is_arcgis = |plan: &OffsetPlan| plan.offset_param == Slot::param("resultOffset");
+        let check = match &candidate.paginator {
+            PaginatorPlan::Offset(plan) if above.is_none() && self.page.count > 1 && !is_arcgis(plan) => {
+                Some(PageToken::Offset(plan.offset.saturating_add(self.page.count - 1)))
+            }
+            _ => None,
+        };
+        Candidate { check: check.filter(|_| candidate.next.is_some()), ..candidate }
+    }
+
     /// Returns the totals of this answer. One that equals the page's records beside a larger count of pages counts the page.
     fn totals(&self) -> Vec<Total> {
         let Some(records) = self.records else { return Vec::new() };
@@ -121,25 +142,6 @@ impl Scan<'_> {
         let flag =
             || self.flags().find(|flag| flag.says_more).map(|flag| format!("`{}` is {}", flag.path(), flag.text()));
         total.or_else(flag).or_else(|| self.next_token())
-    }
-
-    /// Returns why there may be more: a total that is no exact one, a flag of unknown meaning, a list as long as a page often is.
-    fn weak(&self, total: Option<&Total>, is_alone: bool) -> Option<String> {
-        let bound = total.filter(|total| total.is_weak && total.records > self.page.received);
-        let bound = bound.map(|total| {
-            let (place, records) = (&total.place, grouped(total.records));
-            format!("{place} says {records} records, which may be a bound or another count: there may be more")
-        });
-        let is_open = total.is_none_or(|total| total.place.may_count_page());
-        bound.or_else(|| self.unsure_flag()).or_else(|| self.round_size(is_alone && is_open))
-    }
-
-    fn round_size(&self, is_without_total: bool) -> Option<String> {
-        let is_silent = is_without_total && self.records.is_some() && !self.states_end();
-        let count = grouped(self.page.count);
-        let text =
-            || format!("the list has exactly {count} records, as a page of a longer one often has: there may be more");
-        (is_silent && self.is_full_size()).then(text)
     }
 }
 

@@ -16,6 +16,6 @@ pub fn detect_entity(page: &PageView<'_>, asked: Asked<'_>, list: &PaginatorPlan
         list if is_list => list.clone(),
         _ => PaginatorPlan::SinglePage,
     };
-    let candidates = VecDeque::from([Candidate { paginator: only, next: None, is_probe: false }]);
-    Detected { candidates, more: None, weak: None, total: None }
+    let candidates = VecDeque::from([Candidate::new(only, None)]);
+    Detected { candidates, more: None, weak: None, states_end: false, is_short: false }
 }

@@ -1,13 +1,13 @@
 //! Positions that a first page repeats from its request, or from the API's defaults: `offset`, `startAt`, `page` and the like.
 
 use super::{
-    Plan, Total, TotalPlace,
+    Plan, Total,
     scan::{Scan, squeezed},
     selector,
     signs::{End, is_page_name},
 };
 use crate::{
-    fetch::paginate::PageToken,
+    fetch::{completeness::totals::TotalPlace, paginate::PageToken},
     json::Selector,
     plan::{OffsetPlan, PageNumberPlan, PaginatorPlan, Slot},
 };
@@ -103,9 +103,19 @@ impl Scan<'_> {
         offset.into_iter().chain(page.and_then(|echo| self.page_plan_of(&echo, None))).collect()
     }
 
+    /// Returns `true` if the answer or the request names a limit that the page's records do not reach.
+    pub fn is_short_of_limit(&self) -> bool {
+        let echoes = [self.offset_echo(), self.page_echo()];
+        let told = echoes.iter().flatten().filter_map(|echo| echo.limit).map(|(_, limit)| limit);
+        let asked = LIMITS.into_iter().filter_map(|name| self.asked(name)?.parse().ok());
+        self.is_list() && told.chain(asked).max().is_some_and(|limit| self.page.count < limit)
+    }
+
     fn offset_echo(&self) -> Option<Echo<'_>> {
         let find = |names: &[&str], is_anywhere: bool| {
-            let mut numbers = self.numbers().filter(|(path, _)| is_anywhere || self.is_near(path));
+            // Spring's `pageable.offset` is computed from the number of the page: no parameter.
+            let numbers = self.numbers().filter(|(path, _)| !is_in(path, "pageable"));
+            let mut numbers = numbers.filter(|(path, _)| is_anywhere || self.is_near(path));
             numbers.find(|(path, _)| path.last().is_some_and(|key| names.contains(&squeezed(key).as_str())))
         };
         let (path, value) = find(&OFFSETS, false).or_else(|| find(&SURE_OFFSETS, true))?;
@@ -175,7 +185,8 @@ impl Scan<'_> {
     pub fn page_plan_of(&self, echo: &Echo<'_>, above: Option<&Total>) -> Option<Plan> {
         let asked = self.page_param();
         let is_asked = self.asked(&asked).is_some();
-        let is_general = matches!(squeezed(echo.key()).as_str(), "page" | "currentpage" | "number" | "current");
+        let is_general = matches!(squeezed(echo.key()).as_str(), "page" | "currentpage" | "number" | "current")
+            || is_in(echo.path, "pageable");
         let name = if is_asked || is_general { &asked } else { echo.key() };
         (echo.value <= 1 || is_asked).then(|| self.page_plan(name, echo.value.min(1), echo.value, above))
     }
@@ -210,15 +221,16 @@ impl Scan<'_> {
 
     /// `draw: 1, recordsFiltered: 57` of DataTables.
     fn datatables(&self, above: Option<&Total>) -> Option<Plan> {
-        let is_filtered = |total: &&Total| {
-            matches!(&total.place, TotalPlace::Path(path) if {
-                path.keys().is_some_and(|keys| keys.last().is_some_and(|key| squeezed(key) == "recordsfiltered"))
-            })
-        };
-        above.filter(is_filtered).filter(|_| self.near("draw").next().is_some())?;
+        let has = |name: &'static str| self.near(name).next().is_some();
+        above.filter(|_| has("draw") && has("recordsfiltered"))?;
         let start = self.asked("start").and_then(|text| text.parse().ok()).unwrap_or(0);
         Some(self.offset_plan("start", Some("length"), (start, self.page.count), above))
     }
+}
+
+/// Returns `true` if the last key but one of the path is `place`.
+fn is_in(path: &[String], place: &str) -> bool {
+    matches!(path, [.., above, _] if squeezed(above) == place)
 }
 
 /// SCIM and OpenSearch number records from 1.

@@ -12,7 +12,8 @@ use crate::{
 const DEPTH: usize = 4;
 
 /// Objects that hold facts about the page sequence, besides those around the list itself.
-const PLACES: [&str; 19] = [
+const PLACES: [&str; 20] = [
+    "pageable",
     "meta",
     "metadata",
     "pagination",
@@ -66,9 +67,6 @@ const UNSURE: [(&str, bool); 6] = [
     ("incompleteresults", true),
     ("truncated", true),
 ];
-
-/// Page sizes that APIs usually have. Larger ones are multiples of 100.
-const SIZES: [u64; 6] = [10, 20, 25, 30, 50, 250];
 
 /// Names after `next` that lead to a page, besides the endings: `next_run` and `next_invoice` do not.
 const NEXT: [&str; 24] = [
@@ -210,28 +208,25 @@ impl<'a> Scan<'a> {
         is_link || self.is_list() && is_next_name(&lower)
     }
 
-    /// Returns `true` if the page says that it is the last one, or that all is here: a link or a cursor that is null, a flag, a
-    /// `Link` header or links without a next one.
+    /// Returns `true` if the page says that it is the last one, or that all is here: as [`proves_end`](Self::proves_end), or by
+    /// links without a next one.
     pub fn states_end(&self) -> bool {
+        let has_other_link =
+            ["prev", "previous", "first", "last"].into_iter().any(|name| self.near(name).next().is_some());
+        self.proves_end() || has_other_link || self.pages().is_some()
+    }
+
+    /// Returns `true` if a link or a cursor that is null, a flag, or a `Link` header without a next one states the end.
+    pub fn proves_end(&self) -> bool {
         let is_nothing = |node: Node<'_>| match node.kind() {
             Kind::Null | Kind::Bool(false) => true,
             Kind::String => node.raw() == b"\"\"",
             _ => false,
         };
         let has_empty_next = self.next_values().any(|(_, node)| is_nothing(node));
-        let has_other_link =
-            ["prev", "previous", "first", "last"].into_iter().any(|name| self.near(name).next().is_some());
         let has_header =
             ["prev", "first", "last"].into_iter().any(|relation| header_link(self.page.headers, relation).is_some());
-        let flag_of_end = self.flags().any(|flag| !flag.says_more);
-        has_empty_next || has_other_link || flag_of_end || has_header || self.pages().is_some()
-    }
-
-    /// Returns `true` if there are as many records as the request asks for, or as a page often has.
-    pub fn is_full_size(&self) -> bool {
-        let (count, text) = (self.page.count, self.page.count.to_string());
-        let is_usual = SIZES.contains(&count) || count.is_multiple_of(100);
-        count > 0 && (is_usual || self.page.url.query_pairs().any(|(_, value)| *value == text))
+        has_empty_next || has_header || self.flags().any(|flag| !flag.says_more)
     }
 
     /// Returns `true` if the request may have asked for this position. Without it an API begins with 0 or 1, and a larger number

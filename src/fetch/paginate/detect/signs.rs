@@ -224,7 +224,9 @@ impl Scan<'_> {
         if inside("pagination") && count.last().is_some_and(|key| key == "pageCount") {
             return vec!["pagination[page]".to_owned(), name];
         }
-        if inside("page") { vec![name, "page[number]".to_owned()] } else { vec![name] }
+        // JSON:API's libraries write `page-count` in `meta`.
+        let is_json_api = inside("page") || count.last().is_some_and(|key| key == "page-count");
+        if is_json_api { vec![name, "page[number]".to_owned()] } else { vec![name] }
     }
 
     /// Returns the parameter that the config has for a page, else the usual name, `page`.

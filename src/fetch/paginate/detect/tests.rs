@@ -224,14 +224,6 @@ fn beside_one_record_alone_neither_pages_nor_next_are_of_a_list() {
 }
 
 #[test]
-fn a_total_of_this_page_alone_is_none_where_there_are_more_pages() {
-    let total = |body: Value| LIST.detect(&body).total.map(|place| place.to_string());
-    assert_eq!(total(json!({"items": [], "total": 10, "total_pages": 10})), None);
-    assert_eq!(total(json!({"items": [], "total": 10, "total_pages": 1})), Some("`total`".to_owned()));
-    assert_eq!(total(json!({"items": [], "total": 95, "total_pages": 10})), Some("`total`".to_owned()));
-}
-
-#[test]
 fn a_candidate_reads_back_from_its_json() {
     let candidates = LIST.detect(&json!({"cursors": {"next": 7}})).candidates;
     let stored = serde_json::to_string(&candidates).unwrap();
@@ -430,7 +422,6 @@ fn where_more_is_known_and_nothing_leads_on_the_usual_parameters_are_tried() {
     assert_eq!(at("dags").second(&airflow), usual);
     let detected = at("dags").detect(&airflow);
     assert_eq!(detected.more.as_deref(), Some("`total_entries` says 3,000 records"));
-    assert_eq!(detected.total.map(|place| place.to_string()).as_deref(), Some("`total_entries`"));
     assert!(at("dags").found(&airflow)[0].contains(r#"total_path: "total_entries""#));
     let post = First { has_body: true, ..at("dags") };
     assert_eq!((post.second(&airflow).len(), post.detect(&airflow).more.is_some()), (0, true));
@@ -534,35 +525,44 @@ fn a_full_page_that_repeats_its_position_is_asked_for_the_next_one() {
         ("the request's limit", query, json!({"items": [], "page": 1}), &["probe limit=10&page=2"]),
         ("a page that is not full", LIST, json!({"items": [], "page": 1, "per_page": 50}), &[]),
     ]);
-    assert_eq!(LIST.detect(&json!({"items": [], "page": 1, "per_page": 10, "count": 10})).total, None);
 }
 
 #[test]
-fn weak_signs_are_no_more_than_a_reason_to_doubt() {
-    let weak = |count: u64, body: &Value| {
-        let detected = First { count, ..LIST }.detect(body);
-        assert_eq!((detected.more, detected.candidates.len()), (None, 0), "{body}");
-        detected.weak
-    };
-    let round =
-        Some("the list has exactly 100 records, as a page of a longer one often has: there may be more".to_owned());
-    assert_eq!((weak(100, &json!([])), weak(100, &json!({"items": []}))), (round.clone(), round));
-    for (count, body) in [
-        (99, json!({"items": []})),
-        (100, json!({"items": [], "next": null})),
-        (100, json!({"items": [], "has_more": false})),
-        (100, json!({"items": [], "total": 100})),
-    ] {
-        assert_eq!(weak(count, &body), None, "{body}");
-    }
-    let bound = json!({"items": [], "total": {"value": 10000, "relation": "gte"}});
-    assert!(weak(10, &bound).unwrap().starts_with("`total.value` says 10,000 records"));
-    assert!(LIST.detect(&bound).total.is_none());
-    assert_eq!(
-        weak(7, &json!({"items": [], "incomplete_results": true})).unwrap(),
-        "`incomplete_results` is true: there may be more"
-    );
+fn a_flag_of_unknown_meaning_is_no_more_than_a_reason_to_doubt() {
+    let unsure = LIST.detect(&json!({"items": [], "incomplete_results": true}));
+    assert_eq!((unsure.more, unsure.candidates.len()), (None, 0));
+    assert_eq!(unsure.weak.as_deref(), Some("`incomplete_results` is true: there may be more"));
     let one = First { count: 1, records: None, ..LIST }
         .detect(&json!({"id": 1, "done": false, "total": 8, "truncated": true}));
     assert_eq!((one.more, one.weak, one.candidates.len()), (None, None, 0));
+}
+
+#[test]
+fn an_end_that_is_stated_on_the_first_page_and_a_page_below_its_limit_are_seen() {
+    let seen = |body: Value| {
+        let detected = LIST.detect(&body);
+        (detected.states_end, detected.is_short)
+    };
+    for (body, expected) in [
+        (json!({"items": []}), (false, false)),
+        (json!({"items": [], "has_more": false}), (true, false)),
+        (json!({"items": [], "next": null}), (true, false)),
+        (json!({"items": [], "isLast": true}), (true, false)),
+        (json!({"items": [], "has_more": true}), (false, false)),
+        (json!({"items": [], "first": 1, "last": 5}), (false, false)),
+        (json!({"items": [], "startAt": 0, "maxResults": 100, "total": 10}), (false, true)),
+        (json!({"items": [], "startAt": 0, "maxResults": 10, "total": 10}), (false, false)),
+    ] {
+        assert_eq!(seen(body.clone()), expected, "{body}");
+    }
+}
+
+#[test]
+fn an_offset_is_checked_where_no_total_shows_what_it_leaves_out() {
+    let check = |body: Value| LIST.detect(&body).candidates[0].check.clone();
+    let within = Some(PageToken::Offset(9));
+    assert_eq!(check(json!({"items": [], "has_more": true})), within);
+    assert_eq!(check(json!({"items": [], "has_more": true, "offset": 0, "limit": 10})), within);
+    assert_eq!(check(json!({"items": [], "total": 95, "offset": 0, "limit": 10})), None);
+    assert_eq!(check(json!({"features": [], "items": [], "exceededTransferLimit": true})), None);
 }
