@@ -37,6 +37,7 @@ use self::{
     line::Line,
     position::Evidence,
     size::{Fullness, PageSize},
+    shortfall::Cut,
     source::{Fetched, Found, Source},
 };
 pub(super) use self::{
@@ -138,7 +139,7 @@ pub struct Pages {
     /// Whether it is one list of several, and what is left out of it is told with theirs.
     is_among: bool,
     /// Why the config ends or begins the sequence elsewhere than the API.
-    cut: Option<String>,
+    cut: Cut,
     /// Answers that `response_actions` left out.
     left_out: LeftOut,
 }
@@ -198,7 +199,7 @@ impl Pages {
         let learned = resource.learned.clone();
         let surroundings = transport.surroundings().clone();
         let source = Arc::new(Source::new(transport, resource, request));
-        let cut = shortfall::by_config(resource);
+        let cut = Cut::by_config(resource);
         let drift = Drift::new(resource.on_drift, !source.key.is_empty());
         Ok(Self {
             next: Some(source.paginator.start()).filter(|_| resource.max_pages != Some(0)),
@@ -217,7 +218,7 @@ impl Pages {
             found: FoundOut::new(&resource.paginator),
             drift,
             evidence: Evidence::default(),
-            findings: Findings { shortfall: cut.clone(), ..Findings::default() },
+            findings: Findings { shortfall: cut.told().cloned(), ..Findings::default() },
             unlearned: None,
             is_silent: false,
             is_among: false,
@@ -240,11 +241,12 @@ impl Pages {
     #[must_use]
     pub fn resume(mut self, position: Position) -> Self {
         let Position { next, pages, received, known, size, found, drift, before, evidence, left_out, .. } = position;
-        self.findings.shortfall = self.findings.shortfall.or(position.shortfall);
+        self.cut.is_reached |= next.is_some() && self.max_pages.is_some_and(|max| pages >= max);
+        self.findings.shortfall = position.shortfall.or_else(|| self.cut.told().cloned());
         self.findings.verdict = evidence.verdict.clone();
         self.findings.suspicion = evidence.suspicion.clone();
         self.evidence = evidence;
-        self.next = next.filter(|_| self.max_pages.is_none_or(|max| pages < max));
+        self.next = next.filter(|_| !self.cut.is_reached);
         (self.number, self.received, self.known, self.size, self.before) = (pages, received, known, size, before);
         self.left_out = left_out;
         self.guard.resume(pages.saturating_sub(before));
@@ -432,7 +434,7 @@ impl Pages {
     fn check_repeated(&mut self, token: &PageToken, fetched: &Fetched, found: &Found) -> Result<(), FetchError> {
         let lead = self.own_lead(token);
         let fresh = (found.hashes.len() as u64).saturating_sub(lead);
-        let is_bounded = self.known.records.or(self.known.pages).is_some() && !token.is_told() || self.cut.is_some();
+        let is_bounded = self.known.records.or(self.known.pages).is_some() && !token.is_told() || self.cut.is_bounded();
         let checked = self.guard.check(token, found.fingerprint(), fresh, lead);
         let checked = checked.and_then(|()| if is_bounded { Ok(()) } else { self.guard.check_empty(fresh) });
         checked.map_err(|problem| FetchError::Paginate { page: self.number, url: fetched.url.clone(), problem })
@@ -470,6 +472,8 @@ impl Pages {
         let is_past_total = self.source.walk == Walk::Chain && count == 0 && end == End::Total;
         let next = next.filter(|_| !is_past_total);
         let more = self.source.paginator.more(&view).filter(|more| *more);
+        let by_maximum = PageView { total, ..view };
+        self.cut.is_reached |= next.is_none() && self.source.paginator.is_at_maximum(&self.own_token(token), &by_maximum);
         self.learn(known);
         if count > 0 {
             self.evidence.last = fullness;
@@ -617,7 +621,7 @@ impl PageSource for Pages {
     }
 
     fn read_again(&mut self, why: &str) -> bool {
-        if self.next.is_some() || self.max_pages.is_some() || self.cut.is_some() {
+        if self.next.is_some() || self.max_pages.is_some() || self.cut.told().is_some() {
             return false;
         }
         self.drift.moved(why.to_owned());

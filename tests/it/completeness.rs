@@ -255,6 +255,35 @@ async fn an_end_that_nothing_shows_is_unproven_with_a_note_or_a_warning() {
 }
 
 #[tokio::test]
+async fn a_maximum_that_is_not_reached_leaves_the_end_proved() {
+    for (paginator, beside) in [
+        (json!({"type": "offset", "limit": 10, "maximum_offset": 1000}), json!({})),
+        (json!({"type": "offset", "limit": 10, "maximum_offset": 1000}), json!({"total": 25})),
+        (json!({"type": "offset", "limit": 10, "maximum_offset": 30}), json!({"total": 25})),
+        (json!({"type": "offset", "limit": 10, "maximum_offset": 25}), json!({"total": 25})),
+    ] {
+        let shown = format!("{paginator} {beside}");
+        let endpoint = json!({"data_selector": "data", "paginator": paginator});
+        let case = Case::new(move |request| page(request, 25, &beside), endpoint, json!({})).await;
+        let ran = case.run().await;
+        assert_eq!((ran.ended(), ran.notes("may have ended")), ((0, Some(true), 25), false), "{shown}: {ran:#?}");
+    }
+    let answer = |request: &Received| {
+        let start = (request.number_param("page").unwrap() - 1) * 10;
+        reply(&data(start + 1..=25.min(start + 10).max(start)))
+    };
+    for (maximum, complete, rows) in [(9, Some(true), 25), (3, None, 20), (4, None, 25)] {
+        let paginator = json!({"type": "page_number", "base_page": 1, "total_path": null, "maximum_page": maximum});
+        let case = Case::new(answer, json!({"data_selector": "data", "paginator": paginator}), json!({})).await;
+        let ran = case.run().await;
+        assert_eq!((ran.ended(), ran.notes("`maximum_page`")), ((0, complete, rows), complete.is_none()), "{ran:#?}");
+    }
+    let case = Case::new(|request| page(request, 25, &json!({"total": 25})), tens(), json!({})).await;
+    let ran = case.run_with(&Overrides { max_pages: Some(3), ..Overrides::default() }).await;
+    assert_eq!((ran.ended(), ran.notes("maximum number of pages")), ((0, Some(true), 25), false), "{ran:#?}");
+}
+
+#[tokio::test]
 async fn max_pages_leaves_the_end_unproven() {
     let case = Case::new(|request| page(request, 95, &json!({"total": 95})), tens(), json!({})).await;
     let ran = case.run_with(&Overrides { max_pages: Some(2), ..Overrides::default() }).await;

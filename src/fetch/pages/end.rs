@@ -85,7 +85,7 @@ impl Pages {
         (self.before, self.received, self.known.records, self.known.pages) = (self.number, 0, None, None);
         self.guard = Guard::default();
         self.evidence = super::Evidence::default();
-        (self.findings.shortfall, self.findings.suspicion) = (self.cut.clone(), None);
+        (self.findings.shortfall, self.findings.suspicion) = (self.cut.told().cloned(), None);
         self.findings.verdict = Verdict::default();
         self.findings.total = None;
         self.source.paginator.start()
@@ -94,8 +94,14 @@ impl Pages {
     /// The config ends the sequence while the API goes on.
     pub(super) fn conclude_cut(&mut self) {
         self.tell_drift();
-        let cut = self.cut.clone();
-        cut.into_iter().for_each(|cut| self.note(cut));
+        self.cut.is_reached = true;
+        self.tell_cut();
+    }
+
+    fn tell_cut(&mut self) {
+        let Some(cut) = self.cut.told().cloned() else { return };
+        self.findings.shortfall.get_or_insert_with(|| cut.clone());
+        self.note(cut);
     }
 
     /// A page showed, by the order that the config declares, that no later one holds a record of the range.
@@ -124,7 +130,7 @@ impl Pages {
             more: more.as_deref(),
             weak: self.found.weak.as_deref(),
             is_probed: self.found.is_probed,
-            is_cut: self.cut.is_some() || self.left_out.has_cut(),
+            is_cut: self.cut.told().is_some() || self.left_out.has_cut(),
         };
         judge(&facts)
     }
@@ -133,9 +139,7 @@ impl Pages {
         self.findings.passes_agree = self.drift.is_settled();
         self.findings.was_read_again = self.drift.passes() > 0;
         self.tell_drift();
-        if let Some(cut) = self.cut.clone() {
-            self.note(cut);
-        }
+        self.tell_cut();
         self.findings.total = self.evidence.stated.map(|total| (total, self.received));
         self.findings.verdict = judgement.verdict;
         if let Verdict::Incomplete(incomplete) = &self.findings.verdict {

@@ -2,26 +2,49 @@
 
 use crate::plan::{PaginatorPlan, ResourcePlan};
 
-/// What the config leaves out.
-pub(super) fn by_config(resource: &ResourcePlan) -> Option<String> {
-    if resource.max_pages.is_some() {
-        return Some(
-            "the export may have ended before the source's list did (a maximum number of pages is set)".to_owned(),
-        );
+/// What the config leaves out of a page sequence.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Cut {
+    /// Why it begins within the API's sequence.
+    begins: Option<String>,
+    /// Why it may end before the API's does.
+    ends: Option<String>,
+    /// It has ended there.
+    pub(super) is_reached: bool,
+}
+
+impl Cut {
+    pub(super) fn by_config(resource: &ResourcePlan) -> Self {
+        let paginator = match &resource.paginator {
+            PaginatorPlan::SingleEntity { list } => list,
+            other => other,
+        };
+        let (maximum, middle) = match paginator {
+            PaginatorPlan::Offset(plan) => {
+                (plan.maximum_offset.map(|_| "maximum_offset"), (plan.offset > 0).then_some("offset"))
+            }
+            PaginatorPlan::PageNumber(plan) => {
+                (plan.maximum_page.map(|_| "maximum_page"), (plan.page > plan.base_page).then_some("page"))
+            }
+            _ => (None, None),
+        };
+        let ended = |by: &str| format!("the export may have ended before the source's list did ({by})");
+        let by_maximum = maximum.map(|key| ended(&format!("`{key}` is set")));
+        let by_pages = resource.max_pages.map(|_| ended("a maximum number of pages is set"));
+        Self {
+            begins: middle.map(|key| format!("the export began within the source's list (`{key}` is set)")),
+            ends: by_pages.or(by_maximum),
+            is_reached: resource.max_pages == Some(0),
+        }
     }
-    let paginator = match &resource.paginator {
-        PaginatorPlan::SingleEntity { list } => list,
-        other => other,
-    };
-    let (maximum, middle) = match paginator {
-        PaginatorPlan::Offset(plan) => {
-            (plan.maximum_offset.map(|_| "maximum_offset"), (plan.offset > 0).then_some("offset"))
-        }
-        PaginatorPlan::PageNumber(plan) => {
-            (plan.maximum_page.map(|_| "maximum_page"), (plan.page > plan.base_page).then_some("page"))
-        }
-        _ => return None,
-    };
-    let maximum = maximum.map(|key| format!("the export may have ended before the source's list did (`{key}` is set)"));
-    maximum.or_else(|| middle.map(|key| format!("the export began within the source's list (`{key}` is set)")))
+
+    /// What is left out for certain, or may be.
+    pub(super) fn told(&self) -> Option<&String> {
+        self.ends.as_ref().filter(|_| self.is_reached).or(self.begins.as_ref())
+    }
+
+    /// Whether the config names an end.
+    pub(super) fn is_bounded(&self) -> bool {
+        self.ends.is_some()
+    }
 }

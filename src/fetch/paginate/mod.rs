@@ -159,6 +159,11 @@ pub trait Paginator: Send + Sync {
         None
     }
 
+    /// Returns whether the config's maximum, and nothing that `page` says, ends the list behind it; by default never.
+    fn is_at_maximum(&self, _token: &PageToken, _page: &PageView<'_>) -> bool {
+        false
+    }
+
     /// The position behind `token`'s page before that page has come.
     fn ahead(&self, token: &PageToken, known: &Extent) -> Ahead;
 }

@@ -50,6 +50,12 @@ impl Offset {
         }
     }
 
+    /// The offset behind a page of `fresh` records. An empty page that is not the end is a hole, as wide as what was asked for.
+    fn behind(&self, token: &PageToken, fresh: u64) -> Result<u64, PaginateError> {
+        let step = if fresh == 0 { self.limit - self.overlap } else { fresh };
+        Ok(Self::offset(token)?.saturating_add(step))
+    }
+
     /// Whether nothing is to be asked for at `offset`, by the totals told and by the config.
     fn is_beyond(&self, offset: u64, known: &Extent) -> bool {
         let told = known.records.is_some_and(|records| offset.saturating_sub(self.start) >= records);
@@ -98,14 +104,19 @@ impl Paginator for Offset {
             return Ok(None);
         }
         self.end.must_end(page, self.maximum)?;
-        // An empty page that is not the end is a hole, as wide as what was asked for.
-        let step = if fresh == 0 { self.limit - self.overlap } else { fresh };
-        let next = Self::offset(token)?.saturating_add(step);
+        let next = self.behind(token, fresh)?;
         Ok((!self.is_beyond(next, &page.known)).then_some(PageToken::Offset(next)))
     }
 
     fn more(&self, page: &PageView<'_>) -> Option<bool> {
         self.end.has_more(page)
+    }
+
+    fn is_at_maximum(&self, token: &PageToken, page: &PageView<'_>) -> bool {
+        let fresh = page.count.saturating_sub(self.lead(token));
+        let Ok(next) = self.behind(token, fresh) else { return false };
+        let is_all = page.total.is_some_and(|total| total <= next) || self.end.is_last(page, fresh);
+        !is_all && self.maximum.is_some_and(|maximum| next >= maximum)
     }
 
     fn ahead(&self, token: &PageToken, known: &Extent) -> Ahead {

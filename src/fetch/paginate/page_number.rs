@@ -106,6 +106,15 @@ impl Paginator for PageNumber {
         self.end.has_more(page)
     }
 
+    fn is_at_maximum(&self, token: &PageToken, page: &PageView<'_>) -> bool {
+        let Ok(next) = Self::number(token).map(|number| number.saturating_add(1)) else { return false };
+        let pages = self.end.total_in_body(page).or_else(|| self.end.pages_in_header(page));
+        let is_last = pages.is_some_and(|pages| self.base.saturating_add(pages) <= next);
+        let has_all = page.total.is_some_and(|total| self.start == self.base && page.received >= total);
+        let is_all = is_last || has_all || self.end.is_last(page, page.count);
+        !is_all && self.maximum.is_some_and(|maximum| next >= maximum)
+    }
+
     fn ahead(&self, token: &PageToken, known: &Extent) -> Ahead {
         let Ok(next) = Self::number(token).map(|number| number.saturating_add(1)) else { return Ahead::Unknown };
         let before = known.page_size.map(|size| next.saturating_sub(self.start).saturating_mul(size));
