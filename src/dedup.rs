@@ -16,6 +16,8 @@ mod tests;
 
 use arrow::{array::BooleanArray, compute::filter_record_batch, datatypes::SchemaRef, record_batch::RecordBatch};
 
+use serde::{Deserialize, Serialize};
+
 pub use self::segment::Segment;
 use self::{ranks::Ranks, segment::Saved};
 use crate::{
@@ -62,7 +64,7 @@ pub struct Again {
 }
 
 /// The page sequence at hand, and what its keys show.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 struct SequenceState {
     current: Sequence,
     /// The id of its first row.

@@ -3,8 +3,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Dedup;
-use crate::keys::{KeyError, KeySegment};
+use super::{Dedup, SequenceState};
+use crate::{
+    keys::{KeyError, KeySegment},
+    model::Sequence,
+};
 
 /// One piece. Serialises; readable by the same version of restlake only.
 #[derive(Debug, Serialize, Deserialize)]
@@ -19,6 +22,9 @@ pub struct Segment {
     superseded: Vec<u64>,
     next_id: u64,
     duplicates: u64,
+    /// The page sequence at hand; its pages are those since the piece before, if `goes_on`.
+    sequence: SequenceState,
+    goes_on: bool,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -33,6 +39,8 @@ struct Changed {
 pub(super) struct Saved {
     pub(super) slots: usize,
     superseded: usize,
+    /// The page sequence by its first row, and its pages.
+    sequence: (Sequence, u64, usize),
     /// Slots below `slots` that were won again since; may repeat.
     pub(super) changed: Vec<u32>,
 }
@@ -49,6 +57,9 @@ impl Dedup {
             let winner = *self.winners.get(slot as usize)?;
             Some(Changed { slot, winner, rank: rank(slot as usize) })
         });
+        let (sequence, start, pages) = self.saved.sequence;
+        let goes_on = (sequence, start) == (self.sequence.current, self.sequence.start) && pages <= self.sequence.pages.len();
+        let pages = self.sequence.pages.get(if goes_on { pages } else { 0 }..).unwrap_or_default().to_vec();
         let ranked = if self.ranks.is_some() { first..self.winners.len() } else { 0..0 };
         let segment = Segment {
             keys: self.keys.segment(first),
@@ -58,6 +69,8 @@ impl Dedup {
             superseded: self.superseded.get(self.saved.superseded..).unwrap_or_default().to_vec(),
             next_id: self.next_id,
             duplicates: self.duplicates,
+            sequence: SequenceState { pages, ..self.sequence.clone() },
+            goes_on,
         };
         self.saved = Saved::of(self);
         segment
@@ -86,6 +99,11 @@ impl Dedup {
         }
         self.superseded.extend(segment.superseded);
         (self.next_id, self.duplicates) = (segment.next_id, segment.duplicates);
+        let known = std::mem::replace(&mut self.sequence, segment.sequence);
+        if segment.goes_on {
+            let further = std::mem::replace(&mut self.sequence.pages, known.pages);
+            self.sequence.pages.extend(further);
+        }
         self.saved = Saved::of(self);
         if self.winners.len() == self.keys.len() { Ok(()) } else { Err(KeyError::Segment) }
     }
@@ -93,6 +111,12 @@ impl Dedup {
 
 impl Saved {
     fn of(dedup: &Dedup) -> Self {
-        Self { slots: dedup.winners.len(), superseded: dedup.superseded.len(), changed: Vec::new() }
+        let SequenceState { current, start, pages, .. } = &dedup.sequence;
+        Self {
+            slots: dedup.winners.len(),
+            superseded: dedup.superseded.len(),
+            sequence: (*current, *start, pages.len()),
+            changed: Vec::new(),
+        }
     }
 }

@@ -228,10 +228,14 @@ proptest! {
     ) {
         let sort = sort.map(|descending| DedupSort { column: 2, descending });
         let mut kept = Vec::new();
-        let mut current = dedup(&key, sort);
+        let (mut current, mut whole) = (dedup(&key, sort), dedup(&key, sort));
         let mut stored: Vec<Vec<u8>> = Vec::new();
-        for rows in &batches {
-            kept.extend(current.push(&batch(rows), Origin::default()).unwrap().ids);
+        for (page, rows) in (1..).zip(&batches) {
+            // Three pages to a list.
+            let sequence = Sequence { list: page / 3, pass: 0 };
+            let origin = Origin { page, sequence, repeats: 0 };
+            whole.push(&batch(rows), origin).unwrap();
+            kept.extend(current.push(&batch(rows), origin).unwrap().ids);
             stored.push(postcard::to_stdvec(&current.segment()).unwrap());
             // Another process takes over at every second one.
             if stored.len().is_multiple_of(2) {
@@ -241,6 +245,7 @@ proptest! {
                 }
             }
         }
+        prop_assert_eq!(current.again(), whole.again());
         let duplicates = current.duplicates();
         let superseded = current.finish().superseded;
         kept.retain(|id| superseded.binary_search(id).is_err());

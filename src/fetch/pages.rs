@@ -245,6 +245,8 @@ impl Pages {
         self.findings.shortfall = position.shortfall.or_else(|| self.cut.told().cloned());
         self.findings.verdict = evidence.verdict.clone();
         self.findings.suspicion = evidence.suspicion.clone();
+        self.findings.total = evidence.total;
+        (self.findings.passes_agree, self.findings.was_read_again) = (evidence.passes_agree, evidence.was_read_again);
         self.evidence = evidence;
         self.next = next.filter(|_| !self.cut.is_reached);
         (self.number, self.received, self.known, self.size, self.before) = (pages, received, known, size, before);
@@ -252,6 +254,9 @@ impl Pages {
         self.guard.resume(pages.saturating_sub(before));
         self.drift.resume(drift);
         self.go_on_with(found);
+        if self.number > 0 {
+            self.report_paging(self.received);
+        }
         if self.next.is_none() {
             self.tell_left_out();
         }
@@ -598,6 +603,9 @@ impl PageSource for Pages {
             evidence: Evidence {
                 verdict: self.findings.verdict.clone(),
                 suspicion: self.findings.suspicion.clone(),
+                total: self.findings.total,
+                passes_agree: self.findings.passes_agree,
+                was_read_again: self.findings.was_read_again,
                 ..self.evidence.clone()
             },
             left_out: self.left_out.clone(),

@@ -93,6 +93,11 @@ impl Export<'_> {
             counters.committed = Some(Box::new(committed));
             if !counters.is_trusted(self.resource) {
                 // Later windows would move the cursor beyond records that may be missing.
+                let later = ahead.under_way.len() + ahead.waiting.len();
+                if later > 0 {
+                    let name = &self.resource.name;
+                    self.warn(counters, format!("{name}: {later} later windows were not committed, which the next run reads again"));
+                }
                 break;
             }
             let Some((resource, pages)) = self.after(counters, ahead)? else { break };

@@ -204,7 +204,8 @@ fn in_object(root: Node<'_>, path: &[String], holder: Node<'_>, own: &[String]) 
         }
         let place = TotalPlace::Path(selector_of(&path));
         if let Some(records) = place.read(root, &HeaderMap::new()) {
-            totals.push(Total { records, place, is_weak: is_unsure || is_inexact(beside) });
+            let is_weak = is_unsure || is_inexact(beside) || is_of_youtube(&path, holder);
+            totals.push(Total { records, place, is_weak });
         }
     }
     totals
@@ -270,6 +271,12 @@ fn is_inexact(holder: Node<'_>) -> bool {
             _ => false,
         }
     })
+}
+
+/// YouTube documents its `pageInfo: {totalResults, resultsPerPage}` as an approximation.
+fn is_of_youtube(path: &[String], holder: Node<'_>) -> bool {
+    matches!(path, [.., place, name] if place == "pageInfo" && name == "totalResults")
+        && holder.get("resultsPerPage").is_some()
 }
 
 fn in_headers(headers: &HeaderMap) -> impl Iterator<Item = Total> {

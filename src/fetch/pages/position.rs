@@ -58,6 +58,10 @@ pub(super) struct Evidence {
     /// The sequence has ended, with this verdict.
     pub(super) verdict: Verdict,
     pub(super) suspicion: Option<Suspicion>,
+    /// It has ended, with this total and as many records.
+    pub(super) total: Option<(u64, u64)>,
+    pub(super) passes_agree: bool,
+    pub(super) was_read_again: bool,
 }
 
 /// A list among those of its resource.

@@ -167,6 +167,7 @@ async fn windows_after_a_suspicion_do_not_commit() {
     let first = case.run().await;
     assert_eq!((first.exit, first.summary.complete), (0, None), "{first:#?}");
     assert_eq!(case.ids(), Vec::<u64>::new(), "{first:#?}");
+    assert!(first.warns("2 later windows were not committed"), "{first:#?}");
     *moves.lock().unwrap() = false;
     let second = case.run().await;
     assert_eq!((second.exit, case.ids()), (0, up_to(29)), "{second:#?}");
