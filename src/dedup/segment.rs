@@ -58,7 +58,8 @@ impl Dedup {
             Some(Changed { slot, winner, rank: rank(slot as usize) })
         });
         let (sequence, start, pages) = self.saved.sequence;
-        let goes_on = (sequence, start) == (self.sequence.current, self.sequence.start) && pages <= self.sequence.pages.len();
+        let goes_on =
+            (sequence, start) == (self.sequence.current, self.sequence.start) && pages <= self.sequence.pages.len();
         let pages = self.sequence.pages.get(if goes_on { pages } else { 0 }..).unwrap_or_default().to_vec();
         let ranked = if self.ranks.is_some() { first..self.winners.len() } else { 0..0 };
         let segment = Segment {

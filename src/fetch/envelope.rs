@@ -60,8 +60,7 @@ impl List<'_> {
 
     /// A list that is called as the records are is none.
     fn is_description(&self, names: &[String]) -> bool {
-        let is_one =
-            |key: &String| Word::new(key).is_description() || is_place_of_names(&key.to_ascii_lowercase());
+        let is_one = |key: &String| Word::new(key).is_description() || is_place_of_names(&key.to_ascii_lowercase());
         !self.is_called(names) && !self.is_usual() && self.path.iter().any(is_one)
     }
 
@@ -81,7 +80,7 @@ pub(super) fn find(document: &Document, names: &[String], is_paged: bool) -> Env
     let lists = lists(root);
     let named = lists.iter().find(|list| list.holds_records() && list.is_called(names));
     let (descriptions, rest): (Vec<_>, Vec<_>) = lists.iter().partition(|list| list.is_description(names));
-    let is_page = |list: &List<'_>| list.holds_records() && is_page(root, &list.path, list.node);
+    let is_page = |list: &List<'_>| (list.holds_records() || list.is_empty()) && is_page(root, &list.path, list.node);
     let is_record = has_identity(root) && !is_paged && !likeliest(&rest, false).is_some_and(is_page);
     let likeliest = likeliest(&rest, is_record).or_else(|| likeliest(&descriptions, is_record));
     if let Some(found) = likeliest.or(named) {
@@ -352,6 +351,13 @@ mod tests {
                 r#"{"type":"FeatureCollection","id":"s","features":[{"id":"1"}],"links":[{"rel":"next","href":"/b"}]}"#,
                 "features",
             ),
+            (r#"{"id":"b","people":[],"next":null}"#, "people"),
+            (r#"{"id":"b","people":[],"tags":[]}"#, "$"),
+            (
+                r#"{"type":"OrderedCollectionPage","id":"https://a/o","partOf":"https://a","orderedItems":[{"id":"1"}]}"#,
+                "orderedItems",
+            ),
+            (r#"{"type":"FeatureCollection","id":"s","features":[{"id":"1"}],"links":[]}"#, "features"),
             (r#"{"id":1,"links":[{"rel":"self","href":"/a"}],"people":[{"id":1}]}"#, "$"),
             (r#"{"id":1,"_links":{"self":{"href":"/a"}},"people":[{"id":1}]}"#, "$"),
         ] {

@@ -144,7 +144,8 @@ impl ExpectedRecords {
         Self { selector: Some(selector), ..self.clone() }
     }
 
-    fn shares_none(&self, object: Node<'_>) -> bool {
+    /// Returns true if the object has no field of the table's, whose columns are known.
+    pub(super) fn shares_none(&self, object: Node<'_>) -> bool {
         let is_known = |fields: &HashSet<String>, key: Key<'_>| key.text().is_ok_and(|key| fields.contains(&*key));
         self.fields.as_ref().is_some_and(|fields| !object.fields().any(|(key, _)| is_known(fields, key)))
     }
@@ -185,12 +186,15 @@ pub(super) fn judge(
     let searched = if expected.selector.is_none() { Some(search()) } else { None };
     // The page of an empty list has no field of a record.
     let is_nothing = searched.as_ref().is_some_and(|envelope| envelope.is_nothing);
-    let selector = expected.selector.clone().or(searched.map(|envelope| envelope.selector)).unwrap_or_else(Selector::root);
+    let selector =
+        expected.selector.clone().or(searched.map(|envelope| envelope.selector)).unwrap_or_else(Selector::root);
     let keys = selector.keys().unwrap_or_default();
     let signs = Signs::read(root, &keys);
     let error = |object| AnswerVerdict::Error(signs.error(document, object));
     match found(root, &selector, signs.has_any()) {
-        Found::Object(object) if is_message(object, &signs) || !is_nothing && expected.shares_none(object) => error(object),
+        Found::Object(object) if is_message(object, &signs) || !is_nothing && expected.shares_none(object) => {
+            error(object)
+        }
         Found::Object(object) if signs.is_failure() && is_hollow(object, selector.is_root()) => error(object),
         Found::Nothing if signs.is_failure() => error(root),
         Found::Nothing if lacks(root, &keys) && is_message(root, &signs) && !signs.has_succeeded => error(root),

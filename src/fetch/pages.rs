@@ -17,6 +17,7 @@ mod ahead;
 mod detect;
 mod drift;
 mod end;
+mod guess;
 mod lead;
 mod left_out;
 mod line;
@@ -36,8 +37,8 @@ use self::{
     drift::{Drift, Seam},
     line::Line,
     position::Evidence,
-    size::{Fullness, PageSize},
     shortfall::Cut,
+    size::{Fullness, PageSize},
     source::{Fetched, Found, Source},
 };
 pub(super) use self::{
@@ -478,7 +479,8 @@ impl Pages {
         let next = next.filter(|_| !is_past_total);
         let more = self.source.paginator.more(&view).filter(|more| *more);
         let by_maximum = PageView { total, ..view };
-        self.cut.is_reached |= next.is_none() && self.source.paginator.is_at_maximum(&self.own_token(token), &by_maximum);
+        self.cut.is_reached |=
+            next.is_none() && self.source.paginator.is_at_maximum(&self.own_token(token), &by_maximum);
         self.learn(known);
         if count > 0 {
             self.evidence.last = fullness;

@@ -96,7 +96,10 @@ impl Export<'_> {
                 let later = ahead.under_way.len() + ahead.waiting.len();
                 if later > 0 {
                     let name = &self.resource.name;
-                    self.warn(counters, format!("{name}: {later} later windows were not committed, which the next run reads again"));
+                    self.warn(
+                        counters,
+                        format!("{name}: {later} later windows were not committed, which the next run reads again"),
+                    );
                 }
                 break;
             }

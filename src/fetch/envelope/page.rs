@@ -8,6 +8,16 @@ use crate::{
     json::{Kind, Node},
 };
 
+/// Kinds of answers that are pages of lists, and the keys that say so: GeoJSON, ActivityPub, FHIR, Stripe.
+const KINDS: [(&str, &str); 6] = [
+    ("type", "FeatureCollection"),
+    ("type", "OrderedCollection"),
+    ("type", "OrderedCollectionPage"),
+    ("type", "CollectionPage"),
+    ("resourceType", "Bundle"),
+    ("object", "list"),
+];
+
 /// Relations of links between the pages of a list.
 const RELATIONS: [&str; 5] = ["next", "prev", "previous", "first", "last"];
 
@@ -29,7 +39,7 @@ pub(super) fn is_page(object: Node<'_>, path: &[String], list: Node<'_>) -> bool
         let totals = totals::find(object, &HeaderMap::new(), path);
         totals.iter().any(|total| !total.is_weak && total.records >= count && count > 0)
     };
-    words(object).any(|word| word.is_paging()) || has_page_links(object) || states_total()
+    words(object).any(|word| word.is_paging()) || has_page_links(object) || has_kind(object) || states_total()
 }
 
 /// Returns true if the object speaks of pages.
@@ -49,8 +59,16 @@ pub(super) fn is_nothing(object: Node<'_>) -> bool {
             || word.is("id") && has_page_links(object)
     };
     let is_zero = totals.iter().any(|total| total.records == 0) && totals.iter().all(|total| total.records == 0);
-    let is_told = is_zero && !is_lone_number(object) || totals.is_empty() && words(object).any(|word| word.tells_kind());
+    let is_told =
+        is_zero && !is_lone_number(object) || totals.is_empty() && words(object).any(|word| word.tells_kind());
     is_told && words(object).all(|word| is_about(&word))
+}
+
+fn has_kind(object: Node<'_>) -> bool {
+    let is_kind = |(key, kind): &(&str, &str)| {
+        object.get(key).is_some_and(|node| node.kind() == Kind::String && node.string().is_ok_and(|text| text == *kind))
+    };
+    KINDS.iter().any(is_kind)
 }
 
 /// `{"count": 0}` is the record of an API that counts.
@@ -61,9 +79,8 @@ fn is_lone_number(object: Node<'_>) -> bool {
 
 /// `links: {next: …}`, `link: [{relation: self, …}]`, `_links: {first: …}`.
 fn has_page_links(object: Node<'_>) -> bool {
-    let places = object.fields().filter(|(key, _)| {
-        Word::of(*key).is_some_and(|word| word.is("links") || word.is("link"))
-    });
+    let places =
+        object.fields().filter(|(key, _)| Word::of(*key).is_some_and(|word| word.is("links") || word.is("link")));
     places.into_iter().any(|(_, links)| match links.kind() {
         Kind::Array => links.items().any(|link| ["rel", "relation"].iter().any(|name| is_relation(link.get(name)))),
         _ => RELATIONS.iter().any(|relation| links.get(relation).is_some()),

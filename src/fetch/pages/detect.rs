@@ -12,7 +12,6 @@
 
 use std::{collections::VecDeque, sync::Arc};
 
-use reqwest::StatusCode;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -21,8 +20,6 @@ use super::{
 };
 use crate::{
     fetch::{
-        completeness::verdict::End,
-        error::Trouble,
         envelope::{self, Envelope},
         paginate::{self, Candidate, Detected, PageToken},
         records::{self, Located},
@@ -32,30 +29,27 @@ use crate::{
     report::{Paging, grouped},
 };
 
-/// Statuses that say nothing of the parameters: credentials, timeouts, rates, gateways.
-const NO_ANSWERS: [u16; 8] = [401, 407, 408, 425, 429, 502, 503, 504];
-
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(super) struct FoundOut {
     /// The config leaves the paginator to the answers.
-    is_auto: bool,
+    pub(super) is_auto: bool,
     /// The paginator is still to be detected.
-    is_wanted: bool,
+    pub(super) is_wanted: bool,
     /// The likeliest first. More than one only until the second page has come.
-    candidates: VecDeque<Candidate>,
+    pub(super) candidates: VecDeque<Candidate>,
     /// Where the records are.
-    selector: Option<Selector>,
+    pub(super) selector: Option<Selector>,
     /// The pages so far are those of an empty list, and leave the place of records out.
-    is_nothing: bool,
+    pub(super) is_nothing: bool,
     /// They are all of the answer, which is a list: there was nothing to choose.
-    is_bare: bool,
+    pub(super) is_bare: bool,
     /// Other lists that could be meant.
-    others: Vec<String>,
+    pub(super) others: Vec<String>,
     /// Hashes of the first page's records, while the second page is to show which candidate serves.
-    first: Option<Vec<u64>>,
+    pub(super) first: Option<Vec<u64>>,
     /// The page that comes next is a check of the candidate, and none of the sequence.
-    is_checking: bool,
+    pub(super) is_checking: bool,
     /// The only page states that it is the last one.
     pub(super) states_end: bool,
     /// The first page has fewer records than its limit.
@@ -63,13 +57,13 @@ pub(super) struct FoundOut {
     /// Why there may be more, where nothing leads on.
     pub(super) weak: Option<String>,
     /// Why more records are known to exist, from the first page.
-    promise: Option<String>,
+    pub(super) promise: Option<String>,
     /// The same, once nothing has led to them.
     pub(super) more: Option<String>,
     /// A probe serves.
     pub(super) is_probed: bool,
     /// A second page has confirmed the paginator.
-    is_proved: bool,
+    pub(super) is_proved: bool,
 }
 
 impl FoundOut {
@@ -139,9 +133,10 @@ impl Pages {
             return None;
         }
         let root = fetched.document.root();
-        let is_list = self.found.is_nothing || self.source.selector.as_ref().is_some_and(|selector| {
-            selector.find(root).is_some_and(|found| selector.takes_elements() || found.kind() != Kind::Object)
-        });
+        let is_list = self.found.is_nothing
+            || self.source.selector.as_ref().is_some_and(|selector| {
+                selector.find(root).is_some_and(|found| selector.takes_elements() || found.kind() != Kind::Object)
+            });
         let keys = self.source.record_keys();
         let asked = self.source.asked(Some(&*keys).filter(|_| is_list));
         let view = self.view(fetched, found.count(), self.known);
@@ -173,111 +168,8 @@ impl Pages {
         Some(next)
     }
 
-    /// Takes the likeliest candidate that is left; where it goes on.
-    fn use_candidate(&mut self) -> Option<PageToken> {
-        let Some(candidate) = self.found.candidates.front_mut() else {
-            self.source = Arc::new(self.source.with_paginator(&PaginatorPlan::SinglePage));
-            return None;
-        };
-        self.source = Arc::new(self.source.with_paginator(&candidate.paginator));
-        let check = candidate.check.take();
-        self.found.is_checking = check.is_some();
-        // A link is kept as the driver has checked it, without credentials.
-        check.or_else(|| candidate.next.take())
-    }
-
-    /// Whether it is still to be shown which candidate serves: no page is worth asking for beyond the one that shows it.
-    pub(super) fn is_guessing(&self) -> bool {
-        self.found.first.is_some()
-    }
-
-    /// Takes in the page behind the first one: true if it only judges the candidate, and another page has its turn.
-    pub(super) fn judges_guess(&mut self, found: &Found) -> bool {
-        let (Some(first), Some(candidate)) = (&self.found.first, self.found.candidates.front()) else { return false };
-        if std::mem::take(&mut self.found.is_checking) {
-            let begins_at = found.hashes.first().and_then(|hash| first.iter().rposition(|known| known == hash));
-            if begins_at.is_some_and(|place| place > 0) {
-                self.go_to_candidate();
-            } else {
-                self.next_guess();
-            }
-            return true;
-        }
-        let is_new = || !found.hashes.iter().any(|hash| first.contains(hash));
-        let serves = match candidate.is_probe {
-            true => found.count() > 0 && found.hashes.len() <= first.len() && is_new(),
-            false => found.hashes != *first || found.count() == 0,
-        };
-        // The guard reports a page that comes again where there is no other way.
-        if serves || !candidate.is_probe && self.found.candidates.len() == 1 {
-            self.settle_guess(true);
-            return false;
-        }
-        self.next_guess();
-        true
-    }
-
-    /// Takes in an answer that refuses the second page: true if it is the candidate that is refused. What has asked for nothing
-    /// but an unknown parameter may be refused in any way.
-    pub(super) fn refuses_guess(&mut self, trouble: &Trouble) -> bool {
-        let Some(candidate) = self.found.candidates.front().filter(|_| self.found.first.is_some()) else {
-            return false;
-        };
-        let is_trial = candidate.is_probe || self.found.is_checking;
-        let is_refusal = match trouble {
-            Trouble::Status { is_limit: true, .. } | Trouble::ErrorInSuccess { is_throttle: true, .. } => false,
-            Trouble::Status { status, .. } if is_trial => !NO_ANSWERS.contains(&status.as_u16()),
-            Trouble::Status { status, .. } => {
-                let is_about_request = status.is_client_error() && *status != StatusCode::FORBIDDEN;
-                is_about_request && !NO_ANSWERS.contains(&status.as_u16()) && self.found.candidates.len() > 1
-            }
-            Trouble::ErrorInSuccess { .. } | Trouble::Markup { .. } | Trouble::Empty { .. } => is_trial,
-            _ => false,
-        };
-        if is_refusal {
-            self.next_guess();
-        }
-        is_refusal
-    }
-
-    fn next_guess(&mut self) {
-        self.found.candidates.pop_front();
-        self.go_to_candidate();
-        if self.next.is_none() {
-            self.give_up_guessing();
-            self.report_paging(0);
-            let more = self.found.more.clone();
-            self.next = self.end(End::Single, more);
-        }
-    }
-
-    fn go_to_candidate(&mut self) {
-        let from = self.source.first_url();
-        let next = self.use_candidate().map(|next| self.source.checked(next, &from));
-        self.next = next.and_then(Result::ok);
-        self.line.keep_from(self.next.as_ref());
-    }
-
-    /// Nothing leads on: the first page is the only one.
-    fn give_up_guessing(&mut self) {
-        self.found.first = None;
-        self.found.more = self.found.promise.take();
-        self.found.candidates.clear();
-        self.source = Arc::new(self.source.with_paginator(&PaginatorPlan::SinglePage));
-        self.tell_found(Some(&PaginatorPlan::SinglePage));
-    }
-
-    fn settle_guess(&mut self, is_proved: bool) {
-        self.found.first = None;
-        self.found.is_proved = is_proved;
-        self.found.candidates.truncate(1);
-        let Some(candidate) = self.found.candidates.front().cloned() else { return };
-        self.found.is_probed = candidate.is_probe;
-        self.tell_found(Some(&candidate.paginator));
-    }
-
     /// Reports what was detected, with the lines that pin it.
-    fn tell_found(&mut self, paginator: Option<&PaginatorPlan>) {
+    pub(super) fn tell_found(&mut self, paginator: Option<&PaginatorPlan>) {
         let selector = self.found.selector.as_ref().filter(|_| !self.found.is_bare);
         let place = match selector {
             Some(selector) => format!("records at `{selector}`"),
@@ -327,7 +219,8 @@ impl Pages {
         let leads_on = self.source.paginator.advance(&self.own_token(token), &view).is_ok_and(|next| next.is_some());
         let fits = found.count() > 0 && (leads_on || !self.found.is_auto || !self.found.is_proved);
         let Some(source) = self.unlearned.take().filter(|_| !fits && self.number == 0) else { return false };
-        if matches!(found.located, Ok(Located::Missing)) && self.is_one_object(fetched) {
+        let is_record = || !self.source.scope.expected.shares_none(fetched.document.root());
+        if matches!(found.located, Ok(Located::Missing)) && self.is_one_object(fetched) && is_record() {
             // The records are not elsewhere, but gone: an error, lest the answer becomes a record of the table.
             return false;
         }

@@ -23,7 +23,10 @@ use serde::{Deserialize, Serialize};
 use self::scan::Scan;
 use super::{PageToken, PageView, from_plan};
 use crate::{
-    fetch::completeness::totals::{self, Total},
+    fetch::completeness::{
+        totals::{self, Total},
+        verdict::is_usual_size,
+    },
     json::Selector,
     plan::{OffsetPlan, PaginatorPlan, Slot},
     report::grouped,
@@ -90,7 +93,7 @@ pub fn detect(page: &PageView<'_>, asked: Asked<'_>) -> Detected {
     let mut candidates: VecDeque<_> = scan.plans(above).into_iter().filter_map(found).collect();
     let leads_on = candidates.iter().any(|candidate| candidate.next.is_some());
     if !leads_on && asked.is_get && !asked.has_body {
-        let probes = if more.is_some() { scan.probes(above) } else { scan.echoes_of_full_page(strong) };
+        let probes = if more.is_some() { scan.probes(above) } else { scan.confirmation(strong) };
         let probes = probes.into_iter().filter_map(found);
         let probes: VecDeque<_> = probes.filter(|found| found.next.is_some()).collect();
         if !probes.is_empty() {
@@ -135,6 +138,18 @@ impl Scan<'_> {
         let is_of_page = self.pages().is_some_and(|(_, pages)| pages > 1);
         let totals = totals::find(self.page.root, self.page.headers, records).into_iter();
         totals.filter(|total| !is_of_page || total.records != self.page.count).collect()
+    }
+
+    /// Returns the paginator that shows whether a full page is all there is, where nothing says that more follow: what the page
+    /// repeats of its position. Under a total that equals its records, and may be their number, the likeliest parameter does.
+    fn confirmation(&self, total: Option<&Total>) -> Vec<Plan> {
+        let echoes = self.echoes_of_full_page(total);
+        let is_all = total.is_some_and(|total| total.records == self.page.count) && is_usual_size(self.page.count);
+        let is_doubtful = is_all && !self.is_short_of_limit() && !self.states_end();
+        if !echoes.is_empty() || !is_doubtful {
+            return echoes;
+        }
+        self.probes(None).into_iter().take(1).collect()
     }
 
     fn more(&self, above: Option<&Total>) -> Option<String> {

@@ -74,8 +74,7 @@ async fn pages_without_the_place_of_records_lead_on_to_pages_that_have_it() {
 #[tokio::test]
 async fn an_object_in_place_of_the_list_that_was_there_is_an_error_and_leaves_the_table() {
     let later = json!({"id": 7, "v": "notice"});
-    let (first, second, case) =
-        two_runs(data(1..=5), later, json!({"write_disposition": "replace"})).await;
+    let (first, second, case) = two_runs(data(1..=5), later, json!({"write_disposition": "replace"})).await;
     assert_eq!((first.exit, second.exit, case.ids()), (0, 1, vec![1, 2, 3, 4, 5]), "{second:#?}");
 }
 
@@ -202,7 +201,8 @@ async fn a_slice_of_spring_a_table_of_datatables_and_a_count_of_pages_of_json_ap
         }))
     };
     let table = |request: &Received| {
-        let (start, length) = (request.number_param("start").unwrap_or(0), request.number_param("length").unwrap_or(10));
+        let (start, length) =
+            (request.number_param("start").unwrap_or(0), request.number_param("length").unwrap_or(10));
         let data = records(start + 1..=57.min(start + length));
         reply(&json!({"draw": 0, "recordsTotal": 57, "recordsFiltered": 57, "data": data}))
     };
@@ -230,7 +230,8 @@ async fn where_the_end_is_not_known_few_pages_are_asked_for_behind_it() {
             let start = (request.number_param("page").unwrap_or(1) - 1) * 10;
             reply(&data(start + 1..=rows.min(start + 10).max(start)))
         };
-        let endpoint = json!({"data_selector": "data", "paginator": {"type": "page_number", "base_page": 1, "total_path": null}});
+        let endpoint =
+            json!({"data_selector": "data", "paginator": {"type": "page_number", "base_page": 1, "total_path": null}});
         let case = Case::new(answer, endpoint, json!({})).await.with(|config| {
             config["client"]["max_concurrency"] = json!(20);
         });
@@ -238,4 +239,43 @@ async fn where_the_end_is_not_known_few_pages_are_asked_for_behind_it() {
         assert_eq!(ran.ended(), (0, Some(true), rows), "{ran:#?}");
         assert!(case.server.targets().len() <= most, "{pages} pages: {:?}", case.server.targets());
     }
+}
+
+#[tokio::test]
+async fn a_total_that_equals_a_full_page_is_confirmed_by_one_request() {
+    let honours = |request: &Received, rows: u64, total: u64| {
+        let start = request.number_param("offset").unwrap_or(0);
+        let mut answer = data(start + 1..=rows.min(start + 10).max(start));
+        answer["total"] = json!(total);
+        reply(&answer)
+    };
+    let case = Case::new(move |request| honours(request, 10, 10), json!({}), json!({})).await;
+    assert_eq!((case.run().await.ended(), case.server.targets().len()), ((0, Some(true), 10), 2));
+    // The number of the page's records under the name of a total.
+    let case = Case::new(move |request| honours(request, 25, 10), json!({}), json!({})).await;
+    let ran = case.run().await;
+    assert_eq!((ran.exit, ran.summary.complete != Some(true) || ran.summary.table_rows == 25), (0, true), "{ran:#?}");
+    // An API that ignores the parameter proves nothing.
+    let case = Case::new(|_: &Received| page_of_ten(), json!({}), json!({})).await;
+    let ran = case.run().await;
+    assert_eq!((ran.ended(), ran.notes("exactly 10 records")), ((0, None, 10), true), "{ran:#?}");
+    assert_eq!(case.server.targets().len(), 2);
+}
+
+fn page_of_ten() -> Reply {
+    let mut answer = data(1..=10);
+    answer["total"] = json!(10);
+    reply(&answer)
+}
+
+#[tokio::test]
+async fn an_empty_answer_at_a_position_that_the_page_repeats_proves_the_end() {
+    let answer = |request: &Received| {
+        let start = request.number_param("offset").unwrap_or(0);
+        let mut answer = data(start + 1..=10.max(start));
+        add(&mut answer, &json!({"offset": start, "limit": 10}));
+        reply(&answer)
+    };
+    let case = Case::new(answer, json!({}), json!({})).await;
+    assert_eq!((case.run().await.ended(), case.server.targets().len()), ((0, Some(true), 10), 2));
 }

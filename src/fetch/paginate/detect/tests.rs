@@ -203,7 +203,7 @@ fn an_offset_that_the_answer_repeats_goes_on_where_there_is_more() {
     let expected = r#"{type: offset, limit: 10, offset_param: "offset", limit_param: "limit", total_path: "total"}"#;
     assert_eq!(LIST.found(&body), [expected]);
     assert_eq!(LIST.detect(&body).candidates[0].next, Some(PageToken::Offset(10)));
-    assert_eq!(LIST.found(&json!({"offset": 0, "limit": 10, "total": 10})), NONE);
+    assert_eq!(LIST.found(&json!({"offset": 0, "limit": 20, "total": 10})), NONE);
     assert_eq!(LIST.found(&json!({"startAt": 0, "maxResults": 10, "total": 11})).len(), 1);
 }
 
@@ -492,9 +492,20 @@ fn more_is_known_by_totals_flags_tokens_and_headers() {
 }
 
 #[test]
+fn a_full_page_that_is_all_by_its_total_is_confirmed_by_one_probe() {
+    for body in [json!({"items": [], "total": 10}), json!({"items": [], "offset": 0, "limit": 10, "total": 10})] {
+        let detected = LIST.detect(&body);
+        assert_eq!((detected.candidates.len(), detected.more), (1, None), "{body}");
+        assert!(detected.candidates[0].is_probe, "{body}");
+    }
+    let odd = First { count: 7, ..LIST };
+    assert_eq!(odd.detect(&json!({"items": [], "total": 7})).candidates.len(), 0);
+}
+
+#[test]
 fn where_all_is_here_nothing_is_tried() {
     for body in [
-        json!({"items": [], "total": 10}),
+        json!({"items": [], "total": 10, "startAt": 0, "maxResults": 50}),
         json!({"items": [], "next": null, "count": 10}),
         json!({"items": [], "has_more": false}),
         json!({"items": [], "isLast": true, "startAt": 0, "maxResults": 10}),
