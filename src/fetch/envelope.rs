@@ -352,6 +352,7 @@ mod tests {
                 "features",
             ),
             (r#"{"id":"b","people":[],"next":null}"#, "people"),
+            (r#"{"id":"b","people":[],"total":0}"#, "people"),
             (r#"{"id":"b","people":[],"tags":[]}"#, "$"),
             (
                 r#"{"type":"OrderedCollectionPage","id":"https://a/o","partOf":"https://a","orderedItems":[{"id":"1"}]}"#,
@@ -377,6 +378,7 @@ mod tests {
             r#"{"meta":{"result_count":0}}"#,
             r#"{"resourceType":"Bundle","id":"x","type":"searchset","total":0,"link":[{"relation":"first","url":"/a"}]}"#,
             r#"{"success":true,"total_count":0}"#,
+            r#"{"resourceType":"Bundle","id":"x","type":"searchset","link":[{"relation":"self","url":"/a"}]}"#,
         ] {
             assert!(is_nothing(text), "{text}");
         }

@@ -37,7 +37,7 @@ pub(super) fn is_page(object: Node<'_>, path: &[String], list: Node<'_>) -> bool
     let count = list.items().count() as u64;
     let states_total = || {
         let totals = totals::find(object, &HeaderMap::new(), path);
-        totals.iter().any(|total| !total.is_weak && total.records >= count && count > 0)
+        totals.iter().any(|total| !total.is_weak && total.records >= count && (count > 0 || total.records == 0))
     };
     words(object).any(|word| word.is_paging()) || has_page_links(object) || has_kind(object) || states_total()
 }
@@ -53,10 +53,11 @@ pub(super) fn is_nothing(object: Node<'_>) -> bool {
     let totals = totals::find(object, &HeaderMap::new(), &[String::new()]);
     let tops: Vec<Word> = totals.iter().filter_map(|total| Some(Word::new(&total.place.top()?))).collect();
     let is_total = |word: &Word| tops.contains(word);
+    let is_bundle = has_kind(object) || words(object).any(|word| word.is("link") || word.is("links"));
     let is_about = |word: &Word| {
         word.is_around() || word.is_paging() || word.is_kind() || word.is("type") || is_total(word)
             // Of the bundle, and not of a record.
-            || word.is("id") && has_page_links(object)
+            || word.is("id") && is_bundle
     };
     let is_zero = totals.iter().any(|total| total.records == 0) && totals.iter().all(|total| total.records == 0);
     let is_told =
