@@ -19,6 +19,10 @@ pub struct Segment {
     superseded: Vec<u64>,
     next_id: u64,
     duplicates: u64,
+    /// Keys that came twice in one sequence, on different pages: how many, and the earliest page.
+    first_again: Option<(u64, u64)>,
+    /// The new ones, see [`ListStarts`](super::lists::ListStarts).
+    list_starts: Vec<(u64, u64)>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -33,6 +37,7 @@ struct Changed {
 pub(super) struct Saved {
     pub(super) slots: usize,
     superseded: usize,
+    list_starts: usize,
     /// Slots below `slots` that were won again since; may repeat.
     pub(super) changed: Vec<u32>,
 }
@@ -58,6 +63,8 @@ impl Dedup {
             superseded: self.superseded.get(self.saved.superseded..).unwrap_or_default().to_vec(),
             next_id: self.next_id,
             duplicates: self.duplicates,
+            first_again: self.sequence.first,
+            list_starts: self.lists.starts.get(self.saved.list_starts..).unwrap_or_default().to_vec(),
         };
         self.saved = Saved::of(self);
         segment
@@ -86,6 +93,8 @@ impl Dedup {
         }
         self.superseded.extend(segment.superseded);
         (self.next_id, self.duplicates) = (segment.next_id, segment.duplicates);
+        self.sequence.first = segment.first_again;
+        self.lists.restore(segment.list_starts);
         self.saved = Saved::of(self);
         if self.winners.len() == self.keys.len() { Ok(()) } else { Err(KeyError::Segment) }
     }
@@ -93,6 +102,11 @@ impl Dedup {
 
 impl Saved {
     fn of(dedup: &Dedup) -> Self {
-        Self { slots: dedup.winners.len(), superseded: dedup.superseded.len(), changed: Vec::new() }
+        Self {
+            slots: dedup.winners.len(),
+            superseded: dedup.superseded.len(),
+            list_starts: dedup.lists.starts.len(),
+            changed: Vec::new(),
+        }
     }
 }

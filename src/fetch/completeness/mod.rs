@@ -58,6 +58,7 @@ pub struct Findings {
 /// The verdicts of the sequences of a resource that has many.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct VerdictOfAll {
+    /// No sequence is unproven.
     all_complete: bool,
     incomplete: Option<Incomplete>,
     /// Sequences that are incomplete.
@@ -73,7 +74,7 @@ impl Default for VerdictOfAll {
 impl VerdictOfAll {
     /// Takes in the verdict of a sequence; `name` is what the user knows it by, e.g. `list 3`.
     pub(super) fn add(&mut self, verdict: &Verdict, name: &str) {
-        self.all_complete &= *verdict == Verdict::Complete;
+        self.all_complete &= *verdict != Verdict::Unproven;
         let Verdict::Incomplete(incomplete) = verdict else { return };
         self.count += 1;
         let Some(first) = &mut self.incomplete else {
@@ -83,6 +84,16 @@ impl VerdictOfAll {
         };
         first.received += incomplete.received;
         first.expected = first.expected.zip(incomplete.expected).map(|(known, further)| known + further);
+    }
+
+    /// The number of sequences that are incomplete.
+    pub(super) fn incomplete(&self) -> u64 {
+        self.count
+    }
+
+    /// The verdicts of the other sequences, where the incomplete ones are read again.
+    pub(super) fn without_incomplete(&self) -> Self {
+        Self { all_complete: self.all_complete, ..Self::default() }
     }
 
     pub(super) fn verdict(&self) -> Verdict {
