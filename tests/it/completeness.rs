@@ -4,6 +4,7 @@
 mod commits;
 mod moves;
 mod records;
+mod retries;
 
 use std::{
     path::PathBuf,

@@ -93,7 +93,8 @@ pub fn still() -> Environment {
     later(Duration::ZERO)
 }
 
-fn later(ahead: Duration) -> Environment {
+/// As [`still`], so much later.
+pub fn later(ahead: Duration) -> Environment {
     Environment { clock: Arc::new(StillClock { ahead }), ..Environment::real() }
 }
 
