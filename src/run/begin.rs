@@ -255,7 +255,10 @@ impl Export<'_> {
             };
             if self.resource.detects_anew && resumed.position.retries().is_some() {
                 let run = &resumed.run_id;
-                self.warn(counters, format!("starts over, although the run {run} has left checkpoints: --full-refresh"));
+                self.warn(
+                    counters,
+                    format!("starts over, although the run {run} has left checkpoints: --full-refresh"),
+                );
                 workspace.discard(resumable).await?;
                 continue;
             }
@@ -314,7 +317,7 @@ fn went_on_from(resumed: &Resumed) -> String {
     let (pages, run) = (resumed.position.pages(), &resumed.run_id);
     if let Some(lists) = resumed.position.retries() {
         let lists = if lists == 1 { "1 incomplete list".to_owned() } else { format!("{lists} incomplete lists") };
-        return format!("requests only {lists} again: the other lists are in the checkpoints of the run {run}, with {rows} rows");
+        return format!("requests only {lists} again; the other lists are in the checkpoints of the run {run}");
     }
     format!(
         "went on behind page {pages}, with {rows} rows in {} files, where the run {} died",

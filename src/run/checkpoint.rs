@@ -103,7 +103,16 @@ impl Checkpoints {
         meter: Meter,
         files: Vec<StagedFile>,
     ) -> Self {
-        Self { fingerprint, run_id: run_id.to_owned(), began, range: None, dated: None, meter, named: files.len(), files }
+        Self {
+            fingerprint,
+            run_id: run_id.to_owned(),
+            began,
+            range: None,
+            dated: None,
+            meter,
+            named: files.len(),
+            files,
+        }
     }
 
     /// Of this window.
@@ -343,11 +352,7 @@ impl Pace {
     }
 
     /// A mark behind this position, if it is time for one.
-    pub(super) fn mark(
-        &mut self,
-        position: &Position,
-        known: impl FnOnce() -> Known,
-    ) -> Option<Passing> {
+    pub(super) fn mark(&mut self, position: &Position, known: impl FnOnce() -> Known) -> Option<Passing> {
         let now = self.clock.elapsed();
         let costs = self.costs.lock().unwrap_or_else(PoisonError::into_inner);
         let is_due = now.saturating_sub(self.last) >= self.interval && costs.allow_another(self.began, now);

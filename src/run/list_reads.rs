@@ -58,8 +58,7 @@ impl ListReads {
             return;
         }
         self.end(position, first_page.saturating_sub(1), rows, counters);
-        self.current =
-            Some(ListRead { first_page, last_page: None, rows: rows..rows, tally: Tally::of(counters) });
+        self.current = Some(ListRead { first_page, last_page: None, rows: rows..rows, tally: Tally::of(counters) });
     }
 
     /// Ends the list at hand before the row with the id `rows`.
@@ -85,9 +84,9 @@ impl ListReads {
 
     /// Whether what came on a page was read again since.
     pub(super) fn is_replaced(&self, page: u64) -> bool {
-        self.replaced.iter().any(|read| {
-            RangeInclusive::new(read.first_page, read.last_page.unwrap_or(read.first_page)).contains(&page)
-        })
+        self.replaced
+            .iter()
+            .any(|read| RangeInclusive::new(read.first_page, read.last_page.unwrap_or(read.first_page)).contains(&page))
     }
 
     /// The ids of the rows that were read again since, ascending.

@@ -1,6 +1,6 @@
 //! A run that fails behind a checkpoint is gone on with by the next one, whose table is that of a run that nothing disturbed.
 
-mod faults;
+pub mod faults;
 
 use std::{
     collections::BTreeMap,
