@@ -217,7 +217,6 @@ impl Lists {
     pub fn resume(mut self, position: Position) -> Self {
         if let Some(list) = position.list.clone() {
             self.resume_lists(list);
-            self.shortfall = self.shortfall.or_else(|| position.shortfall().cloned());
             if self.first_page.is_some() {
                 self.left_out_now = Some(position.left_out().clone());
                 self.resumed = Some(position.clone());
@@ -237,6 +236,7 @@ impl Lists {
         (self.finished, self.number) = (list.finished, list.pages);
         self.first_page = has_begun.then_some(list.first_page);
         (self.suspicion, self.left_out, self.notes) = (list.suspicion, list.left_out, list.notes);
+        self.shortfall = self.shortfall.take().or(list.shortfall);
         (self.verdicts, self.incomplete) = match has_begun {
             true => (list.verdicts, list.incomplete),
             false => (list.verdicts.without_incomplete(), Vec::new()),
@@ -431,7 +431,7 @@ impl Lists {
         page.number = self.number;
         self.first_page.get_or_insert(self.number);
         self.left_out_now = Some(position.left_out().clone());
-        self.position = Some(position.among(self.place(), self.shortfall.as_ref()));
+        self.position = Some(position.among(self.place()));
         let resource = &*self.scope.resource;
         tracing::debug!(resource, page = page.number, records = page.count, bytes, list, "page");
         let rows = page.count;
@@ -447,6 +447,7 @@ impl Lists {
             left_out: self.left_out.clone(),
             verdicts: self.verdicts.clone(),
             suspicion: self.suspicion.clone(),
+            shortfall: self.shortfall.clone(),
             notes: self.notes.clone(),
             incomplete: self.incomplete.clone(),
             retry: self.retry.as_ref().map(|retry| Retry { has_begun: true, ..retry.clone() }),
@@ -590,7 +591,7 @@ impl PageSource for Lists {
     }
 
     fn position(&self) -> Position {
-        self.position.clone().unwrap_or_else(|| self.start().among(self.place(), self.shortfall.as_ref()))
+        self.position.clone().unwrap_or_else(|| self.start().among(self.place()))
     }
 
     fn counters(&self) -> FetchCounters {
@@ -612,7 +613,7 @@ impl PageSource for Lists {
         }
         let lists = self.incomplete.iter().map(|list| list.list).collect();
         let place = ListPlace { retry: Some(Retry { lists, has_begun: false }), ..self.place() };
-        Some(self.start().among(place, self.shortfall.as_ref()))
+        Some(self.start().among(place))
     }
 }
 

@@ -82,6 +82,9 @@ pub(in crate::fetch) struct ListPlace {
     /// Of the lists before it, those in `incomplete` excepted.
     #[serde(default)]
     pub suspicion: Option<Suspicion>,
+    /// Of the parent and of the lists before it, those in `incomplete` excepted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shortfall: Option<String>,
     /// Notes that are reported once all lists were read.
     #[serde(default, skip_serializing_if = "ListNotes::is_empty")]
     pub notes: ListNotes,
@@ -146,10 +149,8 @@ impl Position {
     }
 
     /// The same, told of all lists of the resource.
-    pub(in crate::fetch) fn among(mut self, list: ListPlace, shortfall: Option<&String>) -> Self {
-        self.list = Some(list);
-        self.shortfall = shortfall.cloned().or(self.shortfall);
-        self
+    pub(in crate::fetch) fn among(self, list: ListPlace) -> Self {
+        Self { list: Some(list), ..self }
     }
 
     /// Of a list of which nothing was handed on yet.
@@ -168,10 +169,6 @@ impl Position {
             left_out: LeftOut::default(),
             list: None,
         }
-    }
-
-    pub(in crate::fetch) fn shortfall(&self) -> Option<&String> {
-        self.shortfall.as_ref()
     }
 
     /// Of its list.
