@@ -3,6 +3,7 @@
 use std::{
     collections::HashMap,
     fs,
+    io::ErrorKind,
     path::{Path, PathBuf},
 };
 
@@ -13,7 +14,7 @@ use super::{
     files::Files,
     interpolate::Interpolation,
     parse::{Syntax, parse},
-    problem::{Findings, Problem, Problems, Severity, SourceText},
+    problem::{Findings, Problem, Problems, Severity, SourceText, nearest},
     tree::{Kind, Place, Span, Value},
     view::Section,
 };
@@ -135,6 +136,7 @@ fn read_file(path: &Path, findings: &mut Findings) -> Option<Value> {
             let index = findings.add_source(name, text);
             return parse(findings, index, syntax);
         }
+        (_, Err(error)) if error.kind() == ErrorKind::NotFound => not_found(path),
         (_, Err(error)) => (format!("the file cannot be read: {error}"), None),
         (None, Ok(_)) => {
             let help = "name it .yaml, .yml, .json or .toml".to_owned();
@@ -145,6 +147,31 @@ fn read_file(path: &Path, findings: &mut Findings) -> Option<Value> {
     let place = Place { span: Span { source, start: 0, end: 0 }, path: String::new() };
     findings.error(&place, problem.0, problem.1);
     None
+}
+
+/// Where a file was looked for, and the file that was meant or a way on without one.
+fn not_found(path: &Path) -> (String, Option<String>) {
+    let whole = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let directory = whole.parent().unwrap_or(Path::new("/"));
+    let names: Vec<String> = fs::read_dir(directory)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|path| Syntax::of(path).is_some())
+        .filter_map(|path| Some(path.file_name()?.to_str()?.to_owned()))
+        .collect();
+    let written = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let message = match directory.is_dir() {
+        true => format!("the file is not there: looked for {}", whole.display()),
+        false => format!("the file is not there: looked for {}, and its directory is missing too", whole.display()),
+    };
+    let help = match nearest(written, names.iter().map(String::as_str)) {
+        Some(near) => format!("did you mean `{}`?", path.with_file_name(near).display()),
+        None => "name the config file, e.g. `restlake run configs/export.yaml`; `restlake demo` exports from a built-in API \
+                 without one".to_owned(),
+    };
+    (message, Some(help))
 }
 
 /// Puts the content of schema files where their paths stood; each file is read once.

@@ -9,6 +9,7 @@
 //! [`load`] fails only where there is no tree to go on with. Everything else that is wrong travels inside [`Loaded`] to
 //! [`crate::plan::resolve`], which adds what it finds itself, so that a user sees all of it in one go.
 
+mod advice;
 mod check;
 mod defaults;
 pub(crate) mod fields;

@@ -248,9 +248,15 @@ fn first_line(text: &str, span: Span) -> Range<usize> {
 /// The known word nearest to what was written, if it is near: for "did you mean".
 pub fn nearest<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let lower = written.to_lowercase();
-    let scored = known.into_iter().map(|word| (strsim::jaro_winkler(&lower, &word.to_lowercase()), word));
+    let scored = known.into_iter().map(|word| (likeness(&lower, &word.to_lowercase()), word));
     let best = scored.max_by(|a, b| a.0.total_cmp(&b.0))?;
     (best.0 >= 0.8).then_some(best.1)
+}
+
+/// From 0 to 1. One slip of a short word, `ulr` for `url`, outweighs how little of it Jaro and Winkler find in place.
+fn likeness(written: &str, known: &str) -> f64 {
+    let is_slip = written.len() > 2 && strsim::osa_distance(written, known) == 1;
+    if is_slip { 0.95_f64.max(strsim::jaro_winkler(written, known)) } else { strsim::jaro_winkler(written, known) }
 }
 
 /// "did you mean `x`?", or the list of what there is.
@@ -321,6 +327,7 @@ mod tests {
     fn a_near_word_is_suggested_and_a_far_one_is_not() {
         assert_eq!(nearest("paginater", ["path", "paginator"]), Some("paginator"));
         assert_eq!(nearest("Primary_Key", ["primary_key"]), Some("primary_key"));
+        assert_eq!(nearest("ulr", ["options", "url", "retain"]), Some("url"));
         assert_eq!(nearest("xyz", ["path", "paginator"]), None);
         assert_eq!(suggestion("xyz", ["a", "b"], "columns"), "columns: `a`, `b`");
         assert_eq!(suggestion("xyz", [], "columns"), "there are no columns");

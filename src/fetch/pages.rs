@@ -21,6 +21,7 @@ mod guess;
 mod lead;
 mod left_out;
 mod line;
+mod lost_way;
 mod position;
 mod put_back;
 mod shortfall;
@@ -53,7 +54,7 @@ use super::{
         verdict::{End, Walk},
     },
     error::FetchError,
-    paginate::{Ahead, Extent, Guard, PageToken, PageView},
+    paginate::{Ahead, Extent, Guard, PageToken, PageView, PaginateError},
     records::{self, Located},
     request::Request,
     transport::{Scope, Surroundings, Transport},
@@ -286,7 +287,7 @@ impl Pages {
             self.line.collect();
             self.top_up(token);
             if let Some(outcome) = self.line.take_head() {
-                return outcome.map_err(|error| error.at_page(self.number + 1));
+                return outcome.map_err(|error| error.at_page(self.number + 1, token));
             }
             tokio::select! {
                 biased;
@@ -449,7 +450,11 @@ impl Pages {
         let is_bounded = self.known.records.or(self.known.pages).is_some() && !token.is_told() || self.cut.is_bounded();
         let checked = self.guard.check(token, found.fingerprint(), fresh, lead);
         let checked = checked.and_then(|()| if is_bounded { Ok(()) } else { self.guard.check_empty(fresh) });
-        checked.map_err(|problem| FetchError::Paginate { page: self.number, url: fetched.url.clone(), problem })
+        checked.map_err(|problem| self.unfollowed(problem, fetched))
+    }
+
+    fn unfollowed(&self, problem: PaginateError, fetched: &Fetched) -> FetchError {
+        FetchError::Paginate { page: self.number, url: fetched.url.clone(), problem, body_key: self.source.body_key() }
     }
 
     /// The position after the page that was just counted.
@@ -474,8 +479,7 @@ impl Pages {
         let view = PageView { is_short, ..self.view(fetched, count, known) };
         let next = detected.map_or_else(|| self.source.paginator.advance(&self.own_token(token), &view), Ok);
         let next = next.and_then(|next| next.map(|next| self.source.checked(next, &fetched.asked)).transpose());
-        let url = || fetched.url.clone();
-        let next = next.map_err(|problem| FetchError::Paginate { page: self.number, url: url(), problem })?;
+        let next = next.map_err(|problem| self.unfollowed(problem, fetched))?;
         let silent = self.source.paginator.silent(&view).filter(|_| total.is_none());
         let silent = silent.map(|mark| self.silence(mark, fetched));
         let led_nowhere = self.leads_nowhere(&view);

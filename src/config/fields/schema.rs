@@ -1,7 +1,7 @@
 //! A table's schema: a file of its own, or inline on a resource.
 
 use super::{Field, Grammar, Shape, Table, field, ignored, ignored_word, table, word};
-use crate::schema::ColumnType;
+use crate::{config::problem::nearest, schema::ColumnType};
 
 /// A schema file.
 pub static SCHEMA: Table = table(
@@ -28,12 +28,23 @@ const COLUMN_FIELDS: &[Field] = &[
 ];
 
 pub const TYPE_NAME: Shape = Shape::Parsed(&Grammar {
-    what: "a type such as `int64`, `string`, `decimal(10,2)` or `list<string>`",
+    what: "a type: `bool`, `int8` … `int64`, `uint8` … `uint64`, `float32`, `float64`, `decimal(p,s)`, `string`, `binary`, \
+        `date`, `time`, `timestamp`, `timestamp_naive`, `json`, `uuid`, `list<T>`, `struct<name: T>`, `map<string, T>`",
     check: |text| match text.parse::<ColumnType>() {
         Ok(_) => Ok(()),
-        Err(error) => Err((error.message, error.offset)),
+        Err(error) => Err((meant(error.message, text, error.offset), error.offset)),
     },
 });
+
+/// The message, and the name of a type that is near to the unknown one at this byte.
+fn meant(message: String, text: &str, offset: usize) -> String {
+    let rest = text.get(offset..).unwrap_or_default();
+    let word = rest.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or_default();
+    match nearest(word, ColumnType::names()).filter(|near| *near != word) {
+        Some(near) => format!("{message}, did you mean `{near}`?"),
+        None => message,
+    }
+}
 
 /// One word for both (`evolve`: for columns), or each by itself.
 pub const CONTRACT: Shape = Shape::Either(&WORD_OR_CONTRACT);

@@ -23,7 +23,8 @@ pub fn parse(text: &str, source: usize, most_nodes: usize) -> Result<Value, Synt
         Ok(root) => Ok(reader.value(root)),
         Err(error) => {
             let span = error.location().map_or_else(|| reader.span(0, 0), |location| reader.located(location));
-            Err(SyntaxError { message: first_line(&error), span })
+            let message = first_line(&error);
+            Err(reader.tab(&message, span).unwrap_or(SyntaxError { message, span }))
         }
     }
 }
@@ -72,6 +73,27 @@ impl Reader<'_> {
 
     fn entry(&self, (key, value): (Spanned<String>, Spanned<Raw>)) -> Entry {
         Entry { key_span: self.located(key.defined), key: key.value, value: self.value(value) }
+    }
+
+    /// The tab that the parser stumbled over: of a line that goes on, it has the place of the line before.
+    fn tab(&self, message: &str, error: Span) -> Option<SyntaxError> {
+        if !message.contains("tab") {
+            return None;
+        }
+        let before = self.text.get(..error.start)?.rfind('\n').map_or(0, |at| at + 1);
+        let mut start = before;
+        for line in self.text.get(before..)?.split_inclusive('\n') {
+            let indentation = line.len() - line.trim_start_matches([' ', '\t']).len();
+            if let Some(tab) = line.find('\t').filter(|at| *at < indentation && !line.trim().is_empty()) {
+                let message = "a tab indents this line, and YAML is indented by spaces only: replace it by spaces";
+                return Some(SyntaxError {
+                    message: message.to_owned(),
+                    span: self.span(start + tab, start + tab + 1),
+                });
+            }
+            start += line.len();
+        }
+        None
     }
 
     /// As the user wrote it, if that is a number; else as Rust writes it.

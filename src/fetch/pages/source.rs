@@ -20,7 +20,7 @@ use crate::{
         transport::{Ruled, Scope, Transport},
     },
     json::{Document, Selector},
-    plan::{Method, PaginatorPlan, ResourcePlan, ShortPage, WriteDisposition},
+    plan::{Method, PaginatorPlan, ResourcePlan, ShortPage, Slot, WriteDisposition},
     schema::Source as ColumnSource,
 };
 
@@ -112,6 +112,17 @@ impl Source {
     /// What the first page is requested with, before the paginator's part.
     pub(super) fn first_url(&self) -> Url {
         self.request.url.clone()
+    }
+
+    /// The paginator's key by which the position would go into the body, where there is one and the position is a parameter.
+    pub(super) fn body_key(&self) -> Option<&'static str> {
+        let (key, slot) = match &self.plan {
+            PaginatorPlan::Cursor(plan) => ("cursor_body_path", &plan.cursor_param),
+            PaginatorPlan::Offset(plan) => ("offset_body_path", &plan.offset_param),
+            PaginatorPlan::PageNumber(plan) => ("page_body_path", &plan.page_param),
+            _ => return None,
+        };
+        (matches!(slot, Slot::Param(_)) && self.request.has_body()).then_some(key)
     }
 
     /// Records of a page as they are asked for: by the paginator, or by a parameter that limits pages.
