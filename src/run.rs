@@ -18,6 +18,7 @@ mod claims;
 mod compacting;
 mod cursor;
 mod detected;
+mod empty_columns;
 mod error;
 mod evolving;
 mod family;

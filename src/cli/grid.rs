@@ -4,6 +4,11 @@ use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 
 /// The listing, with its newline. Columns from `numbers` on are aligned to the right.
 pub fn grid<const N: usize>(header: [&str; N], numbers: usize, rows: impl IntoIterator<Item = [String; N]>) -> String {
+    of(header.map(str::to_owned).into(), numbers, rows.into_iter().map(Vec::from))
+}
+
+/// The same of as many columns as there are headings.
+pub fn of(header: Vec<String>, numbers: usize, rows: impl IntoIterator<Item = Vec<String>>) -> String {
     let mut table = Table::new();
     table.load_preset(presets::UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Disabled);
     table.set_header(header);

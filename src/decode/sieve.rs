@@ -49,6 +49,8 @@ pub struct Seen {
     pub loaded: Vec<(CursorValue, String)>,
     /// Records ahead of the clock, which come again in each run until it has reached them.
     pub later: Vec<(CursorValue, String)>,
+    /// Records that an earlier run has loaded.
+    pub known: u64,
     /// Where the last record of the page lies.
     pub ends: Side,
     /// Whether records without a value stay.
@@ -200,6 +202,7 @@ impl Sieve {
         }
         let was_loaded = self.was_loaded(list.start, record, &value)?;
         self.remember(record, value, number, seen)?;
+        seen.known += u64::from(was_loaded);
         Ok(if was_loaded { Fate::Goes } else { Fate::Stays })
     }
 

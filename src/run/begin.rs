@@ -297,6 +297,13 @@ impl Export<'_> {
         }
     }
 
+    /// Reports what is as it should be, and good to know.
+    pub(super) fn note(&self, counters: &mut Counters, message: String) {
+        tracing::info!(resource = self.resource.name, "{message}");
+        self.reporter.on_event(&Event::Note { resource: &self.resource.name, message: &message });
+        counters.notes.push(message);
+    }
+
     pub(super) fn warn(&self, counters: &mut Counters, message: String) {
         tracing::warn!(resource = self.resource.name, "{message}");
         self.reporter.on_event(&Event::Warning { resource: &self.resource.name, message: &message });

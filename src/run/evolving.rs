@@ -11,13 +11,13 @@
 //! again at its turn if a column that came since, or may come now, is in it. So what comes out does not depend on timing.
 //! Files that were closed before the schema had grown are written again at the end: a table has one schema.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use futures::{StreamExt, TryStreamExt, stream};
 use serde::{Deserialize, Serialize};
 use tokio::task::{JoinHandle, spawn_blocking};
 
-use super::{RunError, detected, inferring, pipeline::Staged, shape::partition_spec};
+use super::{RunError, detected, empty_columns::fields_of, inferring, pipeline::Staged, shape::partition_spec};
 use crate::{
     commit::{Attempt, TableSnapshot},
     decode::{DecodeError, Decoder, Seen, Sieve},
@@ -185,6 +185,8 @@ pub(super) struct Reading {
     shapes: usize,
     /// What its records tell of the cursor.
     seen: Option<Seen>,
+    /// Those of the first page.
+    fields: Option<BTreeSet<String>>,
     decoded: Result<Batch>,
 }
 
@@ -195,6 +197,8 @@ pub(super) struct Settled {
     pub(super) page: Option<Arc<Page>>,
     /// What its records tell of the cursor.
     pub(super) seen: Option<Seen>,
+    /// The fields of the first page.
+    pub(super) fields: Option<BTreeSet<String>>,
     /// The schema from this page on, if it has grown.
     pub(super) grown: Option<TableSchema>,
 }
@@ -241,9 +245,10 @@ impl Evolving {
         spawn_blocking(move || match prepared(page, &processor, sieve.as_deref()) {
             Ok((page, seen)) => {
                 let decoded = decoder.decode(&page).map_err(Error::from);
-                Reading { page: keeps.then(|| Arc::new(page)), columns, shapes, seen, decoded }
+                let fields = fields_of(&page);
+                Reading { page: keeps.then(|| Arc::new(page)), columns, shapes, seen, fields, decoded }
             }
-            Err(error) => Reading { page: None, columns, shapes, seen: None, decoded: Err(error) },
+            Err(error) => Reading { page: None, columns, shapes, seen: None, fields: None, decoded: Err(error) },
         })
     }
 
@@ -252,9 +257,9 @@ impl Evolving {
     /// # Errors
     /// What the contract says of the page, a field that cannot become a column, and [`RunError::RewriteLimit`].
     pub(super) async fn settle(&mut self, reading: Reading) -> Result<Settled> {
-        let seen = reading.seen.clone();
+        let (seen, fields) = (reading.seen.clone(), reading.fields.clone());
         let Some(page) = reading.page.clone() else {
-            return Ok(Settled { batch: reading.decoded?, page: None, seen, grown: None });
+            return Ok(Settled { batch: reading.decoded?, page: None, seen, fields, grown: None });
         };
         let mut batch = if self.is_outdated(&reading) { self.decode(&page).await? } else { reading.decoded? };
         let grown = self.schema_for(&batch)?;
@@ -262,7 +267,7 @@ impl Evolving {
             self.grow(schema)?;
             batch = self.decode(&page).await?;
         }
-        Ok(Settled { batch: self.decoder.padded(batch)?, page: Some(page), seen, grown })
+        Ok(Settled { batch: self.decoder.padded(batch)?, page: Some(page), seen, fields, grown })
     }
 
     fn evolves(&self) -> bool {

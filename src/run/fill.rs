@@ -6,6 +6,7 @@ use super::{
     RunError,
     checkpoint::{Checkpoints, Pace},
     cursor::Tracker,
+    empty_columns::EmptyColumns,
     evolving::Evolving,
     gathering,
     inferring::Start,
@@ -95,6 +96,7 @@ impl Export<'_> {
             // However often lists are read again, the others are no younger than at their first read.
             dated = resumed.position.retries().map(|_| resumed.written_at);
             for reject in resumed.rejects.iter().filter(|reject| !lists.is_replaced(reject.page)) {
+                counters.count_reject(reject);
                 rejects.write(reject).await?;
             }
             table = table.resume(resumed.states.iter().map(Vec::as_slice))?;
@@ -104,6 +106,7 @@ impl Export<'_> {
                 cursor.resume(progress);
             }
         }
+        let mut empty = EmptyColumns::new(self.resource, base);
         let pace = Pace::new(Arc::clone(clock), self.resource.checkpoint.interval);
         let fingerprint = self.fingerprint(Some(self.memory))?;
         let pipeline = Pipeline {
@@ -113,6 +116,7 @@ impl Export<'_> {
             evolving,
             kept: &mut rows,
             cursor: &mut cursor,
+            empty: &mut empty,
             rejects,
             attempt,
             load_columns: LoadColumns::new(self.resource, &merge, self.run_id, Arc::clone(clock)),
@@ -133,6 +137,7 @@ impl Export<'_> {
         let held = cursor.as_mut().and_then(|cursor| cursor.hold(reach));
         let cursor = cursor.map(Tracker::state).transpose()?.flatten();
         if staged.is_ok() {
+            counters.warnings.extend(empty.warnings());
             let shortfall = gathering::shortfall(self.resource, pages.as_ref());
             self.family.keep(&self.resource.name, rows.map(|rows| rows.short(shortfall)));
         }

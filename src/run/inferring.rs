@@ -251,8 +251,10 @@ impl Export<'_> {
         let resource = evolving::in_table(&completed, self.table_format, base)?;
         Export { resource: &resource, ..*self }.check_fits(base)?;
         table.check_shape(base.version, &resource.schema, &partition_spec(&resource)).await?;
-        if observed.records() > 0 {
-            self.warn(counters, said(&observed));
+        // Later runs keep to what the table has recorded, and say nothing of it.
+        let is_first = base.schema.is_none() || self.resource.inference.as_ref().is_some_and(|plan| plan.anew);
+        if observed.records() > 0 && is_first {
+            self.note(counters, said(&observed));
         }
         Ok(Some(resource))
     }
@@ -303,6 +305,7 @@ impl Export<'_> {
             counters.rows_duplicate += page.duplicates;
             counters.rows_rejected += page.rejects.len() as u64;
             for reject in &page.rejects {
+                counters.count_reject(reject);
                 rejects.write(reject).await?;
             }
         }

@@ -9,9 +9,9 @@ use crate::{
     commit::TableSnapshot,
     error::{Error, ErrorKind},
     fetch::{PageSource, Suspicion, Verdict},
-    model::DataFile,
-    plan::{CursorState, Learned, ResourcePlan, TableFormatKind, reader::duckdb},
-    report::{ErrorSummary, FileSummary, Paging, ResourceSummary, Status, Summary},
+    model::{DataFile, Reject},
+    plan::{CursorState, Learned, MergeStrategy, ResourcePlan, TableFormatKind, WriteDisposition, reader::duckdb},
+    report::{Details, ErrorSummary, FileSummary, Paging, RejectKind, ResourceSummary, Status, Summary},
     schema::TableSchema,
     secret::Redactor,
     store::Destination,
@@ -71,6 +71,12 @@ pub(super) struct Counters {
     #[serde(skip)]
     pub(super) merged: Merge,
     pub(super) values_discarded: u64,
+    /// Of `rows_filtered`: records at the cursor's boundary, which an earlier run has loaded.
+    #[serde(skip)]
+    pub(super) rows_at_boundary: u64,
+    /// Rejects by column, expected type and reason.
+    #[serde(skip)]
+    pub(super) rejects: BTreeMap<RejectKind, u64>,
     pub(super) warnings: Vec<String>,
     #[serde(default)]
     pub(super) notes: Vec<String>,
@@ -117,6 +123,12 @@ pub(super) struct Sent {
 }
 
 impl Counters {
+    pub(super) fn count_reject(&mut self, reject: &Reject) {
+        let Reject { column, expected, reason, .. } = reject;
+        let kind = RejectKind { column: column.clone(), expected: expected.clone(), reason: reason.clone() };
+        *self.rejects.entry(kind).or_default() += 1;
+    }
+
     /// Goes on counting where a run that died had come to.
     pub(super) fn resume(dead: Self, own: Self) -> Self {
         let earlier = Sent {
@@ -126,7 +138,7 @@ impl Counters {
         };
         let warnings = [dead.warnings, own.warnings].concat();
         let notes = [dead.notes, own.notes].concat();
-        Self { earlier, warnings, notes, ..dead }
+        Self { earlier, warnings, notes, rejects: own.rejects, rows_at_boundary: own.rows_at_boundary, ..dead }
     }
 
     pub(super) fn take(&mut self, pages: &dyn PageSource) {
@@ -160,6 +172,10 @@ impl Counters {
         self.rows_duplicate += part.rows_duplicate;
         self.rows_filtered += part.rows_filtered;
         self.values_discarded += part.values_discarded;
+        self.rows_at_boundary += part.rows_at_boundary;
+        for (kind, count) in part.rejects {
+            *self.rejects.entry(kind).or_default() += count;
+        }
         self.merged.add(part.merged);
         let news = part.warnings.into_iter().filter(|warning| !self.warnings.contains(warning)).collect::<Vec<_>>();
         self.warnings.extend(news);
@@ -250,6 +266,8 @@ impl Counters {
 pub(super) struct Committed {
     pub(super) version: u64,
     pub(super) table_rows: u64,
+    /// Of the version that the run began with; `None` if that is not known any more.
+    pub(super) rows_before: Option<u64>,
     /// Rows of the run itself: files that were written again are in `files`, their rows are not counted here.
     pub(super) rows_written: u64,
     pub(super) files: Vec<DataFile>,
@@ -265,6 +283,7 @@ impl Committed {
         Self {
             version: table.version,
             table_rows: table.rows,
+            rows_before: None,
             rows_written: 0,
             files: Vec::new(),
             cursor: table.state.cursor.clone(),
@@ -301,6 +320,7 @@ impl Ended {
         let resource = committed.plan.as_deref().unwrap_or(resource);
         let mut summary = summary(resource, Status::Ok, counters);
         tell(&mut summary, &committed);
+        summary.details.new_rows = new_rows(resource, counters, &committed);
         // Nobody reads a table that was not made.
         if committed.version > 0 {
             summary.duckdb = duckdb(destination, format, resource).unwrap_or_default();
@@ -355,6 +375,20 @@ fn tell(summary: &mut ResourceSummary, committed: &Committed) {
     summary.cursor = committed.cursor.as_ref().map(CursorState::shown);
 }
 
+/// Rows of a merge whose keys the table did not have; `None` where the others are not rows of known keys.
+fn new_rows(resource: &ResourcePlan, counters: &Counters, committed: &Committed) -> Option<u64> {
+    let is_by_key = match resource.merge.strategy {
+        MergeStrategy::Upsert | MergeStrategy::InsertOnly => true,
+        MergeStrategy::DeleteInsert => resource.merge.merge_key.is_empty(),
+        MergeStrategy::Scd2(_) => false,
+    };
+    if resource.write_disposition != WriteDisposition::Merge || !is_by_key {
+        return None;
+    }
+    let after = committed.table_rows.checked_add(counters.merged.rows_deleted)?;
+    after.checked_sub(committed.rows_before?).filter(|new| *new <= committed.rows_written)
+}
+
 fn file_summary(table: &str, file: &DataFile) -> FileSummary {
     FileSummary { path: format!("{table}/{}", file.path), rows: file.rows, bytes: file.bytes }
 }
@@ -397,5 +431,10 @@ fn summary(resource: &ResourcePlan, status: Status, counters: &Counters) -> Reso
         warnings: counters.warnings.clone(),
         error: None,
         duckdb: String::new(),
+        details: Details {
+            new_rows: None,
+            rows_at_boundary: counters.rows_at_boundary,
+            rejects: counters.rejects.clone().into_iter().collect(),
+        },
     }
 }

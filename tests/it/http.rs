@@ -583,7 +583,7 @@ mod refusals {
         let one = hint(400, |_, resource| with_param(resource, "archived")).await;
         assert_eq!(one, "the server does not accept the request: check its parameter `archived`");
         let paged = hint(400, |_, resource| resource.paginator = plans::offset(10)).await;
-        assert_eq!(paged, "the server does not accept the request: check its parameters `limit`, `offset`");
+        assert_eq!(paged, "the server does not accept the request: check its parameters `offset`, `limit`");
         let unlimited = hint(422, |_, resource| {
             resource.paginator = PaginatorPlan::Offset(OffsetPlan { limit_param: None, ..OffsetPlan::new(10) });
         })
