@@ -15,6 +15,9 @@ const WIDTH: usize = 80;
 /// Groups of rejects that are shown.
 const MOST_REJECTS: usize = 10;
 
+/// What is told as new and replaced rows where all resources have these numbers.
+const WRITTEN: &str = "written";
+
 /// A column of numbers; one that is zero for all resources is left out.
 struct Column {
     heading: &'static str,
@@ -31,7 +34,7 @@ const fn column(heading: &'static str, rank: u8, cell: fn(&ResourceSummary) -> u
 /// In the order in which they stand. `new` and `replaced` are the written rows of a merge by key, where the numbers are known;
 /// a replaced row came again, changed or not.
 const COLUMNS: [Column; 13] = [
-    column("written", 0, |resource| if resource.details.new_rows.is_some() { 0 } else { resource.rows_written }),
+    column(WRITTEN, 0, |resource| resource.rows_written),
     column("new", 0, |resource| resource.details.new_rows.unwrap_or_default()),
     column("replaced", 0, |resource| {
         resource.details.new_rows.map_or(0, |new| resource.rows_written.saturating_sub(new))
@@ -75,7 +78,9 @@ pub fn text(summary: &Summary, destination: &str) -> String {
 
 /// The columns that say something, as many of them as have room.
 fn columns(summary: &Summary) -> Vec<&'static Column> {
-    let mut columns: Vec<_> = COLUMNS.iter().filter(|column| !column.is_empty(summary)).collect();
+    let is_split = summary.resources.iter().all(|resource| resource.details.new_rows.is_some());
+    let is_needed = |column: &&Column| !(column.is_empty(summary) || is_split && column.heading == WRITTEN);
+    let mut columns: Vec<_> = COLUMNS.iter().filter(is_needed).collect();
     while width(summary, &columns) > WIDTH {
         let widest = columns.iter().map(|column| column.rank).max().filter(|rank| *rank > 0);
         let Some(rank) = widest else { break };
@@ -232,7 +237,11 @@ fn reject_sums(rejects: &[(RejectKind, u64)]) -> Vec<String> {
     let line = |(kind, count): &&(RejectKind, u64)| {
         let RejectKind { column, expected, reason } = kind;
         let place = if column.is_empty() { String::new() } else { format!(" in column `{column}`") };
-        let expected = if expected.is_empty() { String::new() } else { format!(" (expected {expected})") };
+        // Of an undeclared field, the reason says it.
+        let expected = match expected.as_str() {
+            "" | "no such column" => String::new(),
+            expected => format!(" (expected {expected})"),
+        };
         format!("{}{place}{expected}: {reason}", HumanCount(*count))
     };
     let mut lines: Vec<_> = groups.iter().take(MOST_REJECTS).map(line).collect();
@@ -328,18 +337,20 @@ pub mod tests {
         resource.values_discarded = 4;
         resource.details.rejects =
             vec![(kind("price", "it is not a whole number"), 5), (kind("id", "null stands there"), 1)];
-        insta::assert_snapshot!(plain(&summary(Status::Ok, vec![resource])), @r"
-        ────────────────────────────────────────────────────────────────────────────────────────────────────────────
-         resource     status   written   duplicate   rejected   pages         requests   files      bytes   version
-        ════════════════════════════════════════════════════════════════════════════════════════════════════════════
-         test_cases   ok         2,988          10          2      30   31 (2 retries)       1   90.21 kB         1
-        ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+        insta::assert_snapshot!(plain(&summary(Status::Ok, vec![resource])), @r###"
+        ────────────────────────────────────────────────────────────────────────────
+         resource     status   written   duplicate   rejected   in table   requests
+        ════════════════════════════════════════════════════════════════════════════
+         test_cases   ok         2,988          10          2      2,988         31
+        ────────────────────────────────────────────────────────────────────────────
         warning: test_cases: the total shrank while reading
         note: test_cases: 4 values discarded
+        rejects: test_cases: 5 in column `price` (expected int64): it is not a whole number
+        rejects: test_cases: 1 in column `id` (expected int64): null stands there
         rejects: test_cases: s3://bucket/lake/test_cases/_restlake/rejects/run-1.jsonl
         duckdb: SELECT * FROM read_parquet('lake/test_cases/**/*.parquet')
         ok: test_management in 1.2 s (run run-1)
-        ");
+        "###);
     }
 
     fn kind(column: &str, reason: &str) -> RejectKind {
@@ -351,7 +362,15 @@ pub mod tests {
         let mut merged = resource_summary("test_cases");
         (merged.rows_duplicate, merged.rows_rejected, merged.retries) = (0, 0, 0);
         (merged.table_rows, merged.details.new_rows, merged.rows_unchanged) = (12_345, Some(988), 12);
-        insta::assert_snapshot!(plain(&summary(Status::Ok, vec![merged])), @"");
+        insta::assert_snapshot!(plain(&summary(Status::Ok, vec![merged])), @r###"
+        ────────────────────────────────────────────────────────────────────────────────
+         resource     status   new   replaced   unchanged   in table   requests   files
+        ════════════════════════════════════════════════════════════════════════════════
+         test_cases   ok       988      2,000          12     12,345         31       1
+        ────────────────────────────────────────────────────────────────────────────────
+        duckdb: SELECT * FROM read_parquet('lake/test_cases/**/*.parquet')
+        ok: test_management in 1.2 s (run run-1)
+        "###);
     }
 
     #[test]

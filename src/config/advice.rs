@@ -222,8 +222,12 @@ impl Homes {
     /// Describes the object nearest to this one that has the key; of two that are equally near, the one that holds it.
     fn nearest(&self, key: &str, table: &'static Table, path: &str) -> Option<String> {
         let own = self.own(table, path)?;
-        let has_key =
-            |home: &Home| home.table.supported().any(|field| field.key == key) && !std::ptr::eq(home.table, table);
+        // A key of another type of paginator or auth is no key at a wrong level.
+        let kind = self.homes.get(own).filter(|home| home.tag.is_some()).map(|home| home.key.as_str());
+        let has_key = |home: &Home| {
+            let is_other = !std::ptr::eq(home.table, table) && (home.tag.is_none() || Some(home.key.as_str()) != kind);
+            is_other && home.table.supported().any(|field| field.key == key)
+        };
         let near = (0..self.homes.len()).filter(|at| self.homes.get(*at).is_some_and(has_key));
         let near = near.min_by_key(|at| self.distance(own, *at))?;
         Some(self.describe(own, near))
