@@ -395,8 +395,8 @@ mod tests {
     use super::*;
     use crate::{
         plan::{
-            AnswerPlan, ApiKeyLocation, AuthPlan, CheckpointPlan, MergePlan, OnIncomplete, ParquetPlan, RateLimit,
-            RetryPlan, TableFormatKind, TlsPlan, TotalsPlan,
+            AnswerPlan, ApiKeyLocation, AuthPlan, CheckpointPlan, ForeignHosts, MergePlan, OnIncomplete, ParquetPlan,
+            RateLimit, RetryPlan, TableFormatKind, TlsPlan, TotalsPlan,
         },
         schema::{ColumnType, Contract, Naming, Source, TableSchema},
         secret::Secret,
@@ -418,6 +418,7 @@ mod tests {
                 location: ApiKeyLocation::Query,
             },
             allowed_hosts: Vec::new(),
+            foreign_hosts: ForeignHosts::Warn,
             tls: TlsPlan::default(),
             max_concurrency: 16,
             rate_limit: Some(RateLimit { requests: 10, per: Duration::from_secs(1) }),

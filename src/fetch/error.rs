@@ -4,7 +4,9 @@ use std::{fmt, time::Duration};
 
 use reqwest::StatusCode;
 
-use super::{auth::AuthError, paginate::PaginateError, records::RecordsError, redirect::RedirectError};
+use super::{
+    auth::AuthError, foreign::ForeignHost, paginate::PaginateError, records::RecordsError, redirect::RedirectError,
+};
 use crate::{
     error::{ErrorKind, Failure},
     json::SyntaxError,
@@ -41,6 +43,9 @@ pub enum FetchError {
     /// Its value is left out: it may be a secret.
     #[error("`{name}` cannot be sent as a header: its name or its value holds characters that HTTP does not allow")]
     Header { name: String },
+    /// The API leads to a host that no request may go to.
+    #[error("the API leads to {origin}, {}", .reason.told())]
+    ForeignHost { origin: String, reason: ForeignHost },
     #[error("the HTTP client cannot be set up: {cause}")]
     Setup { cause: String },
     #[error("the request of the list for record {record} on page {page} of `{parent}` cannot be made")]
@@ -221,6 +226,11 @@ impl Trouble {
             _ => None,
         }
     }
+
+    /// Whether `response_actions` say that the credentials have expired.
+    pub(super) fn wants_new_token(&self) -> bool {
+        matches!(self, Self::Ruled { action: Action::RefreshToken, .. })
+    }
 }
 
 impl fmt::Display for Trouble {
@@ -287,6 +297,9 @@ impl RequestError {
                 "lower `client.rate_limit` or `client.max_concurrency`, or raise `client.retry.max_elapsed`"
             }
             Trouble::Status { status, .. } => return self.status_hint(*status),
+            Trouble::Ruled { action: Action::RefreshToken, .. } => {
+                "check `client.auth`: the credentials cannot be renewed, or the server refuses the new ones too"
+            }
             Trouble::Ruled { .. } => return None,
             Trouble::ErrorInSuccess { status, is_throttle, content, .. } => {
                 return Some(accepting(*status, *is_throttle, content.as_deref()));
@@ -454,6 +467,7 @@ impl Failure for FetchError {
             Self::Drift { .. } => "list_moved",
             Self::NothingAsked => "pagination_limit",
             Self::Header { .. } => "http_header",
+            Self::ForeignHost { .. } => "http_foreign_host",
             Self::Setup { .. } => "http_setup",
             Self::Bind { .. } => "request",
             Self::Included { .. } => "include_from_parent",
@@ -476,6 +490,12 @@ impl Failure for FetchError {
                  or let the list be read again: `on_drift: refetch`"
                     .to_owned(),
             ),
+            Self::ForeignHost { reason: ForeignHost::Refused, .. } => {
+                Some("add the host to `client.allowed_hosts`, or set `foreign_hosts: warn`".to_owned())
+            }
+            Self::ForeignHost { reason: ForeignHost::LinkLocal, .. } => {
+                Some("if requests are to go there, make it the host of `client.base_url` or of `client.allowed_hosts`".to_owned())
+            }
             Self::NothingAsked => Some("set `limit` to the number of records that a page shall hold".to_owned()),
             Self::Bind { .. } => Some("mend the places `{…}` of the endpoint, or the values that fill them".to_owned()),
             Self::Header { .. } => {

@@ -277,7 +277,7 @@ impl<'a> Exchange<'a> {
             Action::Accept => return Ok(Judgement::Accepted),
             Action::Ignore => Ruled::Ignored(status),
             Action::Stop => Ruled::Stopped(rule.message.clone()),
-            action @ (Action::Retry | Action::Fail) => {
+            action @ (Action::Retry | Action::Fail | Action::RefreshToken) => {
                 let (message, body) = (rule.message.clone(), self.excerpt(body));
                 let trouble = Trouble::Ruled { status, action, message, body };
                 let retry_after =

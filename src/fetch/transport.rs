@@ -146,7 +146,7 @@ impl Surroundings {
     pub(super) fn broken_off(&self, error: BodyError) -> Trouble {
         let cause = match error {
             BodyError::Cut(error) => self.cause(error),
-            BodyError::Gzip(error) => format!("its gzip is broken: {error}"),
+            BodyError::Decoder(error) => format!("its compression is broken: {error}"),
         };
         Trouble::Body { cause }
     }

@@ -77,6 +77,8 @@ pub enum Action {
     Fail,
     /// The list is over, and well.
     Stop,
+    /// The credentials have expired, whatever the status: the request is sent once more with new ones.
+    RefreshToken,
 }
 
 impl Action {
@@ -88,6 +90,7 @@ impl Action {
             Self::Retry => "retry",
             Self::Fail => "fail",
             Self::Stop => "stop",
+            Self::RefreshToken => "refresh_token",
         }
     }
 }

@@ -56,7 +56,7 @@ pub use resolve::{Overrides, resolve};
 pub use signing::{KeyError, SigningAlgorithm, SigningKey};
 pub use step::{ProcessingStep, StepOperation};
 pub use template::{IncrementalValue, Meaning, Reference, Template, TemplateError};
-pub use trust::{AllowedHost, TlsPlan};
+pub use trust::{AllowedHost, ForeignHosts, TlsPlan};
 
 /// Everything one `restlake run` does.
 #[derive(Clone, Debug, Serialize)]
@@ -109,6 +109,7 @@ pub struct ClientPlan {
     pub auth: AuthPlan,
     /// Who may see the credentials besides the origin of `base_url`.
     pub allowed_hosts: Vec<AllowedHost>,
+    pub foreign_hosts: ForeignHosts,
     pub tls: TlsPlan,
     /// Upper bound of the adaptive limit; at least 1.
     pub max_concurrency: usize,

@@ -69,9 +69,9 @@ static ACTION: Table = table(
         field("empty", Shape::Bool, "`true`: only answers whose body is empty.").or("false"),
         field(
             "action",
-            Shape::Choice(&[word("accept"), word("ignore"), word("retry"), word("fail"), word("stop")]),
+            Shape::Choice(&[word("accept"), word("ignore"), word("retry"), word("fail"), word("stop"), word("refresh_token")]),
             "`accept`: a page, whatever it holds; `ignore`: a page without records, counted in the summary; `retry`: tried again like a 503; `fail`: the \
-             resource fails; `stop`: the list is over.",
+             resource fails; `stop`: the list is over; `refresh_token`: tried again once with new credentials, like a 401.",
         )
         .required(),
         field("message", Shape::Text, "What to tell about it; of no use with `accept` and `ignore`."),

@@ -16,6 +16,7 @@ mod sample;
 
 use reqwest::header::{CONTENT_TYPE, HeaderMap};
 
+use super::body::without_mark;
 use crate::{
     json::Document,
     plan::{AnswerPlan, ResponseFormat},
@@ -178,10 +179,6 @@ fn is_json(essence: &str, body: &[u8]) -> bool {
 fn is_markup(essence: &str, begin: &[u8]) -> bool {
     let begin = begin.get(..9.min(begin.len())).unwrap_or_default().to_ascii_lowercase();
     essence == "text/html" || [&b"<!doctype"[..], b"<html", b"<?xml"].iter().any(|start| begin.starts_with(start))
-}
-
-fn without_mark(body: &[u8]) -> &[u8] {
-    body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(body)
 }
 
 fn begin_of(body: &[u8]) -> &[u8] {

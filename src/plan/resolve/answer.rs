@@ -112,6 +112,7 @@ fn response_action(section: &Section<'_>, findings: &mut Findings) -> Option<Res
         "retry" => Action::Retry,
         "fail" => Action::Fail,
         "stop" => Action::Stop,
+        "refresh_token" => Action::RefreshToken,
         _ => return None,
     };
     let status = match section.is_written("status_code") {

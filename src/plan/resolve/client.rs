@@ -29,6 +29,7 @@ pub fn resolve(
         headers,
         auth: auth?,
         allowed_hosts,
+        foreign_hosts: trust::foreign_hosts(client)?,
         tls: tls?,
         max_concurrency: count(client, "max_concurrency")?,
         rate_limit: rate_limit(client, findings),
