@@ -5,10 +5,14 @@
 //!                             └─────► ids of rows that were handed on before something superseded them
 //! ```
 //!
+//! Lists come in the order of their numbers, and the last row of a key wins. A list that is read again after later ones keeps its
+//! place in that order: its rows replace those of earlier lists only.
+//!
 //! Rows are numbered from 0 in order of arrival, dropped ones included, so that an id means the same to every stage.
 //! Invariant: of the rows of one key, all but the winner are either left out of the batch that brought them or told by
 //! [`Dedup::finish`]. Only the key set grows with the rows: a hash finds the candidate, the whole key decides.
 
+mod lists;
 mod ranks;
 mod segment;
 #[cfg(test)]
@@ -19,7 +23,7 @@ use arrow::{array::BooleanArray, compute::filter_record_batch, datatypes::Schema
 use serde::{Deserialize, Serialize};
 
 pub use self::segment::Segment;
-use self::{ranks::Ranks, segment::Saved};
+use self::{lists::ListStarts, ranks::Ranks, segment::Saved};
 use crate::{
     keys::{KeyError, KeySet},
     model::Sequence,
@@ -79,8 +83,10 @@ struct SequenceState {
 impl SequenceState {
     fn begin(&mut self, origin: Origin, next_id: u64) {
         if origin.sequence != self.current || self.pages.is_empty() {
-            // A further pass over the same list counts anew; another list does not take back what was seen.
-            let first = self.first.filter(|_| origin.sequence.list != self.current.list);
+            // A further pass over the same list counts anew; another list does not take back what was seen, nor does a run that
+            // resumes.
+            let is_same_list = origin.sequence.list == self.current.list && !self.pages.is_empty();
+            let first = self.first.filter(|_| !is_same_list);
             *self = Self { current: origin.sequence, start: next_id, first, ..Self::default() };
         }
         self.repeats = origin.repeats;
@@ -118,6 +124,7 @@ pub struct Dedup {
     duplicates: u64,
     superseded: Vec<u64>,
     sequence: SequenceState,
+    lists: ListStarts,
     saved: Saved,
     /// Key slots of the batch at hand; kept for its allocation.
     slots: Vec<u32>,
@@ -138,6 +145,7 @@ impl Dedup {
             duplicates: 0,
             superseded: Vec::new(),
             sequence: SequenceState::default(),
+            lists: ListStarts::default(),
             saved: Saved::default(),
             slots: Vec::new(),
         })
@@ -149,6 +157,7 @@ impl Dedup {
     /// [`KeyError::TooManyKeys`]; [`KeyError::Arrow`] if the batch is not of the schema. The value is unusable then.
     pub fn push(&mut self, rows: &RecordBatch, origin: Origin) -> Result<Deduped, KeyError> {
         self.sequence.begin(origin, self.next_id);
+        self.lists.begin(self.next_id, origin.sequence.list);
         let mut slots = std::mem::take(&mut self.slots);
         self.keys.slots(rows, &mut slots)?;
         let kept = self.judge(rows, &slots)?;
@@ -185,6 +194,7 @@ impl Dedup {
             + self.winners.capacity() * size_of::<u64>()
             + self.superseded.capacity() * size_of::<u64>()
             + self.slots.capacity() * size_of::<u32>()
+            + self.lists.memory()
             + self.ranks.as_ref().map_or(0, Ranks::memory)
     }
 
@@ -206,7 +216,11 @@ impl Dedup {
             if row >= self.sequence.repeats {
                 self.sequence.repeated(*winner, self.next_id);
             }
-            let wins = self.ranks.as_mut().is_none_or(|ranks| ranks.improve(known, rank));
+            let is_equal = self.ranks.as_ref().is_none_or(|ranks| ranks.get(known) == rank);
+            let wins = match is_equal {
+                true => !self.lists.is_of_later_list(*winner),
+                false => self.ranks.as_mut().is_none_or(|ranks| ranks.improve(known, rank)),
+            };
             let loser = if wins { std::mem::replace(winner, id) } else { id };
             if wins && known < self.saved.slots {
                 self.saved.changed.push(slot);

@@ -24,6 +24,7 @@ mod family;
 mod fill;
 mod gathering;
 mod inferring;
+mod list_reads;
 mod load_columns;
 mod masked;
 mod merging;

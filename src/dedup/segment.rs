@@ -25,6 +25,8 @@ pub struct Segment {
     /// The page sequence at hand; its pages are those since the piece before, if `goes_on`.
     sequence: SequenceState,
     goes_on: bool,
+    /// The new ones, see [`ListStarts`](super::lists::ListStarts).
+    list_starts: Vec<(u64, u64)>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -41,6 +43,7 @@ pub(super) struct Saved {
     superseded: usize,
     /// The page sequence by its first row, and its pages.
     sequence: (Sequence, u64, usize),
+    list_starts: usize,
     /// Slots below `slots` that were won again since; may repeat.
     pub(super) changed: Vec<u32>,
 }
@@ -72,6 +75,7 @@ impl Dedup {
             duplicates: self.duplicates,
             sequence: SequenceState { pages, ..self.sequence.clone() },
             goes_on,
+            list_starts: self.lists.starts.get(self.saved.list_starts..).unwrap_or_default().to_vec(),
         };
         self.saved = Saved::of(self);
         segment
@@ -105,6 +109,7 @@ impl Dedup {
             let further = std::mem::replace(&mut self.sequence.pages, known.pages);
             self.sequence.pages.extend(further);
         }
+        self.lists.restore(segment.list_starts);
         self.saved = Saved::of(self);
         if self.winners.len() == self.keys.len() { Ok(()) } else { Err(KeyError::Segment) }
     }
@@ -117,6 +122,7 @@ impl Saved {
             slots: dedup.winners.len(),
             superseded: dedup.superseded.len(),
             sequence: (*current, *start, pages.len()),
+            list_starts: dedup.lists.starts.len(),
             changed: Vec::new(),
         }
     }

@@ -9,6 +9,14 @@
 //!
 //! As many lists are under way as the client's window allows, as far as `memory_limit` goes; the one whose turn it is always
 //! is. What is handed on depends on the feed and on the API's answers alone: an error waits for its turn like a page.
+//!
+//! Lists that end incomplete are remembered with their pages, so that a later run can read them again and no others:
+//!
+//! ```text
+//! lists 1 2 3 4 5, of which 2 and 5 end incomplete ──► retry position [2, 5] ──► the next run reads 2 and 5
+//! ```
+
+mod notes;
 
 use std::{
     collections::{HashSet, VecDeque},
@@ -19,12 +27,13 @@ use std::{
 use async_trait::async_trait;
 use tokio::task::{JoinError, JoinSet};
 
+pub(super) use self::notes::ListNotes;
 use super::{
     client::Client,
     completeness::{Findings, Suspicion, Verdict, VerdictOfAll},
     error::FetchError,
     include::include,
-    pages::{FetchCounters, LeftOut, LeftOutOfAll, ListPlace, PageSource, Pages, Position},
+    pages::{FetchCounters, IncompleteList, LeftOut, LeftOutOfAll, ListPlace, PageSource, Pages, Position, Retry},
     paginate,
     transport::{Scope, Surroundings, Transport},
 };
@@ -45,6 +54,9 @@ const SHARED_AMONG: u64 = 16;
 
 /// Warnings of single lists that are told; of thousands of lists, many may have the same.
 const MOST_WARNINGS: usize = 5;
+
+/// Incomplete lists that are remembered one by one. With more of them, the next run reads all lists: positions stay small.
+const MOST_RETRIES: usize = 1_000;
 
 /// One list: what is asked for, and what becomes of its pages.
 pub struct ListRequest {
@@ -71,35 +83,50 @@ pub struct Lists {
     scope: Scope,
     feed: Feed,
     is_feed_over: bool,
+    /// Lists taken from the feed, skipped ones included.
+    fed: u64,
     memory_limit: u64,
     places: VecDeque<Place>,
     tasks: JoinSet<Step>,
     last_id: u64,
     /// Bytes and number of all pages that have arrived: how large the next one will be.
     arrived: (u64, u64),
-    /// Lists that were handed on whole.
+    /// Lists that were handed on whole, those included that an earlier run has read.
     finished: u64,
+    /// The lists that are read again, where an earlier run has read the others.
+    retry: Option<Retry>,
     /// Pages handed on.
     number: u64,
     position: Option<Position>,
     /// Where the first list goes on, of a run that died.
     resumed: Option<Position>,
+    /// The number of the first page of the list that is being handed on.
+    first_page: Option<u64>,
     findings: Findings,
     verdicts: VerdictOfAll,
+    /// Of the lists that did not end incomplete, as far as they were handed on whole.
+    suspicion: Option<Suspicion>,
+    shortfall: Option<String>,
+    incomplete: Vec<IncompleteList>,
+    notes: ListNotes,
     /// Warnings of lists, as they are said of the first.
     told: HashSet<String>,
-    /// Of the lists that were handed on whole.
+    /// Of the lists that were handed on whole, those in `incomplete` excepted.
     left_out: LeftOutOfAll,
     /// Of the one that is being handed on.
     left_out_now: Option<LeftOut>,
     /// What an earlier run, or the first list, has detected.
     learned: Option<Learned>,
     is_over: bool,
+    /// All lists were handed on whole.
+    is_whole: bool,
 }
 
 /// A list that has begun.
 struct Place {
     id: u64,
+    /// Its number in the feed, 1 for the first list.
+    ordinal: u64,
     list: Arc<List>,
     /// `None` while its next page is fetched, and at its end.
     pages: Option<Box<Pages>>,
@@ -158,41 +185,45 @@ impl Lists {
             scope: Scope::new(resource),
             feed,
             is_feed_over: false,
+            fed: 0,
             memory_limit,
             places: VecDeque::new(),
             tasks: JoinSet::new(),
             last_id: 0,
             arrived: (0, 0),
             finished: 0,
+            retry: None,
             number: 0,
             position: None,
             resumed: None,
+            first_page: None,
             findings: Findings::default(),
             verdicts: VerdictOfAll::default(),
+            suspicion: None,
+            shortfall: None,
+            incomplete: Vec::new(),
+            notes: ListNotes::default(),
             told: HashSet::new(),
             left_out: LeftOutOfAll::default(),
             left_out_now: None,
             learned: resource.learned.clone(),
             is_over: resource.max_pages == Some(0),
+            is_whole: false,
         }
     }
 
-    /// Goes on behind `position`, where the lists are those that it was told of.
+    /// Resumes after `position`. The feed must be the one that the position was made with.
     #[must_use]
     pub fn resume(mut self, position: Position) -> Self {
         if let Some(list) = position.list.clone() {
-            (self.finished, self.number) = (list.finished, list.pages);
-            for _ in 0..list.finished {
-                self.is_feed_over |= self.feed.next().is_none();
+            self.resume_lists(list);
+            if self.first_page.is_some() {
+                self.left_out_now = Some(position.left_out().clone());
+                self.resumed = Some(position.clone());
             }
-            self.findings.shortfall = self.findings.shortfall.or_else(|| position.shortfall().cloned());
-            self.findings.suspicion = list.suspicion;
-            self.verdicts = list.verdicts;
-            self.left_out = list.left_out;
-            self.left_out_now = Some(position.left_out().clone());
+            self.join_findings();
             self.is_over |= self.is_at_most();
-            self.position = Some(position.clone());
-            self.resumed = Some(position);
+            self.position = Some(position);
         }
         if self.is_over {
             self.stop();
@@ -200,10 +231,46 @@ impl Lists {
         self
     }
 
+    fn resume_lists(&mut self, list: ListPlace) {
+        let has_begun = list.retry.as_ref().is_none_or(|retry| retry.has_begun);
+        (self.finished, self.number) = (list.finished, list.pages);
+        self.first_page = has_begun.then_some(list.first_page);
+        (self.suspicion, self.left_out, self.notes) = (list.suspicion, list.left_out, list.notes);
+        self.shortfall = self.shortfall.take().or(list.shortfall);
+        (self.verdicts, self.incomplete) = match has_begun {
+            true => (list.verdicts, list.incomplete),
+            false => (list.verdicts.without_incomplete(), Vec::new()),
+        };
+        self.retry = list.retry;
+        if self.retry.is_none() {
+            self.skip_lists(list.finished);
+        }
+    }
+
+    /// Takes lists from the feed that an earlier run has read, up to this number.
+    fn skip_lists(&mut self, last: u64) {
+        while self.fed < last {
+            self.fed += 1;
+            self.is_feed_over |= self.feed.next().is_none();
+        }
+    }
+
+    /// The next list of the feed that is to be read, and its number.
+    fn next_list(&mut self) -> Option<(u64, Result<ListRequest, FetchError>)> {
+        if let Some(retry) = &self.retry {
+            // Those that have begun are the first of them.
+            let next = *retry.lists.get(self.places.len())?;
+            self.skip_lists(next.saturating_sub(1));
+        }
+        self.fed += 1;
+        Some((self.fed, self.feed.next()?))
+    }
+
     /// What was taken from the parent may not be all that there is.
     #[must_use]
     pub fn short(mut self, why: Option<String>) -> Self {
-        self.findings.shortfall = self.findings.shortfall.or(why);
+        self.shortfall = self.shortfall.or(why);
+        self.join_findings();
         self
     }
 
@@ -212,6 +279,11 @@ impl Lists {
     pub fn silent(mut self) -> Self {
         self.surroundings.reporter = Arc::new(Silent);
         self
+    }
+
+    /// The position of a list of which nothing was handed on yet.
+    fn start(&self) -> Position {
+        Position::start(paginate::from_plan(&self.resource.paginator).start())
     }
 
     fn is_at_most(&self) -> bool {
@@ -240,7 +312,7 @@ impl Lists {
 
     /// Begins the next list of the feed.
     fn open(&mut self) {
-        let Some(next) = self.feed.next() else {
+        let Some((ordinal, next)) = self.next_list() else {
             self.is_feed_over = true;
             return;
         };
@@ -250,7 +322,8 @@ impl Lists {
             Ok((pages, ListRequest { number, fields, ends, .. })) => (Some(pages), List { number, fields, ends }, None),
             Err(error) => (None, List { number: 0, fields: Vec::new(), ends: None }, Some(Err(error))),
         };
-        self.places.push_back(Place { id: self.last_id, list: Arc::new(list), pages, ready: VecDeque::new(), end });
+        let (id, list, ready) = (self.last_id, Arc::new(list), VecDeque::new());
+        self.places.push_back(Place { id, ordinal, list, pages, ready, end });
     }
 
     fn pages(&mut self, list: &ListRequest) -> Result<Box<Pages>, FetchError> {
@@ -336,29 +409,31 @@ impl Lists {
     /// What the list whose turn it is has to hand on; lists that are over make way.
     fn take_head(&mut self) -> Head {
         while let Some(head) = self.places.front_mut() {
+            let ordinal = head.ordinal;
             if let Some(arrived) = head.ready.pop_front() {
-                return Head::Page(self.hand_on(arrived));
+                return Head::Page(self.hand_on(arrived, ordinal));
             }
             match head.end.take() {
                 None => return Head::Waiting,
                 Some(Err(error)) => return Head::Failed(error),
                 Some(Ok(over)) => {
                     self.places.pop_front();
-                    self.finish(over);
+                    self.finish(ordinal, over);
                 }
             }
         }
         Head::None
     }
 
-    fn hand_on(&mut self, arrived: Arrived) -> Page {
+    fn hand_on(&mut self, arrived: Arrived, list: u64) -> Page {
         let Arrived { mut page, position, bytes, .. } = arrived;
         self.number += 1;
         page.number = self.number;
+        self.first_page.get_or_insert(self.number);
         self.left_out_now = Some(position.left_out().clone());
-        self.position = Some(position.among(self.place(), self.findings.shortfall.as_ref()));
+        self.position = Some(position.among(self.place()));
         let resource = &*self.scope.resource;
-        tracing::debug!(resource, page = page.number, records = page.count, bytes, list = self.finished + 1, "page");
+        tracing::debug!(resource, page = page.number, records = page.count, bytes, list, "page");
         let rows = page.count;
         self.surroundings.reporter.on_event(&Event::PageFetched { resource, page: page.number, rows, bytes });
         page
@@ -368,35 +443,65 @@ impl Lists {
         ListPlace {
             finished: self.finished,
             pages: self.number,
+            first_page: self.first_page.unwrap_or(self.number + 1),
             left_out: self.left_out.clone(),
             verdicts: self.verdicts.clone(),
-            suspicion: self.findings.suspicion.clone(),
+            suspicion: self.suspicion.clone(),
+            shortfall: self.shortfall.clone(),
+            notes: self.notes.clone(),
+            incomplete: self.incomplete.clone(),
+            retry: self.retry.as_ref().map(|retry| Retry { has_begun: true, ..retry.clone() }),
         }
     }
 
-    fn finish(&mut self, over: Over) {
-        self.finished += 1;
+    fn finish(&mut self, list: u64, over: Over) {
+        match &mut self.retry {
+            Some(retry) => drop(retry.lists.pop_front()),
+            None => self.finished += 1,
+        }
         self.left_out_now = None;
-        self.left_out.add(&over.left_out);
-        let Findings { warnings, notes, verdict, suspicion, shortfall, paging, learned, .. } = over.findings;
-        self.verdicts.add(&verdict, &format!("list {}", self.finished));
-        self.findings.verdict = self.verdicts.verdict();
-        self.findings.shortfall = self.findings.shortfall.take().or(shortfall);
+        let pages = (self.first_page.take().unwrap_or(self.number + 1), self.number);
+        let Over { left_out, findings } = over;
+        let Findings { warnings, notes, verdict, suspicion, shortfall, paging, learned, .. } = findings;
+        self.verdicts.add(&verdict, &format!("list {list}"));
         // Which pages of other lists came before it says nothing of this one.
         let suspicion = suspicion.map(|suspicion| Suspicion { trusted_pages: 0, ..suspicion });
-        self.findings.suspicion = self.findings.suspicion.take().or(suspicion);
+        let ended = IncompleteList { list, pages, left_out, suspicion, shortfall };
+        match verdict {
+            Verdict::Incomplete(_) if self.incomplete.len() < MOST_RETRIES => self.incomplete.push(ended),
+            _ => self.join_list(ended),
+        }
+        self.findings.verdict = self.verdicts.verdict();
+        self.join_findings();
         self.findings.paging = self.findings.paging.take().or(paging);
         self.findings.learned = self.findings.learned.take().or(learned);
-        if self.finished == 1 {
-            notes.into_iter().for_each(|note| self.note(format!("list 1: {note}")));
-        }
+        self.notes.add(list, notes);
+        self.warn_of_list(list, warnings);
+    }
+
+    /// Adds what holds for good of a list that was handed on whole.
+    fn join_list(&mut self, list: IncompleteList) {
+        self.left_out.add(&list.left_out);
+        self.suspicion = self.suspicion.take().or(list.suspicion);
+        self.shortfall = self.shortfall.take().or(list.shortfall);
+    }
+
+    /// Updates the findings from what is known of all lists so far.
+    fn join_findings(&mut self) {
+        let suspicion = || self.incomplete.iter().find_map(|list| list.suspicion.clone());
+        let shortfall = || self.incomplete.iter().find_map(|list| list.shortfall.clone());
+        self.findings.suspicion = self.suspicion.clone().or_else(suspicion);
+        self.findings.shortfall = self.shortfall.clone().or_else(shortfall);
+    }
+
+    fn warn_of_list(&mut self, list: u64, warnings: Vec<String>) {
         for warning in warnings {
             // What is so of all lists is said of the first.
             if self.findings.warnings.len() > MOST_WARNINGS || !self.told.insert(warning.clone()) {
                 continue;
             }
             match self.findings.warnings.len() {
-                told if told < MOST_WARNINGS => self.warn(format!("list {}: {warning}", self.finished)),
+                told if told < MOST_WARNINGS => self.warn(format!("list {list}: {warning}")),
                 MOST_WARNINGS => self.warn("further lists have warnings like these".to_owned()),
                 _ => {}
             }
@@ -421,8 +526,9 @@ impl Lists {
         self.is_over = true;
         self.places.clear();
         self.tasks.abort_all();
-        self.tell_left_out();
-        self.findings.has_ignored = self.left_out.has_ignored();
+        self.report_left_out();
+        let notes = std::mem::take(&mut self.notes);
+        notes.lines().for_each(|note| self.note(note));
         if self.is_feed_over && self.finished == 0 && self.findings.shortfall.is_none() {
             // Without a parent's record there is nothing to request.
             self.findings.verdict = Verdict::Complete;
@@ -430,12 +536,14 @@ impl Lists {
     }
 
     /// Once for all lists, at the end: of thousands, each may lack a page.
-    fn tell_left_out(&mut self) {
+    fn report_left_out(&mut self) {
         if let Some(begun) = self.left_out_now.take() {
             self.left_out.add(&begun);
         }
-        let told = self.left_out.told();
-        told.into_iter().take(MOST_WARNINGS).for_each(|line| self.warn(line));
+        let mut all = self.left_out.clone();
+        self.incomplete.iter().for_each(|list| all.add(&list.left_out));
+        self.findings.has_ignored = all.has_ignored();
+        all.told().into_iter().take(MOST_WARNINGS).for_each(|line| self.warn(line));
     }
 }
 
@@ -472,7 +580,10 @@ impl PageSource for Lists {
                     return Some(Err(error));
                 }
                 Head::Waiting => self.arrival().await,
-                Head::None if self.is_feed_over => self.stop(),
+                Head::None if self.is_feed_over => {
+                    self.is_whole = true;
+                    self.stop();
+                }
                 Head::None => {}
             }
         }
@@ -480,8 +591,7 @@ impl PageSource for Lists {
     }
 
     fn position(&self) -> Position {
-        let start = || Position::start(paginate::from_plan(&self.resource.paginator).start());
-        self.position.clone().unwrap_or_else(|| start().among(self.place(), self.findings.shortfall.as_ref()))
+        self.position.clone().unwrap_or_else(|| self.start().among(self.place()))
     }
 
     fn counters(&self) -> FetchCounters {
@@ -491,6 +601,19 @@ impl PageSource for Lists {
 
     fn findings(&self) -> &Findings {
         &self.findings
+    }
+
+    fn retry_position(&self) -> Option<Position> {
+        let incomplete = self.incomplete.len() as u64;
+        // Where a maximum of pages ends the lists, the same pages have to count each time.
+        let can_retry = self.is_whole && self.resource.max_pages.is_none();
+        let saves_requests = self.retry.is_some() || incomplete < self.finished;
+        if !can_retry || !saves_requests || incomplete == 0 || incomplete < self.verdicts.incomplete() {
+            return None;
+        }
+        let lists = self.incomplete.iter().map(|list| list.list).collect();
+        let place = ListPlace { retry: Some(Retry { lists, has_begun: false }), ..self.place() };
+        Some(self.start().among(place))
     }
 }
 

@@ -43,7 +43,7 @@ use self::{
 };
 pub(super) use self::{
     left_out::{LeftOut, LeftOutOfAll},
-    position::ListPlace,
+    position::{IncompleteList, ListPlace, Retry},
 };
 use super::{
     client::Client,
@@ -106,6 +106,12 @@ pub trait PageSource: Send {
     /// Reads the result set once more after its end, since `why` makes its pages doubtful; false if that is not to be done.
     fn read_again(&mut self, _why: &str) -> bool {
         false
+    }
+
+    /// The position from which only the page sequences are read again that ended incomplete, after all of them were read.
+    /// `None` if none did, or if nothing would be saved by it.
+    fn retry_position(&self) -> Option<Position> {
+        None
     }
 }
 

@@ -323,6 +323,14 @@ impl ResourcePlan {
     }
 }
 
+impl ResourcePlan {
+    /// Whether one row of each key is written. A merge has one whatever else is wished for.
+    pub fn deduplicates(&self) -> bool {
+        let merges = self.write_disposition == WriteDisposition::Merge;
+        self.dedup || merges && !self.primary_key.is_empty()
+    }
+}
+
 impl MergeStrategy {
     /// As the config calls it.
     pub fn word(&self) -> &'static str {

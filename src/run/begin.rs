@@ -253,6 +253,15 @@ impl Export<'_> {
                     continue;
                 }
             };
+            if self.resource.detects_anew && resumed.position.retries().is_some() {
+                let run = &resumed.run_id;
+                self.warn(
+                    counters,
+                    format!("starts over, although the run {run} has left checkpoints: --full-refresh"),
+                );
+                workspace.discard(resumable).await?;
+                continue;
+            }
             if let Some(attempt) = workspace.adopt(resumable).await? {
                 return Ok(Some((attempt, resumed)));
             }
@@ -305,7 +314,11 @@ fn finished_by(died: &DiedAfterCommit) -> String {
 
 fn went_on_from(resumed: &Resumed) -> String {
     let rows: u64 = resumed.files.iter().map(|file| file.file.rows).sum();
-    let pages = resumed.position.pages();
+    let (pages, run) = (resumed.position.pages(), &resumed.run_id);
+    if let Some(lists) = resumed.position.retries() {
+        let lists = if lists == 1 { "1 incomplete list".to_owned() } else { format!("{lists} incomplete lists") };
+        return format!("requests only {lists} again; the other lists are in the checkpoints of the run {run}");
+    }
     format!(
         "went on behind page {pages}, with {rows} rows in {} files, where the run {} died",
         resumed.files.len(),

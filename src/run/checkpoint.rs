@@ -14,7 +14,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{RunError, cursor::Progress, outcome::Counters, pipeline, resource::Export};
+use super::{RunError, cursor::Progress, list_reads::ListReads, outcome::Counters, pipeline, resource::Export};
 use crate::{
     commit::{Attempt, Checkpoint, CheckpointedFile},
     digest::sha256,
@@ -40,6 +40,15 @@ pub(super) struct Mark {
     pub(super) counters: Counters,
     /// What the rows tell of the cursor.
     pub(super) cursor: Option<Progress>,
+    pub(super) lists: ListReads,
+}
+
+/// What a mark holds beside its position.
+#[derive(Default)]
+pub(super) struct Known {
+    pub(super) counters: Counters,
+    pub(super) cursor: Option<Progress>,
+    pub(super) lists: ListReads,
 }
 
 /// A mark on its way through the stages.
@@ -61,6 +70,8 @@ struct Payload {
     counters: Counters,
     #[serde(default)]
     cursor: Option<Progress>,
+    #[serde(default)]
+    lists: ListReads,
     /// What of a source that is read in windows the run was reading.
     #[serde(default)]
     range: Option<Range>,
@@ -75,6 +86,8 @@ pub(super) struct Checkpoints {
     run_id: String,
     began: DateTime<Utc>,
     range: Option<Range>,
+    /// The time of the checkpoints, in place of the clock's.
+    dated: Option<String>,
     meter: Meter,
     files: Vec<StagedFile>,
     /// How many of them the checkpoints name.
@@ -90,12 +103,26 @@ impl Checkpoints {
         meter: Meter,
         files: Vec<StagedFile>,
     ) -> Self {
-        Self { fingerprint, run_id: run_id.to_owned(), began, range: None, meter, named: files.len(), files }
+        Self {
+            fingerprint,
+            run_id: run_id.to_owned(),
+            began,
+            range: None,
+            dated: None,
+            meter,
+            named: files.len(),
+            files,
+        }
     }
 
     /// Of this window.
     pub(super) fn of(self, range: Option<Range>) -> Self {
         Self { range, ..self }
+    }
+
+    /// Dates all checkpoints to this time, where it is one: `resume_within` counts from there.
+    pub(super) fn dated(self, written_at: Option<String>) -> Self {
+        Self { dated: written_at, ..self }
     }
 
     pub(super) fn add(&mut self, file: StagedFile) {
@@ -110,13 +137,15 @@ impl Checkpoints {
     pub(super) async fn write(&mut self, attempt: &Attempt, passing: Passing) -> Result<()> {
         let Passing { mark, rejects, state, taken } = passing;
         let new = self.files.get(self.named..).unwrap_or_default().iter().cloned();
-        let (counters, cursor, state) = (mark.counters, mark.cursor, STANDARD.encode(state));
-        let payload = Payload { began: self.began, counters, cursor, range: self.range.clone(), state };
+        let Mark { position, counters, cursor, lists } = mark;
+        let (range, state) = (self.range.clone(), STANDARD.encode(state));
+        let payload = Payload { began: self.began, counters, cursor, lists, range, state };
+        let now = || self.meter.clock.now().to_rfc3339_opts(SecondsFormat::Millis, true);
         let checkpoint = Checkpoint {
             fingerprint: self.fingerprint.clone(),
             run_id: self.run_id.clone(),
-            written_at: self.meter.clock.now().to_rfc3339_opts(SecondsFormat::Millis, true),
-            position: serde_json::to_value(mark.position).map_err(RunError::Stored)?,
+            written_at: self.dated.clone().unwrap_or_else(now),
+            position: serde_json::to_value(position).map_err(RunError::Stored)?,
             files: new.map(|staged| CheckpointedFile { staged, index: Vec::new() }).collect(),
             rejects,
             payload: serde_json::to_value(payload).map_err(RunError::Stored)?,
@@ -137,6 +166,9 @@ pub(super) struct Resumed {
     pub(super) position: Position,
     pub(super) counters: Counters,
     pub(super) cursor: Option<Progress>,
+    pub(super) lists: ListReads,
+    /// The time of the last checkpoint.
+    pub(super) written_at: String,
     /// The window that it was in, if it was in one.
     pub(super) range: Option<Range>,
     pub(super) files: Vec<StagedFile>,
@@ -165,6 +197,8 @@ impl Resumed {
             position,
             counters: payload(last)?.counters,
             cursor: payload(last)?.cursor,
+            lists: payload(last)?.lists,
+            written_at: last.written_at.clone(),
             range: payload(last)?.range,
             files: files.map(|file| file.staged.clone()).collect(),
             rejects: checkpoints.iter().flat_map(|checkpoint| checkpoint.rejects.iter().cloned()).collect(),
@@ -318,13 +352,9 @@ impl Pace {
     }
 
     /// A mark behind this position, if it is time for one.
-    pub(super) fn mark(
-        &mut self,
-        position: &Position,
-        known: impl FnOnce() -> (Counters, Option<Progress>),
-    ) -> Option<Passing> {
+    pub(super) fn mark(&mut self, position: &Position, known: impl FnOnce() -> Known) -> Option<Passing> {
         let now = self.clock.elapsed();
-        let mut costs = self.costs.lock().unwrap_or_else(PoisonError::into_inner);
+        let costs = self.costs.lock().unwrap_or_else(PoisonError::into_inner);
         let is_due = now.saturating_sub(self.last) >= self.interval && costs.allow_another(self.began, now);
         if !self.is_over && !is_due && self.rejects.len() > MOST_REJECTS {
             (self.rejects, self.is_over) = (Vec::new(), true);
@@ -333,12 +363,22 @@ impl Pace {
         if self.is_over || !is_due {
             return None;
         }
-        self.last = now;
-        costs.open.push_back(now);
         drop(costs);
-        let (counters, cursor) = known();
-        let mark = Mark { position: position.clone(), counters, cursor };
-        Some(Passing { mark, rejects: std::mem::take(&mut self.rejects), state: Vec::new(), taken: now })
+        Some(self.mark_now(position, known()))
+    }
+
+    /// A mark after all pages, whatever the pace; `None` if rejects were lost that it has to hold.
+    pub(super) fn last_mark(&mut self, position: &Position, known: Known) -> Option<Passing> {
+        (!self.is_over).then(|| self.mark_now(position, known))
+    }
+
+    fn mark_now(&mut self, position: &Position, known: Known) -> Passing {
+        let now = self.clock.elapsed();
+        self.last = now;
+        self.costs.lock().unwrap_or_else(PoisonError::into_inner).open.push_back(now);
+        let Known { counters, cursor, lists } = known;
+        let mark = Mark { position: position.clone(), counters, cursor, lists };
+        Passing { mark, rejects: std::mem::take(&mut self.rejects), state: Vec::new(), taken: now }
     }
 }
 

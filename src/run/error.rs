@@ -53,7 +53,7 @@ pub enum RunError {
     #[error(
         "{resource}: incomplete: {} received: {reason}; {}",
         of_expected(*received, *expected),
-        if *kept { "what is surely right was committed" } else { "nothing was committed" }
+        committed(*kept, *retries_lists)
     )]
     Incomplete {
         resource: String,
@@ -62,6 +62,8 @@ pub enum RunError {
         expected: Option<u64>,
         /// `on_incomplete: keep` committed a part.
         kept: bool,
+        /// The other page sequences are in a checkpoint.
+        retries_lists: bool,
         /// `auto` found no way on.
         is_single: bool,
         /// The paginator's line that takes no number for a total.
@@ -317,6 +319,15 @@ fn size(bytes: u64) -> String {
         Some((unit, name)) if bytes.is_multiple_of(unit) => format!("{}{name}", bytes / unit),
         Some((unit, name)) => format!("{:.3}{name}", bytes as f64 / unit as f64),
         None => format!("{bytes}B"),
+    }
+}
+
+/// What an incomplete run leaves.
+fn committed(kept: bool, retries_lists: bool) -> &'static str {
+    match (kept, retries_lists) {
+        (true, _) => "what is surely right was committed",
+        (false, true) => "nothing was committed, and the next run requests only the incomplete lists again",
+        (false, false) => "nothing was committed",
     }
 }
 

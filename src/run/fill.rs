@@ -9,6 +9,7 @@ use super::{
     evolving::Evolving,
     gathering,
     inferring::Start,
+    list_reads::ListReads,
     load_columns::LoadColumns,
     merging,
     outcome::Counters,
@@ -85,9 +86,15 @@ impl Export<'_> {
             Some(pages) => pages,
             None => self.pages(resumed.as_ref().map(|resumed| resumed.position.clone()))?,
         };
-        let mut files = Vec::new();
+        let (mut files, mut lists, mut dated) = (Vec::new(), ListReads::default(), None);
         if let Some(resumed) = resumed {
-            for reject in &resumed.rejects {
+            lists = resumed.lists;
+            if resumed.position.begins_retry() {
+                lists.replace_incomplete(self.deduplicates(), counters);
+            }
+            // However often lists are read again, the others are no younger than at their first read.
+            dated = resumed.position.retries().map(|_| resumed.written_at);
+            for reject in resumed.rejects.iter().filter(|reject| !lists.is_replaced(reject.page)) {
                 rejects.write(reject).await?;
             }
             table = table.resume(resumed.states.iter().map(Vec::as_slice))?;
@@ -110,8 +117,11 @@ impl Export<'_> {
             attempt,
             load_columns: LoadColumns::new(self.resource, &merge, self.run_id, Arc::clone(clock)),
             table,
-            checkpoints: Checkpoints::new(fingerprint, self.run_id, began, pace.meter(), files).of(self.window()),
+            checkpoints: Checkpoints::new(fingerprint, self.run_id, began, pace.meter(), files)
+                .of(self.window())
+                .dated(dated),
             pace,
+            lists,
             staging_memory: self.memory / FILES_PART,
         };
         // All stages in one future: too large for the stack of every future around it.
@@ -163,7 +173,11 @@ impl Export<'_> {
             position: 0,
             memory: usize::try_from(self.memory - self.memory / PAGES_PART - self.memory / FILES_PART)
                 .unwrap_or(usize::MAX),
-            index: self.deduplicates() || merging::drops_rows(self.resource) || self.holds_rows(),
+            // Rows of a list may go again that is read a second time.
+            index: self.deduplicates()
+                || merging::drops_rows(self.resource)
+                || self.holds_rows()
+                || self.resource.parent.is_some(),
             keys: merging::key_columns(self.resource),
             pipeline: self.pipeline.to_owned(),
             resource: self.resource.name.clone(),
@@ -184,10 +198,8 @@ impl Export<'_> {
         Ok(decoder.with_filled(&filled))
     }
 
-    /// A merge has one row of each key, whatever else is wished for.
     fn deduplicates(&self) -> bool {
-        let merges = self.resource.write_disposition == WriteDisposition::Merge;
-        self.resource.dedup || merges && !self.resource.primary_key.is_empty()
+        self.resource.deduplicates()
     }
 
     fn dedup(&self) -> Result<Option<Dedup>> {

@@ -39,6 +39,7 @@ pub(super) async fn gather(
             received: incomplete.received,
             expected: incomplete.expected,
             kept: false,
+            retries_lists: false,
             is_single: false,
             pin: String::new(),
         }

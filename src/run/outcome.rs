@@ -95,6 +95,9 @@ pub(super) struct Counters {
     /// Why the pages may not be all that the source has.
     #[serde(skip)]
     pub(super) shortfall: Option<String>,
+    /// A checkpoint holds all that came, and a run that resumes it reads only the incomplete lists again.
+    #[serde(skip)]
+    pub(super) retries_lists: bool,
     /// Whether answers were ignored that were to be pages.
     #[serde(skip)]
     pub(super) has_ignored: bool,
@@ -189,6 +192,7 @@ impl Counters {
         self.earlier.bytes_received += counters.bytes_received;
         self.count_earlier();
         self.warnings.extend_from_slice(&pages.findings().warnings);
+        self.notes.extend_from_slice(&pages.findings().notes);
     }
 
     fn count_earlier(&mut self) {

@@ -31,9 +31,10 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     RunError,
-    checkpoint::{Checkpoints, Meter, Pace, Passing},
+    checkpoint::{Checkpoints, Known, Meter, Pace, Passing},
     cursor::Tracker,
     evolving::{Eras, Evolving, Reading, Settled},
+    list_reads::ListReads,
     load_columns::LoadColumns,
     outcome::Counters,
     rows::Rows,
@@ -75,6 +76,8 @@ pub(super) struct Pipeline<'a> {
     pub(super) load_columns: LoadColumns,
     pub(super) table: TableStage,
     pub(super) pace: Pace,
+    /// Of the run that this one resumes, if it does.
+    pub(super) lists: ListReads,
     pub(super) checkpoints: Checkpoints,
     /// Bytes of finished files that may wait for the store.
     pub(super) staging_memory: u64,
@@ -122,8 +125,8 @@ enum Input {
     Schema(TableSchema),
     /// All rows up to here are to be in files.
     Mark(Box<Passing>),
-    /// All pages are in.
-    End,
+    /// All pages are in. The rows with these ids, ascending, were read again since; those with a key were replaced then.
+    End(Vec<u64>),
 }
 
 /// Why a stage ended without a result.
@@ -159,6 +162,8 @@ impl Pipeline<'_> {
             rejects: self.rejects,
             counters,
             pace: self.pace,
+            lists: self.lists,
+            retries_lists: verdict::retries_lists(self.resource),
             rows,
             decoded,
             rereads: self.resource.on_drift == OnDrift::Refetch,
@@ -212,6 +217,9 @@ struct Reader<'a> {
     rejects: &'a mut RejectWriter,
     counters: &'a mut Counters,
     pace: Pace,
+    lists: ListReads,
+    /// Incomplete lists are left to the next run.
+    retries_lists: bool,
     rows: Sender<Input>,
     /// Rows that were handed on, as their ids count them.
     decoded: u64,
@@ -236,7 +244,29 @@ impl Reader<'_> {
             }
         }
         self.pages.end_by_order();
-        self.rows.send(Input::End).await.map_err(|_| Stop::Elsewhere)
+        self.mark_retry().await?;
+        let replaced = self.lists.replaced_rows();
+        self.rows.send(Input::End(replaced)).await.map_err(|_| Stop::Elsewhere)
+    }
+
+    /// Leaves a checkpoint after the last page, where the next run can read the incomplete lists again and keep the others.
+    async fn mark_retry(&mut self) -> Result<(), Stop> {
+        let Some(position) = self.pages.retry_position().filter(|_| self.retries_lists) else { return Ok(()) };
+        self.lists.end(&position, position.pages(), self.decoded, self.counters);
+        let known = self.known();
+        if let Some(mark) = self.pace.last_mark(&position, known) {
+            self.rows.send(Input::Mark(Box::new(mark))).await.map_err(|_| Stop::Elsewhere)?;
+            self.counters.retries_lists = true;
+        }
+        Ok(())
+    }
+
+    fn known(&self) -> Known {
+        Known {
+            counters: self.counters.with_requests(self.pages),
+            cursor: self.cursor.as_ref().map(Tracker::progress),
+            lists: self.lists.clone(),
+        }
     }
 
     /// Whether the keys show that rows moved, and the result set is read once more for it.
@@ -284,6 +314,7 @@ impl Reader<'_> {
     /// later page can hold rows that are wanted.
     async fn hand_on(&mut self, read: Result<Reading, JoinError>, position: &Position) -> Result<bool, Stop> {
         let Settled { batch, page, seen, grown } = self.evolving.settle(read.map_err(|_| Stop::Elsewhere)?).await?;
+        self.lists.enter(position, self.decoded, self.counters);
         self.counters.rows_fetched += batch.rows_fetched;
         self.counters.rows_filtered += batch.rows_filtered;
         self.counters.rows_duplicate += batch.rows_duplicate;
@@ -310,7 +341,11 @@ impl Reader<'_> {
             cursor.reach_page(batch.page, self.decoded);
         }
         self.rows.send(Input::Rows(filled, origin)).await.map_err(|_| Stop::Elsewhere)?;
-        let known = || (self.counters.with_requests(self.pages), self.cursor.as_ref().map(Tracker::progress));
+        let known = || Known {
+            counters: self.counters.with_requests(self.pages),
+            cursor: self.cursor.as_ref().map(Tracker::progress),
+            lists: self.lists.clone(),
+        };
         if let Some(mark) = self.pace.mark(position, known) {
             self.rows.send(Input::Mark(Box::new(mark))).await.map_err(|_| Stop::Elsewhere)?;
         }
@@ -433,7 +468,7 @@ impl TableStage {
     }
 
     fn run(mut self, mut input: Receiver<Input>, files: &Outlet, meter: &Meter) -> Result<Written, Stop> {
-        loop {
+        let replaced = loop {
             match input.blocking_recv() {
                 None => return Err(Stop::Elsewhere),
                 Some(Input::Mark(mut mark)) => {
@@ -445,9 +480,9 @@ impl TableStage {
                 Some(Input::Rows(rows, origin)) => files.send(self.write(rows, origin)?)?,
                 Some(Input::Again(answer)) => drop(answer.send(self.dedup.as_ref().and_then(Dedup::again))),
                 Some(Input::Schema(schema)) => files.send(self.evolve(schema)?)?,
-                Some(Input::End) => break,
+                Some(Input::End(replaced)) => break replaced,
             }
-        }
+        };
         let finished = self.writer.finish()?;
         files.send(finished.files)?;
         let repeated = self.collector.as_ref().map_or(0, Collector::repeated);
@@ -455,7 +490,7 @@ impl TableStage {
         let again = self.dedup.as_ref().and_then(Dedup::again);
         let (superseded, keys) = match self.dedup.map(Dedup::finish) {
             Some(Deduplicated { superseded, keys, winners }) => (superseded, Some((keys, winners))),
-            None => (Vec::new(), None),
+            None => (replaced, None),
         };
         let incoming = self.collector.map(|collector| collector.finish(keys, superseded.clone())).transpose()?;
         let (index, next_sequence) = (finished.index, finished.next_sequence);

@@ -146,7 +146,7 @@ impl Export<'_> {
         if let (Err(error), Some(attempt)) = (&committed, work.into_attempt()) {
             // The failure is what the user must hear of; what it leaves behind, the next run takes away. Nothing is deleted
             // that a commit may name.
-            let _ = if can_be_resumed(error) { attempt.leave().await } else { attempt.abandon().await };
+            let _ = if can_be_resumed(error, counters) { attempt.leave().await } else { attempt.abandon().await };
         }
         // Not where a run that died had committed: its commit is to stay the newest, so that it is found.
         Ok(self.compacted(table, committed?, counters).await)
@@ -219,8 +219,14 @@ impl Export<'_> {
 
 /// Whether the same command, run again, can go on from the checkpoints; after the last page there is nothing to go on with.
 ///
-/// A list that moved is read from its beginning: behind a checkpoint it would be the moved one for good.
-fn can_be_resumed(error: &Error) -> bool {
-    error.code() != "list_moved"
-        && matches!(error.kind(), ErrorKind::Transient | ErrorKind::Interrupted | ErrorKind::User)
+/// A list that moved is read from its beginning: behind a checkpoint it would be the moved one for good. Of many lists, those that
+/// are incomplete are read again, each from its beginning.
+fn can_be_resumed(error: &Error, counters: &Counters) -> bool {
+    match error.kind() {
+        ErrorKind::Incomplete => counters.retries_lists,
+        kind => {
+            error.code() != "list_moved"
+                && matches!(kind, ErrorKind::Transient | ErrorKind::Interrupted | ErrorKind::User)
+        }
+    }
 }

@@ -123,6 +123,21 @@ fn may_keep(resource: &ResourcePlan) -> bool {
     }
 }
 
+/// Whether the next run reads only the incomplete lists again, of a resource that has many. Not where a part of the rows is
+/// committed: its checkpoint ends with the commit.
+pub(super) fn retries_lists(resource: &ResourcePlan) -> bool {
+    let commits_nothing = match resource.on_incomplete {
+        OnIncomplete::Fail => true,
+        OnIncomplete::Keep => !may_keep(resource),
+        OnIncomplete::Warn => false,
+    };
+    // Without a key, rows of the first read are dropped by their place: a merge has looked at what they hold by then.
+    let can_drop = resource.deduplicates()
+        || resource.write_disposition != WriteDisposition::Merge
+            && !matches!(resource.merge.strategy, MergeStrategy::Scd2(_));
+    resource.parent.is_some() && commits_nothing && can_drop
+}
+
 /// The error of a result set that is known to be incomplete; of one that is not, a bug.
 pub(super) fn incomplete_error(resource: &ResourcePlan, counters: &Counters) -> RunError {
     let (reason, received, expected) = match &counters.verdict {
@@ -137,6 +152,7 @@ pub(super) fn incomplete_error(resource: &ResourcePlan, counters: &Counters) -> 
         received,
         expected,
         kept: resource.on_incomplete == OnIncomplete::Keep && may_keep(resource),
+        retries_lists: counters.retries_lists,
         is_single,
         pin: pin(paginator.as_ref()),
     }

@@ -5,6 +5,7 @@ mod auto;
 mod commits;
 mod moves;
 mod records;
+mod retries;
 
 use std::{
     path::PathBuf,

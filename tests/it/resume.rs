@@ -1,6 +1,6 @@
 //! A run that fails behind a checkpoint is gone on with by the next one, whose table is that of a run that nothing disturbed.
 
-mod faults;
+pub mod faults;
 
 use std::{
     collections::BTreeMap,
@@ -93,7 +93,8 @@ pub fn still() -> Environment {
     later(Duration::ZERO)
 }
 
-fn later(ahead: Duration) -> Environment {
+/// As [`still`], so much later.
+pub fn later(ahead: Duration) -> Environment {
     Environment { clock: Arc::new(StillClock { ahead }), ..Environment::real() }
 }
 

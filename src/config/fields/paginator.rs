@@ -192,8 +192,9 @@ const IS_LAST_PATH: Field = field(
 pub const ON_INCOMPLETE: Shape = Shape::Choice(&[word("fail"), word("keep"), word("warn")]);
 pub const ON_INCOMPLETE_DOC: &str = "What a run does with a result set of which more records are known to exist than were \
     received: `fail` commits nothing, `keep` commits what cannot be wrong (`merge`: all rows that came, `append`: rows up to \
-    the cursor) and exits with code 6 as well, `warn` commits all and exits with code 0. Nothing is deleted in any case. The \
-    resource's goes before the top level's. Default: `fail`.";
+    the cursor) and exits with code 6 as well, `warn` commits all and exits with code 0. Nothing is deleted in any case. Of a \
+    resource with a list for each record of its parent, the run after one that committed nothing requests only the incomplete \
+    lists again, within `resume_within`. The resource's goes before the top level's. Default: `fail`.";
 
 /// What it says of one paginator goes before what its endpoint says.
 const ON_DRIFT_FIELD: Field = field("on_drift", ON_DRIFT, ON_DRIFT_DOC);

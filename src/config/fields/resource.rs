@@ -146,7 +146,8 @@ pub const NAMING: Shape = Shape::Choice(&[word("direct"), word("snake_case")]);
 pub const NAMING_DOC: &str = "What columns are called that no schema names: `direct` is as in the API, `snake_case` as dlt \
     would call them. The resource's goes before the top level's. Default: `direct`.";
 pub const CHECKPOINT_INTERVAL: &str = "The least time between two checkpoints. Default: `30s`.";
-pub const RESUME_WITHIN: &str = "How long after its last checkpoint a run that died is gone on with. Default: `1h`.";
+pub const RESUME_WITHIN: &str = "How long after its last checkpoint a run that died is resumed, e.g. `30m`. Where only incomplete \
+    lists are requested again, it counts from the run that read the others. Default: `1h`.";
 pub const REWRITE_LIMIT: &str = "Bytes of older files that a change of the schema may rewrite within a run; the \
     resource's goes before the destination's, and that before the top level's. Default: `10GB`.";
 pub const COMPACT_DOC: &str = "Whether small files are joined after a commit; `auto` is more than 20 of them in a \

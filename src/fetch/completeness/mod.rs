@@ -58,22 +58,29 @@ pub struct Findings {
 /// The verdicts of the sequences of a resource that has many.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct VerdictOfAll {
+    /// No sequence is unproven.
     all_complete: bool,
     incomplete: Option<Incomplete>,
     /// Sequences that are incomplete.
     count: u64,
+    /// The names of those after the first, as many as are reported.
+    #[serde(default)]
+    others: Vec<String>,
 }
+
+/// Incomplete sequences that are named.
+const MOST_NAMES: usize = 5;
 
 impl Default for VerdictOfAll {
     fn default() -> Self {
-        Self { all_complete: true, incomplete: None, count: 0 }
+        Self { all_complete: true, incomplete: None, count: 0, others: Vec::new() }
     }
 }
 
 impl VerdictOfAll {
     /// Takes in the verdict of a sequence; `name` is what the user knows it by, e.g. `list 3`.
     pub(super) fn add(&mut self, verdict: &Verdict, name: &str) {
-        self.all_complete &= *verdict == Verdict::Complete;
+        self.all_complete &= *verdict != Verdict::Unproven;
         let Verdict::Incomplete(incomplete) = verdict else { return };
         self.count += 1;
         let Some(first) = &mut self.incomplete else {
@@ -81,24 +88,43 @@ impl VerdictOfAll {
                 Some(Incomplete { reason: format!("{name}: {}", incomplete.reason), ..incomplete.clone() });
             return;
         };
+        if self.others.len() < MOST_NAMES - 1 {
+            self.others.push(name.to_owned());
+        }
         first.received += incomplete.received;
         first.expected = first.expected.zip(incomplete.expected).map(|(known, further)| known + further);
     }
 
+    /// The number of sequences that are incomplete.
+    pub(super) fn incomplete(&self) -> u64 {
+        self.count
+    }
+
+    /// The verdicts of the other sequences, where the incomplete ones are read again.
+    pub(super) fn without_incomplete(&self) -> Self {
+        Self { all_complete: self.all_complete, ..Self::default() }
+    }
+
     pub(super) fn verdict(&self) -> Verdict {
         match &self.incomplete {
-            Some(incomplete) => {
-                let others = match self.count {
-                    1 => String::new(),
-                    count => format!(" (and {} other page sequences are incomplete)", count - 1),
-                };
-                Verdict::Incomplete(Incomplete {
-                    reason: format!("{}{others}", incomplete.reason),
-                    ..incomplete.clone()
-                })
-            }
+            Some(incomplete) => Verdict::Incomplete(Incomplete {
+                reason: format!("{}{}", incomplete.reason, self.also()),
+                ..incomplete.clone()
+            }),
             None if self.all_complete => Verdict::Complete,
             None => Verdict::Unproven,
+        }
+    }
+}
+
+impl VerdictOfAll {
+    /// The incomplete sequences after the first, e.g. ` (also incomplete: list 5, list 9)`.
+    fn also(&self) -> String {
+        let names = self.others.join(", ");
+        match self.count.saturating_sub(1 + self.others.len() as u64) {
+            0 if names.is_empty() => String::new(),
+            0 => format!(" (also incomplete: {names})"),
+            more => format!(" (also incomplete: {names} and {more} more)"),
         }
     }
 }
@@ -108,5 +134,29 @@ impl Findings {
     pub(super) fn suspect(&mut self, what: String, trusted_pages: u64) {
         self.shortfall.get_or_insert_with(|| what.clone());
         self.suspicion.get_or_insert(Suspicion { what, trusted_pages, is_settled: self.passes_agree });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn incomplete_sequences_are_named_up_to_a_handful() {
+        let of = |lists: &[u64]| {
+            let mut all = VerdictOfAll::default();
+            all.add(&Verdict::Complete, "list 1");
+            for list in lists {
+                let incomplete = Incomplete { reason: "cut".into(), received: 10, expected: Some(30) };
+                all.add(&Verdict::Incomplete(incomplete), &format!("list {list}"));
+            }
+            let Verdict::Incomplete(incomplete) = all.verdict() else { panic!("{:?}", all.verdict()) };
+            (incomplete.reason, incomplete.received, all.without_incomplete().verdict())
+        };
+        assert_eq!(of(&[2]), ("list 2: cut".to_owned(), 10, Verdict::Complete));
+        assert_eq!(of(&[2, 9]).0, "list 2: cut (also incomplete: list 9)");
+        let many = of(&[2, 3, 4, 5, 6, 7, 8]);
+        assert_eq!(many.0, "list 2: cut (also incomplete: list 3, list 4, list 5, list 6 and 2 more)");
+        assert_eq!(many.1, 70);
     }
 }

@@ -30,6 +30,8 @@ struct Api {
     lists: Vec<u64>,
     /// The list that is not there.
     missing: Option<usize>,
+    /// Lists whose total is larger by two pages than what comes.
+    incomplete: Mutex<Vec<usize>>,
     /// What `response_actions` makes of every second list.
     ruled: Option<Ruled>,
     window: usize,
@@ -49,7 +51,19 @@ impl Api {
         let surroundings = Surroundings { redactor: Redactor::default(), environment, reporter };
         let (in_flight, most_in_flight) = (AtomicUsize::new(0), AtomicUsize::new(0));
         let (lists, delays, asked) = (lists.to_vec(), delays.to_vec(), Mutex::default());
-        Self { lists, missing: None, ruled: None, window, delays, surroundings, asked, in_flight, most_in_flight }
+        let incomplete = Mutex::default();
+        Self {
+            lists,
+            missing: None,
+            incomplete,
+            ruled: None,
+            window,
+            delays,
+            surroundings,
+            asked,
+            in_flight,
+            most_in_flight,
+        }
     }
 
     fn answer(&self, request: &Request) -> Result<Response, FetchError> {
@@ -63,7 +77,8 @@ impl Api {
         let offset = request.url.query_pairs().find(|(key, _)| key == "offset").unwrap().1.parse::<u64>().unwrap();
         let ids = (offset..self.lists[list]).take(PAGE as usize);
         let records: Vec<_> = ids.map(|id| format!(r#"{{"id":{id}}}"#)).collect();
-        let body = format!(r#"{{"data":[{}],"total":{}}}"#, records.join(","), self.lists[list]);
+        let missed = if self.incomplete.lock().unwrap().contains(&list) { 2 * PAGE } else { 0 };
+        let body = format!(r#"{{"data":[{}],"total":{}}}"#, records.join(","), self.lists[list] + missed);
         let bytes = body.len() as u64;
         let document = Document::parse(body.into()).unwrap();
         Ok(Response { document, headers: HeaderMap::new(), bytes, ruled: None, is_accepted: false })
@@ -212,6 +227,60 @@ proptest! {
             prop_assert_eq!(positions[at].pages(), at as u64 + 1);
             let rest = lists(&api, None, memory).resume(serde_json::from_str(&stored).unwrap());
             prop_assert_eq!(&block_on(read(rest)).0[..], &pages[at + 1..]);
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn lists_that_ended_incomplete_come_again_and_no_others_whatever_the_timing_and_wherever_the_run_broke_off(
+        sizes in prop::collection::vec(1u64..5, 2..12),
+        incomplete in prop::collection::btree_set(0usize..12, 1..5),
+        window in 1usize..6,
+        delays in prop::collection::vec(0usize..5, 1..6),
+        cuts in any::<[prop::sample::Index; 2]>(),
+    ) {
+        // Of full pages: a total that says more is then no count that lags behind.
+        let sizes: Vec<u64> = sizes.iter().map(|pages| pages * PAGE).collect();
+        let incomplete: Vec<usize> = incomplete.into_iter().filter(|list| *list < sizes.len()).collect();
+        let api = Arc::new(Api::new(&sizes, window, &delays));
+        api.incomplete.lock().unwrap().clone_from(&incomplete);
+        let stored = |position: &Position| -> Position {
+            serde_json::from_str(&serde_json::to_string(position).unwrap()).unwrap()
+        };
+        // As if it had broken off after any page.
+        let ended = |mut lists: Lists, cut: prop::sample::Index| block_on(async {
+            let (mut pages, mut positions) = (Vec::new(), Vec::new());
+            while let Some(page) = lists.next().await {
+                pages.push(page.unwrap());
+                positions.push(lists.position());
+            }
+            let Some(position) = positions.get(cut.index(positions.len().max(1))) else { return (pages, lists) };
+            let mut lists = self::lists(&api, None, 1 << 20).resume(stored(position));
+            while let Some(page) = lists.next().await {
+                page.unwrap();
+            }
+            (pages, lists)
+        });
+        let (_, first) = ended(lists(&api, None, 1 << 20), cuts[0]);
+        let is_incomplete = matches!(first.findings().verdict, Verdict::Incomplete(_));
+        prop_assert_eq!(is_incomplete, !incomplete.is_empty());
+        let Some(position) = first.retry_position() else {
+            prop_assert!(incomplete.is_empty() || incomplete.len() == sizes.len());
+            return Ok(());
+        };
+        let last = incomplete.len() - 1;
+        for broken in [&incomplete[last..], &[]] {
+            api.incomplete.lock().unwrap().clear();
+            api.incomplete.lock().unwrap().extend(broken);
+            let (pages, again) = ended(lists(&api, None, 1 << 20).resume(stored(&position)), cuts[1]);
+            let mut came: Vec<usize> = pages.iter().map(|page| page.list as usize).collect();
+            came.dedup();
+            prop_assert_eq!(&came, &incomplete);
+            prop_assert!(pages.iter().zip(position.pages() + 1..).all(|(page, number)| page.number == number));
+            let retried = again.retry_position().and_then(|position| position.retries());
+            prop_assert_eq!(retried, Some(broken.len()).filter(|lists| *lists > 0));
+            prop_assert_eq!(again.findings().verdict == Verdict::Complete, broken.is_empty());
         }
     }
 }

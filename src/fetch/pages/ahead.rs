@@ -33,6 +33,8 @@ struct Step {
     position: Position,
     pages: u64,
     findings: Findings,
+    /// Known at the end.
+    retry: Option<Position>,
     /// Its part of the bytes that may wait.
     _held: Option<OwnedSemaphorePermit>,
 }
@@ -45,6 +47,7 @@ pub struct PagesAhead {
     pages: u64,
     counters: Arc<Mutex<FetchCounters>>,
     findings: Findings,
+    retry: Option<Position>,
     _task: JoinSet<()>,
 }
 
@@ -58,7 +61,7 @@ impl PagesAhead {
         let mut task = JoinSet::new();
         task.spawn(run(pages, memory, sender, Arc::clone(&counters)));
         let findings = Findings::default();
-        Self { steps, position, pages: count, counters, findings, _task: task }
+        Self { steps, position, pages: count, counters, findings, retry: None, _task: task }
     }
 }
 
@@ -80,7 +83,8 @@ async fn run(
         let is_over = page.is_none();
         let (position, count) = (pages.position(), pages.counters().pages);
         let findings = pages.findings().clone();
-        let sent = steps.send(Step { page, position, pages: count, findings, _held: held });
+        let retry = if is_over { pages.retry_position() } else { None };
+        let sent = steps.send(Step { page, position, pages: count, findings, retry, _held: held });
         if is_over || sent.is_err() {
             return;
         }
@@ -92,6 +96,7 @@ impl PageSource for PagesAhead {
     async fn next(&mut self) -> Option<Result<Page, FetchError>> {
         let step = self.steps.recv().await?;
         (self.position, self.pages, self.findings) = (step.position, step.pages, step.findings);
+        self.retry = step.retry;
         step.page
     }
 
@@ -106,6 +111,10 @@ impl PageSource for PagesAhead {
 
     fn findings(&self) -> &Findings {
         &self.findings
+    }
+
+    fn retry_position(&self) -> Option<Position> {
+        self.retry.clone()
     }
 }
 

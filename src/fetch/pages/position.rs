@@ -1,5 +1,7 @@
 //! How far a page sequence was handed on: what a run has to know that resumes, in another process too.
 
+use std::{collections::VecDeque, ops::RangeInclusive};
+
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -10,6 +12,7 @@ use super::{
 };
 use crate::fetch::{
     completeness::{Suspicion, Verdict, VerdictOfAll, tracker::TotalTracker},
+    lists::ListNotes,
     paginate::{Extent, PageToken},
 };
 
@@ -71,14 +74,54 @@ pub(in crate::fetch) struct ListPlace {
     pub finished: u64,
     /// Pages of all lists that were handed on.
     pub pages: u64,
-    /// Of the lists before it.
+    /// The number of the first page of the list at hand, 1 for the first page of all lists.
+    #[serde(default)]
+    pub first_page: u64,
+    /// Of the lists before it, those in `incomplete` excepted.
     #[serde(default)]
     pub left_out: LeftOutOfAll,
-    /// Of the lists before it.
+    /// Of all lists before it.
     #[serde(default)]
     pub verdicts: VerdictOfAll,
+    /// Of the lists before it, those in `incomplete` excepted.
     #[serde(default)]
     pub suspicion: Option<Suspicion>,
+    /// Of the parent and of the lists before it, those in `incomplete` excepted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shortfall: Option<String>,
+    /// Notes that are reported once all lists were read.
+    #[serde(default, skip_serializing_if = "ListNotes::is_empty")]
+    pub notes: ListNotes,
+    /// Lists before it that ended incomplete, the first [`MOST_RETRIES`](crate::fetch::lists) of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub incomplete: Vec<IncompleteList>,
+    /// The lists that are read again, where the others were read by an earlier run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry: Option<Retry>,
+}
+
+/// A list that ended incomplete, and what it showed: void once the list is read again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(in crate::fetch) struct IncompleteList {
+    /// Its number in the feed, 1 for the first list.
+    pub list: u64,
+    /// The first and the last of its pages.
+    pub pages: (u64, u64),
+    #[serde(default)]
+    pub left_out: LeftOut,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suspicion: Option<Suspicion>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shortfall: Option<String>,
+}
+
+/// The incomplete lists of an earlier run that are read again, e.g. the lists 2 and 5 of 300.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(in crate::fetch) struct Retry {
+    /// Numbers in the feed of those that have not ended yet, ascending.
+    pub lists: VecDeque<u64>,
+    /// The first of them is the list of the position; else none has begun.
+    pub has_begun: bool,
 }
 
 impl Position {
@@ -87,11 +130,31 @@ impl Position {
         self.list.as_ref().map_or(self.pages, |list| list.pages)
     }
 
+    /// The number of the first page of the list at hand, of a resource that has many lists.
+    pub fn list_began_at(&self) -> Option<u64> {
+        self.list.as_ref().map(|list| list.first_page)
+    }
+
+    /// Whether the list that a page belongs to has ended incomplete.
+    pub fn is_of_incomplete_list(&self, page: u64) -> bool {
+        let mut incomplete = self.list.iter().flat_map(|list| &list.incomplete);
+        incomplete.any(|list| RangeInclusive::new(list.pages.0, list.pages.1).contains(&page))
+    }
+
+    /// The number of lists that are read again, where an earlier run has read the others.
+    pub fn retries(&self) -> Option<usize> {
+        Some(self.list.as_ref()?.retry.as_ref()?.lists.len())
+    }
+
+    /// Whether all lists were read, and nothing was read again of those that ended incomplete.
+    pub fn begins_retry(&self) -> bool {
+        let retry = self.list.as_ref().and_then(|list| list.retry.as_ref());
+        retry.is_some_and(|retry| !retry.has_begun)
+    }
+
     /// The same, told of all lists of the resource.
-    pub(in crate::fetch) fn among(mut self, list: ListPlace, shortfall: Option<&String>) -> Self {
-        self.list = Some(list);
-        self.shortfall = shortfall.cloned().or(self.shortfall);
-        self
+    pub(in crate::fetch) fn among(self, list: ListPlace) -> Self {
+        Self { list: Some(list), ..self }
     }
 
     /// Of a list of which nothing was handed on yet.
@@ -110,10 +173,6 @@ impl Position {
             left_out: LeftOut::default(),
             list: None,
         }
-    }
-
-    pub(in crate::fetch) fn shortfall(&self) -> Option<&String> {
-        self.shortfall.as_ref()
     }
 
     /// Of its list.

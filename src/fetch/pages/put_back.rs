@@ -102,4 +102,8 @@ impl PageSource for PutBack {
     fn read_again(&mut self, why: &str) -> bool {
         self.rest.read_again(why)
     }
+
+    fn retry_position(&self) -> Option<Position> {
+        self.rest.retry_position()
+    }
 }

@@ -333,7 +333,6 @@ async fn one_incomplete_list_of_three_makes_the_resource_incomplete_and_is_named
 }
 
 #[tokio::test]
-#[ignore = "the checkpoint of a resource that is incomplete is abandoned: all lists are read again"]
 async fn the_next_run_reads_only_the_lists_that_were_incomplete() {
     let (case, is_broken) = family("fail").await;
     assert_eq!(case.run_child().await.exit, 6);

@@ -45,7 +45,7 @@ impl Faults for BrokenAt {
     }
 }
 
-const POINTS: [FaultPoint; 7] = [
+pub const POINTS: [FaultPoint; 7] = [
     FaultPoint::PageFetched,
     FaultPoint::FileStaged,
     FaultPoint::CheckpointWritten,
@@ -56,7 +56,7 @@ const POINTS: [FaultPoint; 7] = [
 ];
 
 /// Runs until the `nth` time that it comes by a point; `None` if it does not come by that often.
-async fn broken_at(point: FaultPoint, nth: u64, plan: Plan) -> Option<Outcome> {
+pub async fn broken_at(point: FaultPoint, nth: u64, plan: Plan) -> Option<Outcome> {
     let faults = Arc::new(BrokenAt { point, nth, reached: AtomicU64::new(0) });
     let clock = Arc::new(HastyClock(StillClock { ahead: Duration::ZERO }));
     let environment = Environment { clock, faults: faults.clone(), ..Environment::real() };
