@@ -171,6 +171,11 @@ impl Dedup {
         Ok(Deduped { rows, ids })
     }
 
+    /// Ends the page sequence at hand. The next page begins one, also of the same list.
+    pub fn end_sequence(&mut self) {
+        self.sequence.pages.clear();
+    }
+
     /// The rows handed on that have to be taken out again, and the keys with their winners.
     pub fn finish(mut self) -> Deduplicated {
         self.superseded.sort_unstable();

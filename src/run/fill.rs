@@ -98,6 +98,9 @@ impl Export<'_> {
                 rejects.write(reject).await?;
             }
             table = table.resume(resumed.states.iter().map(Vec::as_slice))?;
+            if resumed.position.begins_retry() {
+                table = table.reading_again();
+            }
             evolving.resume(table.schema())?;
             files = resumed.files;
             if let (Some(cursor), Some(progress)) = (&mut cursor, resumed.cursor) {

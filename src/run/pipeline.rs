@@ -533,6 +533,13 @@ impl TableStage {
         Ok(self)
     }
 
+    /// The next rows are those of lists that are read again.
+    #[must_use]
+    pub(super) fn reading_again(mut self) -> Self {
+        self.dedup.iter_mut().for_each(Dedup::end_sequence);
+        self
+    }
+
     /// What the schema has become.
     pub(super) fn schema(&self) -> &TableSchema {
         self.eras.schema()
