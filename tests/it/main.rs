@@ -18,6 +18,7 @@ mod error_answers;
 mod export;
 mod families;
 mod faulty_store;
+mod hosts;
 mod http;
 mod import;
 mod incremental;
