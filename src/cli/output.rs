@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use super::{console::Console, exit::Exit};
-use crate::run::Held;
+use crate::{run::Held, secret::Redactor};
 
 /// What a command comes to.
 #[derive(Debug)]
@@ -52,6 +52,14 @@ pub fn json(document: &impl Serialize) -> String {
             let error = serde_json::json!({"code": "json", "message": error.to_string(), "hint": null});
             serde_json::json!({"status": "failed", "error": error}).to_string() + "\n"
         }
+    }
+}
+
+/// The same, without secrets in any of its texts.
+pub fn masked_json(document: &impl Serialize, redactor: &Redactor) -> String {
+    match serde_json::to_value(document) {
+        Ok(document) => json(&redactor.json(document)),
+        Err(_) => json(document),
     }
 }
 

@@ -13,6 +13,7 @@ mod auth;
 mod body;
 mod client;
 mod columns;
+mod confidential;
 mod delta;
 mod destination;
 mod disposition;
@@ -25,7 +26,6 @@ mod merge;
 mod paginator;
 mod partition;
 mod placeholders;
-mod private;
 mod request;
 mod resource;
 mod schema;
@@ -36,6 +36,7 @@ mod upkeep;
 
 use std::{cell::OnceCell, collections::HashMap, sync::Arc};
 
+use self::confidential::Confidential;
 use super::{MergeStrategy, Plan, ResourcePlan, WriteDisposition, inference::Deferred};
 use crate::{
     config::{Findings, Loaded, Place, Problem, Problems, Section, suggestion},
@@ -117,6 +118,7 @@ fn plan(loaded: &Loaded, overrides: &Overrides, findings: &mut Findings) -> Opti
         let help = "add one, or remove a `selected: false`".to_owned();
         findings.error(root.place_of("resources"), "there is no resource to export", Some(help));
     }
+    let Confidential { secrets, identities, private, confined } = confidential(&root, &sections, secrets);
     Some(Plan {
         pipeline: name(&root, loaded, findings)?,
         client: client?,
@@ -130,15 +132,19 @@ fn plan(loaded: &Loaded, overrides: &Overrides, findings: &mut Findings) -> Opti
         memory_limit: root.size("memory_limit")?,
         partial_replace_allowed: overrides.destination.is_some(),
         secrets,
-        private: private(&root, &sections),
+        identities,
+        private,
+        confined,
     })
 }
 
-fn private(root: &Section<'_>, resources: &[Section<'_>]) -> Vec<Secret<String>> {
-    let mut values = Vec::new();
-    private::values(&root.section("client"), &mut values);
-    resources.iter().for_each(|resource| private::values(&resource.section("endpoint"), &mut values));
-    values
+/// What is not to be shown of the config besides the secrets that its parts have given.
+fn confidential(root: &Section<'_>, resources: &[Section<'_>], secrets: Vec<Secret<String>>) -> Confidential {
+    let mut confidential = Confidential { secrets, ..Confidential::default() };
+    confidential.add(&root.section("client"));
+    resources.iter().for_each(|resource| confidential.add(&resource.section("endpoint")));
+    confidential.add_options(&root.section("destination"));
+    confidential
 }
 
 fn name(root: &Section<'_>, loaded: &Loaded, findings: &mut Findings) -> Option<String> {

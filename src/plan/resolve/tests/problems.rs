@@ -156,7 +156,9 @@ fn a_type_error_says_what_is_wrong_with_it() {
 fn a_base_url_is_http_and_has_neither_credentials_nor_a_query() {
     for (url, message) in [
         ("ftp://a.example", "http or https"),
-        ("api.example.com", "no URL"),
+        ("api.example.com", "`api.example.com` has no scheme"),
+        ("api.example.com:8443/v1", "`api.example.com:8443/v1` has no scheme"),
+        ("https://a b/", "`https://a b/` is no URL"),
         ("https://u:p@a.example", "credentials do not belong"),
         ("https://a.example/?key=1", "no query"),
     ] {
