@@ -7,6 +7,7 @@ mod decoding;
 mod matcher;
 mod name;
 mod needles;
+mod shorten;
 
 use std::{
     fmt,
@@ -18,7 +19,10 @@ use serde_json::Value;
 use url::{Url, form_urlencoded};
 
 use self::matcher::Matcher;
-pub use self::name::{is_secret_name, is_secret_variable};
+pub use self::{
+    name::{is_secret_name, is_secret_variable},
+    shorten::shortened,
+};
 
 /// What stands in place of a secret.
 pub const REDACTED: &str = "***";
@@ -115,7 +119,8 @@ impl Redactor {
     pub fn learn(&self, values: impl IntoIterator<Item = String>) {
         // A key in PEM is quoted in part, and with other line breaks.
         let lines = |value: String| {
-            let lines = value.lines().map(str::trim).filter(|line| line.len() >= SHORTEST_LINE && !line.starts_with("--"));
+            let lines =
+                value.lines().map(str::trim).filter(|line| line.len() >= SHORTEST_LINE && !line.starts_with("--"));
             lines.map(str::to_owned).chain([value.clone()]).collect::<Vec<_>>()
         };
         self.add(values.into_iter().flat_map(lines), Kind::Credential);
@@ -288,7 +293,7 @@ mod tests {
     /// Every way in which a server, a proxy or a log may write a value.
     fn spellings(value: &str) -> Vec<String> {
         let percent = |text: &str| text.bytes().map(|byte| format!("%{byte:02X}")).collect::<String>();
-        let json = |text: &str| serde_json::Value::from(text).to_string().trim_matches('"').to_owned();
+        let json = |text: &str| Value::from(text).to_string().trim_matches('"').to_owned();
         let hex = |text: &str| text.bytes().map(|byte| format!("{byte:02x}")).collect::<String>();
         let unicode = |text: &str| text.encode_utf16().map(|unit| format!("\\u{unit:04x}")).collect::<String>();
         let entities = |text: &str| text.chars().map(|c| format!("&#{};", u32::from(c))).collect::<String>();
@@ -339,7 +344,10 @@ mod tests {
             for spelled in spellings(value) {
                 let shown = redactor.text(&format!("invalid key [{spelled}] given"));
                 let (start, end) = ("invalid key [", "] given");
-                let inner = shown.strip_prefix(start).and_then(|rest| rest.strip_suffix(end)).unwrap_or_else(|| panic!("{spelled} in {value}: {shown}"));
+                let inner = shown
+                    .strip_prefix(start)
+                    .and_then(|rest| rest.strip_suffix(end))
+                    .unwrap_or_else(|| panic!("{spelled} in {value}: {shown}"));
                 // What stands around a secret within base64 is none.
                 assert!(inner.contains("***") && inner.len() <= 3 + 17, "{spelled} in {value}: {shown}");
             }
@@ -365,7 +373,9 @@ mod tests {
     fn user_information_of_urls_in_a_text_is_not_shown() {
         let redactor = Redactor::default();
         assert_eq!(
-            redactor.text("proxy http://u:p@127.0.0.1:8080/x?to=http%3A%2F%2Fk%3A%40h and a@b.example, https://a.example/@b"),
+            redactor.text(
+                "proxy http://u:p@127.0.0.1:8080/x?to=http%3A%2F%2Fk%3A%40h and a@b.example, https://a.example/@b"
+            ),
             "proxy http://***@127.0.0.1:8080/x?to=http%3A%2F%2F***%40h and a@b.example, https://a.example/@b"
         );
     }

@@ -4,7 +4,11 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use super::{console::Console, exit::Exit};
+use super::{
+    console::Console,
+    exit::Exit,
+    visible::{visible, visible_json},
+};
 use crate::{run::Held, secret::Redactor};
 
 /// What a command comes to.
@@ -26,7 +30,7 @@ impl Answer {
 
 /// Writes the result and gives the exit code. A reader that left early (`| head`) is no failure.
 pub fn print(answer: &Answer) -> Exit {
-    match write(&mut anstream::AutoStream::auto(io::stdout()).lock(), &answer.result) {
+    match write(&mut anstream::AutoStream::auto(io::stdout()).lock(), &visible(&answer.result)) {
         Ok(()) => answer.exit,
         Err(error) => {
             Console::stderr().line(&format!("error: cannot write the result to stdout: {error}"));
@@ -46,7 +50,7 @@ fn write(stdout: &mut dyn Write, result: &str) -> io::Result<()> {
 /// One JSON document, with its newline.
 pub fn json(document: &impl Serialize) -> String {
     match serde_json::to_string_pretty(document) {
-        Ok(text) => text + "\n",
+        Ok(text) => visible_json(&text).into_owned() + "\n",
         // Only a type whose Serialize fails gets here; a script still gets one document to read.
         Err(error) => {
             let error = serde_json::json!({"code": "json", "message": error.to_string(), "hint": null});

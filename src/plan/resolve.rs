@@ -41,7 +41,7 @@ use super::{MergeStrategy, Plan, ResourcePlan, WriteDisposition, inference::Defe
 use crate::{
     config::{Findings, Loaded, Place, Problem, Problems, Section, suggestion},
     schema::TableSchema,
-    secret::Secret,
+    secret::{Redactor, Secret},
 };
 
 pub use delta::is_letter as letter_of_delta;
@@ -72,7 +72,7 @@ pub fn resolve(loaded: &Loaded, overrides: &Overrides) -> Result<Plan, Problems>
     let mut findings = Findings::new(loaded.sources.clone(), [&loaded.errors[..], &loaded.notes[..]].concat());
     match plan(loaded, overrides, &mut findings) {
         Some(plan) if !findings.has_errors() => Ok(plan),
-        _ => Err(findings.into_problems()),
+        _ => Err(findings.into_problems().redacted(&redactor(loaded))),
     }
 }
 
@@ -136,6 +136,15 @@ fn plan(loaded: &Loaded, overrides: &Overrides, findings: &mut Findings) -> Opti
         private,
         confined,
     })
+}
+
+/// What strips messages about the config of what variables filled in that is secret.
+fn redactor(loaded: &Loaded) -> Redactor {
+    let confidential = confidential(&loaded.config.root(), &loaded.config.resources(), loaded.config.secrets.clone());
+    let exposed = |values: Vec<Secret<String>>| values.into_iter().map(|value| value.expose().clone());
+    let redactor = Redactor::new(exposed(confidential.secrets));
+    redactor.learn_identities(exposed(confidential.identities));
+    redactor
 }
 
 /// What is not to be shown of the config besides the secrets that its parts have given.

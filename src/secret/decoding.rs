@@ -221,7 +221,10 @@ mod tests {
             (r"\x2f\u{2f}\u{1F600}", "//\u{1F600}"),
             ("&amp;&AMP;&#43;&#x2b;&#X2B;&eacute;&Eacute;&yuml;&nbsp;", "&&+++éÉÿ\u{a0}"),
             (r"%5C%22%26quot%3B", "\"\""),
-            (r"%2G %2 % \u00 \q &#47 &nothing; &#4294967343; & \ud83d", r"%2G %2 % \u00 \q &#47 &nothing; &#4294967343; & \ud83d"),
+            (
+                r"%2G %2 % \u00 \q &#47 &nothing; &#4294967343; & \ud83d",
+                r"%2G %2 % \u00 \q &#47 &nothing; &#4294967343; & \ud83d",
+            ),
         ] {
             assert_eq!(read(written), meant, "{written}");
         }

@@ -9,7 +9,7 @@ use std::ops::Range;
 use aho_corasick::{AhoCorasick, AhoCorasickKind};
 
 use super::{
-    Known, Kind, SHORTEST,
+    Kind, Known, SHORTEST,
     decoding::{Layer, layers},
     needles::{Needle, needles},
 };
@@ -83,7 +83,8 @@ impl Matcher {
     /// Beginnings of secrets of which the rest was cut off: before an ellipsis, and at the end of the text.
     fn cut_short(&self, layer: &Layer<'_>, is_wanted: &impl Fn(Kind) -> bool, found: &mut Vec<Range<usize>>) {
         let text = &*layer.bytes;
-        let marks = memchr::memmem::find_iter(text, "…").chain(memchr::memmem::find_iter(text, "..."));
+        // The third is what a lossy reading makes of a character that was cut in two.
+        let marks = ["…", "...", "\u{FFFD}"].into_iter().flat_map(|mark| memchr::memmem::find_iter(text, mark));
         let ends = marks.take(MOST_CUTS).map(|end| (end, SHORTEST)).chain([(text.len(), SHORTEST_AT_END)]);
         for (end, shortest) in ends {
             for from in ends_before_escape(text, end) {
@@ -144,8 +145,8 @@ fn widened(text: &[u8], place: Range<usize>, needle: &Needle) -> Range<usize> {
 fn is_within_word(text: &[u8], place: &Range<usize>) -> bool {
     let is_letter = |byte: &u8| byte.is_ascii_alphanumeric() || !byte.is_ascii();
     let value = text.get(place.clone()).unwrap_or_default();
-    let is_word = value.iter().all(|byte| byte.is_ascii_alphabetic() || !byte.is_ascii())
-        || value.iter().all(u8::is_ascii_digit);
+    let is_word =
+        value.iter().all(|byte| byte.is_ascii_alphabetic() || !byte.is_ascii()) || value.iter().all(u8::is_ascii_digit);
     let before = place.start.checked_sub(1).and_then(|at| text.get(at));
     is_word && (before.is_some_and(is_letter) || text.get(place.end).is_some_and(is_letter))
 }

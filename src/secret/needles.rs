@@ -50,8 +50,14 @@ fn forms(value: &str) -> Vec<String> {
     let json = serde_json::Value::from(value).to_string();
     let json = json.get(1..json.len() - 1).unwrap_or_default().to_owned();
     let form: String = form_urlencoded::byte_serialize(value.as_bytes()).collect();
-    let mut forms =
-        vec![json.replace('/', r"\/"), json, form.replace('+', "%20"), form, BASE64_STANDARD.encode(value), value.to_owned()];
+    let mut forms = vec![
+        json.replace('/', r"\/"),
+        json,
+        form.replace('+', "%20"),
+        form,
+        BASE64_STANDARD.encode(value),
+        value.to_owned(),
+    ];
     forms.sort_unstable();
     forms.dedup();
     forms

@@ -228,15 +228,20 @@ fn credentials_are_not_empty_and_headers_are_one_line() {
 }
 
 #[test]
-fn what_was_filled_in_is_never_shown() {
-    for (pointer, value) in [
-        ("/client/timeout", json!("${KEY}")),
-        ("/client/max_concurrency", json!("${KEY}")),
-        ("/resources/0/write_disposition", json!("${KEY}")),
-        ("/resources/0/endpoint/data_selector", json!("a[?${KEY}]")),
+fn what_was_filled_in_is_shown_unless_its_place_or_the_variable_is_one_of_secrets() {
+    for (pointer, value, is_shown) in [
+        ("/client/timeout", json!("${KEY}"), true),
+        ("/client/timeout", json!("${BOT_TOKEN}"), false),
+        ("/client/max_concurrency", json!("${KEY}"), true),
+        ("/resources/0/write_disposition", json!("${KEY}"), true),
+        ("/resources/0/endpoint/data_selector", json!("a[?${BOT_TOKEN}]"), false),
+        ("/client/base_url", json!("${KEY}"), true),
+        ("/client/base_url", json!("a/${BOT_TOKEN}"), false),
+        ("/client/auth", json!({"type": "${KEY}", "token": "x"}), false),
+        ("/client/auth", json!({"type": "api_key", "api_key": "x", "location": "${KEY}"}), false),
     ] {
         let problem = only(pointer, value);
-        assert!(!problem.contains("from-env"), "{problem}");
+        assert_eq!(problem.contains("from-env"), is_shown, "{problem}");
     }
 }
 
