@@ -68,7 +68,7 @@ fn forms(value: &str) -> Vec<String> {
 fn base64(value: &[u8], shift: usize) -> impl Iterator<Item = Needle> + use<> {
     let shifted: Vec<u8> = std::iter::repeat_n(0, shift).chain(value.iter().copied()).collect();
     let own = (shift * 8).div_ceil(6)..shifted.len() * 8 / 6;
-    let (has_head, has_tail) = (shift > 0, shifted.len() % 3 > 0);
+    let (has_head, has_tail) = (shift > 0, !shifted.len().is_multiple_of(3));
     [BASE64_STANDARD_NO_PAD, BASE64_URL_SAFE_NO_PAD].into_iter().filter_map(move |alphabet| {
         let bytes = alphabet.encode(&shifted).into_bytes().get(own.clone())?.to_vec();
         Some(Needle { bytes, has_head, has_tail })
