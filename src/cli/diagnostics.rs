@@ -11,7 +11,7 @@ use miette::{
     SourceSpan, SpanContents, ThemeCharacters, ThemeStyles,
 };
 
-use super::mask;
+use super::{mask, visible::foreign};
 use crate::config::{Problem, Severity, SourceText};
 
 /// Longer lines are wrapped at this width.
@@ -180,7 +180,7 @@ pub fn error(chain: &[String], hint: Option<&str>) -> String {
 
 /// `label: text`, the label coloured.
 pub fn labelled(style: Style, label: &str, text: &str) -> String {
-    format!("{style}{label}:{style:#} {text}\n")
+    format!("{style}{label}:{style:#} {}\n", foreign(text))
 }
 
 #[cfg(test)]

@@ -28,7 +28,7 @@ pub fn answer(plan: &Plan, global: &Global) -> Answer {
     let plan = without_secrets(plan, &redactor);
     let result = match global.output {
         OutputForm::Text => redactor.text(&text(&plan)),
-        OutputForm::Json => output::json(&plan),
+        OutputForm::Json => output::masked_json(&plan, &redactor),
     };
     Answer::new(Exit::Done, result)
 }
@@ -511,7 +511,9 @@ mod tests {
             memory_limit: 1 << 28,
             retain: Duration::from_secs(7 * 86_400),
             secrets: vec![Secret::new("hunter2".into()), Secret::new("very-secret".into())],
+            identities: Vec::new(),
             private: Vec::new(),
+            confined: Vec::new(),
         }
     }
 

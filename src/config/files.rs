@@ -50,6 +50,7 @@ impl Files<'_> {
                 }
                 value.kind = Kind::Text(content);
                 value.filled = true;
+                value.secret = is_secret;
             }
             Err(error) => {
                 let help = "the path is relative to the config file; the file has to be UTF-8 text".to_owned();

@@ -10,14 +10,14 @@ use super::{
     problem::Findings,
     tree::{Kind, Place, Value},
 };
-use crate::secret::Secret;
+use crate::secret::{Secret, is_secret_variable};
 
 /// What texts are filled from, and the secrets that came out.
 pub struct Interpolation<'a> {
     pub variables: &'a dyn Fn(&str) -> Option<String>,
     /// Relative paths resolve against it.
     pub directory: &'a Path,
-    /// Contents of `${file:}`.
+    /// Contents of `${file:}`, and of variables whose names say that they are secret, such as `API_TOKEN`.
     pub secrets: Vec<Secret<String>>,
 }
 
@@ -28,11 +28,12 @@ impl Interpolation<'_> {
             Kind::List(items) => items.iter_mut().for_each(|item| self.fill(item, findings)),
             Kind::Object(entries) => entries.iter_mut().for_each(|entry| self.fill(&mut entry.value, findings)),
             Kind::Text(text) if text.contains("${") => {
-                let text = std::mem::take(text);
+                let (text, secrets) = (std::mem::take(text), self.secrets.len());
                 match self.text(&text, &value.place, findings) {
                     Some((filled, inserted)) => {
                         value.kind = Kind::Text(filled);
                         value.filled = true;
+                        value.secret = self.secrets.len() > secrets;
                         value.inserted = inserted;
                     }
                     None => value.kind = Kind::Broken,
@@ -94,15 +95,19 @@ impl Interpolation<'_> {
                 "write `${NAME}`, `${NAME:-default}`, `${file:path}`, or `$${` for a literal `${`".into(),
             ));
         }
-        match ((self.variables)(name), default) {
-            (Some(value), None) => Ok(value),
-            (Some(value), Some(_)) if !value.is_empty() => Ok(value),
-            (_, Some(default)) => Ok(default.to_owned()),
+        let value = match ((self.variables)(name), default) {
+            (Some(value), None) => value,
+            (Some(value), Some(_)) if !value.is_empty() => value,
+            (_, Some(default)) => default.to_owned(),
             (None, None) => {
                 let help = format!("set it (`export {name}=…`), or give it a default: `${{{name}:-…}}`");
-                Err((format!("the environment variable `{name}` is not set"), help))
+                return Err((format!("the environment variable `{name}` is not set"), help));
             }
+        };
+        if is_secret_variable(name) {
+            self.secrets.push(Secret::new(value.clone()));
         }
+        Ok(value)
     }
 
     fn file(&mut self, path: &str) -> Result<String, (String, String)> {
@@ -190,6 +195,19 @@ mod tests {
         assert!(!findings.has_errors());
         assert_eq!(value.as_text(), Some("Token s3cret\n"));
         assert_eq!(secrets, [Secret::new("s3cret\n".to_owned())]);
+    }
+
+    #[test]
+    fn what_a_variable_of_a_telling_name_holds_is_a_secret_and_what_others_hold_is_none() {
+        let variables = |name: &str| Some(format!("in {name}"));
+        for (text, secrets) in [("${HOST} ${PROJECT_KEY}", vec![]), ("bot${BOT_TOKEN}/x", vec!["in BOT_TOKEN"])] {
+            let mut value = Value::new(Kind::Text(text.into()), Span::default());
+            let mut interpolation =
+                Interpolation { variables: &variables, directory: Path::new("."), secrets: Vec::new() };
+            interpolation.fill(&mut value, &mut Findings::default());
+            let found: Vec<_> = interpolation.secrets.iter().map(|secret| secret.expose().as_str()).collect();
+            assert_eq!((found, value.secret), (secrets.clone(), !secrets.is_empty()), "{text}");
+        }
     }
 
     #[test]

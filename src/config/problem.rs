@@ -8,7 +8,10 @@ use super::{
     interpolate::is_reference,
     tree::{Kind, Place, Span, Value},
 };
-use crate::error::{ErrorKind, Failure};
+use crate::{
+    error::{ErrorKind, Failure},
+    secret::Redactor,
+};
 
 /// A text that was read: a config or schema file, or what came on stdin.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -92,6 +95,15 @@ impl Problems {
     /// Whether nothing is wrong but what was asked for on the command line.
     pub fn is_usage(&self) -> bool {
         self.errors().all(|problem| problem.source.is_none())
+    }
+
+    /// The same, with credentials stripped from what is said.
+    pub(crate) fn redacted(mut self, redactor: &Redactor) -> Self {
+        for problem in &mut self.problems {
+            problem.message = redactor.credentials(&problem.message);
+            problem.help = problem.help.as_ref().map(|help| redactor.credentials(help));
+        }
+        self
     }
 
     pub fn errors(&self) -> impl Iterator<Item = &Problem> {

@@ -5,6 +5,7 @@ use std::{borrow::Cow, fmt};
 use crate::{
     json::{Key, Kind, Node, StringError},
     schema::ColumnType,
+    secret::shortened,
 };
 
 /// The most characters of a value that a reject shows.
@@ -258,10 +259,7 @@ pub(super) fn shown(found: Option<Node<'_>>) -> String {
     // A character has at most 4 bytes: no need to look at all of a long value.
     let start = raw.get(..4 * (SHOWN + 1)).unwrap_or(raw);
     let text = String::from_utf8_lossy(start);
-    match text.char_indices().nth(SHOWN) {
-        None => text.into_owned(),
-        Some(_) => text.chars().take(SHOWN - 1).chain(['…']).collect(),
-    }
+    shortened(&text, SHOWN)
 }
 
 #[cfg(test)]

@@ -18,6 +18,7 @@ use crate::{
     json::{Document, Kind, Node},
     model::Page,
     plan::{CursorValue, Identity, IncrementalPlan, LastValueFunc, ListStart, OnMissing, Range, RangeEdge, RowOrder},
+    secret::shortened,
 };
 
 /// Decides which records of a resource's pages stay.
@@ -416,7 +417,7 @@ fn text<E>(text: Result<Cow<'_, str>, E>, raw: &[u8]) -> Vec<u8> {
 }
 
 fn shown(node: Node<'_>) -> String {
-    String::from_utf8_lossy(node.raw()).chars().take(200).collect()
+    shortened(&String::from_utf8_lossy(node.raw()), 200)
 }
 
 #[cfg(test)]

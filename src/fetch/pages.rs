@@ -546,6 +546,7 @@ impl Pages {
     }
 
     fn warn(&mut self, message: String) {
+        let message = self.surroundings.redactor.credentials(&message);
         if !self.is_silent {
             tracing::warn!(resource = &*self.source.scope.resource, "{message}");
         }
@@ -555,6 +556,7 @@ impl Pages {
 
     /// Reports what is as it should be, and good to know.
     fn note(&mut self, message: String) {
+        let message = self.surroundings.redactor.credentials(&message);
         if !self.is_silent {
             tracing::info!(resource = &*self.source.scope.resource, "{message}");
         }

@@ -13,7 +13,7 @@ use crate::{
     json::{Document, Kind, Node, Selector, SyntaxError},
     plan::{PaginatorPlan, ResourcePlan},
     schema::{ColumnsContract, Source, TableSchema},
-    secret::Redactor,
+    secret::{self, Redactor},
 };
 
 /// The field that a record has which was a scalar, as in dlt.
@@ -376,7 +376,7 @@ pub(super) fn keys(node: Node<'_>, is_wanted: impl Fn(Kind) -> bool) -> Vec<Stri
 
 /// As much of a value as an error shows.
 pub(super) fn shortened(text: &str) -> String {
-    text.chars().take(60).map(|c| if c.is_control() { ' ' } else { c }).collect()
+    secret::shortened(&text.replace(char::is_control, " "), 60)
 }
 
 #[cfg(test)]

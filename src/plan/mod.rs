@@ -83,12 +83,19 @@ pub struct Plan {
     /// lost; a table without rows loses nothing, and only the run knows whether it has some.
     #[serde(skip)]
     pub partial_replace_allowed: bool,
-    /// Values that must not be seen in any text: auth values, secret options and headers, contents of `${file:}`.
+    /// Values that must not be seen in any text: auth values, secret options and headers, contents of `${file:}`, and what
+    /// variables filled into any of these.
     #[serde(skip)]
     pub secrets: Vec<Secret<String>>,
-    /// Values that are not shown, and may be no credentials: what variables filled into requests, and what logins send.
+    /// What variables filled into `auth` besides: names of users, ids of clients.
+    #[serde(skip)]
+    pub identities: Vec<Secret<String>>,
+    /// Values that are not shown, and may be no credentials: what logins send.
     #[serde(skip)]
     pub private: Vec<Secret<String>>,
+    /// What variables filled into requests. It may be seen, and is sent to no other host.
+    #[serde(skip)]
+    pub confined: Vec<Secret<String>>,
 }
 
 impl Plan {
@@ -96,7 +103,9 @@ impl Plan {
     pub fn redactor(&self) -> Redactor {
         let exposed = |values: &[Secret<String>]| values.iter().map(|value| value.expose().clone()).collect::<Vec<_>>();
         let redactor = Redactor::new(exposed(&self.secrets));
+        redactor.learn_identities(exposed(&self.identities));
         redactor.hide(exposed(&self.private));
+        redactor.confine(exposed(&self.confined));
         redactor
     }
 }

@@ -7,7 +7,7 @@ use object_store::client::HttpError;
 use super::{Context, Kind};
 use crate::{
     error::{ErrorKind, Failure, chain},
-    secret::Redactor,
+    secret::{Redactor, shortened},
 };
 
 #[derive(Debug, thiserror::Error)]
@@ -257,11 +257,7 @@ fn words(error: &(dyn StdError + 'static), redactor: &Redactor) -> String {
         (Some(code), None) => code.to_owned(),
         _ => text,
     };
-    let text = redactor.text(&text);
-    match text.char_indices().nth(DETAIL) {
-        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
-        None => text,
-    }
+    shortened(&redactor.text(&text), DETAIL)
 }
 
 fn element<'a>(text: &'a str, name: &str) -> Option<&'a str> {

@@ -383,7 +383,7 @@ resources: [{name: a, schema: schemas/test_cases.yaml}]
     let directory = directory(&[("c.yaml", yaml), ("header", "from-a-file\n")]);
     let plan = resolve(&loaded(&directory, "c.yaml").unwrap(), &Overrides::default()).unwrap();
     let secrets: Vec<_> = plan.secrets.iter().map(|secret| secret.expose().as_str()).collect();
-    assert_eq!(secrets, ["from-a-file", "value-of-API_KEY"]);
+    assert_eq!(secrets, ["value-of-API_KEY", "from-a-file", "value-of-API_KEY"]);
 }
 
 /// Every type there is, nested ones by one each.

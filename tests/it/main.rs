@@ -34,6 +34,7 @@ mod pause;
 mod requests;
 mod resume;
 mod schema_drift;
+mod secrets;
 mod stores;
 mod table_formats;
 mod two_runs;

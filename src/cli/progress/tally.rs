@@ -2,7 +2,10 @@
 
 use indicatif::{DecimalBytes, HumanCount};
 
-use super::super::summary::{counted, status_word};
+use super::super::{
+    summary::{counted, status_word},
+    visible::foreign,
+};
 use crate::report::{Event, ResourceSummary, Status};
 
 /// Counters of one resource while it runs.
@@ -95,7 +98,7 @@ pub fn finished(summary: &ResourceSummary) -> String {
             counted(summary.files.len() as u64, "file"),
             summary.table_version
         ),
-        (status, Some(error)) => format!("{}: {}", status_word(status), error.message),
+        (status, Some(error)) => format!("{}: {}", status_word(status), foreign(&error.message)),
         (status, None) => status_word(status).to_owned(),
     }
 }
