@@ -3,7 +3,7 @@
 use chrono::format::{Fixed, Item};
 
 use super::convert::temporal::Notation;
-use crate::schema::{ColumnType, Format};
+use crate::schema::{ColumnType, Format, Strftime};
 
 /// How the scalars of a column are written, where their type leaves a choice.
 #[derive(Clone, Debug)]
@@ -49,14 +49,12 @@ fn is_temporal(data_type: &ColumnType) -> bool {
 }
 
 fn strftime(pattern: &str) -> Result<Notation, String> {
-    let notation = Notation::pattern(pattern).ok_or_else(|| format!("`{pattern}` is no strftime pattern"))?;
-    match &notation {
-        // chrono skips the name and would take `CET` for UTC.
-        Notation::Pattern(items) if items.contains(&Item::Fixed(Fixed::TimezoneName)) => {
-            Err("`%Z`, a zone's name, can't be read; `%z`, an offset, can".to_owned())
-        }
-        _ => Ok(notation),
+    let pattern = Strftime::new(pattern).ok_or_else(|| format!("`{pattern}` is no strftime pattern"))?;
+    // chrono skips the name and would take `CET` for UTC.
+    if pattern.items().contains(&Item::Fixed(Fixed::TimezoneName)) {
+        return Err("`%Z`, a zone's name, can't be read; `%z`, an offset, can".to_owned());
     }
+    Ok(Notation::Pattern(pattern))
 }
 
 #[cfg(test)]

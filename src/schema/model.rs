@@ -60,7 +60,7 @@ pub enum LoadColumn {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Format {
-    /// Dates, times and timestamps: a strftime pattern, as `chrono` reads it.
+    /// Dates, times and timestamps: a pattern of [`Strftime`](super::Strftime).
     Strftime(String),
     EpochSeconds,
     EpochMillis,

@@ -9,10 +9,7 @@
 //!
 //! Years are 1 to 9999, which every reader has. All arithmetic is on `i64` microseconds, which that range does not exceed.
 
-use chrono::{
-    NaiveTime, Timelike,
-    format::{Item, Parsed, StrftimeItems},
-};
+use chrono::{NaiveTime, Timelike, format::Parsed};
 
 use super::{
     number::{digits, units},
@@ -21,6 +18,7 @@ use super::{
 use crate::{
     decode::finding::{Misfit, wrong_kind},
     json::{Kind, Node},
+    schema::{Strftime, StrftimeMismatch},
 };
 
 const SECOND: i64 = 1_000_000;
@@ -37,8 +35,7 @@ pub(in crate::decode) enum Notation {
     Iso,
     /// A count of seconds (0), milliseconds (3) or microseconds (6) since the epoch: of `10^-digits` seconds.
     Epoch { digits: u8 },
-    /// A strftime pattern, taken apart.
-    Pattern(Vec<Item<'static>>),
+    Pattern(Strftime),
 }
 
 /// A reading of calendar and clock, in microseconds since 1970-01-01T00:00:00 of the same zone.
@@ -56,17 +53,12 @@ impl Reading {
 }
 
 impl Notation {
-    /// `None` if chrono does not know the pattern.
-    pub fn pattern(pattern: &str) -> Option<Self> {
-        StrftimeItems::new(pattern).parse_to_owned().ok().map(Self::Pattern)
-    }
-
     fn read(&self, node: Node<'_>, kind: Kind) -> Result<Reading, Misfit> {
         match (self, kind) {
             (Self::Epoch { digits }, Kind::Number | Kind::String) => epoch(node, kind, *digits),
             (Self::Iso | Self::Pattern(_), Kind::Number) => Err(Misfit::NumberWithoutFormat),
             (Self::Iso, _) => timestamp_text(text(node, kind)?.as_bytes()),
-            (Self::Pattern(items), _) => pattern_reading(&text(node, kind)?, items),
+            (Self::Pattern(pattern), _) => pattern_reading(&text(node, kind)?, pattern),
             (Self::Epoch { .. }, _) => Err(wrong_kind(kind)),
         }
     }
@@ -104,7 +96,7 @@ pub(in crate::decode) fn time(node: Node<'_>, kind: Kind, notation: &Notation) -
         _ => text(node, kind)?,
     };
     match notation {
-        Notation::Pattern(items) => clock_of(&parse_pattern(&text, items)?),
+        Notation::Pattern(pattern) => clock_of(&parse_pattern(&text, pattern)?),
         _ => match clock(text.as_bytes())? {
             (micros, []) => Ok(micros),
             (_, behind) if zone(behind).is_some() => Err(Misfit::Zone),
@@ -233,19 +225,15 @@ fn zone(text: &[u8]) -> Option<i64> {
     (hours < 24 && minutes < 60).then_some(sign * (hours * 60 + minutes) * 60 * SECOND)
 }
 
-fn parse_pattern(text: &str, items: &[Item<'static>]) -> Result<Parsed, Misfit> {
-    let mut parsed = Parsed::new();
-    chrono::format::parse(&mut parsed, text, items.iter()).map_err(|_| Misfit::Pattern)?;
-    if has_digits_beyond_nanoseconds(text) { Err(Misfit::SubMicrosecond) } else { Ok(parsed) }
+fn parse_pattern(text: &str, pattern: &Strftime) -> Result<Parsed, Misfit> {
+    pattern.parse(text).map_err(|mismatch| match mismatch {
+        StrftimeMismatch::Form => Misfit::Pattern,
+        StrftimeMismatch::TooManyDigits => Misfit::SubMicrosecond,
+    })
 }
 
-/// chrono drops them in silence.
-fn has_digits_beyond_nanoseconds(text: &str) -> bool {
-    text.split('.').skip(1).any(|part| digits(part.as_bytes()).0.iter().skip(9).any(|digit| *digit != b'0'))
-}
-
-fn pattern_reading(text: &str, items: &[Item<'static>]) -> Result<Reading, Misfit> {
-    let parsed = parse_pattern(text, items)?;
+fn pattern_reading(text: &str, pattern: &Strftime) -> Result<Reading, Misfit> {
+    let parsed = parse_pattern(text, pattern)?;
     let offset = parsed.offset().map(|seconds| i64::from(seconds) * SECOND);
     let has_clock = parsed.hour_mod_12().is_some() || parsed.timestamp().is_some();
     if !has_clock {
@@ -291,6 +279,10 @@ mod tests {
 
     fn quoted<T>(reader: Reader<T>, text: &str) -> Result<T, Misfit> {
         read(reader, &format!("\"{text}\""), &Notation::Iso)
+    }
+
+    fn of_pattern(pattern: &str) -> Notation {
+        Notation::Pattern(Strftime::new(pattern).unwrap())
     }
 
     /// 2025-03-04T05:06:07Z.
@@ -395,7 +387,7 @@ mod tests {
         assert_eq!(quoted(time, "24:00:00"), Err(Misfit::Time));
         assert_eq!(quoted(time, "23:59:60"), Err(Misfit::LeapSecond));
         assert_eq!(read(time, "5", &Notation::Iso), Err(Misfit::NumberWithoutFormat));
-        let pattern = Notation::pattern("%I:%M %p").unwrap();
+        let pattern = of_pattern("%I:%M %p");
         assert_eq!(read(time, "\"05:06 PM\"", &pattern), Ok((17 * 60 + 6) * 60 * SECOND));
     }
 
@@ -419,7 +411,7 @@ mod tests {
     #[test]
     fn a_pattern_reads_its_own_form_and_no_other() {
         let pattern =
-            |text: &str, pattern: &str| read(timestamp, &format!("\"{text}\""), &Notation::pattern(pattern).unwrap());
+            |text: &str, pattern: &str| read(timestamp, &format!("\"{text}\""), &of_pattern(pattern));
         assert_eq!(pattern("04/03/2025 05:06", "%d/%m/%Y %H:%M"), Ok(MOMENT - 7 * SECOND));
         assert_eq!(pattern("04.03.2025", "%d.%m.%Y"), Ok(MOMENT / DAY * DAY));
         assert_eq!(pattern("Tue, 04 Mar 2025 07:06:07 +0200", "%a, %d %b %Y %T %z"), Ok(MOMENT));
@@ -427,14 +419,16 @@ mod tests {
         assert_eq!(pattern("04/03/2025 05:06:07.5", "%d/%m/%Y %H:%M:%S%.f"), Ok(MOMENT + 500_000));
         assert_eq!(pattern("04/03/2025 05:06:07.1234567", "%d/%m/%Y %H:%M:%S%.f"), Err(Misfit::SubMicrosecond));
         assert_eq!(pattern("04/03/2025 05:06:07.0000000001", "%d/%m/%Y %H:%M:%S%.f"), Err(Misfit::SubMicrosecond));
+        assert_eq!(pattern("04/03/2025 05:06:07.500000", "%d/%m/%Y %H:%M:%S.%f"), Ok(MOMENT + 500_000));
+        assert_eq!(pattern("04/03/2025 05:06:07.1234567", "%d/%m/%Y %H:%M:%S.%f"), Err(Misfit::SubMicrosecond));
+        assert_eq!(read(time, "\"05:06:07.25\"", &of_pattern("%T.%f")), Ok((5 * 3600 + 6 * 60 + 7) * SECOND + 250_000));
         assert_eq!(pattern("31/12/2016 23:59:60", "%d/%m/%Y %T"), Err(Misfit::LeapSecond));
         assert_eq!(pattern("31/02/2025 05:06", "%d/%m/%Y %H:%M"), Err(Misfit::Pattern));
         assert_eq!(pattern("2025-03-04T05:06:07Z", "%d/%m/%Y %H:%M"), Err(Misfit::Pattern));
         assert_eq!(pattern("04/03/2025 05", "%d/%m/%Y %H"), Err(Misfit::Pattern));
-        assert_eq!(read(timestamp, "12", &Notation::pattern("%s").unwrap()), Err(Misfit::NumberWithoutFormat));
-        let zoned = Notation::pattern("%F %T %z").unwrap();
+        assert_eq!(read(timestamp, "12", &of_pattern("%s")), Err(Misfit::NumberWithoutFormat));
+        let zoned = of_pattern("%F %T %z");
         assert_eq!(read(timestamp_naive, "\"2025-03-04 05:06:07 +0000\"", &zoned), Err(Misfit::Zone));
-        assert!(Notation::pattern("%Q").is_none());
     }
 
     proptest! {
