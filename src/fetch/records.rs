@@ -301,7 +301,7 @@ pub(super) fn has_identity(object: Node<'_>) -> bool {
 fn reads_scalars(schema: &TableSchema, contract: ColumnsContract) -> bool {
     let reads = |source: &Source| match source {
         Source::Path(keys) => keys.first().is_some_and(|key| key == VALUE),
-        Source::Evolved(key) => key == VALUE,
+        Source::Evolved(key) | Source::Unseen(key) => key == VALUE,
         _ => false,
     };
     let is_open = schema.columns.is_empty() || contract == ColumnsContract::Evolve;

@@ -24,6 +24,7 @@ use crate::{
     error::Result,
     fetch::{PageSource, Position},
     merge::Collector,
+    store::TableStore,
     plan::{MaxRejects, MergePlan, MergeStrategy, PartitionField, Range, Transform, WriteDisposition},
     write::{TableWriter, WriteOptions},
 };
@@ -45,7 +46,8 @@ impl Export<'_> {
         counters: &mut Counters,
     ) -> Result<Staged> {
         let mut rejects = table.workspace().rejects(self.run_id);
-        let staged = self.fill(attempt, base, start, &mut rejects, counters).await;
+        let store = table.workspace().table();
+        let staged = self.fill(attempt, (store, base), start, &mut rejects, counters).await;
         // Rejects are kept whatever became of the run: they say why.
         let written = rejects.finish().await;
         let staged = staged?;
@@ -56,7 +58,7 @@ impl Export<'_> {
     async fn fill(
         &self,
         attempt: &Attempt,
-        base: &TableSnapshot,
+        (table, base): (&TableStore, &TableSnapshot),
         start: Start,
         rejects: &mut RejectWriter,
         counters: &mut Counters,
@@ -73,13 +75,13 @@ impl Export<'_> {
         let merge = merging::plan(self.resource, began);
         let writer = TableWriter::new(self.write_options(attempt.version()))?;
         let schema = self.resource.schema.clone();
-        let mut table = TableStage::new(self.dedup()?, self.collector(&merge)?, writer, schema);
+        let mut stage = TableStage::new(self.dedup()?, self.collector(&merge)?, writer, schema);
         let mut cursor = Tracker::new(self.resource, base.state.cursor.as_ref(), self.rows.map(Arc::as_ref));
         let sieve = cursor.as_ref().map(Tracker::sieve);
         // Of all pages, or of none.
         let mut rows = self.family.rows_for(&self.resource.name).filter(|_| resumed.is_none());
         let (processor, decoder) = (self.processor(), self.decoder()?);
-        let evolving = Evolving::new(self.resource, self.table_format, base, processor, decoder, sieve);
+        let evolving = Evolving::new(self.resource, self.table_format, (table, base), processor, decoder, sieve);
         let mut evolving = if rows.is_some() { evolving.watched() } else { evolving };
         let mut pages = match taken {
             Some(pages) => pages,
@@ -90,8 +92,8 @@ impl Export<'_> {
             for reject in &resumed.rejects {
                 rejects.write(reject).await?;
             }
-            table = table.resume(resumed.states.iter().map(Vec::as_slice))?;
-            evolving.resume(table.schema())?;
+            stage = stage.resume(resumed.states.iter().map(Vec::as_slice))?;
+            evolving.resume(stage.schema())?;
             files = resumed.files;
             if let (Some(cursor), Some(progress)) = (&mut cursor, resumed.cursor) {
                 cursor.resume(progress);
@@ -109,7 +111,7 @@ impl Export<'_> {
             rejects,
             attempt,
             load_columns: LoadColumns::new(self.resource, &merge, self.run_id, Arc::clone(clock)),
-            table,
+            table: stage,
             checkpoints: Checkpoints::new(fingerprint, self.run_id, began, pace.meter(), files).of(self.window()),
             pace,
             staging_memory: self.memory / FILES_PART,

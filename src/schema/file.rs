@@ -53,7 +53,7 @@ fn source(column: &Column) -> Option<String> {
     let keys = match &column.source {
         Source::Record | Source::Load(_) => return Some("$".to_owned()),
         Source::Path(keys) => keys.as_slice(),
-        Source::Evolved(key) => std::slice::from_ref(key),
+        Source::Evolved(key) | Source::Unseen(key) => std::slice::from_ref(key),
     };
     if keys == [column.name.as_str()] {
         return None;

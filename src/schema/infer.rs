@@ -74,6 +74,13 @@ impl Inferred {
     }
 }
 
+impl Inferred {
+    /// Whether nothing but nulls was seen. An empty list is a value, though it tells no type.
+    pub fn is_nothing(&self) -> bool {
+        self.0 == Seen::Nothing
+    }
+}
+
 impl Seen {
     fn of(value: Node<'_>, depth: usize) -> Self {
         match value.kind() {

@@ -36,6 +36,8 @@ pub enum Source {
     Record,
     /// A field of the record that nobody declared: the column came by `schema_contract.columns: evolve`.
     Evolved(String),
+    /// A field as above that has been null in every record so far: the column takes the type of its first values.
+    Unseen(String),
     /// Not of the record: filled in by the run.
     Load(LoadColumn),
 }
@@ -143,11 +145,19 @@ impl LoadColumn {
 }
 
 impl Source {
+    /// The field of a column whose type was inferred, or will be.
+    pub fn inferred(&self) -> Option<&String> {
+        match self {
+            Self::Evolved(key) | Self::Unseen(key) => Some(key),
+            Self::Path(_) | Self::Record | Self::Load(_) => None,
+        }
+    }
+
     /// The path as a user writes it: keys joined by dots, `$` for the whole record.
     pub fn to_path(&self) -> String {
         match self {
             Self::Path(keys) => keys.join("."),
-            Self::Evolved(key) => key.clone(),
+            Self::Evolved(key) | Self::Unseen(key) => key.clone(),
             Self::Record => "$".to_owned(),
             Self::Load(column) => column.name().to_owned(),
         }

@@ -32,6 +32,7 @@ mod paginators;
 mod pause;
 mod requests;
 mod resume;
+mod retyping;
 mod schema_drift;
 mod stores;
 mod table_formats;

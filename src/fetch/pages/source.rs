@@ -292,7 +292,7 @@ fn key_of(resource: &ResourcePlan) -> Vec<Vec<String>> {
     let is_one_row = resource.dedup || resource.write_disposition == WriteDisposition::Merge;
     let path = |index: &usize| match &resource.schema.columns.get(*index)?.source {
         ColumnSource::Path(path) => Some(path.clone()),
-        ColumnSource::Evolved(key) => Some(vec![key.clone()]),
+        ColumnSource::Evolved(key) | ColumnSource::Unseen(key) => Some(vec![key.clone()]),
         _ => None,
     };
     // Columns that are not known yet are fields by their names.

@@ -408,7 +408,7 @@ fn convert(section: &Section<'_>, findings: &mut Findings) -> Option<Convert> {
 fn selector(column: &Column) -> Option<Selector> {
     match &column.source {
         Source::Path(keys) => selector_of(keys),
-        Source::Evolved(key) => selector_of(std::slice::from_ref(key)),
+        Source::Evolved(key) | Source::Unseen(key) => selector_of(std::slice::from_ref(key)),
         Source::Record | Source::Load(_) => None,
     }
 }

@@ -163,7 +163,7 @@ pub fn declared(
     // A column whose type is given is as good as declared: it keeps to it.
     for hint in &hints.data_type {
         if let Some(column) = schema.columns.get_mut(hint.value)
-            && let Source::Evolved(key) = &column.source
+            && let Some(key) = column.source.inferred()
         {
             column.source = Source::Path(vec![key.clone()]);
         }
@@ -180,7 +180,7 @@ fn imply_types(resource: &Section<'_>, schema: &mut TableSchema) {
         let index = Columns::new(schema).find_if_there(&name, &mut Findings::new(Vec::new(), Vec::new()));
         if let Some(column) = index.and_then(|index| schema.columns.get_mut(index)) {
             column.data_type = schema::hinted_type(hint);
-            if let Source::Evolved(key) = &column.source {
+            if let Some(key) = column.source.inferred() {
                 column.source = Source::Path(vec![key.clone()]);
             }
         }
@@ -202,7 +202,7 @@ fn add_hinted(resource: &Section<'_>, schema: &mut TableSchema, context: &Contex
         }
         schema.columns.push(Column {
             name: limits.naming.column(&entry.key, limits.is_allowed),
-            source: Source::Evolved(entry.key.clone()),
+            source: Source::Unseen(entry.key.clone()),
             data_type: ColumnType::Json,
             nullable: true,
             format: None,
