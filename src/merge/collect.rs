@@ -65,8 +65,7 @@ impl Collector {
     /// # Errors
     /// Kind `User` if a column of a key holds values that cannot be compared.
     pub fn new(schema: &TableSchema, plan: &MergePlan, primary_key: &[usize]) -> Result<Self, MergeError> {
-        let arrow = schema.to_arrow();
-        let merge = (!plan.merge_key.is_empty()).then(|| KeySet::new(&arrow, &plan.merge_key));
+        let merge = (!plan.merge_key.is_empty()).then(|| KeySet::of_table(schema, &plan.merge_key));
         let contents = matches!(plan.strategy, MergeStrategy::Scd2(_)).then(|| Versions::new(schema, primary_key));
         Ok(Self {
             schema: schema.clone(),

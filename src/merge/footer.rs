@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// A file's end of this many bytes holds most footers: the first guess.
-const TAIL: u64 = 64 << 10;
+pub(super) const TAIL: u64 = 64 << 10;
 
 /// What a tail turned out to be.
 enum Tail {

@@ -196,8 +196,8 @@ impl Export<'_> {
         if !self.deduplicates() {
             return Ok(None);
         }
-        let schema = self.resource.schema.to_arrow();
-        Ok(Some(Dedup::new(&schema, &self.resource.primary_key, self.resource.dedup_sort)?))
+        let schema = &self.resource.schema;
+        Ok(Some(Dedup::of_table(schema, &self.resource.primary_key, self.resource.dedup_sort)?))
     }
 
     fn collector(&self, merge: &MergePlan) -> Result<Option<Collector>> {
