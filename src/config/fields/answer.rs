@@ -71,7 +71,7 @@ static ACTION: Table = table(
             "action",
             Shape::Choice(&[word("accept"), word("ignore"), word("retry"), word("fail"), word("stop")]),
             "`accept`: a page, whatever it holds; `ignore`: a page without records, counted in the summary; `retry`: tried again like a 503; `fail`: the \
-             resource fails; `stop`: the list is over.",
+             resource fails; `stop`: the page sequence is over; the records of a success are the last ones.",
         )
         .required(),
         field("message", Shape::Text, "What to tell about it; of no use with `accept` and `ignore`."),

@@ -297,7 +297,7 @@ fn key_of(resource: &ResourcePlan) -> Vec<Vec<String>> {
     };
     // Columns that are not known yet are fields by their names.
     if let Some(inference) = &resource.inference {
-        return inference.key.iter().map(|name| vec![name.clone()]).collect();
+        return inference.key.clone();
     }
     let paths: Option<Vec<_>> = resource.primary_key.iter().map(path).collect();
     paths.filter(|_| is_one_row).unwrap_or_default()
