@@ -349,7 +349,7 @@ fn without(page: &Page, kept: &[(Node<'_>, u64)]) -> Result<Option<Page>, crate:
         text.extend_from_slice(record.raw());
     }
     text.push(b']');
-    let document = Document::parse(text)?;
+    let document = Document::parse(text)?.with_cells_of(&page.document);
     Ok(Some(Page {
         number: page.number,
         list: page.list,

@@ -365,7 +365,8 @@ fn hash(record: Node<'_>, key: &[Vec<String>]) -> u64 {
 /// The records of which `is_kept` is true as a document of their own, and the number of each, 1 for the first of the page.
 pub(super) fn keep(document: &Document, index: u32, is_kept: &[bool]) -> Option<(Document, Vec<u64>)> {
     let found = document.node(index);
-    together(found.items().zip(1_u64..).zip(is_kept).filter(|(_, is_kept)| **is_kept).map(|(record, _)| record))
+    let kept = found.items().zip(1_u64..).zip(is_kept).filter(|(_, is_kept)| **is_kept).map(|(record, _)| record);
+    together(kept).map(|(kept, numbers)| (kept.with_cells_of(document), numbers))
 }
 
 /// Records, each with its number, as a document of their own and their numbers.

@@ -66,10 +66,15 @@ mod tests {
     #[test]
     fn values_of_the_same_content_have_one_form_and_others_do_not() {
         let one = r#"{"b":[1,{"y":1.50,"x":null}],"a":"é"}"#;
-        for same in [r#"{ "a" : "\u00e9", "b" : [ 1, {"x":null, "y":1.50} ] }"#, r#"{"a":1,"b":[1,{"x":null,"y":1.50}],"a":"é"}"#] {
+        for same in [
+            r#"{ "a" : "\u00e9", "b" : [ 1, {"x":null, "y":1.50} ] }"#,
+            r#"{"a":1,"b":[1,{"x":null,"y":1.50}],"a":"é"}"#,
+        ] {
             assert_eq!(canonical(same), canonical(one), "{same}");
         }
-        for other in [r#"{"b":[{"y":1.50,"x":null},1],"a":"é"}"#, r#"{"b":[1,{"y":1.51,"x":null}],"a":"é"}"#, "[]", "{}"] {
+        for other in
+            [r#"{"b":[{"y":1.50,"x":null},1],"a":"é"}"#, r#"{"b":[1,{"y":1.51,"x":null}],"a":"é"}"#, "[]", "{}"]
+        {
             assert_ne!(canonical(other), canonical(one), "{other}");
         }
     }

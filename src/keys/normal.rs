@@ -101,7 +101,10 @@ fn unlike() -> ArrowError {
 
 #[cfg(test)]
 mod tests {
-    use arrow::{array::{Float64Array, MapBuilder, Int64Builder, StringBuilder}, util::display::array_value_to_string};
+    use arrow::{
+        array::{Float64Array, Int64Builder, MapBuilder, StringBuilder},
+        util::display::array_value_to_string,
+    };
 
     use super::*;
 
@@ -115,7 +118,8 @@ mod tests {
     fn equal_values_have_one_form_at_any_depth() {
         let floats: ArrayRef = Arc::new(Float64Array::from(vec![Some(-0.0), Some(0.0), None, Some(-1.5)]));
         assert_eq!(shown(&floats, "float64"), ["0.0", "0.0", "", "-1.5"]);
-        let texts: ArrayRef = Arc::new(StringArray::from(vec![Some(r#"{"b":1,"a":2}"#), None, Some(r#"{"a":2, "b":1}"#)]));
+        let texts: ArrayRef =
+            Arc::new(StringArray::from(vec![Some(r#"{"b":1,"a":2}"#), None, Some(r#"{"a":2, "b":1}"#)]));
         let found = shown(&texts, "json");
         assert!(found[0] == found[2] && shown(&texts, "string")[0] != shown(&texts, "string")[2], "{found:?}");
         let mut map = MapBuilder::new(None, StringBuilder::new(), Int64Builder::new());

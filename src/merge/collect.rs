@@ -180,7 +180,9 @@ fn deleting(rows: &RecordBatch, column: usize) -> Result<BooleanArray, MergeErro
     let values: &ArrayRef = rows.columns().get(column).ok_or(KeyError::NoColumn { index: column })?;
     Ok(match values.data_type() {
         DataType::Boolean => values.as_boolean().iter().map(|deletes| Some(deletes == Some(true))).collect(),
-        DataType::Utf8 => values.as_string::<i32>().iter().map(|text| Some(text.is_some_and(|text| !is_false(text)))).collect(),
+        DataType::Utf8 => {
+            values.as_string::<i32>().iter().map(|text| Some(text.is_some_and(|text| !is_false(text)))).collect()
+        }
         _ => (0..values.len()).map(|row| Some(!values.is_null(row))).collect(),
     })
 }

@@ -1,7 +1,10 @@
 //! Whether whole numbers of a table's files are doubles too, from the statistics in their footers alone.
 
 use futures::{StreamExt, TryStreamExt, stream};
-use parquet::file::{metadata::ColumnChunkMetaData, statistics::Statistics};
+use parquet::file::{
+    metadata::{ColumnChunkMetaData, RowGroupMetaData},
+    statistics::Statistics,
+};
 
 use super::{MergeError, footer::read_metadata};
 use crate::{model::DataFile, schema::change::LARGEST_EXACT, store::TableStore};
@@ -22,7 +25,7 @@ pub async fn are_doubles(table: &TableStore, files: &[DataFile], leaves: &[Vec<S
 
 async fn is_within(table: &TableStore, file: &DataFile, leaves: &[Vec<String>]) -> Result<bool, MergeError> {
     let metadata = read_metadata(table, file).await?;
-    let chunks = metadata.row_groups().iter().flat_map(|group| group.columns());
+    let chunks = metadata.row_groups().iter().flat_map(RowGroupMetaData::columns);
     let mut chunks = chunks.filter(|chunk| leaves.iter().any(|leaf| chunk.column_path().parts() == leaf.as_slice()));
     Ok(chunks.all(is_exact))
 }

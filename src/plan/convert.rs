@@ -33,7 +33,10 @@ pub struct Convert {
 enum Form {
     Pattern(Strftime),
     /// So many of these units since 1970.
-    Epoch { word: &'static str, per_second: i64 },
+    Epoch {
+        word: &'static str,
+        per_second: i64,
+    },
 }
 
 /// By which clock a pattern is written.

@@ -24,8 +24,8 @@ use crate::{
     error::Result,
     fetch::{PageSource, Position},
     merge::Collector,
-    store::TableStore,
     plan::{MaxRejects, MergePlan, MergeStrategy, PartitionField, Range, Transform, WriteDisposition},
+    store::TableStore,
     write::{TableWriter, WriteOptions},
 };
 

@@ -287,7 +287,8 @@ impl Reader<'_> {
     /// One page's rejects are written, its rows handed on; behind them a mark, if it is time for a checkpoint. Says whether no
     /// later page can hold rows that are wanted.
     async fn hand_on(&mut self, read: Result<Reading, JoinError>, position: &Position) -> Result<bool, Stop> {
-        let Settled { batch, page, seen, grown, said } = self.evolving.settle(read.map_err(|_| Stop::Elsewhere)?).await?;
+        let Settled { batch, page, seen, grown, said } =
+            self.evolving.settle(read.map_err(|_| Stop::Elsewhere)?).await?;
         for message in said {
             tracing::warn!(resource = self.resource.name, "{message}");
             self.reporter.on_event(&Event::Warning { resource: &self.resource.name, message: &message });

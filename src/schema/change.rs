@@ -136,7 +136,8 @@ pub fn widened(before: &ColumnType, seen: &ColumnType) -> ColumnType {
         (ColumnType::Struct(before), ColumnType::Struct(seen)) => {
             let field = |field: &Field| {
                 let seen = seen.iter().find(|seen| seen.name == field.name);
-                let data_type = seen.map_or_else(|| field.data_type.clone(), |seen| widened(&field.data_type, &seen.data_type));
+                let data_type =
+                    seen.map_or_else(|| field.data_type.clone(), |seen| widened(&field.data_type, &seen.data_type));
                 Field { name: field.name.clone(), data_type }
             };
             ColumnType::Struct(before.iter().map(field).collect())

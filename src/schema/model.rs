@@ -69,6 +69,30 @@ pub enum Format {
     EpochMicros,
     /// Binary: hexadecimal digits in place of base64.
     Hex,
+    /// Binary: base64 in the alphabet for URLs, with or without padding.
+    Base64Url,
+    /// Floats: the texts `NaN`, `Infinity` and `-Infinity` are values too.
+    NonFinite,
+    /// Times and timestamps: digits beyond microseconds are cut off, of values in the form within or in the usual ones.
+    Truncated(Option<Box<Format>>),
+}
+
+impl Format {
+    /// The form of the values, whatever becomes of their last digits.
+    pub fn form(&self) -> Option<&Self> {
+        match self {
+            Self::Truncated(form) => form.as_deref(),
+            form => Some(form),
+        }
+    }
+
+    /// The form with digits beyond microseconds cut off.
+    pub fn truncated(form: Option<Self>) -> Self {
+        match form {
+            Some(form @ Self::Truncated(_)) => form,
+            form => Self::Truncated(form.map(Box::new)),
+        }
+    }
 }
 
 /// What happens to data that the schema does not expect; dlt's words.

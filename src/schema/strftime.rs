@@ -105,7 +105,8 @@ fn read_fraction<'a>(text: &'a str, parsed: &mut Parsed) -> Result<&'a str, Strf
 
 /// chrono drops those of `%.f` without an error.
 fn has_digits_beyond_nanoseconds(text: &str) -> bool {
-    let digits = |part: &'_ str| part.bytes().take_while(u8::is_ascii_digit).skip(NANO_DIGITS).any(|digit| digit != b'0');
+    let digits =
+        |part: &'_ str| part.bytes().take_while(u8::is_ascii_digit).skip(NANO_DIGITS).any(|digit| digit != b'0');
     text.split('.').skip(1).any(digits)
 }
 

@@ -146,7 +146,8 @@ pub fn has_large_integers(array: &ArrayRef) -> bool {
     match array.data_type() {
         DataType::Int64 => {
             let values = array.as_primitive::<Int64Type>();
-            let is_large = |value: Option<i64>| value.is_some_and(|value| value.unsigned_abs() > LARGEST_EXACT.unsigned_abs());
+            let is_large =
+                |value: Option<i64>| value.is_some_and(|value| value.unsigned_abs() > LARGEST_EXACT.unsigned_abs());
             is_large(min(values)) || is_large(max(values))
         }
         DataType::List(_) => has_large_integers(array.as_list::<i32>().values()),

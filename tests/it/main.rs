@@ -37,4 +37,5 @@ mod schema_drift;
 mod stores;
 mod table_formats;
 mod two_runs;
+mod value_formats;
 mod write;

@@ -52,7 +52,8 @@ async fn first_values_type_a_column_within_a_run_too_and_an_empty_list_is_a_valu
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_inferred_type_widens_to_hold_what_comes_where_every_value_stays_what_it_is() {
-    let first = |id: u64| json!({"id": id, "n": -(1_i64 << 53), "l": [id], "o": {"a": id}, "big": id, "day": "2026-11-22"});
+    let first =
+        |id: u64| json!({"id": id, "n": -(1_i64 << 53), "l": [id], "o": {"a": id}, "big": id, "day": "2026-11-22"});
     let second = json!({
         "id": 9, "n": 2.5, "l": [0.5], "o": {"a": 1.5, "new": true}, "big": 18_446_744_073_709_551_615_u64,
         "day": "2026-11-23T07:00:00Z",
@@ -82,7 +83,10 @@ async fn a_type_widens_within_a_run_as_well_and_a_replace_needs_no_other_rows_to
     let replaced = json!({"write_disposition": "replace"});
     let large = json!({"id": 1, "n": (1_i64 << 53) + 1});
     let project = after_two_runs(&replaced, vec![large], vec![json!({"id": 1, "n": 0.5})]).await;
-    assert_eq!((project.schema(), project.rows(&["n"])), (vec!["id: Int64".into(), "n: Float64".into()], vec!["0.5".into()]));
+    assert_eq!(
+        (project.schema(), project.rows(&["n"])),
+        (vec!["id: Int64".into(), "n: Float64".into()], vec!["0.5".into()])
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

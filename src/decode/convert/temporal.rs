@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     decode::finding::{Misfit, wrong_kind},
-    json::{Kind, Node},
+    json::{Document, Kind, Node},
     schema::{Strftime, StrftimeMismatch},
 };
 
@@ -34,8 +34,12 @@ pub(in crate::decode) enum Notation {
     /// The forms above.
     Iso,
     /// A count of seconds (0), milliseconds (3) or microseconds (6) since the epoch: of `10^-digits` seconds.
-    Epoch { digits: u8 },
+    Epoch {
+        digits: u8,
+    },
     Pattern(Strftime),
+    /// One of these, whose digits beyond microseconds are cut off.
+    Truncating(Box<Self>),
 }
 
 /// A reading of calendar and clock, in microseconds since 1970-01-01T00:00:00 of the same zone.
@@ -56,6 +60,9 @@ impl Notation {
     fn read(&self, node: Node<'_>, kind: Kind) -> Result<Reading, Misfit> {
         match (self, kind) {
             (Self::Epoch { digits }, Kind::Number | Kind::String) => epoch(node, kind, *digits),
+            (Self::Truncating(notation), _) => {
+                truncated(node, kind, notation, |node, kind, notation| notation.read(node, kind))
+            }
             (Self::Iso | Self::Pattern(_), Kind::Number) => Err(Misfit::NumberWithoutFormat),
             (Self::Iso, _) => timestamp_text(text(node, kind)?.as_bytes()),
             (Self::Pattern(pattern), _) => pattern_reading(&text(node, kind)?, pattern),
@@ -91,6 +98,9 @@ pub(in crate::decode) fn date(node: Node<'_>, kind: Kind, notation: &Notation) -
 
 /// Microseconds since midnight.
 pub(in crate::decode) fn time(node: Node<'_>, kind: Kind, notation: &Notation) -> Result<i64, Misfit> {
+    if let Notation::Truncating(notation) = notation {
+        return truncated(node, kind, notation, time);
+    }
     let text = match kind {
         Kind::Number => return Err(Misfit::NumberWithoutFormat),
         _ => text(node, kind)?,
@@ -103,6 +113,45 @@ pub(in crate::decode) fn time(node: Node<'_>, kind: Kind, notation: &Notation) -
             _ => Err(Misfit::Time),
         },
     }
+}
+
+/// Reads a value, and once more without its digits beyond microseconds where they are what does not fit.
+fn truncated<T>(
+    node: Node<'_>,
+    kind: Kind,
+    notation: &Notation,
+    read: impl Fn(Node<'_>, Kind, &Notation) -> Result<T, Misfit>,
+) -> Result<T, Misfit> {
+    let places = match notation {
+        Notation::Epoch { digits } => 6_u8.saturating_sub(*digits),
+        _ => 6,
+    };
+    match read(node, kind, notation) {
+        Err(Misfit::SubMicrosecond) => {
+            let cut = Document::parse(without_digits(node.raw(), places.into())).map_err(|_| Misfit::SubMicrosecond)?;
+            read(cut.root(), kind, notation)
+        }
+        read => read,
+    }
+}
+
+/// The text with no more than so many digits behind each point or comma.
+fn without_digits(raw: &[u8], places: usize) -> Vec<u8> {
+    let mut cut = Vec::with_capacity(raw.len());
+    // Digits since the last point; `None` elsewhere.
+    let mut behind: Option<usize> = None;
+    for &byte in raw {
+        behind = match behind {
+            _ if byte == b'.' || byte == b',' => Some(0),
+            Some(digits) if byte.is_ascii_digit() => Some(digits + 1),
+            _ => None,
+        };
+        let is_point = behind == Some(0);
+        if behind.is_none_or(|digits| digits <= places) && !(is_point && places == 0) {
+            cut.push(byte);
+        }
+    }
+    cut
 }
 
 fn within_years(micros: i64) -> Result<i64, Misfit> {
@@ -266,7 +315,6 @@ fn whole_micros(nanoseconds: u32) -> Result<i64, Misfit> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::json::Document;
     use chrono::DateTime;
     use proptest::prelude::*;
 
@@ -362,6 +410,20 @@ mod tests {
     }
 
     #[test]
+    fn digits_beyond_microseconds_are_cut_where_that_is_asked_for() {
+        let cut = |json: &str, notation: Notation| read(timestamp, json, &Notation::Truncating(Box::new(notation)));
+        assert_eq!(cut(r#""2025-03-04T05:06:07.123456789Z""#, Notation::Iso), Ok(MOMENT + 123_456));
+        assert_eq!(cut(r#""2025-03-04T05:06:07.1Z""#, Notation::Iso), Ok(MOMENT + 100_000));
+        assert_eq!(cut(r#""2025-03-04T05:06:07.x""#, Notation::Iso), Err(Misfit::Timestamp));
+        assert_eq!(cut(r#""2025-03-04 05:06:07.1234567""#, of_pattern("%F %T.%f")), Ok(MOMENT + 123_456));
+        for (json, digits) in [("1741064767.1234567", 0), ("\"1741064767123.4567\"", 3), ("1741064767123456.7", 6)] {
+            assert_eq!(cut(json, Notation::Epoch { digits }), Ok(MOMENT + 123_456), "{json}");
+        }
+        let cutting = Notation::Truncating(Box::new(Notation::Iso));
+        assert_eq!(read(time, "\"00:00:01.0000019\"", &cutting), Ok(SECOND + 1));
+    }
+
+    #[test]
     fn a_date_may_come_from_a_timestamp_at_midnight_utc_only() {
         let day = i32::try_from(MOMENT / DAY).unwrap();
         for text in ["2025-03-04", "2025-03-04T00:00:00Z", "2025-03-04 00:00", "2025-03-04T02:00:00+02:00"] {
@@ -410,8 +472,7 @@ mod tests {
 
     #[test]
     fn a_pattern_reads_its_own_form_and_no_other() {
-        let pattern =
-            |text: &str, pattern: &str| read(timestamp, &format!("\"{text}\""), &of_pattern(pattern));
+        let pattern = |text: &str, pattern: &str| read(timestamp, &format!("\"{text}\""), &of_pattern(pattern));
         assert_eq!(pattern("04/03/2025 05:06", "%d/%m/%Y %H:%M"), Ok(MOMENT - 7 * SECOND));
         assert_eq!(pattern("04.03.2025", "%d.%m.%Y"), Ok(MOMENT / DAY * DAY));
         assert_eq!(pattern("Tue, 04 Mar 2025 07:06:07 +0200", "%a, %d %b %Y %T %z"), Ok(MOMENT));

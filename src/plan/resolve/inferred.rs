@@ -178,7 +178,7 @@ pub fn declared(
 /// A format tells what is read by it, where no type is given.
 fn imply_types(resource: &Section<'_>, schema: &mut TableSchema) {
     let hints = resource.mapped("columns");
-    for (entry, hint) in hints.iter().filter(|(_, hint)| hint.is_written("format") && !hint.is_written("data_type")) {
+    for (entry, hint) in hints.iter().filter(|(_, hint)| schema::has_format(hint) && !hint.is_written("data_type")) {
         let name = Located { value: entry.key.clone(), place: hint.place().clone() };
         let index = Columns::new(schema).find_if_there(&name, &mut Findings::new(Vec::new(), Vec::new()));
         if let Some(column) = index.and_then(|index| schema.columns.get_mut(index)) {
@@ -198,7 +198,8 @@ fn add_nested_keys(resource: &Section<'_>, schema: &mut TableSchema, context: &C
         let path = nested_path(&name.value).filter(|_| !Columns::new(schema).is_known(&name.value));
         let Some((root, below)) = path.as_deref().and_then(<[String]>::split_first) else { continue };
         let is_root = |column: &&Column| column.source.inferred() == Some(root);
-        let Some(data_type) = schema.columns.iter().find(is_root).map(|column| type_below(&column.data_type, below)) else {
+        let Some(data_type) = schema.columns.iter().find(is_root).map(|column| type_below(&column.data_type, below))
+        else {
             continue;
         };
         let parts = path.iter().flatten().map(|key| limits.naming.column(key, limits.is_allowed));
