@@ -37,6 +37,13 @@ pub fn problem(pattern: &str, data_type: &ColumnType) -> Option<String> {
     Some(format!("the format leaves out {missing}, so that no value could be read"))
 }
 
+/// Whether the pattern has a time of day. A date can be read by such a pattern too, but of midnights alone.
+pub fn has_clock(pattern: &str) -> bool {
+    let text_and_format = written(pattern).zip(Strftime::new(pattern));
+    let parsed = text_and_format.and_then(|(text, format)| format.parse(&text).ok());
+    parsed.is_some_and(|parsed| parsed.hour_mod_12().is_some() || parsed.timestamp().is_some())
+}
+
 /// Whether texts in this pattern sort by time: from the year down to smaller units, all of a fixed width.
 pub fn sorts_by_time(pattern: &str) -> bool {
     const YEAR: u8 = 1;

@@ -134,7 +134,11 @@ pub fn hinted_type(hint: &Section<'_>) -> ColumnType {
         Some(Format::NonFinite) => ColumnType::Float64,
         Some(Format::Strftime(pattern)) => {
             let reads = |leaf: &ColumnType| format::problem(&pattern, leaf).is_none();
-            [ColumnType::Date, ColumnType::Time].into_iter().find(reads).unwrap_or(ColumnType::Timestamp)
+            match (reads(&ColumnType::Date), format::has_clock(&pattern)) {
+                (true, false) => ColumnType::Date,
+                (false, true) if reads(&ColumnType::Time) => ColumnType::Time,
+                _ => ColumnType::Timestamp,
+            }
         }
         Some(_) => ColumnType::Timestamp,
         None if truncates(hint) => ColumnType::Timestamp,
