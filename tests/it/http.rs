@@ -126,7 +126,7 @@ mod credentials {
         assert_eq!(request.header("accept"), Some("application/hal+json"));
         assert!(request.header("user-agent").unwrap().starts_with("restlake/"));
         assert!(request.header("referer").is_none() && request.header("authorization").is_none());
-        assert_eq!(first_request(AuthPlan::None, &[]).await.header("accept"), Some("application/json"));
+        assert_eq!(first_request(AuthPlan::None, &[]).await.header("accept"), Some("application/json, */*;q=0.5"));
     }
 
     #[tokio::test]
