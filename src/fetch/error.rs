@@ -315,8 +315,8 @@ impl RequestError {
             }
             Trouble::Empty { .. } => return Some(self.empty_hint()),
             Trouble::Binary { .. } => {
-                "restlake reads JSON, NDJSON and CSV as text: request an uncompressed text form of the data, by `endpoint.path`, \
-                 `endpoint.params` or an `Accept` header"
+                "restlake reads JSON, NDJSON and CSV as text, also within gzip files and ZIP archives: request a text form of the \
+                 data, by `endpoint.path`, `endpoint.params` or an `Accept` header"
             }
             Trouble::Broken { .. } => {
                 "the body was truncated: run again, or request smaller pages; if CSV cells are never quoted, set \

@@ -333,10 +333,14 @@ impl Pages {
 
     /// A page's turn has come: finds out where the next one is, and tells about it. `None` if it only showed a guess wrong.
     fn accept(&mut self, token: &PageToken, mut fetched: Fetched) -> Result<Option<Page>, FetchError> {
-        if let Some(ruled) = fetched.ruled.take() {
-            return self.leave_out(token, &ruled, &fetched).map(Some);
+        let ruled = fetched.ruled.take();
+        if let Some(ruled) = ruled.as_ref().filter(|ruled| !ruled.may_have_records()) {
+            return self.leave_out(token, ruled, &fetched).map(Some);
         }
         let found = self.located(&mut fetched);
+        if let Some(ruled) = &ruled {
+            return self.accept_last(token, ruled, &fetched, &found).map(Some);
+        }
         if self.forgets_learned(token, &fetched, &found) || self.judges_guess(&found) {
             return Ok(None);
         }

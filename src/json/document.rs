@@ -23,6 +23,8 @@ pub struct Document {
     tape: Vec<Entry>,
     /// Set if a field name contains an escape.
     has_escaped_names: bool,
+    /// Set if the values were cells of a table of text.
+    has_cells: bool,
 }
 
 /// A body that is UTF-8 as a whole (the usual case) needs no check of any of its strings.
@@ -80,7 +82,19 @@ impl Document {
             Err(error) => return Err((error, body)),
         };
         let body = String::from_utf8(body).map_or_else(|error| Body::Bytes(error.into_bytes()), Body::Text);
-        Ok(Self { body, tape, has_escaped_names })
+        Ok(Self { body, tape, has_escaped_names, has_cells: false })
+    }
+
+    /// Says that the values were cells of a table of text, such as CSV: their texts may be numbers or bools.
+    #[must_use]
+    pub fn with_cells(self) -> Self {
+        Self { has_cells: true, ..self }
+    }
+
+    /// The same if the values are of that document.
+    #[must_use]
+    pub fn with_cells_of(self, other: &Self) -> Self {
+        Self { has_cells: other.has_cells, ..self }
     }
 
     /// The first field name that is not valid text. Names are examined only if the body is not UTF-8 or a name has an escape:
@@ -93,7 +107,12 @@ impl Document {
     /// The document `null`.
     pub fn null() -> Self {
         let end = NULL.len() as u32;
-        Self { body: Body::Text(NULL.to_owned()), tape: vec![Entry { start: 0, end }], has_escaped_names: false }
+        Self {
+            body: Body::Text(NULL.to_owned()),
+            tape: vec![Entry { start: 0, end }],
+            has_escaped_names: false,
+            has_cells: false,
+        }
     }
 
     pub fn root(&self) -> Node<'_> {
@@ -156,6 +175,11 @@ pub struct Node<'a> {
 }
 
 impl<'a> Node<'a> {
+    /// Whether the value was a cell of a table of text.
+    pub fn is_cell(self) -> bool {
+        self.document.has_cells
+    }
+
     /// The place in the tape, for keeping: [`Document::node`] gives the node again.
     pub fn index(self) -> u32 {
         self.index

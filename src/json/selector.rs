@@ -99,6 +99,18 @@ impl Selector {
         self.query.as_ref().map_or_else(|| self.takes_values_of(found), |query| query.may_find_nothing(found))
     }
 
+    /// The first object that a `[*]` at the end takes apart although not all of its values are objects.
+    pub fn object_taken_apart<'a>(&self, node: Node<'a>) -> Option<Node<'a>> {
+        let found = self.follow(node)?;
+        let holders = match &self.query {
+            None if self.takes_elements => vec![found],
+            None => Vec::new(),
+            Some(query) => query.holders(found),
+        };
+        let has_others = |node: &Node<'_>| node.fields().any(|(_, value)| value.kind() != Kind::Object);
+        holders.into_iter().find(has_others)
+    }
+
     fn takes_values_of(&self, found: Node<'_>) -> bool {
         self.takes_elements && found.kind() == Kind::Object
     }

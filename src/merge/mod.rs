@@ -15,6 +15,7 @@
 mod bloom;
 mod collect;
 mod content;
+mod exact;
 mod footer;
 mod incoming;
 mod judge;
@@ -28,6 +29,7 @@ use parquet::errors::ParquetError;
 
 pub use self::{
     collect::{Collector, Sifted},
+    exact::are_doubles,
     incoming::{Dropped, Incoming},
     search::{FileChange, Found, Search},
     segment::Segment,

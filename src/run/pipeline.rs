@@ -154,6 +154,8 @@ impl Pipeline<'_> {
         let writing = spawn_blocking(move || table.run(rows_in, &files, &meter));
         let staging = stage(self.attempt, self.resource, self.reporter, self.checkpoints, files_in);
         let reader = Reader {
+            resource: self.resource,
+            reporter: self.reporter,
             pages: self.pages,
             evolving: self.evolving,
             cursor: self.cursor,
@@ -209,6 +211,8 @@ fn first_failure(stops: [Option<Stop>; 3]) -> Option<Error> {
 
 /// What the task that reads works with.
 struct Reader<'a> {
+    resource: &'a ResourcePlan,
+    reporter: &'a dyn Reporter,
     pages: &'a mut dyn PageSource,
     evolving: Evolving,
     cursor: &'a mut Option<Tracker>,
@@ -313,7 +317,13 @@ impl Reader<'_> {
     /// One page's rejects are written, its rows handed on; behind them a mark, if it is time for a checkpoint. Says whether no
     /// later page can hold rows that are wanted.
     async fn hand_on(&mut self, read: Result<Reading, JoinError>, position: &Position) -> Result<bool, Stop> {
-        let Settled { batch, page, seen, grown } = self.evolving.settle(read.map_err(|_| Stop::Elsewhere)?).await?;
+        let Settled { batch, page, seen, grown, said } =
+            self.evolving.settle(read.map_err(|_| Stop::Elsewhere)?).await?;
+        for message in said {
+            tracing::warn!(resource = self.resource.name, "{message}");
+            self.reporter.on_event(&Event::Warning { resource: &self.resource.name, message: &message });
+            self.counters.warnings.push(message);
+        }
         self.lists.enter(position, self.decoded, self.counters);
         self.counters.rows_fetched += batch.rows_fetched;
         self.counters.rows_filtered += batch.rows_filtered;

@@ -257,7 +257,7 @@ contract: {columns: evolve}
     common.yaml:3:5: columns[1]: `name` is missing (The column's name in the table.)
     common.yaml:3:6: columns[1].nam: unknown key `nam` (did you mean `name`?)
     common.yaml:3:30: columns[1].type: `decimal(50`: `,` was expected here (between braces, a text with a comma in it needs quotes)
-    common.yaml:3:31: columns[1].2): unknown key `2)` (keys here: `name`, `source`, `type`, `nullable`, `format`)
+    common.yaml:3:31: columns[1].2): unknown key `2)` (keys here: `name`, `source`, `type`, `nullable`, `format`, `precision`)
     common.yaml:4:12: columns[2].name: the column `ID` is there already, as `id` (DuckDB and Spark do not tell names apart by case; give it another name, and its field as `source`)
     common.yaml:4:31: columns[2].type: `struct<a int64>`: `:` was expected here (expected a type such as `int64`, `string`, `decimal(10,2)` or `list<string>`)
     common.yaml:5:1: contract: unknown key `contract` (keys here: `columns`, `schema_contract`)

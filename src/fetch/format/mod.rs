@@ -1,6 +1,7 @@
 //! From an answer's body to a document, whatever the body is written in.
 //!
 //! ```text
+//! gzip, ZIP ──► its content
 //! another charset ──► UTF-8 ──► JSON ──────────────────────────────► scan ──► Document
 //!                               NDJSON, CSV ──► an array of records ──┘
 //! ```
@@ -8,6 +9,7 @@
 //! Paginators, selectors and the decoder see one form alone. A body of another format is an error that names its place. Only a
 //! truncated body is worth a retry.
 
+mod archive;
 mod binary;
 mod charset;
 mod csv;
@@ -47,11 +49,31 @@ pub(super) enum Unreadable {
 
 /// `limit`: bytes that the body may have as JSON.
 pub(super) fn read(body: Vec<u8>, headers: &HeaderMap, plan: &AnswerPlan, limit: u64) -> Result<Document, Unreadable> {
+    match unpacked(&body, plan, limit)? {
+        // The content type is that of the file around it.
+        Some(content) => read_text(content, "", plan, limit),
+        None => read_text(body, content_type(headers), plan, limit),
+    }
+}
+
+/// What a compressed file holds; `None` of a body that is none.
+fn unpacked(body: &[u8], plan: &AnswerPlan, limit: u64) -> Result<Option<Vec<u8>>, Unreadable> {
+    Ok(match binary::signature(body) {
+        Some("a gzip file") => Some(archive::gunzip(body, limit)?),
+        Some("a ZIP archive") if plan.format.is_none() || plan.member.is_some() => {
+            Some(archive::unzip(body, plan.member.as_deref(), limit)?)
+        }
+        Some(what @ "a ZIP archive") => return Err(archive::unchosen(body).unwrap_or(Unreadable::Binary(what))),
+        _ => None,
+    })
+}
+
+fn read_text(body: Vec<u8>, content_type: &str, plan: &AnswerPlan, limit: u64) -> Result<Document, Unreadable> {
     if let Some(what) = binary::signature(&body) {
         return Err(Unreadable::Binary(what));
     }
-    let body = charset::decoded(body, content_type(headers), limit)?;
-    let told = essence(headers);
+    let body = charset::decoded(body, content_type, plan.encoding, limit)?;
+    let told = essence(content_type);
     let format = plan.format.or_else(|| format_of(&told)).or_else(|| recognised(&told, &body, plan));
     let format = format.unwrap_or(ResponseFormat::Json);
     if begin_of(&body).is_empty() && !may_be_empty(format, plan) {
@@ -149,8 +171,8 @@ fn content_type(headers: &HeaderMap) -> &str {
 }
 
 /// What an answer says it is, without parameters, in lower case.
-fn essence(headers: &HeaderMap) -> String {
-    content_type(headers).split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+fn essence(content_type: &str) -> String {
+    content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
 }
 
 fn format_of(essence: &str) -> Option<ResponseFormat> {

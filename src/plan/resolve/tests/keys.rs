@@ -259,6 +259,7 @@ fn table_cases(table: &str) -> Vec<(&'static str, Value, Value)> {
             ("schema_contract", json!({"columns": "freeze"}), Value::Null),
         ],
         "column" => vec![
+            ("precision", json!("truncate"), Value::Null),
             ("name", json!("a"), json!("b")),
             ("source", json!("x.y"), Value::Null),
             ("type", json!("timestamp"), json!("timestamp_naive")),
@@ -305,6 +306,8 @@ fn request_cases(table: &str) -> Vec<(&'static str, Value, Value)> {
             ("data_selector", json!("data"), json!("items")),
             ("paginator", json!("page_number"), Value::Null),
             ("format", json!("ndjson"), json!("csv")),
+            ("encoding", json!("windows-1252"), json!("utf-16le")),
+            ("member", json!("a.csv"), Value::Null),
             ("csv", json!({"delimiter": ";"}), Value::Null),
             ("response_actions", json!([{"status_code": 404, "action": "ignore"}]), Value::Null),
             ("allow_missing_data", json!(true), Value::Null),
