@@ -85,6 +85,7 @@ fn cases(table: &str) -> Vec<(&'static str, Value, Value)> {
             ("headers", json!({"X-A": "1"}), json!({"X-A": 2})),
             ("auth", json!({"token": "t"}), Value::Null),
             ("allowed_hosts", json!("a.example.org"), json!(["a.example.org", "*.example.net"])),
+            ("foreign_hosts", json!("warn"), json!("refuse")),
             ("tls", json!({"ca_file": auths::file("authority.pem")}), Value::Null),
             ("paginator", json!("page_number"), json!("single_page")),
             ("max_concurrency", json!(1), Value::Null),
