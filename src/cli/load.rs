@@ -3,7 +3,10 @@
 use std::{io::Read, path::Path};
 
 use super::failure::{CliError, Refusal};
-use crate::config::{self, Loaded, Source};
+use crate::{
+    config::{self, Loaded, Source},
+    text_file,
+};
 
 /// Reads the config and fills in the environment's variables.
 pub fn load(config: &Path) -> Result<Loaded, Refusal> {
@@ -15,8 +18,7 @@ fn source(config: &Path, stdin: &mut dyn Read) -> Result<Source, CliError> {
     if config != Path::new("-") {
         return Ok(Source::File(config.to_owned()));
     }
-    let mut text = String::new();
-    stdin.read_to_string(&mut text).map_err(|source| CliError::Stdin { source })?;
+    let text = text_file::read_from(stdin, text_file::LARGEST_CONFIG).map_err(|source| CliError::Stdin { source })?;
     Ok(Source::Stdin { text })
 }
 

@@ -2,7 +2,6 @@
 
 use std::{
     collections::HashMap,
-    fs,
     path::{Path, PathBuf},
 };
 
@@ -17,7 +16,7 @@ use super::{
     tree::{Kind, Place, Span, Value},
     view::Section,
 };
-use crate::secret::Secret;
+use crate::{secret::Secret, text_file};
 
 /// Where a config comes from.
 #[derive(Clone, Debug)]
@@ -130,7 +129,7 @@ fn read(source: &Source, findings: &mut Findings) -> Option<(Value, PathBuf)> {
 
 fn read_file(path: &Path, findings: &mut Findings) -> Option<Value> {
     let name = path.display().to_string();
-    let problem = match (Syntax::of(path), fs::read_to_string(path)) {
+    let problem = match (Syntax::of(path), text_file::read(path, text_file::LARGEST_CONFIG)) {
         (Some(syntax), Ok(text)) => {
             let index = findings.add_source(name, text);
             return parse(findings, index, syntax);
