@@ -41,8 +41,8 @@ pub enum CommitError {
     Unclear { table: String, version: Version, object: String, operation: Operation, source: StoreError },
     #[error("version {version} of {table} is committed, but its files are not all in place yet")]
     Unpublished { table: String, version: Version, operation: Operation, source: Box<CommitError> },
-    #[error("{table} is being written by the process {pid} on {host} since {since}")]
-    Busy { table: String, host: String, pid: u32, since: String },
+    #[error("{table} is being written by the process {pid} on {host} since {since}, whose lease is {lease}")]
+    Busy { table: String, host: String, pid: u32, since: String, lease: String },
     #[error("stopped on request while another run wrote {table}")]
     Interrupted { table: String },
     #[error("`{run_id}` is no id of a run on {table}")]
@@ -126,7 +126,7 @@ impl Failure for CommitError {
                  appends nothing; a later run appends"
             }
             Self::Unpublished { .. } => "the next run on this table finishes the move before it does anything else",
-            Self::Busy { .. } => "wait for it with `--wait`, or run again when it is done",
+            Self::Busy { .. } => "wait for it with `--wait`, or run again when it is done; a lease that is not renewed for 5 min ends by itself",
             Self::Interrupted { .. } | Self::RunId { .. } | Self::Invalid { .. } => return None,
         };
         Some(hint.to_owned())

@@ -64,7 +64,7 @@ pub use self::{
     held::{DiedAfterCommit, HeldLease},
     inspect::{AttemptRecord, AttemptStatus, Flaw, StoredObject},
     living::LivingOwner,
-    owner::{LEASE, RENEWAL},
+    owner::{LEASE, RENEWAL, age},
     parquet::ParquetTable,
     process::{Process, Processes, SystemProcesses},
     rejects::RejectWriter,
