@@ -32,7 +32,8 @@ pub fn read_from(stream: &mut dyn Read, largest: u64) -> io::Result<String> {
         let message = format!("it is larger than {} MB", largest / 1_000_000);
         return Err(io::Error::new(io::ErrorKind::FileTooLarge, message));
     }
-    String::from_utf8(bytes).map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "stream did not contain valid UTF-8"))
+    String::from_utf8(bytes)
+        .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "stream did not contain valid UTF-8"))
 }
 
 #[cfg(test)]

@@ -14,6 +14,12 @@ pub fn load(config: &Path) -> Result<Loaded, Refusal> {
     Ok(config::load(source, &|name| std::env::var(name).ok())?)
 }
 
+/// Reads the config of tables that are there: variables that only requests need may be unset.
+pub fn load_lake(config: &Path) -> Result<Loaded, Refusal> {
+    let source = source(config, &mut std::io::stdin())?;
+    Ok(config::load_lake(source, &|name| std::env::var(name).ok())?)
+}
+
 fn source(config: &Path, stdin: &mut dyn Read) -> Result<Source, CliError> {
     if config != Path::new("-") {
         return Ok(Source::File(config.to_owned()));

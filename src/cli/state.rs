@@ -86,7 +86,8 @@ pub async fn import(args: &ImportStateArgs, global: &Global, console: &Console) 
 
 fn read(args: &ImportStateArgs) -> Result<PipelineState, Refusal> {
     let file = args.file.display().to_string();
-    let text = text_file::read(&args.file, text_file::LARGEST_DOCUMENT).map_err(|source| CliError::State { file: file.clone(), source })?;
+    let text = text_file::read(&args.file, text_file::LARGEST_DOCUMENT)
+        .map_err(|source| CliError::State { file: file.clone(), source })?;
     PipelineState::parse(text.as_bytes(), &file).map_err(Refusal::Other)
 }
 

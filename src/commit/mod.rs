@@ -29,6 +29,7 @@ mod inspect;
 mod landing;
 mod living;
 mod log;
+mod nesting;
 mod owner;
 mod parquet;
 mod process;

@@ -84,6 +84,7 @@ impl ParquetTable {
         let mut newest = self.log.read(self.log.newest().await?).await?;
         if newest.is_none() {
             self.check_no_delta().await?;
+            self.workspace.check_not_nested().await?;
             let Some(file) = self.first_file().await? else { return Ok(()) };
             // Another first run may have made it the table's while we listed.
             newest = self.log.read(self.log.newest().await?).await?;

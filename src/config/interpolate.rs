@@ -42,6 +42,11 @@ impl Interpolation<'_> {
         }
     }
 
+    /// Whether a text can be filled in.
+    pub fn can_fill(&mut self, text: &str) -> bool {
+        self.text(text, &Place::default(), &mut Findings::default()).is_some()
+    }
+
     /// The text, and which bytes of it were filled in; `None` if something in it cannot be filled: all that cannot has been
     /// reported.
     fn text(&mut self, text: &str, place: &Place, findings: &mut Findings) -> Option<(String, Vec<Range<usize>>)> {

@@ -125,7 +125,8 @@ fn configs<'t>(reader: &Reader<'t>, nodes: &[Node<'t>]) -> Vec<Node<'t>> {
 fn pick<'t>(file: &str, configs: &[Node<'t>], line: Option<usize>) -> Result<Node<'t>, ImportError> {
     let lines = || {
         let first = configs.iter().take(LINES_SHOWN).map(|config| line_of(*config).to_string());
-        let more = configs.len().checked_sub(LINES_SHOWN).filter(|more| *more > 0).map(|more| format!("and {more} more"));
+        let more =
+            configs.len().checked_sub(LINES_SHOWN).filter(|more| *more > 0).map(|more| format!("and {more} more"));
         first.chain(more).collect::<Vec<_>>().join(", ")
     };
     let file = file.to_owned();
@@ -335,7 +336,11 @@ def mine(token: str = dlt.secrets.value, limit=50):
                 let value = format!("{}{inner}{}", open.repeat(levels), close.repeat(levels));
                 let text = format!("import dlt\nc = {{'client': {{'x': {value}}}, 'resources': []}}\n");
                 let error = read("f.py", &text, None).unwrap_err();
-                assert_eq!(error.to_string(), "f.py, line 2: nested more than 1000 levels deep", "{open}{inner}{close}");
+                assert_eq!(
+                    error.to_string(),
+                    "f.py, line 2: nested more than 1000 levels deep",
+                    "{open}{inner}{close}"
+                );
             }
         }
     }

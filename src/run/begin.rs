@@ -279,7 +279,9 @@ impl Export<'_> {
             Some(moment) if self.is_recent(moment) => None,
             Some(moment) => {
                 let Some(age) = self.age(moment) else {
-                    return Some(format!("starts over: the checkpoints of the run {run} are of {moment}, ahead of this clock"));
+                    return Some(format!(
+                        "starts over: the checkpoints of the run {run} are of {moment}, ahead of this clock"
+                    ));
                 };
                 let minutes = age.as_secs() / 60;
                 let within = within.as_secs() / 60;

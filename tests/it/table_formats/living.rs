@@ -26,7 +26,10 @@ pub async fn a_run_finds_who_works_on_the_table_and_since_when(lake: Lake) {
     let theirs = second.attempt(0).await.unwrap();
     let owner = second.workspace().living(&theirs).await.unwrap().unwrap();
     let record = owner.record.clone();
-    assert_eq!(owner, LivingOwner { host: "here".into(), pid: 1, since: SINCE.into(), waiting: None, record: record.clone() });
+    assert_eq!(
+        owner,
+        LivingOwner { host: "here".into(), pid: 1, since: SINCE.into(), waiting: None, record: record.clone() }
+    );
     let error = restlake::Error::from(second.workspace().busy(owner));
     assert_eq!((error.kind(), error.code()), (ErrorKind::Conflict, "table_busy"));
     let message = error.to_string();
