@@ -217,7 +217,10 @@ impl ParquetTable {
             lease.set_in_doubt(false);
         }
         match put? {
-            Put::Done => self.publish(&object, &base).await.map_err(|error| self.unpublished(&object, error))?,
+            Put::Done => {
+                self.log.point_to(object.version).await;
+                self.publish(&object, &base).await.map_err(|error| self.unpublished(&object, error))?;
+            }
             Put::Lost(winner) => {
                 return Ok(CommitOutcome::Conflict { version: object.version, run_id: winner.commit.run_id });
             }

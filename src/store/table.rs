@@ -130,6 +130,19 @@ impl TableStore {
         Ok(listed.map_err(move |error| self.error("list", &directory, &error)).boxed())
     }
 
+    /// As [`list`](Self::list), of the objects whose paths sort after one of the table. Stores in the cloud begin there; on local
+    /// disk the names before it are passed over without a look at their files.
+    pub fn list_after(
+        &self,
+        directory: &str,
+        after: &str,
+    ) -> Result<BoxStream<'_, Result<ObjectMeta, StoreError>>, StoreError> {
+        let directory = directory.to_owned();
+        let listed = self.store.list_with_offset(Some(&self.location(&directory)?), &self.location(after)?);
+        let listed = listed.inspect_ok(|_| self.context.set_answered());
+        Ok(listed.map_err(move |error| self.error("list", &directory, &error)).boxed())
+    }
+
     /// The nearest directory above the table in which one of these directories has something in it, as messages call it. What
     /// may not be looked at is none: credentials are often good below a prefix only.
     pub async fn directory_above_with(&self, inner: &[&str]) -> Result<Option<String>, StoreError> {
