@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     error::{ErrorKind, Failure},
-    json::SyntaxError,
+    json::{MAX_DEPTH, SyntaxError},
     plan::{Action, BindError, Method, ResponseFormat},
 };
 
@@ -168,6 +168,8 @@ pub enum Trouble {
     TooLarge {
         limit: u64,
     },
+    /// JSON nested deeper than [`MAX_DEPTH`]: so it will be next time.
+    TooDeep,
     Redirect(RedirectError),
 }
 
@@ -200,6 +202,7 @@ impl Trouble {
             | Self::Name { .. }
             | Self::Ambiguous { .. }
             | Self::TooLarge { .. }
+            | Self::TooDeep
             | Self::Redirect(_) => false,
         }
     }
@@ -267,6 +270,7 @@ impl fmt::Display for Trouble {
             }
             Self::Ambiguous { cause, body } => write!(f, "the body is {cause}; it begins: {body}"),
             Self::TooLarge { limit } => write!(f, "the decoded body is larger than {limit} bytes"),
+            Self::TooDeep => write!(f, "the body is JSON nested more than {MAX_DEPTH} levels deep"),
             Self::Redirect(problem) => problem.fmt(f),
         }
     }
@@ -329,6 +333,9 @@ impl RequestError {
             }
             Trouble::Ambiguous { .. } => "name the columns yourself: `csv: {columns: [id, name]}`",
             Trouble::TooLarge { .. } => "ask for smaller pages, or raise `client.max_body_size`",
+            Trouble::TooDeep => {
+                "request a flatter form of the records, by `endpoint.params` or another `endpoint.path`"
+            }
             Trouble::Redirect(problem) => return Some(problem.hint()),
         };
         Some(hint.to_owned())
@@ -459,6 +466,7 @@ impl Failure for FetchError {
                 Trouble::Binary { .. } => "http_binary_body",
                 Trouble::Name { .. } => "http_field_name",
                 Trouble::TooLarge { .. } => "http_body_too_large",
+                Trouble::TooDeep => "http_json_too_deep",
                 Trouble::Redirect(_) => "http_redirect",
             },
             Self::Auth(error) => error.code(),

@@ -345,6 +345,7 @@ impl<'a> Exchange<'a> {
                 Unreadable::Other(cause, format) => {
                     Trouble::Format { cause, content_type, body, looks_like: Some(format) }
                 }
+                Unreadable::TooDeep => Trouble::TooDeep,
                 Unreadable::TooLarge => Trouble::TooLarge { limit: self.client.max_body },
             }
             .into()

@@ -13,6 +13,9 @@ pub const MAX_BODY: usize = (1 << 31) - 1;
 /// Containers nested deeper than this are a syntax error.
 pub const MAX_DEPTH: usize = 1_000;
 
+/// What [`SyntaxError::message`] says beyond [`MAX_DEPTH`].
+const TOO_DEEP: &str = "containers are nested too deep";
+
 const NULL: &str = "null";
 
 const ESCAPED: u32 = 1 << 31;
@@ -49,6 +52,13 @@ pub struct SyntaxError {
     pub message: &'static str,
     /// Set if the text ends before its value does, as that of a truncated body.
     pub is_cut: bool,
+}
+
+impl SyntaxError {
+    /// Whether the text may well be JSON, and is nested deeper than [`MAX_DEPTH`].
+    pub fn is_too_deep(&self) -> bool {
+        self.message == TOO_DEEP
+    }
 }
 
 /// What a value looks like from its first byte, and for words from all of them.
@@ -442,7 +452,7 @@ impl<'a> Scanner<'a> {
 
     fn open(&mut self, expect: Expect) -> Result<Expect, SyntaxError> {
         if self.open.len() >= MAX_DEPTH {
-            return Err(self.error("containers are nested too deep"));
+            return Err(self.error(TOO_DEEP));
         }
         self.open.push(self.tape.len() as u32);
         self.push(self.at, 0);

@@ -288,6 +288,24 @@ mod tests {
     }
 
     #[test]
+    fn a_path_nested_too_deep_is_an_error_with_the_limit_and_the_place() {
+        for (open, inner, close) in [("[?@.a", "", "]"), ("[?count(@", "", ")==1]"), ("[", "0", "]")] {
+            for levels in [13, 30, 3_000, 20_000] {
+                let text = format!("$.é{}{inner}{}", open.repeat(levels), close.repeat(levels));
+                let error = text.parse::<Selector>().unwrap_err();
+                assert_eq!(error.message, "JSONPath nested more than 12 levels deep", "{open} {levels}");
+                assert!(text.is_char_boundary(error.offset) && error.offset > 12, "{open}: {}", error.offset);
+            }
+        }
+        for (open, close) in [("(", ")"), ("!(", ")"), ("length(", ")"), ("(@.a && (", "))")] {
+            let text = format!("$[?{}@.a == 1{}]", open.repeat(20_000), close.repeat(20_000));
+            assert!(text.parse::<Selector>().unwrap_err().message.contains("12 levels"), "{open}");
+        }
+        assert!(format!("$[?{}@.a == 1{}]", "(".repeat(11), ")".repeat(11)).parse::<Selector>().is_ok());
+        assert!(format!("$.a{}", "[*][0].b['c'][?@.d]".repeat(1_000)).parse::<Selector>().is_ok());
+    }
+
+    #[test]
     fn a_count_may_be_a_number_or_text() {
         let document =
             Document::parse(br#"{"n": 12, "s": " 13 ", "x": 1.5, "y": null, "f": 7.00, "d": "7."}"#.to_vec()).unwrap();

@@ -68,15 +68,12 @@ impl Observed {
         if record.kind() != Kind::Object {
             return;
         }
-        let mut values: Vec<(usize, Node<'_>)> = Vec::with_capacity(self.fields.len());
+        // By field: a search through the values before it would be quadratic in a record of thousands of fields.
+        let mut values: HashMap<usize, Node<'_>> = HashMap::with_capacity(self.fields.len());
         for (key, value) in record.fields() {
             // A name that is no text can be no column's.
             let Ok(name) = key.text() else { continue };
-            let field = self.field(&name);
-            match values.iter_mut().find(|(known, _)| *known == field) {
-                Some((_, last)) => *last = value,
-                None => values.push((field, value)),
-            }
+            values.insert(self.field(&name), value);
         }
         for (field, value) in values {
             if let Some((_, seen)) = self.fields.get_mut(field) {

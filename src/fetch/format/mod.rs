@@ -43,6 +43,8 @@ pub(super) enum Unreadable {
     Ambiguous(String),
     /// As JSON it is larger than a body may be.
     TooLarge,
+    /// JSON nested deeper than it may be.
+    TooDeep,
     /// A document of HTML or XML.
     Markup,
 }
@@ -112,6 +114,7 @@ fn json(body: Vec<u8>, told: &str, plan: &AnswerPlan) -> Result<Document, Unread
         let begin = begin_of(&body);
         let cause = error.to_string();
         match () {
+            () if error.is_too_deep() => Unreadable::TooDeep,
             () if is_markup(told, begin) || begin.first() == Some(&b'<') => Unreadable::Markup,
             () if is_ndjson(&body) => Unreadable::Other(cause, ResponseFormat::Ndjson),
             () if starts_json(&body) => Unreadable::Cut(cause),
