@@ -65,12 +65,52 @@ fn names_are_compared_without_signs_and_case() {
 fn a_count_is_not_taken_for_the_lists_total() {
     let parameters = json!([integer("offset"), integer("limit")]);
     for (field, schema, total) in [
-        ("count", json!({"type": "integer"}), Value::Null),
-        ("total", json!({"type": "object"}), Value::Null),
-        ("Total_Count", json!({"type": "integer"}), json!("Total_Count")),
+        ("count", json!({"type": "integer"}), None),
+        ("count", json!({"type": "integer", "description": "Total number of orders"}), Some(json!("count"))),
+        ("count", json!({"type": "integer", "description": "Total number on this page"}), None),
+        ("total", json!({"type": "object"}), None),
+        ("Total_Count", json!({"type": "integer"}), Some(json!("Total_Count"))),
+        ("total_entries", json!({"type": "integer"}), Some(json!("total_entries"))),
+        (
+            "meta",
+            object("pagination", object("total", json!({"type": "integer"}))),
+            Some(json!("meta.pagination.total")),
+        ),
     ] {
         let (endpoint, _) = endpoint(&parameters, beside(json!({ field: schema })), json!({}));
-        assert_eq!(endpoint["paginator"]["total_path"], total, "{field}");
+        assert_eq!(endpoint["paginator"].get("total_path"), total.as_ref(), "{field} {schema}");
+    }
+}
+
+#[test]
+fn a_count_beside_links_to_both_sides_is_the_lists_total_also_around_nested_records() {
+    let link = json!({"type": "string", "nullable": true, "format": "uri"});
+    let page = json!({"count": {"type": "integer"}, "next": link, "previous": link});
+    let parameters = json!([integer("offset"), integer("limit")]);
+    let (of_django, _) = endpoint(&parameters, beside(page.clone()), json!({}));
+    assert_eq!(of_django["paginator"]["total_path"], "count");
+    let (nested, _) =
+        endpoint(&parameters, json!({"type": "object", "properties": {"result": beside(page.clone())}}), json!({}));
+    assert_eq!(
+        (&nested["data_selector"], &nested["paginator"]["total_path"]),
+        (&json!("result.items"), &json!("result.count"))
+    );
+    let (by_link, _) = endpoint(&json!([integer("page")]), beside(page), json!({}));
+    assert_eq!(by_link["paginator"], json!({"type": "json_link", "next_url_path": "next"}));
+}
+
+#[test]
+fn page_numbers_end_by_the_number_of_pages_and_never_by_that_of_records() {
+    let number = json!({"type": "integer"});
+    for (fields, total) in [
+        (json!({"total": number}), None),
+        (json!({"total": number, "total_pages": number}), Some(json!("total_pages"))),
+        (json!({"meta": object("last_page", number.clone())}), Some(json!("meta.last_page"))),
+        (json!({"pages": {"type": "array", "items": number}}), None),
+    ] {
+        let (endpoint, _) = endpoint(&json!([integer("page")]), beside(fields.clone()), json!({}));
+        assert_eq!(endpoint["paginator"]["type"], "page_number", "{fields}");
+        assert_eq!(endpoint["paginator"].get("total_path"), total.as_ref(), "{fields}");
     }
 }
 
