@@ -54,6 +54,9 @@ impl<T> Serialize for Secret<T> {
 /// Shorter values are not looked for: stripping every `a` from a message hides the message, not the `a`.
 const SHORTEST: usize = 4;
 
+/// The shortest credential that is stripped without the scheme before it.
+const SHORTEST_BARE: usize = 8;
+
 /// Strips known secret values from text and URLs. Clones share what they know: a value that one of them learns while a run goes
 /// on, such as an access token, is stripped by all of them from then on.
 #[derive(Clone, Default)]
@@ -86,7 +89,8 @@ impl Redactor {
 
     /// Strips these values too, here and in all clones. To be told before anybody can come across them.
     pub fn learn(&self, values: impl IntoIterator<Item = String>) {
-        self.add(values.into_iter().filter(|value| value.len() >= SHORTEST), Kind::Credential);
+        let parts = |value: String| [after_scheme(&value).map(str::to_owned), Some(value)].into_iter().flatten();
+        self.add(values.into_iter().flat_map(parts).filter(|value| value.len() >= SHORTEST), Kind::Credential);
     }
 
     /// Values that are not to be shown, and may be no credentials: those that variables filled in. Numbers that are short, dates
@@ -211,6 +215,14 @@ fn is_within_word(before: &str, behind: &str) -> bool {
         || behind.chars().next().is_some_and(char::is_alphanumeric)
 }
 
+/// Returns the credential after its scheme, e.g. `0a1b2c3d` of `Token 0a1b2c3d`: a server may quote it alone. A short one may be
+/// a word of a passphrase that is in other texts by chance.
+fn after_scheme(value: &str) -> Option<&str> {
+    let (scheme, credential) = value.split_once(' ')?;
+    let is_scheme = scheme.chars().all(|letter| letter.is_ascii_alphanumeric() || "-_".contains(letter));
+    (is_scheme && credential.len() >= SHORTEST_BARE && !credential.contains(' ')).then_some(credential)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -255,6 +267,13 @@ mod tests {
             "***, opened: state=***&k=a***b&n=7&x=true&since=2024-01-31&p=123456&y=abc"
         );
         assert!(redactor.is_secret_pair("q=k3y9") && !redactor.is_secret_pair("cursor=k3y9-2"));
+    }
+
+    #[test]
+    fn a_credential_after_its_scheme_is_stripped_alone_too() {
+        let redactor = Redactor::new(["Token 0a1b2c3d4e".to_owned(), "open data".to_owned()]);
+        assert_eq!(redactor.text("bad key 0a1b2c3d4e"), "bad key ***");
+        assert_eq!(redactor.text("Token 0a1b2c3d4e; all data"), "***; all data");
     }
 
     #[test]

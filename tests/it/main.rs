@@ -20,6 +20,7 @@ mod families;
 mod faulty_store;
 mod http;
 mod import;
+mod imported_apis;
 mod incremental;
 mod inferred;
 mod layers;

@@ -10,12 +10,12 @@ use super::{
     document::{Document, Operation},
     external_refs::ExternalRefs,
     paginator::pages,
-    parents::{Parent, bind},
+    parents::{Parent, bind, doubled},
     post,
     records::{IDS, Missing, Records, records},
     required_params::{Origin, required},
 };
-use crate::import::{ImportError, Note, name::snake};
+use crate::import::{ImportError, Note, literal_text, name::snake};
 
 /// One resource to be. `params` and `headers` hold references where somebody has to fill them in; other texts stand for themselves.
 pub(super) struct List<'a> {
@@ -155,6 +155,9 @@ fn list<'a>(
     let mut required = required(&operation.parameters, &pages, &origin, &mut notes);
     if let Some((parameter, size)) = pages.page_size.filter(|(parameter, _)| !parameter.is_body_field()) {
         required.params.insert(parameter.name.to_owned(), json!(size));
+    }
+    if let Some((parameter, value)) = &pages.total_switch {
+        required.params.insert(parameter.name.to_owned(), json!(literal_text(&doubled(value))));
     }
     let body = post::body(document, &operation, &pages, &origin, &mut notes)?;
     let primary_key = primary_key(&columns, operation.path, &place, &mut notes);

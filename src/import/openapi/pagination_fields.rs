@@ -102,6 +102,14 @@ impl Field<'_> {
         selector(&self.keys)
     }
 
+    /// Its last two keys: `meta` and `total` of `meta.total`.
+    pub(super) fn ends(&self) -> Option<(&str, &str)> {
+        match self.keys.as_slice() {
+            [.., holder, name] => Some((holder, name)),
+            _ => None,
+        }
+    }
+
     pub(super) fn description(&self, document: &Document) -> String {
         let followed = document.follow(self.schema).unwrap_or(self.schema);
         let texts = [self.schema, followed].into_iter().filter_map(|schema| schema.get("description")?.as_str());

@@ -93,13 +93,16 @@ pub(super) struct Pages<'p, 'a> {
     pub(super) own_params: Vec<&'p Parameter<'a>>,
     /// How many records to ask for, where the paginator does not say it.
     pub(super) page_size: Option<(&'p Parameter<'a>, u64)>,
+    /// A parameter without which the answer has no total, and its value: Directus has `meta.total_count` for `meta=total_count`.
+    pub(super) total_switch: Option<(&'p Parameter<'a>, String)>,
 }
 
 impl Pages<'_, '_> {
     /// Whether the paginator sends this parameter, or it is the page size.
     pub(super) fn sends(&self, parameter: &Parameter<'_>) -> bool {
         let size = self.page_size.iter().map(|(size, _)| *size);
-        let mut all = self.own_params.iter().copied().chain(size);
+        let switch = self.total_switch.iter().map(|(switch, _)| *switch);
+        let mut all = self.own_params.iter().copied().chain(size).chain(switch);
         all.any(|own| (own.place, own.holder, own.name) == (parameter.place, parameter.holder, parameter.name))
     }
 }
@@ -142,13 +145,15 @@ pub(super) fn pages<'p, 'a>(
         .or_else(|| pager.by_page(total_pages(document, &fields), notes));
     let Some(found) = found else {
         let is_whole = records.selector == "$" && !operation.parameters.iter().any(may_page);
-        return Pages { paginator: is_whole.then(|| json!("single_page")), own_params: Vec::new(), page_size: None };
+        let paginator = is_whole.then(|| json!("single_page"));
+        return Pages { paginator, own_params: Vec::new(), page_size: None, total_switch: None };
     };
     let limit = pager.limit().filter(|limit| !found.own.iter().any(|own| std::ptr::eq(*own, *limit)));
     // With a link, OData's `$top` cuts the list short.
     let limit = limit.filter(|limit| bare(limit.name) != TOP || found.sends_top);
     let page_size = limit.map(|limit| (limit, size(limit, place, notes)));
-    Pages { paginator: Some(found.paginator), own_params: found.own, page_size }
+    let total_switch = found.paginator["total_path"].as_str().and_then(|path| pager.total_switch(&fields, path));
+    Pages { paginator: Some(found.paginator), own_params: found.own, page_size, total_switch }
 }
 
 /// Whether one of these parameters says which page is wanted: a limit alone may be a field of anything.
@@ -246,7 +251,7 @@ impl<'p, 'a> Pager<'p, 'a> {
     }
 
     fn by_cursor(&self, notes: &mut Vec<Note>) -> Option<Found<'p, 'a>> {
-        let parameter = self.find(&CURSORS, Parameter::is_cursor)?;
+        let parameter = self.find(&CURSORS, Parameter::is_cursor).or_else(|| self.text_page())?;
         let told = self.nexts.iter().find_map(|next| match next {
             Next::Cursor(path) => Some(path),
             _ => None,
@@ -258,6 +263,19 @@ impl<'p, 'a> Pager<'p, 'a> {
         let message = format!("`{path}` is taken for the cursor of the next page, since there is `{}`", parameter.name);
         self.note("cursor_path", &message, notes);
         Some(Found::cursor(path, parameter))
+    }
+
+    /// The parameter that is called as the object with the total, and takes a text.
+    fn total_switch(&self, fields: &[BesideField<'_>], total: &str) -> Option<(&'p Parameter<'a>, String)> {
+        let (holder, name) = fields.iter().find(|field| field.path() == total)?.ends()?;
+        let switches = |one: &&Parameter<'_>| one.place == "query" && one.kind() == "string" && one.values().is_empty();
+        let switch = self.parameters.iter().filter(switches).find(|parameter| parameter.name == holder)?;
+        Some((switch, name.to_owned()))
+    }
+
+    /// A `page` that takes a text and no number, e.g. the `next_page` of the page before.
+    fn text_page(&self) -> Option<&'p Parameter<'a>> {
+        self.find(&["page"], |page| page.kind() == "string" && page.is_cursor() && !page.is_number())
     }
 
     fn text(&self) -> Option<&str> {

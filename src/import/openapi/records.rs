@@ -67,9 +67,6 @@ const BESIDE: [&str; 7] = ["errors", "warnings", "messages", "links", "_links", 
 /// Fields that identify an object by their names.
 pub(super) const IDS: [&str; 6] = ["id", "ID", "Id", "_id", "uuid", "guid"];
 
-/// Fields that no envelope has, from which on an object is a record.
-const LEAST_FIELDS: usize = 2;
-
 /// The records of one answer.
 pub(super) struct Records<'a> {
     pub(super) selector: String,
@@ -185,7 +182,7 @@ impl<'a> Search<'a> {
             return Some(found(sure));
         }
         let usual = USUAL.iter().find_map(|usual| arrays.iter().find(|(name, _)| name == usual));
-        if !self.is_envelope(&properties, !arrays.is_empty()) && !(usual.is_some() && self.is_plural()) {
+        if !self.is_envelope(&properties, usual.is_some(), !arrays.is_empty()) {
             return None;
         }
         if let Some(usual) = usual {
@@ -208,11 +205,12 @@ impl<'a> Search<'a> {
         property.schemas.iter().find_map(|schema| objects_in(self.document, schema))
     }
 
-    /// Whether an object is made of its pages rather than of a record's fields.
-    fn is_envelope(&self, properties: &[Property<'a>], has_list: bool) -> bool {
-        self.is_paged
-            || properties.iter().any(|property| is_about_pages(property.name))
-            || properties.iter().filter(|property| !self.is_of_envelope(property, has_list)).count() < LEAST_FIELDS
+    /// Whether an object is made of its pages rather than of a record's fields. A usual name of its list and a path that names many
+    /// speak for a page.
+    fn is_envelope(&self, properties: &[Property<'a>], is_usual: bool, has_list: bool) -> bool {
+        let is_page = self.is_paged || properties.iter().any(|property| is_about_pages(property.name));
+        let others = properties.iter().filter(|property| !self.is_of_envelope(property, has_list)).count();
+        is_page || is_usual && self.is_plural() || others <= usize::from(is_usual || self.is_plural())
     }
 
     /// Whether the path names many: `/orders`, and not `/cart`.

@@ -141,6 +141,7 @@ fn a_list_within_one_record_is_not_the_resource() {
         "/checkout": get(json!({"type": "object", "properties": {"customer": {"type": "object"}, "due": text, "lines": objects()}})),
         "/orders/open": get(json!({"type": "object", "properties": {"shop": text, "items": objects()}})),
         "/carts": record(json!({})),
+        "/balance": get(json!({"type": "object", "properties": {"live": {"type": "boolean"}, "available": objects()}})),
     }));
     let expected = [
         ("orders", "items"),

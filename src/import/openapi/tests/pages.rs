@@ -100,6 +100,19 @@ fn a_count_beside_links_to_both_sides_is_the_lists_total_also_around_nested_reco
 }
 
 #[test]
+fn a_total_that_a_parameter_switches_on_is_asked_for() {
+    let total = json!({"meta": object("total_count", json!({"type": "integer"}))});
+    let parameters =
+        |meta: Value| json!([integer("offset"), query("limit", json!({"type": "integer", "maximum": 9})), meta]);
+    let (switched, _) = endpoint(&parameters(text("meta")), beside(total.clone()), json!({}));
+    assert_eq!(switched["params"], json!({"meta": "total_count"}));
+    for other in [integer("meta"), text("metadata"), query("meta", json!({"type": "string", "enum": ["a", "b"]}))] {
+        let (endpoint, _) = endpoint(&parameters(other.clone()), beside(total.clone()), json!({}));
+        assert_eq!(endpoint.get("params"), None, "{other}");
+    }
+}
+
+#[test]
 fn page_numbers_end_by_the_number_of_pages_and_never_by_that_of_records() {
     let number = json!({"type": "integer"});
     for (fields, total) in [
@@ -202,6 +215,12 @@ fn what_next_is_its_type_tells() {
         ),
         (json!([text("page[cursor]")]), json!({"links": object("next", string.clone())}), link("links.next"), None),
         (json!([]), json!({"next": {"type": "boolean"}}), Value::Null, Some("paginator")),
+        (
+            json!([text("page")]),
+            json!({"next_page": string}),
+            cursor("next_page", "page"),
+            Some("paginator.cursor_path"),
+        ),
     ] {
         let (endpoint, notes) = endpoint(&parameters, beside(fields.clone()), json!({}));
         let found = endpoint.get("paginator").unwrap_or(&Value::Null);
