@@ -112,7 +112,8 @@ fn is_path(asked: &str, path: &str) -> bool {
 }
 
 fn known_paths(file: &str, document: &Document, selection: &Selection) -> Result<(), ImportError> {
-    let known: Vec<&str> = document.operations().map(|operation| operation.path).collect();
+    let mut known: Vec<&str> = document.operations().map(|operation| operation.path).collect();
+    known.dedup();
     match selection.paths.iter().find(|asked| !known.iter().any(|path| is_path(asked, path))) {
         None => Ok(()),
         Some(path) => Err(ImportError::NoPath {
