@@ -71,7 +71,7 @@ impl Failure for ImportError {
             Self::NoDltConfig { .. } => Some("it is an object with the keys `client` and `resources`".to_owned()),
             Self::NoOpenApi { .. } => Some("OpenAPI 3.0 and 3.1 and Swagger 2.0 are read, as JSON or YAML".to_owned()),
             Self::NoLists { among, .. } => {
-                let list = "a list is a GET whose answer is an array, or an object with an array of objects in it";
+                let list = "a list is a GET, or a POST that searches, whose answer is an array, or an object with an array of objects in it";
                 let instead = if among.is_empty() { "; name one with `--path`" } else { "" };
                 Some(format!("{list}{instead}"))
             }

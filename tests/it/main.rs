@@ -21,6 +21,7 @@ mod faulty_store;
 mod hosts;
 mod http;
 mod import;
+mod imported_apis;
 mod incremental;
 mod inferred;
 mod layers;
