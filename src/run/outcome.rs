@@ -10,7 +10,10 @@ use crate::{
     error::{Error, ErrorKind},
     fetch::{PageSource, Suspicion, Verdict},
     model::DataFile,
-    plan::{CursorState, Learned, ResourcePlan, TableFormatKind, reader::duckdb},
+    plan::{
+        CursorState, Learned, ResourcePlan, TableFormatKind,
+        reader::{duckdb, renamed_partitions},
+    },
     report::{ErrorSummary, FileSummary, Paging, ResourceSummary, Status, Summary},
     schema::TableSchema,
     secret::Redactor,
@@ -306,6 +309,7 @@ impl Ended {
         // Nobody reads a table that was not made.
         if committed.version > 0 {
             summary.duckdb = duckdb(destination, format, resource).unwrap_or_default();
+            summary.notes.extend(renamed_partitions(format, resource));
         }
         let schema = Some(resource.schema.clone()).filter(|schema| !schema.columns.is_empty());
         Self { summary, schema, kind: None, is_unopened: false }
