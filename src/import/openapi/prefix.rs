@@ -106,7 +106,7 @@ fn is_shouted(text: &str) -> bool {
 
 /// `required prefix "Token"`, `prefixed with Token`, `the "Token" prefix`.
 fn after_prefix(words: &[Word]) -> Option<String> {
-    let at = words.iter().position(|word| is_about_prefix(word))?;
+    let at = words.iter().position(is_about_prefix)?;
     if is_denied(words) {
         return None;
     }
