@@ -28,6 +28,7 @@ use crate::{
     keys::{KeyError, KeySet},
     model::Sequence,
     plan::DedupSort,
+    schema::TableSchema,
 };
 
 /// What stays of one batch.
@@ -151,6 +152,15 @@ impl Dedup {
         })
     }
 
+    /// As [`new`](Self::new), for rows of a table: values of `json` columns are equal if their contents are.
+    ///
+    /// # Errors
+    /// Those of [`new`](Self::new).
+    pub fn of_table(schema: &TableSchema, key: &[usize], sort: Option<DedupSort>) -> Result<Self, KeyError> {
+        let keys = KeySet::of_table(schema, key)?;
+        Ok(Self { keys, ..Self::new(&schema.to_arrow(), key, sort)? })
+    }
+
     /// Numbers the rows and returns those that no other row of this batch or of an earlier one outdoes.
     ///
     /// # Errors
@@ -169,6 +179,11 @@ impl Dedup {
         let rows =
             if kept.contains(&false) { filter_record_batch(rows, &BooleanArray::from(kept))? } else { rows.clone() };
         Ok(Deduped { rows, ids })
+    }
+
+    /// Ends the page sequence at hand. The next page begins one, also of the same list.
+    pub fn end_sequence(&mut self) {
+        self.sequence.pages.clear();
     }
 
     /// The rows handed on that have to be taken out again, and the keys with their winners.

@@ -24,6 +24,7 @@ use crate::{
     model::{Page, Reject},
     plan::{ProcessingStep, ResourcePlan, StepOperation},
     schema::DataTypeContract,
+    secret::shortened,
 };
 
 /// What one program may take for one record, in real time: a processor does not follow a test's clock. Programs are counted;
@@ -101,6 +102,14 @@ impl Processor {
         }
     }
 
+    /// Fails when the run was asked to stop. For work on records that waits for nothing.
+    ///
+    /// # Errors
+    /// [`ProcessError::Interrupted`].
+    pub fn check_running(&self) -> Result<(), ProcessError> {
+        if self.environment.shutdown.is_cancelled() { Err(ProcessError::Interrupted) } else { Ok(()) }
+    }
+
     /// What the steps make of a page: its records are counted anew, and those that were taken out count as filtered.
     ///
     /// # Errors
@@ -175,7 +184,7 @@ impl Processor {
             path: "$".to_owned(),
             column: step.to_owned(),
             expected: "a record that the step can process".to_owned(),
-            found: text.chars().take(SHOWN).collect(),
+            found: shortened(&text, SHOWN),
             reason,
             row: serde_json::from_slice(raw).unwrap_or_else(|_| serde_json::Value::String(text.into_owned())),
         }

@@ -3,19 +3,26 @@
 //! [`Secret`] cannot be printed; [`Redactor`] knows every secret value of a plan and strips them, and query parameters of
 //! telling names, from URLs and from text that a server sent back, however they are spelled there.
 
+mod decoding;
+mod matcher;
 mod name;
-mod spelling;
+mod needles;
+mod shorten;
 
 use std::{
-    borrow::Cow,
     fmt,
     sync::{Arc, PoisonError, RwLock},
 };
 
 use serde::{Serialize, Serializer};
+use serde_json::Value;
 use url::{Url, form_urlencoded};
 
-pub use self::name::is_secret_name;
+use self::matcher::Matcher;
+pub use self::{
+    name::{is_secret_name, is_secret_variable},
+    shorten::shortened,
+};
 
 /// What stands in place of a secret.
 pub const REDACTED: &str = "***";
@@ -54,12 +61,27 @@ impl<T> Serialize for Secret<T> {
 /// Shorter values are not looked for: stripping every `a` from a message hides the message, not the `a`.
 const SHORTEST: usize = 4;
 
+/// Shorter lines of a secret are not looked for on their own.
+const SHORTEST_LINE: usize = 16;
+
+/// The shortest credential that is stripped without the scheme before it.
+const SHORTEST_BARE: usize = 8;
+
 /// Strips known secret values from text and URLs. Clones share what they know: a value that one of them learns while a run goes
 /// on, such as an access token, is stripped by all of them from then on.
+///
+/// Values are found in every spelling: percent-encoded, escaped as in JSON or HTML, any of these within another, in hex, in
+/// base64 alone or with other text, in upper or lower case. A text that was cut off loses the beginning of a secret at its end.
 #[derive(Clone, Default)]
 pub struct Redactor {
-    /// The longest first: a value that contains another must not leave its tail behind.
-    known: Arc<RwLock<Arc<Vec<Known>>>>,
+    known: Arc<RwLock<Arc<Knowledge>>>,
+}
+
+/// What a redactor knows; replaced as a whole.
+#[derive(Default)]
+struct Knowledge {
+    values: Vec<Known>,
+    matcher: Matcher,
 }
 
 #[derive(Clone, PartialEq, Eq)]
@@ -68,12 +90,24 @@ struct Known {
     kind: Kind,
 }
 
+/// How a value is kept. Where one value is of several kinds, the first counts.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Kind {
     /// Opens something, and goes to nobody who was not given it.
     Credential,
-    /// Is not shown. It may be any text, so that others may have the same by chance.
+    /// Says who asks, such as a client's id: not shown. It may be part of the addresses that a server makes.
+    Identity,
+    /// Not shown where it stands alone. It may be any word, so that others may have the same by chance.
     Private,
+    /// Shown, and sent to the API alone.
+    Confined,
+}
+
+impl Kind {
+    /// Whether it is looked for in base64 and hex too.
+    fn is_deep(self) -> bool {
+        self <= Self::Identity
+    }
 }
 
 impl Redactor {
@@ -86,49 +120,75 @@ impl Redactor {
 
     /// Strips these values too, here and in all clones. To be told before anybody can come across them.
     pub fn learn(&self, values: impl IntoIterator<Item = String>) {
-        self.add(values.into_iter().filter(|value| value.len() >= SHORTEST), Kind::Credential);
+        // A key in PEM is quoted in part, and with other line breaks; a credential without its scheme.
+        let parts = |value: String| {
+            let lines =
+                value.lines().map(str::trim).filter(|line| line.len() >= SHORTEST_LINE && !line.starts_with("--"));
+            let parts = lines.chain(after_scheme(&value)).chain([value.as_str()]);
+            parts.map(str::to_owned).collect::<Vec<_>>()
+        };
+        self.add(values.into_iter().flat_map(parts), Kind::Credential);
     }
 
-    /// Values that are not to be shown, and may be no credentials: those that variables filled in. Numbers that are short, dates
-    /// and bools are known to everybody.
+    /// Values that say who asks, and open nothing alone.
+    pub fn learn_identities(&self, values: impl IntoIterator<Item = String>) {
+        self.add(values.into_iter().filter(|value| !is_word_of_config(value)), Kind::Identity);
+    }
+
+    /// Values that are not shown, and may be no credentials. Numbers that are short, dates and bools are known to everybody.
     pub fn hide(&self, values: impl IntoIterator<Item = String>) {
         self.add(values.into_iter().filter(|value| is_private(value)), Kind::Private);
     }
 
+    /// Values that may be seen, and are sent to the API alone.
+    pub fn confine(&self, values: impl IntoIterator<Item = String>) {
+        self.add(values.into_iter().filter(|value| is_private(value)), Kind::Confined);
+    }
+
     fn add(&self, values: impl Iterator<Item = String>, kind: Kind) {
-        let added = values.map(|value| Known { value: Secret::new(value), kind });
+        let added = values.filter(|value| value.len() >= SHORTEST);
+        let added = added.map(|value| Known { value: Secret::new(value), kind });
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
-        let mut all: Vec<Known> = known.iter().cloned().chain(added).collect();
-        let value = |known: &Known| known.value.expose().clone();
-        all.sort_by_cached_key(|known| (std::cmp::Reverse(known.value.expose().len()), value(known), known.kind));
-        // What is a credential as well is one.
-        all.dedup_by(|b, a| a.value == b.value);
-        *known = Arc::new(all);
+        let mut values: Vec<Known> = known.values.iter().cloned().chain(added).collect();
+        values.sort_by_cached_key(|known| (known.value.expose().clone(), known.kind));
+        values.dedup_by(|b, a| a.value == b.value);
+        if values != known.values {
+            *known = Arc::new(Knowledge { matcher: Matcher::new(&values), values });
+        }
     }
 
     pub fn text(&self, text: &str) -> String {
-        self.known().iter().fold(Cow::Borrowed(text), |text, known| known.stripped(text)).into_owned()
+        self.without(text, |_| true)
     }
 
-    /// Without credentials; what is merely private stays, as names and addresses are made of it.
+    /// Without credentials and identities; what is merely private stays, as names and addresses are made of it.
     pub fn credentials(&self, text: &str) -> String {
-        let known = self.known();
-        let credentials = known.iter().filter(|known| known.kind == Kind::Credential);
-        credentials.fold(Cow::Borrowed(text), |text, known| known.stripped(text)).into_owned()
+        self.without(text, Kind::is_deep)
     }
 
-    /// Whether a text holds what is not to be shown.
+    /// A document with all its texts stripped; its keys stay, as readers know it by them.
+    pub fn json(&self, document: Value) -> Value {
+        match document {
+            Value::String(text) => Value::String(self.text(&text)),
+            Value::Array(items) => items.into_iter().map(|item| self.json(item)).collect(),
+            Value::Object(fields) => fields.into_iter().map(|(key, value)| (key, self.json(value))).collect(),
+            other => other,
+        }
+    }
+
+    /// Whether a text holds what is not to be shown, or not to be sent to others.
     pub fn knows(&self, text: &str) -> bool {
-        self.text(text) != text
+        let known = self.known();
+        let is_confined = |known: &Known| known.kind == Kind::Confined && text.contains(known.value.expose());
+        known.values.iter().any(is_confined) || !known.matcher.find(text, |_| true).is_empty()
     }
 
-    /// Whether one `name=value` of a query holds a credential in any spelling, or has for its value what is not to be shown.
+    /// Whether one `name=value` of a query holds a credential in any spelling, or has for its value what others are not sent.
     pub fn is_secret_pair(&self, pair: &str) -> bool {
         let value = form_urlencoded::parse(pair.as_bytes()).next().map(|(_, value)| value).unwrap_or_default();
-        self.known().iter().any(|known| match known.kind {
-            Kind::Credential => spelling::find(pair, known.value.expose(), 0).is_some(),
-            Kind::Private => *known.value.expose() == value,
-        })
+        let known = self.known();
+        let is_whole = |known: &Known| known.kind > Kind::Identity && *known.value.expose() == value;
+        known.values.iter().any(is_whole) || !known.matcher.find(pair, |kind| kind == Kind::Credential).is_empty()
     }
 
     /// The URL without user information, without the values of secret parameters, and without known secret values.
@@ -144,8 +204,20 @@ impl Redactor {
         self.text(shown.as_str())
     }
 
+    fn without(&self, text: &str, is_wanted: impl Fn(Kind) -> bool) -> String {
+        let known = self.known();
+        let places = known.matcher.find_with_users(text, is_wanted);
+        let (mut stripped, mut kept) = (String::with_capacity(text.len()), 0);
+        for place in places {
+            stripped += text.get(kept..place.start).unwrap_or_default();
+            stripped += REDACTED;
+            kept = place.end;
+        }
+        stripped + text.get(kept..).unwrap_or_default()
+    }
+
     /// The list is replaced as a whole: a panic elsewhere leaves the old one or the new one.
-    fn known(&self) -> Arc<Vec<Known>> {
+    fn known(&self) -> Arc<Knowledge> {
         Arc::clone(&self.known.read().unwrap_or_else(PoisonError::into_inner))
     }
 
@@ -158,32 +230,9 @@ impl Redactor {
     }
 }
 
-impl Known {
-    /// A text without this value.
-    fn stripped<'a>(&self, text: Cow<'a, str>) -> Cow<'a, str> {
-        let value = self.value.expose();
-        let (mut stripped, mut from, mut kept) = (String::new(), 0, 0);
-        while let Some(found) = spelling::find(&text, value, from) {
-            let (before, behind) = text.split_at_checked(found.start).unwrap_or_default();
-            let behind = behind.get(found.len()..).unwrap_or_default();
-            from = found.start + text.get(found.start..).and_then(|rest| rest.chars().next()).map_or(1, char::len_utf8);
-            if self.kind == Kind::Private && is_word(value) && is_within_word(before, behind) {
-                continue;
-            }
-            stripped += before.get(kept..).unwrap_or_default();
-            stripped += REDACTED;
-            (from, kept) = (found.end, found.end);
-        }
-        match kept {
-            0 => text,
-            _ => Cow::Owned(stripped + text.get(kept..).unwrap_or_default()),
-        }
-    }
-}
-
 impl fmt::Debug for Redactor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Redactor({} values)", self.known().len())
+        write!(f, "Redactor({} values)", self.known().values.len())
     }
 }
 
@@ -192,27 +241,34 @@ pub fn name_of(pair: &str) -> String {
     form_urlencoded::parse(pair.as_bytes()).next().map(|(name, _)| name.into_owned()).unwrap_or_default()
 }
 
-/// Whether a value that a variable filled in is worth hiding.
+/// Whether a value that may be no credential is worth hiding.
 fn is_private(value: &str) -> bool {
     let is_number = value.parse::<f64>().is_ok() && value.len() < 8;
     let is_date = value.parse::<chrono::NaiveDate>().is_ok()
         || value.parse::<chrono::NaiveDateTime>().is_ok()
         || chrono::DateTime::parse_from_rfc3339(value).is_ok();
-    value.len() >= SHORTEST && !is_number && !is_date && !["true", "false", "null", "none"].contains(&value)
+    !is_number && !is_date && !is_word_of_config(value)
 }
 
-/// Letters and digits alone: such a value may stand within a longer word, and mean nothing there.
-fn is_word(value: &str) -> bool {
-    value.chars().all(char::is_alphabetic) || value.bytes().all(|byte| byte.is_ascii_digit())
+fn is_word_of_config(value: &str) -> bool {
+    ["true", "false", "null", "none"].contains(&value)
 }
 
-fn is_within_word(before: &str, behind: &str) -> bool {
-    before.chars().next_back().is_some_and(char::is_alphanumeric)
-        || behind.chars().next().is_some_and(char::is_alphanumeric)
+/// Returns the credential after its scheme, e.g. `0a1b2c3d` of `Token 0a1b2c3d`: a server may quote it alone. A short one may be
+/// a word of a passphrase that is in other texts by chance.
+fn after_scheme(value: &str) -> Option<&str> {
+    let (scheme, credential) = value.split_once(' ')?;
+    let is_scheme = scheme.chars().all(|letter| letter.is_ascii_alphanumeric() || "-_".contains(letter));
+    (is_scheme && credential.len() >= SHORTEST_BARE && !credential.contains(' ')).then_some(credential)
 }
 
 #[cfg(test)]
 mod tests {
+    use base64::{
+        Engine,
+        prelude::{BASE64_STANDARD, BASE64_STANDARD_NO_PAD, BASE64_URL_SAFE, BASE64_URL_SAFE_NO_PAD},
+    };
+
     use super::*;
 
     #[test]
@@ -246,6 +302,106 @@ mod tests {
         assert_eq!(redactor.url(&url), "https://a.example/?api%5Fkey=***&k=***");
     }
 
+    /// Every way in which a server, a proxy or a log may write a value.
+    fn spellings(value: &str) -> Vec<String> {
+        let percent = |text: &str| text.bytes().map(|byte| format!("%{byte:02X}")).collect::<String>();
+        let json = |text: &str| Value::from(text).to_string().trim_matches('"').to_owned();
+        let hex = |text: &str| text.bytes().map(|byte| format!("{byte:02x}")).collect::<String>();
+        let unicode = |text: &str| text.encode_utf16().map(|unit| format!("\\u{unit:04x}")).collect::<String>();
+        let entities = |text: &str| text.chars().map(|c| format!("&#{};", u32::from(c))).collect::<String>();
+        let html = |text: &str| text.replace('&', "&amp;").replace('"', "&quot;").replace('é', "&eacute;");
+        let form = |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
+        let mut all = vec![
+            value.to_owned(),
+            value.to_uppercase(),
+            value.to_lowercase(),
+            percent(value),
+            percent(value).to_lowercase(),
+            percent(&percent(value)),
+            form(value),
+            form(&form(value)),
+            form(&form(&form(value))),
+            json(value),
+            json(&json(value)),
+            json(&json(&json(value))),
+            json(value).replace('/', "\\/"),
+            unicode(value),
+            unicode(value).to_uppercase(),
+            json(&unicode(value)),
+            entities(value),
+            html(value),
+            html(&html(value)),
+            json(&html(value)),
+            form(&json(value)),
+            json(&form(value)),
+            hex(value),
+            hex(value).to_uppercase(),
+            BASE64_STANDARD.encode(json(value)),
+            BASE64_STANDARD.encode(form(value)),
+            form(&BASE64_STANDARD.encode(value)),
+        ];
+        for around in ["", "u:", "id:", "user:", "Bearer "] {
+            for text in [format!("{around}{value}"), format!("{around}{value}:x"), format!("{around}{value} more")] {
+                all.extend([BASE64_STANDARD.encode(&text), BASE64_STANDARD_NO_PAD.encode(&text)]);
+                all.extend([BASE64_URL_SAFE.encode(&text), BASE64_URL_SAFE_NO_PAD.encode(&text)]);
+            }
+        }
+        all
+    }
+
+    #[test]
+    fn a_secret_is_found_in_every_spelling_and_nothing_of_it_is_left() {
+        for value in ["sk_live_51H8xQ2eZv", "p@ss \"w/ö+rd&é=", "eyJhbGciOiJIUzI1NiJ9.eyJzdWIi?>~~", r"a%41\n<b>"] {
+            let redactor = Redactor::new([value.to_owned()]);
+            for spelled in spellings(value) {
+                let shown = redactor.text(&format!("invalid key [{spelled}] given"));
+                let (start, end) = ("invalid key [", "] given");
+                let inner = shown
+                    .strip_prefix(start)
+                    .and_then(|rest| rest.strip_suffix(end))
+                    .unwrap_or_else(|| panic!("{spelled} in {value}: {shown}"));
+                // What stands around a secret within base64 is none.
+                assert!(inner.contains("***") && inner.len() <= 3 + 17, "{spelled} in {value}: {shown}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_secret_that_a_cut_left_the_beginning_of_is_not_shown_in_any_spelling() {
+        let value = "sek/ret+one=two\"three";
+        let redactor = Redactor::new([value.to_owned()]);
+        for spelled in spellings(value).iter().filter(|spelled| spelled.is_ascii()) {
+            for (from, after) in [(spelled.len() / 2, "… is wrong"), (spelled.len() * 3 / 4, "")] {
+                for cut in (from..spelled.len()).filter_map(|length| spelled.get(..length)) {
+                    let shown = redactor.text(&format!("key: {cut}{after}"));
+                    assert!(shown.contains("***"), "{cut}: {shown}");
+                }
+            }
+        }
+        assert_eq!(redactor.text("sek… and sek/re, sek/... of sek/ret"), "sek… and sek/re, ***... of sek/ret");
+    }
+
+    #[test]
+    fn user_information_of_urls_in_a_text_is_not_shown() {
+        let redactor = Redactor::default();
+        assert_eq!(
+            redactor.text(
+                "proxy http://u:p@127.0.0.1:8080/x?to=http%3A%2F%2Fk%3A%40h and a@b.example, https://a.example/@b"
+            ),
+            "proxy http://***@127.0.0.1:8080/x?to=http%3A%2F%2F***%40h and a@b.example, https://a.example/@b"
+        );
+    }
+
+    #[test]
+    fn who_asks_is_not_shown_and_stays_in_links_and_other_variables_are_shown() {
+        let redactor = Redactor::default();
+        redactor.learn_identities(["client-7".to_owned(), "true".to_owned()]);
+        redactor.confine(["api.example.com".to_owned()]);
+        assert_eq!(redactor.text("true: client-7 at api.example.com"), "true: *** at api.example.com");
+        assert!(!redactor.is_secret_pair("owner=client-7") && redactor.is_secret_pair("host=api.example.com"));
+        assert!(redactor.knows("x-api.example.com"));
+    }
+
     #[test]
     fn what_a_variable_filled_in_is_not_shown_where_it_stands_alone_and_may_be_no_credential() {
         let redactor = Redactor::default();
@@ -255,6 +411,13 @@ mod tests {
             "***, opened: state=***&k=a***b&n=7&x=true&since=2024-01-31&p=123456&y=abc"
         );
         assert!(redactor.is_secret_pair("q=k3y9") && !redactor.is_secret_pair("cursor=k3y9-2"));
+    }
+
+    #[test]
+    fn a_credential_after_its_scheme_is_stripped_alone_too() {
+        let redactor = Redactor::new(["Token 0a1b2c3d4e".to_owned(), "open data".to_owned()]);
+        assert_eq!(redactor.text("bad key 0a1b2c3d4e"), "bad key ***");
+        assert_eq!(redactor.text("Token 0a1b2c3d4e; all data"), "***; all data");
     }
 
     #[test]

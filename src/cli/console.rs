@@ -8,6 +8,8 @@ use std::{
 
 use indicatif::{MultiProgress, ProgressDrawTarget};
 
+use super::visible::visible;
+
 /// Writes whole texts above the progress bars, if there are any. Clones share both.
 #[derive(Clone)]
 pub struct Console {
@@ -38,7 +40,7 @@ impl Console {
     /// listens to stderr any more.
     pub fn write(&self, text: &str) {
         self.bars.suspend(|| {
-            let _ = self.write_below(text);
+            let _ = self.write_below(&visible(text));
         });
     }
 

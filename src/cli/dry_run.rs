@@ -28,7 +28,7 @@ pub fn answer(plan: &Plan, global: &Global) -> Answer {
     let plan = without_secrets(plan, &redactor);
     let result = match global.output {
         OutputForm::Text => redactor.text(&text(&plan)),
-        OutputForm::Json => output::json(&plan),
+        OutputForm::Json => output::masked_json(&plan, &redactor),
     };
     Answer::new(Exit::Done, result)
 }
@@ -395,8 +395,8 @@ mod tests {
     use super::*;
     use crate::{
         plan::{
-            AnswerPlan, ApiKeyLocation, AuthPlan, CheckpointPlan, MergePlan, OnIncomplete, ParquetPlan, RateLimit,
-            RetryPlan, TableFormatKind, TlsPlan, TotalsPlan,
+            AnswerPlan, ApiKeyLocation, AuthPlan, CheckpointPlan, ForeignHosts, MergePlan, OnIncomplete, ParquetPlan,
+            RateLimit, RetryPlan, TableFormatKind, TlsPlan, TotalsPlan,
         },
         schema::{ColumnType, Contract, Naming, Source, TableSchema},
         secret::Secret,
@@ -418,6 +418,7 @@ mod tests {
                 location: ApiKeyLocation::Query,
             },
             allowed_hosts: Vec::new(),
+            foreign_hosts: ForeignHosts::Warn,
             tls: TlsPlan::default(),
             max_concurrency: 16,
             rate_limit: Some(RateLimit { requests: 10, per: Duration::from_secs(1) }),
@@ -510,7 +511,9 @@ mod tests {
             memory_limit: 1 << 28,
             retain: Duration::from_secs(7 * 86_400),
             secrets: vec![Secret::new("hunter2".into()), Secret::new("very-secret".into())],
+            identities: Vec::new(),
             private: Vec::new(),
+            confined: Vec::new(),
         }
     }
 

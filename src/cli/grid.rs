@@ -2,12 +2,15 @@
 
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 
+use super::visible::foreign;
+
 /// The listing, with its newline. Columns from `numbers` on are aligned to the right.
 pub fn grid<const N: usize>(header: [&str; N], numbers: usize, rows: impl IntoIterator<Item = [String; N]>) -> String {
-    of(header.map(str::to_owned).into(), numbers, rows.into_iter().map(Vec::from))
+    let rows = rows.into_iter().map(|row| row.map(|cell| foreign(&cell).into_owned()).into());
+    of(header.map(str::to_owned).into(), numbers, rows)
 }
 
-/// The same of as many columns as there are headings.
+/// The same of as many columns as there are headings, with cells whose every letter is ours or made visible.
 pub fn of(header: Vec<String>, numbers: usize, rows: impl IntoIterator<Item = Vec<String>>) -> String {
     let mut table = Table::new();
     table.load_preset(presets::UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Disabled);

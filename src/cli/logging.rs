@@ -10,6 +10,7 @@ use tracing_subscriber::{
 use super::{
     args::{Global, LogFormat},
     console::Console,
+    visible::visible_json,
 };
 
 /// Sends the process's log lines to the console from now on.
@@ -22,20 +23,21 @@ fn subscriber(global: &Global, console: &Console) -> Box<dyn Subscriber + Send +
     let registry = tracing_subscriber::registry().with(filter(global));
     match global.log_format {
         // Colours are always in the text: the console takes them out where they do not belong.
-        LogFormat::Text => Box::new(registry.with(layer(console).with_ansi(true))),
-        LogFormat::Json => Box::new(registry.with(layer(console).json())),
+        LogFormat::Text => Box::new(registry.with(layer(console, false).with_ansi(true))),
+        LogFormat::Json => Box::new(registry.with(layer(console, true).json())),
     }
 }
 
 fn layer<S: Subscriber + for<'a> LookupSpan<'a>>(
     console: &Console,
+    is_json: bool,
 ) -> tracing_subscriber::fmt::Layer<
     S,
     tracing_subscriber::fmt::format::DefaultFields,
     tracing_subscriber::fmt::format::Format,
     Lines,
 > {
-    tracing_subscriber::fmt::layer().with_writer(Lines(console.clone()))
+    tracing_subscriber::fmt::layer().with_writer(Lines { console: console.clone(), is_json })
 }
 
 /// Warnings without options, errors with `-q`, then this crate's info and debug lines. Other crates stay at warnings until
@@ -55,19 +57,22 @@ fn filter(global: &Global) -> Targets {
 
 /// Hands each event on to the console in one piece.
 #[derive(Clone)]
-struct Lines(Console);
+struct Lines {
+    console: Console,
+    is_json: bool,
+}
 
 impl<'a> MakeWriter<'a> for Lines {
     type Writer = Line;
 
     fn make_writer(&'a self) -> Line {
-        Line { console: self.0.clone(), text: Vec::new() }
+        Line { lines: self.clone(), text: Vec::new() }
     }
 }
 
 /// One event's line, written when it is complete.
 struct Line {
-    console: Console,
+    lines: Lines,
     text: Vec<u8>,
 }
 
@@ -85,7 +90,8 @@ impl io::Write for Line {
 impl Drop for Line {
     fn drop(&mut self) {
         if !self.text.is_empty() {
-            self.console.write(&String::from_utf8_lossy(&self.text));
+            let (Lines { console, is_json }, text) = (&self.lines, String::from_utf8_lossy(&self.text));
+            console.write(&if *is_json { visible_json(&text) } else { text });
         }
     }
 }

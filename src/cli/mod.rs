@@ -8,7 +8,7 @@
 //!
 //! A command returns an `Answer` and never writes to stdout itself; so stdout holds a result whole or not at all, and with
 //! `--output json` exactly one document. Whatever goes to stderr goes through one `Console`, which keeps
-//! progress bars and lines apart.
+//! progress bars and lines apart. Both write out what a terminal would obey (`visible`).
 
 use std::ffi::OsString;
 
@@ -42,6 +42,7 @@ mod summary;
 mod tables;
 mod vacuum;
 mod verify;
+mod visible;
 
 use args::{Cli, Command, OutputForm};
 use console::Console;

@@ -4,8 +4,12 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use super::{console::Console, exit::Exit};
-use crate::run::Held;
+use super::{
+    console::Console,
+    exit::Exit,
+    visible::{visible, visible_json},
+};
+use crate::{run::Held, secret::Redactor};
 
 /// What a command comes to.
 #[derive(Debug)]
@@ -26,7 +30,7 @@ impl Answer {
 
 /// Writes the result and gives the exit code. A reader that left early (`| head`) is no failure.
 pub fn print(answer: &Answer) -> Exit {
-    match write(&mut anstream::AutoStream::auto(io::stdout()).lock(), &answer.result) {
+    match write(&mut anstream::AutoStream::auto(io::stdout()).lock(), &visible(&answer.result)) {
         Ok(()) => answer.exit,
         Err(error) => {
             Console::stderr().line(&format!("error: cannot write the result to stdout: {error}"));
@@ -46,12 +50,20 @@ fn write(stdout: &mut dyn Write, result: &str) -> io::Result<()> {
 /// One JSON document, with its newline.
 pub fn json(document: &impl Serialize) -> String {
     match serde_json::to_string_pretty(document) {
-        Ok(text) => text + "\n",
+        Ok(text) => visible_json(&text).into_owned() + "\n",
         // Only a type whose Serialize fails gets here; a script still gets one document to read.
         Err(error) => {
             let error = serde_json::json!({"code": "json", "message": error.to_string(), "hint": null});
             serde_json::json!({"status": "failed", "error": error}).to_string() + "\n"
         }
+    }
+}
+
+/// The same, without secrets in any of its texts.
+pub fn masked_json(document: &impl Serialize, redactor: &Redactor) -> String {
+    match serde_json::to_value(document) {
+        Ok(document) => json(&redactor.json(document)),
+        Err(_) => json(document),
     }
 }
 

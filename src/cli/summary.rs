@@ -6,6 +6,7 @@ use indicatif::{DecimalBytes, HumanCount};
 use super::{
     diagnostics::{CYAN, GREEN, RED, YELLOW, labelled},
     grid,
+    visible::foreign,
 };
 use crate::report::{RejectKind, ResourceSummary, Status, Summary};
 
@@ -101,7 +102,10 @@ fn table(summary: &Summary, columns: &[&Column]) -> String {
     let headings = ["resource", "status"].into_iter().chain(columns.iter().map(|column| column.heading));
     let rows = summary.resources.iter().map(|resource| {
         let cells = columns.iter().map(|column| column.text(resource));
-        [resource.name.clone(), format!("{MARK}{}{MARK}", status_text(resource))].into_iter().chain(cells).collect()
+        [foreign(&resource.name).into_owned(), format!("{MARK}{}{MARK}", status_text(resource))]
+            .into_iter()
+            .chain(cells)
+            .collect()
     });
     grid::of(headings.map(str::to_owned).collect(), 2, rows)
 }

@@ -467,11 +467,11 @@ fn one_of(words: &[Word]) -> String {
     alternatives(&words.collect::<Vec<_>>())
 }
 
-/// A value in a message. What was filled in may be a secret.
+/// A value in a message, unless it may be a secret.
 fn shown(value: &Value) -> String {
     match &value.kind {
-        Kind::Text(text) if !value.filled && text.chars().count() <= 60 => format!("`{text}`"),
-        Kind::Number(text) if !value.filled => format!("the number {text}"),
+        Kind::Text(text) if !value.is_confidential() && text.chars().count() <= 60 => format!("`{text}`"),
+        Kind::Number(text) if !value.is_confidential() => format!("the number {text}"),
         Kind::Bool(truth) => format!("the bool {truth}"),
         kind => kind.name().to_owned(),
     }

@@ -4,20 +4,23 @@
 //! `${file:path}` is a file's content without its last newline, `$${` stands for `${`. Every other `$` is itself, and what is
 //! filled in is not read again. Keys are left alone.
 
-use std::{fs, ops::Range, path::Path};
+use std::{ops::Range, path::Path};
 
 use super::{
     problem::Findings,
     tree::{Kind, Place, Value},
 };
-use crate::secret::Secret;
+use crate::{
+    secret::{Secret, is_secret_variable},
+    text_file,
+};
 
 /// What texts are filled from, and the secrets that came out.
 pub struct Interpolation<'a> {
     pub variables: &'a dyn Fn(&str) -> Option<String>,
     /// Relative paths resolve against it.
     pub directory: &'a Path,
-    /// Contents of `${file:}`.
+    /// Contents of `${file:}`, and of variables whose names say that they are secret, such as `API_TOKEN`.
     pub secrets: Vec<Secret<String>>,
 }
 
@@ -28,11 +31,12 @@ impl Interpolation<'_> {
             Kind::List(items) => items.iter_mut().for_each(|item| self.fill(item, findings)),
             Kind::Object(entries) => entries.iter_mut().for_each(|entry| self.fill(&mut entry.value, findings)),
             Kind::Text(text) if text.contains("${") => {
-                let text = std::mem::take(text);
+                let (text, secrets) = (std::mem::take(text), self.secrets.len());
                 match self.text(&text, &value.place, findings) {
                     Some((filled, inserted)) => {
                         value.kind = Kind::Text(filled);
                         value.filled = true;
+                        value.secret = self.secrets.len() > secrets;
                         value.inserted = inserted;
                     }
                     None => value.kind = Kind::Broken,
@@ -40,6 +44,11 @@ impl Interpolation<'_> {
             }
             _ => {}
         }
+    }
+
+    /// Whether a text can be filled in.
+    pub fn can_fill(&mut self, text: &str) -> bool {
+        self.text(text, &Place::default(), &mut Findings::default()).is_some()
     }
 
     /// The text, and which bytes of it were filled in; `None` if something in it cannot be filled: all that cannot has been
@@ -94,19 +103,23 @@ impl Interpolation<'_> {
                 "write `${NAME}`, `${NAME:-default}`, `${file:path}`, or `$${` for a literal `${`".into(),
             ));
         }
-        match ((self.variables)(name), default) {
-            (Some(value), None) => Ok(value),
-            (Some(value), Some(_)) if !value.is_empty() => Ok(value),
-            (_, Some(default)) => Ok(default.to_owned()),
+        let value = match ((self.variables)(name), default) {
+            (Some(value), None) => value,
+            (Some(value), Some(_)) if !value.is_empty() => value,
+            (_, Some(default)) => default.to_owned(),
             (None, None) => {
                 let help = format!("set it (`export {name}=…`), or give it a default: `${{{name}:-…}}`");
-                Err((format!("the environment variable `{name}` is not set"), help))
+                return Err((format!("the environment variable `{name}` is not set"), help));
             }
+        };
+        if is_secret_variable(name) {
+            self.secrets.push(Secret::new(value.clone()));
         }
+        Ok(value)
     }
 
     fn file(&mut self, path: &str) -> Result<String, (String, String)> {
-        let content = fs::read_to_string(self.directory.join(path)).map_err(|error| {
+        let content = text_file::read(&self.directory.join(path), text_file::LARGEST_CONFIG).map_err(|error| {
             let help = "the path is relative to the config file; the file has to be UTF-8 text".to_owned();
             (format!("the file `{path}` cannot be read: {error}"), help)
         })?;
@@ -132,6 +145,8 @@ pub fn is_variable_name(name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use proptest::prelude::*;
 
     use super::*;
@@ -190,6 +205,19 @@ mod tests {
         assert!(!findings.has_errors());
         assert_eq!(value.as_text(), Some("Token s3cret\n"));
         assert_eq!(secrets, [Secret::new("s3cret\n".to_owned())]);
+    }
+
+    #[test]
+    fn what_a_variable_of_a_telling_name_holds_is_a_secret_and_what_others_hold_is_none() {
+        let variables = |name: &str| Some(format!("in {name}"));
+        for (text, secrets) in [("${HOST} ${PROJECT_KEY}", vec![]), ("bot${BOT_TOKEN}/x", vec!["in BOT_TOKEN"])] {
+            let mut value = Value::new(Kind::Text(text.into()), Span::default());
+            let mut interpolation =
+                Interpolation { variables: &variables, directory: Path::new("."), secrets: Vec::new() };
+            interpolation.fill(&mut value, &mut Findings::default());
+            let found: Vec<_> = interpolation.secrets.iter().map(|secret| secret.expose().as_str()).collect();
+            assert_eq!((found, value.secret), (secrets.clone(), !secrets.is_empty()), "{text}");
+        }
     }
 
     #[test]

@@ -13,12 +13,13 @@ use super::{
     fields::{ROOT, SCHEMA},
     files::Files,
     interpolate::Interpolation,
+    lake_only,
     parse::{Syntax, parse},
     problem::{Findings, Problem, Problems, Severity, SourceText, nearest},
     tree::{Kind, Place, Span, Value},
     view::Section,
 };
-use crate::secret::Secret;
+use crate::{secret::Secret, text_file};
 
 /// Where a config comes from.
 #[derive(Clone, Debug)]
@@ -74,9 +75,25 @@ impl Config {
 /// `variables` looks up environment variables. Fails where a file cannot be read or is no document of its format; whatever
 /// else is wrong is in [`Loaded::errors`].
 pub fn load(source: Source, variables: &dyn Fn(&str) -> Option<String>) -> Result<Loaded, Problems> {
+    load_with(source, variables, |_, _| ())
+}
+
+/// [`load`] for who only looks at tables: what requests alone need may lack its variables and files, and is left out then. The plan
+/// of such a config is no plan for a run.
+pub fn load_lake(source: Source, variables: &dyn Fn(&str) -> Option<String>) -> Result<Loaded, Problems> {
+    load_with(source, variables, lake_only::leave_out)
+}
+
+/// `prepare` changes the tree before it is filled in.
+fn load_with(
+    source: Source,
+    variables: &dyn Fn(&str) -> Option<String>,
+    prepare: fn(&mut Value, &mut Interpolation<'_>),
+) -> Result<Loaded, Problems> {
     let mut findings = Findings::default();
     let Some((mut root, directory)) = read(&source, &mut findings) else { return Err(findings.into_problems()) };
     let mut interpolation = Interpolation { variables, directory: &directory, secrets: Vec::new() };
+    prepare(&mut root, &mut interpolation);
     interpolation.fill(&mut root, &mut findings);
     let secrets = interpolation.secrets;
     check(&mut root, &ROOT, &mut findings);
@@ -131,7 +148,7 @@ fn read(source: &Source, findings: &mut Findings) -> Option<(Value, PathBuf)> {
 
 fn read_file(path: &Path, findings: &mut Findings) -> Option<Value> {
     let name = path.display().to_string();
-    let problem = match (Syntax::of(path), fs::read_to_string(path)) {
+    let problem = match (Syntax::of(path), text_file::read(path, text_file::LARGEST_CONFIG)) {
         (Some(syntax), Ok(text)) => {
             let index = findings.add_source(name, text);
             return parse(findings, index, syntax);

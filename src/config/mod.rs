@@ -16,6 +16,7 @@ pub(crate) mod fields;
 mod files;
 mod interpolate;
 mod json_schema;
+mod lake_only;
 mod load;
 pub(crate) mod notation;
 mod parse;
@@ -25,7 +26,7 @@ pub(crate) mod tree;
 mod view;
 
 pub use json_schema::config_schema;
-pub use load::{Config, Loaded, Source, load};
+pub use load::{Config, Loaded, Source, load, load_lake};
 pub use parse::Syntax;
 pub(crate) use parse::parse_other;
 pub use problem::{Problem, Problems, Severity, SourceText};

@@ -8,7 +8,10 @@ use super::{
     interpolate::is_reference,
     tree::{Kind, Place, Span, Value},
 };
-use crate::error::{ErrorKind, Failure};
+use crate::{
+    error::{ErrorKind, Failure},
+    secret::Redactor,
+};
 
 /// A text that was read: a config or schema file, or what came on stdin.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -94,6 +97,15 @@ impl Problems {
         self.errors().all(|problem| problem.source.is_none())
     }
 
+    /// The same, with credentials stripped from what is said.
+    pub(crate) fn redacted(mut self, redactor: &Redactor) -> Self {
+        for problem in &mut self.problems {
+            problem.message = redactor.credentials(&problem.message);
+            problem.help = problem.help.as_ref().map(|help| redactor.credentials(help));
+        }
+        self
+    }
+
     pub fn errors(&self) -> impl Iterator<Item = &Problem> {
         self.problems.iter().filter(|problem| problem.severity == Severity::Error)
     }
@@ -132,12 +144,23 @@ pub struct Findings {
     pub problems: Vec<Problem>,
     /// Where secrets stand in the sources, letter by letter.
     hidden: Vec<Span>,
+    /// Errors and notes beyond [`MOST_PROBLEMS`] of each.
+    unlisted: Unlisted,
+}
+
+/// Errors, and notes, that are listed. A file of a hundred thousand unknown keys is not a config with as many mistakes.
+const MOST_PROBLEMS: usize = 1_000;
+
+#[derive(Clone, Debug, Default)]
+struct Unlisted {
+    errors: usize,
+    notes: usize,
 }
 
 impl Findings {
     /// Goes on from what was found before.
     pub fn new(sources: Vec<SourceText>, problems: Vec<Problem>) -> Self {
-        Self { sources, problems, hidden: Vec::new() }
+        Self { sources, problems, ..Self::default() }
     }
 
     /// Keeps a secret that stands in a file out of the text that is shown beside problems. A `${NAME}` alone gives nothing
@@ -176,6 +199,9 @@ impl Findings {
     }
 
     pub fn add(&mut self, severity: Severity, span: Span, path: &str, message: String, help: Option<String>) {
+        if self.is_full(severity) {
+            return;
+        }
         let text = self.text(span.source);
         let (line, column) = line_and_column(text, span.start);
         let problem = Problem {
@@ -192,6 +218,18 @@ impl Findings {
         self.problems.push(problem);
     }
 
+    /// Whether enough of this severity are listed; then one more is only counted.
+    fn is_full(&mut self, severity: Severity) -> bool {
+        let unlisted = match severity {
+            Severity::Error => &mut self.unlisted.errors,
+            Severity::Note => &mut self.unlisted.notes,
+        };
+        let listed = || self.problems.iter().filter(|problem| problem.severity == severity).count();
+        let is_full = *unlisted > 0 || listed() >= MOST_PROBLEMS;
+        *unlisted += usize::from(is_full);
+        is_full
+    }
+
     pub fn has_errors(&self) -> bool {
         self.problems.iter().any(|problem| problem.severity == Severity::Error)
     }
@@ -201,12 +239,23 @@ impl Findings {
         self.problems.sort_by(|a, b| (a.source, a.span.start, &a.message).cmp(&(b.source, b.span.start, &b.message)));
         // A default that several resources take is wrong once.
         self.problems.dedup();
+        let Unlisted { errors, notes } = self.unlisted;
+        self.add_unlisted(Severity::Error, errors, "errors");
+        self.add_unlisted(Severity::Note, notes, "notes");
         for span in self.hidden {
             if let Some(source) = self.sources.get_mut(span.source) {
                 source.text = covered(&source.text, span);
             }
         }
         Problems { problems: self.problems, sources: self.sources }
+    }
+
+    fn add_unlisted(&mut self, severity: Severity, count: usize, what: &str) {
+        let last = self.problems.iter().rfind(|problem| problem.severity == severity);
+        if let Some(last) = last.filter(|_| count > 0) {
+            let message = format!("{count} more {what}, of which only the first {MOST_PROBLEMS} are listed");
+            self.problems.push(Problem { path: String::new(), message, help: None, ..last.clone() });
+        }
     }
 
     fn inside(&self, span: Span, text: &str, offset: usize) -> Span {
@@ -313,6 +362,17 @@ mod tests {
         assert_eq!(messages, ["first", "second"]);
         assert_eq!(problems.to_string(), "2 problems in a.yaml");
         assert_eq!((problems.kind(), problems.code()), (ErrorKind::User, "config"));
+    }
+
+    #[test]
+    fn of_very_many_problems_the_first_are_listed_and_the_others_counted() {
+        let mut findings = findings();
+        (0..5_000).for_each(|key| findings.error(&place(16, 28), format!("unknown key `{key}`"), None));
+        findings.add(Severity::Note, place(4, 12).span, "", "no effect".into(), None);
+        let problems = findings.into_problems();
+        assert_eq!((problems.errors().count(), problems.problems.len()), (1_001, 1_002));
+        let last = problems.problems.last().unwrap();
+        assert_eq!(last.message, "4000 more errors, of which only the first 1000 are listed");
     }
 
     #[test]

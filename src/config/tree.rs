@@ -11,6 +11,8 @@
 
 use std::ops::Range;
 
+use crate::secret::is_secret_name;
+
 /// A stretch of one source's text, in bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Span {
@@ -32,8 +34,10 @@ pub struct Place {
 pub struct Value {
     pub kind: Kind,
     pub place: Place,
-    /// Whether a `${…}` was filled in: then a text may stand for a number or bool, and is not to be shown.
+    /// Whether a `${…}` was filled in: then a text may stand for a number or bool.
     pub filled: bool,
+    /// Whether what was filled in is secret by itself, wherever it is used.
+    pub secret: bool,
     /// Which bytes of the text were: they stand for themselves, whatever the rest of it is read as.
     pub inserted: Vec<Range<usize>>,
 }
@@ -65,7 +69,7 @@ impl Value {
     }
 
     pub fn at(kind: Kind, place: Place) -> Self {
-        Self { kind, place, filled: false, inserted: Vec::new() }
+        Self { kind, place, filled: false, secret: false, inserted: Vec::new() }
     }
 
     /// Gives this value and all below it their dotted paths.
@@ -80,6 +84,12 @@ impl Value {
             _ => {}
         }
         self.place.path = path;
+    }
+
+    /// Whether the value is not to be shown: it is secret by itself, or was filled into a place for secrets.
+    pub fn is_confidential(&self) -> bool {
+        let mut keys = self.place.path.split(['.', '[', ']', '\'']);
+        self.secret || self.filled && keys.any(|key| key == "auth" || is_secret_name(key))
     }
 
     /// The value of a key; `None` where this is no object or has no such key.

@@ -5,6 +5,7 @@ use std::{borrow::Cow, fmt};
 use crate::{
     json::{Key, Kind, Node, StringError},
     schema::ColumnType,
+    secret::shortened,
 };
 
 /// The most characters of a value that a reject shows.
@@ -188,6 +189,11 @@ impl<'a> Findings<'a> {
         });
     }
 
+    /// Forgets the findings from `first` on.
+    pub fn truncate(&mut self, first: usize) {
+        self.list.truncate(first);
+    }
+
     /// Forgets unknown fields among the findings from `first` on; whether there were any.
     pub fn forget_unknown(&mut self, first: usize) -> bool {
         let mut behind = self.list.split_off(first);
@@ -258,10 +264,7 @@ pub(super) fn shown(found: Option<Node<'_>>) -> String {
     // A character has at most 4 bytes: no need to look at all of a long value.
     let start = raw.get(..4 * (SHOWN + 1)).unwrap_or(raw);
     let text = String::from_utf8_lossy(start);
-    match text.char_indices().nth(SHOWN) {
-        None => text.into_owned(),
-        Some(_) => text.chars().take(SHOWN - 1).chain(['…']).collect(),
-    }
+    shortened(&text, SHOWN)
 }
 
 #[cfg(test)]

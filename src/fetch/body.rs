@@ -1,7 +1,8 @@
 //! The bytes of an answer as they come, decoded.
 //!
-//! reqwest decodes `br`, `deflate` and `zstd`. gzip is decoded here: what is written piece by piece may be several members, one
-//! behind the other (RFC 1952, section 2.2), and reqwest's decoder takes the first one for all there is.
+//! reqwest decodes `br` and `zstd`. gzip is decoded here: what is written piece by piece may be several members, one behind the
+//! other (RFC 1952, section 2.2), and reqwest's decoder takes the first one for all there is. `deflate` is, since many servers
+//! send the bare stream (RFC 1951) in place of the zlib format (RFC 1950) that HTTP means by it.
 
 use std::{
     io::{self, Write},
@@ -9,7 +10,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use flate2::write::GzDecoder;
+use flate2::{Decompress, FlushDecompress, Status, write::GzDecoder};
 use reqwest::{
     Response,
     header::{CONTENT_ENCODING, HeaderMap},
@@ -18,42 +19,130 @@ use reqwest::{
 /// How a member begins.
 const MAGIC: u8 = 0x1f;
 
+/// Bytes of room to decode a piece of `deflate` into.
+const INFLATED: usize = 32 << 10;
+
 /// What requests say that they can read.
 pub(super) const ACCEPTED: &str = "gzip, br, zstd, deflate";
 
 pub(super) struct Body {
     answer: Response,
-    gzip: Option<Members>,
+    decoder: Option<Decoder>,
+}
+
+enum Decoder {
+    Gzip(Members),
+    Deflate(Deflate),
 }
 
 /// Why the rest of a body cannot be read.
 pub(super) enum BodyError {
     Cut(reqwest::Error),
-    Gzip(io::Error),
+    Decoder(io::Error),
 }
 
 impl Body {
     pub(super) fn new(answer: Response) -> Self {
-        let gzip = is_gzip(answer.headers()).then(Members::default);
-        Self { answer, gzip }
+        let decoder = Decoder::of(answer.headers());
+        Self { answer, decoder }
     }
 
     /// The next bytes; `None` at the end. Safe to cancel.
     pub(super) async fn chunk(&mut self) -> Result<Option<Bytes>, BodyError> {
         let Some(chunk) = self.answer.chunk().await.map_err(BodyError::Cut)? else {
-            let rest = self.gzip.take().map(|mut members| members.finish()).transpose().map_err(BodyError::Gzip)?;
+            let rest = self.decoder.take().map(Decoder::finish).transpose().map_err(BodyError::Decoder)?;
             return Ok(rest.filter(|rest| !rest.is_empty()).map(Bytes::from));
         };
-        match &mut self.gzip {
+        match &mut self.decoder {
             None => Ok(Some(chunk)),
-            Some(members) => members.decode(&chunk).map(|decoded| Some(decoded.into())).map_err(BodyError::Gzip),
+            Some(decoder) => decoder.decode(&chunk).map(|decoded| Some(decoded.into())).map_err(BodyError::Decoder),
         }
     }
 }
 
-fn is_gzip(headers: &HeaderMap) -> bool {
-    let encoding = headers.get(CONTENT_ENCODING).and_then(|value| value.to_str().ok());
-    encoding.is_some_and(|encoding| ["gzip", "x-gzip"].iter().any(|name| encoding.trim().eq_ignore_ascii_case(name)))
+/// The body without the byte order mark that some servers begin UTF-8 with.
+pub(super) fn without_mark(body: &[u8]) -> &[u8] {
+    body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(body)
+}
+
+impl Decoder {
+    fn of(headers: &HeaderMap) -> Option<Self> {
+        let encoding = headers.get(CONTENT_ENCODING)?.to_str().ok()?.trim().to_ascii_lowercase();
+        match encoding.as_str() {
+            "gzip" | "x-gzip" => Some(Self::Gzip(Members::default())),
+            "deflate" => Some(Self::Deflate(Deflate::default())),
+            _ => None,
+        }
+    }
+
+    fn decode(&mut self, bytes: &[u8]) -> io::Result<Vec<u8>> {
+        match self {
+            Self::Gzip(members) => members.decode(bytes),
+            Self::Deflate(stream) => stream.decode(bytes),
+        }
+    }
+
+    fn finish(self) -> io::Result<Vec<u8>> {
+        match self {
+            Self::Gzip(mut members) => members.finish(),
+            Self::Deflate(stream) => stream.finish(),
+        }
+    }
+}
+
+/// A stream of `deflate`, with or without the wrapper of zlib, which its first two bytes tell.
+#[derive(Default)]
+struct Deflate {
+    begin: Vec<u8>,
+    stream: Option<Decompress>,
+    is_over: bool,
+}
+
+impl Deflate {
+    fn decode(&mut self, bytes: &[u8]) -> io::Result<Vec<u8>> {
+        if self.stream.is_some() {
+            return self.inflate(bytes);
+        }
+        self.begin.extend_from_slice(bytes);
+        if self.begin.len() < 2 {
+            return Ok(Vec::new());
+        }
+        let begin = mem::take(&mut self.begin);
+        self.stream = Some(Decompress::new(is_zlib(&begin)));
+        self.inflate(&begin)
+    }
+
+    fn inflate(&mut self, bytes: &[u8]) -> io::Result<Vec<u8>> {
+        let mut decoded = Vec::new();
+        let Some(stream) = &mut self.stream else { return Ok(decoded) };
+        let start = stream.total_in();
+        while !self.is_over {
+            let read = usize::try_from(stream.total_in() - start).unwrap_or(bytes.len());
+            decoded.reserve(INFLATED);
+            let rest = bytes.get(read..).unwrap_or_default();
+            let status = stream.decompress_vec(rest, &mut decoded, FlushDecompress::None)?;
+            self.is_over = status == Status::StreamEnd;
+            // With room left, all that came is decoded.
+            if decoded.len() < decoded.capacity() {
+                break;
+            }
+        }
+        Ok(decoded)
+    }
+
+    /// No more bytes come: an error if the stream is not over.
+    fn finish(self) -> io::Result<Vec<u8>> {
+        let is_nothing = self.stream.is_none() && self.begin.is_empty();
+        if self.is_over || is_nothing { Ok(Vec::new()) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
+    }
+}
+
+/// RFC 1950, section 2.2: the method is deflate, and both bytes together are a multiple of 31.
+fn is_zlib(begin: &[u8]) -> bool {
+    match begin {
+        [method, flags, ..] => method & 0x0f == 8 && (u16::from(*method) << 8 | u16::from(*flags)) % 31 == 0,
+        _ => false,
+    }
 }
 
 /// gzip's members, of which any chunk may hold the end of one and the beginning of the next.
@@ -91,7 +180,10 @@ impl Members {
 
 #[cfg(test)]
 mod tests {
-    use flate2::{Compression, write::GzEncoder};
+    use flate2::{
+        Compression,
+        write::{DeflateEncoder, GzEncoder, ZlibEncoder},
+    };
 
     use super::*;
 
@@ -130,5 +222,32 @@ mod tests {
         assert!(decoded(b"this is no gzip", 4).is_err());
         assert_eq!(decoded(&[bytes, vec![0; 9]].concat(), 5).unwrap(), b"one, two");
         assert_eq!(decoded(b"", 1).unwrap(), b"");
+    }
+
+    #[test]
+    fn deflate_is_read_with_and_without_its_wrapper_wherever_chunks_part_it_and_not_when_it_is_cut() {
+        let text = "the same again, ".repeat(40);
+        let mut zlib = ZlibEncoder::new(Vec::new(), Compression::fast());
+        zlib.write_all(text.as_bytes()).unwrap();
+        let mut bare = DeflateEncoder::new(Vec::new(), Compression::best());
+        bare.write_all(text.as_bytes()).unwrap();
+        let inflated = |bytes: &[u8], size: usize| {
+            let mut stream = Deflate::default();
+            let mut read = Vec::new();
+            for piece in bytes.chunks(size) {
+                read.append(&mut stream.decode(piece)?);
+            }
+            read.append(&mut stream.finish()?);
+            io::Result::Ok(read)
+        };
+        for bytes in [zlib.finish().unwrap(), bare.finish().unwrap()] {
+            for size in 1..=bytes.len() {
+                assert_eq!(inflated(&bytes, size).unwrap(), text.as_bytes(), "{size}");
+            }
+            for end in 1..bytes.len() {
+                assert!(inflated(&bytes[..end], 7).is_err(), "{end}");
+            }
+        }
+        assert_eq!(inflated(b"", 1).unwrap(), b"");
     }
 }

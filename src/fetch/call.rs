@@ -118,7 +118,7 @@ impl<'a> Call<'a> {
 
     /// Whether the server refused credentials, for the first time, and there are others to try.
     async fn refresh(&mut self, report: &Report) -> Result<bool, FetchError> {
-        let is_refused = report.trouble.status() == Some(StatusCode::UNAUTHORIZED);
+        let is_refused = report.trouble.status() == Some(StatusCode::UNAUTHORIZED) || report.trouble.wants_new_token();
         let (Some(used), Some(auth)) = (report.signed, self.client.auth(self.scope)) else { return Ok(false) };
         if !is_refused || self.refreshed {
             return Ok(false);
@@ -185,7 +185,7 @@ mod tests {
     use crate::{
         environment::Environment,
         fetch::auth::Authenticator,
-        plan::{AuthPlan, Bindings, ClientPlan, RequestPlan, RetryPlan, TlsPlan},
+        plan::{AuthPlan, Bindings, ClientPlan, ForeignHosts, RequestPlan, RetryPlan, TlsPlan},
         report::Silent,
         secret::Redactor,
     };
@@ -233,6 +233,7 @@ mod tests {
             headers: Vec::new(),
             auth: AuthPlan::None,
             allowed_hosts: Vec::new(),
+            foreign_hosts: ForeignHosts::Warn,
             tls: TlsPlan::default(),
             max_concurrency: 1,
             rate_limit: None,

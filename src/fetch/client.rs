@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use async_trait::async_trait;
 use reqwest::{
-    Certificate, Identity,
+    Certificate, ClientBuilder, Identity,
     header::{ACCEPT, ACCEPT_ENCODING, HeaderMap, HeaderValue},
     redirect::Policy,
 };
@@ -14,7 +14,9 @@ use super::{
     auth::{self, Authenticator, Generation, Wire},
     body,
     call::Call,
+    cookies::OwnCookies,
     error::FetchError,
+    foreign::{self, ForeignHost, ForeignResolver},
     limit::Limiter,
     request::{self, Request, header},
     transport::{Notices, Response, Scope, Surroundings, Transport},
@@ -23,10 +25,13 @@ use crate::{
     environment::Environment,
     error::chain,
     json::MAX_BODY,
-    plan::{AllowedHost, AuthPlan, ClientPlan, RetryPlan},
+    plan::{AllowedHost, AuthPlan, ClientPlan, ForeignHosts, RetryPlan},
     report::Reporter,
     secret::{Redactor, Secret, is_secret_name},
 };
+
+/// JSON is preferred. A server that names its JSON otherwise, such as `application/vnd.api+json`, refuses a type alone.
+const ACCEPTED: &str = "application/json, */*;q=0.5";
 
 /// One per run, shared by all resources: its limits hold for all of them together.
 pub struct Client {
@@ -41,6 +46,7 @@ pub struct Client {
     origin: Origin,
     /// Who sees credentials besides `origin`.
     allowed_hosts: Vec<AllowedHost>,
+    foreign_hosts: ForeignHosts,
     headers: HeaderMap,
     /// Headers that are credentials by their name, or hold what is not to be shown.
     secret_headers: HeaderMap,
@@ -65,13 +71,14 @@ impl Client {
         let clock = environment.clock.clone();
         let limiter = Limiter::new(plan.max_concurrency, plan.rate_limit, plan.retry.max_elapsed, clock);
         let mut client = Self {
-            http: http_client(plan, plan.tls.identity.as_ref())?,
-            http_elsewhere: http_client(plan, None)?,
+            http: own_http(plan)?,
+            http_elsewhere: foreign_http(plan)?,
             auth: None,
             own_auth: HashMap::new(),
             made: Vec::new(),
             origin: plan.base_url.origin(),
             allowed_hosts: plan.allowed_hosts.clone(),
+            foreign_hosts: plan.foreign_hosts,
             headers,
             secret_headers,
             limiter: Arc::new(limiter),
@@ -154,8 +161,32 @@ impl Client {
         if self.is_own(request) { &self.http } else { &self.http_elsewhere }
     }
 
+    /// Lets a request go to a host that the config does not name, with a warning, or refuses it.
+    ///
+    /// # Errors
+    /// [`FetchError::ForeignHost`].
+    fn check_host(&self, url: &Url) -> Result<(), FetchError> {
+        if self.sees_credentials(url) {
+            return Ok(());
+        }
+        let origin = url.origin().ascii_serialization();
+        let refused = |reason| Err(FetchError::ForeignHost { origin: origin.clone(), reason });
+        if foreign::is_link_local(url) {
+            return refused(ForeignHost::LinkLocal);
+        }
+        if self.foreign_hosts == ForeignHosts::Refuse {
+            return refused(ForeignHost::Refused);
+        }
+        self.notice_once(format!(
+            "requests go to {origin}, which is not `base_url`, without credentials; `allowed_hosts` names hosts that may have \
+             them, and `foreign_hosts: refuse` forbids all others"
+        ));
+        Ok(())
+    }
+
     /// The headers of one hop; where credentials may be seen with all of them, anywhere else with none. Tells which were put in.
     pub(super) async fn prepare(&self, request: &mut Request, scope: &Scope) -> Result<Option<Generation>, FetchError> {
+        self.check_host(&request.url)?;
         request.headers = self.headers.clone();
         let is_own = self.is_own(request);
         if is_own {
@@ -203,8 +234,7 @@ impl Transport for Client {
 }
 
 /// reqwest without what it does on its own account: redirects, `Referer`, retries. Timeouts of whole attempts are ours too.
-fn http_client(plan: &ClientPlan, identity: Option<&Secret<String>>) -> Result<reqwest::Client, FetchError> {
-    let setup = |error: reqwest::Error| FetchError::Setup { cause: chain(&error) };
+fn http_client(plan: &ClientPlan) -> Result<ClientBuilder, FetchError> {
     let mut builder = reqwest::Client::builder()
         .user_agent(concat!("restlake/", env!("CARGO_PKG_VERSION")))
         .redirect(Policy::none())
@@ -217,10 +247,25 @@ fn http_client(plan: &ClientPlan, identity: Option<&Secret<String>>) -> Result<r
         let authorities = Certificate::from_pem_bundle(authorities.expose().as_bytes()).map_err(setup)?;
         builder = builder.tls_certs_merge(authorities);
     }
-    if let Some(identity) = identity {
+    Ok(builder)
+}
+
+fn setup(error: reqwest::Error) -> FetchError {
+    FetchError::Setup { cause: chain(&error) }
+}
+
+/// For hosts that see credentials.
+fn own_http(plan: &ClientPlan) -> Result<reqwest::Client, FetchError> {
+    let cookies = OwnCookies::new(plan.base_url.origin(), plan.allowed_hosts.clone());
+    let mut builder = http_client(plan)?.cookie_provider(Arc::new(cookies));
+    if let Some(identity) = &plan.tls.identity {
         builder = builder.identity(Identity::from_pem(identity.expose().as_bytes()).map_err(setup)?);
     }
     builder.build().map_err(setup)
+}
+
+fn foreign_http(plan: &ClientPlan) -> Result<reqwest::Client, FetchError> {
+    http_client(plan)?.dns_resolver(ForeignResolver::shared()).build().map_err(setup)
 }
 
 /// Headers for every host, and headers for the own origin only. A name that stands twice is sent twice.
@@ -228,7 +273,7 @@ fn split_headers(
     headers: &[(String, Secret<String>)],
     redactor: &Redactor,
 ) -> Result<(HeaderMap, HeaderMap), FetchError> {
-    let mut open = HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static("application/json"))]);
+    let mut open = HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static(ACCEPTED))]);
     let mut secret = HeaderMap::new();
     if headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("accept")) {
         open.clear();

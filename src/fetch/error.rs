@@ -7,13 +7,14 @@ use url::Url;
 
 use super::{
     auth::AuthError,
+    foreign::ForeignHost,
     paginate::{PageToken, PaginateError},
     records::{RecordsError, quoted},
     redirect::RedirectError,
 };
 use crate::{
     error::{ErrorKind, Failure},
-    json::SyntaxError,
+    json::{MAX_DEPTH, SyntaxError},
     plan::{Action, BindError, Method, ResponseFormat},
 };
 
@@ -53,6 +54,9 @@ pub enum FetchError {
     /// Its value is left out: it may be a secret.
     #[error("`{name}` cannot be sent as a header: its name or its value holds characters that HTTP does not allow")]
     Header { name: String },
+    /// The API leads to a host that no request may go to.
+    #[error("the API leads to {origin}, {}", .reason.told())]
+    ForeignHost { origin: String, reason: ForeignHost },
     #[error("the HTTP client cannot be set up: {cause}")]
     Setup { cause: String },
     #[error("the request of the list for record {record} on page {page} of `{parent}` cannot be made")]
@@ -180,6 +184,8 @@ pub enum Trouble {
     TooLarge {
         limit: u64,
     },
+    /// JSON nested deeper than [`MAX_DEPTH`]: so it will be next time.
+    TooDeep,
     Redirect(RedirectError),
 }
 
@@ -212,6 +218,7 @@ impl Trouble {
             | Self::Name { .. }
             | Self::Ambiguous { .. }
             | Self::TooLarge { .. }
+            | Self::TooDeep
             | Self::Redirect(_) => false,
         }
     }
@@ -237,6 +244,11 @@ impl Trouble {
             Self::Status { status, .. } | Self::Ruled { status, .. } => Some(*status),
             _ => None,
         }
+    }
+
+    /// Whether `response_actions` say that the credentials have expired.
+    pub(super) fn wants_new_token(&self) -> bool {
+        matches!(self, Self::Ruled { action: Action::RefreshToken, .. })
     }
 }
 
@@ -274,6 +286,7 @@ impl fmt::Display for Trouble {
             }
             Self::Ambiguous { cause, body } => write!(f, "the body is {cause}; it begins: {body}"),
             Self::TooLarge { limit } => write!(f, "the decoded body is larger than {limit} bytes"),
+            Self::TooDeep => write!(f, "the body is JSON nested more than {MAX_DEPTH} levels deep"),
             Self::Redirect(problem) => problem.fmt(f),
         }
     }
@@ -324,6 +337,9 @@ impl RequestError {
                 "lower `client.rate_limit` or `client.max_concurrency`, or raise `client.retry.max_elapsed`"
             }
             Trouble::Status { status, .. } => return self.status_hint(*status),
+            Trouble::Ruled { action: Action::RefreshToken, .. } => {
+                "check `client.auth`: the credentials cannot be renewed, or the server refuses the new ones too"
+            }
             Trouble::Ruled { .. } => return None,
             Trouble::ErrorInSuccess { status, is_throttle, content, .. } => {
                 return Some(accepting(*status, *is_throttle, content.as_deref()));
@@ -339,8 +355,8 @@ impl RequestError {
             }
             Trouble::Empty { .. } => return Some(self.empty_hint()),
             Trouble::Binary { .. } => {
-                "restlake reads JSON, NDJSON and CSV as text: request an uncompressed text form of the data, by `endpoint.path`, \
-                 `endpoint.params` or an `Accept` header"
+                "restlake reads JSON, NDJSON and CSV as text, also within gzip files and ZIP archives: request a text form of the \
+                 data, by `endpoint.path`, `endpoint.params` or an `Accept` header"
             }
             Trouble::Broken { .. } => {
                 "the body was truncated: run again, or request smaller pages; if CSV cells are never quoted, set \
@@ -353,6 +369,9 @@ impl RequestError {
             }
             Trouble::Ambiguous { .. } => "name the columns yourself: `csv: {columns: [id, name]}`",
             Trouble::TooLarge { .. } => "ask for smaller pages, or raise `client.max_body_size`",
+            Trouble::TooDeep => {
+                "request a flatter form of the records, by `endpoint.params` or another `endpoint.path`"
+            }
             Trouble::Redirect(problem) => return Some(problem.hint()),
         };
         Some(hint.to_owned())
@@ -531,6 +550,7 @@ impl Failure for FetchError {
                 Trouble::Binary { .. } => "http_binary_body",
                 Trouble::Name { .. } => "http_field_name",
                 Trouble::TooLarge { .. } => "http_body_too_large",
+                Trouble::TooDeep => "http_json_too_deep",
                 Trouble::Redirect(_) => "http_redirect",
             },
             Self::Auth(error) => error.code(),
@@ -539,6 +559,7 @@ impl Failure for FetchError {
             Self::Drift { .. } => "list_moved",
             Self::NothingAsked => "pagination_limit",
             Self::Header { .. } => "http_header",
+            Self::ForeignHost { .. } => "http_foreign_host",
             Self::Setup { .. } => "http_setup",
             Self::Bind { .. } => "request",
             Self::Included { .. } => "include_from_parent",
@@ -561,6 +582,12 @@ impl Failure for FetchError {
                  or let the list be read again: `on_drift: refetch`"
                     .to_owned(),
             ),
+            Self::ForeignHost { reason: ForeignHost::Refused, .. } => {
+                Some("add the host to `client.allowed_hosts`, or set `foreign_hosts: warn`".to_owned())
+            }
+            Self::ForeignHost { reason: ForeignHost::LinkLocal, .. } => {
+                Some("if requests are to go there, make it the host of `client.base_url` or of `client.allowed_hosts`".to_owned())
+            }
             Self::NothingAsked => Some("set `limit` to the number of records that a page shall hold".to_owned()),
             Self::Bind { .. } => Some("mend the places `{…}` of the endpoint, or the values that fill them".to_owned()),
             Self::Header { .. } => {

@@ -222,6 +222,9 @@ impl<'a> Exchange<'a> {
         }
         let body = self.in_time(self.body(answer)).await?;
         match self.judge(status, &headers, &body)? {
+            Judgement::Ruled(stopped) if matches!(stopped.ruled, Some(Ruled::Stopped(_))) => {
+                Ok(self.stopped(status, *stopped, body))
+            }
             Judgement::Ruled(nothing) => Ok(*nothing),
             Judgement::Accepted => self.accepted(body, headers),
             Judgement::Unruled => {
@@ -230,6 +233,17 @@ impl<'a> Exchange<'a> {
                 self.check_errors(status, &headers, &document)?;
                 Ok(Response { document, headers, bytes, ruled: None, is_accepted: false })
             }
+        }
+    }
+
+    /// A success that ends the page sequence, with its records as far as it has any.
+    fn stopped(&self, status: StatusCode, stopped: Response, body: Vec<u8>) -> Response {
+        match self.scan(body, &stopped.headers) {
+            // A message is no record.
+            Ok(document) if self.check_errors(status, &stopped.headers, &document).is_ok() => {
+                Response { document, is_accepted: true, ..stopped }
+            }
+            _ => stopped,
         }
     }
 
@@ -262,7 +276,10 @@ impl<'a> Exchange<'a> {
         let ErrorAnswer { text, is_throttle, content } = error;
         let retry_after = self.retry_after(headers).or_else(|| self.reset_after(is_throttle));
         // A part that would show a secret is no part to paste.
+        // It may also be the part of a secret behind a quote or another letter that bodies escape.
+        let shown = self.client.surroundings().redactor.text(&text);
         let content = content.filter(|content| self.excerpt(content.as_bytes()) == *content);
+        let content = content.filter(|content| shown == text || shown.contains(content.as_str()));
         let body = self.excerpt(text.as_bytes());
         Failed::Attempt { trouble: Trouble::ErrorInSuccess { status, is_throttle, body, content }, retry_after }
     }
@@ -277,7 +294,7 @@ impl<'a> Exchange<'a> {
             Action::Accept => return Ok(Judgement::Accepted),
             Action::Ignore => Ruled::Ignored(status),
             Action::Stop => Ruled::Stopped(rule.message.clone()),
-            action @ (Action::Retry | Action::Fail) => {
+            action @ (Action::Retry | Action::Fail | Action::RefreshToken) => {
                 let (message, body) = (rule.message.clone(), self.excerpt(body));
                 let trouble = Trouble::Ruled { status, action, message, body };
                 let retry_after =
@@ -328,6 +345,7 @@ impl<'a> Exchange<'a> {
                 Unreadable::Other(cause, format) => {
                     Trouble::Format { cause, content_type, body, looks_like: Some(format) }
                 }
+                Unreadable::TooDeep => Trouble::TooDeep,
                 Unreadable::TooLarge => Trouble::TooLarge { limit: self.client.max_body },
             }
             .into()

@@ -509,6 +509,7 @@ impl Lists {
     }
 
     fn warn(&mut self, message: String) {
+        let message = self.surroundings.redactor.credentials(&message);
         let resource = &*self.scope.resource;
         tracing::warn!(resource, "{message}");
         self.surroundings.reporter.on_event(&Event::Warning { resource, message: &message });
@@ -516,6 +517,7 @@ impl Lists {
     }
 
     fn note(&mut self, message: String) {
+        let message = self.surroundings.redactor.credentials(&message);
         let resource = &*self.scope.resource;
         tracing::info!(resource, "{message}");
         self.surroundings.reporter.on_event(&Event::Note { resource, message: &message });

@@ -334,10 +334,14 @@ impl Pages {
 
     /// A page's turn has come: finds out where the next one is, and tells about it. `None` if it only showed a guess wrong.
     fn accept(&mut self, token: &PageToken, mut fetched: Fetched) -> Result<Option<Page>, FetchError> {
-        if let Some(ruled) = fetched.ruled.take() {
-            return self.leave_out(token, &ruled, &fetched).map(Some);
+        let ruled = fetched.ruled.take();
+        if let Some(ruled) = ruled.as_ref().filter(|ruled| !ruled.may_have_records()) {
+            return self.leave_out(token, ruled, &fetched).map(Some);
         }
         let found = self.located(&mut fetched);
+        if let Some(ruled) = &ruled {
+            return self.accept_last(token, ruled, &fetched, &found).map(Some);
+        }
         if self.forgets_learned(token, &fetched, &found) || self.judges_guess(&found) {
             return Ok(None);
         }
@@ -550,6 +554,7 @@ impl Pages {
     }
 
     fn warn(&mut self, message: String) {
+        let message = self.surroundings.redactor.credentials(&message);
         if !self.is_silent {
             tracing::warn!(resource = &*self.source.scope.resource, "{message}");
         }
@@ -559,6 +564,7 @@ impl Pages {
 
     /// Reports what is as it should be, and good to know.
     fn note(&mut self, message: String) {
+        let message = self.surroundings.redactor.credentials(&message);
         if !self.is_silent {
             tracing::info!(resource = &*self.source.scope.resource, "{message}");
         }

@@ -13,7 +13,7 @@ use crate::{
     json::{Document, Kind, Node, Selector, SyntaxError},
     plan::{PaginatorPlan, ResourcePlan},
     schema::{ColumnsContract, Source, TableSchema},
-    secret::Redactor,
+    secret::{self, Redactor},
 };
 
 /// The field that a record has which was a scalar, as in dlt.
@@ -69,6 +69,11 @@ pub(super) enum Located {
 pub enum RecordsError {
     #[error("`data_selector: {selector}` finds nothing; the answer {}", holds(.keys))]
     Missing { selector: String, keys: Vec<String> },
+    /// What a `[*]` takes apart is one record, not a list of them.
+    #[error(
+        "`data_selector: {selector}` finds an object, whose values are no records; it {}", holds(.keys)
+    )]
+    Values { selector: String, keys: Vec<String> },
     #[error("`data_selector: {selector}` finds {found}, where an array of records or one object was expected")]
     Scalar { selector: String, found: String },
     /// Without a selector the whole answer would be one record, and every page the same kind of record.
@@ -93,6 +98,7 @@ impl RecordsError {
         match self {
             Self::Missing { selector, keys } => Self::Missing { selector, keys: all(keys) },
             Self::Scalar { selector, found } => Self::Scalar { selector, found: shortened(&redactor.text(&found)) },
+            Self::Values { selector, keys } => Self::Values { selector, keys: all(keys) },
             Self::Wrapped { keys, arrays } => Self::Wrapped { keys: all(keys), arrays: all(arrays) },
             Self::SameName { name, place } => Self::SameName { name: shortened(&redactor.text(&name)), place },
             Self::Width { .. } | Self::NoNames { .. } | Self::Gathered { .. } => self,
@@ -114,6 +120,10 @@ impl RecordsError {
             Self::Width { .. } | Self::SameName { .. } => Some(
                 "declare a column with `source: $` and `type: json`, which takes the row as it is".to_owned(),
             ),
+            Self::Values { selector, .. } => selector.strip_suffix("[*]").map(|path| {
+                let path = if path.is_empty() { "$" } else { path };
+                format!("set `data_selector: {path}`, which takes the elements of an array, and an object as one record")
+            }),
             Self::Scalar { .. } | Self::Gathered { .. } => None,
             Self::Wrapped { arrays, .. } => match arrays.as_slice() {
                 [] => Some("use the paginator `single_page` if the answer is the record".to_owned()),
@@ -165,6 +175,10 @@ impl Locator {
         let root = document.root();
         if root.kind() == Kind::Null {
             return Placed::at(Ok(Located::Nothing));
+        }
+        if let Some(object) = selector.object_taken_apart(root) {
+            let keys = keys(object, |_| true);
+            return Placed::at(Err(RecordsError::Values { selector: selector.to_string(), keys }));
         }
         let found = selector.find_all(root);
         if found.iter().any(|list| self.is_tabular(root, *list)) {
@@ -301,7 +315,7 @@ pub(super) fn has_identity(object: Node<'_>) -> bool {
 fn reads_scalars(schema: &TableSchema, contract: ColumnsContract) -> bool {
     let reads = |source: &Source| match source {
         Source::Path(keys) => keys.first().is_some_and(|key| key == VALUE),
-        Source::Evolved(key) => key == VALUE,
+        Source::Evolved(key) | Source::Unseen(key) => key == VALUE,
         _ => false,
     };
     let is_open = schema.columns.is_empty() || contract == ColumnsContract::Evolve;
@@ -351,7 +365,8 @@ fn hash(record: Node<'_>, key: &[Vec<String>]) -> u64 {
 /// The records of which `is_kept` is true as a document of their own, and the number of each, 1 for the first of the page.
 pub(super) fn keep(document: &Document, index: u32, is_kept: &[bool]) -> Option<(Document, Vec<u64>)> {
     let found = document.node(index);
-    together(found.items().zip(1_u64..).zip(is_kept).filter(|(_, is_kept)| **is_kept).map(|(record, _)| record))
+    let kept = found.items().zip(1_u64..).zip(is_kept).filter(|(_, is_kept)| **is_kept).map(|(record, _)| record);
+    together(kept).map(|(kept, numbers)| (kept.with_cells_of(document), numbers))
 }
 
 /// Records, each with its number, as a document of their own and their numbers.
@@ -376,7 +391,7 @@ pub(super) fn keys(node: Node<'_>, is_wanted: impl Fn(Kind) -> bool) -> Vec<Stri
 
 /// As much of a value as an error shows.
 pub(super) fn shortened(text: &str) -> String {
-    text.chars().take(60).map(|c| if c.is_control() { ' ' } else { c }).collect()
+    secret::shortened(&text.replace(char::is_control, " "), 60)
 }
 
 #[cfg(test)]

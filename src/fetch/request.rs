@@ -55,9 +55,7 @@ impl Request {
     /// [`FetchError::Header`] if a header cannot be sent.
     pub fn new(bound: &BoundRequest) -> Result<Self, FetchError> {
         let mut url = bound.url.clone();
-        if !bound.params.is_empty() {
-            url.query_pairs_mut().extend_pairs(&bound.params);
-        }
+        bound.params.iter().for_each(|(name, value)| append_param(&mut url, name, value));
         let mut own_headers = HeaderMap::new();
         for (name, value) in &bound.headers {
             let (name, value) = header(name, value.expose(), is_secret_name(name))?;
@@ -158,7 +156,7 @@ impl Request {
     /// Sets a query parameter; whatever stood under this name before is gone, all else stays as it was written.
     pub fn set_param(&mut self, name: &str, value: &str) {
         retain_params(&mut self.url, |pair| name_of(pair) != name);
-        self.url.query_pairs_mut().append_pair(name, value);
+        append_param(&mut self.url, name, value);
     }
 
     /// Sets a header that is a credential: its value stays out of every debug output.
@@ -220,6 +218,18 @@ pub(super) fn drop_credentials(url: &mut Url, names: &[String], redactor: &Redac
     retain_params(url, |pair| !names.contains(&name_of(pair)) && !redactor.is_secret_pair(pair));
 }
 
+/// Appends a query parameter, with `%20` for a space. A form's `+` is a plus to servers that take queries by RFC 3986, such as
+/// those of OData.
+fn append_param(url: &mut Url, name: &str, value: &str) {
+    // A literal plus is `%2B` here: what is left of it stands for a space.
+    let pair = form_urlencoded::Serializer::new(String::new()).append_pair(name, value).finish().replace('+', "%20");
+    let query = match url.query().filter(|query| !query.is_empty()) {
+        Some(query) => format!("{query}&{pair}"),
+        None => pair,
+    };
+    url.set_query(Some(&query));
+}
+
 fn retain_params(url: &mut Url, keep: impl Fn(&str) -> bool) {
     let Some(query) = url.query() else { return };
     let kept: Vec<&str> = query.split('&').filter(|pair| !pair.is_empty() && keep(pair)).collect();
@@ -256,7 +266,7 @@ mod tests {
     #[test]
     fn parameters_follow_those_of_the_path_in_the_order_of_the_config_and_repeat() {
         let request = request("http://a/b?x=1&flag", &[("tag", "a b"), ("tag", "c&d")]);
-        assert_eq!(request.url.as_str(), "http://a/b?x=1&flag&tag=a+b&tag=c%26d");
+        assert_eq!(request.url.as_str(), "http://a/b?x=1&flag&tag=a%20b&tag=c%26d");
     }
 
     #[test]

@@ -27,7 +27,7 @@ use crate::{
     json::Document,
     plan::{AnswerPlan, ResourcePlan},
     report::{Event, Reporter},
-    secret::Redactor,
+    secret::{Redactor, shortened},
 };
 
 /// Sends requests until they are answered.
@@ -118,6 +118,13 @@ pub(super) enum Ruled {
     Stopped(Option<String>),
 }
 
+impl Ruled {
+    /// Whether the answer may be a page as well.
+    pub(super) fn may_have_records(&self) -> bool {
+        matches!(self, Self::Stopped(_))
+    }
+}
+
 /// What a client was given from outside, shared with the drivers that use it.
 #[derive(Clone)]
 pub(super) struct Surroundings {
@@ -126,15 +133,18 @@ pub(super) struct Surroundings {
     pub reporter: Arc<dyn Reporter>,
 }
 
-/// Bytes of an answer that an error text shows.
+/// Characters of an answer that an error text shows.
 pub(super) const SHOWN: usize = 500;
+
+/// Characters that are looked at for that: a body may be as large as memory.
+const REDACTED_CHARS: usize = 8 * SHOWN;
 
 impl Surroundings {
     /// The first bytes of what a server sent: redacted, and without characters that would move a terminal's cursor.
     pub(super) fn excerpt(&self, text: &str) -> String {
-        let text = self.redactor.text(text).trim().replace(char::is_control, " ");
-        let end = text.floor_char_boundary(SHOWN);
-        if end == text.len() { text } else { format!("{}…", text.get(..end).unwrap_or_default()) }
+        // Where the text is cut before it is redacted, the mark of the cut says that a secret may have lost its end.
+        let text = self.redactor.text(&shortened(text, REDACTED_CHARS));
+        shortened(&text.trim().replace(char::is_control, " "), SHOWN)
     }
 
     /// reqwest's errors without the URL that they carry: it has the whole query in it.
@@ -146,7 +156,7 @@ impl Surroundings {
     pub(super) fn broken_off(&self, error: BodyError) -> Trouble {
         let cause = match error {
             BodyError::Cut(error) => self.cause(error),
-            BodyError::Gzip(error) => format!("its gzip is broken: {error}"),
+            BodyError::Decoder(error) => format!("its compression is broken: {error}"),
         };
         Trouble::Body { cause }
     }

@@ -4,6 +4,7 @@ use jaq_core::ValT;
 use jaq_json::{Num, Val, read, write};
 
 use super::RunError;
+use crate::secret;
 
 /// Bytes that one record may have when it is written.
 const LARGEST_WRITTEN: u64 = 256 << 20;
@@ -124,6 +125,5 @@ fn within(value: &Val, depth: usize, limit: u64, weight: &mut u64) -> bool {
 /// A message of jq's holds whole values.
 pub(super) fn shortened(text: &str) -> String {
     const SHOWN: usize = 200;
-    let line: String = text.chars().take(SHOWN).map(|letter| if letter.is_control() { ' ' } else { letter }).collect();
-    if text.chars().count() > SHOWN { line + "…" } else { line }
+    secret::shortened(&text.replace(char::is_control, " "), SHOWN)
 }

@@ -13,6 +13,9 @@ pub const MAX_BODY: usize = (1 << 31) - 1;
 /// Containers nested deeper than this are a syntax error.
 pub const MAX_DEPTH: usize = 1_000;
 
+/// What [`SyntaxError::message`] says beyond [`MAX_DEPTH`].
+const TOO_DEEP: &str = "containers are nested too deep";
+
 const NULL: &str = "null";
 
 const ESCAPED: u32 = 1 << 31;
@@ -23,6 +26,8 @@ pub struct Document {
     tape: Vec<Entry>,
     /// Set if a field name contains an escape.
     has_escaped_names: bool,
+    /// Set if the values were cells of a table of text.
+    has_cells: bool,
 }
 
 /// A body that is UTF-8 as a whole (the usual case) needs no check of any of its strings.
@@ -47,6 +52,13 @@ pub struct SyntaxError {
     pub message: &'static str,
     /// Set if the text ends before its value does, as that of a truncated body.
     pub is_cut: bool,
+}
+
+impl SyntaxError {
+    /// Whether the text may well be JSON, and is nested deeper than [`MAX_DEPTH`].
+    pub fn is_too_deep(&self) -> bool {
+        self.message == TOO_DEEP
+    }
 }
 
 /// What a value looks like from its first byte, and for words from all of them.
@@ -80,7 +92,19 @@ impl Document {
             Err(error) => return Err((error, body)),
         };
         let body = String::from_utf8(body).map_or_else(|error| Body::Bytes(error.into_bytes()), Body::Text);
-        Ok(Self { body, tape, has_escaped_names })
+        Ok(Self { body, tape, has_escaped_names, has_cells: false })
+    }
+
+    /// Says that the values were cells of a table of text, such as CSV: their texts may be numbers or bools.
+    #[must_use]
+    pub fn with_cells(self) -> Self {
+        Self { has_cells: true, ..self }
+    }
+
+    /// The same if the values are of that document.
+    #[must_use]
+    pub fn with_cells_of(self, other: &Self) -> Self {
+        Self { has_cells: other.has_cells, ..self }
     }
 
     /// The first field name that is not valid text. Names are examined only if the body is not UTF-8 or a name has an escape:
@@ -93,7 +117,12 @@ impl Document {
     /// The document `null`.
     pub fn null() -> Self {
         let end = NULL.len() as u32;
-        Self { body: Body::Text(NULL.to_owned()), tape: vec![Entry { start: 0, end }], has_escaped_names: false }
+        Self {
+            body: Body::Text(NULL.to_owned()),
+            tape: vec![Entry { start: 0, end }],
+            has_escaped_names: false,
+            has_cells: false,
+        }
     }
 
     pub fn root(&self) -> Node<'_> {
@@ -156,6 +185,11 @@ pub struct Node<'a> {
 }
 
 impl<'a> Node<'a> {
+    /// Whether the value was a cell of a table of text.
+    pub fn is_cell(self) -> bool {
+        self.document.has_cells
+    }
+
     /// The place in the tape, for keeping: [`Document::node`] gives the node again.
     pub fn index(self) -> u32 {
         self.index
@@ -418,7 +452,7 @@ impl<'a> Scanner<'a> {
 
     fn open(&mut self, expect: Expect) -> Result<Expect, SyntaxError> {
         if self.open.len() >= MAX_DEPTH {
-            return Err(self.error("containers are nested too deep"));
+            return Err(self.error(TOO_DEEP));
         }
         self.open.push(self.tape.len() as u32);
         self.push(self.at, 0);

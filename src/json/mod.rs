@@ -11,6 +11,7 @@
 //! a bad escape, broken UTF-8 or a `NaN` is a mismatch of that value and never takes its page down. The *name* of a field is
 //! different: no column could be named after a broken one, and its field would be lost. [`Document::broken_name`] finds it.
 
+mod canonical;
 mod document;
 mod names;
 mod query;

@@ -5,6 +5,7 @@
 //! ```
 
 use super::{Fields, Items, Key, Kind, Node, StringError};
+use crate::secret::shortened;
 
 /// Characters of a name that an error shows.
 const SHOWN: usize = 60;
@@ -52,7 +53,7 @@ pub(super) fn first_broken(root: Node<'_>) -> Option<BrokenName> {
                 Some((key, value)) => {
                     if let Err(problem) = key.text() {
                         return Some(BrokenName {
-                            name: String::from_utf8_lossy(key.raw()).chars().take(SHOWN).collect(),
+                            name: shortened(&String::from_utf8_lossy(key.raw()), SHOWN),
                             path: path(&open),
                             offset: key.offset(),
                             problem,

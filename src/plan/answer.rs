@@ -8,6 +8,10 @@ use crate::schema::Naming;
 pub struct AnswerPlan {
     /// `None`: what the answer's `Content-Type` says, JSON if that says nothing else.
     pub format: Option<ResponseFormat>,
+    /// The name of the charset of all answers, as WHATWG has it; `None`: what each answer declares.
+    pub encoding: Option<&'static str>,
+    /// Of answers that are ZIP archives, the file to read; `None`: the only one that can be.
+    pub member: Option<String>,
     pub csv: CsvPlan,
     /// The first that an answer fits is done.
     pub actions: Vec<ResponseAction>,
@@ -77,6 +81,8 @@ pub enum Action {
     Fail,
     /// The list is over, and well.
     Stop,
+    /// The credentials have expired, whatever the status: the request is sent once more with new ones.
+    RefreshToken,
 }
 
 impl Action {
@@ -88,6 +94,7 @@ impl Action {
             Self::Retry => "retry",
             Self::Fail => "fail",
             Self::Stop => "stop",
+            Self::RefreshToken => "refresh_token",
         }
     }
 }

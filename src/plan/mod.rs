@@ -8,6 +8,7 @@ mod answer;
 mod auth;
 mod convert;
 mod cursor;
+pub mod hive;
 mod incremental;
 pub mod inference;
 mod paginator;
@@ -56,7 +57,7 @@ pub use resolve::{Overrides, resolve};
 pub use signing::{KeyError, SigningAlgorithm, SigningKey};
 pub use step::{ProcessingStep, StepOperation};
 pub use template::{IncrementalValue, Meaning, Reference, Template, TemplateError};
-pub use trust::{AllowedHost, TlsPlan};
+pub use trust::{AllowedHost, ForeignHosts, TlsPlan};
 
 /// Everything one `restlake run` does.
 #[derive(Clone, Debug, Serialize)]
@@ -83,12 +84,19 @@ pub struct Plan {
     /// lost; a table without rows loses nothing, and only the run knows whether it has some.
     #[serde(skip)]
     pub partial_replace_allowed: bool,
-    /// Values that must not be seen in any text: auth values, secret options and headers, contents of `${file:}`.
+    /// Values that must not be seen in any text: auth values, secret options and headers, contents of `${file:}`, and what
+    /// variables filled into any of these.
     #[serde(skip)]
     pub secrets: Vec<Secret<String>>,
-    /// Values that are not shown, and may be no credentials: what variables filled into requests, and what logins send.
+    /// What variables filled into `auth` besides: names of users, ids of clients.
+    #[serde(skip)]
+    pub identities: Vec<Secret<String>>,
+    /// Values that are not shown, and may be no credentials: what logins send.
     #[serde(skip)]
     pub private: Vec<Secret<String>>,
+    /// What variables filled into requests. It may be seen, and is sent to no other host.
+    #[serde(skip)]
+    pub confined: Vec<Secret<String>>,
 }
 
 impl Plan {
@@ -96,7 +104,9 @@ impl Plan {
     pub fn redactor(&self) -> Redactor {
         let exposed = |values: &[Secret<String>]| values.iter().map(|value| value.expose().clone()).collect::<Vec<_>>();
         let redactor = Redactor::new(exposed(&self.secrets));
+        redactor.learn_identities(exposed(&self.identities));
         redactor.hide(exposed(&self.private));
+        redactor.confine(exposed(&self.confined));
         redactor
     }
 }
@@ -109,6 +119,7 @@ pub struct ClientPlan {
     pub auth: AuthPlan,
     /// Who may see the credentials besides the origin of `base_url`.
     pub allowed_hosts: Vec<AllowedHost>,
+    pub foreign_hosts: ForeignHosts,
     pub tls: TlsPlan,
     /// Upper bound of the adaptive limit; at least 1.
     pub max_concurrency: usize,

@@ -13,6 +13,7 @@ mod auth;
 mod body;
 mod client;
 mod columns;
+mod confidential;
 mod delta;
 mod destination;
 mod disposition;
@@ -25,7 +26,6 @@ mod merge;
 mod paginator;
 mod partition;
 mod placeholders;
-mod private;
 mod request;
 mod resource;
 mod schema;
@@ -36,11 +36,12 @@ mod upkeep;
 
 use std::{cell::OnceCell, collections::HashMap, sync::Arc};
 
+use self::confidential::Confidential;
 use super::{MergeStrategy, Plan, ResourcePlan, WriteDisposition, inference::Deferred};
 use crate::{
     config::{Findings, Loaded, Place, Problem, Problems, Section, suggestion},
     schema::TableSchema,
-    secret::Secret,
+    secret::{Redactor, Secret},
 };
 
 pub use delta::is_letter as letter_of_delta;
@@ -71,7 +72,7 @@ pub fn resolve(loaded: &Loaded, overrides: &Overrides) -> Result<Plan, Problems>
     let mut findings = Findings::new(loaded.sources.clone(), [&loaded.errors[..], &loaded.notes[..]].concat());
     match plan(loaded, overrides, &mut findings) {
         Some(plan) if !findings.has_errors() => Ok(plan),
-        _ => Err(findings.into_problems()),
+        _ => Err(findings.into_problems().redacted(&redactor(loaded))),
     }
 }
 
@@ -117,6 +118,7 @@ fn plan(loaded: &Loaded, overrides: &Overrides, findings: &mut Findings) -> Opti
         let help = "add one, or remove a `selected: false`".to_owned();
         findings.error(root.place_of("resources"), "there is no resource to export", Some(help));
     }
+    let Confidential { secrets, identities, private, confined } = confidential(&root, &sections, secrets);
     Some(Plan {
         pipeline: name(&root, loaded, findings)?,
         client: client?,
@@ -130,15 +132,28 @@ fn plan(loaded: &Loaded, overrides: &Overrides, findings: &mut Findings) -> Opti
         memory_limit: root.size("memory_limit")?,
         partial_replace_allowed: overrides.destination.is_some(),
         secrets,
-        private: private(&root, &sections),
+        identities,
+        private,
+        confined,
     })
 }
 
-fn private(root: &Section<'_>, resources: &[Section<'_>]) -> Vec<Secret<String>> {
-    let mut values = Vec::new();
-    private::values(&root.section("client"), &mut values);
-    resources.iter().for_each(|resource| private::values(&resource.section("endpoint"), &mut values));
-    values
+/// What strips messages about the config of what variables filled in that is secret.
+fn redactor(loaded: &Loaded) -> Redactor {
+    let confidential = confidential(&loaded.config.root(), &loaded.config.resources(), loaded.config.secrets.clone());
+    let exposed = |values: Vec<Secret<String>>| values.into_iter().map(|value| value.expose().clone());
+    let redactor = Redactor::new(exposed(confidential.secrets));
+    redactor.learn_identities(exposed(confidential.identities));
+    redactor
+}
+
+/// What is not to be shown of the config besides the secrets that its parts have given.
+fn confidential(root: &Section<'_>, resources: &[Section<'_>], secrets: Vec<Secret<String>>) -> Confidential {
+    let mut confidential = Confidential { secrets, ..Confidential::default() };
+    confidential.add(&root.section("client"));
+    resources.iter().for_each(|resource| confidential.add(&resource.section("endpoint")));
+    confidential.add_options(&root.section("destination"));
+    confidential
 }
 
 fn name(root: &Section<'_>, loaded: &Loaded, findings: &mut Findings) -> Option<String> {

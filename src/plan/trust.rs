@@ -16,6 +16,16 @@ pub struct TlsPlan {
     pub identity: Option<Secret<String>>,
 }
 
+/// What is done about hosts that the config does not name, where the API leads to one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ForeignHosts {
+    /// Requests go there without credentials, with a warning for each host.
+    #[default]
+    Warn,
+    Refuse,
+}
+
 /// A host that may see the credentials, as `allowed_hosts` names it.
 ///
 /// A bare name means `https`: credentials go in the clear only where somebody wrote `http://`.

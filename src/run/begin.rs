@@ -224,6 +224,7 @@ impl Export<'_> {
         self.age(moment) <= self.resource.checkpoint.resume_within
     }
 
+    /// What lies ahead of the clock is new: to go on with it repeats nothing and loses nothing.
     fn age(&self, moment: DateTime<Utc>) -> Duration {
         self.environment.clock.now().signed_duration_since(moment).to_std().unwrap_or_default()
     }

@@ -20,8 +20,8 @@ use super::{
 };
 use crate::{
     commit::{Attempt, CommitOutcome, TableFormat, TableSnapshot},
-    error::Result,
-    merge::Brought,
+    error::{Error, Result},
+    merge::{Brought, DATA_FILE_GONE},
     model::{Commit, DataFile, Operation, StagedFile, State, Version},
     plan::{MergeStrategy, ResourcePlan, WriteDisposition},
     report::{Event, grouped},
@@ -236,11 +236,24 @@ impl Export<'_> {
         let older = evolving::older_schema(self.resource, &work.base).map(Arc::new);
         let shutdown = &self.environment.shutdown;
         let merging = Merging { resource: self.resource, table, attempt, options, brought, older, memory, shutdown };
-        let merged = merging.merge(&work.base, staged).await?;
+        let merged = match merging.merge(&work.base, staged).await {
+            Err(error) => return Err(self.explained(error, table, work.base.version).await),
+            merged => merged?,
+        };
         counters.merged = merged.counts;
         let (adds, removes, rows_written) = (merged.adds, merged.removes, merged.rows_written);
         let (cursor, parents) = (staged.cursor.clone(), self.parents(&work.base));
         Ok(Change { adds, removes, rows_written, made: merged.made, cursor, parents })
+    }
+
+    /// A file of the table that is gone was deleted by somebody, unless another run has replaced it since the version was read.
+    async fn explained(&self, error: Error, table: &dyn TableFormat, base: Version) -> Error {
+        match table.newest().await {
+            Ok(version) if error.code() == DATA_FILE_GONE && version > base => {
+                RunError::Conflict { table: self.resource.table.clone(), version: base + 1 }.into()
+            }
+            _ => error,
+        }
     }
 
     /// What an append or a replace does.

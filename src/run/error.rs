@@ -42,6 +42,19 @@ pub enum RunError {
     )]
     RewriteLimit { table: String, bytes: u64, limit: u64, added: Vec<Column> },
 
+    #[error(
+        "{resource}, page {page}: the column `{column}` is {data_type} and received values of the type {wanted}: {reason}"
+    )]
+    FixedType {
+        resource: String,
+        page: u64,
+        column: String,
+        data_type: String,
+        wanted: String,
+        reason: &'static str,
+        hint: String,
+    },
+
     #[error("{resource}, page {page}: the field `{field}` cannot become a column: {reason}")]
     UnfitField { resource: String, page: u64, field: String, reason: String },
 
@@ -160,7 +173,9 @@ impl Failure for RunError {
             Self::ValidityPartition { .. } | Self::ActiveTimestamp { .. } | Self::ShapeChanged { .. } => {
                 ErrorKind::User
             }
-            Self::RewriteLimit { .. } | Self::UnfitField { .. } | Self::Request { .. } => ErrorKind::User,
+            Self::RewriteLimit { .. } | Self::UnfitField { .. } | Self::FixedType { .. } | Self::Request { .. } => {
+                ErrorKind::User
+            }
             Self::Columns { .. } | Self::Clash { .. } | Self::Cursor { .. } => ErrorKind::User,
             Self::ParentFailed { kind, .. } => *kind,
             Self::ParentField { .. } => ErrorKind::User,
@@ -186,6 +201,7 @@ impl Failure for RunError {
             Self::ShapeChanged { .. } => "schema_changed",
             Self::RewriteLimit { .. } => "rewrite_limit",
             Self::UnfitField { .. } => "unfit_field",
+            Self::FixedType { .. } => "fixed_type",
             Self::Columns { .. } => "config",
             Self::Clash { .. } => "column_clash",
             Self::NoFields { .. } => "no_fields",
@@ -242,6 +258,7 @@ impl Failure for RunError {
                 "run `restlake compact --rewrite-schema` with this config, which takes its time, or raise `rewrite_limit`"
                     .into(),
             ),
+            Self::FixedType { hint, .. } => Some(hint.clone()),
             Self::UnfitField { .. } => Some(
                 "declare a column of another name for it, with the field as `source`, or set `schema_contract: {columns: discard_value}`"
                     .into(),

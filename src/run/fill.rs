@@ -27,6 +27,7 @@ use crate::{
     fetch::{PageSource, Position},
     merge::Collector,
     plan::{MaxRejects, MergePlan, MergeStrategy, PartitionField, Range, Transform, WriteDisposition},
+    store::TableStore,
     write::{TableWriter, WriteOptions},
 };
 
@@ -47,7 +48,8 @@ impl Export<'_> {
         counters: &mut Counters,
     ) -> Result<Staged> {
         let mut rejects = table.workspace().rejects(self.run_id);
-        let staged = self.fill(attempt, base, start, &mut rejects, counters).await;
+        let store = table.workspace().table();
+        let staged = self.fill(attempt, (store, base), start, &mut rejects, counters).await;
         // Rejects are kept whatever became of the run: they say why.
         let written = rejects.finish().await;
         let staged = staged?;
@@ -58,7 +60,7 @@ impl Export<'_> {
     async fn fill(
         &self,
         attempt: &Attempt,
-        base: &TableSnapshot,
+        (table, base): (&TableStore, &TableSnapshot),
         start: Start,
         rejects: &mut RejectWriter,
         counters: &mut Counters,
@@ -75,13 +77,13 @@ impl Export<'_> {
         let merge = merging::plan(self.resource, began);
         let writer = TableWriter::new(self.write_options(attempt.version()))?;
         let schema = self.resource.schema.clone();
-        let mut table = TableStage::new(self.dedup()?, self.collector(&merge)?, writer, schema);
+        let mut stage = TableStage::new(self.dedup()?, self.collector(&merge)?, writer, schema);
         let mut cursor = Tracker::new(self.resource, base.state.cursor.as_ref(), self.rows.map(Arc::as_ref));
         let sieve = cursor.as_ref().map(Tracker::sieve);
         // Of all pages, or of none.
         let mut rows = self.family.rows_for(&self.resource.name).filter(|_| resumed.is_none());
         let (processor, decoder) = (self.processor(), self.decoder()?);
-        let evolving = Evolving::new(self.resource, self.table_format, base, processor, decoder, sieve);
+        let evolving = Evolving::new(self.resource, self.table_format, (table, base), processor, decoder, sieve);
         let mut evolving = if rows.is_some() { evolving.watched() } else { evolving };
         let mut pages = match taken {
             Some(pages) => pages,
@@ -99,8 +101,11 @@ impl Export<'_> {
                 counters.count_reject(reject);
                 rejects.write(reject).await?;
             }
-            table = table.resume(resumed.states.iter().map(Vec::as_slice))?;
-            evolving.resume(table.schema())?;
+            stage = stage.resume(resumed.states.iter().map(Vec::as_slice))?;
+            if resumed.position.begins_retry() {
+                stage = stage.reading_again();
+            }
+            evolving.resume(stage.schema())?;
             files = resumed.files;
             if let (Some(cursor), Some(progress)) = (&mut cursor, resumed.cursor) {
                 cursor.resume(progress);
@@ -120,7 +125,7 @@ impl Export<'_> {
             rejects,
             attempt,
             load_columns: LoadColumns::new(self.resource, &merge, self.run_id, Arc::clone(clock)),
-            table,
+            table: stage,
             checkpoints: Checkpoints::new(fingerprint, self.run_id, began, pace.meter(), files)
                 .of(self.window())
                 .dated(dated),
@@ -211,8 +216,8 @@ impl Export<'_> {
         if !self.deduplicates() {
             return Ok(None);
         }
-        let schema = self.resource.schema.to_arrow();
-        Ok(Some(Dedup::new(&schema, &self.resource.primary_key, self.resource.dedup_sort)?))
+        let schema = &self.resource.schema;
+        Ok(Some(Dedup::of_table(schema, &self.resource.primary_key, self.resource.dedup_sort)?))
     }
 
     fn collector(&self, merge: &MergePlan) -> Result<Option<Collector>> {

@@ -10,7 +10,10 @@ use crate::{
     error::{Error, ErrorKind},
     fetch::{PageSource, Suspicion, Verdict},
     model::{DataFile, Reject},
-    plan::{CursorState, Learned, MergeStrategy, ResourcePlan, TableFormatKind, WriteDisposition, reader::duckdb},
+    plan::{
+        CursorState, Learned, MergeStrategy, ResourcePlan, TableFormatKind, WriteDisposition,
+        reader::{duckdb, renamed_partitions},
+    },
     report::{Details, ErrorSummary, FileSummary, Paging, RejectKind, ResourceSummary, Status, Summary},
     schema::TableSchema,
     secret::Redactor,
@@ -34,6 +37,8 @@ pub(super) struct Ended {
     /// That of the table, if something was committed.
     pub(super) schema: Option<TableSchema>,
     pub(super) kind: Option<ErrorKind>,
+    /// Its table could not be opened.
+    pub(super) is_unopened: bool,
 }
 
 /// What a merge counted; all zero where nothing is merged.
@@ -324,9 +329,10 @@ impl Ended {
         // Nobody reads a table that was not made.
         if committed.version > 0 {
             summary.duckdb = duckdb(destination, format, resource).unwrap_or_default();
+            summary.notes.extend(renamed_partitions(format, resource));
         }
         let schema = Some(resource.schema.clone()).filter(|schema| !schema.columns.is_empty());
-        Self { summary, schema, kind: None }
+        Self { summary, schema, kind: None, is_unopened: false }
     }
 
     pub(super) fn failed(resource: &ResourcePlan, counters: &Counters, error: &Error, redactor: &Redactor) -> Self {
@@ -342,7 +348,7 @@ impl Ended {
         }
         summary.error =
             Some(ErrorSummary { code: error.code().to_owned(), message: error.to_string(), hint: error.hint() });
-        Self { summary, schema: None, kind: Some(error.kind()) }
+        Self { summary, schema: None, kind: Some(error.kind()), is_unopened: false }
     }
 
     /// The same after a failure that leaves the table as another run made it.
@@ -357,12 +363,17 @@ impl Ended {
 
     /// As the config wants it.
     pub(super) fn left_out(resource: &ResourcePlan) -> Self {
-        Self { summary: summary(resource, Status::Skipped, &Counters::default()), schema: None, kind: None }
+        Self {
+            summary: summary(resource, Status::Skipped, &Counters::default()),
+            schema: None,
+            kind: None,
+            is_unopened: false,
+        }
     }
 
     pub(super) fn skipped(resource: &ResourcePlan) -> Self {
         let summary = summary(resource, Status::Skipped, &Counters::default());
-        Self { summary, schema: None, kind: Some(ErrorKind::Interrupted) }
+        Self { summary, schema: None, kind: Some(ErrorKind::Interrupted), is_unopened: false }
     }
 }
 

@@ -156,6 +156,8 @@ impl Pipeline<'_> {
         let writing = spawn_blocking(move || table.run(rows_in, &files, &meter));
         let staging = stage(self.attempt, self.resource, self.reporter, self.checkpoints, files_in);
         let reader = Reader {
+            resource: self.resource,
+            reporter: self.reporter,
             pages: self.pages,
             evolving: self.evolving,
             cursor: self.cursor,
@@ -212,6 +214,8 @@ fn first_failure(stops: [Option<Stop>; 3]) -> Option<Error> {
 
 /// What the task that reads works with.
 struct Reader<'a> {
+    resource: &'a ResourcePlan,
+    reporter: &'a dyn Reporter,
     pages: &'a mut dyn PageSource,
     evolving: Evolving,
     cursor: &'a mut Option<Tracker>,
@@ -317,8 +321,13 @@ impl Reader<'_> {
     /// One page's rejects are written, its rows handed on; behind them a mark, if it is time for a checkpoint. Says whether no
     /// later page can hold rows that are wanted.
     async fn hand_on(&mut self, read: Result<Reading, JoinError>, position: &Position) -> Result<bool, Stop> {
-        let Settled { batch, page, seen, fields, grown } =
+        let Settled { batch, page, seen, fields, grown, said } =
             self.evolving.settle(read.map_err(|_| Stop::Elsewhere)?).await?;
+        for message in said {
+            tracing::warn!(resource = self.resource.name, "{message}");
+            self.reporter.on_event(&Event::Warning { resource: &self.resource.name, message: &message });
+            self.counters.warnings.push(message);
+        }
         self.lists.enter(position, self.decoded, self.counters);
         self.counters.rows_fetched += batch.rows_fetched;
         self.counters.rows_filtered += batch.rows_filtered;
@@ -539,6 +548,13 @@ impl TableStage {
         self.writer.evolve(self.eras.schema().clone())?;
         self.writer = self.writer.resume(index, next_sequence);
         Ok(self)
+    }
+
+    /// The next rows are those of lists that are read again.
+    #[must_use]
+    pub(super) fn reading_again(mut self) -> Self {
+        self.dedup.iter_mut().for_each(Dedup::end_sequence);
+        self
     }
 
     /// What the schema has become.

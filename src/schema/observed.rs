@@ -4,8 +4,8 @@
 //! records, in page order ─► Observed: the fields, in order of appearance, and what their values tell ─► columns
 //! ```
 //!
-//! It depends on the records and their order alone. A field without a value that tells a type becomes `json`, which holds
-//! whatever comes later; every column may be null, since no number of records proves that a field is always there.
+//! It depends on the records and their order alone. A field whose values tell no type, such as empty lists, becomes `json`;
+//! one without any value is `json` until its first values tell a type. Every column may be null, since no number of records proves that a field is always there.
 
 use hashbrown::HashMap;
 
@@ -68,15 +68,12 @@ impl Observed {
         if record.kind() != Kind::Object {
             return;
         }
-        let mut values: Vec<(usize, Node<'_>)> = Vec::with_capacity(self.fields.len());
+        // By field: a search through the values before it would be quadratic in a record of thousands of fields.
+        let mut values: HashMap<usize, Node<'_>> = HashMap::with_capacity(self.fields.len());
         for (key, value) in record.fields() {
             // A name that is no text can be no column's.
             let Ok(name) = key.text() else { continue };
-            let field = self.field(&name);
-            match values.iter_mut().find(|(known, _)| *known == field) {
-                Some((_, last)) => *last = value,
-                None => values.push((field, value)),
-            }
+            values.insert(self.field(&name), value);
         }
         for (field, value) in values {
             if let Some((_, seen)) = self.fields.get_mut(field) {
@@ -107,7 +104,7 @@ impl Observed {
             let data_type = seen.column_type().filter(|data_type| limits.allow(data_type)).unwrap_or(ColumnType::Json);
             columns.push(Column {
                 name,
-                source: Source::Evolved(field.clone()),
+                source: if seen.is_nothing() { Source::Unseen(field.clone()) } else { Source::Evolved(field.clone()) },
                 data_type,
                 nullable: true,
                 format: None,

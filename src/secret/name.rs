@@ -49,11 +49,22 @@ const KEYS_OF_DATA: [&str; 8] =
 /// assert!(!is_secret_name("page") && !is_secret_name("primary_key"));
 /// ```
 pub fn is_secret_name(name: &str) -> bool {
-    let name: String = name.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect();
+    let name = letters(name);
     PARTS.iter().any(|part| name.contains(part))
         || WHOLE.contains(&name.as_str())
         || name.ends_with("auth")
         || name.ends_with("key") && !KEYS_OF_DATA.contains(&name.as_str())
+}
+
+/// Whether an environment variable of this name holds a secret wherever it is used. Narrower than [`is_secret_name`]: a
+/// `PROJECT_KEY` is no key to anything.
+pub fn is_secret_variable(name: &str) -> bool {
+    let name = letters(name);
+    PARTS.iter().any(|part| name.contains(part))
+}
+
+fn letters(name: &str) -> String {
+    name.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect()
 }
 
 #[cfg(test)]

@@ -23,6 +23,7 @@ use crate::{
     model::PartitionKey,
     plan::{PartitionField, Transform},
     schema::{ColumnType, TableSchema},
+    secret::shortened,
 };
 
 /// A partition, by order of first appearance.
@@ -177,7 +178,7 @@ impl Level {
             NameError::Empty => WriteError::EmptyPartition { column, row },
             NameError::Reserved => WriteError::ReservedPartition { column, row },
             NameError::TooLong(bytes) => {
-                let start = value.unwrap_or_default().chars().take(40).collect();
+                let start = shortened(value.unwrap_or_default(), 40);
                 WriteError::LongPartition { column, row, bytes, start }
             }
         }

@@ -257,7 +257,7 @@ contract: {columns: evolve}
     common.yaml:3:5: columns[1]: `name` is missing (The column's name in the table.)
     common.yaml:3:6: columns[1].nam: unknown key `nam` (did you mean `name`?)
     common.yaml:3:30: columns[1].type: `decimal(50`: `,` was expected here (between braces, a text with a comma in it needs quotes)
-    common.yaml:3:31: columns[1].2): unknown key `2)` (keys here: `name`, `source`, `type`, `nullable`, `format`)
+    common.yaml:3:31: columns[1].2): unknown key `2)` (keys here: `name`, `source`, `type`, `nullable`, `format`, `precision`)
     common.yaml:4:12: columns[2].name: the column `ID` is there already, as `id` (DuckDB and Spark do not tell names apart by case; give it another name, and its field as `source`)
     common.yaml:4:31: columns[2].type: `struct<a int64>`: `:` was expected here (expected a type: `bool`, `int8` … `int64`, `uint8` … `uint64`, `float32`, `float64`, `decimal(p,s)`, `string`, `binary`, `date`, `time`, `timestamp`, `timestamp_naive`, `json`, `uuid`, `list<T>`, `struct<name: T>`, `map<string, T>`)
     common.yaml:5:1: contract: unknown key `contract` (keys here: `columns`, `schema_contract`)
@@ -376,7 +376,7 @@ destination:
     c.yaml:11:5: resources[0].timeout: unknown key `timeout` (it belongs into `client`)
     c.yaml:14:7: resources[0].endpoint.primary_key: unknown key `primary_key` (it belongs one object up, beside `endpoint`)
     c.yaml:15:7: resources[0].endpoint.page_size: unknown key `page_size` (it is a parameter of the API and belongs into `params`: `params: {page_size: 100}`)
-    c.yaml:16:7: resources[0].endpoint.sort: unknown key `sort` (keys here: `path`, `method`, `params`, `json`, `data`, `headers`, `auth`, `data_selector`, `paginator`, `allow_missing_data`, `on_drift`, `incremental`, `format`, `csv`, `response_actions`; a parameter of the API belongs into `params`: `params: {sort: name}`)
+    c.yaml:16:7: resources[0].endpoint.sort: unknown key `sort` (keys here: `path`, `method`, `params`, `json`, `data`, `headers`, `auth`, `data_selector`, `paginator`, `allow_missing_data`, `on_drift`, `incremental`, `format`, `encoding`, `member`, `csv`, `response_actions`; a parameter of the API belongs into `params`: `params: {sort: name}`)
     c.yaml:17:7: resources[0].endpoint.limit: unknown key `limit` (it belongs into `paginator`, with `type: offset`; a parameter of the API belongs into `params`: `params: {limit: 100}`)
     c.yaml:18:44: resources[0].endpoint.paginator.page_size: unknown key `page_size` (the page size is `limit`, and `limit_param` names its parameter: `limit: 10, limit_param: page_size`)
     c.yaml:20:3: destination.ulr: unknown key `ulr` (did you mean `url`?)
@@ -541,7 +541,7 @@ resources: [{name: a, schema: schemas/test_cases.yaml}]
     let directory = directory(&[("c.yaml", yaml), ("header", "from-a-file\n")]);
     let plan = resolve(&loaded(&directory, "c.yaml").unwrap(), &Overrides::default()).unwrap();
     let secrets: Vec<_> = plan.secrets.iter().map(|secret| secret.expose().as_str()).collect();
-    assert_eq!(secrets, ["from-a-file", "value-of-API_KEY"]);
+    assert_eq!(secrets, ["value-of-API_KEY", "from-a-file", "value-of-API_KEY"]);
 }
 
 /// Every type there is, nested ones by one each.

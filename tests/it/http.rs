@@ -126,7 +126,7 @@ mod credentials {
         assert_eq!(request.header("accept"), Some("application/hal+json"));
         assert!(request.header("user-agent").unwrap().starts_with("restlake/"));
         assert!(request.header("referer").is_none() && request.header("authorization").is_none());
-        assert_eq!(first_request(AuthPlan::None, &[]).await.header("accept"), Some("application/json"));
+        assert_eq!(first_request(AuthPlan::None, &[]).await.header("accept"), Some("application/json, */*;q=0.5"));
     }
 
     #[tokio::test]
@@ -370,6 +370,7 @@ mod bodies {
         match encoding {
             "gzip" => flate2::write::GzEncoder::new(&mut out, flate2::Compression::fast()).write_all(text),
             "deflate" => flate2::write::ZlibEncoder::new(&mut out, flate2::Compression::fast()).write_all(text),
+            "bare deflate" => flate2::write::DeflateEncoder::new(&mut out, flate2::Compression::fast()).write_all(text),
             "br" => brotli::CompressorWriter::new(&mut out, 4096, 4, 20).write_all(text),
             "zstd" => zstd::encode_all(text, 1).map(|encoded| out = encoded),
             other => panic!("{other}"),
@@ -398,6 +399,17 @@ mod bodies {
         let cut = reply(&whole[..whole.len() - 3]);
         let (_server, outcome) = fetch_plainly([cut, reply(&whole)]).await;
         assert_eq!((outcome.count(), outcome.retries), (2, 1));
+    }
+
+    #[tokio::test]
+    async fn deflate_is_read_without_its_wrapper_and_a_stream_that_is_cut_off_is_retried() {
+        for form in ["deflate", "bare deflate"] {
+            let body = compressed(form, ROWS.as_bytes());
+            let reply = |body: &[u8]| Reply::json("").body(body.to_vec()).header("content-encoding", "deflate");
+            let (_server, outcome) =
+                fetch_plainly([reply(&body[..body.len() - 2]), reply(&body).in_pieces_of(3)]).await;
+            assert_eq!((outcome.count(), outcome.retries), (2, 1), "{form}");
+        }
     }
 
     #[tokio::test]

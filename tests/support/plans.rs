@@ -5,9 +5,9 @@ use std::time::Duration;
 use restlake::{
     json::Selector,
     plan::{
-        AnswerPlan, AuthPlan, Bindings, BoundRequest, CheckpointPlan, ClientPlan, Compression, MergePlan, OffsetPlan,
-        OnDrift, OnIncomplete, PageNumberPlan, PaginatorPlan, ParquetPlan, RequestPlan, ResourcePlan, RetryPlan,
-        TlsPlan, TotalsPlan, WriteDisposition,
+        AnswerPlan, AuthPlan, Bindings, BoundRequest, CheckpointPlan, ClientPlan, Compression, ForeignHosts, MergePlan,
+        OffsetPlan, OnDrift, OnIncomplete, PageNumberPlan, PaginatorPlan, ParquetPlan, RequestPlan, ResourcePlan,
+        RetryPlan, TlsPlan, TotalsPlan, WriteDisposition,
     },
     schema::{Contract, Naming, TableSchema},
 };
@@ -20,6 +20,7 @@ pub fn client(base_url: &Url) -> ClientPlan {
         headers: Vec::new(),
         auth: AuthPlan::None,
         allowed_hosts: Vec::new(),
+        foreign_hosts: ForeignHosts::Warn,
         tls: TlsPlan::default(),
         max_concurrency: 16,
         rate_limit: None,

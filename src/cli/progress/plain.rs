@@ -9,7 +9,7 @@ use std::{
 use indicatif::HumanCount;
 
 use super::{
-    super::console::Console,
+    super::{console::Console, visible::foreign},
     tally::{Tally, finished, out_of, resource},
 };
 use crate::{
@@ -47,8 +47,8 @@ impl Plain {
         line.tally.count(event);
         match event {
             Event::ResourceStarted { .. } => Some("started".to_owned()),
-            Event::Warning { message, .. } => Some(format!("warning: {message}")),
-            Event::Note { message, .. } => Some(format!("note: {message}")),
+            Event::Warning { message, .. } => Some(format!("warning: {}", foreign(message))),
+            Event::Note { message, .. } => Some(format!("note: {}", foreign(message))),
             Event::ResourceFinished { summary } => Some(finished(summary)),
             // Nothing else is told while it waits.
             Event::RequestDelayed { .. } => {

@@ -2,7 +2,10 @@
 
 use indicatif::{DecimalBytes, HumanCount};
 
-use super::super::summary::{counted, status_word};
+use super::super::{
+    summary::{counted, status_word},
+    visible::foreign,
+};
 use crate::report::{Event, ResourceSummary, Status};
 
 /// Counters of one resource while it runs.
@@ -98,7 +101,11 @@ pub fn finished(summary: &ResourceSummary) -> String {
         (status, Some(error)) => {
             // Who shows it has named the resource.
             let named = format!("{}: ", summary.name);
-            format!("{}: {}", status_word(status), error.message.strip_prefix(&named).unwrap_or(&error.message))
+            format!(
+                "{}: {}",
+                status_word(status),
+                foreign(error.message.strip_prefix(&named).unwrap_or(&error.message))
+            )
         }
         (status, None) => status_word(status).to_owned(),
     }

@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use super::super::console::Console;
+use super::super::{console::Console, visible::foreign};
 use crate::{
     environment::Clock,
     report::{Event, Reporter},
@@ -51,6 +51,7 @@ impl Reporter for Waits {
             }
             _ => return,
         };
+        let line = foreign(&line);
         match self.is_due() {
             None => {}
             Some(0) => self.console.line(&line),

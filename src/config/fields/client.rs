@@ -1,6 +1,8 @@
 //! `client`: the API, its credentials, and how hard it may be asked.
 
-use super::{DURATION, Field, Grammar, POSITIVE, Shape, Table, auth::AUTH, field, later, paginator::PAGINATOR, table};
+use super::{
+    DURATION, Field, Grammar, POSITIVE, Shape, Table, auth::AUTH, field, later, paginator::PAGINATOR, table, word,
+};
 use crate::config::{notation, quantity};
 
 pub static CLIENT: Table = table("client", "The API, and how to talk to it.", FIELDS);
@@ -14,6 +16,13 @@ const FIELDS: &[Field] = &[
         Shape::OneOrMany(&Shape::Text),
         "Who may see the credentials besides base_url: `api.example.com` (https), `*.example.com`, `http://10.0.0.1:8080`.",
     ),
+    field(
+        "foreign_hosts",
+        Shape::Choice(&[word("warn"), word("refuse")]),
+        "Hosts that neither base_url nor allowed_hosts name, where a link or a redirect leads to one. `warn`: requests go there \
+         without credentials, with a warning for each host; `refuse`: an error.",
+    )
+    .or("warn"),
     field("tls", Shape::Object(&TLS), "Private authorities, and a certificate of our own."),
     field("paginator", Shape::Tagged(&PAGINATOR), "How resources are paged, unless they say it themselves."),
     field("max_concurrency", POSITIVE, "Requests in flight to this API: the upper bound of the adaptive limit.")

@@ -23,9 +23,17 @@ const COLUMN_FIELDS: &[Field] = &[
     field(
         "format",
         Shape::Text,
-        "How to read it: strftime for dates and times, `epoch_s`, `epoch_ms`, `epoch_us` for timestamps, `hex` for binary.",
+        "How to read it: strftime for dates and times, `epoch_s`, `epoch_ms`, `epoch_us` for timestamps, `hex` or \
+         `base64url` for binary, `non_finite` for floats whose texts `NaN`, `Infinity` and `-Infinity` are values.",
+    ),
+    field(
+        "precision",
+        TRUNCATE,
+        "`truncate` cuts digits beyond microseconds of times and timestamps; else they do not fit.",
     ),
 ];
+
+pub const TRUNCATE: Shape = Shape::Choice(&[word("truncate")]);
 
 pub const TYPE_NAME: Shape = Shape::Parsed(&Grammar {
     what: "a type: `bool`, `int8` … `int64`, `uint8` … `uint64`, `float32`, `float64`, `decimal(p,s)`, `string`, `binary`, \

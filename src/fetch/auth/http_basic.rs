@@ -15,8 +15,9 @@ pub(super) struct HttpBasic(Secret<String>);
 impl HttpBasic {
     pub(super) fn new(username: &str, password: &Secret<String>, redactor: &Redactor) -> Self {
         let pair = BASE64_STANDARD.encode(format!("{username}:{}", password.expose()));
-        // A server may send either back in an error's text.
-        redactor.learn([password.expose().clone(), pair.clone()]);
+        // A server may send any of them back in an error's text. With an empty password, the user is the key.
+        let key = if password.expose().is_empty() { username } else { password.expose() };
+        redactor.learn([key.to_owned(), pair.clone()]);
         Self(Secret::new(pair))
     }
 }

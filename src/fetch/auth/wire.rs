@@ -13,7 +13,7 @@ use url::{Origin, Url};
 use super::error::{AuthError, TokenRequestError};
 use crate::{
     fetch::{
-        body::Body,
+        body::{Body, without_mark},
         error::Trouble,
         limit::Limiter,
         retry::{Schedule, Verdict, limits, retry_after},
@@ -175,6 +175,8 @@ impl Wire {
             }
             body.extend_from_slice(&chunk);
         }
+        let mark = body.len() - without_mark(&body).len();
+        body.drain(..mark);
         Ok(body)
     }
 

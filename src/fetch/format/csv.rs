@@ -36,7 +36,7 @@ pub(super) fn read(body: &[u8], plan: &CsvPlan, limit: u64) -> Result<Document, 
         }
     }
     text.push(b']');
-    Document::parse(text).map_err(|error| Unreadable::Syntax(error.to_string()))
+    Document::parse(text).map(Document::with_cells).map_err(|error| Unreadable::Syntax(error.to_string()))
 }
 
 /// An iterator over the rows of a body that rejects a body which ends within quotes. The `csv` crate takes the end of the body

@@ -1,6 +1,7 @@
 //! From an answer's body to a document, whatever the body is written in.
 //!
 //! ```text
+//! gzip, ZIP ──► its content
 //! another charset ──► UTF-8 ──► JSON ──────────────────────────────► scan ──► Document
 //!                               NDJSON, CSV ──► an array of records ──┘
 //! ```
@@ -8,6 +9,7 @@
 //! Paginators, selectors and the decoder see one form alone. A body of another format is an error that names its place. Only a
 //! truncated body is worth a retry.
 
+mod archive;
 mod binary;
 mod charset;
 mod csv;
@@ -16,6 +18,7 @@ mod sample;
 
 use reqwest::header::{CONTENT_TYPE, HeaderMap};
 
+use super::body::without_mark;
 use crate::{
     json::Document,
     plan::{AnswerPlan, ResponseFormat},
@@ -40,17 +43,39 @@ pub(super) enum Unreadable {
     Ambiguous(String),
     /// As JSON it is larger than a body may be.
     TooLarge,
+    /// JSON nested deeper than it may be.
+    TooDeep,
     /// A document of HTML or XML.
     Markup,
 }
 
 /// `limit`: bytes that the body may have as JSON.
 pub(super) fn read(body: Vec<u8>, headers: &HeaderMap, plan: &AnswerPlan, limit: u64) -> Result<Document, Unreadable> {
+    match unpacked(&body, plan, limit)? {
+        // The content type is that of the file around it.
+        Some(content) => read_text(content, "", plan, limit),
+        None => read_text(body, content_type(headers), plan, limit),
+    }
+}
+
+/// What a compressed file holds; `None` of a body that is none.
+fn unpacked(body: &[u8], plan: &AnswerPlan, limit: u64) -> Result<Option<Vec<u8>>, Unreadable> {
+    Ok(match binary::signature(body) {
+        Some("a gzip file") => Some(archive::gunzip(body, limit)?),
+        Some("a ZIP archive") if plan.format.is_none() || plan.member.is_some() => {
+            Some(archive::unzip(body, plan.member.as_deref(), limit)?)
+        }
+        Some(what @ "a ZIP archive") => return Err(archive::unchosen(body).unwrap_or(Unreadable::Binary(what))),
+        _ => None,
+    })
+}
+
+fn read_text(body: Vec<u8>, content_type: &str, plan: &AnswerPlan, limit: u64) -> Result<Document, Unreadable> {
     if let Some(what) = binary::signature(&body) {
         return Err(Unreadable::Binary(what));
     }
-    let body = charset::decoded(body, content_type(headers), limit)?;
-    let told = essence(headers);
+    let body = charset::decoded(body, content_type, plan.encoding, limit)?;
+    let told = essence(content_type);
     let format = plan.format.or_else(|| format_of(&told)).or_else(|| recognised(&told, &body, plan));
     let format = format.unwrap_or(ResponseFormat::Json);
     if begin_of(&body).is_empty() && !may_be_empty(format, plan) {
@@ -89,6 +114,7 @@ fn json(body: Vec<u8>, told: &str, plan: &AnswerPlan) -> Result<Document, Unread
         let begin = begin_of(&body);
         let cause = error.to_string();
         match () {
+            () if error.is_too_deep() => Unreadable::TooDeep,
             () if is_markup(told, begin) || begin.first() == Some(&b'<') => Unreadable::Markup,
             () if is_ndjson(&body) => Unreadable::Other(cause, ResponseFormat::Ndjson),
             () if starts_json(&body) => Unreadable::Cut(cause),
@@ -148,8 +174,8 @@ fn content_type(headers: &HeaderMap) -> &str {
 }
 
 /// What an answer says it is, without parameters, in lower case.
-fn essence(headers: &HeaderMap) -> String {
-    content_type(headers).split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+fn essence(content_type: &str) -> String {
+    content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
 }
 
 fn format_of(essence: &str) -> Option<ResponseFormat> {
@@ -178,10 +204,6 @@ fn is_json(essence: &str, body: &[u8]) -> bool {
 fn is_markup(essence: &str, begin: &[u8]) -> bool {
     let begin = begin.get(..9.min(begin.len())).unwrap_or_default().to_ascii_lowercase();
     essence == "text/html" || [&b"<!doctype"[..], b"<html", b"<?xml"].iter().any(|start| begin.starts_with(start))
-}
-
-fn without_mark(body: &[u8]) -> &[u8] {
-    body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(body)
 }
 
 fn begin_of(body: &[u8]) -> &[u8] {

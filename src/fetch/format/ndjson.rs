@@ -26,6 +26,9 @@ pub(super) fn read(body: &[u8]) -> Result<Document, Unreadable> {
     }
     text.push(b']');
     let document = Document::parse(text).map_err(|error| {
+        if error.is_too_deep() {
+            return Unreadable::TooDeep;
+        }
         let line = lines.iter().rev().find(|line| line.start <= error.offset);
         let cause = cause(line.map_or(1, |line| line.number), error.message);
         // A body that does not begin with a record is of another format, and a retry returns the same.

@@ -303,12 +303,12 @@ fn key_of(resource: &ResourcePlan) -> Vec<Vec<String>> {
     let is_one_row = resource.dedup || resource.write_disposition == WriteDisposition::Merge;
     let path = |index: &usize| match &resource.schema.columns.get(*index)?.source {
         ColumnSource::Path(path) => Some(path.clone()),
-        ColumnSource::Evolved(key) => Some(vec![key.clone()]),
+        ColumnSource::Evolved(key) | ColumnSource::Unseen(key) => Some(vec![key.clone()]),
         _ => None,
     };
     // Columns that are not known yet are fields by their names.
     if let Some(inference) = &resource.inference {
-        return inference.key.iter().map(|name| vec![name.clone()]).collect();
+        return inference.key.clone();
     }
     let paths: Option<Vec<_>> = resource.primary_key.iter().map(path).collect();
     paths.filter(|_| is_one_row).unwrap_or_default()

@@ -12,6 +12,7 @@ use crate::{
     fetch::request::Request,
     json::{Kind, Node, Selector},
     plan::{CursorPlan, Slot},
+    secret::shortened,
 };
 
 /// A cursor as the API wrote it.
@@ -70,8 +71,7 @@ fn is_zero(number: &str) -> bool {
 
 impl fmt::Display for CursorValue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let text: String = self.text().chars().filter(|c| !c.is_control()).take(40).collect();
-        write!(f, "`{text}`")
+        write!(f, "`{}`", shortened(&self.text().replace(char::is_control, ""), 40))
     }
 }
 

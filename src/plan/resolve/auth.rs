@@ -70,6 +70,10 @@ impl Resolver<'_> {
         }
         let username = username.value;
         let password = self.secret(auth, "password")?;
+        // Some APIs take their key for the user, with an empty password.
+        if password.expose().is_empty() {
+            self.secrets.push(Secret::new(username.clone()));
+        }
         // What goes over the wire is as secret as what it is made of.
         let sent = BASE64_STANDARD.encode(format!("{username}:{}", password.expose()));
         self.secrets.push(Secret::new(sent));

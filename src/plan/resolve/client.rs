@@ -9,7 +9,7 @@ use super::{auth, body, trust};
 use crate::{
     config::{Findings, Section, notation::is_token},
     plan::{ClientPlan, RateLimit, RetryPlan},
-    secret::{Secret, is_secret_name},
+    secret::{Redactor, Secret, is_secret_name},
 };
 
 /// `directory` is the config file's.
@@ -19,7 +19,7 @@ pub fn resolve(
     secrets: &mut Vec<Secret<String>>,
     findings: &mut Findings,
 ) -> Option<ClientPlan> {
-    let base_url = base_url(client, findings);
+    let base_url = base_url(client, secrets, findings);
     let headers = headers(client, secrets, findings);
     let auth = auth::Resolver { base_url: base_url.as_ref(), directory, secrets, findings }.resolve(client);
     let allowed_hosts = trust::allowed_hosts(client, findings);
@@ -29,6 +29,7 @@ pub fn resolve(
         headers,
         auth: auth?,
         allowed_hosts,
+        foreign_hosts: trust::foreign_hosts(client)?,
         tls: tls?,
         max_concurrency: count(client, "max_concurrency")?,
         rate_limit: rate_limit(client, findings),
@@ -53,10 +54,15 @@ fn positive(section: &Section<'_>, key: &str, findings: &mut Findings) -> Option
     Some(duration)
 }
 
-fn base_url(client: &Section<'_>, findings: &mut Findings) -> Option<Url> {
+fn base_url(client: &Section<'_>, secrets: &[Secret<String>], findings: &mut Findings) -> Option<Url> {
     let written = client.text("base_url")?;
+    let shown = shown(&written.value, secrets);
+    let name = shown.as_deref().unwrap_or("this");
     let wrong = match Url::parse(&written.value) {
-        Err(error) => Some((format!("this is no URL: {error}"), "write it whole: `https://api.example.com`")),
+        Err(_) | Ok(_) if !written.value.contains("://") => {
+            Some((format!("{name} has no scheme"), "write it whole: `https://api.example.com`"))
+        }
+        Err(error) => Some((format!("{name} is no URL: {error}"), "write it whole: `https://api.example.com`")),
         Ok(url) if !matches!(url.scheme(), "http" | "https") => {
             Some((format!("a base_url is http or https, not `{}`", url.scheme()), "write `https://…`"))
         }
@@ -71,9 +77,20 @@ fn base_url(client: &Section<'_>, findings: &mut Findings) -> Option<Url> {
     };
     let (message, help) = wrong?;
     // The line that is shown beside the error would show the very password that it forbids.
-    client.get("base_url").into_iter().for_each(|value| findings.hide(value));
+    client.get("base_url").filter(|_| shown.is_none()).into_iter().for_each(|value| findings.hide(value));
     findings.error(&written.place, message, Some(help.to_owned()));
     None
+}
+
+/// A URL that is wrong, where it can hold no credential: what stands before an `@`, behind a `?` or in place of a port may be
+/// one.
+fn shown(url: &str, secrets: &[Secret<String>]) -> Option<String> {
+    let authority = url.split_once("://").map_or(url, |(_, rest)| rest).split('/').next().unwrap_or_default();
+    let has_port = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit());
+    let is_plain = !url.is_empty() && !url.contains(['@', '?', '#']);
+    let is_open = is_plain && authority.split_once(':').is_none_or(|(_, port)| has_port(port));
+    let redactor = Redactor::new(secrets.iter().map(|secret| secret.expose().clone()));
+    is_open.then(|| format!("`{}`", redactor.text(url)))
 }
 
 fn headers(
@@ -116,10 +133,11 @@ pub fn secrets_of(name: &str, value: &str) -> Vec<Secret<String>> {
     secrets.into_iter().map(Secret::new).collect()
 }
 
-/// The password in `base64(user:password)` (RFC 7617, section 2).
+/// The password in `base64(user:password)` (RFC 7617, section 2); the user where the password is empty, as it is the key then.
 fn basic_password(credentials: &str) -> Option<String> {
     let decoded = String::from_utf8(BASE64_STANDARD.decode(credentials).ok()?).ok()?;
-    decoded.split_once(':').map(|(_, password)| password.to_owned())
+    let (user, password) = decoded.split_once(':')?;
+    Some(if password.is_empty() { user } else { password }.to_owned())
 }
 
 fn rate_limit(client: &Section<'_>, findings: &mut Findings) -> Option<RateLimit> {

@@ -3,6 +3,7 @@
 mod auths;
 mod incremental;
 mod keys;
+mod lake_only;
 mod merges;
 mod problems;
 mod requests;
@@ -63,7 +64,7 @@ fn with(changes: &[(&str, Value)]) -> Value {
 /// The plan, or the problems as lines.
 fn plan_with(text: &str, overrides: &Overrides) -> Result<Plan, Vec<String>> {
     let source = Source::Embedded { name: "c.yaml".into(), text: text.into(), syntax: Syntax::Yaml };
-    let variables = |name: &str| (name == "KEY").then(|| "from-env".to_owned());
+    let variables = |name: &str| ["KEY", "BOT_TOKEN"].contains(&name).then(|| "from-env".to_owned());
     let loaded = load(source, &variables).map_err(|problems| vec![problems.to_string()])?;
     resolve(&loaded, overrides).map_err(|problems| problems.errors().map(ToString::to_string).collect())
 }

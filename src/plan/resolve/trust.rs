@@ -1,13 +1,21 @@
-//! `allowed_hosts` and `tls`: who may see our credentials, and whose certificates count.
+//! `allowed_hosts`, `foreign_hosts` and `tls`: who may see our credentials, where requests may go, and whose certificates count.
 
 use rustls::{CertificateError, crypto::aws_lc_rs, sign::CertifiedKey};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 
 use crate::{
     config::{Findings, Located, Section},
-    plan::{AllowedHost, TlsPlan},
+    plan::{AllowedHost, ForeignHosts, TlsPlan},
     secret::Secret,
 };
+
+pub fn foreign_hosts(client: &Section<'_>) -> Option<ForeignHosts> {
+    match client.text("foreign_hosts")?.value.as_str() {
+        "warn" => Some(ForeignHosts::Warn),
+        "refuse" => Some(ForeignHosts::Refuse),
+        _ => None,
+    }
+}
 
 pub fn allowed_hosts(client: &Section<'_>, findings: &mut Findings) -> Vec<AllowedHost> {
     let mut hosts = Vec::new();

@@ -55,6 +55,59 @@ async fn a_refused_token_is_renewed_once() {
     assert!(error.to_string().contains("no, not ***"), "{error}");
 }
 
+#[tokio::test]
+async fn a_retry_that_waited_longer_than_its_token_lives_takes_a_new_one() {
+    let server = api(100, |request| match bearer(request) {
+        "Bearer token-1" => Reply::status(429).header("retry-after", "120"),
+        _ => Reply::json(ROWS),
+    })
+    .await;
+    let fixture = Fixture::new(&server, client_credentials(token_client(&server)));
+    assert_eq!(fixture.fetch().await.unwrap(), 2);
+    assert_eq!(server.targets(), ["/token", "/v1/rows", "/token", "/v1/rows"]);
+}
+
+#[tokio::test]
+async fn a_rule_renews_the_token_after_any_answer_that_it_names_and_once() {
+    let rule = |status: Option<u16>| ResponseAction {
+        status,
+        content: Some("expired".to_owned()),
+        empty: false,
+        action: Action::RefreshToken,
+        message: None,
+    };
+    for (status, named) in [(403, Some(403)), (200, None)] {
+        let refused = move || Reply::json(r#"{"error": "token expired"}"#).with_status(status);
+        let answer = move |request: &Received| match bearer(request) {
+            "Bearer token-1" => refused(),
+            _ => Reply::json(ROWS),
+        };
+        let server = api(3600, answer).await;
+        let mut fixture = Fixture::new(&server, client_credentials(token_client(&server)));
+        fixture.resource.answers.actions = vec![rule(named)];
+        assert_eq!(fixture.fetch().await.unwrap(), 2, "{status}");
+        assert_eq!(server.targets(), ["/token", "/v1/rows", "/token", "/v1/rows"], "{status}");
+        let server = api(3600, move |_| refused()).await;
+        let mut fixture = Fixture::new(&server, client_credentials(token_client(&server)));
+        fixture.resource.answers.actions = vec![rule(named)];
+        let error = fixture.error().await;
+        assert_eq!((error.kind(), error.code()), (ErrorKind::User, "response_action"), "{status}");
+        assert!(error.hint().unwrap().contains("`client.auth`"), "{status}: {error}");
+        assert_eq!(server.targets(), ["/token", "/v1/rows", "/token", "/v1/rows"], "{status}");
+    }
+}
+
+#[tokio::test]
+async fn a_tokens_answer_may_begin_with_a_byte_order_mark() {
+    let server = Server::start(|request| match request.path.as_str() {
+        "/token" => Reply::json("\u{feff}{\"access_token\": \"t\", \"expires_in\": 60}"),
+        _ => Reply::json(ROWS),
+    })
+    .await;
+    let fixture = Fixture::new(&server, client_credentials(token_client(&server)));
+    assert_eq!(fixture.fetch().await.unwrap(), 2);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn workers_that_are_refused_together_renew_the_token_together() {
     let refusals = Gate::default();

@@ -243,11 +243,56 @@ fn what_logins_and_token_requests_send_is_not_shown_whatever_it_is_called() {
 }
 
 #[test]
-fn what_variables_fill_into_requests_is_not_shown() {
-    let endpoint = json!({"path": "a/${KEY}", "params": {"appid": ["${KEY}"]}, "headers": {"X-A": "is ${KEY}!"}});
-    let plan = plan(&with(&[("/resources/0/endpoint", endpoint)])).unwrap();
-    assert_eq!(plan.private.iter().map(|value| value.expose().as_str()).collect::<Vec<_>>(), ["from-env"; 3]);
-    assert_eq!(plan.redactor().text("it is from-env"), "it is ***");
+fn what_variables_fill_into_requests_is_shown_and_goes_to_no_other_host_unless_a_name_says_that_it_is_secret() {
+    let open = json!({"path": "a/${KEY}", "params": {"q": ["${KEY}"]}, "headers": {"X-A": "is ${KEY}!"}});
+    let open = plan(&with(&[("/resources/0/endpoint", open)])).unwrap();
+    assert_eq!(open.confined.iter().map(|value| value.expose().as_str()).collect::<Vec<_>>(), ["from-env"; 3]);
+    let redactor = open.redactor();
+    assert_eq!(redactor.text("it is from-env"), "it is from-env");
+    assert!(redactor.knows("it is from-env") && redactor.is_secret_pair("q=from-env"));
+    for endpoint in [
+        json!({"path": "a", "params": {"appid": ["is ${KEY}!"]}}),
+        json!({"path": "a", "headers": {"Authorization": "Token token=${KEY}, x=1"}}),
+        json!({"path": "a/{token}", "params": {"token": "${KEY}"}}),
+        json!({"path": "a/${BOT_TOKEN}"}),
+        json!({"path": "a", "data": [["password", "v1:${KEY}"]], "method": "POST"}),
+        json!({"path": "a", "json": {"a": {"api_key": "v1:${KEY}"}}, "method": "POST"}),
+    ] {
+        let plan = plan(&with(&[("/resources/0/endpoint", endpoint.clone())])).unwrap();
+        assert_eq!(plan.redactor().text("x from-env y"), "x *** y", "{endpoint}");
+    }
+}
+
+#[test]
+fn what_variables_fill_into_auth_is_secret_at_any_depth_but_for_words_and_hosts() {
+    let basic = json!({"type": "http_basic", "username": "${KEY}", "password": "pass"});
+    let login = |login: Value| changed(session(), json!({ "login": login }));
+    for auth in [
+        basic,
+        changed(client_credentials(), json!({"client_id": "app-${KEY}"})),
+        changed(client_credentials(), json!({"audience": "https://${KEY}"})),
+        changed(client_credentials(), json!({"access_token_url": "https://a.example/${KEY}"})),
+        changed(client_credentials(), json!({"access_token_request_data": {"tenant": "${KEY}"}})),
+        login(json!({"path": "login", "json": {"user": {"names": ["${KEY}"]}}})),
+        login(json!({"path": "login", "data": [["username", "${KEY}"]]})),
+        login(json!({"path": "login/${KEY}"})),
+    ] {
+        let plan = plan(&with(&[("/client/auth", auth.clone())])).unwrap();
+        assert_eq!(plan.redactor().text("x from-env y"), "x *** y", "{auth}");
+    }
+    let host = changed(client_credentials(), json!({"access_token_url": "https://${KEY}.example/token"}));
+    let plan = plan(&with(&[("/client/auth", host)])).unwrap();
+    assert_eq!(plan.redactor().text("it is from-env"), "it is from-env");
+}
+
+#[test]
+fn a_user_with_an_empty_password_is_a_key_however_it_is_written() {
+    let auth = json!({"type": "http_basic", "username": "sk_live_1", "password": ""});
+    let header = json!({"Authorization": "Basic c2tfbGl2ZV8xOg=="});
+    for (pointer, value) in [("/client/auth", auth), ("/client/headers", header)] {
+        let plan = plan(&with(&[(pointer, value)])).unwrap();
+        assert_eq!(plan.redactor().text("it is sk_live_1"), "it is ***", "{pointer}");
+    }
 }
 
 #[test]

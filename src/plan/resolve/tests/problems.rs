@@ -156,7 +156,9 @@ fn a_type_error_says_what_is_wrong_with_it() {
 fn a_base_url_is_http_and_has_neither_credentials_nor_a_query() {
     for (url, message) in [
         ("ftp://a.example", "http or https"),
-        ("api.example.com", "no URL"),
+        ("api.example.com", "`api.example.com` has no scheme"),
+        ("api.example.com:8443/v1", "`api.example.com:8443/v1` has no scheme"),
+        ("https://a b/", "`https://a b/` is no URL"),
         ("https://u:p@a.example", "credentials do not belong"),
         ("https://a.example/?key=1", "no query"),
     ] {
@@ -227,15 +229,20 @@ fn credentials_are_not_empty_and_headers_are_one_line() {
 }
 
 #[test]
-fn what_was_filled_in_is_never_shown() {
-    for (pointer, value) in [
-        ("/client/timeout", json!("${KEY}")),
-        ("/client/max_concurrency", json!("${KEY}")),
-        ("/resources/0/write_disposition", json!("${KEY}")),
-        ("/resources/0/endpoint/data_selector", json!("a[?${KEY}]")),
+fn what_was_filled_in_is_shown_unless_its_place_or_the_variable_is_one_of_secrets() {
+    for (pointer, value, is_shown) in [
+        ("/client/timeout", json!("${KEY}"), true),
+        ("/client/timeout", json!("${BOT_TOKEN}"), false),
+        ("/client/max_concurrency", json!("${KEY}"), true),
+        ("/resources/0/write_disposition", json!("${KEY}"), true),
+        ("/resources/0/endpoint/data_selector", json!("a[?${BOT_TOKEN}]"), false),
+        ("/client/base_url", json!("${KEY}"), true),
+        ("/client/base_url", json!("a/${BOT_TOKEN}"), false),
+        ("/client/auth", json!({"type": "${KEY}", "token": "x"}), false),
+        ("/client/auth", json!({"type": "api_key", "api_key": "x", "location": "${KEY}"}), false),
     ] {
         let problem = only(pointer, value);
-        assert!(!problem.contains("from-env"), "{problem}");
+        assert_eq!(problem.contains("from-env"), is_shown, "{problem}");
     }
 }
 
