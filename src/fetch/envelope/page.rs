@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// Kinds of answers that are pages of lists, and the keys that say so: GeoJSON, ActivityPub, FHIR, Stripe.
-const KINDS: [(&str, &str); 6] = [
+const PAGE_KINDS: [(&str, &str); 6] = [
     ("type", "FeatureCollection"),
     ("type", "OrderedCollection"),
     ("type", "OrderedCollectionPage"),
@@ -69,7 +69,7 @@ fn has_kind(object: Node<'_>) -> bool {
     let is_kind = |(key, kind): &(&str, &str)| {
         object.get(key).is_some_and(|node| node.kind() == Kind::String && node.string().is_ok_and(|text| text == *kind))
     };
-    KINDS.iter().any(is_kind)
+    PAGE_KINDS.iter().any(is_kind)
 }
 
 /// `{"count": 0}` is the record of an API that counts.
