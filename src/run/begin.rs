@@ -224,7 +224,7 @@ impl Export<'_> {
         self.age(moment) <= self.resource.checkpoint.resume_within
     }
 
-    /// What lies ahead of the clock is new: to go on with it repeats nothing and loses nothing.
+    /// Returns the age of a checkpoint; zero if it lies ahead of the clock, since resuming it neither repeats nor loses a record.
     fn age(&self, moment: DateTime<Utc>) -> Duration {
         self.environment.clock.now().signed_duration_since(moment).to_std().unwrap_or_default()
     }

@@ -43,7 +43,7 @@ pub(super) struct Mark {
     pub(super) lists: ListReads,
 }
 
-/// What a mark holds beside its position.
+/// The state that a mark stores beside its position.
 #[derive(Default)]
 pub(super) struct Known {
     pub(super) counters: Counters,

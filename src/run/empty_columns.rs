@@ -1,4 +1,4 @@
-//! Declared columns whose fields never came: most are misspelt, and nothing else would tell.
+//! Warnings about declared columns whose fields no record has: most are misspelt, and nothing else would report them.
 //!
 //! A column counts as empty if it is null in all rows of the run and its field is not among those of the first page. A table
 //! that has the column already is not spoken of again: fields may be rare, and runs that bring few rows many.
@@ -24,7 +24,7 @@ const DEPTH: usize = 4;
 
 #[derive(Debug, Default)]
 pub(super) struct EmptyColumns {
-    /// Those that no row has filled yet.
+    /// Columns without a value so far.
     columns: Vec<Column>,
     fields: Option<BTreeSet<String>>,
     rows: u64,

@@ -123,8 +123,8 @@ fn may_keep(resource: &ResourcePlan) -> bool {
     }
 }
 
-/// Whether the next run reads only the incomplete lists again, of a resource that has many. Not where a part of the rows is
-/// committed: its checkpoint ends with the commit.
+/// Returns true if the next run reads only the incomplete lists of the resource again. Where a part of the rows is committed, it
+/// reads all: the checkpoint ends with the commit.
 pub(super) fn retries_lists(resource: &ResourcePlan) -> bool {
     let commits_nothing = match resource.on_incomplete {
         OnIncomplete::Fail => true,

@@ -86,7 +86,7 @@ pub(in crate::fetch) struct Facts<'a> {
     pub is_last_full: bool,
     /// Why more records are known to exist, e.g. "`hasMore` is true".
     pub more: Option<&'a str>,
-    /// Why more records may exist, where nothing leads on.
+    /// Weak evidence of further records, e.g. a flag of unknown meaning.
     pub weak: Option<&'a str>,
     /// The paginator was found by trying parameters.
     pub is_probed: bool,

@@ -1,4 +1,5 @@
-//! Tells the page of a list from one record that has a list, and from the page of an empty list, which may lack its place.
+//! Distinguishes a page of records from one record that has a list, and from an empty page, which may lack the place of its
+//! records.
 
 use reqwest::header::HeaderMap;
 
