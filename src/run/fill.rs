@@ -112,7 +112,8 @@ impl Export<'_> {
             }
         }
         let mut empty = EmptyColumns::new(self.resource, base);
-        let pace = Pace::new(Arc::clone(clock), self.resource.checkpoint.interval);
+        let redactor = self.client.redactor().clone();
+        let pace = Pace::new(Arc::clone(clock), self.resource.checkpoint.interval, redactor);
         let fingerprint = self.fingerprint(Some(self.memory))?;
         let pipeline = Pipeline {
             resource: self.resource,
