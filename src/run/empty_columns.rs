@@ -13,7 +13,7 @@ use crate::{
     json::{Kind, Node},
     model::Page,
     plan::ResourcePlan,
-    report::grouped,
+    report::counted,
     schema::{Column, Source},
 };
 
@@ -60,9 +60,9 @@ impl EmptyColumns {
                 return None;
             }
             let near = suggestion(&field, fields.iter().map(String::as_str), "fields");
-            let (name, rows) = (&column.name, grouped(self.rows));
+            let (name, rows) = (&column.name, counted(self.rows, "row"));
             Some(format!(
-                "the column `{name}` is null in all {rows} rows: no record of the first page has `{field}`; {near}"
+                "the column `{name}` has no value in {rows}: no record of the first page has `{field}`; {near}"
             ))
         };
         self.columns.iter().filter_map(missing).collect()

@@ -33,6 +33,7 @@ use crate::{
     model::Page,
     plan::{Inference, MergeStrategy, ResourcePlan, TableFormatKind, inference::limits},
     process::{ProcessError, Processor},
+    report::counted,
     schema::{ColumnsContract, Observed, TableSchema},
 };
 
@@ -328,8 +329,8 @@ impl Export<'_> {
 
 fn said(observed: &Observed) -> String {
     format!(
-        "the schema was inferred from the first {} records, and later runs keep to it; `--write-schema FILE` writes it down, to be \
+        "the schema was inferred from the first {}, and later runs keep to it; `--write-schema FILE` writes it down, to be \
          declared as `schema: FILE`",
-        observed.records()
+        counted(observed.records(), "record")
     )
 }

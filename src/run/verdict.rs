@@ -11,6 +11,7 @@ use crate::{
     dedup::Again,
     fetch::{Suspicion, Verdict},
     plan::{IncrementalPlan, MergeStrategy, OnDrift, OnIncomplete, ResourcePlan, WriteDisposition},
+    report::counted,
 };
 
 /// How far the cursor may move.
@@ -42,12 +43,9 @@ pub(super) fn join(counters: &mut Counters, again: Option<Again>) {
     counters.suspect(Suspicion { what: message, trusted_pages: page, is_settled });
 }
 
-/// Why rows that moved between pages may have hidden others.
+/// Returns the reason why rows that moved between pages may have hidden others.
 pub(super) fn came_twice(rows: u64) -> String {
-    match rows {
-        1 => "1 key came twice, on pages that do not follow each other".to_owned(),
-        rows => format!("{rows} keys came twice, on pages that do not follow each other"),
-    }
+    format!("{} came twice, on pages that do not follow each other", counted(rows, "key"))
 }
 
 impl Counters {

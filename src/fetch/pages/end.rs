@@ -19,7 +19,7 @@ use crate::{
         records::{self, Located},
     },
     json::{Kind, Selector},
-    report::grouped,
+    report::{counted, grouped},
 };
 
 /// What to do about a total that is none.
@@ -169,10 +169,8 @@ impl Pages {
             self.note(format!("the total grew from {} to {} while pages were read", grouped(from), grouped(to)));
         }
         if self.drift.shifted() > 0 {
-            let rows = grouped(self.drift.shifted());
-            self.note(format!(
-                "{rows} rows came at the end of a page and again on the next one: rows came in before them"
-            ));
+            let rows = counted(self.drift.shifted(), "row");
+            self.note(format!("{rows} came at the end of a page and again on the next one: rows came in before them"));
             if !is_agreed && self.findings.verdict == Verdict::Complete {
                 self.findings.verdict = Verdict::Unproven;
             }
@@ -187,7 +185,8 @@ impl Pages {
         let number = self.pages_of_pass();
         // Many an API's `total` counts records where `page_number` expects pages.
         let pages = self.known.pages.filter(|&pages| pages > number && pages < self.received)?;
-        (self.source.walk == Walk::Number).then(|| format!("the API reports {pages} pages, and {number} came"))
+        (self.source.walk == Walk::Number)
+            .then(|| format!("the API reports {}, and {number} came", counted(pages, "page")))
     }
 
     pub(super) fn tell_drift(&mut self) {
