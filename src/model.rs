@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     json::Document,
+    memory::Hold,
     schema::{Inferred, TableSchema},
 };
 
@@ -37,6 +38,8 @@ pub struct Page {
     pub pass: u32,
     /// Where records were taken out, the number of each one that is left, 1 for the first of the page as it came.
     pub numbers: Option<Arc<[u64]>>,
+    /// The memory that it takes, where that is counted.
+    pub hold: Option<Arc<Hold>>,
 }
 
 impl Page {
@@ -55,6 +58,7 @@ impl Page {
             repeats: 0,
             pass: 0,
             numbers,
+            hold: None,
         }
     }
 }

@@ -139,6 +139,7 @@ impl Processor {
             duplicates: page.duplicates,
             rejects: [page.rejects, finished.rejects].concat(),
             numbers: Some(finished.numbers.into()),
+            hold: page.hold,
         })
     }
 

@@ -75,7 +75,7 @@ impl<'a> PageDecoder<'a> {
             builders: columns.map(|(column, layout)| build(&column.data_type, layout, rows)).collect(),
             findings: Findings::default(),
             kept: BooleanBufferBuilder::new(rows),
-            undeclared: Undeclared::default(),
+            undeclared: Undeclared::within(decoder.most_undeclared),
             rejects: Vec::new(),
             rows_rejected: 0,
             values_discarded: 0,

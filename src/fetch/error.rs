@@ -168,6 +168,10 @@ pub enum Trouble {
     TooLarge {
         limit: u64,
     },
+    /// The decoded body and the index of its values are larger than a page may be under `memory_limit`.
+    Memory {
+        limit: u64,
+    },
     Redirect(RedirectError),
 }
 
@@ -200,6 +204,7 @@ impl Trouble {
             | Self::Name { .. }
             | Self::Ambiguous { .. }
             | Self::TooLarge { .. }
+            | Self::Memory { .. }
             | Self::Redirect(_) => false,
         }
     }
@@ -267,6 +272,9 @@ impl fmt::Display for Trouble {
             }
             Self::Ambiguous { cause, body } => write!(f, "the body is {cause}; it begins: {body}"),
             Self::TooLarge { limit } => write!(f, "the decoded body is larger than {limit} bytes"),
+            Self::Memory { limit } => {
+                write!(f, "the page takes more than {limit} bytes of memory, the half of `memory_limit` that one page may have")
+            }
             Self::Redirect(problem) => problem.fmt(f),
         }
     }
@@ -329,6 +337,7 @@ impl RequestError {
             }
             Trouble::Ambiguous { .. } => "name the columns yourself: `csv: {columns: [id, name]}`",
             Trouble::TooLarge { .. } => "ask for smaller pages, or raise `client.max_body_size`",
+            Trouble::Memory { .. } => "ask for smaller pages, or raise `memory_limit`",
             Trouble::Redirect(problem) => return Some(problem.hint()),
         };
         Some(hint.to_owned())
@@ -459,6 +468,7 @@ impl Failure for FetchError {
                 Trouble::Binary { .. } => "http_binary_body",
                 Trouble::Name { .. } => "http_field_name",
                 Trouble::TooLarge { .. } => "http_body_too_large",
+                Trouble::Memory { .. } => "memory_limit",
                 Trouble::Redirect(_) => "http_redirect",
             },
             Self::Auth(error) => error.code(),

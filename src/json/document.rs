@@ -13,6 +13,12 @@ pub const MAX_BODY: usize = (1 << 31) - 1;
 /// Containers nested deeper than this are a syntax error.
 pub const MAX_DEPTH: usize = 1_000;
 
+/// Entries that a tape has room for at first: of a large body it is unknown how many it has.
+const MOST_AT_FIRST: usize = 1 << 20;
+
+/// Elements of unused capacity that a document may keep.
+const MOST_UNUSED: usize = 1 << 12;
+
 const NULL: &str = "null";
 
 const ESCAPED: u32 = 1 << 31;
@@ -49,6 +55,29 @@ pub struct SyntaxError {
     pub is_cut: bool,
 }
 
+/// Why a text is not scanned to its end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ScanError {
+    Syntax(SyntaxError),
+    /// There is no memory for the tape.
+    NoRoom,
+}
+
+impl From<SyntaxError> for ScanError {
+    fn from(error: SyntaxError) -> Self {
+        Self::Syntax(error)
+    }
+}
+
+impl From<ScanError> for SyntaxError {
+    fn from(error: ScanError) -> Self {
+        match error {
+            ScanError::Syntax(error) => error,
+            ScanError::NoRoom => Self { offset: 0, message: "there is no memory for its index", is_cut: false },
+        }
+    }
+}
+
 /// What a value looks like from its first byte, and for words from all of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
@@ -71,14 +100,25 @@ impl Document {
 
     /// Scans `body` like [`parse`](Self::parse), and returns a body that is not JSON to the caller.
     pub fn parse_or_return(body: Vec<u8>) -> Result<Self, (SyntaxError, Vec<u8>)> {
+        Self::parse_within(body, &mut |_| true).map_err(|(error, body)| (error.into(), body))
+    }
+
+    /// Scans `body` like [`parse_or_return`](Self::parse_or_return). `room` is asked before the tape grows to so many bytes:
+    /// a text such as `[1,1,…]` has a tape of four times its size.
+    pub fn parse_within(
+        mut body: Vec<u8>,
+        room: &mut dyn FnMut(usize) -> bool,
+    ) -> Result<Self, (ScanError, Vec<u8>)> {
         if body.len() > MAX_BODY {
             let error = SyntaxError { offset: MAX_BODY, message: "the text is longer than 2 GiB", is_cut: false };
-            return Err((error, body));
+            return Err((error.into(), body));
         }
-        let (tape, has_escaped_names) = match Scanner::new(&body).scan() {
+        let (mut tape, has_escaped_names) = match Scanner::new(&body, room).scan() {
             Ok(scanned) => scanned,
             Err(error) => return Err((error, body)),
         };
+        give_back(&mut tape);
+        give_back(&mut body);
         let body = String::from_utf8(body).map_or_else(|error| Body::Bytes(error.into_bytes()), Body::Text);
         Ok(Self { body, tape, has_escaped_names })
     }
@@ -159,6 +199,11 @@ impl<'a> Node<'a> {
     /// The place in the tape, for keeping: [`Document::node`] gives the node again.
     pub fn index(self) -> u32 {
         self.index
+    }
+
+    /// Entries of the tape that the value takes: one for each key and scalar in it, two for each container.
+    pub fn entries(self) -> usize {
+        (self.document.behind(self.index) - self.index) as usize
     }
 
     /// Where in the document's bytes the value starts.
@@ -338,6 +383,13 @@ impl Document {
     }
 }
 
+/// Gives back capacity that is of no more use, where it is a large part of the whole.
+fn give_back<T>(elements: &mut Vec<T>) {
+    if elements.capacity() - elements.len() > (elements.len() / 4).max(MOST_UNUSED) {
+        elements.shrink_to_fit();
+    }
+}
+
 /// What may come next.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Expect {
@@ -355,6 +407,7 @@ enum Expect {
 /// A state machine over the bytes, with the open containers on a stack of its own: depth costs no call stack.
 struct Scanner<'a> {
     bytes: &'a [u8],
+    room: &'a mut dyn FnMut(usize) -> bool,
     at: usize,
     tape: Vec<Entry>,
     /// Tape indexes of the open containers.
@@ -363,24 +416,25 @@ struct Scanner<'a> {
 }
 
 impl<'a> Scanner<'a> {
-    fn new(bytes: &'a [u8]) -> Self {
+    fn new(bytes: &'a [u8], room: &'a mut dyn FnMut(usize) -> bool) -> Self {
         let at = if bytes.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
-        // Records of real APIs have an entry every 12 to 20 bytes.
-        let tape = Vec::with_capacity(bytes.len() / 14 + 1);
-        Self { bytes, at, tape, open: Vec::new(), has_escaped_names: false }
+        Self { bytes, room, at, tape: Vec::new(), open: Vec::new(), has_escaped_names: false }
     }
 
     /// Returns the tape, and `true` if a field name has an escape.
-    fn scan(mut self) -> Result<(Vec<Entry>, bool), SyntaxError> {
+    fn scan(mut self) -> Result<(Vec<Entry>, bool), ScanError> {
+        self.grow()?;
         let mut expect = Expect::Value;
         loop {
             self.skip_space();
-            let Some(&byte) = self.bytes.get(self.at) else { return Err(self.error("the text ends too early")) };
+            let Some(&byte) = self.bytes.get(self.at) else {
+                return Err(self.error("the text ends too early").into());
+            };
             expect = match expect {
                 Expect::Key | Expect::KeyOrEnd => match byte {
                     b'"' => self.key()?,
                     b'}' if expect == Expect::KeyOrEnd => self.close(b'{')?,
-                    _ => return Err(self.error("a key in quotes was expected")),
+                    _ => return Err(self.error("a key in quotes was expected").into()),
                 },
                 Expect::Value | Expect::ValueOrEnd => match byte {
                     b'{' => self.open(Expect::KeyOrEnd)?,
@@ -393,7 +447,7 @@ impl<'a> Scanner<'a> {
                     b',' => self.comma(),
                     b'}' => self.close(b'{')?,
                     b']' => self.close(b'[')?,
-                    _ => return Err(self.error("a comma or a closing bracket was expected")),
+                    _ => return Err(self.error("a comma or a closing bracket was expected").into()),
                 },
             };
             if self.open.is_empty() && expect == Expect::CommaOrEnd {
@@ -402,39 +456,57 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    fn finish(mut self) -> Result<(Vec<Entry>, bool), SyntaxError> {
+    fn finish(mut self) -> Result<(Vec<Entry>, bool), ScanError> {
         self.skip_space();
         if self.at < self.bytes.len() {
-            return Err(self.error("there is text behind the value"));
+            return Err(self.error("there is text behind the value").into());
         }
         Ok((self.tape, self.has_escaped_names))
     }
 
     #[inline]
-    fn push(&mut self, start: usize, end: u32) {
+    fn push(&mut self, start: usize, end: u32) -> Result<(), ScanError> {
+        if self.tape.len() == self.tape.capacity() {
+            self.grow()?;
+        }
         // `parse` bounds the body to 31 bits.
         self.tape.push(Entry { start: start as u32, end });
+        Ok(())
     }
 
-    fn open(&mut self, expect: Expect) -> Result<Expect, SyntaxError> {
+    #[cold]
+    fn grow(&mut self) -> Result<(), ScanError> {
+        let entries = match self.tape.len() {
+            // Records of real APIs have an entry every 12 to 20 bytes.
+            0 => (self.bytes.len() / 14 + 1).min(MOST_AT_FIRST),
+            entries => entries + entries / 2 + 1,
+        };
+        if !(self.room)(entries * size_of::<Entry>()) {
+            return Err(ScanError::NoRoom);
+        }
+        self.tape.reserve_exact(entries - self.tape.len());
+        Ok(())
+    }
+
+    fn open(&mut self, expect: Expect) -> Result<Expect, ScanError> {
         if self.open.len() >= MAX_DEPTH {
-            return Err(self.error("containers are nested too deep"));
+            return Err(self.error("containers are nested too deep").into());
         }
         self.open.push(self.tape.len() as u32);
-        self.push(self.at, 0);
+        self.push(self.at, 0)?;
         self.at += 1;
         Ok(expect)
     }
 
-    fn close(&mut self, opening: u8) -> Result<Expect, SyntaxError> {
+    fn close(&mut self, opening: u8) -> Result<Expect, ScanError> {
         match self.open.pop() {
             Some(index) if self.bytes[self.tape[index as usize].start as usize] == opening => {
                 self.tape[index as usize].end = self.tape.len() as u32;
-                self.push(self.at, 0);
+                self.push(self.at, 0)?;
                 self.at += 1;
                 Ok(Expect::CommaOrEnd)
             }
-            _ => Err(self.error("this bracket closes nothing")),
+            _ => Err(self.error("this bracket closes nothing").into()),
         }
     }
 
@@ -445,18 +517,18 @@ impl<'a> Scanner<'a> {
         if opening == Some(b'{') { Expect::Key } else { Expect::Value }
     }
 
-    fn key(&mut self) -> Result<Expect, SyntaxError> {
+    fn key(&mut self) -> Result<Expect, ScanError> {
         self.string()?;
         self.has_escaped_names |= self.tape.last().is_some_and(|name| name.end & ESCAPED != 0);
         self.skip_space();
         if self.bytes.get(self.at) != Some(&b':') {
-            return Err(self.error("a colon was expected"));
+            return Err(self.error("a colon was expected").into());
         }
         self.at += 1;
         Ok(Expect::Value)
     }
 
-    fn string(&mut self) -> Result<Expect, SyntaxError> {
+    fn string(&mut self) -> Result<Expect, ScanError> {
         let start = self.at;
         let mut escaped = 0;
         let mut at = start + 1;
@@ -464,11 +536,11 @@ impl<'a> Scanner<'a> {
             match memchr::memchr2(b'"', b'\\', &self.bytes[at.min(self.bytes.len())..]) {
                 None => {
                     let message = "this string is never closed";
-                    return Err(SyntaxError { offset: start, message, is_cut: true });
+                    return Err(SyntaxError { offset: start, message, is_cut: true }.into());
                 }
                 Some(offset) if self.bytes[at + offset] == b'"' => {
                     let end = at + offset;
-                    self.push(start, end as u32 | escaped);
+                    self.push(start, end as u32 | escaped)?;
                     self.at = end + 1;
                     return Ok(Expect::CommaOrEnd);
                 }
@@ -481,15 +553,15 @@ impl<'a> Scanner<'a> {
     }
 
     /// A number, `true`, `false`, `null`, or a bare word that starts like one and that its reader will refuse.
-    fn word(&mut self) -> Result<Expect, SyntaxError> {
+    fn word(&mut self) -> Result<Expect, ScanError> {
         let start = self.at;
         let word = self.bytes[start..].iter().take_while(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(byte));
         let length = word.count();
         if length == 0 || !(b"-0123456789tfnNI".contains(&self.bytes[start])) {
-            return Err(self.error("a value was expected"));
+            return Err(self.error("a value was expected").into());
         }
         self.at += length;
-        self.push(start, self.at as u32);
+        self.push(start, self.at as u32)?;
         Ok(Expect::CommaOrEnd)
     }
 

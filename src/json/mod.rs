@@ -17,7 +17,7 @@ mod query;
 mod selector;
 mod string;
 
-pub use document::{Document, Fields, Items, Key, Kind, MAX_BODY, MAX_DEPTH, Node, SyntaxError};
+pub use document::{Document, Fields, Items, Key, Kind, MAX_BODY, MAX_DEPTH, Node, ScanError, SyntaxError};
 pub use names::BrokenName;
 pub use selector::{Selector, SelectorError};
 pub use string::StringError;

@@ -45,6 +45,9 @@ pub enum RunError {
     #[error("{resource}, page {page}: the field `{field}` cannot become a column: {reason}")]
     UnfitField { resource: String, page: u64, field: String, reason: String },
 
+    #[error("{resource}: the records have {} columns, and `max_columns` allows {limit}", at_least(*columns, *limit))]
+    TooManyColumns { resource: String, columns: u64, limit: u64 },
+
     #[error(
         "{resource}: {rejected} rows rejected or values discarded of {fetched} rows, and max_rejects allows {allowed}; nothing was committed"
     )]
@@ -160,7 +163,10 @@ impl Failure for RunError {
             Self::ValidityPartition { .. } | Self::ActiveTimestamp { .. } | Self::ShapeChanged { .. } => {
                 ErrorKind::User
             }
-            Self::RewriteLimit { .. } | Self::UnfitField { .. } | Self::Request { .. } => ErrorKind::User,
+            Self::RewriteLimit { .. }
+            | Self::UnfitField { .. }
+            | Self::TooManyColumns { .. }
+            | Self::Request { .. } => ErrorKind::User,
             Self::Columns { .. } | Self::Clash { .. } | Self::Cursor { .. } => ErrorKind::User,
             Self::ParentFailed { kind, .. } => *kind,
             Self::ParentField { .. } => ErrorKind::User,
@@ -186,6 +192,7 @@ impl Failure for RunError {
             Self::ShapeChanged { .. } => "schema_changed",
             Self::RewriteLimit { .. } => "rewrite_limit",
             Self::UnfitField { .. } => "unfit_field",
+            Self::TooManyColumns { .. } => "max_columns",
             Self::Columns { .. } => "config",
             Self::Clash { .. } => "column_clash",
             Self::NoFields { .. } => "no_fields",
@@ -242,6 +249,9 @@ impl Failure for RunError {
                 "run `restlake compact --rewrite-schema` with this config, which takes its time, or raise `rewrite_limit`"
                     .into(),
             ),
+            Self::TooManyColumns { columns, .. } => Some(format!(
+                "keys that are data belong into one column: declare one with `source: $` and `type: json`; or raise the limit: `max_columns: {columns}`"
+            )),
             Self::UnfitField { .. } => Some(
                 "declare a column of another name for it, with the field as `source`, or set `schema_contract: {columns: discard_value}`"
                     .into(),
@@ -320,6 +330,15 @@ fn size(bytes: u64) -> String {
         Some((unit, name)) => format!("{:.3}{name}", bytes as f64 / unit as f64),
         None => format!("{bytes}B"),
     }
+}
+
+/// Columns that are counted to as many times their limit.
+pub(super) const COLUMNS_COUNTED: u64 = 10;
+
+/// A number of columns: beyond [`COLUMNS_COUNTED`] limits, they are not counted.
+fn at_least(columns: u64, limit: u64) -> String {
+    let is_counted = columns < limit.saturating_mul(COLUMNS_COUNTED);
+    if is_counted { columns.to_string() } else { format!("at least {columns}") }
 }
 
 /// What an incomplete run leaves.

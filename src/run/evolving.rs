@@ -11,7 +11,7 @@
 //! again at its turn if a column that came since, or may come now, is in it. So what comes out does not depend on timing.
 //! Files that were closed before the schema had grown are written again at the end: a table has one schema.
 
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
 use futures::{StreamExt, TryStreamExt, stream};
 use serde::{Deserialize, Serialize};
@@ -22,6 +22,7 @@ use crate::{
     commit::{Attempt, TableSnapshot},
     decode::{DecodeError, Decoder, Seen, Sieve},
     error::{Error, Result},
+    memory::{Draining, Hold},
     model::{Batch, DataFile, EncodedFile, Page, StagedFile, UndeclaredField},
     plan::{ResourcePlan, TableFormatKind, WriteDisposition, inference::limits},
     process::Processor,
@@ -174,6 +175,7 @@ pub(super) struct Evolving {
     is_watched: bool,
     /// How often columns have become wider: what was decoded before has other types.
     shapes: usize,
+    max_columns: u64,
 }
 
 /// A page that was decoded, maybe too early.
@@ -186,6 +188,7 @@ pub(super) struct Reading {
     /// What its records tell of the cursor.
     seen: Option<Seen>,
     decoded: Result<Batch>,
+    draining: Option<Draining>,
 }
 
 /// A page whose turn has come.
@@ -197,6 +200,8 @@ pub(super) struct Settled {
     pub(super) seen: Option<Seen>,
     /// The schema from this page on, if it has grown.
     pub(super) grown: Option<TableSchema>,
+    /// Until its rows are written.
+    pub(super) draining: Option<Draining>,
 }
 
 impl Evolving {
@@ -212,7 +217,13 @@ impl Evolving {
         let is_fixed = format == TableFormatKind::Delta && base.version > 0;
         let resource = Box::new(resource.clone());
         let (processor, decoder) = (Arc::new(processor), Arc::new(decoder));
-        Self { resource, format, processor, decoder, sieve, refused, is_fixed, is_watched: false, shapes: 0 }
+        let max_columns = u64::MAX;
+        Self { resource, format, processor, decoder, sieve, refused, is_fixed, is_watched: false, shapes: 0, max_columns }
+    }
+
+    /// The table may have `max_columns` columns.
+    pub(super) fn within(self, max_columns: u64) -> Self {
+        Self { max_columns, ..self }
     }
 
     /// Pages are given back, as they were decoded.
@@ -238,12 +249,13 @@ impl Evolving {
         let (keeps, columns, shapes) =
             (self.evolves() || self.is_watched, self.resource.schema.columns.len(), self.shapes);
         let processor = Arc::clone(&self.processor);
+        let draining = page.hold.as_ref().map(Hold::drain);
         spawn_blocking(move || match prepared(page, &processor, sieve.as_deref()) {
             Ok((page, seen)) => {
                 let decoded = decoder.decode(&page).map_err(Error::from);
-                Reading { page: keeps.then(|| Arc::new(page)), columns, shapes, seen, decoded }
+                Reading { page: keeps.then(|| Arc::new(page)), columns, shapes, seen, decoded, draining }
             }
-            Err(error) => Reading { page: None, columns, shapes, seen: None, decoded: Err(error) },
+            Err(error) => Reading { page: None, columns, shapes, seen: None, decoded: Err(error), draining },
         })
     }
 
@@ -251,10 +263,10 @@ impl Evolving {
     ///
     /// # Errors
     /// What the contract says of the page, a field that cannot become a column, and [`RunError::RewriteLimit`].
-    pub(super) async fn settle(&mut self, reading: Reading) -> Result<Settled> {
-        let seen = reading.seen.clone();
+    pub(super) async fn settle(&mut self, mut reading: Reading) -> Result<Settled> {
+        let (seen, draining) = (reading.seen.clone(), reading.draining.take());
         let Some(page) = reading.page.clone() else {
-            return Ok(Settled { batch: reading.decoded?, page: None, seen, grown: None });
+            return Ok(Settled { batch: reading.decoded?, page: None, seen, grown: None, draining });
         };
         let mut batch = if self.is_outdated(&reading) { self.decode(&page).await? } else { reading.decoded? };
         let grown = self.schema_for(&batch)?;
@@ -262,7 +274,7 @@ impl Evolving {
             self.grow(schema)?;
             batch = self.decode(&page).await?;
         }
-        Ok(Settled { batch: self.decoder.padded(batch)?, page: Some(page), seen, grown })
+        Ok(Settled { batch: self.decoder.padded(batch)?, page: Some(page), seen, grown, draining })
     }
 
     fn evolves(&self) -> bool {
@@ -299,6 +311,7 @@ impl Evolving {
     /// The schema with the batch's undeclared fields, as far as their values tell a type; `None` if that is the same.
     fn schema_for(&self, batch: &Batch) -> Result<Option<TableSchema>, RunError> {
         let mut schema = self.resource.schema.clone();
+        self.check_columns(batch, &schema)?;
         for field in &batch.undeclared {
             self.admit(field, batch, &mut schema).map_err(|reason| RunError::UnfitField {
                 resource: self.resource.name.clone(),
@@ -307,7 +320,34 @@ impl Evolving {
                 reason,
             })?;
         }
-        Ok(Some(schema).filter(|schema| *schema != self.resource.schema))
+        let grown = Some(schema).filter(|schema| *schema != self.resource.schema);
+        grown.iter().try_for_each(|schema| self.check_number(schema.leaves()))?;
+        Ok(grown)
+    }
+
+    /// Rejects a page with more new fields than the table may have, before each of them is looked at.
+    fn check_columns(&self, batch: &Batch, schema: &TableSchema) -> Result<(), RunError> {
+        let (columns, undeclared) = (schema.leaves(), batch.undeclared.len() as u64);
+        if columns.saturating_add(undeclared) <= self.max_columns {
+            return Ok(());
+        }
+        let known = schema.columns.iter().filter_map(|column| match &column.source {
+            Source::Evolved(name) => Some(name.as_str()),
+            _ => None,
+        });
+        let known: HashSet<&str> = known.collect();
+        let is_new = |field: &&UndeclaredField| {
+            field.seen.column_type().is_some() && !known.contains(field.name.as_str())
+        };
+        self.check_number(columns + batch.undeclared.iter().filter(is_new).count() as u64)
+    }
+
+    fn check_number(&self, columns: u64) -> Result<(), RunError> {
+        let (resource, limit) = (&self.resource.name, self.max_columns);
+        if columns <= limit {
+            return Ok(());
+        }
+        Err(RunError::TooManyColumns { resource: resource.clone(), columns, limit })
     }
 
     /// Adds a column for the field, or widens the one that it has. Fails with why that cannot be.

@@ -8,7 +8,7 @@ use super::{
     cursor::Tracker,
     evolving::Evolving,
     gathering,
-    inferring::Start,
+    inferring::{Start, counted},
     list_reads::ListReads,
     load_columns::LoadColumns,
     merging,
@@ -74,13 +74,14 @@ impl Export<'_> {
         let merge = merging::plan(self.resource, began);
         let writer = TableWriter::new(self.write_options(attempt.version()))?;
         let schema = self.resource.schema.clone();
-        let mut table = TableStage::new(self.dedup()?, self.collector(&merge)?, writer, schema);
+        let mut table = TableStage::new(self.dedup()?, self.collector(&merge)?, writer, schema, self.memory);
         let mut cursor = Tracker::new(self.resource, base.state.cursor.as_ref(), self.rows.map(Arc::as_ref));
         let sieve = cursor.as_ref().map(Tracker::sieve);
         // Of all pages, or of none.
         let mut rows = self.family.rows_for(&self.resource.name).filter(|_| resumed.is_none());
         let (processor, decoder) = (self.processor(), self.decoder()?);
         let evolving = Evolving::new(self.resource, self.table_format, base, processor, decoder, sieve);
+        let evolving = evolving.within(self.max_columns);
         let mut evolving = if rows.is_some() { evolving.watched() } else { evolving };
         let mut pages = match taken {
             Some(pages) => pages,
@@ -198,7 +199,7 @@ impl Export<'_> {
         let decoder = Decoder::new(&resource.name, &resource.schema, resource.contract, required)?;
         let named = |field: &&PartitionField| matches!(field.transform, Transform::Identity | Transform::Truncate(_));
         let filled: Vec<usize> = resource.partition_by.iter().filter(named).map(|field| field.column).collect();
-        Ok(decoder.with_filled(&filled))
+        Ok(decoder.with_filled(&filled).with_most_undeclared(counted(self.max_columns)))
     }
 
     fn deduplicates(&self) -> bool {

@@ -262,6 +262,7 @@ mod tests {
             repeats: 0,
             pass: 0,
             numbers,
+            hold: None,
         }
     }
 

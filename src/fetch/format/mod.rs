@@ -12,13 +12,16 @@ mod binary;
 mod charset;
 mod csv;
 mod ndjson;
+mod room;
 mod sample;
 
 use reqwest::header::{CONTENT_TYPE, HeaderMap};
 
+pub(super) use self::room::Room;
 use super::body::without_mark;
 use crate::{
-    json::Document,
+    json::{Document, SyntaxError},
+    memory::Refused,
     plan::{AnswerPlan, ResponseFormat},
 };
 
@@ -41,16 +44,23 @@ pub(super) enum Unreadable {
     Ambiguous(String),
     /// As JSON it is larger than a body may be.
     TooLarge,
+    /// There is no memory for its records, or for their index.
+    NoRoom(Refused),
     /// A document of HTML or XML.
     Markup,
 }
 
-/// `limit`: bytes that the body may have as JSON.
-pub(super) fn read(body: Vec<u8>, headers: &HeaderMap, plan: &AnswerPlan, limit: u64) -> Result<Document, Unreadable> {
+/// `room`: what the body may take as JSON.
+pub(super) fn read(
+    body: Vec<u8>,
+    headers: &HeaderMap,
+    plan: &AnswerPlan,
+    room: &Room<'_>,
+) -> Result<Document, Unreadable> {
     if let Some(what) = binary::signature(&body) {
         return Err(Unreadable::Binary(what));
     }
-    let body = charset::decoded(body, content_type(headers), limit)?;
+    let body = charset::decoded(body, content_type(headers), room)?;
     let told = essence(headers);
     let format = plan.format.or_else(|| format_of(&told)).or_else(|| recognised(&told, &body, plan));
     let format = format.unwrap_or(ResponseFormat::Json);
@@ -58,22 +68,22 @@ pub(super) fn read(body: Vec<u8>, headers: &HeaderMap, plan: &AnswerPlan, limit:
         return Err(Unreadable::Empty);
     }
     match format {
-        ResponseFormat::Json => json(body, &told, plan),
+        ResponseFormat::Json => json(body, &told, plan, room),
         _ if is_markup(&told, begin_of(&body)) => Err(Unreadable::Markup),
-        ResponseFormat::Ndjson => ndjson::read(&body).map_err(|unreadable| or_binary(unreadable, &body)),
-        ResponseFormat::Csv => csv(&body, &told, plan, limit),
+        ResponseFormat::Ndjson => ndjson::read(&body, room).map_err(|unreadable| or_binary(unreadable, &body)),
+        ResponseFormat::Csv => csv(&body, &told, plan, room),
     }
 }
 
 /// Reads CSV, after a check for bodies that parse as CSV and are something else.
-fn csv(body: &[u8], told: &str, plan: &AnswerPlan, limit: u64) -> Result<Document, Unreadable> {
+fn csv(body: &[u8], told: &str, plan: &AnswerPlan, room: &Room<'_>) -> Result<Document, Unreadable> {
     if let Some(what) = binary::no_text(body) {
         return Err(Unreadable::Binary(what));
     }
     if is_json(told, body) {
         return Err(Unreadable::Other("not CSV but JSON".to_owned(), ResponseFormat::Json));
     }
-    csv::read(body, &plan.csv, limit)
+    csv::read(body, &plan.csv, room)
 }
 
 /// Returns `true` if an empty body is a valid page without records: in formats where no line precedes the first record.
@@ -85,8 +95,8 @@ fn may_be_empty(format: ResponseFormat, plan: &AnswerPlan) -> bool {
     }
 }
 
-fn json(body: Vec<u8>, told: &str, plan: &AnswerPlan) -> Result<Document, Unreadable> {
-    let document = Document::parse_or_return(body).map_err(|(error, body)| {
+fn json(body: Vec<u8>, told: &str, plan: &AnswerPlan, room: &Room<'_>) -> Result<Document, Unreadable> {
+    let document = room.parse(body, 0)?.map_err(|(error, body): (SyntaxError, _)| {
         let begin = begin_of(&body);
         let cause = error.to_string();
         match () {
