@@ -273,7 +273,10 @@ impl fmt::Display for Trouble {
             Self::Ambiguous { cause, body } => write!(f, "the body is {cause}; it begins: {body}"),
             Self::TooLarge { limit } => write!(f, "the decoded body is larger than {limit} bytes"),
             Self::Memory { limit } => {
-                write!(f, "the page takes more than {limit} bytes of memory, the half of `memory_limit` that one page may have")
+                write!(
+                    f,
+                    "the page takes more than {limit} bytes of memory, the half of `memory_limit` that one page may have"
+                )
             }
             Self::Redirect(problem) => problem.fmt(f),
         }
@@ -472,6 +475,7 @@ impl Failure for FetchError {
                 Trouble::Redirect(_) => "http_redirect",
             },
             Self::Auth(error) => error.code(),
+            Self::Records { problem: RecordsError::TooLarge { .. }, .. } => "memory_limit",
             Self::Records { .. } => "records_not_found",
             Self::Paginate { .. } => "pagination",
             Self::Drift { .. } => "list_moved",

@@ -82,7 +82,9 @@ pub enum RecordsError {
         "the rows that `data_selector: {selector}` finds are arrays, and the answer has no names for their columns"
     )]
     NoNames { selector: String },
-    #[error("`data_selector: {selector}` {what}, for which the memory of one page, half of `memory_limit`, is too small")]
+    #[error(
+        "`data_selector: {selector}` {what}, for which the memory of one page, half of `memory_limit`, is too small"
+    )]
     TooLarge { selector: String, what: String },
     #[error("the records that `data_selector: {selector}` finds cannot be brought together: {problem}")]
     Gathered { selector: String, problem: SyntaxError },

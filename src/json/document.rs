@@ -105,10 +105,7 @@ impl Document {
 
     /// Scans `body` like [`parse_or_return`](Self::parse_or_return). `room` is asked before the tape grows to so many bytes:
     /// a text such as `[1,1,…]` has a tape of four times its size.
-    pub fn parse_within(
-        mut body: Vec<u8>,
-        room: &mut dyn FnMut(usize) -> bool,
-    ) -> Result<Self, (ScanError, Vec<u8>)> {
+    pub fn parse_within(mut body: Vec<u8>, room: &mut dyn FnMut(usize) -> bool) -> Result<Self, (ScanError, Vec<u8>)> {
         if body.len() > MAX_BODY {
             let error = SyntaxError { offset: MAX_BODY, message: "the text is longer than 2 GiB", is_cut: false };
             return Err((error.into(), body));

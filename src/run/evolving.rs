@@ -218,7 +218,18 @@ impl Evolving {
         let resource = Box::new(resource.clone());
         let (processor, decoder) = (Arc::new(processor), Arc::new(decoder));
         let max_columns = u64::MAX;
-        Self { resource, format, processor, decoder, sieve, refused, is_fixed, is_watched: false, shapes: 0, max_columns }
+        Self {
+            resource,
+            format,
+            processor,
+            decoder,
+            sieve,
+            refused,
+            is_fixed,
+            is_watched: false,
+            shapes: 0,
+            max_columns,
+        }
     }
 
     /// The table may have `max_columns` columns.
@@ -336,9 +347,8 @@ impl Evolving {
             _ => None,
         });
         let known: HashSet<&str> = known.collect();
-        let is_new = |field: &&UndeclaredField| {
-            field.seen.column_type().is_some() && !known.contains(field.name.as_str())
-        };
+        let is_new =
+            |field: &&UndeclaredField| field.seen.column_type().is_some() && !known.contains(field.name.as_str());
         self.check_number(columns + batch.undeclared.iter().filter(is_new).count() as u64)
     }
 

@@ -315,7 +315,8 @@ impl Reader<'_> {
     /// One page's rejects are written, its rows handed on; behind them a mark, if it is time for a checkpoint. Says whether no
     /// later page can hold rows that are wanted.
     async fn hand_on(&mut self, read: Result<Reading, JoinError>, position: &Position) -> Result<bool, Stop> {
-        let Settled { batch, page, seen, grown, draining } = self.evolving.settle(read.map_err(|_| Stop::Elsewhere)?).await?;
+        let Settled { batch, page, seen, grown, draining } =
+            self.evolving.settle(read.map_err(|_| Stop::Elsewhere)?).await?;
         self.lists.enter(position, self.decoded, self.counters);
         self.counters.rows_fetched += batch.rows_fetched;
         self.counters.rows_filtered += batch.rows_filtered;

@@ -30,9 +30,9 @@ use restlake::{
     error::Failure,
     fetch::{Client, FetchError, PageSource, Pages},
     plan::{
-        Action, AuthPlan, ClientAuth, ClientCredentialsPlan, ClientPlan, JsonLinkPlan, JwtBearerPlan, LoginBody, Method,
-        PaginatorPlan, Placement, RefreshTokenPlan, RequestPlan, ResourcePlan, ResponseAction, SessionPlan, SigningAlgorithm,
-        SigningKey, Template, TlsPlan, TokenClient, TokenSource,
+        Action, AuthPlan, ClientAuth, ClientCredentialsPlan, ClientPlan, JsonLinkPlan, JwtBearerPlan, LoginBody,
+        Method, PaginatorPlan, Placement, RefreshTokenPlan, RequestPlan, ResourcePlan, ResponseAction, SessionPlan,
+        SigningAlgorithm, SigningKey, Template, TlsPlan, TokenClient, TokenSource,
     },
     secret::{Redactor, Secret},
 };

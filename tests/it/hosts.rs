@@ -58,8 +58,7 @@ async fn a_cookie_comes_back_with_later_requests_of_the_run_and_with_none_of_the
     })
     .await;
     let next = other.url().join("items").unwrap().to_string();
-    let server =
-        Server::start(move |_| page(0..3, Some(next.clone())).header("set-cookie", "sess=abc; Path=/")).await;
+    let server = Server::start(move |_| page(0..3, Some(next.clone())).header("set-cookie", "sess=abc; Path=/")).await;
     let (exit, summary) = run(&server, json!({}), links()).await;
     assert_eq!((exit, summary.rows_written), (0, 5), "of the own origin only: {summary:#?}");
 }
@@ -100,7 +99,9 @@ async fn another_host_is_told_once_and_may_be_refused_or_allowed() {
 
 #[tokio::test]
 async fn no_link_and_no_redirect_leads_to_a_metadata_service() {
-    for target in ["http://169.254.169.254/latest/meta-data/", "http://[fd00:ec2::254]/", "http://metadata.google.internal/"] {
+    for target in
+        ["http://169.254.169.254/latest/meta-data/", "http://[fd00:ec2::254]/", "http://metadata.google.internal/"]
+    {
         let link = Server::start(move |_| page(0..3, Some(target.to_owned()))).await;
         let redirect = Server::start(move |_| Reply::status(302).header("location", target)).await;
         for server in [link, redirect] {

@@ -406,7 +406,8 @@ mod bodies {
         for form in ["deflate", "bare deflate"] {
             let body = compressed(form, ROWS.as_bytes());
             let reply = |body: &[u8]| Reply::json("").body(body.to_vec()).header("content-encoding", "deflate");
-            let (_server, outcome) = fetch_plainly([reply(&body[..body.len() - 2]), reply(&body).in_pieces_of(3)]).await;
+            let (_server, outcome) =
+                fetch_plainly([reply(&body[..body.len() - 2]), reply(&body).in_pieces_of(3)]).await;
             assert_eq!((outcome.count(), outcome.retries), (2, 1), "{form}");
         }
     }

@@ -24,8 +24,12 @@ const FIELDS: &[Field] = &[
     )
     .required(),
     field("destination", Shape::Object(&DESTINATION), "Where the tables go."),
-    field("memory_limit", SIZE, "Bytes of pages and rows that a resource may hold between the network and its files.")
-        .or("2GB"),
+    field(
+        "memory_limit",
+        SIZE,
+        "Bytes that pages, rows, open files and keys may take. A page, with the index of its values, may take half of it; so may the keys of a resource.",
+    )
+    .or("2GB"),
     field(
         "max_columns",
         POSITIVE,

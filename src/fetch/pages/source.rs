@@ -191,8 +191,19 @@ impl Source {
         hold.finish(response.document.memory() as u64);
         let (bytes, ruled, is_accepted) = (response.bytes, response.ruled, response.is_accepted);
         let (document, headers, timing) = (Arc::new(response.document), response.headers, Timing::default());
-        let mut fetched =
-            Fetched { document, headers, asked, url, bytes, ruled, is_accepted, found: None, again: None, timing, hold };
+        let mut fetched = Fetched {
+            document,
+            headers,
+            asked,
+            url,
+            bytes,
+            ruled,
+            is_accepted,
+            found: None,
+            again: None,
+            timing,
+            hold,
+        };
         self.locate_early(&mut fetched);
         Ok(fetched)
     }

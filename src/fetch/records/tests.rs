@@ -137,7 +137,8 @@ fn rows_whose_columns_cannot_be_named_are_errors_that_say_where() {
         ),
     ] {
         let (locator, selector) = locator("rows", true);
-        let error = locator.locate(&Document::parse(text.into()).unwrap(), &selector, &mut |_| true).located.unwrap_err();
+        let error =
+            locator.locate(&Document::parse(text.into()).unwrap(), &selector, &mut |_| true).located.unwrap_err();
         assert_eq!(error.to_string(), message);
         assert!(error.hint().is_some());
     }
