@@ -34,7 +34,7 @@ pub struct PageLimits {
 }
 
 impl PageLimits {
-    /// Limits under which a single page may take `most` bytes, e.g. half of `memory_limit`.
+    /// Limits under which a single page may take `most` bytes, e.g. a third of `memory_limit`.
     pub fn new(most: u64) -> Arc<Self> {
         Arc::new(Self { most, is_overdrawn: AtomicBool::new(false), changed: Notify::new() })
     }

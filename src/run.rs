@@ -66,8 +66,8 @@ pub use self::{error::RunError, inferring::Inferred, outcome::Outcome};
 const RESOURCES_AT_ONCE: usize = 2;
 
 /// One part in so many of the memory is what a single page may take, with the index of its values: its rows take as much
-/// again.
-const LARGEST_PAGE: u64 = 2;
+/// again, and so does what the writer makes of them.
+const LARGEST_PAGE: u64 = 3;
 
 /// Runs all resources of `plan`. Failures are in the outcome, resource by resource.
 pub async fn run(plan: Plan, environment: Environment, reporter: Arc<dyn Reporter>) -> Outcome {

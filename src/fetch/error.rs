@@ -275,7 +275,7 @@ impl fmt::Display for Trouble {
             Self::Memory { limit } => {
                 write!(
                     f,
-                    "the page takes more than {limit} bytes of memory, the half of `memory_limit` that one page may have"
+                    "the page takes more than {limit} bytes of memory, the third of `memory_limit` that one page may have"
                 )
             }
             Self::Redirect(problem) => problem.fmt(f),

@@ -83,7 +83,7 @@ pub enum RecordsError {
     )]
     NoNames { selector: String },
     #[error(
-        "`data_selector: {selector}` {what}, for which the memory of one page, half of `memory_limit`, is too small"
+        "`data_selector: {selector}` {what}, for which the memory of one page, a third of `memory_limit`, is too small"
     )]
     TooLarge { selector: String, what: String },
     #[error("the records that `data_selector: {selector}` finds cannot be brought together: {problem}")]

@@ -14,7 +14,7 @@ pub const MAX_BODY: usize = (1 << 31) - 1;
 pub const MAX_DEPTH: usize = 1_000;
 
 /// Entries that a tape has room for at first: of a large body it is unknown how many it has.
-const MOST_AT_FIRST: usize = 1 << 20;
+const MOST_AT_FIRST: usize = 1 << 16;
 
 /// Elements of unused capacity that a document may keep.
 const MOST_UNUSED: usize = 1 << 12;

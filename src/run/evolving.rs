@@ -283,6 +283,8 @@ impl Evolving {
         let grown = self.schema_for(&batch)?;
         if let Some(schema) = &grown {
             self.grow(schema)?;
+            // Both may be as large as the page.
+            drop(batch);
             batch = self.decode(&page).await?;
         }
         Ok(Settled { batch: self.decoder.padded(batch)?, page: Some(page), seen, grown, draining })

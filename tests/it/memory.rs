@@ -121,13 +121,13 @@ fn by_page() -> Value {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn pages_that_become_large_are_all_read_within_the_limit() {
-    let server = Server::start(growing(8, 2_400_000)).await;
+    let server = Server::start(growing(8, 1_800_000)).await;
     run(&server, by_page(), json!({})).await.succeeds_with(110);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn compressed_pages_that_become_large_are_all_read_within_the_limit() {
-    let plain = growing(8, 2_400_000);
+    let plain = growing(8, 1_800_000);
     // Their length is known only once they are decoded.
     let server = Server::start(move |request| gzipped(&plain(request).into_bytes())).await;
     run(&server, by_page(), json!({})).await.succeeds_with(110);
@@ -137,7 +137,7 @@ async fn compressed_pages_that_become_large_are_all_read_within_the_limit() {
 async fn a_page_that_is_too_large_is_an_error_that_names_the_limit() {
     let server = Server::start(growing(8, 6_000_000)).await;
     let ended = run(&server, by_page(), json!({})).await;
-    ended.fails_with(&["page 4", "32000000 bytes of memory", "`memory_limit`", "ask for smaller pages"]);
+    ended.fails_with(&["page 4", "21333333 bytes of memory", "`memory_limit`", "ask for smaller pages"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -146,7 +146,7 @@ async fn a_small_gzip_of_very_many_values_is_an_error_that_names_the_limit() {
     let reply = gzipped(body.as_bytes());
     let server = Server::start(move |_| reply.clone()).await;
     let ended = run(&server, single_page("$"), json!({})).await;
-    ended.fails_with(&["32000000 bytes of memory", "`memory_limit`", "ask for smaller pages"]);
+    ended.fails_with(&["21333333 bytes of memory", "`memory_limit`", "ask for smaller pages"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -197,8 +197,8 @@ async fn keys_count_by_their_bytes() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_selector_finds_is_bounded_by_the_limit_and_the_error_names_it() {
     let nested = format!("{}1{}", "{\"a\":".repeat(400), "}".repeat(400));
-    let body = format!("{{\"rows\":[{}]}}", vec![nested; 400].join(","));
+    let body = format!("{{\"rows\":[{}]}}", vec![nested; 150].join(","));
     let server = Server::start(move |_| Reply::json(body.clone())).await;
     let ended = run(&server, single_page("$..a"), json!({})).await;
-    ended.fails_with(&["`data_selector: $..a` finds 160000 elements", "`memory_limit`", "name the place"]);
+    ended.fails_with(&["`data_selector: $..a` finds 60000 elements", "`memory_limit`", "name the place"]);
 }

@@ -27,7 +27,7 @@ const FIELDS: &[Field] = &[
     field(
         "memory_limit",
         SIZE,
-        "Bytes that pages, rows, open files and keys may take. A page, with the index of its values, may take half of it; so may the keys of a resource.",
+        "Bytes that pages, rows, open files and keys may take. A page, with the index of its values, may take a third of it; the keys of a resource may take half.",
     )
     .or("2GB"),
     field(
