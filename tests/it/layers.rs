@@ -20,7 +20,7 @@ const STAGES: &[&str] = &["fetch", "process", "decode", "dedup", "write", "merge
 
 /// The ground, whose modules may use each other: the table gives them no order.
 const FOUNDATION: &[&str] =
-    &["digest", "schema", "json", "jq", "keys", "store", "report", "model", "environment", "secret", "error"];
+    &["digest", "schema", "json", "jq", "keys", "memory", "store", "report", "model", "environment", "secret", "error"];
 
 /// Names of the crate's root that are re-exported from `error`.
 const ROOT_NAMES: [&str; 3] = ["Error", "ErrorKind", "Result"];
