@@ -28,6 +28,7 @@ use crate::{
     keys::{KeyError, KeySet},
     model::Sequence,
     plan::DedupSort,
+    schema::TableSchema,
 };
 
 /// What stays of one batch.
@@ -149,6 +150,15 @@ impl Dedup {
             saved: Saved::default(),
             slots: Vec::new(),
         })
+    }
+
+    /// As [`new`](Self::new), for rows of a table: values of `json` columns are equal if their contents are.
+    ///
+    /// # Errors
+    /// Those of [`new`](Self::new).
+    pub fn of_table(schema: &TableSchema, key: &[usize], sort: Option<DedupSort>) -> Result<Self, KeyError> {
+        let keys = KeySet::of_table(schema, key)?;
+        Ok(Self { keys, ..Self::new(&schema.to_arrow(), key, sort)? })
     }
 
     /// Numbers the rows and returns those that no other row of this batch or of an earlier one outdoes.

@@ -9,6 +9,7 @@
 //! one that is missing, or wider than it need be, costs time and never a row.
 
 mod column;
+mod normal;
 mod range;
 mod set;
 
@@ -19,6 +20,7 @@ use arrow::{
 
 pub use self::{
     column::{KeyColumn, Values},
+    normal::normal,
     range::{RangeBuilder, exact_range, range_between},
     set::{KeySegment, KeySet},
 };

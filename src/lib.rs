@@ -47,7 +47,7 @@
 //! | [`run`](mod@run) | the one module that joins the stages |
 //! | [`import`] | configs of other tools to configs of this one |
 //! | [`maintain`] | keeping tables: status, verify, files, compact, vacuum, moving a pipeline |
-//! | [`schema`], [`json`], [`jq`], [`keys`], [`digest`], [`store`], [`model`] | what stages share: types, documents, programs over records, keys of rows, checksums, object stores, the data between stages |
+//! | [`schema`], [`json`], [`jq`], [`keys`], [`digest`], [`store`], [`text_file`], [`model`] | what stages share: types, documents, programs over records, keys of rows, checksums, object stores, files of limited size, the data between stages |
 //! | [`report`], [`environment`], [`memory`], [`secret`], [`error`] | what is told, what is injected, how much is held, what is hidden, what went wrong |
 //! | [`cli`] | the terminal (feature `cli`): the only module that prints |
 
@@ -76,6 +76,7 @@ pub mod run;
 pub mod schema;
 pub mod secret;
 pub mod store;
+pub mod text_file;
 pub mod write;
 
 pub use error::{Error, ErrorKind, Result};

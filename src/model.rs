@@ -107,7 +107,7 @@ pub struct Sequence {
 }
 
 /// A top-level field that no column is declared for, and is not null everywhere; or one whose column came without being
-/// declared, and lacks fields that are within it.
+/// declared, and lacks fields that are within it or is of a narrower type.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UndeclaredField {
     pub name: String,

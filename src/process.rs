@@ -102,6 +102,14 @@ impl Processor {
         }
     }
 
+    /// Fails when the run was asked to stop. For work on records that waits for nothing.
+    ///
+    /// # Errors
+    /// [`ProcessError::Interrupted`].
+    pub fn check_running(&self) -> Result<(), ProcessError> {
+        if self.environment.shutdown.is_cancelled() { Err(ProcessError::Interrupted) } else { Ok(()) }
+    }
+
     /// What the steps make of a page: its records are counted anew, and those that were taken out count as filtered.
     ///
     /// # Errors

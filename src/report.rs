@@ -133,6 +133,27 @@ pub struct ResourceSummary {
     pub error: Option<ErrorSummary>,
     /// The line with which DuckDB reads the table, partition types included.
     pub duckdb: String,
+    /// For people: no part of the document.
+    #[serde(skip)]
+    pub details: Details,
+}
+
+/// What the text of a summary says beyond the document.
+#[derive(Clone, Debug, Default)]
+pub struct Details {
+    /// Of the rows that a merge wrote, those whose keys the table did not have; `None` where that is not known.
+    pub new_rows: Option<u64>,
+    /// Of the filtered rows, records at the cursor's boundary that an earlier run has loaded.
+    pub rows_at_boundary: u64,
+    pub rejects: Vec<(RejectKind, u64)>,
+}
+
+/// Rejects that have all but their values in common.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct RejectKind {
+    pub column: String,
+    pub expected: String,
+    pub reason: String,
 }
 
 /// What is known of the records that are missing.

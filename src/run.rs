@@ -18,6 +18,7 @@ mod claims;
 mod compacting;
 mod cursor;
 mod detected;
+mod empty_columns;
 mod error;
 mod evolving;
 mod family;
@@ -45,9 +46,11 @@ use chrono::{DateTime, Utc};
 use futures::{StreamExt, stream};
 
 use crate::{
+    commit,
     environment::Environment,
-    error::Result,
+    error::{ErrorKind, Result},
     fetch::Client,
+    model::TableIdentity,
     plan::{Plan, ResourcePlan, WriteDisposition},
     report::{Event, Reporter},
     store::{self, Destination, Store},
@@ -159,7 +162,7 @@ impl Run {
 
     fn connect(&self) -> Result<Connections> {
         let redactor = self.plan.redactor();
-        let store = store::open(&self.plan.destination, &|name| std::env::var(name).ok())?;
+        let store = self.open_store()?;
         let client = Client::new(&self.plan.client, redactor, self.environment.clone(), Arc::clone(&self.reporter))?;
         let client = client.with_largest_page(self.plan.memory_limit / LARGEST_PAGE);
         let resources = self.plan.resources.iter().chain(&self.plan.parents);
@@ -187,9 +190,36 @@ impl Run {
                 }
             },
         };
+        let ended = self.with_table(ended, resource, connections).await;
         family.end(&resource.name, ended.kind);
         self.reporter.on_event(&Event::ResourceFinished { summary: &ended.summary });
         ended
+    }
+
+    /// What ended before its table was opened, with the table as it is, as far as it can be looked at. Not where its own open
+    /// failed in passing: the store would be waited for a second time.
+    async fn with_table(&self, ended: Ended, resource: &ResourcePlan, connections: &Result<Connections>) -> Ended {
+        let is_unreachable = ended.is_unopened && ended.kind == Some(ErrorKind::Transient);
+        if ended.kind.is_none() || ended.summary.table_version > 0 || is_unreachable {
+            return ended;
+        }
+        let store = match connections {
+            Ok(connections) => Ok(connections.store.clone()),
+            Err(_) => self.open_store(),
+        };
+        let identity = TableIdentity { pipeline: self.plan.pipeline.clone(), resource: resource.name.clone() };
+        let looked = store.and_then(|store| {
+            commit::look(&store, &resource.table, identity, self.environment.clone(), self.plan.table_format)
+        });
+        let Ok(table) = looked else { return ended };
+        match table.snapshot().await {
+            Ok(snapshot) => ended.of_table(&snapshot),
+            Err(_) => ended,
+        }
+    }
+
+    fn open_store(&self) -> Result<Store> {
+        Ok(store::open(&self.plan.destination, &|name| std::env::var(name).ok())?)
     }
 
     fn export<'a>(

@@ -64,6 +64,9 @@ const SHORTEST: usize = 4;
 /// Shorter lines of a secret are not looked for on their own.
 const SHORTEST_LINE: usize = 16;
 
+/// The shortest credential that is stripped without the scheme before it.
+const SHORTEST_BARE: usize = 8;
+
 /// Strips known secret values from text and URLs. Clones share what they know: a value that one of them learns while a run goes
 /// on, such as an access token, is stripped by all of them from then on.
 ///
@@ -117,13 +120,14 @@ impl Redactor {
 
     /// Strips these values too, here and in all clones. To be told before anybody can come across them.
     pub fn learn(&self, values: impl IntoIterator<Item = String>) {
-        // A key in PEM is quoted in part, and with other line breaks.
-        let lines = |value: String| {
+        // A key in PEM is quoted in part, and with other line breaks; a credential without its scheme.
+        let parts = |value: String| {
             let lines =
                 value.lines().map(str::trim).filter(|line| line.len() >= SHORTEST_LINE && !line.starts_with("--"));
-            lines.map(str::to_owned).chain([value.clone()]).collect::<Vec<_>>()
+            let parts = lines.chain(after_scheme(&value)).chain([value.as_str()]);
+            parts.map(str::to_owned).collect::<Vec<_>>()
         };
-        self.add(values.into_iter().flat_map(lines), Kind::Credential);
+        self.add(values.into_iter().flat_map(parts), Kind::Credential);
     }
 
     /// Values that say who asks, and open nothing alone.
@@ -248,6 +252,14 @@ fn is_private(value: &str) -> bool {
 
 fn is_word_of_config(value: &str) -> bool {
     ["true", "false", "null", "none"].contains(&value)
+}
+
+/// Returns the credential after its scheme, e.g. `0a1b2c3d` of `Token 0a1b2c3d`: a server may quote it alone. A short one may be
+/// a word of a passphrase that is in other texts by chance.
+fn after_scheme(value: &str) -> Option<&str> {
+    let (scheme, credential) = value.split_once(' ')?;
+    let is_scheme = scheme.chars().all(|letter| letter.is_ascii_alphanumeric() || "-_".contains(letter));
+    (is_scheme && credential.len() >= SHORTEST_BARE && !credential.contains(' ')).then_some(credential)
 }
 
 #[cfg(test)]
@@ -399,6 +411,13 @@ mod tests {
             "***, opened: state=***&k=a***b&n=7&x=true&since=2024-01-31&p=123456&y=abc"
         );
         assert!(redactor.is_secret_pair("q=k3y9") && !redactor.is_secret_pair("cursor=k3y9-2"));
+    }
+
+    #[test]
+    fn a_credential_after_its_scheme_is_stripped_alone_too() {
+        let redactor = Redactor::new(["Token 0a1b2c3d4e".to_owned(), "open data".to_owned()]);
+        assert_eq!(redactor.text("bad key 0a1b2c3d4e"), "bad key ***");
+        assert_eq!(redactor.text("Token 0a1b2c3d4e; all data"), "***; all data");
     }
 
     #[test]

@@ -53,13 +53,25 @@ pub enum Command {
     Demo(DemoArgs),
 }
 
+impl Command {
+    /// Whether the result only says that all went well, so that `-q` leaves it out. A listing was asked for.
+    pub fn confirms(&self) -> bool {
+        match self {
+            Self::Run(args) => !args.dry_run,
+            Self::Vacuum(args) => !args.dry_run,
+            Self::Check(_) | Self::Compact(_) | Self::Verify(_) | Self::ImportState(_) | Self::Demo(_) => true,
+            Self::Infer(_) | Self::Status(_) | Self::Files(_) | Self::ExportState(_) | Self::Import(_) => false,
+        }
+    }
+}
+
 /// What every command understands.
 #[derive(Clone, Debug, Default, Args)]
 pub struct Global {
     /// Form of the result on stdout; with json, stdout is one JSON document and nothing else
     #[arg(long, global = true, value_enum, default_value_t, value_name = "FORM")]
     pub output: OutputForm,
-    /// What stderr shows while a run goes on; auto: bars on a terminal, nothing elsewhere
+    /// What stderr shows while a run goes on; auto: bars on a terminal, elsewhere only retries and waits
     #[arg(long, global = true, value_enum, default_value_t, value_name = "KIND")]
     pub progress: ProgressKind,
     /// Form of the log lines on stderr
@@ -68,7 +80,7 @@ pub struct Global {
     /// More log lines: -v tells what is done, -vv every request
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub verbose: u8,
-    /// Only errors on stderr: no warnings, no notes, no automatic progress
+    /// Nothing on success but results that were asked for; on stderr errors alone
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub quiet: bool,
     /// Colours; auto: on a terminal, unless NO_COLOR is set

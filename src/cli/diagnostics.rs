@@ -110,11 +110,15 @@ impl Diagnostic for Shown<'_> {
     }
 }
 
-/// The line in which a problem begins.
+/// Bytes of a line that are shown before and after the beginning of a problem, at most.
+const SHOWN_BEFORE: usize = 120;
+const SHOWN_AFTER: usize = 240;
+
+/// The line in which a problem begins, or the part of a long one around it.
 struct Excerpt<'a> {
     name: &'a str,
     line: &'a str,
-    /// Where the line begins in the source, in bytes.
+    /// Where what is shown begins in the source, in bytes.
     start: usize,
     /// The part of the problem's span in this line.
     span: Range<usize>,
@@ -129,9 +133,12 @@ impl<'a> Excerpt<'a> {
         if text.is_empty() {
             return None;
         }
-        let (before, after) = (text.get(..problem.span.start)?, text.get(problem.span.start..)?);
-        let start = before.rfind('\n').map_or(0, |at| at + 1);
-        let end = after.find('\n').map_or(text.len(), |at| problem.span.start + at);
+        let at = problem.span.start;
+        let first = text.ceil_char_boundary(at.saturating_sub(SHOWN_BEFORE));
+        let last = text.floor_char_boundary(at.saturating_add(SHOWN_AFTER));
+        let (before, after) = (text.get(first..at)?, text.get(at..last)?);
+        let start = before.rfind('\n').map_or(first, |newline| first + newline + 1);
+        let end = after.find('\n').map_or(last, |newline| at + newline);
         Some(Self {
             name: &problem.file,
             line: text.get(start..end)?,

@@ -6,11 +6,17 @@ use super::visible::foreign;
 
 /// The listing, with its newline. Columns from `numbers` on are aligned to the right.
 pub fn grid<const N: usize>(header: [&str; N], numbers: usize, rows: impl IntoIterator<Item = [String; N]>) -> String {
+    let rows = rows.into_iter().map(|row| row.map(|cell| foreign(&cell).into_owned()).into());
+    of(header.map(str::to_owned).into(), numbers, rows)
+}
+
+/// The same of as many columns as there are headings, with cells whose every letter is ours or made visible.
+pub fn of(header: Vec<String>, numbers: usize, rows: impl IntoIterator<Item = Vec<String>>) -> String {
     let mut table = Table::new();
     table.load_preset(presets::UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Disabled);
     table.set_header(header);
     for row in rows {
-        table.add_row(row.map(|cell| foreign(&cell).into_owned()));
+        table.add_row(row);
     }
     for column in table.column_iter_mut().skip(numbers) {
         column.set_cell_alignment(CellAlignment::Right);

@@ -24,6 +24,7 @@ use crate::{
     config::{self, Problem, Severity, Source, Syntax},
     import::{self, ImportError, Imported, Note, openapi},
     plan::{self, Overrides},
+    text_file::{self, LARGEST_DOCUMENT},
 };
 
 const EXAMPLES: &str = "\
@@ -124,7 +125,7 @@ fn imported(from: &From) -> Result<Written, Refusal> {
 
 fn of_openapi(args: &OpenApiArgs) -> Result<Imported, Refusal> {
     let selection = openapi::Selection { paths: args.paths.clone() };
-    let document = description(&args.file, &read(&args.file)?)?;
+    let document = description(&args.file, &read(&args.file, LARGEST_DOCUMENT)?)?;
     let (file, name) = (args.file.display().to_string(), target::stem(&args.file));
     let mut imported = openapi::import(&file, &name, document, &selection).map_err(other)?;
     imported.notes.extend(set_already(&imported.config));
@@ -141,8 +142,9 @@ fn set_already(config: &Value) -> Vec<Note> {
 }
 
 fn of_dlt(args: &DltArgs) -> Result<Imported, Refusal> {
-    let (file, text) = (args.file.display().to_string(), read(&args.file)?);
     let is_python = args.file.extension().is_some_and(|extension| extension == "py");
+    let largest = if is_python { import::LARGEST_PYTHON } else { LARGEST_DOCUMENT };
+    let (file, text) = (args.file.display().to_string(), read(&args.file, largest)?);
     let (config, notes) = match is_python {
         true => import::read(&file, &text, args.line).map_err(other)?,
         false => {
@@ -162,8 +164,8 @@ fn unreadable(file: &Path, cause: impl ToString) -> Refusal {
     other(ImportError::Unreadable { file: file.display().to_string(), cause: cause.to_string() })
 }
 
-fn read(file: &Path) -> Result<String, Refusal> {
-    fs::read_to_string(file).map_err(|error| unreadable(file, error))
+fn read(file: &Path, largest: u64) -> Result<String, Refusal> {
+    text_file::read(file, largest).map_err(|error| unreadable(file, error))
 }
 
 /// JSON, TOML or YAML, by the file's extension.

@@ -3,7 +3,10 @@
 use std::{io::Read, path::Path};
 
 use super::failure::{CliError, Refusal};
-use crate::config::{self, Loaded, Source};
+use crate::{
+    config::{self, Loaded, Source},
+    text_file,
+};
 
 /// Reads the config and fills in the environment's variables.
 pub fn load(config: &Path) -> Result<Loaded, Refusal> {
@@ -11,12 +14,17 @@ pub fn load(config: &Path) -> Result<Loaded, Refusal> {
     Ok(config::load(source, &|name| std::env::var(name).ok())?)
 }
 
+/// Reads the config of tables that are there: variables that only requests need may be unset.
+pub fn load_lake(config: &Path) -> Result<Loaded, Refusal> {
+    let source = source(config, &mut std::io::stdin())?;
+    Ok(config::load_lake(source, &|name| std::env::var(name).ok())?)
+}
+
 fn source(config: &Path, stdin: &mut dyn Read) -> Result<Source, CliError> {
     if config != Path::new("-") {
         return Ok(Source::File(config.to_owned()));
     }
-    let mut text = String::new();
-    stdin.read_to_string(&mut text).map_err(|source| CliError::Stdin { source })?;
+    let text = text_file::read_from(stdin, text_file::LARGEST_CONFIG).map_err(|source| CliError::Stdin { source })?;
     Ok(Source::Stdin { text })
 }
 

@@ -44,7 +44,7 @@ mod vacuum;
 mod verify;
 mod visible;
 
-use args::{Cli, Command};
+use args::{Cli, Command, OutputForm};
 use console::Console;
 pub use exit::Exit;
 use failure::CliError;
@@ -80,6 +80,15 @@ fn execute(cli: Cli) -> Exit {
 }
 
 async fn dispatch(cli: Cli, console: &Console) -> Answer {
+    let is_silent = cli.global.quiet && cli.global.output == OutputForm::Text && cli.command.confirms();
+    let mut answer = answer(cli, console).await;
+    if is_silent && answer.exit == Exit::Done {
+        answer.result.clear();
+    }
+    answer
+}
+
+async fn answer(cli: Cli, console: &Console) -> Answer {
     let global = &cli.global;
     match cli.command {
         Command::Run(args) => run::execute(args, global, console).await,

@@ -17,6 +17,7 @@ use super::{
 use crate::{
     environment::Environment,
     maintain::{self, Imported, Lake, PipelineState},
+    text_file,
 };
 
 const EXPORT_EXAMPLES: &str = "\
@@ -85,8 +86,9 @@ pub async fn import(args: &ImportStateArgs, global: &Global, console: &Console) 
 
 fn read(args: &ImportStateArgs) -> Result<PipelineState, Refusal> {
     let file = args.file.display().to_string();
-    let text = std::fs::read(&args.file).map_err(|source| CliError::State { file: file.clone(), source })?;
-    PipelineState::parse(&text, &file).map_err(Refusal::Other)
+    let text = text_file::read(&args.file, text_file::LARGEST_DOCUMENT)
+        .map_err(|source| CliError::State { file: file.clone(), source })?;
+    PipelineState::parse(text.as_bytes(), &file).map_err(Refusal::Other)
 }
 
 async fn import_into(lake: &Lake, state: &PipelineState, force: bool, global: &Global) -> Answer {

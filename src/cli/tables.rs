@@ -32,7 +32,7 @@ pub struct TableArgs {
 impl TableArgs {
     /// The destination, with the tables that were asked for.
     pub fn open(&self, environment: Environment) -> Result<Lake, Refusal> {
-        let loaded = load::load(&self.chosen.config.config)?;
+        let loaded = load::load_lake(&self.chosen.config.config)?;
         let overrides = Overrides {
             resources: self.chosen.resources.clone(),
             destination: self.destination.clone(),
@@ -95,13 +95,18 @@ pub fn answer(global: &Global, exit: Exit, text: impl FnOnce() -> String, docume
 
 /// The document: the pipeline, where, `ok` or `failed`, each table with what it came to or its `error`, and what else the
 /// command has to tell.
-pub fn document<T: Serialize>(lake: &Lake, exit: Exit, told: &[Told<T>], more: Option<(&str, Value)>) -> Value {
+pub fn document<'a, T: Serialize>(
+    lake: &Lake,
+    exit: Exit,
+    told: &[Told<T>],
+    more: impl IntoIterator<Item = (&'a str, Value)>,
+) -> Value {
     let status = if exit == Exit::Done { "ok" } else { "failed" };
     let tables: Vec<Value> = told.iter().map(entry).collect();
     let pipeline = &lake.plan().pipeline;
     let mut document = json!({"pipeline": pipeline, "destination": lake.shown(), "status": status, "tables": tables});
     if let Value::Object(document) = &mut document {
-        document.extend(more.map(|(key, value)| (key.to_owned(), value)));
+        document.extend(more.into_iter().map(|(key, value)| (key.to_owned(), value)));
     }
     document
 }

@@ -2,6 +2,7 @@
 
 use clap::Args;
 use indicatif::{DecimalBytes, HumanCount};
+use serde_json::json;
 
 use super::{
     args::Global,
@@ -25,7 +26,8 @@ Examples:
   restlake verify export.yaml --quick --resource test_cases
   restlake verify export.yaml --output json | jq '.findings[]'
 
-Every finding is listed, and the exit code is 1 if there is any. Nothing is changed.";
+Every finding is listed, and the exit code is 1 if there is any, or if a table does not exist. What runs that died have left \
+is a note. Nothing is changed.";
 
 /// Compares the tables with their commits: files, sizes, rows, checksums, schemas, keys
 #[derive(Debug, Args)]
@@ -53,18 +55,27 @@ async fn verify(lake: &Lake, quick: bool, global: &Global) -> Answer {
     })
     .await;
     let exit = exit(&told);
-    let more = Some(("findings", serde_json::json!(all(&told))));
+    let more = [("findings", json!(failures(&told))), ("notes", json!(notes(&told)))];
     tables::answer(global, exit, || text(&told), || tables::document(lake, exit, &told, more))
 }
 
 /// What was found has to be mended by somebody, like what failed for good.
 fn exit(told: &[Told<Verified>]) -> Exit {
     let failed = tables::exit(told);
-    if all(told).is_empty() || failed == Exit::Interrupted { failed } else { Exit::Failed }
+    if failures(told).is_empty() || failed == Exit::Interrupted { failed } else { Exit::Failed }
 }
 
-fn all(told: &[Told<Verified>]) -> Vec<&Finding> {
-    told.iter().filter_map(Told::done).flat_map(|verified| &verified.findings).collect()
+fn failures(told: &[Told<Verified>]) -> Vec<&Finding> {
+    all(told).filter(|finding| !finding.problem.is_note()).collect()
+}
+
+/// What is no fault of a table.
+fn notes(told: &[Told<Verified>]) -> Vec<&Finding> {
+    all(told).filter(|finding| finding.problem.is_note()).collect()
+}
+
+fn all(told: &[Told<Verified>]) -> impl Iterator<Item = &Finding> {
+    told.iter().filter_map(Told::done).flat_map(|verified| &verified.findings)
 }
 
 fn text(told: &[Told<Verified>]) -> String {
@@ -75,7 +86,8 @@ fn text(told: &[Told<Verified>]) -> String {
         text += &grid(header, 1, done().map(|(table, verified)| row(table, verified)));
     }
     text += &tables::errors(told);
-    let findings = all(told);
+    text += &notes(told).into_iter().map(note).collect::<String>();
+    let findings = failures(told);
     text += &findings.iter().map(|finding| line(finding)).collect::<String>();
     text += &hints(&findings);
     text + &conclusion(findings.len(), told)
@@ -90,7 +102,7 @@ fn row(table: &str, verified: &Verified) -> [String; 6] {
         count(verified.files),
         count(verified.rows),
         DecimalBytes(verified.bytes).to_string(),
-        count(verified.findings.len() as u64),
+        count(verified.findings.iter().filter(|finding| !finding.problem.is_note()).count() as u64),
     ]
 }
 
@@ -98,6 +110,12 @@ fn line(finding: &Finding) -> String {
     let place = finding.file.as_ref().map(|file| format!("/{file}")).unwrap_or_default();
     let Finding { table, problem, found, expected, .. } = finding;
     labelled(RED, &problem.to_string(), &format!("{table}{place}: {found}; expected: {expected}"))
+}
+
+fn note(finding: &Finding) -> String {
+    let place = finding.file.as_ref().map(|file| format!("/{file}")).unwrap_or_default();
+    let Finding { table, found, hint, .. } = finding;
+    labelled(CYAN, "note", &format!("{table}{place}: {found}; {hint}"))
 }
 
 /// What to do about each kind of problem, once.

@@ -52,20 +52,24 @@ impl Found {
         self.objects.keys().filter_map(|name| generation_of(name)).max().unwrap_or(0)
     }
 
+    /// The record of the newest owner.
+    pub fn owner_path(&self) -> String {
+        owner_path(&self.name, self.generation())
+    }
+
     pub fn has_checkpoints(&self) -> bool {
         self.objects.keys().any(|name| checkpoint::number_of(name).is_some())
     }
 
     /// Reads the record of the newest owner.
     pub async fn ownership(&self, table: &TableStore) -> Result<Ownership, CommitError> {
-        let generation = self.generation();
-        let record = table.get(&owner_path(&self.name, generation)).await?;
+        let record = table.get(&self.owner_path()).await?;
         Ok(match record {
             Some(record) => {
                 let owner = serde_json::from_slice(&record).ok().map(Box::new);
                 Ownership::Record(record, owner)
             }
-            None if generation > 0 => Ownership::Gone,
+            None if self.generation() > 0 => Ownership::Gone,
             None => Ownership::None,
         })
     }

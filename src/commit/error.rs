@@ -13,6 +13,8 @@ pub enum CommitError {
     Store(#[from] StoreError),
     #[error("{table} holds files that no commit of restlake names, such as `{file}`")]
     ForeignFiles { table: String, file: String },
+    #[error("{table} would lie within the table {outer}")]
+    Nested { table: String, outer: String },
     #[error("{table} is a Delta table")]
     DeltaTable { table: String },
     #[error(
@@ -41,8 +43,8 @@ pub enum CommitError {
     Unclear { table: String, version: Version, object: String, operation: Operation, source: StoreError },
     #[error("version {version} of {table} is committed, but its files are not all in place yet")]
     Unpublished { table: String, version: Version, operation: Operation, source: Box<CommitError> },
-    #[error("{table} is being written by the process {pid} on {host} since {since}")]
-    Busy { table: String, host: String, pid: u32, since: String },
+    #[error("{table} is being written by the process {pid} on {host} since {since}, whose lease is {lease}")]
+    Busy { table: String, host: String, pid: u32, since: String, lease: String },
     #[error("stopped on request while another run wrote {table}")]
     Interrupted { table: String },
     #[error("`{run_id}` is no id of a run on {table}")]
@@ -75,6 +77,7 @@ impl Failure for CommitError {
             #[cfg(feature = "delta")]
             Self::Delta(error) => error.code(),
             Self::ForeignFiles { .. } => "foreign_files",
+            Self::Nested { .. } => "nested_table",
             Self::DeltaTable { .. } => "another_format",
             Self::AnotherTable { .. } => "another_table",
             Self::Corrupt { .. } => "commit_corrupt",
@@ -101,8 +104,18 @@ impl Failure for CommitError {
             Self::ForeignFiles { .. } => {
                 "restlake never mixes with files of others: give the table another name or an empty directory"
             }
+            Self::Nested { .. } => {
+                "set `destination.url` to a directory that is no table, such as the one above that table"
+            }
             Self::DeltaTable { .. } => {
                 "set `table_format: delta` if restlake made it; otherwise give the table another name or an empty directory"
+            }
+            Self::AnotherTable { found, wanted, .. } if found.resource == wanted.resource => {
+                return Some(format!(
+                    "if the config was renamed, set `name: {}` at its top; otherwise give this resource another `table_name`, or \
+                     its pipeline another destination",
+                    yaml_text(&found.pipeline)
+                ));
             }
             Self::AnotherTable { .. } => "give this resource another `table_name`, or its pipeline another destination",
             Self::Corrupt { .. } | Self::Gap { .. } | Self::LostFile { .. } => {
@@ -126,9 +139,19 @@ impl Failure for CommitError {
                  appends nothing; a later run appends"
             }
             Self::Unpublished { .. } => "the next run on this table finishes the move before it does anything else",
-            Self::Busy { .. } => "wait for it with `--wait`, or run again when it is done",
+            Self::Busy { .. } => {
+                "wait for it with `--wait`, or run again when it is done; a lease that is not renewed for 5 min ends by itself"
+            }
             Self::Interrupted { .. } | Self::RunId { .. } | Self::Invalid { .. } => return None,
         };
         Some(hint.to_owned())
     }
+}
+
+/// A text as YAML, in quotes where it could be read as something else.
+fn yaml_text(text: &str) -> String {
+    let is_plain = text.starts_with(|letter: char| letter.is_ascii_alphabetic())
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte))
+        && !["true", "false", "null"].contains(&text.to_ascii_lowercase().as_str());
+    if is_plain { text.to_owned() } else { serde_json::Value::from(text).to_string() }
 }

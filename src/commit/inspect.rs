@@ -85,7 +85,7 @@ impl Workspace {
             let object = |(name, &bytes): (&String, &u64)| StoredObject { path: path(name), bytes };
             let objects = found.objects.iter().map(object).collect();
             let owner = match ownership {
-                Ownership::Record(_, Some(owner)) => Some(LivingOwner::from(*owner)),
+                Ownership::Record(_, Some(owner)) => Some(LivingOwner::new(*owner, found.owner_path())),
                 _ => None,
             };
             let Found { name, version, .. } = found;

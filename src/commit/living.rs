@@ -31,6 +31,8 @@ pub struct LivingOwner {
     pub since: String,
     /// Its run, if that is done with this table, and waits for another one before it lets go of this.
     pub waiting: Option<String>,
+    /// Its lease, relative to the table.
+    pub record: String,
 }
 
 /// What a look at the other attempts tells.
@@ -96,8 +98,8 @@ impl Workspace {
 
     /// The error for a run that does not wait.
     pub fn busy(&self, owner: LivingOwner) -> CommitError {
-        let LivingOwner { host, pid, since, .. } = owner;
-        CommitError::Busy { table: self.table.shown(""), host, pid, since }
+        let LivingOwner { host, pid, since, record, .. } = owner;
+        CommitError::Busy { table: self.table.shown(""), host, pid, since, lease: self.table.shown(&record) }
     }
 
     async fn look(&self, attempt: &Attempt) -> Result<Sight, CommitError> {
@@ -114,7 +116,7 @@ impl Workspace {
                 continue;
             }
             if other.standing != Standing::Claimed || other.is_before(&ours) {
-                taken = Some(more_telling(taken, LivingOwner::from(*other)));
+                taken = Some(more_telling(taken, LivingOwner::new(*other, found.owner_path())));
             } else {
                 sight = Sight::Undecided;
             }
@@ -135,13 +137,13 @@ fn more_telling(known: Option<LivingOwner>, other: LivingOwner) -> LivingOwner {
     }
 }
 
-impl From<Owner> for LivingOwner {
-    fn from(owner: Owner) -> Self {
+impl LivingOwner {
+    pub(super) fn new(owner: Owner, record: String) -> Self {
         // Parts of a second are nothing to people.
         let since = match owner.started_at.split_once('.') {
             Some((seconds, _)) => format!("{seconds}Z"),
             None => owner.started_at,
         };
-        Self { host: owner.process.host, pid: owner.process.pid, since, waiting: owner.waiting }
+        Self { host: owner.process.host, pid: owner.process.pid, since, waiting: owner.waiting, record }
     }
 }

@@ -2,9 +2,15 @@
 //!
 //! `_restlake/commits/00000000000000000007.json` holds what version 7 adds and removes, its schema and state, and the totals
 //! of the table after it; every 50th also lists all files, so that a reader need not go back further. A version exists if
-//! and only if its object does.
+//! and only if its object does. `_restlake/newest_full_list.json` tells where a list of them may begin; it is never needed.
 
-use std::collections::BTreeSet;
+use std::{
+    collections::BTreeSet,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
 use bytes::Bytes;
 use chrono::{DateTime, SecondsFormat, Utc};
@@ -13,6 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{CommitError, CommitRecord, TableSnapshot, landing::Landing};
 use crate::{
+    error::chain,
     model::{Commit, DataFile, Version},
     store::{Created, StoreError, TableStore},
 };
@@ -25,6 +32,10 @@ pub(super) const FULL_LIST_EVERY: Version = 50;
 
 /// Where the commits lie, relative to the table.
 pub(super) const DIRECTORY: &str = "_restlake/commits";
+
+/// Where a look at the commits begins: the version of a full list. Beside the commits, which alone say what there is, so that
+/// whoever does not know of it lists them all.
+const POINTER: &str = "_restlake/newest_full_list.json";
 
 /// Commit objects read at a time.
 const READS: usize = 16;
@@ -72,6 +83,14 @@ pub(super) enum Put {
 #[derive(Clone, Debug)]
 pub(super) struct Log {
     table: TableStore,
+    /// A version that was found to be there, 0 before.
+    known: Arc<AtomicU64>,
+}
+
+/// The contents of [`POINTER`].
+#[derive(Serialize, Deserialize)]
+struct Pointer {
+    version: Version,
 }
 
 impl CommitObject {
@@ -111,18 +130,71 @@ pub(super) fn apply(mut files: Vec<DataFile>, commit: &Commit) -> Vec<DataFile> 
 
 impl Log {
     pub fn new(table: TableStore) -> Self {
-        Self { table }
+        Self { table, known: Arc::default() }
     }
 
-    /// The newest version, 0 if there is none.
+    /// The newest version, 0 if there is none. Lists the commits from the last version that is known to have been there, so that it
+    /// does not depend on how many there are.
     pub async fn newest(&self) -> Result<Version, CommitError> {
-        let mut newest = 0;
-        let mut listed = self.table.list(DIRECTORY)?;
-        while let Some(object) = listed.try_next().await? {
-            let version = object.location.filename().and_then(version_of);
-            newest = newest.max(version.unwrap_or(0));
+        let newest = match self.known.load(Ordering::Relaxed) {
+            0 => self.listed_newest().await?,
+            known => self.newest_after(known).await?,
+        };
+        self.known.store(newest, Ordering::Relaxed);
+        Ok(newest)
+    }
+
+    /// The newest version, by a look at those that follow one that was there when the commits were listed: versions are made one
+    /// after another, and only old ones are deleted. One request where nobody commits meanwhile, as a list is.
+    async fn newest_after(&self, known: Version) -> Result<Version, CommitError> {
+        let mut newest = known;
+        while self.table.size(&path_of(newest + 1)).await?.is_some() {
+            newest += 1;
         }
         Ok(newest)
+    }
+
+    async fn listed_newest(&self) -> Result<Version, CommitError> {
+        let pointer = self.pointer().await;
+        match self.newest_from(pointer).await? {
+            0 if pointer > 0 => self.newest_from(0).await,
+            newest => Ok(newest),
+        }
+    }
+
+    /// The newest of the versions from `first` on, 0 if there is none.
+    async fn newest_from(&self, first: Version) -> Result<Version, CommitError> {
+        let mut listed = match first {
+            0 => self.table.list(DIRECTORY)?,
+            first => self.table.list_after(DIRECTORY, &path_of(first - 1))?,
+        };
+        let (mut newest, mut has_first) = (0, first == 0);
+        while let Some(object) = listed.try_next().await? {
+            let version = object.location.filename().and_then(version_of).unwrap_or(0);
+            newest = newest.max(version);
+            has_first |= version == first;
+        }
+        Ok(if has_first { newest } else { 0 })
+    }
+
+    /// A version that was there once, 0 if nobody has noted one. Only a place to begin at: one that is old costs a longer list, one
+    /// that is no longer there or cannot be read a whole one.
+    async fn pointer(&self) -> Version {
+        // A store that fails here fails at the list as well, which says so of the commits.
+        let pointer = self.table.get(POINTER).await.unwrap_or_default();
+        let pointer = pointer.and_then(|bytes| serde_json::from_slice::<Pointer>(&bytes).ok());
+        pointer.map_or(0, |pointer| pointer.version)
+    }
+
+    /// Notes a version that stands, where readers look first. That it cannot be written changes nothing.
+    pub async fn point_to(&self, version: Version) {
+        if !version.is_multiple_of(FULL_LIST_EVERY) {
+            return;
+        }
+        let content = serde_json::to_vec(&Pointer { version }).unwrap_or_default();
+        if let Err(error) = self.table.put(POINTER, content.into()).await {
+            tracing::warn!(version, error = %chain(&error), "the pointer to the newest full list was not written");
+        }
     }
 
     /// All versions there are commits of, in order.
@@ -268,4 +340,58 @@ pub(super) fn path_of(version: Version) -> String {
 pub(super) fn version_of(name: &str) -> Option<Version> {
     let digits = name.strip_suffix(".json").filter(|digits| digits.len() == 20)?;
     digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok())?
+}
+
+#[cfg(test)]
+mod tests {
+    use object_store::{memory::InMemory, path::Path};
+
+    use super::*;
+    use crate::store::Store;
+
+    async fn log(versions: impl IntoIterator<Item = Version>, pointer: Option<&'static str>) -> Log {
+        let table = Store::new(Arc::new(InMemory::new()), Path::default(), "memory://").table("t").unwrap();
+        for version in versions {
+            table.put(&path_of(version), Bytes::from_static(b"{}")).await.unwrap();
+        }
+        if let Some(pointer) = pointer {
+            table.put(POINTER, Bytes::from_static(pointer.as_bytes())).await.unwrap();
+        }
+        Log::new(table)
+    }
+
+    #[tokio::test]
+    async fn the_newest_version_is_found_whatever_the_pointer_says() {
+        for pointer in [
+            None,
+            Some(r#"{"version":50}"#),
+            Some(r#"{"version":100}"#),
+            Some(r#"{"version":9000}"#),
+            Some("cut o"),
+            Some("{}"),
+        ] {
+            assert_eq!(log(1..=120, pointer).await.newest().await.unwrap(), 120, "{pointer:?}");
+            // A hole behind the pointer is no end: who reads the log tells of it.
+            assert_eq!(log((1..=120).filter(|version| *version != 110), pointer).await.newest().await.unwrap(), 120);
+            assert_eq!(log([], pointer).await.newest().await.unwrap(), 0, "{pointer:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn versions_that_come_after_a_look_are_seen_at_the_next() {
+        let log = log(1..=3, None).await;
+        assert_eq!(log.newest().await.unwrap(), 3);
+        log.table.put(&path_of(4), Bytes::from_static(b"{}")).await.unwrap();
+        log.table.put(&path_of(5), Bytes::from_static(b"{}")).await.unwrap();
+        assert_eq!(log.newest().await.unwrap(), 5);
+    }
+
+    #[tokio::test]
+    async fn only_versions_with_a_full_list_are_pointed_to() {
+        let log = log(1..=50, None).await;
+        log.point_to(49).await;
+        assert_eq!(log.pointer().await, 0);
+        log.point_to(50).await;
+        assert_eq!(log.pointer().await, 50);
+    }
 }

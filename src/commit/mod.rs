@@ -29,6 +29,7 @@ mod inspect;
 mod landing;
 mod living;
 mod log;
+mod nesting;
 mod owner;
 mod parquet;
 mod process;
@@ -64,7 +65,7 @@ pub use self::{
     held::{DiedAfterCommit, HeldLease},
     inspect::{AttemptRecord, AttemptStatus, Flaw, StoredObject},
     living::LivingOwner,
-    owner::{LEASE, RENEWAL},
+    owner::{LEASE, RENEWAL, age},
     parquet::ParquetTable,
     process::{Process, Processes, SystemProcesses},
     rejects::RejectWriter,

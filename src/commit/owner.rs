@@ -2,7 +2,8 @@
 //!
 //! A writer claims `_restlake/staging/<attempt>/owner.json` by put-if-absent and writes it again every minute. Its owner is
 //! dead if it ran on this machine and its process is gone, or if it has not been renewed for five minutes; one of this very
-//! process, if its lease is no longer held. Clocks of machines that share a table are taken to agree within a minute or two.
+//! process, if its lease is no longer held. Clocks of machines that share a table are taken to agree within a minute or two: a
+//! lease that is ahead of the clock by more than its length is dead, too.
 //!
 //! What a dead owner left can be taken over: `owner-00002.json`, put if absent, is the record of the second owner, and so
 //! on. The highest number owns the attempt; of several who want it, one wins. A record says, too, how far its owner has come
@@ -41,6 +42,15 @@ const OWNER: &str = "owner.json";
 
 /// How many names are tried for an attempt.
 const CLAIMS: u64 = 64;
+
+/// The time from `moment`, which another machine may have written, until `now`. A moment that is ahead by less than a lease is
+/// now, as clocks differ; one further ahead is of a clock that was wrong, and has no age (`None`): it would stay new until that
+/// time has come.
+pub fn age(moment: DateTime<Utc>, now: DateTime<Utc>) -> Option<Duration> {
+    let passed = now.signed_duration_since(moment);
+    let is_ahead = (-passed).to_std().is_ok_and(|ahead| ahead > LEASE);
+    (!is_ahead).then(|| passed.to_std().unwrap_or_default())
+}
 
 /// How far an owner has come.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -109,14 +119,13 @@ impl Owner {
         if let Some(running) = processes.is_running(&self.process) {
             return !running;
         }
-        // A time that cannot be read was not written by us; nobody can renew it.
+        // A time that cannot be read was not written by us, and nobody can renew it; one far ahead would lock the table for ever.
         self.age(now).is_none_or(|age| age > LEASE)
     }
 
-    /// Since its last renewal, if the record tells.
+    /// The time since its last renewal, `None` if the record does not say.
     fn age(&self, now: DateTime<Utc>) -> Option<Duration> {
-        let renewed = DateTime::parse_from_rfc3339(&self.renewed_at).ok()?.with_timezone(&Utc);
-        Some(now.signed_duration_since(renewed).to_std().unwrap_or_default())
+        age(DateTime::parse_from_rfc3339(&self.renewed_at).ok()?.with_timezone(&Utc), now)
     }
 
     /// Whether a commit that it sent before it died may yet arrive, and name what it has staged.
@@ -417,7 +426,7 @@ mod tests {
         assert!(!owner.is_dead(&SystemProcesses, moment("2026-11-22T12:05:00Z")));
         assert!(owner.is_dead(&SystemProcesses, moment("2026-11-22T12:05:01Z")));
         // A clock that is behind its.
-        assert!(!owner.is_dead(&SystemProcesses, moment("2026-11-22T11:00:00Z")));
+        assert!(!owner.is_dead(&SystemProcesses, moment("2026-11-22T11:56:00Z")));
     }
 
     #[test]
@@ -441,6 +450,25 @@ mod tests {
     fn a_lease_that_cannot_be_read_has_run_out() {
         let elsewhere = Process { host: "elsewhere".into(), ..SystemProcesses.this() };
         assert!(owner(elsewhere, "soon").is_dead(&SystemProcesses, moment("2026-11-22T12:00:00Z")));
+    }
+
+    #[test]
+    fn a_lease_ahead_of_the_clock_by_more_than_its_length_is_dead_and_its_commit_is_not_waited_for() {
+        let elsewhere = || Process { host: "elsewhere".into(), ..SystemProcesses.this() };
+        let now = moment("2026-11-22T12:00:00Z");
+        for (renewed, is_dead) in [
+            ("2026-11-22T12:04:00Z", false),
+            ("2026-11-22T12:06:00Z", true),
+            ("2027-11-22T12:00:00Z", true),
+            ("9999-12-31T23:59:59Z", true),
+        ] {
+            let owner = Owner { standing: Standing::Committing, ..owner(elsewhere(), renewed) };
+            assert_eq!(
+                (owner.is_dead(&SystemProcesses, now), owner.may_still_commit(now)),
+                (is_dead, !is_dead),
+                "{renewed}"
+            );
+        }
     }
 
     #[test]

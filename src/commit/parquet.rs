@@ -84,6 +84,7 @@ impl ParquetTable {
         let mut newest = self.log.read(self.log.newest().await?).await?;
         if newest.is_none() {
             self.check_no_delta().await?;
+            self.workspace.check_not_nested().await?;
             let Some(file) = self.first_file().await? else { return Ok(()) };
             // Another first run may have made it the table's while we listed.
             newest = self.log.read(self.log.newest().await?).await?;
@@ -216,7 +217,10 @@ impl ParquetTable {
             lease.set_in_doubt(false);
         }
         match put? {
-            Put::Done => self.publish(&object, &base).await.map_err(|error| self.unpublished(&object, error))?,
+            Put::Done => {
+                self.log.point_to(object.version).await;
+                self.publish(&object, &base).await.map_err(|error| self.unpublished(&object, error))?;
+            }
             Put::Lost(winner) => {
                 return Ok(CommitOutcome::Conflict { version: object.version, run_id: winner.commit.run_id });
             }

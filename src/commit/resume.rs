@@ -9,7 +9,7 @@ use super::{
     Attempt, Checkpoint, CommitError, Workspace,
     attempts::{Found, Ownership, SUFFIX, clear, delete_all},
     checkpoint::{self, Envelope},
-    owner::{Lease, Predecessor, STAGING, Standing},
+    owner::{Lease, Predecessor, STAGING, Standing, age},
     staging::{data_file_name, is_staged_in},
 };
 use crate::{
@@ -97,8 +97,7 @@ impl Workspace {
         let mut discarded = 0;
         for found in self.left_at(base + 1).await? {
             let Some(resumable) = self.load(&found, usize::MAX).await? else { continue };
-            let age =
-                resumable.written_at().map(|moment| now.signed_duration_since(moment).to_std().unwrap_or_default());
+            let age = resumable.written_at().and_then(|moment| age(moment, now));
             if age.is_none_or(|age| age > resume_within) {
                 self.take_and_clear(&resumable.predecessor).await?;
                 discarded += 1;

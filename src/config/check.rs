@@ -4,7 +4,8 @@
 //! that remains holds only what the tables allow. Where a number or bool is wanted, a filled-in text becomes one.
 
 use super::{
-    fields::{Field, Grammar, NAME, PAGINATOR, Shape, Status, TYPE, Table, Union, Word},
+    advice::{self, list_of},
+    fields::{Field, Grammar, NAME, Shape, Status, TYPE, Table, Union, Variant, Word},
     problem::{Findings, Severity, nearest},
     tree::{Entry, Kind, Place, Value, join},
 };
@@ -89,7 +90,7 @@ impl Check<'_> {
         if table.ignored_prefix.is_some_and(|prefix| entry.key.starts_with(prefix)) {
             return self.at_key(Severity::Note, entry, format!("`{}` has no effect", entry.key), None);
         }
-        let help = unknown_help(&entry.key, table, beside);
+        let help = advice::unknown_key(&entry.key, &entry.value, table, beside);
         self.at_key(Severity::Error, entry, format!("unknown key `{}`", entry.key), Some(help));
     }
 
@@ -269,17 +270,27 @@ impl Check<'_> {
 
     /// A bare word becomes the object that it stands for.
     fn tagged(&mut self, value: &mut Value, union: &'static Union) {
-        if let Kind::Text(_) = value.kind {
+        let is_bare = matches!(value.kind, Kind::Text(_));
+        if is_bare {
             let word = value.clone();
             let entry = Entry { key: TYPE.into(), key_span: value.place.span, value: word };
             value.kind = Kind::Object(vec![entry]);
         }
         let Some(word) = self.tag(value, union) else { return };
         match union.variant(&word) {
+            Some(variant) if is_bare && needs_keys(variant) => self.bare_word(value, union, variant),
             Some(variant) if variant.status == Status::Supported => self.object(value, variant.table, &[TYPE]),
             Some(_) => self.wrong_tag(value, union, format!("the {} `{word}` is not supported yet", noun(union)), None),
             None => self.unknown_tag(value, union, &word),
         }
+    }
+
+    /// The word alone does not stand for an object that has keys to fill in.
+    fn bare_word(&mut self, value: &mut Value, union: &Union, variant: &Variant) {
+        let keys = variant.table.supported().filter(|field| field.required).map(|field| format!("`{}`", field.key));
+        let keys = keys.collect::<Vec<_>>().join(" and ");
+        let help = advice::bare_word(&value.place.path, variant);
+        self.broken(value, format!("the {} `{}` needs {keys}", noun(union), variant.word), Some(help));
     }
 
     fn unknown_tag(&mut self, value: &mut Value, union: &Union, word: &str) {
@@ -293,7 +304,9 @@ impl Check<'_> {
             }
             None => format!("there is no {} `{word}`", noun(union)),
         };
-        self.wrong_tag(value, union, message, near.map(|near| format!("did you mean `{near}`?")));
+        let supported = union.variants.iter().filter(|variant| variant.status == Status::Supported);
+        let known = list_of("supported", supported.map(|variant| variant.word));
+        self.wrong_tag(value, union, message, near.map(|near| format!("did you mean `{near}`? {known}")));
     }
 
     /// The word under `type`, or the one that counts where there is none. Anything else is reported.
@@ -330,7 +343,7 @@ impl Check<'_> {
         value.kind = Kind::Broken;
     }
 
-    fn wrong(&mut self, value: &mut Value, shape: &Shape) {
+    fn wrong(&mut self, value: &mut Value, shape: &'static Shape) {
         if shape.holds_secret() {
             self.findings.hide(value);
         }
@@ -339,7 +352,7 @@ impl Check<'_> {
             (Kind::Number(_) | Kind::Bool(_), Shape::Text | Shape::Secret | Shape::File) => {
                 Some("put it in quotes".to_owned())
             }
-            _ => None,
+            _ => advice::shape(value, shape),
         };
         let found = if matches!(shape, Shape::Secret) { value.kind.name().to_owned() } else { shown(value) };
         self.broken(value, format!("expected {}, found {found}", expected(shape)), help);
@@ -351,6 +364,10 @@ impl Check<'_> {
     }
 }
 
+fn needs_keys(variant: &Variant) -> bool {
+    variant.status == Status::Supported && variant.table.fields.iter().any(|field| field.required)
+}
+
 /// What is null in a list of parameters is left out, as what is null beside them.
 fn without_nulls(value: &mut Value) {
     if let Kind::List(items) = &mut value.kind {
@@ -359,31 +376,11 @@ fn without_nulls(value: &mut Value) {
 }
 
 /// Whether the value under an unknown key may be a secret: one under a misspelt key is a secret all the same.
-fn may_be_secret(key: &str, table: &'static Table) -> bool {
+pub(super) fn may_be_secret(key: &str, table: &'static Table) -> bool {
     let near = nearest(key, table.supported().map(|field| field.key)).and_then(|near| table.field(near));
     is_secret_name(key)
         || table.fields.iter().any(|field| matches!(field.shape, Shape::Secret))
         || near.is_some_and(|field| is_secret_name(field.key) || field.shape.holds_secret())
-}
-
-/// What was meant, where the key belongs, or what there is. Keys of a later version are named too, where they are meant.
-fn unknown_help(key: &str, table: &Table, beside: &[&str]) -> String {
-    let meant = table.fields.iter().filter(|field| !matches!(field.status, Status::Ignored(_))).map(|field| field.key);
-    let near = nearest(key, meant.chain(beside.iter().copied()));
-    let holder = table.supported().find(|field| field.shape.table().is_some_and(|inner| inner.field(key).is_some()));
-    match (near, holder) {
-        // One letter off is a slip, even if another object has exactly this key.
-        (Some(near), holder) if holder.is_none() || strsim::levenshtein(near, key) <= 1 => {
-            format!("did you mean `{near}`?")
-        }
-        (_, Some(holder)) => format!("it belongs into `{}`", holder.key),
-        // Without its type, a paginator is the default one, which has few keys of its own.
-        _ if Some(table.name) == PAGINATOR.default => {
-            let known = list_of("keys here", table.supported().map(|field| field.key));
-            format!("{known}; is a `{TYPE}` missing?")
-        }
-        _ => list_of("keys here", table.supported().map(|field| field.key)),
-    }
 }
 
 /// Reports a root that is no object; whether it is one.
@@ -419,7 +416,7 @@ fn coerce(value: &mut Value, shape: &Shape) {
 }
 
 /// Whether a value of this kind may have this shape; what it says is looked at later.
-fn accepts(shape: &Shape, kind: &Kind) -> bool {
+pub(super) fn accepts(shape: &Shape, kind: &Kind) -> bool {
     match shape {
         Shape::Text | Shape::Secret | Shape::File | Shape::Parsed(_) | Shape::Choice(_) => {
             matches!(kind, Kind::Text(_))
@@ -478,10 +475,6 @@ fn shown(value: &Value) -> String {
         Kind::Bool(truth) => format!("the bool {truth}"),
         kind => kind.name().to_owned(),
     }
-}
-
-fn list_of<'a>(what: &str, words: impl Iterator<Item = &'a str>) -> String {
-    format!("{what}: {}", words.map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", "))
 }
 
 fn noun(union: &Union) -> &'static str {

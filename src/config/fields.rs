@@ -29,6 +29,8 @@ pub struct Table {
     pub fields: &'static [Field],
     /// Keys that begin so are accepted, and have no effect.
     pub ignored_prefix: Option<&'static str>,
+    /// Reads a text that stands in the place of the object, and returns the object in the config's words, for advice.
+    pub reads_text: Option<fn(&str) -> Option<String>>,
 }
 
 /// One key.
@@ -180,7 +182,7 @@ impl Union {
 }
 
 const fn table(name: &'static str, doc: &'static str, fields: &'static [Field]) -> Table {
-    Table { name, doc, fields, ignored_prefix: None }
+    Table { name, doc, fields, ignored_prefix: None, reads_text: None }
 }
 
 const fn field(key: &'static str, shape: Shape, doc: &'static str) -> Field {

@@ -1,13 +1,16 @@
 //! Puts the content of files in the place of their paths, where a key names a file that the plan needs to know.
 
-use std::{fs, path::Path};
+use std::path::Path;
 
 use super::{
     fields::{Shape, TYPE, Table},
     problem::Findings,
     tree::{Kind, Value},
 };
-use crate::secret::{Secret, is_secret_name};
+use crate::{
+    secret::{Secret, is_secret_name},
+    text_file,
+};
 
 /// Reads every [`Shape::File`] below a checked object. A file that cannot be read is reported, and its value becomes broken.
 pub struct Files<'a> {
@@ -43,7 +46,7 @@ impl Files<'_> {
 
     fn read(&mut self, value: &mut Value, is_secret: bool) {
         let Some(path) = value.as_text().map(str::to_owned) else { return };
-        match fs::read_to_string(self.directory.join(&path)) {
+        match text_file::read(&self.directory.join(&path), text_file::LARGEST_CONFIG) {
             Ok(content) => {
                 if is_secret {
                     self.secrets.push(Secret::new(content.clone()));

@@ -4,13 +4,16 @@
 //! `${file:path}` is a file's content without its last newline, `$${` stands for `${`. Every other `$` is itself, and what is
 //! filled in is not read again. Keys are left alone.
 
-use std::{fs, ops::Range, path::Path};
+use std::{ops::Range, path::Path};
 
 use super::{
     problem::Findings,
     tree::{Kind, Place, Value},
 };
-use crate::secret::{Secret, is_secret_variable};
+use crate::{
+    secret::{Secret, is_secret_variable},
+    text_file,
+};
 
 /// What texts are filled from, and the secrets that came out.
 pub struct Interpolation<'a> {
@@ -41,6 +44,11 @@ impl Interpolation<'_> {
             }
             _ => {}
         }
+    }
+
+    /// Whether a text can be filled in.
+    pub fn can_fill(&mut self, text: &str) -> bool {
+        self.text(text, &Place::default(), &mut Findings::default()).is_some()
     }
 
     /// The text, and which bytes of it were filled in; `None` if something in it cannot be filled: all that cannot has been
@@ -111,7 +119,7 @@ impl Interpolation<'_> {
     }
 
     fn file(&mut self, path: &str) -> Result<String, (String, String)> {
-        let content = fs::read_to_string(self.directory.join(path)).map_err(|error| {
+        let content = text_file::read(&self.directory.join(path), text_file::LARGEST_CONFIG).map_err(|error| {
             let help = "the path is relative to the config file; the file has to be UTF-8 text".to_owned();
             (format!("the file `{path}` cannot be read: {error}"), help)
         })?;
@@ -137,6 +145,8 @@ pub fn is_variable_name(name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use proptest::prelude::*;
 
     use super::*;

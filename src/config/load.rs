@@ -3,6 +3,7 @@
 use std::{
     collections::HashMap,
     fs,
+    io::ErrorKind,
     path::{Path, PathBuf},
 };
 
@@ -12,12 +13,13 @@ use super::{
     fields::{ROOT, SCHEMA},
     files::Files,
     interpolate::Interpolation,
+    lake_only,
     parse::{Syntax, parse},
-    problem::{Findings, Problem, Problems, Severity, SourceText},
+    problem::{Findings, Problem, Problems, Severity, SourceText, nearest},
     tree::{Kind, Place, Span, Value},
     view::Section,
 };
-use crate::secret::Secret;
+use crate::{secret::Secret, text_file};
 
 /// Where a config comes from.
 #[derive(Clone, Debug)]
@@ -73,9 +75,25 @@ impl Config {
 /// `variables` looks up environment variables. Fails where a file cannot be read or is no document of its format; whatever
 /// else is wrong is in [`Loaded::errors`].
 pub fn load(source: Source, variables: &dyn Fn(&str) -> Option<String>) -> Result<Loaded, Problems> {
+    load_with(source, variables, |_, _| ())
+}
+
+/// [`load`] for who only looks at tables: what requests alone need may lack its variables and files, and is left out then. The plan
+/// of such a config is no plan for a run.
+pub fn load_lake(source: Source, variables: &dyn Fn(&str) -> Option<String>) -> Result<Loaded, Problems> {
+    load_with(source, variables, lake_only::leave_out)
+}
+
+/// `prepare` changes the tree before it is filled in.
+fn load_with(
+    source: Source,
+    variables: &dyn Fn(&str) -> Option<String>,
+    prepare: fn(&mut Value, &mut Interpolation<'_>),
+) -> Result<Loaded, Problems> {
     let mut findings = Findings::default();
     let Some((mut root, directory)) = read(&source, &mut findings) else { return Err(findings.into_problems()) };
     let mut interpolation = Interpolation { variables, directory: &directory, secrets: Vec::new() };
+    prepare(&mut root, &mut interpolation);
     interpolation.fill(&mut root, &mut findings);
     let secrets = interpolation.secrets;
     check(&mut root, &ROOT, &mut findings);
@@ -130,11 +148,12 @@ fn read(source: &Source, findings: &mut Findings) -> Option<(Value, PathBuf)> {
 
 fn read_file(path: &Path, findings: &mut Findings) -> Option<Value> {
     let name = path.display().to_string();
-    let problem = match (Syntax::of(path), fs::read_to_string(path)) {
+    let problem = match (Syntax::of(path), text_file::read(path, text_file::LARGEST_CONFIG)) {
         (Some(syntax), Ok(text)) => {
             let index = findings.add_source(name, text);
             return parse(findings, index, syntax);
         }
+        (_, Err(error)) if error.kind() == ErrorKind::NotFound => not_found(path),
         (_, Err(error)) => (format!("the file cannot be read: {error}"), None),
         (None, Ok(_)) => {
             let help = "name it .yaml, .yml, .json or .toml".to_owned();
@@ -145,6 +164,31 @@ fn read_file(path: &Path, findings: &mut Findings) -> Option<Value> {
     let place = Place { span: Span { source, start: 0, end: 0 }, path: String::new() };
     findings.error(&place, problem.0, problem.1);
     None
+}
+
+/// Where a file was looked for, and the file that was meant or a way on without one.
+fn not_found(path: &Path) -> (String, Option<String>) {
+    let whole = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let directory = whole.parent().unwrap_or(Path::new("/"));
+    let names: Vec<String> = fs::read_dir(directory)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|path| Syntax::of(path).is_some())
+        .filter_map(|path| Some(path.file_name()?.to_str()?.to_owned()))
+        .collect();
+    let written = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let message = match directory.is_dir() {
+        true => format!("the file is not there: looked for {}", whole.display()),
+        false => format!("the file is not there: looked for {}, and its directory is missing too", whole.display()),
+    };
+    let help = match nearest(written, names.iter().map(String::as_str)) {
+        Some(near) => format!("did you mean `{}`?", path.with_file_name(near).display()),
+        None => "name the config file, e.g. `restlake run configs/export.yaml`; `restlake demo` exports from a built-in API \
+                 without one".to_owned(),
+    };
+    (message, Some(help))
 }
 
 /// Puts the content of schema files where their paths stood; each file is read once.

@@ -9,12 +9,14 @@
 //! [`load`] fails only where there is no tree to go on with. Everything else that is wrong travels inside [`Loaded`] to
 //! [`crate::plan::resolve`], which adds what it finds itself, so that a user sees all of it in one go.
 
+mod advice;
 mod check;
 mod defaults;
 pub(crate) mod fields;
 mod files;
 mod interpolate;
 mod json_schema;
+mod lake_only;
 mod load;
 pub(crate) mod notation;
 mod parse;
@@ -24,7 +26,7 @@ pub(crate) mod tree;
 mod view;
 
 pub use json_schema::config_schema;
-pub use load::{Config, Loaded, Source, load};
+pub use load::{Config, Loaded, Source, load, load_lake};
 pub use parse::Syntax;
 pub(crate) use parse::parse_other;
 pub use problem::{Problem, Problems, Severity, SourceText};

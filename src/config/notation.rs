@@ -70,6 +70,20 @@ pub fn moment(text: &str) -> Option<i64> {
     (moment.timestamp_subsec_nanos() % 1000 == 0).then(|| moment.timestamp_micros())
 }
 
+/// A rate as people write it, `5/s`, `100 per minute` or `600 requests/hour`: the number, and the duration in the config's words.
+pub fn rate(text: &str) -> Option<(u64, &'static str)> {
+    let (requests, per) = text.split_once('/').or_else(|| text.split_once(" per "))?;
+    let requests = requests.trim().split(' ').next()?.parse().ok().filter(|requests| *requests > 0)?;
+    let per = match per.trim().to_ascii_lowercase().as_str() {
+        "s" | "sec" | "second" | "1s" => "1s",
+        "m" | "min" | "minute" | "1m" => "1m",
+        "h" | "hr" | "hour" | "1h" => "1h",
+        "d" | "day" | "1d" => "1d",
+        _ => return None,
+    };
+    Some((requests, per))
+}
+
 fn form(text: &str, forms: &'static [Form], [open, close]: [char; 2]) -> Option<(&'static str, u32)> {
     let Some((word, rest)) = text.split_once(open) else {
         let form = forms.iter().find(|form| form.word == text)?;
@@ -124,6 +138,13 @@ mod tests {
         for wrong in ["bucket", "bucket[0]", "truncate[2147483648]", "month[1]", "bucket(16)", "week", "Month"] {
             assert_eq!(transform(wrong), None, "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_rate_is_read_as_people_write_it() {
+        let rates = ["5/s", "100 per minute", "600 requests/hour", "2 / day"].map(rate);
+        assert_eq!(rates, [Some((5, "1s")), Some((100, "1m")), Some((600, "1h")), Some((2, "1d"))]);
+        assert_eq!(["fast", "5", "0/s", "5/fortnight"].map(rate), [None; 4]);
     }
 
     #[test]

@@ -9,6 +9,7 @@ use super::{
     problem::{Findings, Severity, line_and_column},
     tree::{Span, Value},
 };
+use crate::jq::on_own_stack;
 
 /// How a text is to be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +36,10 @@ struct SyntaxError {
     span: Span,
 }
 
+fn too_deep(levels: usize) -> String {
+    format!("nested more than {levels} levels deep")
+}
+
 /// Values in a YAML file. A config is far from it.
 const MOST_NODES: usize = 250_000;
 
@@ -47,11 +52,7 @@ const MOST_NODES_OF_OTHERS: usize = 10_000_000;
 /// What is wrong with the text, and where.
 pub(crate) fn parse_other(text: &str, syntax: Syntax) -> Result<Value, String> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let parsed = match syntax {
-        Syntax::Yaml => yaml::parse(text, 0, MOST_NODES_OF_OTHERS),
-        Syntax::Toml => toml::parse(text, 0),
-    };
-    match parsed {
+    match read(text, 0, syntax, MOST_NODES_OF_OTHERS) {
         Ok(mut root) => {
             root.set_paths(String::new());
             Ok(root)
@@ -63,14 +64,22 @@ pub(crate) fn parse_other(text: &str, syntax: Syntax) -> Result<Value, String> {
     }
 }
 
+/// On a stack of its own: the parsers recurse, and a caller's thread may have little left.
+fn read(text: &str, source: usize, syntax: Syntax, most_nodes: usize) -> Result<Value, SyntaxError> {
+    let read = on_own_stack(|| match syntax {
+        Syntax::Yaml => yaml::parse(text, source, most_nodes),
+        Syntax::Toml => toml::parse(text, source),
+    });
+    read.unwrap_or_else(|| {
+        let message = "it cannot be parsed: no thread could be started".to_owned();
+        Err(SyntaxError { message, span: Span { source, start: 0, end: 0 } })
+    })
+}
+
 /// The tree of a source. A text that cannot be read has one problem, and no tree.
 pub fn parse(findings: &mut Findings, source: usize, syntax: Syntax) -> Option<Value> {
     let text = findings.text(source);
-    let parsed = match syntax {
-        Syntax::Yaml => yaml::parse(text, source, MOST_NODES),
-        Syntax::Toml => toml::parse(text, source),
-    };
-    match parsed {
+    match read(text, source, syntax, MOST_NODES) {
         Ok(mut root) => {
             root.set_paths(String::new());
             Some(root)
@@ -171,7 +180,38 @@ mod tests {
             let inner = vec![format!("*a{}", level - 1); 10].join(", ");
             text.push_str(&format!("a{level}: &a{level} [{inner}]\n"));
         }
-        assert!(tree(Syntax::Yaml, &text).is_err());
+        let problem = tree(Syntax::Yaml, &text).unwrap_err();
+        assert!(problem.contains("more than 250000 values after the expansion of aliases"), "{problem}");
+        let text = format!("s: &s \"{}\"\nl: [{}]\n", "x".repeat(10_000), vec!["*s"; 7_000].join(","));
+        let problem = tree(Syntax::Yaml, &text).unwrap_err();
+        assert!(problem.contains("more than 64 MB of text after the expansion of aliases"), "{problem}");
+    }
+
+    #[test]
+    fn any_number_of_aliases_is_read_as_long_as_what_they_stand_for_is_no_bomb() {
+        let text = format!("s: &s {{a: [1, 2]}}\nl: [{}]\n", vec!["*s"; 30_000].join(","));
+        let root = tree(Syntax::Yaml, &text).unwrap();
+        assert_eq!(root.get("l").unwrap().items().len(), 30_000);
+        let anchors: String = (0..60_000).map(|at| format!("k{at}: &k{at} 1\n")).collect();
+        assert_eq!(tree(Syntax::Yaml, &anchors).unwrap().entries().len(), 60_000);
+    }
+
+    #[test]
+    fn a_text_nested_too_deep_is_an_error_with_the_limit_and_the_place() {
+        let blocks: String = (0..3_000).map(|level| format!("{}a:\n", " ".repeat(level))).collect();
+        let toml = format!("a = {}{}", "[".repeat(20_000), "]".repeat(20_000));
+        for (syntax, text, limit) in [
+            (Syntax::Yaml, "[".repeat(20_000) + &"]".repeat(20_000), 64),
+            (Syntax::Yaml, "{a: ".repeat(3_000) + &"}".repeat(3_000), 64),
+            (Syntax::Yaml, "- ".repeat(3_000), 64),
+            (Syntax::Yaml, blocks, 64),
+            (Syntax::Toml, toml, 80),
+            (Syntax::Toml, vec!["a"; 20_000].join(".") + " = 1", 80),
+        ] {
+            let problem = tree(syntax, &text).unwrap_err();
+            assert!(problem.contains(&format!("nested more than {limit} levels deep")), "{problem}");
+            assert!(problem.starts_with("f:"), "{problem}");
+        }
     }
 
     #[test]

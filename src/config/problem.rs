@@ -144,12 +144,23 @@ pub struct Findings {
     pub problems: Vec<Problem>,
     /// Where secrets stand in the sources, letter by letter.
     hidden: Vec<Span>,
+    /// Errors and notes beyond [`MOST_PROBLEMS`] of each.
+    unlisted: Unlisted,
+}
+
+/// Errors, and notes, that are listed. A file of a hundred thousand unknown keys is not a config with as many mistakes.
+const MOST_PROBLEMS: usize = 1_000;
+
+#[derive(Clone, Debug, Default)]
+struct Unlisted {
+    errors: usize,
+    notes: usize,
 }
 
 impl Findings {
     /// Goes on from what was found before.
     pub fn new(sources: Vec<SourceText>, problems: Vec<Problem>) -> Self {
-        Self { sources, problems, hidden: Vec::new() }
+        Self { sources, problems, ..Self::default() }
     }
 
     /// Keeps a secret that stands in a file out of the text that is shown beside problems. A `${NAME}` alone gives nothing
@@ -188,6 +199,9 @@ impl Findings {
     }
 
     pub fn add(&mut self, severity: Severity, span: Span, path: &str, message: String, help: Option<String>) {
+        if self.is_full(severity) {
+            return;
+        }
         let text = self.text(span.source);
         let (line, column) = line_and_column(text, span.start);
         let problem = Problem {
@@ -204,6 +218,18 @@ impl Findings {
         self.problems.push(problem);
     }
 
+    /// Whether enough of this severity are listed; then one more is only counted.
+    fn is_full(&mut self, severity: Severity) -> bool {
+        let unlisted = match severity {
+            Severity::Error => &mut self.unlisted.errors,
+            Severity::Note => &mut self.unlisted.notes,
+        };
+        let listed = || self.problems.iter().filter(|problem| problem.severity == severity).count();
+        let is_full = *unlisted > 0 || listed() >= MOST_PROBLEMS;
+        *unlisted += usize::from(is_full);
+        is_full
+    }
+
     pub fn has_errors(&self) -> bool {
         self.problems.iter().any(|problem| problem.severity == Severity::Error)
     }
@@ -213,12 +239,23 @@ impl Findings {
         self.problems.sort_by(|a, b| (a.source, a.span.start, &a.message).cmp(&(b.source, b.span.start, &b.message)));
         // A default that several resources take is wrong once.
         self.problems.dedup();
+        let Unlisted { errors, notes } = self.unlisted;
+        self.add_unlisted(Severity::Error, errors, "errors");
+        self.add_unlisted(Severity::Note, notes, "notes");
         for span in self.hidden {
             if let Some(source) = self.sources.get_mut(span.source) {
                 source.text = covered(&source.text, span);
             }
         }
         Problems { problems: self.problems, sources: self.sources }
+    }
+
+    fn add_unlisted(&mut self, severity: Severity, count: usize, what: &str) {
+        let last = self.problems.iter().rfind(|problem| problem.severity == severity);
+        if let Some(last) = last.filter(|_| count > 0) {
+            let message = format!("{count} more {what}, of which only the first {MOST_PROBLEMS} are listed");
+            self.problems.push(Problem { path: String::new(), message, help: None, ..last.clone() });
+        }
     }
 
     fn inside(&self, span: Span, text: &str, offset: usize) -> Span {
@@ -260,9 +297,15 @@ fn first_line(text: &str, span: Span) -> Range<usize> {
 /// The known word nearest to what was written, if it is near: for "did you mean".
 pub fn nearest<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let lower = written.to_lowercase();
-    let scored = known.into_iter().map(|word| (strsim::jaro_winkler(&lower, &word.to_lowercase()), word));
+    let scored = known.into_iter().map(|word| (likeness(&lower, &word.to_lowercase()), word));
     let best = scored.max_by(|a, b| a.0.total_cmp(&b.0))?;
     (best.0 >= 0.8).then_some(best.1)
+}
+
+/// From 0 to 1. One slip of a short word, `ulr` for `url`, outweighs how little of it Jaro and Winkler find in place.
+fn likeness(written: &str, known: &str) -> f64 {
+    let is_slip = written.len() > 2 && strsim::osa_distance(written, known) == 1;
+    if is_slip { 0.95_f64.max(strsim::jaro_winkler(written, known)) } else { strsim::jaro_winkler(written, known) }
 }
 
 /// "did you mean `x`?", or the list of what there is.
@@ -322,6 +365,17 @@ mod tests {
     }
 
     #[test]
+    fn of_very_many_problems_the_first_are_listed_and_the_others_counted() {
+        let mut findings = findings();
+        (0..5_000).for_each(|key| findings.error(&place(16, 28), format!("unknown key `{key}`"), None));
+        findings.add(Severity::Note, place(4, 12).span, "", "no effect".into(), None);
+        let problems = findings.into_problems();
+        assert_eq!((problems.errors().count(), problems.problems.len()), (1_001, 1_002));
+        let last = problems.problems.last().unwrap();
+        assert_eq!(last.message, "4000 more errors, of which only the first 1000 are listed");
+    }
+
+    #[test]
     fn a_wrong_option_alone_is_a_usage_error() {
         let problem = Problem::usage("--resource", "there is no resource `x`", None);
         let problems = Problems { problems: vec![problem], sources: Vec::new() };
@@ -333,6 +387,7 @@ mod tests {
     fn a_near_word_is_suggested_and_a_far_one_is_not() {
         assert_eq!(nearest("paginater", ["path", "paginator"]), Some("paginator"));
         assert_eq!(nearest("Primary_Key", ["primary_key"]), Some("primary_key"));
+        assert_eq!(nearest("ulr", ["options", "url", "retain"]), Some("url"));
         assert_eq!(nearest("xyz", ["path", "paginator"]), None);
         assert_eq!(suggestion("xyz", ["a", "b"], "columns"), "columns: `a`, `b`");
         assert_eq!(suggestion("xyz", [], "columns"), "there are no columns");

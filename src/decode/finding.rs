@@ -189,6 +189,11 @@ impl<'a> Findings<'a> {
         });
     }
 
+    /// Forgets the findings from `first` on.
+    pub fn truncate(&mut self, first: usize) {
+        self.list.truncate(first);
+    }
+
     /// Forgets unknown fields among the findings from `first` on; whether there were any.
     pub fn forget_unknown(&mut self, first: usize) -> bool {
         let mut behind = self.list.split_off(first);

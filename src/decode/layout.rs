@@ -3,20 +3,30 @@
 use chrono::format::{Fixed, Item};
 
 use super::convert::temporal::Notation;
-use crate::schema::{ColumnType, Format};
+use crate::schema::{ColumnType, Format, Strftime};
 
 /// How the scalars of a column are written, where their type leaves a choice.
 #[derive(Clone, Debug)]
 pub(super) struct Layout {
     pub notation: Notation,
-    /// Binary: hexadecimal digits in place of base64.
-    pub hex: bool,
+    pub bytes: BytesText,
+    /// Floats: `NaN`, `Infinity` and `-Infinity` are values.
+    pub non_finite: bool,
     /// Of objects, every field has to be one of the struct's: nobody said which ones may be ignored.
     pub whole: bool,
 }
 
+/// How bytes are written as text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum BytesText {
+    Base64,
+    Base64Url,
+    Hex,
+}
+
 /// What values have that no `format` rules.
-pub(super) const PLAIN: Layout = Layout { notation: Notation::Iso, hex: false, whole: false };
+pub(super) const PLAIN: Layout =
+    Layout { notation: Notation::Iso, bytes: BytesText::Base64, non_finite: false, whole: false };
 
 /// The same within a column that nobody declared.
 pub(super) const WHOLE: Layout = Layout { whole: true, ..PLAIN };
@@ -27,8 +37,20 @@ impl Layout {
         let Some(format) = format else { return Ok(PLAIN) };
         let leaf = data_type.leaf();
         let notation = match (format, leaf) {
-            (Format::Hex, ColumnType::Binary) => return Ok(Self { hex: true, ..PLAIN }),
-            (Format::Hex, _) => return Err("`hex` is a format of `binary`".to_owned()),
+            (Format::Hex, ColumnType::Binary) => return Ok(Self { bytes: BytesText::Hex, ..PLAIN }),
+            (Format::Base64Url, ColumnType::Binary) => return Ok(Self { bytes: BytesText::Base64Url, ..PLAIN }),
+            (Format::Hex | Format::Base64Url, _) => {
+                return Err("`hex` and `base64url` are formats of `binary`".to_owned());
+            }
+            (Format::NonFinite, ColumnType::Float32 | ColumnType::Float64) => {
+                return Ok(Self { non_finite: true, ..PLAIN });
+            }
+            (Format::NonFinite, _) => return Err("`non_finite` is a format of floats".to_owned()),
+            (Format::Truncated(form), leaf) if is_temporal(leaf) => {
+                let Self { notation, .. } = Self::new(data_type, form.as_deref())?;
+                Notation::Truncating(Box::new(notation))
+            }
+            (Format::Truncated(_), _) => return Err("`precision: truncate` is for times and timestamps".to_owned()),
             (Format::Strftime(pattern), _) if is_temporal(leaf) => strftime(pattern)?,
             (Format::Strftime(_), _) => {
                 return Err("a strftime pattern is a format of dates, times and timestamps".to_owned());
@@ -49,14 +71,12 @@ fn is_temporal(data_type: &ColumnType) -> bool {
 }
 
 fn strftime(pattern: &str) -> Result<Notation, String> {
-    let notation = Notation::pattern(pattern).ok_or_else(|| format!("`{pattern}` is no strftime pattern"))?;
-    match &notation {
-        // chrono skips the name and would take `CET` for UTC.
-        Notation::Pattern(items) if items.contains(&Item::Fixed(Fixed::TimezoneName)) => {
-            Err("`%Z`, a zone's name, can't be read; `%z`, an offset, can".to_owned())
-        }
-        _ => Ok(notation),
+    let pattern = Strftime::new(pattern).ok_or_else(|| format!("`{pattern}` is no strftime pattern"))?;
+    // chrono skips the name and would take `CET` for UTC.
+    if pattern.items().contains(&Item::Fixed(Fixed::TimezoneName)) {
+        return Err("`%Z`, a zone's name, can't be read; `%z`, an offset, can".to_owned());
     }
+    Ok(Notation::Pattern(pattern))
 }
 
 #[cfg(test)]

@@ -20,6 +20,8 @@
 //!   `discard_value` their row is rejected.
 //! - Under `evolve` an undeclared field is no finding: the batch tells it, and whoever owns the schema decodes the page again
 //!   with a decoder that has [`grown`](Decoder::grown) a column for it.
+//! - A value that does not fit a column whose type was inferred is no finding where a wider type holds it with all values
+//!   before it: the batch tells it in the same way, as it does the first values of a column that held none.
 //! - A row that is rejected gives one reject, whatever else did not fit in it. Of a row with very many discarded values
 //!   only the first rejects carry the record itself.
 
@@ -47,11 +49,11 @@ pub use sieve::{Seen, Side, Sieve, Turn};
 use self::layout::Layout;
 use crate::{
     model::{Batch, Page},
-    schema::{Column, Contract, Source, TableSchema},
+    schema::{Column, Contract, TableSchema},
 };
 
 /// Turns a resource's pages into batches. Holds nothing of a page: threads share one.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Decoder {
     resource: String,
     columns: Vec<Column>,
@@ -60,6 +62,8 @@ pub struct Decoder {
     required: Vec<bool>,
     /// Of each column, whether an empty text in it is a mismatch.
     filled: Vec<bool>,
+    /// Of each column, whether its type was inferred and may become another one.
+    open: Vec<bool>,
     contract: Contract,
     schema: SchemaRef,
     /// Fields without a column that a batch tells.
@@ -83,6 +87,7 @@ impl Decoder {
             layouts,
             required: required_columns(resource, schema, required)?,
             filled: vec![false; schema.columns.len()],
+            open: vec![false; schema.columns.len()],
             contract,
             schema: schema.to_arrow(),
             most_undeclared: usize::MAX,
@@ -103,6 +108,13 @@ impl Decoder {
         self
     }
 
+    /// With columns that may take another type: a batch tells their values that do not fit as undeclared fields, and whoever
+    /// owns the schema decodes the page again. The others' values are mismatches.
+    pub fn with_open(mut self, open: impl Fn(&Column) -> bool) -> Self {
+        self.open = self.columns.iter().map(open).collect();
+        self
+    }
+
     /// The schema of all batches: `TableSchema::to_arrow`.
     pub fn schema(&self) -> SchemaRef {
         SchemaRef::clone(&self.schema)
@@ -120,6 +132,7 @@ impl Decoder {
             layouts,
             required: self.required.iter().copied().chain(added.iter().map(|column| !column.nullable)).collect(),
             filled: self.filled.iter().copied().chain(added.iter().map(|_| false)).collect(),
+            open: self.open.iter().copied().chain(added.iter().map(|_| false)).collect(),
             contract: self.contract,
             schema: schema.to_arrow(),
             most_undeclared: self.most_undeclared,
@@ -154,7 +167,7 @@ impl Decoder {
 
 fn layout(resource: &str, column: &Column) -> Result<Layout, DecodeError> {
     let made = Layout::new(&column.data_type, column.format.as_ref());
-    let whole = matches!(column.source, Source::Evolved(_));
+    let whole = column.source.inferred().is_some();
     made.map(|layout| Layout { whole, ..layout }).map_err(|problem| DecodeError::Format {
         resource: resource.to_owned(),
         column: column.name.clone(),

@@ -17,7 +17,7 @@ use super::{
 use crate::{
     json::{Kind, Node},
     model::{Batch, Page, Reject, Sequence},
-    schema::{ColumnsContract, DataTypeContract, Source},
+    schema::{ColumnsContract, DataTypeContract, Inferred, Source, change::widened},
 };
 
 /// So many rejects of one row carry the record; a record of a million bad values would be kept a million times else.
@@ -129,10 +129,13 @@ impl<'a> PageDecoder<'a> {
                 let before = self.findings.len();
                 builder.append(value, &mut self.findings);
                 self.findings.attribute(before, column);
+                let is_null = value.kind() == Kind::Null;
                 if self.findings.len() > before {
-                    self.rule_unknown_fields(before, column, value);
+                    self.rule_misfits(before, column, value);
+                } else if !is_null {
+                    self.tell_first_value(column, value);
                 }
-                value.kind() == Kind::Null
+                is_null
             }
             Slot::Blocked(value, depth) => {
                 builder.append_null();
@@ -146,10 +149,28 @@ impl<'a> PageDecoder<'a> {
         }
     }
 
-    /// Fields within a column that nobody declared fall under the contract for columns, as the record's own do.
+    /// Of a column that held no value yet.
+    #[inline]
+    fn tell_first_value(&mut self, column: usize, value: Node<'a>) {
+        if let Some(Source::Unseen(key)) = self.decoder.columns.get(column).map(|column| &column.source) {
+            self.undeclared.push_within(key, value);
+        }
+    }
+
+    /// A value that its column's type does not hold. It may make the type wider where that was inferred; fields within a
+    /// column that nobody declared fall under the contract for columns, as the record's own do.
     #[cold]
-    fn rule_unknown_fields(&mut self, first: usize, column: usize, value: Node<'a>) {
-        let Some(Source::Evolved(key)) = self.decoder.columns.get(column).map(|column| &column.source) else { return };
+    fn rule_misfits(&mut self, first: usize, index: usize, value: Node<'a>) {
+        let Some(column) = self.decoder.columns.get(index) else { return };
+        let Some(key) = column.source.inferred() else { return };
+        let is_open = self.decoder.open.get(index).copied().unwrap_or(false);
+        let seen = || Inferred::of(value).column_type();
+        if is_open && seen().is_some_and(|seen| widened(&column.data_type, &seen) != column.data_type) {
+            // Decoded again with the wider type, which finds whatever does not fit that either.
+            self.findings.truncate(first);
+            self.undeclared.push_within(key, value);
+            return;
+        }
         match self.decoder.contract.columns {
             ColumnsContract::DiscardValue => _ = self.findings.forget_unknown(first),
             ColumnsContract::Evolve if self.findings.forget_unknown(first) => {
@@ -263,7 +284,7 @@ impl<'a> PageDecoder<'a> {
         };
         let keys = match source {
             Some(Source::Path(keys)) => keys.as_slice(),
-            Some(Source::Evolved(key)) => std::slice::from_ref(key),
+            Some(Source::Evolved(key) | Source::Unseen(key)) => std::slice::from_ref(key),
             _ => &[],
         };
         path(keys.iter().map(String::as_str).take(finding.depth), &finding.steps)

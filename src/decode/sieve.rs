@@ -10,7 +10,7 @@
 //! Pure, and of one page: threads share a sieve. What pages tell together is put together by who has them in order. The
 //! records of a page that loses none are not touched; those of another are copied, as the API wrote them.
 
-use std::{borrow::Cow, cmp::Ordering, sync::Arc};
+use std::{cmp::Ordering, sync::Arc};
 
 use super::{DecodeError, error::CursorProblem};
 use crate::{
@@ -50,6 +50,8 @@ pub struct Seen {
     pub loaded: Vec<(CursorValue, String)>,
     /// Records ahead of the clock, which come again in each run until it has reached them.
     pub later: Vec<(CursorValue, String)>,
+    /// Records that an earlier run has loaded.
+    pub known: u64,
     /// Where the last record of the page lies.
     pub ends: Side,
     /// Whether records without a value stay.
@@ -201,6 +203,7 @@ impl Sieve {
         }
         let was_loaded = self.was_loaded(list.start, record, &value)?;
         self.remember(record, value, number, seen)?;
+        seen.known += u64::from(was_loaded);
         Ok(if was_loaded { Fate::Goes } else { Fate::Stays })
     }
 
@@ -350,7 +353,7 @@ fn without(page: &Page, kept: &[(Node<'_>, u64)]) -> Result<Option<Page>, crate:
         text.extend_from_slice(record.raw());
     }
     text.push(b']');
-    let document = Document::parse(text)?;
+    let document = Document::parse(text)?.with_cells_of(&page.document);
     Ok(Some(Page {
         number: page.number,
         list: page.list,
@@ -374,47 +377,13 @@ fn identify(record: Node<'_>, by: &Identity) -> Result<String, CursorProblem> {
         Identity::Key(places) => {
             for place in places {
                 let missing = || CursorProblem::NoKey { field: place.to_string() };
-                write_canonical(place.find(record).ok_or_else(missing)?, &mut bytes);
+                place.find(record).ok_or_else(missing)?.write_canonical(&mut bytes);
                 bytes.push(b'\n');
             }
         }
-        Identity::Content | Identity::Off => write_canonical(record, &mut bytes),
+        Identity::Content | Identity::Off => record.write_canonical(&mut bytes),
     }
     Ok(digest::key(&bytes))
-}
-
-/// A value in one form only: keys in order, texts without needless escapes. Numbers stay as the API wrote them, whatever a
-/// double would make of them.
-fn write_canonical(node: Node<'_>, out: &mut Vec<u8>) {
-    match node.kind() {
-        Kind::Array => {
-            out.push(b'[');
-            for item in node.items() {
-                write_canonical(item, out);
-                out.push(b',');
-            }
-            out.push(b']');
-        }
-        Kind::Object => {
-            let mut fields: Vec<_> = node.fields().map(|(key, value)| (text(key.text(), key.raw()), value)).collect();
-            fields.sort_by(|(a, _), (b, _)| a.cmp(b));
-            out.push(b'{');
-            for (key, value) in fields {
-                out.extend_from_slice(&key);
-                out.push(b':');
-                write_canonical(value, out);
-                out.push(b',');
-            }
-            out.push(b'}');
-        }
-        Kind::String => out.extend_from_slice(&text(node.string(), node.raw())),
-        _ => out.extend_from_slice(node.raw()),
-    }
-}
-
-/// A text as JSON writes it, or as the API did where it cannot be read.
-fn text<E>(text: Result<Cow<'_, str>, E>, raw: &[u8]) -> Vec<u8> {
-    text.ok().and_then(|text| serde_json::to_vec(&text).ok()).unwrap_or_else(|| raw.to_vec())
 }
 
 fn shown(node: Node<'_>) -> String {

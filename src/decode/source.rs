@@ -44,7 +44,7 @@ impl<'a> Sources<'a> {
         for (index, column) in columns.iter().enumerate() {
             match &column.source {
                 Source::Path(keys) if !keys.is_empty() => sources.root.insert(keys, index),
-                Source::Evolved(key) => sources.root.insert(std::slice::from_ref(key), index),
+                Source::Evolved(key) | Source::Unseen(key) => sources.root.insert(std::slice::from_ref(key), index),
                 Source::Path(_) | Source::Record => sources.whole.push(index),
                 // Null until the run fills it in.
                 Source::Load(_) => {}

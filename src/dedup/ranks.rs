@@ -2,14 +2,15 @@
 
 use arrow::{
     compute::SortOptions,
-    datatypes::SchemaRef,
+    datatypes::{DataType, SchemaRef},
     record_batch::RecordBatch,
     row::{RowConverter, Rows, SortField},
 };
 
 use crate::{
-    keys::{KeyError, comparable},
+    keys::{KeyError, comparable, normal},
     plan::DedupSort,
+    schema::ColumnType,
 };
 
 pub(super) struct Ranks {
@@ -38,6 +39,12 @@ impl Ranks {
     /// The ranks of a batch's rows.
     pub(super) fn candidates(&self, rows: &RecordBatch) -> Result<Rows, KeyError> {
         let column = rows.columns().get(self.column).ok_or(KeyError::NoColumn { index: self.column })?;
+        // -0.0 is not less than 0.0: of equal rows the last one stays.
+        let column = match column.data_type() {
+            DataType::Float32 => &normal(column, &ColumnType::Float32)?,
+            DataType::Float64 => &normal(column, &ColumnType::Float64)?,
+            _ => column,
+        };
         Ok(self.converter.convert_columns(std::slice::from_ref(column))?)
     }
 

@@ -167,7 +167,20 @@ impl<'a> Call<'a> {
         let Report { url, credentials_sent, trouble, .. } = report;
         let (attempts, elapsed) = (self.attempts, self.elapsed());
         let method = self.request.method;
-        RequestError { method, url, page: None, attempts, elapsed, trouble, gave_up, credentials_sent }.into()
+        RequestError {
+            method,
+            url,
+            page: None,
+            attempts,
+            elapsed,
+            trouble,
+            gave_up,
+            credentials_sent,
+            has_credentials: self.client.has_credentials(self.scope),
+            has_body: self.request.has_body(),
+            position: None,
+        }
+        .into()
     }
 }
 

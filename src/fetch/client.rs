@@ -31,6 +31,9 @@ use crate::{
     secret::{Redactor, Secret, is_secret_name},
 };
 
+/// JSON is preferred. A server that names its JSON otherwise, such as `application/vnd.api+json`, refuses a type alone.
+const ACCEPTED: &str = "application/json, */*;q=0.5";
+
 /// One per run, shared by all resources: its limits hold for all of them together.
 pub struct Client {
     http: reqwest::Client,
@@ -283,7 +286,7 @@ fn split_headers(
     headers: &[(String, Secret<String>)],
     redactor: &Redactor,
 ) -> Result<(HeaderMap, HeaderMap), FetchError> {
-    let mut open = HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static("application/json, */*;q=0.5"))]);
+    let mut open = HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static(ACCEPTED))]);
     let mut secret = HeaderMap::new();
     if headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("accept")) {
         open.clear();

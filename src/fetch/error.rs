@@ -3,13 +3,18 @@
 use std::{fmt, time::Duration};
 
 use reqwest::StatusCode;
+use url::Url;
 
 use super::{
-    auth::AuthError, foreign::ForeignHost, paginate::PaginateError, records::RecordsError, redirect::RedirectError,
+    auth::AuthError,
+    foreign::ForeignHost,
+    paginate::{PageToken, PaginateError},
+    records::{RecordsError, quoted},
+    redirect::RedirectError,
 };
 use crate::{
     error::{ErrorKind, Failure},
-    json::SyntaxError,
+    json::{MAX_DEPTH, SyntaxError},
     plan::{Action, BindError, Method, ResponseFormat},
 };
 
@@ -34,7 +39,13 @@ pub enum FetchError {
     },
     /// The answer came, and does not tell how the list goes on.
     #[error("page {page} of {url}: {problem}")]
-    Paginate { page: u64, url: String, problem: PaginateError },
+    Paginate {
+        page: u64,
+        url: String,
+        problem: PaginateError,
+        /// The paginator's key by which the position would go into the body that the request has.
+        body_key: Option<&'static str>,
+    },
     /// Rows came or went while the list was read, and the config wants to hear of it so.
     #[error("page {page}: the list moved while it was read: {what}")]
     Drift { page: u64, what: String },
@@ -75,6 +86,11 @@ pub struct RequestError {
     pub gave_up: Option<String>,
     /// Whether credentials went along: they do to the origin of `base_url` only.
     pub credentials_sent: bool,
+    /// Whether the config has any for this resource.
+    pub has_credentials: bool,
+    pub has_body: bool,
+    /// The position that was requested, as far as it is known.
+    pub position: Option<PageToken>,
 }
 
 /// What is wrong with one attempt. All texts in it are redacted.
@@ -172,6 +188,8 @@ pub enum Trouble {
     Memory {
         limit: u64,
     },
+    /// JSON nested deeper than [`MAX_DEPTH`]: so it will be next time.
+    TooDeep,
     Redirect(RedirectError),
 }
 
@@ -205,6 +223,7 @@ impl Trouble {
             | Self::Ambiguous { .. }
             | Self::TooLarge { .. }
             | Self::Memory { .. }
+            | Self::TooDeep
             | Self::Redirect(_) => false,
         }
     }
@@ -278,6 +297,7 @@ impl fmt::Display for Trouble {
                     "the page takes more than {limit} bytes of memory, the third of `memory_limit` that one page may have"
                 )
             }
+            Self::TooDeep => write!(f, "the body is JSON nested more than {MAX_DEPTH} levels deep"),
             Self::Redirect(problem) => problem.fmt(f),
         }
     }
@@ -303,6 +323,26 @@ impl std::error::Error for RequestError {}
 
 impl RequestError {
     fn hint(&self) -> Option<String> {
+        let hint = self.trouble_hint();
+        if !self.may_count_from_one() {
+            return hint;
+        }
+        let rest = hint.map(|hint| format!("; else {hint}")).unwrap_or_default();
+        Some(format!("if the API counts its pages from 1, set `base_page: 1` on the paginator{rest}"))
+    }
+
+    /// Page 0 was requested, and the API refused the request for what it asks.
+    fn may_count_from_one(&self) -> bool {
+        let is_refused = match &self.trouble {
+            // A database refuses the negative offset that page 0 becomes.
+            Trouble::Status { status, is_limit: false, .. } => matches!(status.as_u16(), 400 | 404 | 416 | 422 | 500),
+            Trouble::ErrorInSuccess { is_throttle, .. } => !is_throttle,
+            _ => false,
+        };
+        is_refused && self.position == Some(PageToken::Page(0))
+    }
+
+    fn trouble_hint(&self) -> Option<String> {
         let hint = match &self.trouble {
             Trouble::Status { is_limit: true, .. } => {
                 "lower `client.rate_limit` or `client.max_concurrency`, or raise `client.retry.max_elapsed`"
@@ -326,8 +366,8 @@ impl RequestError {
             }
             Trouble::Empty { .. } => return Some(self.empty_hint()),
             Trouble::Binary { .. } => {
-                "restlake reads JSON, NDJSON and CSV as text: request an uncompressed text form of the data, by `endpoint.path`, \
-                 `endpoint.params` or an `Accept` header"
+                "restlake reads JSON, NDJSON and CSV as text, also within gzip files and ZIP archives: request a text form of the \
+                 data, by `endpoint.path`, `endpoint.params` or an `Accept` header"
             }
             Trouble::Broken { .. } => {
                 "the body was truncated: run again, or request smaller pages; if CSV cells are never quoted, set \
@@ -341,6 +381,9 @@ impl RequestError {
             Trouble::Ambiguous { .. } => "name the columns yourself: `csv: {columns: [id, name]}`",
             Trouble::TooLarge { .. } => "ask for smaller pages, or raise `client.max_body_size`",
             Trouble::Memory { .. } => "ask for smaller pages, or raise `memory_limit`",
+            Trouble::TooDeep => {
+                "request a flatter form of the records, by `endpoint.params` or another `endpoint.path`"
+            }
             Trouble::Redirect(problem) => return Some(problem.hint()),
         };
         Some(hint.to_owned())
@@ -357,9 +400,14 @@ impl RequestError {
 
     fn status_hint(&self, status: StatusCode) -> Option<String> {
         let hint = match status.as_u16() {
+            401 | 403 if !self.has_credentials => {
+                "the config has no credentials: add those of the API, e.g. \
+                 `client: {auth: {type: bearer, token: \"${API_TOKEN}\"}}` or \
+                 `client: {auth: {type: api_key, name: X-API-Key, api_key: \"${API_KEY}\"}}`"
+            }
             401 | 403 if !self.credentials_sent => {
-                "no credentials were sent here: they go to the origin (scheme, host, port) of `client.base_url` only, \
-                 and to `client.allowed_hosts`; without `client.auth` there are none"
+                "no credentials were sent here: they go to the origin (scheme, host, port) of `client.base_url` and to \
+                 `client.allowed_hosts` only"
             }
             401 => "the server does not accept the credentials: check `client.auth` and the variables that it reads",
             403 => "the server knows the credentials and refuses: may they read this resource?",
@@ -367,15 +415,57 @@ impl RequestError {
                 "the pages before it came, so the list may end here: let the paginator know the end (`total_path`, \
                  `total_header`, `has_more_path`, `maximum_offset` or `maximum_page`)"
             }
-            400 | 422 => {
-                "the server does not accept the parameters: check `endpoint.params` and the paginator's `limit`"
-            }
-            404 => "check `client.base_url` and `endpoint.path`",
+            400 | 422 => return Some(self.unaccepted()),
+            404 => return Some(self.not_found()),
             405 => "the API wants another method here: set `endpoint.method`",
             500..=599 => "the server is at fault: try again later",
             _ => return None,
         };
         Some(hint.to_owned())
+    }
+}
+
+impl RequestError {
+    /// What there is to check of a request that the server does not accept: what was sent, and nothing else.
+    fn unaccepted(&self) -> String {
+        let names = self.params();
+        let checks = match (names.as_slice(), self.has_body) {
+            ([], false) => {
+                return "the request has no parameters: check `endpoint.path` and `client.headers`".to_owned();
+            }
+            ([], true) => "its body (`endpoint.json` or `endpoint.data`)".to_owned(),
+            ([_], false) => format!("its parameter {}", quoted(&names)),
+            (_, false) => format!("its parameters {}", quoted(&names)),
+            (_, true) => format!("its body and its parameters {}", quoted(&names)),
+        };
+        format!("the server does not accept the request: check {checks}")
+    }
+
+    /// Names of the parameters that were sent, credentials aside.
+    fn params(&self) -> Vec<String> {
+        let Ok(url) = Url::parse(&self.url) else { return Vec::new() };
+        let mut names: Vec<String> = Vec::new();
+        for (name, value) in url.query_pairs().filter(|(_, value)| !value.contains("***")) {
+            if !value.is_empty() && !names.iter().any(|known| *known == name) {
+                names.push(name.into_owned());
+            }
+        }
+        names
+    }
+
+    /// Names the path with a slash at its end where it has none: frameworks such as Django answer 404 without it. Which of
+    /// the two the API knows, only another request would show.
+    fn not_found(&self) -> String {
+        let check = "check `client.base_url` and `endpoint.path`";
+        let url = Url::parse(&self.url).ok();
+        let path = url.as_ref().map_or("/", |url| url.path());
+        let last = path.rsplit('/').next().unwrap_or_default();
+        match last.is_empty() || last.contains('.') {
+            true => check.to_owned(),
+            false => format!(
+                "{check}; where paths of the API end with a slash, as Django's do, `endpoint.path` needs it too: `{path}/`"
+            ),
+        }
     }
 }
 
@@ -432,9 +522,10 @@ impl FetchError {
     }
 
     /// The same error, told which page it was about.
-    pub(super) fn at_page(mut self, number: u64) -> Self {
+    pub(super) fn at_page(mut self, number: u64, position: &PageToken) -> Self {
         if let Self::Request(error) = &mut self {
             error.page = Some(number);
+            error.position = Some(position.clone());
         }
         self
     }
@@ -472,6 +563,7 @@ impl Failure for FetchError {
                 Trouble::Name { .. } => "http_field_name",
                 Trouble::TooLarge { .. } => "http_body_too_large",
                 Trouble::Memory { .. } => "memory_limit",
+                Trouble::TooDeep => "http_json_too_deep",
                 Trouble::Redirect(_) => "http_redirect",
             },
             Self::Auth(error) => error.code(),
@@ -498,7 +590,7 @@ impl Failure for FetchError {
                 Some(behind_first(*is_told))
             }
             Self::Records { problem, .. } => problem.hint(),
-            Self::Paginate { problem, .. } => Some(problem.hint()),
+            Self::Paginate { problem, body_key, .. } => Some(problem.hint(*body_key)),
             Self::Drift { .. } => Some(
                 "run it again; have the API sort by what does not change (its parameters are `endpoint.params`), set `overlap`, \
                  or let the list be read again: `on_drift: refetch`"

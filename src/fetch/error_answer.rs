@@ -163,7 +163,7 @@ fn known_fields(resource: &ResourcePlan) -> Option<HashSet<String>> {
     for column in &resource.schema.columns {
         let key = match &column.source {
             Source::Path(keys) => keys.first(),
-            Source::Evolved(key) => Some(key),
+            Source::Evolved(key) | Source::Unseen(key) => Some(key),
             Source::Record => return None,
             Source::Load(_) => None,
         };

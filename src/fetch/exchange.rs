@@ -237,6 +237,9 @@ impl<'a> Exchange<'a> {
         }
         let body = self.body(answer).await?;
         match self.judge(status, &headers, &body)? {
+            Judgement::Ruled(stopped) if matches!(stopped.ruled, Some(Ruled::Stopped(_))) => {
+                Ok(self.stopped(status, *stopped, body))
+            }
             Judgement::Ruled(nothing) => Ok(*nothing),
             Judgement::Accepted => self.accepted(body, headers),
             Judgement::Unruled => {
@@ -245,6 +248,17 @@ impl<'a> Exchange<'a> {
                 self.check_errors(status, &headers, &document)?;
                 Ok(Response { document, headers, bytes, ruled: None, is_accepted: false })
             }
+        }
+    }
+
+    /// A success that ends the page sequence, with its records as far as it has any.
+    fn stopped(&self, status: StatusCode, stopped: Response, body: Vec<u8>) -> Response {
+        match self.scan(body, &stopped.headers) {
+            // A message is no record.
+            Ok(document) if self.check_errors(status, &stopped.headers, &document).is_ok() => {
+                Response { document, is_accepted: true, ..stopped }
+            }
+            _ => stopped,
         }
     }
 
@@ -368,6 +382,7 @@ impl<'a> Exchange<'a> {
                 Unreadable::Other(cause, format) => {
                     Trouble::Format { cause, content_type, body, looks_like: Some(format) }
                 }
+                Unreadable::TooDeep => Trouble::TooDeep,
                 Unreadable::TooLarge => Trouble::TooLarge { limit: self.client.max_body },
                 Unreadable::NoRoom(refused) => return refused.into(),
             }

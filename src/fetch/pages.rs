@@ -21,6 +21,7 @@ mod guess;
 mod lead;
 mod left_out;
 mod line;
+mod lost_way;
 mod position;
 mod put_back;
 mod shortfall;
@@ -53,7 +54,7 @@ use super::{
         verdict::{End, Walk},
     },
     error::FetchError,
-    paginate::{Ahead, Extent, Guard, PageToken, PageView},
+    paginate::{Ahead, Extent, Guard, PageToken, PageView, PaginateError},
     records::{self, Located},
     request::Request,
     transport::{Scope, Surroundings, Transport},
@@ -301,7 +302,7 @@ impl Pages {
             self.line.collect();
             self.top_up(token);
             if let Some(outcome) = self.line.take_head() {
-                return outcome.map_err(|error| error.at_page(self.number + 1));
+                return outcome.map_err(|error| error.at_page(self.number + 1, token));
             }
             tokio::select! {
                 biased;
@@ -354,10 +355,14 @@ impl Pages {
 
     /// A page's turn has come: finds out where the next one is, and tells about it. `None` if it only showed a guess wrong.
     fn accept(&mut self, token: &PageToken, mut fetched: Fetched) -> Result<Option<Page>, FetchError> {
-        if let Some(ruled) = fetched.ruled.take() {
-            return self.leave_out(token, &ruled, &fetched).map(Some);
+        let ruled = fetched.ruled.take();
+        if let Some(ruled) = ruled.as_ref().filter(|ruled| !ruled.may_have_records()) {
+            return self.leave_out(token, ruled, &fetched).map(Some);
         }
         let found = self.located(&mut fetched);
+        if let Some(ruled) = &ruled {
+            return self.accept_last(token, ruled, &fetched, &found).map(Some);
+        }
         if self.forgets_learned(token, &fetched, &found) || self.judges_guess(&found) {
             return Ok(None);
         }
@@ -471,7 +476,11 @@ impl Pages {
         let is_bounded = self.known.records.or(self.known.pages).is_some() && !token.is_told() || self.cut.is_bounded();
         let checked = self.guard.check(token, found.fingerprint(), fresh, lead);
         let checked = checked.and_then(|()| if is_bounded { Ok(()) } else { self.guard.check_empty(fresh) });
-        checked.map_err(|problem| FetchError::Paginate { page: self.number, url: fetched.url.clone(), problem })
+        checked.map_err(|problem| self.unfollowed(problem, fetched))
+    }
+
+    fn unfollowed(&self, problem: PaginateError, fetched: &Fetched) -> FetchError {
+        FetchError::Paginate { page: self.number, url: fetched.url.clone(), problem, body_key: self.source.body_key() }
     }
 
     /// The position after the page that was just counted.
@@ -496,8 +505,7 @@ impl Pages {
         let view = PageView { is_short, ..self.view(fetched, count, known) };
         let next = detected.map_or_else(|| self.source.paginator.advance(&self.own_token(token), &view), Ok);
         let next = next.and_then(|next| next.map(|next| self.source.checked(next, &fetched.asked)).transpose());
-        let url = || fetched.url.clone();
-        let next = next.map_err(|problem| FetchError::Paginate { page: self.number, url: url(), problem })?;
+        let next = next.map_err(|problem| self.unfollowed(problem, fetched))?;
         let silent = self.source.paginator.silent(&view).filter(|_| total.is_none());
         let silent = silent.map(|mark| self.silence(mark, fetched));
         let led_nowhere = self.leads_nowhere(&view);

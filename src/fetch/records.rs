@@ -69,6 +69,11 @@ pub(super) enum Located {
 pub enum RecordsError {
     #[error("`data_selector: {selector}` finds nothing; the answer {}", holds(.keys))]
     Missing { selector: String, keys: Vec<String> },
+    /// What a `[*]` takes apart is one record, not a list of them.
+    #[error(
+        "`data_selector: {selector}` finds an object, whose values are no records; it {}", holds(.keys)
+    )]
+    Values { selector: String, keys: Vec<String> },
     #[error("`data_selector: {selector}` finds {found}, where an array of records or one object was expected")]
     Scalar { selector: String, found: String },
     /// Without a selector the whole answer would be one record, and every page the same kind of record.
@@ -97,6 +102,7 @@ impl RecordsError {
         match self {
             Self::Missing { selector, keys } => Self::Missing { selector, keys: all(keys) },
             Self::Scalar { selector, found } => Self::Scalar { selector, found: shortened(&redactor.text(&found)) },
+            Self::Values { selector, keys } => Self::Values { selector, keys: all(keys) },
             Self::Wrapped { keys, arrays } => Self::Wrapped { keys: all(keys), arrays: all(arrays) },
             Self::SameName { name, place } => Self::SameName { name: shortened(&redactor.text(&name)), place },
             Self::Width { .. } | Self::NoNames { .. } | Self::TooLarge { .. } | Self::Gathered { .. } => self,
@@ -121,6 +127,10 @@ impl RecordsError {
             Self::TooLarge { .. } => Some(
                 "name the place of the records by its keys, ask for smaller pages, or raise `memory_limit`".to_owned(),
             ),
+            Self::Values { selector, .. } => selector.strip_suffix("[*]").map(|path| {
+                let path = if path.is_empty() { "$" } else { path };
+                format!("set `data_selector: {path}`, which takes the elements of an array, and an object as one record")
+            }),
             Self::Scalar { .. } | Self::Gathered { .. } => None,
             Self::Wrapped { arrays, .. } => match arrays.as_slice() {
                 [] => Some("use the paginator `single_page` if the answer is the record".to_owned()),
@@ -182,6 +192,10 @@ impl Locator {
         let (values, bytes) = selector.search_cost(root);
         if !room(bytes) {
             return Placed::too_large(selector, format!("searches {values} values"));
+        }
+        if let Some(object) = selector.object_taken_apart(root) {
+            let keys = keys(object, |_| true);
+            return Placed::at(Err(RecordsError::Values { selector: selector.to_string(), keys }));
         }
         let found = selector.find_all(root);
         if found.iter().any(|list| self.is_tabular(root, *list)) {
@@ -352,7 +366,7 @@ pub(super) fn has_identity(object: Node<'_>) -> bool {
 fn reads_scalars(schema: &TableSchema, contract: ColumnsContract) -> bool {
     let reads = |source: &Source| match source {
         Source::Path(keys) => keys.first().is_some_and(|key| key == VALUE),
-        Source::Evolved(key) => key == VALUE,
+        Source::Evolved(key) | Source::Unseen(key) => key == VALUE,
         _ => false,
     };
     let is_open = schema.columns.is_empty() || contract == ColumnsContract::Evolve;
@@ -402,7 +416,8 @@ fn hash(record: Node<'_>, key: &[Vec<String>]) -> u64 {
 /// The records of which `is_kept` is true as a document of their own, and the number of each, 1 for the first of the page.
 pub(super) fn keep(document: &Document, index: u32, is_kept: &[bool]) -> Option<(Document, Vec<u64>)> {
     let found = document.node(index);
-    together(found.items().zip(1_u64..).zip(is_kept).filter(|(_, is_kept)| **is_kept).map(|(record, _)| record))
+    let kept = found.items().zip(1_u64..).zip(is_kept).filter(|(_, is_kept)| **is_kept).map(|(record, _)| record);
+    together(kept).map(|(kept, numbers)| (kept.with_cells_of(document), numbers))
 }
 
 /// Records, each with its number, as a document of their own and their numbers.

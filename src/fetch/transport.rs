@@ -124,6 +124,13 @@ pub(super) enum Ruled {
     Stopped(Option<String>),
 }
 
+impl Ruled {
+    /// Whether the answer may be a page as well.
+    pub(super) fn may_have_records(&self) -> bool {
+        matches!(self, Self::Stopped(_))
+    }
+}
+
 /// What a client was given from outside, shared with the drivers that use it.
 #[derive(Clone)]
 pub(super) struct Surroundings {

@@ -10,6 +10,8 @@ pub enum ImportError {
     Unreadable { file: String, cause: String },
     #[error("{file}, line {line}: this is no Python: {found}")]
     NotPython { file: String, line: usize, found: String },
+    #[error("{file}, line {line}: nested more than {limit} levels deep")]
+    TooDeep { file: String, line: usize, limit: usize },
     #[error("{file} holds no config of dlt's rest_api")]
     NoConfig { file: String },
     #[error("{file} holds several configs of dlt's rest_api, on the lines {lines}")]
@@ -45,7 +47,7 @@ impl Failure for ImportError {
     fn code(&self) -> &'static str {
         match self {
             Self::Unreadable { .. } => "import_unreadable",
-            Self::NotPython { .. } => "import_python",
+            Self::NotPython { .. } | Self::TooDeep { .. } => "import_python",
             Self::NoConfig { .. } | Self::NoDltConfig { .. } => "import_no_config",
             Self::SeveralConfigs { .. } | Self::NotOnLine { .. } => "import_several_configs",
             Self::NoOpenApi { .. } => "import_no_openapi",
@@ -57,6 +59,7 @@ impl Failure for ImportError {
     fn hint(&self) -> Option<String> {
         match self {
             Self::Unreadable { .. } => None,
+            Self::TooDeep { .. } => Some("dump the config to JSON".to_owned()),
             Self::NotPython { .. } => Some("name a .py file that Python itself reads, or dump the config to JSON".to_owned()),
             Self::NoConfig { .. } => Some(
                 "a config is an argument of `rest_api_source` or `rest_api_resources`, or a dict with the keys `client` and \
@@ -68,7 +71,7 @@ impl Failure for ImportError {
             Self::NoDltConfig { .. } => Some("it is an object with the keys `client` and `resources`".to_owned()),
             Self::NoOpenApi { .. } => Some("OpenAPI 3.0 and 3.1 and Swagger 2.0 are read, as JSON or YAML".to_owned()),
             Self::NoLists { among, .. } => {
-                let list = "a list is a GET whose answer is an array, or an object with an array of objects in it";
+                let list = "a list is a GET, or a POST that searches, whose answer is an array, or an object with an array of objects in it";
                 let instead = if among.is_empty() { "; name one with `--path`" } else { "" };
                 Some(format!("{list}{instead}"))
             }

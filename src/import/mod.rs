@@ -22,7 +22,10 @@ mod secrets;
 use serde::Serialize;
 use serde_json::Value;
 
-pub use self::{dlt::adapt, document::document, error::ImportError, python::read, secrets::variables};
+pub use self::{
+    dlt::adapt, document::document, error::ImportError, python::LARGEST as LARGEST_PYTHON, python::read,
+    secrets::variables,
+};
 
 /// What became of a file.
 #[derive(Clone, Debug, Default, PartialEq)]

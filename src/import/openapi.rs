@@ -1,26 +1,30 @@
 //! Resources of an API from its description: OpenAPI 3.0 and 3.1, Swagger 2.0.
 //!
 //! ```text
-//! document ─► lists: GETs whose answer holds an array of objects ─► name, path, selector, paginator, parameters ─┐
-//!    └──────► servers, security ─► client                          └─► columns of the records ─► schema files    ┴─► Imported
+//! document ─► lists: GETs, and POSTs that search, which answer an array of objects
+//!    │          ├─► name, path, body, selector, paginator, parameters ─┐
+//!    │          └─► columns of the records ─► schema files            ─┤
+//!    └──────► servers, security ─► client                             ─┴─► Imported
 //! ```
 //!
 //! What a description does not tell (where pages end, what a parent is) is found by names that are usual, or told in a note.
 //! References within the file are followed; those that lead to themselves end as `json`, those that lead elsewhere are told.
-//! What the environment has to give is named after the API: `SHOP_API_KEY`, `SHOP_PARAMETER_TENANT`, `SHOP_SERVER_REGION`.
+//! What the environment has to give is named after the API: `SHOP_API_KEY`, `SHOP_BASE_URL`, `SHOP_PARAMETER_TENANT`.
 
-mod beside;
 mod client;
 mod columns;
 mod document;
-mod elsewhere;
+mod external_refs;
 mod lists;
-mod needed;
 mod objects;
+mod pagination_fields;
 mod paginator;
 mod parameters;
 mod parents;
+mod post;
+mod prefix;
 mod records;
+mod required_params;
 mod security;
 mod servers;
 
@@ -81,11 +85,17 @@ fn resource(list: &List<'_>, own: Own) -> Value {
     let path = literal(json!(list.path));
     let path = own.server.map_or(path.clone(), |server| json!(server + path.as_str().unwrap_or_default()));
     let mut endpoint = json!({"path": path});
+    if list.operation.is_post() {
+        endpoint["method"] = json!("POST");
+    }
     if !list.params.is_empty() {
         endpoint["params"] = Value::Object(list.params.clone());
     }
     if !list.headers.is_empty() {
         endpoint["headers"] = Value::Object(list.headers.clone());
+    }
+    if let Some(body) = &list.body {
+        endpoint["json"] = body.clone();
     }
     if let Some(auth) = own.auth {
         endpoint["auth"] = auth;

@@ -22,6 +22,7 @@ mod text;
 mod unknown;
 mod uses;
 
+use hashbrown::HashSet;
 use serde_json::Value;
 use tree_sitter::{Node, Parser, Tree};
 
@@ -33,6 +34,15 @@ const TAKES_CONFIG: [&str; 2] = ["rest_api_source", "rest_api_resources"];
 
 /// Functions whose named arguments are one.
 const IS_CONFIG: [&str; 3] = ["RESTAPIConfig", "rest_api", "dict"];
+
+/// Bytes of a Python file. Its tree takes a hundred times as much memory.
+pub const LARGEST: u64 = 2_000_000;
+
+/// Nodes of the tree within each other: a nested list is two of them, a statement in a block three.
+const DEEPEST: usize = 1_000;
+
+/// Lines with configs that an error lists.
+const LINES_SHOWN: usize = 20;
 
 /// The config and what could not be read of it. `line`: where it begins, if there are several.
 ///
@@ -63,6 +73,9 @@ fn parse(file: &str, text: &str) -> Result<Tree, ImportError> {
     let mut parser = Parser::new();
     parser.set_language(&tree_sitter_python::LANGUAGE.into()).map_err(|error| wrong(1, &error.to_string()))?;
     let tree = parser.parse(text, None).ok_or_else(|| wrong(1, "it could not be parsed"))?;
+    if let Some(line) = line_nested_too_deep(&tree) {
+        return Err(ImportError::TooDeep { file: file.to_owned(), line, limit: DEEPEST });
+    }
     match first_error(tree.root_node()) {
         None => Ok(tree),
         Some(node) => {
@@ -70,6 +83,24 @@ fn parse(file: &str, text: &str) -> Result<Tree, ImportError> {
             // A literal may be a credential.
             let found = found.split(['"', '\'']).next().unwrap_or_default();
             Err(wrong(line_of(node), &found.chars().take(60).collect::<String>()))
+        }
+    }
+}
+
+/// The first line on which nodes nest deeper than may be recursed over.
+fn line_nested_too_deep(tree: &Tree) -> Option<usize> {
+    let mut cursor = tree.walk();
+    loop {
+        if cursor.depth() as usize > DEEPEST {
+            return Some(line_of(cursor.node()));
+        }
+        if cursor.goto_first_child() {
+            continue;
+        }
+        while !cursor.goto_next_sibling() {
+            if !cursor.goto_parent() {
+                return None;
+            }
         }
     }
 }
@@ -83,19 +114,21 @@ fn first_error(root: Node<'_>) -> Option<Node<'_>> {
 
 /// The configs of the file, in its order.
 fn configs<'t>(reader: &Reader<'t>, nodes: &[Node<'t>]) -> Vec<Node<'t>> {
-    let mut found: Vec<Node<'t>> = Vec::new();
-    for node in nodes {
-        if let Some(config) = config_at(reader, *node).filter(|config| !found.contains(config)) {
-            found.push(config);
-        }
-    }
+    let mut known = HashSet::new();
+    let configs = nodes.iter().filter_map(|node| config_at(reader, *node));
+    let mut found: Vec<Node<'t>> = configs.filter(|config| known.insert(config.id())).collect();
     found.sort_by_key(Node::start_byte);
     found
 }
 
 /// The only config, or the one that begins on the line.
 fn pick<'t>(file: &str, configs: &[Node<'t>], line: Option<usize>) -> Result<Node<'t>, ImportError> {
-    let lines = || configs.iter().map(|config| line_of(*config).to_string()).collect::<Vec<_>>().join(", ");
+    let lines = || {
+        let first = configs.iter().take(LINES_SHOWN).map(|config| line_of(*config).to_string());
+        let more =
+            configs.len().checked_sub(LINES_SHOWN).filter(|more| *more > 0).map(|more| format!("and {more} more"));
+        first.chain(more).collect::<Vec<_>>().join(", ")
+    };
     let file = file.to_owned();
     let mut wanted = configs.iter().filter(|config| line.is_none_or(|line| line_of(**config) == line));
     match (wanted.next(), wanted.next(), line) {
@@ -292,6 +325,31 @@ def mine(token: str = dlt.secrets.value, limit=50):
         assert_eq!(read("f.py", two, Some(2)).unwrap().0["client"]["x"], 1);
         let elsewhere = read("f.py", two, Some(3)).unwrap_err();
         assert!(matches!(elsewhere, ImportError::NotOnLine { line: 3, lines, .. } if lines == "1, 2"));
+    }
+
+    #[test]
+    fn a_file_nested_too_deep_is_an_error_with_the_limit_and_the_line() {
+        for (open, inner, close) in
+            [("[", "", "]"), ("(", "1", ")"), ("", "a", "()"), ("", "a", "[0]"), ("1 + ", "1", ""), ("f(", "", ")")]
+        {
+            for levels in [3_000, 20_000] {
+                let value = format!("{}{inner}{}", open.repeat(levels), close.repeat(levels));
+                let text = format!("import dlt\nc = {{'client': {{'x': {value}}}, 'resources': []}}\n");
+                let error = read("f.py", &text, None).unwrap_err();
+                assert_eq!(
+                    error.to_string(),
+                    "f.py, line 2: nested more than 1000 levels deep",
+                    "{open}{inner}{close}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn of_very_many_configs_the_first_lines_are_listed() {
+        let text = "c = {'client': {}, 'resources': []}\n".repeat(5_000);
+        let error = read("f.py", &text, None).unwrap_err();
+        assert!(matches!(error, ImportError::SeveralConfigs { lines, .. } if lines.ends_with("20, and 4980 more")));
     }
 
     #[test]

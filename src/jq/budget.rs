@@ -42,7 +42,7 @@ const DEEPEST: usize = STACK / 2;
 /// The native that every tick calls; no program can name it so.
 pub(super) const TICK: &str = "!tick";
 
-/// Runs `work` on a stack that is deep enough for programs which call themselves; nothing if there is no such thread.
+/// Runs `work` on a stack that is deep enough for programs which call themselves, and for parsers; nothing if there is no such thread.
 pub fn on_own_stack<T: Send>(work: impl FnOnce() -> T + Send) -> Option<T> {
     thread::scope(|scope| thread::Builder::new().stack_size(STACK).spawn_scoped(scope, work).ok()?.join().ok())
 }

@@ -14,7 +14,7 @@ use jaq_core::{
 use super::{
     ProgramError,
     budget::{Kind, tick},
-    growth, ticks,
+    growth, limits, on_own_stack, ticks,
 };
 
 pub(super) type Filter = compile::Filter<Native<Kind>>;
@@ -38,7 +38,13 @@ const RANGE: &str = "def range($from; $to; $by):
 /// The program's name as a definition of ours.
 const MAIN: &str = "restlake_main";
 
+/// On a stack of its own: every level of a program is several calls of parser, compiler and destructors.
 pub(super) fn compile(text: &str) -> Result<Filter, ProgramError> {
+    limits::check_nesting(text)?;
+    on_own_stack(|| compiled(text)).unwrap_or_else(|| Err(broken("it cannot be compiled: no thread could be started")))
+}
+
+fn compiled(text: &str) -> Result<Filter, ProgramError> {
     let body = ticks::within(parse(text)?);
     let main = Def { name: MAIN, args: Vec::new(), body };
     let arena = Arena::default();
@@ -70,6 +76,7 @@ fn parse(text: &str) -> Result<Term<&str>, ProgramError> {
         let first = errors.first().map(|(expected, at)| (expected.as_str(), *at));
         expected(text, first)
     })?;
+    limits::check_tokens(text, &tokens)?;
     Parser::new(&tokens).parse(Parser::term).map_err(|errors| {
         let first = errors.first().map(|(expected, found)| (expected.as_str(), Token::opt_as_str(*found, text)));
         expected(text, first)
@@ -102,7 +109,7 @@ fn unknown(text: &str, name: &str, what: &compile::Undefined) -> ProgramError {
 }
 
 /// Where in the text a part of it stands; 0 for what is not of it.
-fn offset(text: &str, part: &str) -> usize {
+pub(super) fn offset(text: &str, part: &str) -> usize {
     let all = text.as_bytes().as_ptr_range();
     if all.start <= part.as_ptr() && part.as_ptr() <= all.end { span(text, part).start } else { 0 }
 }

@@ -14,6 +14,7 @@
 mod budget;
 mod compile;
 mod growth;
+mod limits;
 mod ticks;
 mod value;
 

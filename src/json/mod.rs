@@ -11,13 +11,16 @@
 //! a bad escape, broken UTF-8 or a `NaN` is a mismatch of that value and never takes its page down. The *name* of a field is
 //! different: no column could be named after a broken one, and its field would be lost. [`Document::broken_name`] finds it.
 
+mod canonical;
 mod document;
 mod names;
 mod query;
+mod scan;
 mod selector;
 mod string;
 
-pub use document::{Document, Fields, Items, Key, Kind, MAX_BODY, MAX_DEPTH, Node, ScanError, SyntaxError};
+pub use document::{Document, Fields, Items, Key, Kind, MAX_BODY, Node};
 pub use names::BrokenName;
+pub use scan::{MAX_DEPTH, ScanError, SyntaxError};
 pub use selector::{Selector, SelectorError};
 pub use string::StringError;

@@ -40,12 +40,21 @@ impl Query {
 
     /// All matches below `node`, in document order, each once.
     pub(super) fn find_all<'a>(&self, node: Node<'a>) -> Vec<Node<'a>> {
-        let value = value(node);
-        let matches = self.path.query(&value).into_iter().map(address).collect();
-        let mut found = Vec::new();
-        collect(&value, node, &matches, &mut found);
-        found
+        matches(&self.path, node)
     }
+
+    /// Of a query for all elements, the values that hold them.
+    pub(super) fn holders<'a>(&self, node: Node<'a>) -> Vec<Node<'a>> {
+        self.holders.as_ref().map_or_else(Vec::new, |holders| matches(holders, node))
+    }
+}
+
+fn matches<'a>(path: &JsonPath, node: Node<'a>) -> Vec<Node<'a>> {
+    let value = value(node);
+    let matches = path.query(&value).into_iter().map(address).collect();
+    let mut found = Vec::new();
+    collect(&value, node, &matches, &mut found);
+    found
 }
 
 /// What tells a value from all others of its tree.

@@ -111,6 +111,18 @@ impl Selector {
         self.query.as_ref().map_or_else(|| self.takes_values_of(found), |query| query.may_find_nothing(found))
     }
 
+    /// The first object that a `[*]` at the end takes apart although not all of its values are objects.
+    pub fn object_taken_apart<'a>(&self, node: Node<'a>) -> Option<Node<'a>> {
+        let found = self.follow(node)?;
+        let holders = match &self.query {
+            None if self.takes_elements => vec![found],
+            None => Vec::new(),
+            Some(query) => query.holders(found),
+        };
+        let has_others = |node: &Node<'_>| node.fields().any(|(_, value)| value.kind() != Kind::Object);
+        holders.into_iter().find(has_others)
+    }
+
     fn takes_values_of(&self, found: Node<'_>) -> bool {
         self.takes_elements && found.kind() == Kind::Object
     }
@@ -285,6 +297,24 @@ mod tests {
             let selector = parse(text);
             assert_eq!(String::from(selector.clone()).parse::<Selector>().unwrap(), selector);
         }
+    }
+
+    #[test]
+    fn a_path_nested_too_deep_is_an_error_with_the_limit_and_the_place() {
+        for (open, inner, close) in [("[?@.a", "", "]"), ("[?count(@", "", ")==1]"), ("[", "0", "]")] {
+            for levels in [13, 30, 3_000, 20_000] {
+                let text = format!("$.é{}{inner}{}", open.repeat(levels), close.repeat(levels));
+                let error = text.parse::<Selector>().unwrap_err();
+                assert_eq!(error.message, "JSONPath nested more than 12 levels deep", "{open} {levels}");
+                assert!(text.is_char_boundary(error.offset) && error.offset > 12, "{open}: {}", error.offset);
+            }
+        }
+        for (open, close) in [("(", ")"), ("!(", ")"), ("length(", ")"), ("(@.a && (", "))")] {
+            let text = format!("$[?{}@.a == 1{}]", open.repeat(20_000), close.repeat(20_000));
+            assert!(text.parse::<Selector>().unwrap_err().message.contains("12 levels"), "{open}");
+        }
+        assert!(format!("$[?{}@.a == 1{}]", "(".repeat(11), ")".repeat(11)).parse::<Selector>().is_ok());
+        assert!(format!("$.a{}", "[*][0].b['c'][?@.d]".repeat(1_000)).parse::<Selector>().is_ok());
     }
 
     #[test]

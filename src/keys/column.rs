@@ -83,9 +83,10 @@ pub(super) struct Gatherer {
 }
 
 impl Gatherer {
-    pub(super) fn new(name: &str) -> Self {
+    /// `is_unknown` if the order of the values says nothing of those in files.
+    pub(super) fn new(name: &str, is_unknown: bool) -> Self {
         let name = name.to_owned();
-        Self { name, integers: Vec::new(), texts: Vec::new(), has_null: false, is_unknown: false }
+        Self { name, integers: Vec::new(), texts: Vec::new(), has_null: false, is_unknown }
     }
 
     pub(super) fn add(&mut self, values: &ArrayRef) {

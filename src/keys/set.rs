@@ -15,7 +15,13 @@ use arrow::{
 use hashbrown::{DefaultHashBuilder, HashTable, hash_table::Entry};
 use serde::{Deserialize, Serialize};
 
-use super::{KeyColumn, KeyError, column::Gatherer, comparable};
+use super::{
+    KeyColumn, KeyError,
+    column::Gatherer,
+    comparable,
+    normal::{has_forms, normal},
+};
+use crate::schema::{ColumnType, TableSchema};
 
 /// One part in so many is what keys grow by at a time.
 const GROWTH: usize = 4;
@@ -29,6 +35,8 @@ const DECODED: usize = 8192;
 pub struct KeySet {
     columns: Vec<usize>,
     names: Vec<String>,
+    /// Of each column, its type where equal values may be stored in more than one form.
+    forms: Vec<Option<ColumnType>>,
     keys: Keys,
 }
 
@@ -47,12 +55,39 @@ impl KeySet {
     /// [`KeyError::Type`] if a column holds values that have no order or no equality, such as maps.
     pub fn new(schema: &SchemaRef, columns: &[usize]) -> Result<Self, KeyError> {
         let types = columns.iter().map(|&index| comparable(schema, index, ROLE)).collect::<Result<Vec<_>, _>>()?;
+        let names = columns.iter().filter_map(|&index| schema.fields().get(index)).map(|field| field.name().clone());
+        let forms = types.iter().map(|data_type| match data_type {
+            DataType::Float32 => Some(ColumnType::Float32),
+            DataType::Float64 => Some(ColumnType::Float64),
+            _ => None,
+        });
+        let forms = forms.collect();
         let keys = match types.as_slice() {
             [single] if fits_int64(single) => Keys::Integer(IntegerKeys::default()),
             _ => Keys::Bytes(ByteKeys::new(types)?),
         };
-        let names = columns.iter().filter_map(|&index| schema.fields().get(index)).map(|field| field.name().clone());
-        Ok(Self { columns: columns.to_vec(), names: names.collect(), keys })
+        Ok(Self { columns: columns.to_vec(), names: names.collect(), forms, keys })
+    }
+
+    /// As [`new`](Self::new), for batches of a table: values of `json` columns are equal if their contents are.
+    ///
+    /// # Errors
+    /// Those of [`new`](Self::new).
+    pub fn of_table(schema: &TableSchema, columns: &[usize]) -> Result<Self, KeyError> {
+        let mut set = Self::new(&schema.to_arrow(), columns)?;
+        let types = columns.iter().map(|&index| schema.columns.get(index).map(|column| &column.data_type));
+        set.forms = types.map(|data_type| data_type.filter(|data_type| has_forms(data_type)).cloned()).collect();
+        Ok(set)
+    }
+
+    /// The key's columns of a batch, in the form in which equal values have equal bytes.
+    fn key_columns(&self, rows: &RecordBatch, columns: &[usize]) -> Result<Vec<ArrayRef>, KeyError> {
+        let columns = project(rows, columns)?.into_iter().zip(&self.forms);
+        let normal = columns.map(|(values, form)| match form {
+            Some(data_type) => normal(&values, data_type),
+            None => Ok(values),
+        });
+        Ok(normal.collect::<Result<_, _>>()?)
     }
 
     /// Indexes of the key's columns in the schema that the set was made for.
@@ -79,7 +114,7 @@ impl KeySet {
     pub fn slots(&mut self, rows: &RecordBatch, slots: &mut Vec<u32>) -> Result<(), KeyError> {
         slots.clear();
         slots.reserve(rows.num_rows());
-        let columns = project(rows, &self.columns)?;
+        let columns = self.key_columns(rows, &self.columns)?;
         match (&mut self.keys, columns.as_slice()) {
             (Keys::Integer(keys), [single]) => keys.slots(cast(single, &DataType::Int64)?.as_primitive(), slots),
             (Keys::Integer(_), _) => Err(KeyError::NoColumn { index: columns.len() }),
@@ -95,7 +130,7 @@ impl KeySet {
     pub fn find(&self, rows: &RecordBatch, columns: &[usize], found: &mut Vec<Option<u32>>) -> Result<(), KeyError> {
         found.clear();
         found.reserve(rows.num_rows());
-        let columns = project(rows, columns)?;
+        let columns = self.key_columns(rows, columns)?;
         match (&self.keys, columns.as_slice()) {
             (Keys::Integer(keys), [single]) => {
                 let keys_of_rows = cast(single, &DataType::Int64)?;
@@ -115,7 +150,9 @@ impl KeySet {
     /// # Errors
     /// Only if Arrow cannot read back what it encoded.
     pub fn values(&self) -> Result<Vec<KeyColumn>, KeyError> {
-        let mut gatherers: Vec<_> = self.names.iter().map(|name| Gatherer::new(name)).collect();
+        // Files hold the values as they came, in whatever form: no range of them rules one out.
+        let names = self.names.iter().zip(&self.forms);
+        let mut gatherers: Vec<_> = names.map(|(name, form)| Gatherer::new(name, form.is_some())).collect();
         match &self.keys {
             Keys::Integer(keys) => gatherers.iter_mut().for_each(|column| column.add(&keys.array())),
             Keys::Bytes(keys) => keys.decode(&mut gatherers)?,

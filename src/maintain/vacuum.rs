@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{HIDDEN, name_of, objects, version_of};
 use crate::{
-    commit::{AttemptRecord, AttemptStatus, CommitError, StoredObject, TableFormat},
+    commit::{AttemptRecord, AttemptStatus, CommitError, StoredObject, TableFormat, age},
     error::{Error, Result},
     plan::TableFormatKind,
 };
@@ -103,7 +103,8 @@ async fn abandoned(
 ) -> Result<Vec<StoredObject>> {
     let resumable = table.workspace().resumable(table.newest().await?).await?;
     let written = resumable.and_then(|resumable| resumable.written_at());
-    let is_stale = written.is_some_and(|moment| moment < cutoff(options));
+    let age = written.and_then(|moment| age(moment, options.now));
+    let is_stale = written.is_some() && age.is_none_or(|age| age > options.retain);
     let goes = |attempt: &&AttemptRecord| match attempt.status {
         AttemptStatus::Dead => true,
         AttemptStatus::Resumable => is_stale,

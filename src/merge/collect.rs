@@ -65,8 +65,7 @@ impl Collector {
     /// # Errors
     /// Kind `User` if a column of a key holds values that cannot be compared.
     pub fn new(schema: &TableSchema, plan: &MergePlan, primary_key: &[usize]) -> Result<Self, MergeError> {
-        let arrow = schema.to_arrow();
-        let merge = (!plan.merge_key.is_empty()).then(|| KeySet::new(&arrow, &plan.merge_key));
+        let merge = (!plan.merge_key.is_empty()).then(|| KeySet::of_table(schema, &plan.merge_key));
         let contents = matches!(plan.strategy, MergeStrategy::Scd2(_)).then(|| Versions::new(schema, primary_key));
         Ok(Self {
             schema: schema.clone(),
@@ -192,13 +191,21 @@ fn marked<'a>(ids: &'a [u64], marks: &'a BooleanBuffer) -> impl Iterator<Item = 
     ids.iter().zip(marks.iter()).filter_map(|(id, marked)| marked.then_some(*id))
 }
 
-/// Which records delete: those with true in a bool column, with anything but null in another one.
+/// Which records delete: those with true in a bool column, with anything but null or `false` in another one. A text column
+/// holds JSON's `false` as that text, and a `json` column whose first values were null may hold nothing but bools.
 fn deleting(rows: &RecordBatch, column: usize) -> Result<BooleanArray, MergeError> {
     let values: &ArrayRef = rows.columns().get(column).ok_or(KeyError::NoColumn { index: column })?;
     Ok(match values.data_type() {
         DataType::Boolean => values.as_boolean().iter().map(|deletes| Some(deletes == Some(true))).collect(),
+        DataType::Utf8 => {
+            values.as_string::<i32>().iter().map(|text| Some(text.is_some_and(|text| !is_false(text)))).collect()
+        }
         _ => (0..values.len()).map(|row| Some(!values.is_null(row))).collect(),
     })
+}
+
+fn is_false(text: &str) -> bool {
+    text.trim_matches('"') == "false"
 }
 
 impl Versions {

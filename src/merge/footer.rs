@@ -1,5 +1,7 @@
 //! What a data file's footer says: which row groups there are, and what their key columns hold.
 
+use std::ops::Range;
+
 use arrow::{
     array::{Array, ArrayRef},
     datatypes::SchemaRef,
@@ -7,27 +9,32 @@ use arrow::{
 use bytes::{Buf, Bytes, buf::Reader};
 use parquet::{
     arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, statistics::StatisticsConverter},
-    errors::{ParquetError, Result},
+    errors::{ParquetError, Result as ParquetResult},
     file::{
         metadata::{ParquetMetaData, ParquetMetaDataReader, RowGroupMetaData},
         reader::{ChunkReader, Length},
     },
 };
 
-use crate::{keys::range_between, model::KeyRange};
+use super::MergeError;
+use crate::{
+    keys::range_between,
+    model::{DataFile, KeyRange},
+    store::TableStore,
+};
 
 /// A file's end of this many bytes holds most footers: the first guess.
 pub(super) const TAIL: u64 = 64 << 10;
 
 /// What a tail turned out to be.
-pub(super) enum Tail {
+enum Tail {
     Footer(ParquetMetaData),
     /// It is longer: so many bytes from the end of the file are needed.
     Needs(u64),
 }
 
 /// Reads the footer from the end of a file of `size` bytes.
-pub(super) fn read_tail(tail: &Bytes, size: u64) -> Result<Tail> {
+fn read_tail(tail: &Bytes, size: u64) -> ParquetResult<Tail> {
     let mut reader = ParquetMetaDataReader::new();
     match reader.try_parse_sized(tail, size) {
         Ok(()) => Ok(Tail::Footer(reader.finish()?)),
@@ -35,6 +42,34 @@ pub(super) fn read_tail(tail: &Bytes, size: u64) -> Result<Tail> {
             Ok(Tail::Needs(needed as u64))
         }
         Err(error) => Err(error),
+    }
+}
+
+/// Parts of a file with their offsets.
+pub(super) async fn read_parts(
+    table: &TableStore,
+    file: &DataFile,
+    ranges: Vec<Range<u64>>,
+) -> Result<Vec<(u64, Bytes)>, MergeError> {
+    if ranges.is_empty() {
+        return Ok(Vec::new());
+    }
+    let parts = table.get_ranges(&file.path, &ranges).await?;
+    let parts = parts.ok_or_else(|| MergeError::Gone { path: table.shown(&file.path) })?;
+    Ok(ranges.into_iter().map(|range| range.start).zip(parts).collect())
+}
+
+/// Reads a file's footer.
+pub(super) async fn read_metadata(table: &TableStore, file: &DataFile) -> Result<ParquetMetaData, MergeError> {
+    let damaged = |source| MergeError::Parquet { path: file.path.clone(), source };
+    let mut length = TAIL.min(file.bytes);
+    loop {
+        let tail = read_parts(table, file, std::iter::once(file.bytes - length..file.bytes).collect()).await?;
+        let tail = tail.into_iter().next().map(|(_, bytes)| bytes).unwrap_or_default();
+        match read_tail(&tail, file.bytes).map_err(damaged)? {
+            Tail::Footer(metadata) => return Ok(metadata),
+            Tail::Needs(needed) => length = needed,
+        }
     }
 }
 
@@ -46,7 +81,7 @@ pub(super) struct Footer {
 
 impl Footer {
     /// `schema` is that of the table's files.
-    pub(super) fn new(metadata: ParquetMetaData, schema: &SchemaRef) -> Result<Self> {
+    pub(super) fn new(metadata: ParquetMetaData, schema: &SchemaRef) -> ParquetResult<Self> {
         let options = ArrowReaderOptions::new().with_schema(SchemaRef::clone(schema));
         Ok(Self { metadata: ArrowReaderMetadata::try_new(metadata.into(), options)? })
     }
@@ -70,7 +105,7 @@ impl Footer {
         ranges
     }
 
-    fn column_ranges(&self, column: &str) -> Result<Vec<Option<KeyRange>>> {
+    fn column_ranges(&self, column: &str) -> ParquetResult<Vec<Option<KeyRange>>> {
         let parquet = self.metadata.parquet_schema();
         let statistics = StatisticsConverter::try_new(column, self.metadata.schema(), parquet)?;
         let statistics = statistics.with_missing_null_counts_as_zero(false);
@@ -113,7 +148,7 @@ impl Parts {
     }
 
     /// All that is known from `start` on.
-    fn from(&self, start: u64) -> Result<Bytes> {
+    fn from(&self, start: u64) -> ParquetResult<Bytes> {
         let found = self.parts.iter().find_map(|(offset, bytes)| {
             let skipped = usize::try_from(start.checked_sub(*offset)?).ok()?;
             (skipped < bytes.len()).then(|| bytes.slice(skipped..))
@@ -131,11 +166,11 @@ impl Length for Parts {
 impl ChunkReader for Parts {
     type T = Reader<Bytes>;
 
-    fn get_read(&self, start: u64) -> Result<Self::T> {
+    fn get_read(&self, start: u64) -> ParquetResult<Self::T> {
         Ok(self.from(start)?.reader())
     }
 
-    fn get_bytes(&self, start: u64, length: usize) -> Result<Bytes> {
+    fn get_bytes(&self, start: u64, length: usize) -> ParquetResult<Bytes> {
         let known = self.from(start)?;
         if known.len() < length {
             return Err(ParquetError::EOF(format!("the file was not read at byte {}", start + known.len() as u64)));

@@ -15,6 +15,7 @@
 mod bloom;
 mod collect;
 mod content;
+mod exact;
 mod footer;
 mod incoming;
 mod judge;
@@ -28,6 +29,7 @@ use parquet::errors::ParquetError;
 
 pub use self::{
     collect::{Collector, Sifted},
+    exact::are_doubles,
     incoming::{Dropped, Incoming},
     search::{FileChange, Found, Search},
     segment::Segment,
@@ -49,6 +51,9 @@ pub enum Brought {
     /// Less than was asked for: rows were rejected, or the list ended early. What did not come tells nothing.
     Part,
 }
+
+/// The code of [`MergeError::Gone`].
+pub const DATA_FILE_GONE: &str = "data_file_gone";
 
 /// Why a run could not be compared with the table.
 #[derive(Debug, thiserror::Error)]
@@ -78,9 +83,7 @@ impl Failure for MergeError {
             Self::Store(error) => error.kind(),
             Self::Key(error) => error.kind(),
             Self::Write(error) => error.kind(),
-            // Another run may have replaced the file after we had read which files there are.
-            Self::Gone { .. } => ErrorKind::Transient,
-            Self::Changed { .. } | Self::Parquet { .. } => ErrorKind::User,
+            Self::Gone { .. } | Self::Changed { .. } | Self::Parquet { .. } => ErrorKind::User,
             Self::Arrow(_) | Self::Worker => ErrorKind::Bug,
         }
     }
@@ -90,7 +93,7 @@ impl Failure for MergeError {
             Self::Store(error) => error.code(),
             Self::Key(error) => error.code(),
             Self::Write(error) => error.code(),
-            Self::Gone { .. } => "data_file_gone",
+            Self::Gone { .. } => DATA_FILE_GONE,
             Self::Changed { .. } | Self::Parquet { .. } => "data_file_damaged",
             Self::Arrow(_) | Self::Worker => "merge_internal",
         }
@@ -102,7 +105,8 @@ impl Failure for MergeError {
             Self::Key(error) => error.hint(),
             Self::Write(error) => error.hint(),
             Self::Gone { .. } => Some(
-                "run again; if it stays away, somebody deleted it: restore it, or run with --full-refresh".to_owned(),
+                "restore it from a backup, or write the table anew with `--full-refresh`; `restlake verify` lists all that is missing"
+                    .to_owned(),
             ),
             Self::Changed { .. } | Self::Parquet { .. } => {
                 Some("somebody changed it: restore it, or run with --full-refresh to write the table anew".to_owned())

@@ -18,7 +18,7 @@ use tokio::{sync::Semaphore, task::spawn_blocking};
 
 use super::{
     Brought, Incoming, MergeError, bloom,
-    footer::{Footer, Parts, TAIL, Tail, read_tail},
+    footer::{Footer, Parts, read_metadata, read_parts},
     incoming::Indexed,
     judge::{Findings, Judge},
 };
@@ -198,25 +198,12 @@ impl Search {
 
     async fn footer(&self, file: &DataFile) -> Result<Footer, MergeError> {
         let damaged = |source| MergeError::Parquet { path: file.path.clone(), source };
-        let mut length = TAIL.min(file.bytes);
-        loop {
-            let tail = self.parts(file, std::iter::once(file.bytes - length..file.bytes).collect()).await?;
-            let tail = tail.into_iter().next().map(|(_, bytes)| bytes).unwrap_or_default();
-            match read_tail(&tail, file.bytes).map_err(damaged)? {
-                Tail::Footer(metadata) => return Footer::new(metadata, &self.layout.files).map_err(damaged),
-                Tail::Needs(needed) => length = needed,
-            }
-        }
+        Footer::new(read_metadata(&self.table, file).await?, &self.layout.files).map_err(damaged)
     }
 
     /// Parts of a file with their offsets.
     async fn parts(&self, file: &DataFile, ranges: Vec<Range<u64>>) -> Result<Vec<(u64, Bytes)>, MergeError> {
-        if ranges.is_empty() {
-            return Ok(Vec::new());
-        }
-        let parts = self.table.get_ranges(&file.path, &ranges).await?;
-        let parts = parts.ok_or_else(|| MergeError::Gone { path: self.table.shown(&file.path) })?;
-        Ok(ranges.into_iter().map(|range| range.start).zip(parts).collect())
+        read_parts(&self.table, file, ranges).await
     }
 
     /// Whether the Bloom filters leave open that a key is in the row group.

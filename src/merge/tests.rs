@@ -580,7 +580,7 @@ async fn a_file_that_is_gone_or_another_one_is_an_error() {
     assert_eq!(search.run(&table.files).await.unwrap_err().code(), "data_file_damaged");
     table.store.delete(&table.files[0].path).await.unwrap();
     let error = search.run(&table.files).await.unwrap_err();
-    assert_eq!((error.code(), error.kind()), ("data_file_gone", ErrorKind::Transient));
+    assert_eq!((error.code(), error.kind()), ("data_file_gone", ErrorKind::User));
     assert!(error.hint().is_some() && error.to_string().contains(&table.files[0].path));
 }
 

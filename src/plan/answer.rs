@@ -8,6 +8,10 @@ use crate::schema::Naming;
 pub struct AnswerPlan {
     /// `None`: what the answer's `Content-Type` says, JSON if that says nothing else.
     pub format: Option<ResponseFormat>,
+    /// The name of the charset of all answers, as WHATWG has it; `None`: what each answer declares.
+    pub encoding: Option<&'static str>,
+    /// Of answers that are ZIP archives, the file to read; `None`: the only one that can be.
+    pub member: Option<String>,
     pub csv: CsvPlan,
     /// The first that an answer fits is done.
     pub actions: Vec<ResponseAction>,

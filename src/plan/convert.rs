@@ -13,13 +13,14 @@ use std::fmt;
 
 use chrono::{
     DateTime, FixedOffset, LocalResult, Offset, TimeDelta, TimeZone, Utc,
-    format::{Fixed, Item, Numeric, StrftimeItems},
+    format::{Fixed, Item, Numeric},
 };
 use chrono_tz::Tz;
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
 use super::cursor::{CursorValue, Towards};
+use crate::schema::Strftime;
 
 /// Makes a text or a number of a moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,10 +31,12 @@ pub struct Convert {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Form {
-    /// A strftime pattern.
-    Pattern(String),
+    Pattern(Strftime),
     /// So many of these units since 1970.
-    Epoch { word: &'static str, per_second: i64 },
+    Epoch {
+        word: &'static str,
+        per_second: i64,
+    },
 }
 
 /// By which clock a pattern is written.
@@ -61,8 +64,7 @@ impl Convert {
         let epoch = EPOCHS.iter().find(|(word, _)| *word == format);
         let form = match epoch {
             Some((word, per_second)) => Form::Epoch { word, per_second: *per_second },
-            None if is_pattern(format) => Form::Pattern(format.to_owned()),
-            None => return Err(ConvertError::Format),
+            None => Form::Pattern(pattern(format).ok_or(ConvertError::Format)?),
         };
         Ok(Self { form, zone })
     }
@@ -161,20 +163,21 @@ pub enum ConvertError {
     Timezone,
 }
 
-fn written<Z: TimeZone>(moment: DateTime<Utc>, zone: Z, pattern: &str) -> String
+fn written<Z: TimeZone>(moment: DateTime<Utc>, zone: Z, pattern: &Strftime) -> String
 where
     Z::Offset: fmt::Display,
 {
-    moment.with_timezone(&zone).format(pattern).to_string()
+    pattern.write(&moment.with_timezone(&zone)).unwrap_or_default()
 }
 
-/// A text without a `%` would be the same for every value.
-fn is_pattern(format: &str) -> bool {
-    format.contains('%') && StrftimeItems::new(format).parse().is_ok()
+/// A text without a `%` would be the same for every value, and a pattern that can only be read makes no text.
+fn pattern(format: &str) -> Option<Strftime> {
+    let pattern = Strftime::new(format).filter(|_| format.contains('%'))?;
+    pattern.write(&DateTime::UNIX_EPOCH).map(|_| pattern)
 }
 
-fn writes_offset(pattern: &str) -> bool {
-    StrftimeItems::new(pattern).any(|item| {
+fn writes_offset(pattern: &Strftime) -> bool {
+    pattern.items().iter().any(|item| {
         matches!(
             item,
             Item::Numeric(Numeric::Timestamp, _)
@@ -204,7 +207,7 @@ fn zone(name: &str) -> Option<Zone> {
 impl fmt::Display for Convert {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.form {
-            Form::Pattern(pattern) => f.write_str(pattern),
+            Form::Pattern(pattern) => f.write_str(pattern.as_str()),
             Form::Epoch { word, .. } => f.write_str(word),
         }
     }
@@ -329,8 +332,15 @@ mod tests {
     }
 
     #[test]
+    fn f_is_a_fraction_of_six_digits() {
+        let value = "2026-01-31T10:00:00.5Z";
+        assert_eq!(converted("%T.%f", None, value), Some(json!("10:00:00.500000")));
+    }
+
+    #[test]
     fn what_is_no_pattern_and_no_zone_is_refused() {
         assert_eq!(Convert::new("%Q", None), Err(ConvertError::Format));
+        assert_eq!(Convert::new("%FT%T%#z", None), Err(ConvertError::Format));
         assert_eq!(Convert::new("YYYY-MM-DD", None), Err(ConvertError::Format));
         assert_eq!(Convert::new("%Y", Some("Europe/Nowhere")), Err(ConvertError::Timezone));
     }

@@ -27,8 +27,8 @@ pub struct Inference {
     pub rows: u64,
     /// Whether the columns that the table has recorded do not count (`--full-refresh`).
     pub anew: bool,
-    /// Fields that are the key, where rows of one key are one row; else empty.
-    pub key: Vec<String>,
+    /// Fields that are the key, by the keys that lead to each, where rows of one key are one row; else empty.
+    pub key: Vec<Vec<String>>,
     /// The keys of the config that name columns, as they are written.
     pub written: Value,
     #[serde(skip)]

@@ -8,6 +8,7 @@ mod answer;
 mod auth;
 mod convert;
 mod cursor;
+pub mod hive;
 mod incremental;
 pub mod inference;
 mod paginator;

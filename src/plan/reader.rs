@@ -1,7 +1,7 @@
 //! How DuckDB opens a table: plain Parquet with the types of its partition columns, which a reader would guess from text
 //! otherwise; a Delta table through its log, which has them.
 
-use super::{PartitionField, ResourcePlan, TableFormatKind, Transform};
+use super::{PartitionField, ResourcePlan, TableFormatKind, Transform, hive};
 use crate::{
     schema::{ColumnType, types::MAX_DECIMAL_PRECISION},
     store::Destination,
@@ -23,10 +23,35 @@ fn parquet(table: &str, resource: &ResourcePlan) -> String {
     match types.is_empty() {
         true => format!("SELECT * FROM read_parquet({files})"),
         false => {
-            let types = types.join(", ");
-            format!("SELECT * FROM read_parquet({files}, hive_partitioning = true, hive_types = {{{types}}})")
+            let (columns, types) = (columns(resource), types.join(", "));
+            format!("SELECT {columns} FROM read_parquet({files}, hive_partitioning = true, hive_types = {{{types}}})")
         }
     }
+}
+
+/// DuckDB names a partition's column as its directories are named: those that are escaped get their own name back.
+fn columns(resource: &ResourcePlan) -> String {
+    let escaped = resource.partition_by.iter().map(|field| (directory_key(field), &field.key));
+    let renamed = escaped.filter(|(escaped, key)| escaped != *key);
+    let renamed: Vec<_> = renamed.map(|(escaped, key)| format!("{} AS {}", name(&escaped), name(key))).collect();
+    if renamed.is_empty() { "*".to_owned() } else { format!("* RENAME ({})", renamed.join(", ")) }
+}
+
+/// What is to be known of partition columns whose directories have another name; `None` where all have their own.
+pub fn renamed_partitions(format: TableFormatKind, resource: &ResourcePlan) -> Option<String> {
+    let fields = resource.partition_by.iter().filter(|_| format == TableFormatKind::Parquet);
+    let renamed = fields.map(|field| (directory_key(field), &field.key)).filter(|(escaped, key)| escaped != *key);
+    let renamed: Vec<_> = renamed.map(|(escaped, key)| format!("`{escaped}=…` for `{key}`")).collect();
+    (!renamed.is_empty()).then(|| {
+        let renamed = renamed.join(", ");
+        format!("the name of the directory is escaped ({renamed}), and DuckDB names the column so: the line for DuckDB renames it")
+    })
+}
+
+fn directory_key(field: &PartitionField) -> String {
+    let mut key = String::new();
+    hive::escape(&field.key, &mut key);
+    key
 }
 
 /// The destination as DuckDB writes it: a path without `file://` and without a leading `./`, or a URL of its own.
@@ -39,7 +64,7 @@ fn location(url: &str) -> Option<&str> {
 
 fn hive_type(field: &PartitionField, resource: &ResourcePlan) -> String {
     let column = resource.schema.columns.get(field.column).map(|column| &column.data_type);
-    format!("{}: {}", quoted(&field.key), duckdb_type(field.transform, column))
+    format!("{}: {}", quoted(&directory_key(field)), duckdb_type(field.transform, column))
 }
 
 /// The type of a directory's value: text wherever its form is not DuckDB's own for that type.
@@ -80,6 +105,11 @@ fn scalar_type(column: &ColumnType) -> String {
         _ => "VARCHAR",
     };
     name.to_owned()
+}
+
+/// A name as a SQL identifier.
+fn name(text: &str) -> String {
+    format!("\"{}\"", text.replace('"', "\"\""))
 }
 
 /// A text as a SQL literal.
@@ -143,6 +173,21 @@ mod tests {
             ),
             "{line}"
         );
+    }
+
+    #[test]
+    fn a_partition_column_whose_directories_are_escaped_gets_its_name_back() {
+        let mut resource = resource("[zip]");
+        resource.partition_by[0].key = "a:b".to_owned();
+        let line = duckdb(&destination("lake"), TableFormatKind::Parquet, &resource).unwrap();
+        assert_eq!(
+            line,
+            "SELECT * RENAME (\"a%3Ab\" AS \"a:b\") FROM read_parquet('lake/cases/**/*.parquet', hive_partitioning = true, \
+             hive_types = {'a%3Ab': VARCHAR})"
+        );
+        let note = renamed_partitions(TableFormatKind::Parquet, &resource).unwrap();
+        assert!(note.contains("(`a%3Ab=…` for `a:b`)"), "{note}");
+        assert_eq!(renamed_partitions(TableFormatKind::Delta, &resource), None);
     }
 
     #[test]

@@ -224,6 +224,7 @@ impl Export<'_> {
         self.age(moment) <= self.resource.checkpoint.resume_within
     }
 
+    /// What lies ahead of the clock is new: to go on with it repeats nothing and loses nothing.
     fn age(&self, moment: DateTime<Utc>) -> Duration {
         self.environment.clock.now().signed_duration_since(moment).to_std().unwrap_or_default()
     }
@@ -295,6 +296,13 @@ impl Export<'_> {
             }
             None => Some(format!("starts over: the checkpoints of the run {run} do not tell their time")),
         }
+    }
+
+    /// Reports what is as it should be, and good to know.
+    pub(super) fn note(&self, counters: &mut Counters, message: String) {
+        tracing::info!(resource = self.resource.name, "{message}");
+        self.reporter.on_event(&Event::Note { resource: &self.resource.name, message: &message });
+        counters.notes.push(message);
     }
 
     pub(super) fn warn(&self, counters: &mut Counters, message: String) {

@@ -20,11 +20,11 @@ use super::{
 };
 use crate::{
     commit::{Attempt, CommitOutcome, TableFormat, TableSnapshot},
-    error::Result,
-    merge::Brought,
+    error::{Error, Result},
+    merge::{Brought, DATA_FILE_GONE},
     model::{Commit, DataFile, Operation, StagedFile, State, Version},
     plan::{MergeStrategy, ResourcePlan, WriteDisposition},
-    report::Event,
+    report::{Event, grouped},
     write::empty_file,
 };
 
@@ -155,7 +155,10 @@ impl Export<'_> {
             }
             let made = change.made.clone();
             let version = match self.commit(table, &work.base, change, counters).await? {
-                Ok(committed) => return Ok(committed),
+                Ok(committed) => {
+                    self.note_appended(&work.base, &committed, counters);
+                    return Ok(committed);
+                }
                 Err(version) => version,
             };
             redos += 1;
@@ -173,6 +176,27 @@ impl Export<'_> {
             self.check_still_fits(&work.base, version)?;
             staged.files = work.rebase(table, staged.files).await?;
         }
+    }
+
+    /// A run that appends all that the source has does so each time, which few people want.
+    fn note_appended(&self, base: &TableSnapshot, committed: &Committed, counters: &mut Counters) {
+        let appends = self.resource.write_disposition == WriteDisposition::Append;
+        let reads_news = self.resource.incremental.is_some() || self.family.has_marks(self.resource);
+        if !appends || reads_news || base.rows == 0 || committed.rows_written == 0 {
+            return;
+        }
+        let merge = match self.resource.primary_key.is_empty() {
+            true => "`primary_key` and `write_disposition: merge`",
+            false => "`write_disposition: merge`",
+        };
+        let (written, rows) = (grouped(committed.rows_written), grouped(base.rows));
+        self.note(
+            counters,
+            format!(
+                "{written} rows were appended to the {rows} that the table had, and each run appends them again: set {merge} to \
+                 update rows by their key, or `write_disposition: replace`"
+            ),
+        );
     }
 
     /// Whether a run that looked for news has found none, so that a version would tell nothing.
@@ -212,11 +236,24 @@ impl Export<'_> {
         let older = evolving::older_schema(self.resource, &work.base).map(Arc::new);
         let shutdown = &self.environment.shutdown;
         let merging = Merging { resource: self.resource, table, attempt, options, brought, older, memory, shutdown };
-        let merged = merging.merge(&work.base, staged).await?;
+        let merged = match merging.merge(&work.base, staged).await {
+            Err(error) => return Err(self.explained(error, table, work.base.version).await),
+            merged => merged?,
+        };
         counters.merged = merged.counts;
         let (adds, removes, rows_written) = (merged.adds, merged.removes, merged.rows_written);
         let (cursor, parents) = (staged.cursor.clone(), self.parents(&work.base));
         Ok(Change { adds, removes, rows_written, made: merged.made, cursor, parents })
+    }
+
+    /// A file of the table that is gone was deleted by somebody, unless another run has replaced it since the version was read.
+    async fn explained(&self, error: Error, table: &dyn TableFormat, base: Version) -> Error {
+        match table.newest().await {
+            Ok(version) if error.code() == DATA_FILE_GONE && version > base => {
+                RunError::Conflict { table: self.resource.table.clone(), version: base + 1 }.into()
+            }
+            _ => error,
+        }
     }
 
     /// What an append or a replace does.
@@ -301,7 +338,7 @@ impl Export<'_> {
         Ok(match table.commit(base.version, self.new_commit(change, counters)?).await? {
             CommitOutcome::Committed { version, rows: table_rows, files } => {
                 let plan = Some(Box::new(self.resource.clone()));
-                Ok(Committed { version, table_rows, rows_written, files, cursor, plan })
+                Ok(Committed { version, table_rows, rows_before: Some(base.rows), rows_written, files, cursor, plan })
             }
             CommitOutcome::Conflict { version, .. } => Err(version),
         })

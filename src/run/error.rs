@@ -42,6 +42,19 @@ pub enum RunError {
     )]
     RewriteLimit { table: String, bytes: u64, limit: u64, added: Vec<Column> },
 
+    #[error(
+        "{resource}, page {page}: the column `{column}` is {data_type} and received values of the type {wanted}: {reason}"
+    )]
+    FixedType {
+        resource: String,
+        page: u64,
+        column: String,
+        data_type: String,
+        wanted: String,
+        reason: &'static str,
+        hint: String,
+    },
+
     #[error("{resource}, page {page}: the field `{field}` cannot become a column: {reason}")]
     UnfitField { resource: String, page: u64, field: String, reason: String },
 
@@ -165,6 +178,7 @@ impl Failure for RunError {
             }
             Self::RewriteLimit { .. }
             | Self::UnfitField { .. }
+            | Self::FixedType { .. }
             | Self::TooManyColumns { .. }
             | Self::Request { .. } => ErrorKind::User,
             Self::Columns { .. } | Self::Clash { .. } | Self::Cursor { .. } => ErrorKind::User,
@@ -193,6 +207,7 @@ impl Failure for RunError {
             Self::RewriteLimit { .. } => "rewrite_limit",
             Self::UnfitField { .. } => "unfit_field",
             Self::TooManyColumns { .. } => "max_columns",
+            Self::FixedType { .. } => "fixed_type",
             Self::Columns { .. } => "config",
             Self::Clash { .. } => "column_clash",
             Self::NoFields { .. } => "no_fields",
@@ -252,6 +267,7 @@ impl Failure for RunError {
             Self::TooManyColumns { columns, .. } => Some(format!(
                 "keys that are data belong into one column: declare one with `source: $` and `type: json`; or raise the limit: `max_columns: {columns}`"
             )),
+            Self::FixedType { hint, .. } => Some(hint.clone()),
             Self::UnfitField { .. } => Some(
                 "declare a column of another name for it, with the field as `source`, or set `schema_contract: {columns: discard_value}`"
                     .into(),

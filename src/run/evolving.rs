@@ -11,13 +11,19 @@
 //! again at its turn if a column that came since, or may come now, is in it. So what comes out does not depend on timing.
 //! Files that were closed before the schema had grown are written again at the end: a table has one schema.
 
-use std::{collections::HashSet, sync::Arc};
+mod retyping;
+
+use std::{
+    collections::{BTreeSet, HashSet},
+    sync::Arc,
+};
 
 use futures::{StreamExt, TryStreamExt, stream};
 use serde::{Deserialize, Serialize};
 use tokio::task::{JoinHandle, spawn_blocking};
 
-use super::{RunError, detected, inferring, pipeline::Staged, shape::partition_spec};
+use self::retyping::Fixed;
+use super::{RunError, detected, empty_columns::fields_of, inferring, pipeline::Staged, shape::partition_spec};
 use crate::{
     commit::{Attempt, TableSnapshot},
     decode::{DecodeError, Decoder, Seen, Sieve},
@@ -27,9 +33,10 @@ use crate::{
     plan::{ResourcePlan, TableFormatKind, WriteDisposition, inference::limits},
     process::Processor,
     schema::{
-        Column, ColumnType, ColumnsContract, Naming, SchemaChange, Source, TableSchema,
+        Column, ColumnType, ColumnsContract, DataTypeContract, Naming, SchemaChange, Source, TableSchema,
         change::{self, side_by_side},
     },
+    store::TableStore,
     write::{WriteOptions, adapt},
 };
 
@@ -169,13 +176,29 @@ pub(super) struct Evolving {
     sieve: Option<Arc<Sieve>>,
     /// What growing would cost; `None` if nothing has to be rewritten for it.
     refused: Option<RunError>,
-    /// Whether columns that are there have to stay as they are.
-    is_fixed: bool,
+    /// Columns by which rows are told apart, ordered or laid out.
+    placed: Vec<usize>,
+    /// Names of the columns that the table had when the run began.
+    logged: HashSet<String>,
+    /// Inferred columns that turned out not to be widened.
+    closed: HashSet<String>,
+    /// Inferred columns that hold whole numbers which are no doubles.
+    large: HashSet<String>,
+    /// The files that stay in the table.
+    kept: Kept,
+    /// What the run has to say of columns, once.
+    said: Vec<String>,
     /// Whether pages are given back.
     is_watched: bool,
     /// How often columns have become wider: what was decoded before has other types.
     shapes: usize,
     max_columns: u64,
+}
+
+/// Files that stay in the table, for their statistics.
+pub(super) struct Kept {
+    pub(super) table: TableStore,
+    pub(super) files: Vec<DataFile>,
 }
 
 /// A page that was decoded, maybe too early.
@@ -187,6 +210,8 @@ pub(super) struct Reading {
     shapes: usize,
     /// What its records tell of the cursor.
     seen: Option<Seen>,
+    /// Those of the first page.
+    fields: Option<BTreeSet<String>>,
     decoded: Result<Batch>,
     draining: Option<Draining>,
 }
@@ -198,43 +223,59 @@ pub(super) struct Settled {
     pub(super) page: Option<Arc<Page>>,
     /// What its records tell of the cursor.
     pub(super) seen: Option<Seen>,
+    /// The fields of the first page.
+    pub(super) fields: Option<BTreeSet<String>>,
     /// The schema from this page on, if it has grown.
     pub(super) grown: Option<TableSchema>,
     /// Until its rows are written.
     pub(super) draining: Option<Draining>,
+    /// Warnings about columns.
+    pub(super) said: Vec<String>,
 }
 
 impl Evolving {
     pub(super) fn new(
         resource: &ResourcePlan,
         format: TableFormatKind,
-        base: &TableSnapshot,
+        (table, base): (&TableStore, &TableSnapshot),
         processor: Processor,
         decoder: Decoder,
         sieve: Option<Arc<Sieve>>,
     ) -> Self {
-        let refused = kept_schema(resource, base).and_then(|_| within_limit(resource, base).err());
-        let is_fixed = format == TableFormatKind::Delta && base.version > 0;
-        let resource = Box::new(resource.clone());
-        let (processor, decoder) = (Arc::new(processor), Arc::new(decoder));
-        let max_columns = u64::MAX;
-        Self {
-            resource,
+        let kept = kept_schema(resource, base);
+        let refused = kept.and_then(|_| within_limit(resource, base).err());
+        let files = kept.map(|_| base.files.clone()).unwrap_or_default();
+        let recorded = base.schema.iter().flat_map(|schema| &schema.columns);
+        let mut evolving = Self {
+            resource: Box::new(resource.clone()),
             format,
-            processor,
-            decoder,
+            processor: Arc::new(processor),
+            decoder: Arc::new(decoder),
             sieve,
             refused,
-            is_fixed,
+            placed: retyping::places(resource),
+            logged: recorded.map(|column| column.name.clone()).collect(),
+            closed: HashSet::new(),
+            large: HashSet::new(),
+            kept: Kept { table: table.clone(), files },
+            said: Vec::new(),
             is_watched: false,
             shapes: 0,
-            max_columns,
-        }
+            max_columns: u64::MAX,
+        };
+        evolving.open_decoder();
+        evolving
     }
 
     /// The table may have `max_columns` columns.
     pub(super) fn within(self, max_columns: u64) -> Self {
         Self { max_columns, ..self }
+    }
+
+    /// Tells the decoder which columns may become wider.
+    fn open_decoder(&mut self) {
+        let decoder = Decoder::clone(&self.decoder).with_open(|column| self.is_open(column));
+        self.decoder = Arc::new(decoder);
     }
 
     /// Pages are given back, as they were decoded.
@@ -250,6 +291,7 @@ impl Evolving {
         if *schema != self.resource.schema {
             self.decoder = Arc::new(self.decoder.grown(&schema.columns)?);
             self.resource.schema = schema.clone();
+            self.open_decoder();
         }
         Ok(())
     }
@@ -258,15 +300,18 @@ impl Evolving {
     pub(super) fn spawn(&self, page: Page) -> JoinHandle<Reading> {
         let (decoder, sieve) = (Arc::clone(&self.decoder), self.sieve.clone());
         let (keeps, columns, shapes) =
-            (self.evolves() || self.is_watched, self.resource.schema.columns.len(), self.shapes);
+            (self.may_grow() || self.is_watched, self.resource.schema.columns.len(), self.shapes);
         let processor = Arc::clone(&self.processor);
         let draining = page.hold.as_ref().map(Hold::drain);
         spawn_blocking(move || match prepared(page, &processor, sieve.as_deref()) {
             Ok((page, seen)) => {
                 let decoded = decoder.decode(&page).map_err(Error::from);
-                Reading { page: keeps.then(|| Arc::new(page)), columns, shapes, seen, decoded, draining }
+                let fields = fields_of(&page);
+                Reading { page: keeps.then(|| Arc::new(page)), columns, shapes, seen, fields, decoded, draining }
             }
-            Err(error) => Reading { page: None, columns, shapes, seen: None, decoded: Err(error), draining },
+            Err(error) => {
+                Reading { page: None, columns, shapes, seen: None, fields: None, decoded: Err(error), draining }
+            }
         })
     }
 
@@ -275,23 +320,40 @@ impl Evolving {
     /// # Errors
     /// What the contract says of the page, a field that cannot become a column, and [`RunError::RewriteLimit`].
     pub(super) async fn settle(&mut self, mut reading: Reading) -> Result<Settled> {
-        let (seen, draining) = (reading.seen.clone(), reading.draining.take());
+        let (seen, fields, draining) = (reading.seen.clone(), reading.fields.clone(), reading.draining.take());
         let Some(page) = reading.page.clone() else {
-            return Ok(Settled { batch: reading.decoded?, page: None, seen, grown: None, draining });
+            let (batch, said) = (reading.decoded?, Vec::new());
+            return Ok(Settled { batch, page: None, seen, fields, grown: None, said, draining });
         };
         let mut batch = if self.is_outdated(&reading) { self.decode(&page).await? } else { reading.decoded? };
-        let grown = self.schema_for(&batch)?;
+        let mut grown = self.schema_for(&batch)?;
+        while let Some(schema) = &grown
+            && let Some((column, wanted)) = self.inexact(schema).await?
+        {
+            if self.resource.contract.data_type == DataTypeContract::Freeze {
+                return Err(Fixed::Large.error(&self.resource, batch.page, &column, wanted).into());
+            }
+            // Its values are left to the contract.
+            self.closed.insert(column.name);
+            self.open_decoder();
+            batch = self.decode(&page).await?;
+            grown = self.schema_for(&batch)?;
+        }
         if let Some(schema) = &grown {
             self.grow(schema)?;
             // Both may be as large as the page.
             drop(batch);
             batch = self.decode(&page).await?;
         }
-        Ok(Settled { batch: self.decoder.padded(batch)?, page: Some(page), seen, grown, draining })
+        self.note_large(&batch);
+        let (batch, said) = (self.decoder.padded(batch)?, std::mem::take(&mut self.said));
+        Ok(Settled { batch, page: Some(page), seen, fields, grown, said, draining })
     }
 
-    fn evolves(&self) -> bool {
-        self.resource.contract.columns == ColumnsContract::Evolve
+    /// Whether a page may change the schema.
+    fn may_grow(&self) -> bool {
+        let evolves = self.resource.contract.columns == ColumnsContract::Evolve;
+        evolves || self.resource.schema.columns.iter().any(|column| column.source.inferred().is_some())
     }
 
     /// A page without undeclared fields is the same under every schema, apart from columns that it has not.
@@ -318,20 +380,16 @@ impl Evolving {
         let is_wider = !schema.columns.starts_with(&self.resource.schema.columns);
         self.shapes += usize::from(is_wider);
         self.resource.schema = schema.clone();
+        self.open_decoder();
         Ok(())
     }
 
     /// The schema with the batch's undeclared fields, as far as their values tell a type; `None` if that is the same.
-    fn schema_for(&self, batch: &Batch) -> Result<Option<TableSchema>, RunError> {
+    fn schema_for(&mut self, batch: &Batch) -> Result<Option<TableSchema>, RunError> {
         let mut schema = self.resource.schema.clone();
         self.check_columns(batch, &schema)?;
         for field in &batch.undeclared {
-            self.admit(field, batch, &mut schema).map_err(|reason| RunError::UnfitField {
-                resource: self.resource.name.clone(),
-                page: batch.page,
-                field: field.name.clone(),
-                reason,
-            })?;
+            self.admit(field, batch, &mut schema)?;
         }
         let grown = Some(schema).filter(|schema| *schema != self.resource.schema);
         grown.iter().try_for_each(|schema| self.check_number(schema.leaves()))?;
@@ -344,11 +402,8 @@ impl Evolving {
         if columns.saturating_add(undeclared) <= self.max_columns {
             return Ok(());
         }
-        let known = schema.columns.iter().filter_map(|column| match &column.source {
-            Source::Evolved(name) => Some(name.as_str()),
-            _ => None,
-        });
-        let known: HashSet<&str> = known.collect();
+        let known = schema.columns.iter().filter_map(|column| column.source.inferred());
+        let known: HashSet<&str> = known.map(String::as_str).collect();
         let is_new =
             |field: &&UndeclaredField| field.seen.column_type().is_some() && !known.contains(field.name.as_str());
         self.check_number(columns + batch.undeclared.iter().filter(is_new).count() as u64)
@@ -362,26 +417,37 @@ impl Evolving {
         Err(RunError::TooManyColumns { resource: resource.clone(), columns, limit })
     }
 
-    /// Adds a column for the field, or widens the one that it has. Fails with why that cannot be.
-    fn admit(&self, field: &UndeclaredField, batch: &Batch, schema: &mut TableSchema) -> Result<(), String> {
+    /// Adds a column for the field, or gives the one that it has a type for its values. Fails with why that cannot be.
+    fn admit(&mut self, field: &UndeclaredField, batch: &Batch, schema: &mut TableSchema) -> Result<(), RunError> {
+        let (source, unseen) = (Source::Evolved(field.name.clone()), Source::Unseen(field.name.clone()));
+        if let Some(column) = schema.columns.iter_mut().find(|column| column.source == unseen) {
+            if !field.seen.is_nothing() {
+                self.type_unseen(column, source, field.seen.column_type());
+            }
+            return Ok(());
+        }
         let Some(data_type) = field.seen.column_type() else { return Ok(()) };
-        let source = Source::Evolved(field.name.clone());
         if let Some(column) = schema.columns.iter_mut().find(|column| column.source == source) {
-            return self.widen(column, &data_type);
+            let before = column.clone();
+            let widened = self.widen(column, &data_type);
+            return widened.map_err(|fixed| fixed.error(&self.resource, batch.page, &before, &data_type));
         }
         let limits = limits(self.resource.naming, self.format);
-        // One page tells little of an object's fields.
-        let data_type = if has_struct(&data_type) { ColumnType::Json } else { data_type };
+        // A Delta table could not give a struct the fields that come later.
+        let is_kept = self.format == TableFormatKind::Delta && has_struct(&data_type) || !limits.allow(&data_type);
+        let data_type = if is_kept { ColumnType::Json } else { data_type };
         let name = limits.naming.column(&field.name, limits.is_allowed);
         if let Some(column) = self.hinted(&name, batch).and_then(|index| schema.columns.get_mut(index)) {
-            column.source = match column.source {
-                Source::Evolved(_) => source,
-                _ => Source::Path(vec![field.name.clone()]),
-            };
+            match column.source {
+                Source::Unseen(_) => self.type_unseen(column, source, Some(data_type)),
+                Source::Evolved(_) => column.source = source,
+                _ => column.source = Source::Path(vec![field.name.clone()]),
+            }
             return Ok(());
         }
         if let Some(reason) = self.no_name(&name, schema) {
-            return Err(reason);
+            let (resource, field) = (self.resource.name.clone(), field.name.clone());
+            return Err(RunError::UnfitField { resource, page: batch.page, field, reason });
         }
         schema.columns.push(Column { name, source, data_type, nullable: true, format: None });
         Ok(())
@@ -395,30 +461,6 @@ impl Evolving {
         let is_empty =
             index >= batch.rows.num_columns() || batch.rows.column(index).null_count() == batch.rows.num_rows();
         (is_own && is_empty).then_some(index)
-    }
-
-    /// Gives the structs in a column the fields that came with a value of it.
-    fn widen(&self, column: &mut Column, seen: &ColumnType) -> Result<(), String> {
-        let limits = limits(self.resource.naming, self.format);
-        let wider = change::extended(&column.data_type, seen).filter(|wider| {
-            // What is left as it was would lose the fields.
-            *wider != column.data_type && limits.allow(wider)
-        });
-        let pin =
-            format!("give it the type json, by `columns: {{{}: {{data_type: json}}}}` and --full-refresh", column.name);
-        match wider {
-            None => Err(format!(
-                "its column is {}, and not all fields within it can be told apart; {pin}",
-                column.data_type
-            )),
-            Some(_) if self.is_fixed => {
-                Err(format!("its column is {}, and Delta tables cannot widen it; {pin}", column.data_type))
-            }
-            Some(wider) => {
-                column.data_type = wider;
-                Ok(())
-            }
-        }
     }
 
     /// Why a column cannot be called so.

@@ -6,6 +6,7 @@ use super::{
     RunError,
     checkpoint::{Checkpoints, Pace},
     cursor::Tracker,
+    empty_columns::EmptyColumns,
     evolving::Evolving,
     gathering,
     inferring::{Start, counted},
@@ -26,6 +27,7 @@ use crate::{
     fetch::{PageSource, Position},
     merge::Collector,
     plan::{MaxRejects, MergePlan, MergeStrategy, PartitionField, Range, Transform, WriteDisposition},
+    store::TableStore,
     write::{TableWriter, WriteOptions},
 };
 
@@ -46,7 +48,8 @@ impl Export<'_> {
         counters: &mut Counters,
     ) -> Result<Staged> {
         let mut rejects = table.workspace().rejects(self.run_id);
-        let staged = self.fill(attempt, base, start, &mut rejects, counters).await;
+        let store = table.workspace().table();
+        let staged = self.fill(attempt, (store, base), start, &mut rejects, counters).await;
         // Rejects are kept whatever became of the run: they say why.
         let written = rejects.finish().await;
         let staged = staged?;
@@ -57,7 +60,7 @@ impl Export<'_> {
     async fn fill(
         &self,
         attempt: &Attempt,
-        base: &TableSnapshot,
+        (table, base): (&TableStore, &TableSnapshot),
         start: Start,
         rejects: &mut RejectWriter,
         counters: &mut Counters,
@@ -74,13 +77,13 @@ impl Export<'_> {
         let merge = merging::plan(self.resource, began);
         let writer = TableWriter::new(self.write_options(attempt.version()))?;
         let schema = self.resource.schema.clone();
-        let mut table = TableStage::new(self.dedup()?, self.collector(&merge)?, writer, schema, self.memory);
+        let mut stage = TableStage::new(self.dedup()?, self.collector(&merge)?, writer, schema, self.memory);
         let mut cursor = Tracker::new(self.resource, base.state.cursor.as_ref(), self.rows.map(Arc::as_ref));
         let sieve = cursor.as_ref().map(Tracker::sieve);
         // Of all pages, or of none.
         let mut rows = self.family.rows_for(&self.resource.name).filter(|_| resumed.is_none());
         let (processor, decoder) = (self.processor(), self.decoder()?);
-        let evolving = Evolving::new(self.resource, self.table_format, base, processor, decoder, sieve);
+        let evolving = Evolving::new(self.resource, self.table_format, (table, base), processor, decoder, sieve);
         let evolving = evolving.within(self.max_columns);
         let mut evolving = if rows.is_some() { evolving.watched() } else { evolving };
         let mut pages = match taken {
@@ -96,18 +99,20 @@ impl Export<'_> {
             // However often lists are read again, the others are no younger than at their first read.
             dated = resumed.position.retries().map(|_| resumed.written_at);
             for reject in resumed.rejects.iter().filter(|reject| !lists.is_replaced(reject.page)) {
+                counters.count_reject(reject);
                 rejects.write(reject).await?;
             }
-            table = table.resume(resumed.states.iter().map(Vec::as_slice))?;
+            stage = stage.resume(resumed.states.iter().map(Vec::as_slice))?;
             if resumed.position.begins_retry() {
-                table = table.reading_again();
+                stage = stage.reading_again();
             }
-            evolving.resume(table.schema())?;
+            evolving.resume(stage.schema())?;
             files = resumed.files;
             if let (Some(cursor), Some(progress)) = (&mut cursor, resumed.cursor) {
                 cursor.resume(progress);
             }
         }
+        let mut empty = EmptyColumns::new(self.resource, base);
         let pace = Pace::new(Arc::clone(clock), self.resource.checkpoint.interval);
         let fingerprint = self.fingerprint(Some(self.memory))?;
         let pipeline = Pipeline {
@@ -117,10 +122,11 @@ impl Export<'_> {
             evolving,
             kept: &mut rows,
             cursor: &mut cursor,
+            empty: &mut empty,
             rejects,
             attempt,
             load_columns: LoadColumns::new(self.resource, &merge, self.run_id, Arc::clone(clock)),
-            table,
+            table: stage,
             checkpoints: Checkpoints::new(fingerprint, self.run_id, began, pace.meter(), files)
                 .of(self.window())
                 .dated(dated),
@@ -137,6 +143,7 @@ impl Export<'_> {
         let held = cursor.as_mut().and_then(|cursor| cursor.hold(reach));
         let cursor = cursor.map(Tracker::state).transpose()?.flatten();
         if staged.is_ok() {
+            counters.warnings.extend(empty.warnings());
             let shortfall = gathering::shortfall(self.resource, pages.as_ref());
             self.family.keep(&self.resource.name, rows.map(|rows| rows.short(shortfall)));
         }
@@ -210,8 +217,8 @@ impl Export<'_> {
         if !self.deduplicates() {
             return Ok(None);
         }
-        let schema = self.resource.schema.to_arrow();
-        Ok(Some(Dedup::new(&schema, &self.resource.primary_key, self.resource.dedup_sort)?))
+        let schema = &self.resource.schema;
+        Ok(Some(Dedup::of_table(schema, &self.resource.primary_key, self.resource.dedup_sort)?))
     }
 
     fn collector(&self, merge: &MergePlan) -> Result<Option<Collector>> {

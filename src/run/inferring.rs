@@ -29,10 +29,10 @@ use crate::{
     commit::{TableFormat, TableSnapshot},
     error::{Error, Result},
     fetch::{PageSource, PutBack},
-    json::Kind,
+    json::{Kind, Node},
     model::Page,
     plan::{Inference, MergeStrategy, ResourcePlan, TableFormatKind, inference::limits},
-    process::Processor,
+    process::{ProcessError, Processor},
     schema::{ColumnsContract, Observed, TableSchema},
 };
 
@@ -167,18 +167,29 @@ impl Observing {
         let added = spawn_blocking(move || {
             let page = processor.process(page)?;
             observed.leave_out(page.filtered, page.rejects.len() as u64);
-            let Some(index) = page.records else { return Ok((observed, page)) };
-            let records = page.document.node(index);
-            match records.kind() {
-                Kind::Array => records.items().for_each(|record| observed.add(record)),
-                _ => observed.add(records),
+            if let Some(index) = page.records {
+                add_all(&mut observed, page.document.node(index), &processor)?;
             }
-            Ok((observed, page))
+            processor.check_running()?;
+            Ok::<_, Error>((observed, page))
         });
         let (observed, page) = added.await.map_err(|_| RunError::Observing).map_err(Error::from).flatten()?;
         self.observed = observed;
         Ok(page)
     }
+}
+
+/// A page may hold any number of records of any width: a stop is looked for at each of them.
+fn add_all(observed: &mut Observed, records: Node<'_>, processor: &Processor) -> Result<(), ProcessError> {
+    if records.kind() != Kind::Array {
+        observed.add(records);
+        return Ok(());
+    }
+    records.items().try_for_each(|record| {
+        processor.check_running()?;
+        observed.add(record);
+        Ok(())
+    })
 }
 
 impl Export<'_> {
@@ -263,8 +274,10 @@ impl Export<'_> {
         let resource = evolving::in_table(&completed, self.table_format, base)?;
         Export { resource: &resource, ..*self }.check_fits(base)?;
         table.check_shape(base.version, &resource.schema, &partition_spec(&resource)).await?;
-        if observed.records() > 0 {
-            self.warn(counters, said(&observed));
+        // Later runs keep to what the table has recorded, and say nothing of it.
+        let is_first = base.schema.is_none() || self.resource.inference.as_ref().is_some_and(|plan| plan.anew);
+        if observed.records() > 0 && is_first {
+            self.note(counters, said(&observed));
         }
         Ok(Some(resource))
     }
@@ -315,6 +328,7 @@ impl Export<'_> {
             counters.rows_duplicate += page.duplicates;
             counters.rows_rejected += page.rejects.len() as u64;
             for reject in &page.rejects {
+                counters.count_reject(reject);
                 rejects.write(reject).await?;
             }
         }

@@ -34,7 +34,7 @@ impl LoadColumns {
     pub(super) fn new(resource: &ResourcePlan, merge: &MergePlan, run_id: &str, clock: Arc<dyn Clock>) -> Self {
         let load = |source: &Source| match source {
             Source::Load(column) => Some(*column),
-            Source::Path(_) | Source::Evolved(_) | Source::Record => None,
+            Source::Path(_) | Source::Evolved(_) | Source::Unseen(_) | Source::Record => None,
         };
         let columns = resource.schema.columns.iter().map(|column| load(&column.source));
         let validity = match &merge.strategy {

@@ -9,9 +9,12 @@ use crate::{
     commit::TableSnapshot,
     error::{Error, ErrorKind},
     fetch::{PageSource, Suspicion, Verdict},
-    model::DataFile,
-    plan::{CursorState, Learned, ResourcePlan, TableFormatKind, reader::duckdb},
-    report::{ErrorSummary, FileSummary, Paging, ResourceSummary, Status, Summary},
+    model::{DataFile, Reject},
+    plan::{
+        CursorState, Learned, MergeStrategy, ResourcePlan, TableFormatKind, WriteDisposition,
+        reader::{duckdb, renamed_partitions},
+    },
+    report::{Details, ErrorSummary, FileSummary, Paging, RejectKind, ResourceSummary, Status, Summary},
     schema::TableSchema,
     secret::Redactor,
     store::Destination,
@@ -34,6 +37,8 @@ pub(super) struct Ended {
     /// That of the table, if something was committed.
     pub(super) schema: Option<TableSchema>,
     pub(super) kind: Option<ErrorKind>,
+    /// Its table could not be opened.
+    pub(super) is_unopened: bool,
 }
 
 /// What a merge counted; all zero where nothing is merged.
@@ -71,6 +76,12 @@ pub(super) struct Counters {
     #[serde(skip)]
     pub(super) merged: Merge,
     pub(super) values_discarded: u64,
+    /// Of `rows_filtered`: records at the cursor's boundary, which an earlier run has loaded.
+    #[serde(skip)]
+    pub(super) rows_at_boundary: u64,
+    /// Rejects by column, expected type and reason.
+    #[serde(skip)]
+    pub(super) rejects: BTreeMap<RejectKind, u64>,
     pub(super) warnings: Vec<String>,
     #[serde(default)]
     pub(super) notes: Vec<String>,
@@ -117,6 +128,12 @@ pub(super) struct Sent {
 }
 
 impl Counters {
+    pub(super) fn count_reject(&mut self, reject: &Reject) {
+        let Reject { column, expected, reason, .. } = reject;
+        let kind = RejectKind { column: column.clone(), expected: expected.clone(), reason: reason.clone() };
+        *self.rejects.entry(kind).or_default() += 1;
+    }
+
     /// Goes on counting where a run that died had come to.
     pub(super) fn resume(dead: Self, own: Self) -> Self {
         let earlier = Sent {
@@ -126,7 +143,7 @@ impl Counters {
         };
         let warnings = [dead.warnings, own.warnings].concat();
         let notes = [dead.notes, own.notes].concat();
-        Self { earlier, warnings, notes, ..dead }
+        Self { earlier, warnings, notes, rejects: own.rejects, rows_at_boundary: own.rows_at_boundary, ..dead }
     }
 
     pub(super) fn take(&mut self, pages: &dyn PageSource) {
@@ -160,6 +177,10 @@ impl Counters {
         self.rows_duplicate += part.rows_duplicate;
         self.rows_filtered += part.rows_filtered;
         self.values_discarded += part.values_discarded;
+        self.rows_at_boundary += part.rows_at_boundary;
+        for (kind, count) in part.rejects {
+            *self.rejects.entry(kind).or_default() += count;
+        }
         self.merged.add(part.merged);
         let news = part.warnings.into_iter().filter(|warning| !self.warnings.contains(warning)).collect::<Vec<_>>();
         self.warnings.extend(news);
@@ -250,6 +271,8 @@ impl Counters {
 pub(super) struct Committed {
     pub(super) version: u64,
     pub(super) table_rows: u64,
+    /// Of the version that the run began with; `None` if that is not known any more.
+    pub(super) rows_before: Option<u64>,
     /// Rows of the run itself: files that were written again are in `files`, their rows are not counted here.
     pub(super) rows_written: u64,
     pub(super) files: Vec<DataFile>,
@@ -265,6 +288,7 @@ impl Committed {
         Self {
             version: table.version,
             table_rows: table.rows,
+            rows_before: None,
             rows_written: 0,
             files: Vec::new(),
             cursor: table.state.cursor.clone(),
@@ -301,12 +325,14 @@ impl Ended {
         let resource = committed.plan.as_deref().unwrap_or(resource);
         let mut summary = summary(resource, Status::Ok, counters);
         tell(&mut summary, &committed);
+        summary.details.new_rows = new_rows(resource, counters, &committed);
         // Nobody reads a table that was not made.
         if committed.version > 0 {
             summary.duckdb = duckdb(destination, format, resource).unwrap_or_default();
+            summary.notes.extend(renamed_partitions(format, resource));
         }
         let schema = Some(resource.schema.clone()).filter(|schema| !schema.columns.is_empty());
-        Self { summary, schema, kind: None }
+        Self { summary, schema, kind: None, is_unopened: false }
     }
 
     pub(super) fn failed(resource: &ResourcePlan, counters: &Counters, error: &Error, redactor: &Redactor) -> Self {
@@ -322,7 +348,7 @@ impl Ended {
         }
         summary.error =
             Some(ErrorSummary { code: error.code().to_owned(), message: error.to_string(), hint: error.hint() });
-        Self { summary, schema: None, kind: Some(error.kind()) }
+        Self { summary, schema: None, kind: Some(error.kind()), is_unopened: false }
     }
 
     /// The same after a failure that leaves the table as another run made it.
@@ -337,12 +363,17 @@ impl Ended {
 
     /// As the config wants it.
     pub(super) fn left_out(resource: &ResourcePlan) -> Self {
-        Self { summary: summary(resource, Status::Skipped, &Counters::default()), schema: None, kind: None }
+        Self {
+            summary: summary(resource, Status::Skipped, &Counters::default()),
+            schema: None,
+            kind: None,
+            is_unopened: false,
+        }
     }
 
     pub(super) fn skipped(resource: &ResourcePlan) -> Self {
         let summary = summary(resource, Status::Skipped, &Counters::default());
-        Self { summary, schema: None, kind: Some(ErrorKind::Interrupted) }
+        Self { summary, schema: None, kind: Some(ErrorKind::Interrupted), is_unopened: false }
     }
 }
 
@@ -353,6 +384,20 @@ fn tell(summary: &mut ResourceSummary, committed: &Committed) {
     summary.table_rows = committed.table_rows;
     summary.files = committed.files.iter().map(|file| file_summary(&summary.table, file)).collect();
     summary.cursor = committed.cursor.as_ref().map(CursorState::shown);
+}
+
+/// Rows of a merge whose keys the table did not have; `None` where the others are not rows of known keys.
+fn new_rows(resource: &ResourcePlan, counters: &Counters, committed: &Committed) -> Option<u64> {
+    let is_by_key = match resource.merge.strategy {
+        MergeStrategy::Upsert | MergeStrategy::InsertOnly => true,
+        MergeStrategy::DeleteInsert => resource.merge.merge_key.is_empty(),
+        MergeStrategy::Scd2(_) => false,
+    };
+    if resource.write_disposition != WriteDisposition::Merge || !is_by_key {
+        return None;
+    }
+    let after = committed.table_rows.checked_add(counters.merged.rows_deleted)?;
+    after.checked_sub(committed.rows_before?).filter(|new| *new <= committed.rows_written)
 }
 
 fn file_summary(table: &str, file: &DataFile) -> FileSummary {
@@ -397,5 +442,10 @@ fn summary(resource: &ResourcePlan, status: Status, counters: &Counters) -> Reso
         warnings: counters.warnings.clone(),
         error: None,
         duckdb: String::new(),
+        details: Details {
+            new_rows: None,
+            rows_at_boundary: counters.rows_at_boundary,
+            rejects: counters.rejects.clone().into_iter().collect(),
+        },
     }
 }

@@ -33,6 +33,7 @@ use super::{
     RunError,
     checkpoint::{Checkpoints, Known, Meter, Pace, Passing},
     cursor::Tracker,
+    empty_columns::EmptyColumns,
     evolving::{Eras, Evolving, Reading, Settled},
     list_reads::ListReads,
     load_columns::LoadColumns,
@@ -73,6 +74,7 @@ pub(super) struct Pipeline<'a> {
     /// What children need of the pages, as they are decoded.
     pub(super) kept: &'a mut Option<Rows>,
     pub(super) cursor: &'a mut Option<Tracker>,
+    pub(super) empty: &'a mut EmptyColumns,
     pub(super) rejects: &'a mut RejectWriter,
     pub(super) attempt: &'a Attempt,
     pub(super) load_columns: LoadColumns,
@@ -156,9 +158,12 @@ impl Pipeline<'_> {
         let writing = spawn_blocking(move || table.run(rows_in, &files, &meter));
         let staging = stage(self.attempt, self.resource, self.reporter, self.checkpoints, files_in);
         let reader = Reader {
+            resource: self.resource,
+            reporter: self.reporter,
             pages: self.pages,
             evolving: self.evolving,
             cursor: self.cursor,
+            empty: self.empty,
             kept: self.kept,
             load_columns: self.load_columns,
             rejects: self.rejects,
@@ -211,9 +216,12 @@ fn first_failure(stops: [Option<Stop>; 3]) -> Option<Error> {
 
 /// What the task that reads works with.
 struct Reader<'a> {
+    resource: &'a ResourcePlan,
+    reporter: &'a dyn Reporter,
     pages: &'a mut dyn PageSource,
     evolving: Evolving,
     cursor: &'a mut Option<Tracker>,
+    empty: &'a mut EmptyColumns,
     kept: &'a mut Option<Rows>,
     load_columns: LoadColumns,
     rejects: &'a mut RejectWriter,
@@ -315,8 +323,13 @@ impl Reader<'_> {
     /// One page's rejects are written, its rows handed on; behind them a mark, if it is time for a checkpoint. Says whether no
     /// later page can hold rows that are wanted.
     async fn hand_on(&mut self, read: Result<Reading, JoinError>, position: &Position) -> Result<bool, Stop> {
-        let Settled { batch, page, seen, grown, draining } =
+        let Settled { batch, page, seen, fields, grown, said, draining } =
             self.evolving.settle(read.map_err(|_| Stop::Elsewhere)?).await?;
+        for message in said {
+            tracing::warn!(resource = self.resource.name, "{message}");
+            self.reporter.on_event(&Event::Warning { resource: &self.resource.name, message: &message });
+            self.counters.warnings.push(message);
+        }
         self.lists.enter(position, self.decoded, self.counters);
         self.counters.rows_fetched += batch.rows_fetched;
         self.counters.rows_filtered += batch.rows_filtered;
@@ -330,13 +343,16 @@ impl Reader<'_> {
             (Some(cursor), Some(seen)) => cursor.observe(seen)?,
             _ => false,
         };
+        self.counters.rows_at_boundary += seen.as_ref().map_or(0, |seen| seen.known);
         for reject in &batch.rejects {
+            self.counters.count_reject(reject);
             self.rejects.write(reject).await?;
         }
         self.pace.keep(&batch.rejects);
         if let Some(schema) = grown {
             self.rows.send(Input::Schema(schema)).await.map_err(|_| Stop::Elsewhere)?;
         }
+        self.empty.observe(&batch.rows, fields);
         let filled = self.load_columns.fill(batch.rows, batch.page)?;
         let origin = Origin { page: batch.page, sequence: batch.sequence, repeats: batch.repeats };
         self.decoded += filled.num_rows() as u64;

@@ -69,7 +69,7 @@ impl Export<'_> {
         let mut counters = Counters::default();
         let table = match self.open().await {
             Ok(table) => table,
-            Err(error) => return self.failed(&counters, &error),
+            Err(error) => return Ended { is_unopened: true, ..self.failed(&counters, &error) },
         };
         let exported = Box::pin(self.export(table.as_ref(), &mut counters)).await;
         let ended = match exported {

@@ -199,7 +199,8 @@ impl Export<'_> {
         // A merge may have rewritten what an earlier window has added.
         let current = table.snapshot().await?.files;
         let files = before.files.iter().cloned().chain(last.files).filter(|file| current.contains(file)).collect();
-        Ok(Committed { rows_written: before.rows_written + last.rows_written, files, ..last })
+        let (rows_written, rows_before) = (before.rows_written + last.rows_written, before.rows_before);
+        Ok(Committed { rows_written, rows_before, files, ..last })
     }
 }
 

@@ -32,7 +32,7 @@ pub fn wanted(table: Option<&TableSchema>, declared: &TableSchema) -> TableSchem
     let evolved = table.into_iter().flat_map(|table| &table.columns).filter(|column| {
         let name = column.name.to_lowercase();
         let is_declared = declared.columns.iter().any(|declared| declared.name.to_lowercase() == name);
-        matches!(column.source, Source::Evolved(_)) && !is_declared
+        column.source.inferred().is_some() && !is_declared
     });
     TableSchema { columns: declared.columns.iter().chain(evolved).cloned().collect() }
 }
@@ -68,6 +68,14 @@ fn column_refused(before: &Column, now: &Column, in_directory: bool) -> Option<S
     let name = &before.name;
     if before.nullable && !now.nullable {
         return Some(format!("`{name}` may be null in the table, and not any more"));
+    }
+    // All of its values are null.
+    if matches!(before.source, Source::Unseen(_)) {
+        return None;
+    }
+    let is_inferred = before.source.inferred().is_some() && !in_directory;
+    if is_inferred && widened(&before.data_type, &now.data_type) == now.data_type {
+        return None;
     }
     if !widens(&before.data_type, &now.data_type) {
         return Some(format!("`{name}` is {} in the table, which {} cannot hold", before.data_type, now.data_type));
@@ -115,7 +123,50 @@ pub fn widens(before: &ColumnType, now: &ColumnType) -> bool {
     }
 }
 
-/// `before` with the fields that structs of `seen` have more, at any depth; `None` if readers could not tell them apart.
+/// Every whole number up to this magnitude is a float64.
+pub const LARGEST_EXACT: i64 = 1 << 53;
+
+/// The type that an inferred column of `before` takes when values of `seen` come, at any depth; `before` where none holds
+/// both. A whole number beyond 2^53 is no float64, so what such a column holds is checked before it is widened.
+pub fn widened(before: &ColumnType, seen: &ColumnType) -> ColumnType {
+    match (before, seen) {
+        (ColumnType::Int64, ColumnType::Float64 | ColumnType::Decimal { precision: 38, scale: 0 })
+        | (ColumnType::Date, ColumnType::Timestamp) => seen.clone(),
+        (ColumnType::List(before), ColumnType::List(seen)) => ColumnType::List(Box::new(widened(before, seen))),
+        (ColumnType::Struct(before), ColumnType::Struct(seen)) => {
+            let field = |field: &Field| {
+                let seen = seen.iter().find(|seen| seen.name == field.name);
+                let data_type =
+                    seen.map_or_else(|| field.data_type.clone(), |seen| widened(&field.data_type, &seen.data_type));
+                Field { name: field.name.clone(), data_type }
+            };
+            ColumnType::Struct(before.iter().map(field).collect())
+        }
+        _ => before.clone(),
+    }
+}
+
+/// Paths, as Parquet files name them, of the whole numbers within a column that are floats from now on.
+pub fn floated(name: &str, before: &ColumnType, now: &ColumnType) -> Vec<Vec<String>> {
+    let below = |names: &[&str], paths: Vec<Vec<String>>| {
+        let prefix: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+        paths.into_iter().map(|path| [prefix.clone(), path].concat()).collect()
+    };
+    match (before, now) {
+        (ColumnType::Int64, ColumnType::Float64) => vec![vec![name.to_owned()]],
+        (ColumnType::List(before), ColumnType::List(now)) => below(&[name, "list"], floated("element", before, now)),
+        (ColumnType::Struct(before), ColumnType::Struct(now)) => {
+            let field = |field: &Field| {
+                let now = now.iter().find(|now| now.name == field.name)?;
+                Some(floated(&field.name, &field.data_type, &now.data_type))
+            };
+            below(&[name], before.iter().filter_map(field).flatten().collect())
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// As [`widened`], with the fields that structs of `seen` have more; `None` if readers could not tell them apart.
 pub fn extended(before: &ColumnType, seen: &ColumnType) -> Option<ColumnType> {
     match (before, seen) {
         (ColumnType::List(before), ColumnType::List(seen)) => Some(ColumnType::List(Box::new(extended(before, seen)?))),
@@ -123,7 +174,7 @@ pub fn extended(before: &ColumnType, seen: &ColumnType) -> Option<ColumnType> {
             seen.iter().try_fold(before.clone(), with_field).map(ColumnType::Struct)
         }
         // What else was seen fits, or is a mismatch of its value.
-        _ => Some(before.clone()),
+        _ => Some(widened(before, seen)),
     }
 }
 

@@ -44,7 +44,11 @@ fn keys(column: &Column) -> Vec<(String, Value)> {
     if !column.nullable {
         keys.push(("nullable", json!(false)));
     }
-    keys.extend(column.format.as_ref().map(|format| ("format", json!(format_word(format)))));
+    let form = column.format.as_ref().and_then(Format::form);
+    keys.extend(form.map(|format| ("format", json!(format_word(format)))));
+    if matches!(column.format, Some(Format::Truncated(_))) {
+        keys.push(("precision", json!("truncate")));
+    }
     keys.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
 }
 
@@ -53,7 +57,7 @@ fn source(column: &Column) -> Option<String> {
     let keys = match &column.source {
         Source::Record | Source::Load(_) => return Some("$".to_owned()),
         Source::Path(keys) => keys.as_slice(),
-        Source::Evolved(key) => std::slice::from_ref(key),
+        Source::Evolved(key) | Source::Unseen(key) => std::slice::from_ref(key),
     };
     if keys == [column.name.as_str()] {
         return None;
@@ -81,6 +85,9 @@ fn format_word(format: &Format) -> &str {
         Format::EpochMillis => "epoch_ms",
         Format::EpochMicros => "epoch_us",
         Format::Hex => "hex",
+        Format::Base64Url => "base64url",
+        Format::NonFinite => "non_finite",
+        Format::Truncated(form) => form.as_deref().map_or("", format_word),
     }
 }
 

@@ -18,7 +18,8 @@
 //! | arrays, objects                        | `list<…>`, `struct<…>` of what is in them  |
 //! | anything else, or kinds that do not mix| `json`                                     |
 //!
-//! Whole numbers beyond 2^53 that are no doubles make `json` of numbers with a point: neither type holds both. What can be in
+//! Whole numbers beyond 2^53 that are no doubles make `json` of numbers with a point: neither type holds both.
+//! Cells of CSV are texts: those that all are numbers, or bools, have these types, and `string` stands for `json`. What can be in
 //! no column of any type (a bare `NaN`, a text that is not UTF-8) is left out of account.
 
 use crate::json::{Kind, Node};
@@ -33,7 +34,11 @@ const EXACT_BITS: u32 = 53;
 
 /// What is known of a column's values.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Inferred(Seen);
+pub struct Inferred {
+    seen: Seen,
+    /// Whether values were cells of a table of text: kinds that do not mix are text there.
+    of_cells: bool,
+}
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 enum Seen {
@@ -59,18 +64,29 @@ enum Seen {
 impl Inferred {
     /// What one value tells.
     pub fn of(value: Node<'_>) -> Self {
-        Self(Seen::of(value, 0))
+        Self { seen: Seen::of(value, 0), of_cells: value.is_cell() }
     }
 
     /// What the values of both tell together.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
-        Self(self.0.and(other.0))
+        let of_cells = self.of_cells || other.of_cells;
+        match self.seen.and(other.seen) {
+            Seen::Json if of_cells => Self { seen: Seen::String, of_cells },
+            seen => Self { seen, of_cells },
+        }
     }
 
     /// The type that holds every value seen; `None` where they tell none yet: nulls, empty lists, empty objects.
     pub fn column_type(&self) -> Option<ColumnType> {
-        self.0.tells().then(|| self.0.data_type())
+        self.seen.tells().then(|| self.seen.data_type())
+    }
+}
+
+impl Inferred {
+    /// Whether nothing but nulls was seen. An empty list is a value, though it tells no type.
+    pub fn is_nothing(&self) -> bool {
+        self.seen == Seen::Nothing
     }
 }
 
@@ -80,7 +96,10 @@ impl Seen {
             Kind::Null | Kind::Word => Self::Nothing,
             Kind::Bool(_) => Self::Bool,
             Kind::Number => Self::of_number(value.raw()),
-            Kind::String => value.string().map_or(Self::Nothing, |text| Self::of_text(text.as_bytes())),
+            Kind::String => value.string().map_or(Self::Nothing, |text| match value.is_cell() {
+                true => Self::of_cell(&text),
+                false => Self::of_text(text.as_bytes()),
+            }),
             // A column's type holds one level of its own.
             Kind::Array | Kind::Object if depth + 2 > MAX_TYPE_DEPTH => Self::Json,
             Kind::Array => {
@@ -128,6 +147,19 @@ impl Seen {
             Err(_) if text.trim_start_matches('-').len() <= 38 => Self::Wide,
             Err(_) => Self::Json,
         }
+    }
+
+    /// A cell is a number or a bool if its text can be nothing else: `007`, `+5` and `12e4` may be names of something.
+    fn of_cell(text: &str) -> Self {
+        let is_exponential = text.contains(['e', 'E']) && !text.contains('.');
+        if is_number(text) && !is_exponential && text != "-0" {
+            return match Self::of_number(text.as_bytes()) {
+                Self::Json => Self::String,
+                number => number,
+            };
+        }
+        let is_bool = text.eq_ignore_ascii_case("true") || text.eq_ignore_ascii_case("false");
+        if is_bool { Self::Bool } else { Self::of_text(text.as_bytes()) }
     }
 
     fn of_text(text: &[u8]) -> Self {
@@ -201,7 +233,10 @@ impl Seen {
 
 /// Whether a text that begins like a number is one, as RFC 8259, section 6, writes it.
 fn is_number(text: &str) -> bool {
-    serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok()
+    let is_begun = text.starts_with(|first: char| first == '-' || first.is_ascii_digit());
+    is_begun
+        && text.ends_with(|last: char| last.is_ascii_digit())
+        && serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok()
 }
 
 fn is_double(number: i64) -> bool {

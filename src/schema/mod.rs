@@ -2,6 +2,7 @@
 //!
 //! [`change`] says what becomes of a table whose columns are to be others, [`infer`] what type undeclared values have,
 //! [`observed`] which columns a table's records make, [`naming`] what they are called, [`file`](mod@file) how a schema is written down.
+//! [`strftime`] reads and writes the patterns of a column's format,
 //! [`types`] is the type grammar (`list<struct<position: int32>>`) and its Arrow types, [`model`] the table.
 
 pub mod change;
@@ -10,6 +11,7 @@ pub mod infer;
 pub mod model;
 pub mod naming;
 pub mod observed;
+pub mod strftime;
 pub mod types;
 
 pub use change::SchemaChange;
@@ -17,4 +19,5 @@ pub use infer::Inferred;
 pub use model::{Column, ColumnsContract, Contract, DataTypeContract, Format, LoadColumn, Source, TableSchema};
 pub use naming::Naming;
 pub use observed::{Limits, NameClash, Observed};
+pub use strftime::{Strftime, StrftimeMismatch};
 pub use types::{ColumnType, Field, TypeError};

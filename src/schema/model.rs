@@ -36,6 +36,8 @@ pub enum Source {
     Record,
     /// A field of the record that nobody declared: the column came by `schema_contract.columns: evolve`.
     Evolved(String),
+    /// A field as above that has been null in every record so far: the column takes the type of its first values.
+    Unseen(String),
     /// Not of the record: filled in by the run.
     Load(LoadColumn),
 }
@@ -60,13 +62,37 @@ pub enum LoadColumn {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Format {
-    /// Dates, times and timestamps: a strftime pattern, as `chrono` reads it.
+    /// Dates, times and timestamps: a pattern of [`Strftime`](super::Strftime).
     Strftime(String),
     EpochSeconds,
     EpochMillis,
     EpochMicros,
     /// Binary: hexadecimal digits in place of base64.
     Hex,
+    /// Binary: base64 in the alphabet for URLs, with or without padding.
+    Base64Url,
+    /// Floats: the texts `NaN`, `Infinity` and `-Infinity` are values too.
+    NonFinite,
+    /// Times and timestamps: digits beyond microseconds are cut off, of values in the form within or in the usual ones.
+    Truncated(Option<Box<Format>>),
+}
+
+impl Format {
+    /// The form of the values, whatever becomes of their last digits.
+    pub fn form(&self) -> Option<&Self> {
+        match self {
+            Self::Truncated(form) => form.as_deref(),
+            form => Some(form),
+        }
+    }
+
+    /// The form with digits beyond microseconds cut off.
+    pub fn truncated(form: Option<Self>) -> Self {
+        match form {
+            Some(form @ Self::Truncated(_)) => form,
+            form => Self::Truncated(form.map(Box::new)),
+        }
+    }
 }
 
 /// What happens to data that the schema does not expect; dlt's words.
@@ -148,11 +174,19 @@ impl LoadColumn {
 }
 
 impl Source {
+    /// The field of a column whose type was inferred, or will be.
+    pub fn inferred(&self) -> Option<&String> {
+        match self {
+            Self::Evolved(key) | Self::Unseen(key) => Some(key),
+            Self::Path(_) | Self::Record | Self::Load(_) => None,
+        }
+    }
+
     /// The path as a user writes it: keys joined by dots, `$` for the whole record.
     pub fn to_path(&self) -> String {
         match self {
             Self::Path(keys) => keys.join("."),
-            Self::Evolved(key) => key.clone(),
+            Self::Evolved(key) | Self::Unseen(key) => key.clone(),
             Self::Record => "$".to_owned(),
             Self::Load(column) => column.name().to_owned(),
         }

@@ -4,8 +4,8 @@
 //! records, in page order ─► Observed: the fields, in order of appearance, and what their values tell ─► columns
 //! ```
 //!
-//! It depends on the records and their order alone. A field without a value that tells a type becomes `json`, which holds
-//! whatever comes later; every column may be null, since no number of records proves that a field is always there.
+//! It depends on the records and their order alone. A field whose values tell no type, such as empty lists, becomes `json`;
+//! one without any value is `json` until its first values tell a type. Every column may be null, since no number of records proves that a field is always there.
 
 use hashbrown::HashMap;
 
@@ -127,7 +127,7 @@ impl Observed {
             let data_type = seen.column_type().filter(|data_type| limits.allow(data_type)).unwrap_or(ColumnType::Json);
             columns.push(Column {
                 name,
-                source: Source::Evolved(field.clone()),
+                source: if seen.is_nothing() { Source::Unseen(field.clone()) } else { Source::Evolved(field.clone()) },
                 data_type,
                 nullable: true,
                 format: None,

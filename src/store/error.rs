@@ -3,6 +3,7 @@
 use std::{error::Error as StdError, fmt, io};
 
 use object_store::client::HttpError;
+use rustix::io::Errno;
 
 use super::{Context, Kind};
 use crate::{
@@ -15,6 +16,8 @@ use crate::{
 pub enum StoreError {
     #[error("the destination `{url}` cannot be used: {reason}")]
     Url { url: String, reason: String },
+    #[error("the destination `{url}` is neither a URL that restlake knows nor a local path")]
+    NearUrl { url: String, advice: String },
     #[error("`{name}` is no option of {store}")]
     UnknownOption { name: String, store: String, suggestion: Option<String> },
     #[error("the options of {store} do not make a client: {reason}")]
@@ -50,6 +53,8 @@ pub enum Cause {
     NotFound,
     ReadOnly,
     Full,
+    /// On local disk: links that lead in a circle, a directory in the place of a file.
+    BadPath,
     /// Another 4xx: the request cannot succeed as it is.
     Refused,
     /// The store cannot do what is needed.
@@ -68,6 +73,7 @@ impl fmt::Display for Cause {
             Self::NotFound => "the bucket or the object does not exist",
             Self::ReadOnly => "the file system is read-only",
             Self::Full => "no space is left",
+            Self::BadPath => "the path cannot be followed",
             Self::Refused => "the store refused the request",
             Self::Unsupported => "the store does not support it",
             Self::Unreachable => "the store could not be reached, or failed",
@@ -119,6 +125,17 @@ impl StoreError {
         Self::Access { action, path, cause, refused, advice, source: Detail(words(error, &context.redactor)) }
     }
 
+    /// An access that failed because the store lacks what it takes.
+    pub(super) fn unsupported(
+        context: &Context,
+        action: &'static str,
+        path: String,
+        error: &(dyn StdError + 'static),
+    ) -> Self {
+        let source = Detail(words(error, &context.redactor));
+        Self::Access { action, path, cause: Cause::Unsupported, refused: true, advice: None, source }
+    }
+
     /// Whether the request was certainly not carried out: the store or the operating system said no, or nobody was asked.
     pub fn is_refusal(&self) -> bool {
         match self {
@@ -146,7 +163,7 @@ impl Failure for StoreError {
 
     fn code(&self) -> &'static str {
         match self {
-            Self::Url { .. } | Self::Name { .. } => "destination_url",
+            Self::Url { .. } | Self::NearUrl { .. } | Self::Name { .. } => "destination_url",
             Self::UnknownOption { .. } | Self::Configuration { .. } | Self::PlainHttp { .. } => "destination_options",
             Self::NotADirectory { .. } => "destination_not_a_directory",
             Self::Access { cause, .. } => match cause {
@@ -155,6 +172,7 @@ impl Failure for StoreError {
                 Cause::NotFound => "store_not_found",
                 Cause::ReadOnly => "store_read_only",
                 Cause::Full => "store_full",
+                Cause::BadPath => "store_path",
                 Cause::Refused => "store_refused",
                 Cause::Unsupported => "store_unsupported",
                 Cause::Unreachable => "store_unreachable",
@@ -165,6 +183,7 @@ impl Failure for StoreError {
 
     fn hint(&self) -> Option<String> {
         match self {
+            Self::NearUrl { advice, .. } => Some(advice.clone()),
             Self::UnknownOption { suggestion, .. } => suggestion.as_ref().map(|name| format!("did you mean `{name}`?")),
             Self::PlainHttp { .. } => Some("add `allow_http: true` to `destination.options`, or use https://".into()),
             Self::Access { advice: Some(advice), .. } => Some(advice.clone()),
@@ -183,6 +202,9 @@ fn advice(cause: Cause) -> Option<&'static str> {
         Cause::NotFound => "create the bucket, or correct `destination.url`, `endpoint` or `region`",
         Cause::ReadOnly => "choose a `destination.url` that can be written",
         Cause::Full => "free some space and run again",
+        Cause::BadPath => {
+            "look for symbolic links that lead in a circle, and for directories in the place of files, and remove them"
+        }
         Cause::Refused => "check `endpoint`, `region` and the credentials under `destination.options`",
         Cause::Unsupported => "restlake needs a store with conditional puts (on local disk: with hard links)",
         Cause::Unreachable => "check `endpoint` and the network, and run again",
@@ -198,6 +220,7 @@ fn cause(error: &(dyn StdError + 'static), kind: Kind) -> Cause {
         Some(E::NotFound { .. }) => Cause::NotFound,
         Some(E::NotSupported { .. } | E::NotImplemented { .. }) => Cause::Unsupported,
         Some(E::InvalidPath { .. } | E::UnknownConfigurationKey { .. }) => Cause::Refused,
+        _ if kind == Kind::Local && is_circle(error) => Cause::BadPath,
         _ => links(error).find_map(io_cause).unwrap_or_else(|| remote_cause(error, kind)),
     }
 }
@@ -212,6 +235,17 @@ fn links<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (d
     })
 }
 
+/// What a walk through directories says of links to a directory above: it has no error of the operating system.
+const WALKED_IN_A_CIRCLE: &str = "File system loop found";
+
+fn is_circle(error: &(dyn StdError + 'static)) -> bool {
+    let is_loop = |link: &(dyn StdError + 'static)| {
+        let code = link.downcast_ref::<io::Error>().and_then(io::Error::raw_os_error);
+        code == Some(Errno::LOOP.raw_os_error()) || link.to_string().contains(WALKED_IN_A_CIRCLE)
+    };
+    links(error).any(is_loop)
+}
+
 fn io_cause(error: &(dyn StdError + 'static)) -> Option<Cause> {
     match error.downcast_ref::<io::Error>()?.kind() {
         io::ErrorKind::PermissionDenied => Some(Cause::PermissionDenied),
@@ -219,6 +253,7 @@ fn io_cause(error: &(dyn StdError + 'static)) -> Option<Cause> {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Some(Cause::Full),
         io::ErrorKind::NotADirectory | io::ErrorKind::InvalidFilename => Some(Cause::Refused),
         io::ErrorKind::Unsupported => Some(Cause::Unsupported),
+        io::ErrorKind::IsADirectory => Some(Cause::BadPath),
         _ => None,
     }
 }

@@ -9,6 +9,7 @@
 //! are parsed, never encoded: `Path::from` would encode the `%` of a Hive name a second time. `memory://` is a new, empty
 //! store at each [`open`]; who wants to look into it keeps the [`Store`].
 
+mod address;
 mod cloud;
 mod error;
 mod local;
@@ -24,10 +25,10 @@ use std::{
 
 use object_store::{ObjectStore, memory::InMemory, path::Path};
 use serde::Serialize;
-use url::Url;
 
 use crate::secret::{Redactor, Secret, is_secret_name};
 
+use self::address::Address;
 pub use self::{
     error::{Cause, StoreError},
     table::{Created, TableStore},
@@ -134,6 +135,17 @@ pub struct Destination {
     pub options: Vec<(String, Secret<String>)>,
 }
 
+impl Destination {
+    /// With the URL's scheme in lower case, as readers know it.
+    pub fn new(url: &str, options: Vec<(String, Secret<String>)>) -> Self {
+        let url = match url.split_once("://") {
+            Some((scheme, rest)) => format!("{}://{rest}", scheme.to_ascii_lowercase()),
+            None => url.to_owned(),
+        };
+        Self { url, options }
+    }
+}
+
 /// Opens a destination: reads its URL, its options, and what the environment says of the provider. Sends and creates nothing.
 ///
 /// `variables` looks up an environment variable; only those of the provider's own prefix are asked for (and `HOME`, to tell
@@ -142,28 +154,21 @@ pub struct Destination {
 /// # Errors
 /// A URL or an option that cannot be understood.
 pub fn open(plan: &Destination, variables: &dyn Fn(&str) -> Option<String>) -> Result<Store, StoreError> {
-    let Some((scheme, _)) = plan.url.split_once("://") else {
-        return local::open(std::path::Path::new(&plan.url), &plan.url);
-    };
-    let url = Url::parse(&plan.url).map_err(|error| StoreError::url(&hidden(plan), error))?;
-    match scheme {
-        "file" => {
-            let path = url.to_file_path().map_err(|()| StoreError::url(&plan.url, "it names no local path"))?;
-            local::open(&path, &plan.url)
-        }
-        "memory" => {
+    match Address::parse(plan)? {
+        Address::Path(path) => local::open(&path, &plan.url),
+        Address::Memory(url) => {
             let root = Path::from_url_path(url.path()).map_err(|error| StoreError::url(&plan.url, error))?;
             let store = Arc::new(InMemory::new());
             Ok(Store::with_context(store, root, Context::plain(plan.url.clone(), Kind::Memory)))
         }
-        _ => cloud::open(plan, &url, variables),
+        Address::Cloud(url) => cloud::open(plan, &url, variables),
     }
 }
 
 /// Whether a destination's options mean anything: a local path and memory have none, so that a config for S3 can be tried
 /// out there with nothing but another URL.
 pub fn has_options(url: &str) -> bool {
-    url.split_once("://").is_some_and(|(scheme, _)| !matches!(scheme, "file" | "memory"))
+    url.split_once("://").is_some_and(|(scheme, _)| !matches!(scheme.to_ascii_lowercase().as_str(), "file" | "memory"))
 }
 
 /// What can be told of a destination without any I/O: that its URL is one, and that the store knows its options.
@@ -171,11 +176,10 @@ pub fn has_options(url: &str) -> bool {
 /// # Errors
 /// As [`open`]'s, except for what only the environment or the store itself can tell.
 pub fn check(plan: &Destination) -> Result<(), StoreError> {
-    if !plan.url.contains("://") {
-        return Ok(());
+    match Address::parse(plan)? {
+        Address::Cloud(url) => cloud::check(plan, &url),
+        Address::Path(_) | Address::Memory(_) => Ok(()),
     }
-    let url = Url::parse(&plan.url).map_err(|error| StoreError::url(&hidden(plan), error))?;
-    if has_options(&plan.url) { cloud::check(plan, &url) } else { Ok(()) }
 }
 
 /// The URL without what may be a secret in it.

@@ -16,6 +16,7 @@ use futures::{StreamExt, TryStreamExt, stream::BoxStream};
 use object_store::{
     Error, ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload, WriteMultipart, path::Path,
 };
+use rustix::io::Errno;
 use tokio::task::spawn_blocking;
 
 use super::{Context, Kind, Store, StoreError, local};
@@ -129,6 +130,49 @@ impl TableStore {
         Ok(listed.map_err(move |error| self.error("list", &directory, &error)).boxed())
     }
 
+    /// As [`list`](Self::list), of the objects whose paths sort after one of the table. Stores in the cloud begin there; on local
+    /// disk the names before it are passed over without a look at their files.
+    pub fn list_after(
+        &self,
+        directory: &str,
+        after: &str,
+    ) -> Result<BoxStream<'_, Result<ObjectMeta, StoreError>>, StoreError> {
+        let directory = directory.to_owned();
+        let listed = self.store.list_with_offset(Some(&self.location(&directory)?), &self.location(after)?);
+        let listed = listed.inspect_ok(|_| self.context.set_answered());
+        Ok(listed.map_err(move |error| self.error("list", &directory, &error)).boxed())
+    }
+
+    /// The nearest directory above the table in which one of these directories has something in it, as messages call it. What
+    /// may not be looked at is none: credentials are often good below a prefix only.
+    pub async fn directory_above_with(&self, inner: &[&str]) -> Result<Option<String>, StoreError> {
+        let parts: Vec<_> = self.root.parts().collect();
+        for depth in (0..parts.len()).rev() {
+            let directory: Path = parts.iter().take(depth).cloned().collect();
+            for inner in inner {
+                let listed = self.store.list(Some(&relative(&directory, inner)?)).try_next().await;
+                if matches!(listed, Ok(Some(_))) {
+                    return Ok(Some(self.shown_above(&directory)));
+                }
+            }
+        }
+        // The store begins in the nearest directory that existed; those above it are no part of it.
+        let above = self.context.disk.iter().flat_map(|disk| disk.ancestors().skip(1));
+        let mut found = above.filter(|above| inner.iter().any(|inner| above.join(inner).is_dir()));
+        Ok(found.next().map(|found| found.display().to_string()))
+    }
+
+    fn shown_above(&self, directory: &Path) -> String {
+        match &self.context.disk {
+            Some(disk) => disk.join(directory.as_ref()).display().to_string(),
+            None => {
+                let scheme = self.context.shown.split_once("://").map_or("", |(scheme, _)| scheme);
+                let bucket = self.context.shown.split('/').nth(2).unwrap_or_default();
+                self.context.redactor.text(&format!("{scheme}://{bucket}/{directory}"))
+            }
+        }
+    }
+
     /// The whole object, `None` if there is none.
     pub async fn get(&self, path: &str) -> Result<Option<Bytes>, StoreError> {
         let location = self.location(path)?;
@@ -192,6 +236,9 @@ impl TableStore {
         match self.noted(self.put_with(&self.location(path)?, &content, PutMode::Create).await) {
             Ok(()) => Ok(Created::Yes),
             Err(Error::AlreadyExists { .. } | Error::Precondition { .. }) => Ok(Created::AlreadyThere),
+            Err(error) if self.context.kind == Kind::Local && lacks_hard_links(&error) => {
+                Err(StoreError::unsupported(&self.context, "write", self.shown(path), &error))
+            }
             Err(error) => Err(self.error("write", path, &error)),
         }
     }
@@ -263,6 +310,15 @@ impl TableStore {
     }
 }
 
+/// Whether a put-if-absent failed at its last step, the hard link: file systems without them answer `ENOTSUP` or, as FAT does,
+/// `EPERM`. A user who lacks a permission gets `EACCES`, or fails at the file before.
+fn lacks_hard_links(error: &Error) -> bool {
+    let links = std::iter::successors(Some(error as &dyn std::error::Error), |error| error.source());
+    let codes = links.filter_map(|link| link.downcast_ref::<io::Error>()?.raw_os_error());
+    let is_not_permitted = codes.into_iter().any(|code| code == Errno::PERM.raw_os_error());
+    is_not_permitted && error.to_string().contains("Unable to rename file")
+}
+
 /// A path below another one, every segment as it stands.
 fn relative(root: &Path, path: &str) -> Result<Path, StoreError> {
     let invalid = |reason: String| StoreError::Name { name: path.to_owned(), reason };
@@ -272,4 +328,31 @@ fn relative(root: &Path, path: &str) -> Result<Path, StoreError> {
     let joined = if root.is_root() { path.to_owned() } else { format!("{root}/{path}") };
     let joined = joined.trim_end_matches('/');
     Path::parse(joined).map_err(|error| invalid(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("Unable to {step} file: {source}")]
+    struct Local {
+        step: &'static str,
+        source: io::Error,
+    }
+
+    fn error(step: &'static str, code: Errno) -> Error {
+        Error::Generic { store: "Local", source: Local { step, source: code.into() }.into() }
+    }
+
+    #[test]
+    fn a_hard_link_that_is_not_permitted_is_a_file_system_without_hard_links() {
+        assert!(lacks_hard_links(&error("rename", Errno::PERM)));
+        assert!(!lacks_hard_links(&error("rename", Errno::ACCESS)), "EACCES is a permission");
+        assert!(!lacks_hard_links(&error("create", Errno::PERM)), "an immutable directory");
+        let context = Context::plain("lake".into(), Kind::Local);
+        let error = StoreError::unsupported(&context, "write", "lake/t/a".into(), &error("rename", Errno::PERM));
+        assert!(crate::error::Failure::hint(&error).unwrap().contains("hard links"));
+        assert_eq!(error.cause(), Some(super::super::Cause::Unsupported));
+    }
 }

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use arrow::{
     array::{Array, ArrayRef, AsArray, ListArray, MapArray, RecordBatch, StructArray, new_null_array},
     buffer::BooleanBuffer,
-    compute::{CastOptions, cast_with_options},
-    datatypes::{DataType, SchemaRef},
+    compute::{CastOptions, cast_with_options, max, min},
+    datatypes::{DataType, Int64Type, SchemaRef},
     error::ArrowError,
 };
 
@@ -16,7 +16,7 @@ use super::{Change, WriteError, WriteOptions, encode::Encoding, partition, rewri
 use crate::{
     model::EncodedFile,
     plan::Transform,
-    schema::{ColumnType, TableSchema},
+    schema::{ColumnType, TableSchema, change::LARGEST_EXACT},
 };
 
 /// The file as the schema of `options` has it, under the same name; `from` is the schema that it was written with. The
@@ -87,7 +87,11 @@ impl<'a> Adapter<'a> {
             let column = schema.index_of(name).and_then(|index| schema.columns.get(index));
             column.map(|column| &column.data_type).ok_or_else(|| unlike(name))
         };
-        widen(array, data_type(self.from)?, data_type(&self.options.schema)?)
+        let widened = widen(array, data_type(self.from)?, data_type(&self.options.schema)?);
+        widened.map_err(|error| match error {
+            ArrowError::CastError(reason) => ArrowError::CastError(format!("the column `{name}`: {reason}")),
+            other => other,
+        })
     }
 }
 
@@ -100,7 +104,14 @@ pub fn widen(array: &ArrayRef, from: &ColumnType, to: &ColumnType) -> Result<Arr
     if before == now {
         return Ok(Arc::clone(array));
     }
+    // A column that held no value may become whatever its first values are.
+    if array.null_count() == array.len() {
+        return Ok(new_null_array(&now, array.len()));
+    }
     match (from, to, now) {
+        (ColumnType::Int64, ColumnType::Float64, _) if has_large_integers(array) => {
+            Err(ArrowError::CastError("it holds whole numbers beyond 2^53, which no float64 equals".to_owned()))
+        }
         (ColumnType::List(from), ColumnType::List(to), DataType::List(field)) => {
             let list = array.as_list_opt::<i32>().ok_or_else(|| unlike("a list"))?;
             let values = widen(list.values(), from, to)?;
@@ -127,6 +138,21 @@ pub fn widen(array: &ArrayRef, from: &ColumnType, to: &ColumnType) -> Result<Arr
             Ok(Arc::new(StructArray::try_new_with_length(fields, columns, object.nulls().cloned(), object.len())?))
         }
         (_, _, now) => cast_with_options(array, &now, &CastOptions { safe: false, ..CastOptions::default() }),
+    }
+}
+
+/// Whether whole numbers are in the array, at any depth, that a float64 may not equal.
+pub fn has_large_integers(array: &ArrayRef) -> bool {
+    match array.data_type() {
+        DataType::Int64 => {
+            let values = array.as_primitive::<Int64Type>();
+            let is_large =
+                |value: Option<i64>| value.is_some_and(|value| value.unsigned_abs() > LARGEST_EXACT.unsigned_abs());
+            is_large(min(values)) || is_large(max(values))
+        }
+        DataType::List(_) => has_large_integers(array.as_list::<i32>().values()),
+        DataType::Struct(_) => array.as_struct().columns().iter().any(has_large_integers),
+        _ => false,
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Invariant: a name is one path segment, never `.` or `..`, and every reader decodes it to the key and value it was made of.
 
-use std::fmt::Write;
+use crate::plan::hive::{escape, escape_char};
 
 /// What stands in place of a null.
 pub(super) const NULL_VALUE: &str = "__HIVE_DEFAULT_PARTITION__";
@@ -44,23 +44,6 @@ fn escape_value(value: &str, name: &mut String) {
         }
         _ => escape(value, name),
     }
-}
-
-fn escape(text: &str, name: &mut String) {
-    for c in text.chars() {
-        if needs_escape(c) { escape_char(c, name) } else { name.push(c) }
-    }
-}
-
-/// Spark's set. Spark leaves NUL alone, which no file name can hold: it is escaped here with the other control characters.
-fn needs_escape(c: char) -> bool {
-    c.is_ascii_control() || r##""#%'*/:=?\{[]^"##.contains(c)
-}
-
-/// `%` and two upper-case hexadecimal digits; only ASCII is ever escaped.
-fn escape_char(c: char, name: &mut String) {
-    // Writing to a String cannot fail.
-    let _ = write!(name, "%{:02X}", u32::from(c));
 }
 
 #[cfg(test)]

@@ -31,7 +31,7 @@ use arrow::error::ArrowError;
 use parquet::errors::ParquetError;
 
 pub use self::{
-    adapt::{adapt, adapt_with, widen},
+    adapt::{adapt, adapt_with, has_large_integers, widen},
     index::{FileIndex, Stale},
     join::Joiner,
     partition::{file_columns, partition_values},
@@ -114,6 +114,8 @@ impl Failure for WriteError {
             Self::NoColumn { .. } | Self::Rows { .. } | Self::Mask { .. } | Self::PartitionValue { .. } => {
                 ErrorKind::Bug
             }
+            // A value that the column's new type does not hold.
+            Self::Arrow(ArrowError::CastError(_)) => ErrorKind::User,
             Self::Fingerprint(_) | Self::Arrow(_) | Self::Parquet(_) => ErrorKind::Bug,
         }
     }
@@ -144,6 +146,10 @@ impl Failure for WriteError {
             )),
             Self::Transform { .. } => Some("choose another transform, or another column".into()),
             Self::Nested { .. } => Some("name a column that holds one plain value per row".into()),
+            Self::Arrow(ArrowError::CastError(_)) => Some(
+                "give the column a type that holds all its values (`columns: {NAME: {data_type: text}}` keeps every digit) and run with --full-refresh"
+                    .into(),
+            ),
             Self::NoDataColumn => Some("take a column out of `partition_by`, or add one to the schema".into()),
             _ => None,
         }

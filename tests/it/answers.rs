@@ -377,6 +377,39 @@ async fn stop_ends_a_list_well_and_the_message_is_told() {
 }
 
 #[tokio::test]
+async fn stop_keeps_the_records_of_a_success_and_those_that_come_again_are_no_news() {
+    let pages = |last: Value, is_first: bool| {
+        move |request: &Received| {
+            let page = request.number_param("page").unwrap_or(1);
+            let body = match page {
+                1 if !is_first => json!({"data": [{"id": 1}, {"id": 2}]}),
+                _ => last.clone(),
+            };
+            Reply::json(body.to_string())
+        }
+    };
+    let run = async |last: Value, is_first: bool| {
+        let server = Server::start(pages(last, is_first)).await;
+        let lake = TempDir::new().unwrap();
+        let endpoint = json!({
+            "data_selector": "data", "paginator": {"type": "page_number", "base_page": 1, "total_path": null},
+            "response_actions": [{"status_code": 200, "content": "last", "action": "stop"}],
+        });
+        let summary = only(outcome(items_plan(&server, &lake, endpoint, json!({}))).await);
+        (ids(&lake), server.targets().len(), summary.complete, summary.notes)
+    };
+    let (found, requests, complete, notes) = run(json!({"data": [{"id": 3}], "state": "last"}), false).await;
+    assert_eq!((found, requests, complete), (vec![1, 2, 3], 2, None));
+    assert!(notes.iter().any(|note| note.contains("1 records of page 2")), "{notes:?}");
+    let (found, requests, ..) = run(json!({"data": [{"id": 3}], "state": "last"}), true).await;
+    assert_eq!((found, requests), (vec![3], 1));
+    let (found, requests, ..) = run(json!({"data": [{"id": 1}, {"id": 2}], "state": "last"}), false).await;
+    assert_eq!((found, requests), (vec![1, 2], 2));
+    let (found, requests, ..) = run(json!({"message": "that was the last page"}), false).await;
+    assert_eq!((found, requests), (vec![1, 2], 2));
+}
+
+#[tokio::test]
 async fn a_rule_for_401_is_for_credentials_that_are_new() {
     for (action, accepted, rows) in [("ignore", 2, 1), ("stop", 2, 1), ("fail", 2, 1), ("ignore", 9, 0)] {
         let tokens = std::sync::atomic::AtomicUsize::new(0);

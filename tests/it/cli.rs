@@ -174,6 +174,103 @@ async fn a_run_for_people_ends_with_a_table_and_the_line_for_duckdb() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn with_q_a_run_that_succeeds_prints_nothing_and_one_that_fails_says_why() {
+    let server = thirty_items().await;
+    let project = Project::new(server.url().as_str(), "");
+    let (run, check, plan, document) = apart(move || {
+        let run = project.output(&["run", "export.yaml", "-q"]);
+        let check = project.output(&["check", "export.yaml", "-q"]);
+        let plan = project.output(&["run", "export.yaml", "-q", "--dry-run"]);
+        (run, check, plan, project.output(&["run", "export.yaml", "-q", "--output", "json"]))
+    })
+    .await;
+    for output in [run, check] {
+        let said = (output.status.code(), text(&output.stdout), text(&output.stderr));
+        assert_eq!(said, (Some(0), "", ""));
+    }
+    assert!(!plan.stdout.is_empty() && !document.stdout.is_empty(), "what was asked for is printed");
+    let refusing = Server::start(|_| Reply::status(401).body("who are you")).await;
+    let project = Project::new(refusing.url().as_str(), "");
+    let failed = apart(move || project.output(&["run", "export.yaml", "-q"])).await;
+    assert!(text(&failed.stdout).contains("401"), "{}", text(&failed.stdout));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_quick_start_run_twice_says_that_rows_were_appended_and_infers_once() {
+    let server = thirty_items().await;
+    let folder = TempDir::new().unwrap();
+    let config = format!(
+        "client: {{base_url: '{}'}}\nresources:\n  - name: items\n    endpoint: {{path: items, data_selector: data, \
+         paginator: {{type: offset, limit: 10}}}}\n",
+        server.url()
+    );
+    std::fs::write(folder.path().join("export.yaml"), config).unwrap();
+    let project = Project { folder };
+    let (first, second) =
+        apart(move || (project.output(&["run", "export.yaml"]), project.output(&["run", "export.yaml"]))).await;
+    for output in [&first, &second] {
+        assert_eq!((output.status.code(), text(&output.stderr)), (Some(0), ""), "{}", text(&output.stdout));
+    }
+    let (first, second) = (text(&first.stdout), text(&second.stdout));
+    assert!(first.contains("note: items: the schema was inferred") && !first.contains("appended"), "{first}");
+    let told = "note: items: 30 rows were appended to the 30 that the table had, and each run appends them again: set \
+                `primary_key` and `write_disposition: merge`";
+    assert!(second.contains(told) && !second.contains("inferred"), "{second}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rejects_are_summed_and_a_column_that_never_came_is_named_with_the_nearest_field() {
+    let record = |id: u64| {
+        if id.is_multiple_of(2) {
+            json!({"id": "x", "estimateMinutes": 1})
+        } else {
+            json!({"id": id, "estimateMinutes": 2})
+        }
+    };
+    let rows: Vec<_> = (0..6).map(record).collect();
+    let server = Server::start(list_by_offset(rows, 10, true)).await;
+    let project = Project::new(server.url().as_str(), "schema_contract: {data_type: discard_row}");
+    let path = project.folder.path().join("export.yaml");
+    let config = std::fs::read_to_string(&path).unwrap();
+    let config =
+        config.replace("type: int64}]", "type: int64}, {name: estimate, source: estimate_minutes, type: int64}]");
+    std::fs::write(&path, config).unwrap();
+    let output = apart(move || project.output(&["run", "export.yaml"])).await;
+    let said = text(&output.stdout);
+    for line in [
+        "rejects: items: 3 in column `id` (expected int64): it is not a number as JSON writes numbers\n",
+        "warning: items: the column `estimate` is null in all 3 rows: no record of the first page has `estimate_minutes`; did you \
+         mean `estimateMinutes`?\n",
+    ] {
+        assert!(said.contains(line), "{line} in {said}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_merge_says_how_many_rows_are_new_and_how_many_were_replaced() {
+    let grown = Server::start(|request| {
+        let rows = if request.number <= 1 { 3 } else { 5 };
+        Reply::json(
+            json!({"data": (0..rows).map(|id| json!({"id": id})).collect::<Vec<_>>(), "total": rows}).to_string(),
+        )
+    })
+    .await;
+    let project = Project::new(grown.url().as_str(), "primary_key: id\n    write_disposition: merge");
+    let (first, second) =
+        apart(move || (project.output(&["run", "export.yaml"]), project.output(&["run", "export.yaml"]))).await;
+    let cells = |output: &Output| {
+        let lines: Vec<_> = text(&output.stdout).lines().map(str::to_owned).collect();
+        let words = |line: &str| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+        (words(&lines[1]), words(&lines[3]))
+    };
+    let (headings, row) = cells(&first);
+    assert_eq!((&headings[2], &row[2]), (&"new".to_owned(), &"3".to_owned()), "{headings:?} {row:?}");
+    let (headings, row) = cells(&second);
+    assert_eq!(&headings[2..4], ["new", "replaced"], "{headings:?}");
+    assert_eq!(&row[2..5], ["2", "3", "5"], "{row:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_dry_run_sends_nothing_and_creates_nothing() {
     let server = thirty_items().await;
     let project = Project::new(server.url().as_str(), "");

@@ -123,7 +123,7 @@ fn add(to: &mut Value, further: &Value) {
 }
 
 fn data(ids: impl IntoIterator<Item = u64>) -> Value {
-    json!({"data": ids.into_iter().map(|id| json!({"id": id})).collect::<Vec<_>>()})
+    json!({"data": ids.into_iter().map(|id| json!({"id": id, "v": "x"})).collect::<Vec<_>>()})
 }
 
 fn reply(answer: &Value) -> Reply {

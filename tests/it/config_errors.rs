@@ -187,19 +187,19 @@ schema = {columns = [{name = \"id\", type = \"list<intt>\"}]}
     c.yaml:3:12: client.timeout: expected a duration such as `50ms`, `10s`, `5m`, `2h` or `7d`, found the number 60
     c.yaml:4:3: client.paginatr: unknown key `paginatr` (did you mean `paginator`?)
     c.yaml:7:59: resources[0].endpoint.paginator.limit: expected a whole number, found `many`
-    c.yaml:8:47: resources[0].schema.columns[0].type: `list<intt>`: unknown type `intt` (expected a type such as `int64`, `string`, `decimal(10,2)` or `list<string>`)
+    c.yaml:8:47: resources[0].schema.columns[0].type: `list<intt>`: unknown type `intt`, did you mean `int8`? (expected a type: `bool`, `int8` … `int64`, `uint8` … `uint64`, `float32`, `float64`, `decimal(p,s)`, `string`, `binary`, `date`, `time`, `timestamp`, `timestamp_naive`, `json`, `uuid`, `list<T>`, `struct<name: T>`, `map<string, T>`)
     "###);
     assert_snapshot!(problems(&directory, "c.json"), @r###"
     c.json:2:58: client.timeout: expected a duration such as `50ms`, `10s`, `5m`, `2h` or `7d`, found the number 60
     c.json:3:5: client.paginatr: unknown key `paginatr` (did you mean `paginator`?)
     c.json:5:73: resources[0].endpoint.paginator.limit: expected a whole number, found `many`
-    c.json:6:57: resources[0].schema.columns[0].type: `list<intt>`: unknown type `intt` (expected a type such as `int64`, `string`, `decimal(10,2)` or `list<string>`)
+    c.json:6:57: resources[0].schema.columns[0].type: `list<intt>`: unknown type `intt`, did you mean `int8`? (expected a type: `bool`, `int8` … `int64`, `uint8` … `uint64`, `float32`, `float64`, `decimal(p,s)`, `string`, `binary`, `date`, `time`, `timestamp`, `timestamp_naive`, `json`, `uuid`, `list<T>`, `struct<name: T>`, `map<string, T>`)
     "###);
     assert_snapshot!(problems(&directory, "c.toml"), @r###"
     c.toml:3:11: client.timeout: expected a duration such as `50ms`, `10s`, `5m`, `2h` or `7d`, found the number 60
     c.toml:4:1: client.paginatr: unknown key `paginatr` (did you mean `paginator`?)
     c.toml:7:64: resources[0].endpoint.paginator.limit: expected a whole number, found `many`
-    c.toml:8:49: resources[0].schema.columns[0].type: `list<intt>`: unknown type `intt` (expected a type such as `int64`, `string`, `decimal(10,2)` or `list<string>`)
+    c.toml:8:49: resources[0].schema.columns[0].type: `list<intt>`: unknown type `intt`, did you mean `int8`? (expected a type: `bool`, `int8` … `int64`, `uint8` … `uint64`, `float32`, `float64`, `decimal(p,s)`, `string`, `binary`, `date`, `time`, `timestamp`, `timestamp_naive`, `json`, `uuid`, `list<T>`, `struct<name: T>`, `map<string, T>`)
     "###);
 }
 
@@ -257,9 +257,9 @@ contract: {columns: evolve}
     common.yaml:3:5: columns[1]: `name` is missing (The column's name in the table.)
     common.yaml:3:6: columns[1].nam: unknown key `nam` (did you mean `name`?)
     common.yaml:3:30: columns[1].type: `decimal(50`: `,` was expected here (between braces, a text with a comma in it needs quotes)
-    common.yaml:3:31: columns[1].2): unknown key `2)` (keys here: `name`, `source`, `type`, `nullable`, `format`)
+    common.yaml:3:31: columns[1].2): unknown key `2)` (keys here: `name`, `source`, `type`, `nullable`, `format`, `precision`)
     common.yaml:4:12: columns[2].name: the column `ID` is there already, as `id` (DuckDB and Spark do not tell names apart by case; give it another name, and its field as `source`)
-    common.yaml:4:31: columns[2].type: `struct<a int64>`: `:` was expected here (expected a type such as `int64`, `string`, `decimal(10,2)` or `list<string>`)
+    common.yaml:4:31: columns[2].type: `struct<a int64>`: `:` was expected here (expected a type: `bool`, `int8` … `int64`, `uint8` … `uint64`, `float32`, `float64`, `decimal(p,s)`, `string`, `binary`, `date`, `time`, `timestamp`, `timestamp_naive`, `json`, `uuid`, `list<T>`, `struct<name: T>`, `map<string, T>`)
     common.yaml:5:1: contract: unknown key `contract` (keys here: `columns`, `schema_contract`)
     "###);
 }
@@ -311,8 +311,166 @@ fn a_file_that_cannot_be_read_is_the_only_problem() {
     f.yaml:1:1: there is nothing in it (write `key: value` lines)
     g.yaml:3:1: multiple YAML documents detected
     "###);
-    assert_snapshot!(problems(&directory, "nowhere.yaml"), @r###"
-    nowhere.yaml:1:1: the file cannot be read: No such file or directory (os error 2)
+}
+
+#[test]
+fn a_config_that_is_not_there_is_led_to_where_it_was_looked_for() {
+    let directory = directory(&[("export.yaml", SEED_YAML)]);
+    assert_snapshot!(problems(&directory, "exprot.yaml"), @r###"
+    exprot.yaml:1:1: the file is not there: looked for exprot.yaml (did you mean `export.yaml`?)
+    "###);
+    assert_snapshot!(problems(&directory, "nowhere/at_all.yaml"), @r###"
+    nowhere/at_all.yaml:1:1: the file is not there: looked for nowhere/at_all.yaml, and its directory is missing too (name the config file, e.g. `restlake run configs/export.yaml`; `restlake demo` exports from a built-in API without one)
+    "###);
+}
+
+#[test]
+fn a_tab_in_the_indentation_is_named_with_its_place() {
+    let files = [
+        ("a.yaml", "client:\n\tbase_url: https://a.example\nresources: []\n"),
+        ("b.yaml", "client:\n  base_url: https://a.example\n  headers:\n  \tX-Team: qa\n"),
+        ("c.yaml", "client:\n  base_url: https://a.example\n\ttimeout: 5s\n"),
+        ("d.json", "{\n\t\"client\": {\"base_url\": \"https://a.example\"},\n\t\"resources\": 7\n}"),
+    ];
+    let directory = directory(&files);
+    let found: Vec<_> = files.iter().map(|(file, _)| problems(&directory, file)).collect();
+    assert_snapshot!(found.join("\n"), @r###"
+    a.yaml:2:1: a tab indents this line, and YAML is indented by spaces only: replace it by spaces
+    b.yaml:4:3: a tab indents this line, and YAML is indented by spaces only: replace it by spaces
+    c.yaml:3:1: a tab indents this line, and YAML is indented by spaces only: replace it by spaces
+    d.json:3:15: resources: expected a list, found the number 7
+    "###);
+}
+
+#[test]
+fn a_key_in_a_wrong_object_is_led_to_the_right_one() {
+    let yaml = "client:
+  base_url: https://a.example
+  primary_key: id
+  params: {a: b}
+  paginator: {type: page_number, page_size: 100}
+memory_limit: 1GB
+timeout: 5s
+resources:
+  - name: t
+    data_selector: data
+    timeout: 5s
+    endpoint:
+      path: /t
+      primary_key: id
+      page_size: 100
+      sort: name
+      limit: 100
+      paginator: {type: offset, limit: 10, page_size: 10}
+destination:
+  ulr: ./lake
+  sort_by: id
+";
+    let directory = directory(&[("c.yaml", yaml)]);
+    assert_snapshot!(problems(&directory, "c.yaml"), @r###"
+    c.yaml:3:3: client.primary_key: unknown key `primary_key` (it belongs into `resources[…]`, or into `resource_defaults` for all resources)
+    c.yaml:4:3: client.params: unknown key `params` (it belongs into `resources[…].endpoint`, or into `resource_defaults.endpoint` for all resources)
+    c.yaml:5:34: client.paginator.page_size: unknown key `page_size` (it is a parameter of the API and belongs into the endpoint's `params`: `params: {page_size: 100}`)
+    c.yaml:7:1: timeout: unknown key `timeout` (it belongs into `client`)
+    c.yaml:10:5: resources[0].data_selector: unknown key `data_selector` (it belongs into `endpoint`)
+    c.yaml:11:5: resources[0].timeout: unknown key `timeout` (it belongs into `client`)
+    c.yaml:14:7: resources[0].endpoint.primary_key: unknown key `primary_key` (it belongs one object up, beside `endpoint`)
+    c.yaml:15:7: resources[0].endpoint.page_size: unknown key `page_size` (it is a parameter of the API and belongs into `params`: `params: {page_size: 100}`)
+    c.yaml:16:7: resources[0].endpoint.sort: unknown key `sort` (keys here: `path`, `method`, `params`, `json`, `data`, `headers`, `auth`, `data_selector`, `paginator`, `allow_missing_data`, `on_drift`, `incremental`, `format`, `encoding`, `member`, `csv`, `response_actions`; a parameter of the API belongs into `params`: `params: {sort: name}`)
+    c.yaml:17:7: resources[0].endpoint.limit: unknown key `limit` (it belongs into `paginator`, with `type: offset`; a parameter of the API belongs into `params`: `params: {limit: 100}`)
+    c.yaml:18:44: resources[0].endpoint.paginator.page_size: unknown key `page_size` (the page size is `limit`, and `limit_param` names its parameter: `limit: 10, limit_param: page_size`)
+    c.yaml:20:3: destination.ulr: unknown key `ulr` (did you mean `url`?)
+    c.yaml:21:3: destination.sort_by: unknown key `sort_by` (it belongs into `parquet`)
+    "###);
+}
+
+#[test]
+fn a_value_of_a_wrong_shape_is_shown_in_the_right_one() {
+    let yaml = "client:
+  base_url: https://a.example
+  auth: bearer
+  paginator: offset
+  rate_limit: 5/s
+  retry: 3
+  headers: \"X-Team: qa\"
+resources:
+  users: {endpoint: /users}
+  posts: {endpoint: /posts}
+destination: ./lake
+";
+    let one = "client: https://a.example
+resources: {name: users}
+destination: [{url: ./lake}]
+";
+    let schema = "client: {base_url: https://a.example, auth: api_key, rate_limit: fast}
+resources:
+  - {name: users, schema: {columns: {id: int64}}, endpoint: {incremental: updated_at}}
+";
+    let list = "client: {base_url: https://a.example}
+resources: users
+";
+    let directory = directory(&[("a.yaml", yaml), ("b.yaml", one), ("c.yaml", schema), ("d.yaml", list)]);
+    let found = ["a.yaml", "b.yaml", "c.yaml", "d.yaml"].map(|file| problems(&directory, file));
+    assert_snapshot!(found.join("\n"), @r###"
+    a.yaml:3:9: client.auth: the auth `bearer` needs `token` (write `auth: {type: bearer, token: "${TOKEN}"}`)
+    a.yaml:4:14: client.paginator: the paginator `offset` needs `limit` (write `paginator: {type: offset, limit: 100}`)
+    a.yaml:5:15: client.rate_limit: expected an object, found `5/s` (write `rate_limit: {requests: 5, per: 1s}`)
+    a.yaml:6:10: client.retry: expected an object, found the number 3 (write `retry: {max_attempts: 3}`)
+    a.yaml:7:12: client.headers: expected an object, found `X-Team: qa` (write `headers: {NAME: VALUE}`)
+    a.yaml:9:3: resources: expected a list, found an object (write a list whose items have a `name`: `resources: [{name: users, …}]`)
+    a.yaml:11:14: destination: expected an object, found `./lake` (write `destination: {url: ./lake}`)
+    b.yaml:1:9: client: expected an object, found `https://a.example` (write `client: {base_url: …}`)
+    b.yaml:2:12: resources: expected a list, found an object (write a list: `resources: [{name: users}]`)
+    b.yaml:3:14: destination: expected an object, found a list (write one object, and no list: `destination: {url: ./lake}`)
+    c.yaml:1:45: client.auth: the auth `api_key` needs `api_key` (write `auth: {type: api_key, api_key: "${API_KEY}"}`)
+    c.yaml:1:66: client.rate_limit: expected an object, found `fast` (write `rate_limit: {requests: 100}`)
+    c.yaml:3:37: resources[0].schema.columns: expected a list, found an object (write a list whose items have a `name`: `columns: [{name: id, type: int64}]`)
+    c.yaml:3:75: resources[0].endpoint.incremental: expected an object, found `updated_at` (write `incremental: {cursor_path: updated_at}`)
+    d.yaml:2:12: resources: expected a list, found `users` (write a list: `resources: [users]`)
+    "###);
+}
+
+#[test]
+fn a_type_that_nobody_knows_is_shown_those_that_there_are() {
+    let yaml = "client: {base_url: https://a.example, auth: {type: beerer, token: t}, paginator: {type: pages}}
+resources:
+  - {name: a, schema: {columns: [{name: at, type: timestmap}, {name: b, type: list<strnig>}, {name: c, type: varchar}]}}
+  - {name: b, endpoint: {paginator: {type: ofset, limit: 1}}, columns: {d: {data_type: bigitn}}}
+";
+    let directory = directory(&[("c.yaml", yaml)]);
+    assert_snapshot!(problems(&directory, "c.yaml"), @r###"
+    c.yaml:1:52: client.auth.type: there is no auth `beerer` (did you mean `bearer`? supported: `api_key`, `bearer`, `http_basic`, `oauth2_client_credentials`, `oauth2_refresh_token`, `jwt_bearer`, `session`)
+    c.yaml:1:89: client.paginator.type: there is no paginator `pages` (did you mean `page_number`? supported: `auto`, `cursor`, `header_cursor`, `header_link`, `json_link`, `json_response`, `offset`, `page_number`, `single_page`)
+    c.yaml:3:51: resources[0].schema.columns[0].type: `timestmap`: unknown type `timestmap`, did you mean `timestamp`? (expected a type: `bool`, `int8` … `int64`, `uint8` … `uint64`, `float32`, `float64`, `decimal(p,s)`, `string`, `binary`, `date`, `time`, `timestamp`, `timestamp_naive`, `json`, `uuid`, `list<T>`, `struct<name: T>`, `map<string, T>`)
+    c.yaml:3:84: resources[0].schema.columns[1].type: `list<strnig>`: unknown type `strnig`, did you mean `string`? (expected a type: `bool`, `int8` … `int64`, `uint8` … `uint64`, `float32`, `float64`, `decimal(p,s)`, `string`, `binary`, `date`, `time`, `timestamp`, `timestamp_naive`, `json`, `uuid`, `list<T>`, `struct<name: T>`, `map<string, T>`)
+    c.yaml:3:110: resources[0].schema.columns[2].type: `varchar`: unknown type `varchar` (expected a type: `bool`, `int8` … `int64`, `uint8` … `uint64`, `float32`, `float64`, `decimal(p,s)`, `string`, `binary`, `date`, `time`, `timestamp`, `timestamp_naive`, `json`, `uuid`, `list<T>`, `struct<name: T>`, `map<string, T>`)
+    c.yaml:4:44: resources[1].endpoint.paginator.type: there is no paginator `ofset` (did you mean `offset`? supported: `auto`, `cursor`, `header_cursor`, `header_link`, `json_link`, `json_response`, `offset`, `page_number`, `single_page`)
+    c.yaml:4:88: resources[1].columns.d.data_type: `bigitn`: unknown type `bigitn`, did you mean `bigint`? (expected a type: `bool`, `int8` … `int64`, `uint8` … `uint64`, `float32`, `float64`, `decimal(p,s)`, `string`, `binary`, `date`, `time`, `timestamp`, `timestamp_naive`, `json`, `uuid`, `list<T>`, `struct<name: T>`, `map<string, T>`)
+    "###);
+}
+
+#[test]
+fn braces_of_a_query_in_a_body_are_shown_doubled() {
+    let yaml = "client: {base_url: https://a.example, paginator: single_page}
+resources:
+  - {name: a, endpoint: {method: POST, json: {query: \"{ users { id name } }\"}}}
+  - {name: b, endpoint: {method: POST, data: \"query($id: ID!) { user(id: {resources.a.id}) { id } }\"}}
+  - name: c
+    endpoint:
+      method: POST
+      json:
+        query: |
+          query Users($after: String) {
+            users(first: 10, after: $after) { id }
+          }
+  - {name: d, endpoint: {method: POST, json: {query: \"{{ user(id: {resources.nobody.id}) {{ id }} }}\"}}}
+";
+    let directory = directory(&[("c.yaml", yaml)]);
+    assert_snapshot!(problems(&directory, "c.yaml"), @r###"
+    c.yaml:3:63: resources[0].endpoint.json.query: braces in this text are read as placeholders: conversions and formats inside of placeholders are not supported (braces that belong to the text, as in GraphQL, are doubled: `{{ users {{ id name }} }}`; only placeholders have single ones)
+    c.yaml:4:72: resources[1].endpoint.data: braces in this text are read as placeholders: conversions and formats inside of placeholders are not supported (braces that belong to the text, as in GraphQL, are doubled: `query($id: ID!) {{ user(id: {resources.a.id}) {{ id }} }}`; only placeholders have single ones)
+    c.yaml:10:11: resources[2].endpoint.json.query: braces in this text are read as placeholders: conversions and formats inside of placeholders are not supported (braces that belong to the text, as in GraphQL, are doubled, e.g. `{{ users }}`; only placeholders have single ones)
+    c.yaml:13:67: resources[3].endpoint.json.query: there is no resource `nobody`: resources: `a`, `b`, `c`, `d` (a place is `{resources.NAME.FIELD}`, or `{incremental.start_value}` where the endpoint has an `incremental`; a brace that is meant is doubled: `{{`)
     "###);
 }
 

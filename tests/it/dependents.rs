@@ -256,7 +256,7 @@ async fn a_request_is_sent_as_the_config_writes_it_for_each_record_of_the_parent
         (json!({"path": "c/{resources.posts.slug}"}), "GET /c/post%201%2F%C3%A4", "", String::new()),
         (
             json!({"path": "c", "params": {"b": true, "l": ["x", 2], "s": "{resources.posts.slug}", "n": null}}),
-            "GET /c?b=true&l=x&l=2&s=post+1%2F%C3%A4",
+            "GET /c?b=true&l=x&l=2&s=post%201%2F%C3%A4",
             "",
             String::new(),
         ),

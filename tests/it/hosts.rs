@@ -37,7 +37,7 @@ fn page(ids: std::ops::Range<u64>, next: Option<String>) -> Reply {
 
 fn error_of(summary: &ResourceSummary) -> (String, String) {
     let error = summary.error.as_ref().unwrap();
-    (error.code.to_string(), error.message.clone())
+    (error.code.clone(), error.message.clone())
 }
 
 #[tokio::test]

@@ -529,6 +529,121 @@ mod records {
     }
 }
 
+/// What is proposed where the server refuses a request, which depends on what was sent.
+mod refusals {
+    use restlake::plan::{BodyPlan, CursorPlan, JsonTemplate, Method, OffsetPlan, PageNumberPlan, Slot, Template};
+
+    use super::*;
+
+    async fn hint(status: u16, adjust: impl FnOnce(&mut ClientPlan, &mut ResourcePlan)) -> String {
+        let server = Server::start(move |_| Reply::status(status).body("no")).await;
+        let outcome = fetch(&server, |client, resource| {
+            client.retry.max_attempts = 1;
+            adjust(client, resource);
+        })
+        .await;
+        outcome.error().hint().unwrap()
+    }
+
+    fn with_param(resource: &mut ResourcePlan, name: &str) {
+        resource.request.params.push((Template::literal(name), Template::literal("x")));
+    }
+
+    fn with_body(resource: &mut ResourcePlan) {
+        resource.request.method = Method::Post;
+        resource.request.body = BodyPlan::Json(JsonTemplate::Object(Vec::new()));
+    }
+
+    #[tokio::test]
+    async fn a_404_proposes_a_slash_at_the_end_only_where_the_path_has_none() {
+        let proposed = hint(404, |_, _| {}).await;
+        assert!(proposed.contains("as Django's do") && proposed.ends_with("`/v1/rows/`"), "{proposed}");
+        for path in ["v1/rows/", "v1/rows.json"] {
+            let other = hint(404, |_, resource| resource.request.path = Template::literal(path)).await;
+            assert_eq!(other, "check `client.base_url` and `endpoint.path`");
+        }
+    }
+
+    #[tokio::test]
+    async fn without_credentials_in_the_config_a_401_shows_the_block_to_add() {
+        for status in [401, 403] {
+            let none = hint(status, |_, _| {}).await;
+            assert!(none.contains(r#"`client: {auth: {type: bearer, token: "${API_TOKEN}"}}`"#), "{none}");
+            let bearer = AuthPlan::Bearer { token: Secret::new("abc".to_owned()) };
+            let some = hint(status, |client, _| client.auth = bearer).await;
+            assert!(!some.contains("type: bearer"), "{some}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_refused_page_0_proposes_to_count_from_1() {
+        for status in [400, 404, 422, 500] {
+            let zero = hint(status, |_, resource| {
+                resource.paginator = PaginatorPlan::PageNumber(PageNumberPlan::new(0));
+            })
+            .await;
+            assert!(zero.contains("`base_page: 1`"), "{status}: {zero}");
+            let one = hint(status, |_, resource| resource.paginator = plans::page_number()).await;
+            assert!(!one.contains("base_page"), "{status}: {one}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_400_names_the_parameters_that_were_sent_and_no_others() {
+        let nothing = hint(400, |_, _| {}).await;
+        assert_eq!(nothing, "the request has no parameters: check `endpoint.path` and `client.headers`");
+        let one = hint(400, |_, resource| with_param(resource, "archived")).await;
+        assert_eq!(one, "the server does not accept the request: check its parameter `archived`");
+        let paged = hint(400, |_, resource| resource.paginator = plans::offset(10)).await;
+        assert_eq!(paged, "the server does not accept the request: check its parameters `offset`, `limit`");
+        let unlimited = hint(422, |_, resource| {
+            resource.paginator = PaginatorPlan::Offset(OffsetPlan { limit_param: None, ..OffsetPlan::new(10) });
+        })
+        .await;
+        assert!(!unlimited.contains("limit"), "{unlimited}");
+        let body = hint(400, |_, resource| with_body(resource)).await;
+        assert!(body.ends_with("check its body (`endpoint.json` or `endpoint.data`)"), "{body}");
+        let key = AuthPlan::ApiKey {
+            name: "x-key".to_owned(),
+            api_key: Secret::new(KEY.to_owned()),
+            location: ApiKeyLocation::Query,
+        };
+        let credentials = hint(400, |client, _| client.auth = key).await;
+        assert!(!credentials.contains("x-key"), "{credentials}");
+    }
+
+    #[tokio::test]
+    async fn a_cursor_that_a_post_endpoint_ignores_is_led_into_the_body() {
+        let server = Server::start(|_| Reply::json(r#"{"data":[{"id":1}],"next":"a"}"#)).await;
+        let mut resource = plans::resource(&server.url(), "v1/rows", PaginatorPlan::SinglePage);
+        let cursor = |cursor_param| {
+            PaginatorPlan::Cursor(CursorPlan {
+                cursor_path: plans::selector("next"),
+                cursor_param,
+                stop_after_empty_page: false,
+                has_more_path: None,
+                is_last_path: None,
+            })
+        };
+        with_body(&mut resource);
+        for (slot, is_led) in [(Slot::param("cursor"), true), (Slot::Body(vec!["after".to_owned()]), false)] {
+            resource.paginator = cursor(slot);
+            let test = TestEnvironment::new();
+            let redactor = Redactor::new([]);
+            let client = plans::client(&server.url());
+            let client = Client::new(&client, redactor, test.environment(), Arc::new(Recorder::default())).unwrap();
+            let mut pages = Pages::new(Arc::new(client), &resource, &plans::bound(&resource), 1 << 20).unwrap();
+            let error = loop {
+                if let Err(error) = pages.next().await.expect("the list is refused before it ends") {
+                    break error;
+                }
+            };
+            let hint = error.hint().unwrap();
+            assert_eq!(hint.contains("`cursor_body_path: page.next`"), is_led, "{hint}");
+        }
+    }
+}
+
 mod limits {
     use super::*;
 

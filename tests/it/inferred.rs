@@ -4,11 +4,18 @@
 use std::{
     path::Path,
     process::{Command, Output},
+    sync::Arc,
 };
 
-use restlake::plan::Overrides;
+use restlake::{
+    ErrorKind,
+    environment::{Environment, FaultPoint, Faults},
+    plan::Overrides,
+    report::Silent,
+};
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
 
 use crate::support::{
     pipeline::{only, plan_of, plan_with, run_plan},
@@ -40,8 +47,9 @@ async fn a_table_without_a_schema_gets_one_that_holds_all_values_of_its_first_pa
     let project = Project::new(mixed()).await;
     let summary = project.run(&json!({})).await;
     assert_eq!((summary.rows_fetched, summary.rows_written, summary.pages, summary.requests), (6, 6, 2, 2));
-    let [warning] = summary.warnings.as_slice() else { panic!("{:?}", summary.warnings) };
-    assert!(warning.contains("inferred from the first 6 records") && warning.contains("--write-schema"), "{warning}");
+    let told = summary.notes.iter().find(|note| note.contains("inferred from the first 6 records"));
+    assert!(told.is_some_and(|note| note.contains("--write-schema")), "{:?}", summary.notes);
+    assert_eq!(summary.warnings, [] as [&str; 0]);
     assert_eq!(
         project.schema(),
         [
@@ -70,7 +78,7 @@ async fn only_so_many_records_are_looked_at_and_what_comes_later_evolves() {
     let project = Project::new(mixed()).await;
     let summary = project.run(&json!({"infer_rows": 2})).await;
     assert_eq!((summary.rows_written, summary.requests), (6, 2));
-    assert!(summary.warnings[0].contains("the first 3 records"), "{:?}", summary.warnings);
+    assert!(summary.notes.iter().any(|note| note.contains("the first 3 records")), "{:?}", summary.notes);
     let schema = project.schema();
     assert!(schema.contains(&"tags: Utf8".to_owned()), "json, as no list had anything in it: {schema:?}");
     assert_eq!(schema.last().unwrap(), "late: Decimal128(38, 0)");
@@ -374,7 +382,7 @@ async fn fields_that_a_later_run_finds_within_objects_fall_under_the_contract() 
     project.run(&json!({})).await;
     project.has(vec![json!({"id": 3, "o": {"a": 2, "B": 3}})]).await;
     let (code, message) = project.refused(&json!({})).await;
-    assert_eq!(code, "unfit_field");
+    assert_eq!(code, "fixed_type");
     assert!(message.contains("data_type: json"), "{message}");
 }
 
@@ -391,7 +399,7 @@ async fn an_object_of_a_delta_table_does_not_widen_once_the_table_is_there() {
     project.has(vec![json!({"id": 2, "o": {"a": 2, "b": 3}})]).await;
     let outcome = run_plan(plan(&project)).await;
     let error = outcome.summary.resources[0].error.clone().unwrap();
-    assert!(error.message.contains("Delta tables cannot widen it"), "{error:?}");
+    assert!(error.message.contains("a Delta table keeps the types of its columns"), "{error:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -496,4 +504,30 @@ async fn a_later_page_of_arrays_without_the_names_of_their_columns_is_an_error()
     let outcome = run_plan(plan_of(&items(&server, lake.path(), &json!({})))).await;
     let error = outcome.summary.resources[0].error.clone().unwrap().message;
     assert!(error.contains("page 2") && error.contains("the answer has no names for their columns"), "{error}");
+}
+
+/// Asks the run to stop as soon as a page has come: what follows is the look at its records.
+#[derive(Debug)]
+struct StopsAtPage(CancellationToken);
+
+impl Faults for StopsAtPage {
+    fn reach(&self, point: FaultPoint) -> std::io::Result<()> {
+        if point == FaultPoint::PageFetched {
+            self.0.cancel();
+        }
+        Ok(())
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_is_heard_while_records_are_looked_at_for_their_columns() {
+    let project = Project::new(mixed()).await;
+    let stopping = || {
+        let environment = Environment::real();
+        Environment { faults: Arc::new(StopsAtPage(environment.shutdown.clone())), ..environment }
+    };
+    let inferred = restlake::run::infer(project.plan(&json!({})), stopping(), Arc::new(Silent)).await.unwrap();
+    assert_eq!(inferred[0].result.as_ref().unwrap_err().kind(), ErrorKind::Interrupted);
+    let outcome = restlake::run::run(project.plan(&json!({})), stopping(), Arc::new(Silent)).await;
+    assert_eq!((outcome.kinds.as_slice(), data_files(&project.table()).len()), (&[ErrorKind::Interrupted][..], 0));
 }

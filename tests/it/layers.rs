@@ -9,7 +9,7 @@ use std::{
 };
 
 const TABLE: &str = "\
-main → cli → run → maintain → import → {fetch, process, decode, dedup, write, merge, commit} → plan → config → {digest, schema, json, jq, keys, store, report, model, environment, secret, error}
+main → cli → run → maintain → import → {fetch, process, decode, dedup, write, merge, commit} → plan → config → {digest, schema, json, jq, keys, store, text_file, report, model, environment, secret, error}
 Stages never import one another, except that merge may use write, and maintain may use write, merge and commit. No stage reads config.";
 
 /// Upper layers first; a module may import what stands in a lower layer.
@@ -19,8 +19,21 @@ const LAYERS: [&[&str]; 9] =
 const STAGES: &[&str] = &["fetch", "process", "decode", "dedup", "write", "merge", "commit"];
 
 /// The ground, whose modules may use each other: the table gives them no order.
-const FOUNDATION: &[&str] =
-    &["digest", "schema", "json", "jq", "keys", "memory", "store", "report", "model", "environment", "secret", "error"];
+const FOUNDATION: &[&str] = &[
+    "digest",
+    "schema",
+    "json",
+    "jq",
+    "keys",
+    "memory",
+    "store",
+    "text_file",
+    "report",
+    "model",
+    "environment",
+    "secret",
+    "error",
+];
 
 /// Names of the crate's root that are re-exported from `error`.
 const ROOT_NAMES: [&str; 3] = ["Error", "ErrorKind", "Result"];

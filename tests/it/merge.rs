@@ -628,3 +628,44 @@ async fn a_file_from_before_the_table_was_sorted_is_sorted_when_it_is_rewritten(
         assert!(names.is_sorted(), "{names:?}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_are_equal_by_content_whatever_the_order_of_fields_and_the_sign_of_zero() {
+    let columns = json!([
+        {"name": "id", "type": "json"}, {"name": "name", "type": "float64"}, {"name": "part", "type": "string"},
+    ]);
+    let lake = Lake::new(json!({"schema": {"columns": columns}, "primary_key": ["id", "name"]}));
+    let item = |id: &str, zero: f64, part: &str| {
+        let id: Value = serde_json::from_str(id).unwrap();
+        json!({"id": id, "name": zero, "part": part})
+    };
+    let summary = lake
+        .run(vec![
+            item(r#"{"a": 1, "b": [{"x": 1, "y": 2}]}"#, 0.0, "x"),
+            item(r#"{"b": [{"y": 2, "x": 1}], "a": 1}"#, -0.0, "again"),
+            item(r#"{"a": 1}"#, 0.0, "other"),
+        ])
+        .await;
+    assert_eq!((summary.rows_written, summary.rows_duplicate), (2, 1));
+    assert_eq!(lake.lines(&["part"]), ["again", "other"]);
+    let summary = lake.run(vec![item(r#"{"b": [{"x": 1, "y": 2}], "a": 1}"#, 0.0, "replaced")]).await;
+    assert_eq!((summary.rows_written, summary.files_rewritten, summary.table_rows), (1, 1, 2));
+    assert_eq!(lake.lines(&["part"]), ["other", "replaced"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_version_of_a_row_is_the_same_whatever_the_order_of_fields_and_the_sign_of_zero() {
+    let columns = json!([
+        {"name": "id", "type": "int64"}, {"name": "name", "type": "json"}, {"name": "part", "type": "float64"},
+        {"name": "map", "type": "map<string, float64>"},
+    ]);
+    let scd2 = json!({"disposition": "merge", "strategy": "scd2"});
+    let lake = Lake::new(json!({"schema": {"columns": columns}, "write_disposition": scd2}));
+    let item = |record: &str| serde_json::from_str::<Value>(record).unwrap();
+    lake.run(vec![item(r#"{"id": 1, "name": {"a": 1, "b": 2}, "part": 0.0, "map": {"k": 0.0, "l": 1}}"#)]).await;
+    let same = item(r#"{"id": 1, "name": {"b": 2, "a": 1}, "part": -0.0, "map": {"l": 1, "k": -0.0}}"#);
+    let summary = lake.run(vec![same]).await;
+    assert_eq!((summary.rows_unchanged, summary.table_rows), (1, 1));
+    let other = item(r#"{"id": 1, "name": {"b": 2, "a": 3}, "part": 0.0, "map": {"k": 0.0, "l": 1}}"#);
+    assert_eq!(lake.run(vec![other]).await.table_rows, 2);
+}

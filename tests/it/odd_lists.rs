@@ -219,6 +219,19 @@ async fn a_full_first_page_that_leads_nowhere_is_told_and_a_short_one_is_not() {
 }
 
 #[tokio::test]
+async fn a_cursor_that_is_missing_is_told_with_the_field_that_leads_on_in_its_place() {
+    let cursor = PaginatorPlan::Cursor(CursorPlan::new(plans::selector("meta.next"), "cursor"));
+    for (meta, is_told) in [(json!({"next_cursor": "b", "size": 2}), true), (json!({"next_cursor": null}), false)] {
+        let answer = json!({"data": numbered_rows(2), "meta": meta}).to_string();
+        let server = Server::scripted([Reply::json(answer)]).await;
+        let list = read(&server, |_| (), cursor.clone()).await;
+        let wanted = "if `meta.next_cursor` leads to the next page, name it in its place; `meta` has the fields \
+                      `next_cursor`, `size`";
+        assert_eq!(list.warnings.iter().any(|text| text.ends_with(wanted)), is_told, "{:?}", list.warnings);
+    }
+}
+
+#[tokio::test]
 async fn a_list_by_moments_may_begin_each_page_with_rows_of_the_moment_before_where_a_key_tells_them() {
     let pages = || {
         let page = |ids: &[u64], next: Value| Reply::json(json!({"data": rows(ids), "next": next}).to_string());

@@ -196,7 +196,7 @@ async fn a_single_page_is_one_request_with_the_parameters_of_the_config() {
         .map(|(k, v)| (Template::literal(k), Template::literal(v)))
         .into();
     let list = read_with(plans::client(&server.url()), &resource, 1 << 20, &TestEnvironment::new()).await;
-    assert_eq!((list.ids, server.targets()), (ids(3), vec!["/rows?archived=false&tag=a&tag=b+c".to_owned()]));
+    assert_eq!((list.ids, server.targets()), (ids(3), vec!["/rows?archived=false&tag=a&tag=b%20c".to_owned()]));
 }
 
 #[tokio::test]

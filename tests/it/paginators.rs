@@ -110,7 +110,7 @@ async fn cursors_go_into_the_parameter_or_the_body_that_the_config_names() {
     let cursor = CursorPlan::new(plans::selector("c.next"), "after");
     let server = Server::scripted(replies()).await;
     assert_eq!(read(&server, PaginatorPlan::Cursor(cursor.clone())).await.ids, ids(25));
-    assert_eq!(server.targets(), ["/rows?q=1", "/rows?q=1&after=a+b", "/rows?q=1&after=30"]);
+    assert_eq!(server.targets(), ["/rows?q=1", "/rows?q=1&after=a%20b", "/rows?q=1&after=30"]);
     let in_body = CursorPlan { cursor_param: body(&["page", "after"]), ..cursor };
     let server = Server::scripted(replies()).await;
     let mut resource = plans::resource(&server.url(), "rows", PaginatorPlan::Cursor(in_body));

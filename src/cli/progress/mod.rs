@@ -1,4 +1,5 @@
-//! What stderr shows while a run goes on: [`Bars`](bars::Bars) or [`Plain`](plain::Plain) lines, both fed by the run's events.
+//! What stderr shows while a run goes on: [`Bars`](bars::Bars), [`Plain`](plain::Plain) lines, or only what a run
+//! [`waits`](waits::Waits) for, all fed by the run's events.
 
 use std::{io::IsTerminal, sync::Arc};
 
@@ -17,6 +18,7 @@ mod bars;
 mod plain;
 mod screen;
 mod tally;
+mod waits;
 
 /// The reporter that was asked for.
 pub fn reporter(global: &Global, console: &Console, clock: &Arc<dyn Clock>) -> Arc<dyn Reporter> {
@@ -27,6 +29,7 @@ pub fn reporter(global: &Global, console: &Console, clock: &Arc<dyn Clock>) -> A
             Arc::new(bars::Bars::new(console.clone()))
         }
         ProgressKind::Plain => Arc::new(plain::Plain::new(console.clone(), Arc::clone(clock))),
+        ProgressKind::Auto if !global.quiet => Arc::new(waits::Waits::new(console.clone(), Arc::clone(clock))),
         ProgressKind::Auto | ProgressKind::None => Arc::new(Silent),
     }
 }
@@ -34,7 +37,6 @@ pub fn reporter(global: &Global, console: &Console, clock: &Arc<dyn Clock>) -> A
 fn resolve(global: &Global, is_terminal: bool) -> ProgressKind {
     match global.progress {
         ProgressKind::Auto if is_terminal && !global.quiet => ProgressKind::Bar,
-        ProgressKind::Auto => ProgressKind::None,
         chosen => chosen,
     }
 }
@@ -52,12 +54,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn auto_is_a_bar_on_a_terminal_and_nothing_elsewhere_or_when_quiet() {
+    fn auto_is_a_bar_on_a_terminal_unless_it_is_to_be_quiet() {
         let kind =
             |progress, quiet, is_terminal| resolve(&Global { progress, quiet, ..Global::default() }, is_terminal);
         assert_eq!(kind(ProgressKind::Auto, false, true), ProgressKind::Bar);
-        assert_eq!(kind(ProgressKind::Auto, false, false), ProgressKind::None);
-        assert_eq!(kind(ProgressKind::Auto, true, true), ProgressKind::None);
+        assert_eq!(kind(ProgressKind::Auto, false, false), ProgressKind::Auto);
+        assert_eq!(kind(ProgressKind::Auto, true, true), ProgressKind::Auto);
     }
 
     #[test]

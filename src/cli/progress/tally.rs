@@ -98,7 +98,15 @@ pub fn finished(summary: &ResourceSummary) -> String {
             counted(summary.files.len() as u64, "file"),
             summary.table_version
         ),
-        (status, Some(error)) => format!("{}: {}", status_word(status), foreign(&error.message)),
+        (status, Some(error)) => {
+            // Who shows it has named the resource.
+            let named = format!("{}: ", summary.name);
+            format!(
+                "{}: {}",
+                status_word(status),
+                foreign(error.message.strip_prefix(&named).unwrap_or(&error.message))
+            )
+        }
         (status, None) => status_word(status).to_owned(),
     }
 }

@@ -171,6 +171,7 @@ impl DeltaTable {
         if self.newest_version().await? > 0 {
             return Ok(());
         }
+        self.workspace.check_not_nested().await?;
         let Some(file) = self.foreign_file().await? else { return Ok(()) };
         // Another first run may have made it the table's while we listed, or taken it back.
         let is_there = self.table().size(&file).await?.is_some();

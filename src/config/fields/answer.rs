@@ -6,11 +6,16 @@ use crate::config::notation;
 
 pub const FORMAT: Shape = Shape::Choice(&[word("json"), word("ndjson"), word("csv")]);
 
+pub const ENCODING: Shape = Shape::Parsed(&Grammar {
+    what: "a charset of WHATWG's Encoding Standard, such as `windows-1252`, `shift_jis` or `utf-16le`",
+    check: |text| super::known(encoding_rs::Encoding::for_label(text.as_bytes())),
+});
+
 pub const CSV: Shape = Shape::Object(&CSV_TABLE);
 
 static CSV_TABLE: Table = table(
     "csv",
-    "How CSV becomes records. Every cell is text, and fits a column by the same rules as a text of JSON.",
+    "How CSV and TSV become records. A cell fits a column by the same rules as a text of JSON; without a schema, columns of numbers, bools, dates and timestamps have these types.",
     &[
         field(
             "delimiter",
@@ -71,7 +76,8 @@ static ACTION: Table = table(
             "action",
             Shape::Choice(&[word("accept"), word("ignore"), word("retry"), word("fail"), word("stop"), word("refresh_token")]),
             "`accept`: a page, whatever it holds; `ignore`: a page without records, counted in the summary; `retry`: tried again like a 503; `fail`: the \
-             resource fails; `stop`: the list is over; `refresh_token`: tried again once with new credentials, like a 401.",
+             resource fails; `stop`: the page sequence is over; the records of a success are the last ones; `refresh_token`: tried again \
+             once with new credentials, like a 401.",
         )
         .required(),
         field("message", Shape::Text, "What to tell about it; of no use with `accept` and `ignore`."),

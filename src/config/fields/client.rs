@@ -3,7 +3,7 @@
 use super::{
     DURATION, Field, Grammar, POSITIVE, Shape, Table, auth::AUTH, field, later, paginator::PAGINATOR, table, word,
 };
-use crate::config::quantity;
+use crate::config::{notation, quantity};
 
 pub static CLIENT: Table = table("client", "The API, and how to talk to it.", FIELDS);
 
@@ -43,14 +43,19 @@ const BODY_SIZE: Shape = Shape::Parsed(&Grammar {
     },
 });
 
-static RATE_LIMIT: Table = table(
-    "rate_limit",
-    "A bucket of so many requests, which fills up again in so long.",
-    &[
-        field("requests", POSITIVE, "So many requests go through at once at first.").required(),
-        field("per", DURATION, "How long it takes to fill the bucket.").or("1s"),
-    ],
-);
+static RATE_LIMIT: Table = Table {
+    reads_text: Some(|text| {
+        notation::rate(text).map(|(requests, per)| format!("{{requests: {requests}, per: {per}}}"))
+    }),
+    ..table(
+        "rate_limit",
+        "A bucket of so many requests, which fills up again in so long.",
+        &[
+            field("requests", POSITIVE, "So many requests go through at once at first.").required(),
+            field("per", DURATION, "How long it takes to fill the bucket.").or("1s"),
+        ],
+    )
+};
 
 static RETRY: Table = table(
     "retry",

@@ -2,14 +2,14 @@
 
 use super::{
     COUNT, DURATION, Field, Grammar, POSITIVE, SELECTOR, SIZE, Shape, Table,
-    answer::{ACTIONS, CSV, FORMAT, STEPS},
+    answer::{ACTIONS, CSV, ENCODING, FORMAT, STEPS},
     auth::AUTH,
     field, ignored,
     incremental::INCREMENTAL,
     known, later,
     paginator::{ON_DRIFT, ON_DRIFT_DOC, ON_INCOMPLETE, ON_INCOMPLETE_DOC, PAGINATOR},
     request::{DATA, METHOD, PARAMS},
-    schema::{CONTRACT, SCHEMA, TYPE_NAME},
+    schema::{CONTRACT, SCHEMA, TRUNCATE, TYPE_NAME},
     table, word,
     write_disposition::{ON_MISSING, ON_MISSING_DOC, WRITE_DISPOSITION},
 };
@@ -104,6 +104,16 @@ static ENDPOINT: Table = table(
         field("on_drift", ON_DRIFT, ON_DRIFT_DOC),
         field("incremental", Shape::Object(&INCREMENTAL), "Loads only what is new since the run before."),
         field("format", FORMAT, "What the answers are. Default: what their Content-Type says, else JSON."),
+        field(
+            "encoding",
+            ENCODING,
+            "The charset of the answers, such as `windows-1252`. Default: what they declare, else UTF-8.",
+        ),
+        field(
+            "member",
+            Shape::Text,
+            "Of answers that are ZIP archives, the file to read. Default: the only one that can be.",
+        ),
         field("csv", CSV, "How answers that are CSV are read."),
         field("response_actions", ACTIONS, "What to do with certain answers."),
     ],
@@ -166,6 +176,8 @@ static COMPACT_TABLE: Table = table(
 /// dlt takes lengths of texts and bits of integers for a precision, too.
 const SMALL: Shape = Shape::Count { min: 0, max: u32::MAX as u64 };
 
+static DIGITS_OR_TRUNCATE: [Shape; 2] = [SMALL, TRUNCATE];
+
 static HINT: Table = Table {
     ignored_prefix: Some("x-"),
     ..table(
@@ -173,7 +185,11 @@ static HINT: Table = Table {
         "dlt's hints for one column.",
         &[
             field("data_type", TYPE_NAME, "The column's type, in place of the schema's."),
-            field("precision", SMALL, "Digits of a decimal, 1 to 38; no effect on other types."),
+            field(
+                "precision",
+                Shape::Either(&DIGITS_OR_TRUNCATE),
+                "Digits of a decimal, 1 to 38; `truncate` cuts digits beyond microseconds of times and timestamps.",
+            ),
             field("scale", SMALL, "Digits of a decimal after the point; no effect on other types."),
             field("format", Shape::Text, "How to read the column, as `format` of a schema's column."),
             field("nullable", Shape::Bool, "Whether the column may be null, in place of what the schema says."),

@@ -1,7 +1,7 @@
 //! A table's schema: a file of its own, or inline on a resource.
 
 use super::{Field, Grammar, Shape, Table, field, ignored, ignored_word, table, word};
-use crate::schema::ColumnType;
+use crate::{config::problem::nearest, schema::ColumnType};
 
 /// A schema file.
 pub static SCHEMA: Table = table(
@@ -23,17 +23,36 @@ const COLUMN_FIELDS: &[Field] = &[
     field(
         "format",
         Shape::Text,
-        "How to read it: strftime for dates and times, `epoch_s`, `epoch_ms`, `epoch_us` for timestamps, `hex` for binary.",
+        "How to read it: strftime for dates and times, `epoch_s`, `epoch_ms`, `epoch_us` for timestamps, `hex` or \
+         `base64url` for binary, `non_finite` for floats whose texts `NaN`, `Infinity` and `-Infinity` are values.",
+    ),
+    field(
+        "precision",
+        TRUNCATE,
+        "`truncate` cuts digits beyond microseconds of times and timestamps; else they do not fit.",
     ),
 ];
 
+pub const TRUNCATE: Shape = Shape::Choice(&[word("truncate")]);
+
 pub const TYPE_NAME: Shape = Shape::Parsed(&Grammar {
-    what: "a type such as `int64`, `string`, `decimal(10,2)` or `list<string>`",
+    what: "a type: `bool`, `int8` … `int64`, `uint8` … `uint64`, `float32`, `float64`, `decimal(p,s)`, `string`, `binary`, \
+        `date`, `time`, `timestamp`, `timestamp_naive`, `json`, `uuid`, `list<T>`, `struct<name: T>`, `map<string, T>`",
     check: |text| match text.parse::<ColumnType>() {
         Ok(_) => Ok(()),
-        Err(error) => Err((error.message, error.offset)),
+        Err(error) => Err((meant(error.message, text, error.offset), error.offset)),
     },
 });
+
+/// The message, and the name of a type that is near to the unknown one at this byte.
+fn meant(message: String, text: &str, offset: usize) -> String {
+    let rest = text.get(offset..).unwrap_or_default();
+    let word = rest.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or_default();
+    match nearest(word, ColumnType::names()).filter(|near| *near != word) {
+        Some(near) => format!("{message}, did you mean `{near}`?"),
+        None => message,
+    }
+}
 
 /// One word for both (`evolve`: for columns), or each by itself.
 pub const CONTRACT: Shape = Shape::Either(&WORD_OR_CONTRACT);

@@ -7,8 +7,14 @@ use toml::{
     de::{DeTable, DeValue},
 };
 
-use super::SyntaxError;
+use super::{SyntaxError, too_deep};
 use crate::config::tree::{Entry, Kind, Span, Value};
+
+/// Tables and arrays within each other: a constant of the parser.
+const DEEPEST: usize = 80;
+
+/// What the parser says beyond it, of arrays and of dotted keys.
+const RECURSION: [&str; 2] = ["max recursion depth met", "recursion limit"];
 
 pub fn parse(text: &str, source: usize) -> Result<Value, SyntaxError> {
     match DeTable::parse(text) {
@@ -18,6 +24,8 @@ pub fn parse(text: &str, source: usize) -> Result<Value, SyntaxError> {
         }
         Err(error) => {
             let message = error.message().lines().collect::<Vec<_>>().join(": ");
+            let is_depth = RECURSION.iter().any(|said| message.contains(said));
+            let message = if is_depth { too_deep(DEEPEST) } else { message };
             Err(SyntaxError { message, span: span(source, error.span().unwrap_or(0..0)) })
         }
     }

@@ -8,24 +8,58 @@ use serde::{
 };
 use serde_saphyr::{Location, Spanned};
 
-use super::SyntaxError;
+use super::{SyntaxError, too_deep};
 use crate::config::tree::{Entry, Kind, Span, Value};
+
+/// Lists and objects within each other.
+const DEEPEST: usize = 64;
+
+/// Bytes of all texts, after the expansion of aliases.
+const LARGEST_TEXT: usize = 64_000_000;
 
 /// With so many values at most, those that aliases stand for included.
 pub fn parse(text: &str, source: usize, most_nodes: usize) -> Result<Value, SyntaxError> {
-    // `yes`, `on` and `007` stay text; aliases and depth keep the parser's own budgets; duplicate keys are errors.
-    let options = serde_saphyr::options! {
-        strict_booleans: true, leading_zero_numbers_as_strings: true, with_snippet: false,
-        budget: serde_saphyr::budget! { max_nodes: most_nodes, max_events: most_nodes.saturating_mul(4) },
-    };
     let reader = Reader { text, source };
-    match serde_saphyr::from_str_with_options::<Spanned<Raw>>(text, options) {
+    match serde_saphyr::from_str_with_options::<Spanned<Raw>>(text, options(most_nodes)) {
         Ok(root) => Ok(reader.value(root)),
         Err(error) => {
             let span = error.location().map_or_else(|| reader.span(0, 0), |location| reader.located(location));
-            Err(SyntaxError { message: first_line(&error), span })
+            let message = breach(&error, most_nodes).unwrap_or_else(|| first_line(&error));
+            Err(reader.tab(&message, span).unwrap_or(SyntaxError { message, span }))
         }
     }
+}
+
+/// `yes`, `on` and `007` stay text; duplicate keys are errors. What counts is the size after the expansion of aliases: libraries
+/// dump hundreds of aliases to one object.
+fn options(most_nodes: usize) -> serde_saphyr::Options {
+    let most_events = most_nodes.saturating_mul(4);
+    serde_saphyr::options! {
+        strict_booleans: true, leading_zero_numbers_as_strings: true, with_snippet: false,
+        budget: serde_saphyr::budget! {
+            max_nodes: most_nodes, max_events: most_events, max_depth: DEEPEST, flow_nesting_limit: DEEPEST,
+            max_aliases: most_nodes, max_anchors: most_nodes, max_merge_keys: most_nodes, enforce_alias_anchor_ratio: false,
+            max_recorded_anchor_events: most_events, max_recorded_anchor_bytes: LARGEST_TEXT,
+            max_total_scalar_bytes: LARGEST_TEXT,
+        },
+        alias_limits: serde_saphyr::alias_limits! {
+            max_total_replayed_events: most_events, max_replay_stack_depth: DEEPEST,
+        },
+    }
+}
+
+/// A budget that is exceeded, in words that name it. By the parser's text: within an alias its error has no variant.
+fn breach(error: &serde_saphyr::Error, most_nodes: usize) -> Option<String> {
+    let message = error.to_string();
+    let is_of = |words: &[&str]| words.iter().any(|word| message.contains(word));
+    if is_of(&["budget breached: Depth", "recursion limit exceeded", "alias replay stack depth"]) {
+        return Some(too_deep(DEEPEST));
+    }
+    if is_of(&["ScalarBytes {", "RecordedAnchorBytes {"]) {
+        return Some(format!("more than {} MB of text after the expansion of aliases", LARGEST_TEXT / 1_000_000));
+    }
+    let is_breach = is_of(&["budget breached: ", "alias replay limit"]);
+    is_breach.then(|| format!("more than {most_nodes} values after the expansion of aliases"))
 }
 
 /// The parser's message without the place that it repeats at its end, and without words for programmers.
@@ -72,6 +106,27 @@ impl Reader<'_> {
 
     fn entry(&self, (key, value): (Spanned<String>, Spanned<Raw>)) -> Entry {
         Entry { key_span: self.located(key.defined), key: key.value, value: self.value(value) }
+    }
+
+    /// The tab that the parser stumbled over: of a line that goes on, it has the place of the line before.
+    fn tab(&self, message: &str, error: Span) -> Option<SyntaxError> {
+        if !message.contains("tab") {
+            return None;
+        }
+        let before = self.text.get(..error.start)?.rfind('\n').map_or(0, |at| at + 1);
+        let mut start = before;
+        for line in self.text.get(before..)?.split_inclusive('\n') {
+            let indentation = line.len() - line.trim_start_matches([' ', '\t']).len();
+            if let Some(tab) = line.find('\t').filter(|at| *at < indentation && !line.trim().is_empty()) {
+                let message = "a tab indents this line, and YAML is indented by spaces only: replace it by spaces";
+                return Some(SyntaxError {
+                    message: message.to_owned(),
+                    span: self.span(start + tab, start + tab + 1),
+                });
+            }
+            start += line.len();
+        }
+        None
     }
 
     /// As the user wrote it, if that is a number; else as Rust writes it.

@@ -17,7 +17,7 @@ use crate::{
     decode::{
         convert::{json, number, temporal, text},
         finding::{Findings, Misfit},
-        layout::Layout,
+        layout::{BytesText, Layout},
     },
     json::{Kind, Node},
     schema::ColumnType,
@@ -41,6 +41,8 @@ pub(super) fn build<'a>(data_type: &'a ColumnType, layout: &'a Layout, rows: usi
         ColumnType::UInt16 => primitive::<UInt16Type, _>(data_type, rows, number::integer),
         ColumnType::UInt32 => primitive::<UInt32Type, _>(data_type, rows, number::integer),
         ColumnType::UInt64 => primitive::<UInt64Type, _>(data_type, rows, number::integer),
+        ColumnType::Float32 if layout.non_finite => primitive::<Float32Type, _>(data_type, rows, number::any_float),
+        ColumnType::Float64 if layout.non_finite => primitive::<Float64Type, _>(data_type, rows, number::any_float),
         ColumnType::Float32 => primitive::<Float32Type, _>(data_type, rows, number::float),
         ColumnType::Float64 => primitive::<Float64Type, _>(data_type, rows, number::float),
         ColumnType::Decimal { precision, scale } => {
@@ -61,8 +63,11 @@ pub(super) fn build<'a>(data_type: &'a ColumnType, layout: &'a Layout, rows: usi
             let read = |node, kind| temporal::timestamp_naive(node, kind, notation);
             primitive::<TimestampMicrosecondType, _>(data_type, rows, read)
         }
-        ColumnType::Binary if layout.hex => bytes::<BinaryType, _>(data_type, rows, text::hex),
-        ColumnType::Binary => bytes::<BinaryType, _>(data_type, rows, text::base64),
+        ColumnType::Binary => match layout.bytes {
+            BytesText::Base64 => bytes::<BinaryType, _>(data_type, rows, text::base64),
+            BytesText::Base64Url => bytes::<BinaryType, _>(data_type, rows, text::base64url),
+            BytesText::Hex => bytes::<BinaryType, _>(data_type, rows, text::hex),
+        },
         ColumnType::Uuid => bytes::<Utf8Type, _>(data_type, rows, text::uuid),
         ColumnType::String => bytes::<Utf8Type, _>(data_type, rows, text::string),
         // Nested types have builders of their own.

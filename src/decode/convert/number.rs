@@ -220,6 +220,17 @@ pub(in crate::decode) fn float<T: Float>(node: Node<'_>, kind: Kind) -> Result<T
     Ok(value)
 }
 
+/// As [`float`], and the texts `NaN`, `Infinity` and `-Infinity`, which JSON has no numbers for.
+pub(in crate::decode) fn any_float<T: Float>(node: Node<'_>, kind: Kind) -> Result<T, Misfit> {
+    let word = match (kind, node.raw()) {
+        (Kind::String, b"\"NaN\"") => "nan",
+        (Kind::String, b"\"Infinity\"") => "inf",
+        (Kind::String, b"\"-Infinity\"") => "-inf",
+        _ => return float(node, kind),
+    };
+    word.parse().map_err(|_| Misfit::NotANumber)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

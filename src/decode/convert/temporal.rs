@@ -9,10 +9,7 @@
 //!
 //! Years are 1 to 9999, which every reader has. All arithmetic is on `i64` microseconds, which that range does not exceed.
 
-use chrono::{
-    NaiveTime, Timelike,
-    format::{Item, Parsed, StrftimeItems},
-};
+use chrono::{NaiveTime, Timelike, format::Parsed};
 
 use super::{
     number::{digits, units},
@@ -20,7 +17,8 @@ use super::{
 };
 use crate::{
     decode::finding::{Misfit, wrong_kind},
-    json::{Kind, Node},
+    json::{Document, Kind, Node},
+    schema::{Strftime, StrftimeMismatch},
 };
 
 const SECOND: i64 = 1_000_000;
@@ -36,9 +34,12 @@ pub(in crate::decode) enum Notation {
     /// The forms above.
     Iso,
     /// A count of seconds (0), milliseconds (3) or microseconds (6) since the epoch: of `10^-digits` seconds.
-    Epoch { digits: u8 },
-    /// A strftime pattern, taken apart.
-    Pattern(Vec<Item<'static>>),
+    Epoch {
+        digits: u8,
+    },
+    Pattern(Strftime),
+    /// One of these, whose digits beyond microseconds are cut off.
+    Truncating(Box<Self>),
 }
 
 /// A reading of calendar and clock, in microseconds since 1970-01-01T00:00:00 of the same zone.
@@ -56,17 +57,15 @@ impl Reading {
 }
 
 impl Notation {
-    /// `None` if chrono does not know the pattern.
-    pub fn pattern(pattern: &str) -> Option<Self> {
-        StrftimeItems::new(pattern).parse_to_owned().ok().map(Self::Pattern)
-    }
-
     fn read(&self, node: Node<'_>, kind: Kind) -> Result<Reading, Misfit> {
         match (self, kind) {
             (Self::Epoch { digits }, Kind::Number | Kind::String) => epoch(node, kind, *digits),
+            (Self::Truncating(notation), _) => {
+                truncated(node, kind, notation, |node, kind, notation| notation.read(node, kind))
+            }
             (Self::Iso | Self::Pattern(_), Kind::Number) => Err(Misfit::NumberWithoutFormat),
             (Self::Iso, _) => timestamp_text(text(node, kind)?.as_bytes()),
-            (Self::Pattern(items), _) => pattern_reading(&text(node, kind)?, items),
+            (Self::Pattern(pattern), _) => pattern_reading(&text(node, kind)?, pattern),
             (Self::Epoch { .. }, _) => Err(wrong_kind(kind)),
         }
     }
@@ -99,18 +98,60 @@ pub(in crate::decode) fn date(node: Node<'_>, kind: Kind, notation: &Notation) -
 
 /// Microseconds since midnight.
 pub(in crate::decode) fn time(node: Node<'_>, kind: Kind, notation: &Notation) -> Result<i64, Misfit> {
+    if let Notation::Truncating(notation) = notation {
+        return truncated(node, kind, notation, time);
+    }
     let text = match kind {
         Kind::Number => return Err(Misfit::NumberWithoutFormat),
         _ => text(node, kind)?,
     };
     match notation {
-        Notation::Pattern(items) => clock_of(&parse_pattern(&text, items)?),
+        Notation::Pattern(pattern) => clock_of(&parse_pattern(&text, pattern)?),
         _ => match clock(text.as_bytes())? {
             (micros, []) => Ok(micros),
             (_, behind) if zone(behind).is_some() => Err(Misfit::Zone),
             _ => Err(Misfit::Time),
         },
     }
+}
+
+/// Reads a value, and once more without its digits beyond microseconds where they are what does not fit.
+fn truncated<T>(
+    node: Node<'_>,
+    kind: Kind,
+    notation: &Notation,
+    read: impl Fn(Node<'_>, Kind, &Notation) -> Result<T, Misfit>,
+) -> Result<T, Misfit> {
+    let places = match notation {
+        Notation::Epoch { digits } => 6_u8.saturating_sub(*digits),
+        _ => 6,
+    };
+    match read(node, kind, notation) {
+        Err(Misfit::SubMicrosecond) => {
+            let cut = Document::parse(without_digits(node.raw(), places.into())).map_err(|_| Misfit::SubMicrosecond)?;
+            read(cut.root(), kind, notation)
+        }
+        read => read,
+    }
+}
+
+/// The text with no more than so many digits behind each point or comma.
+fn without_digits(raw: &[u8], places: usize) -> Vec<u8> {
+    let mut cut = Vec::with_capacity(raw.len());
+    // Digits since the last point; `None` elsewhere.
+    let mut behind: Option<usize> = None;
+    for &byte in raw {
+        behind = match behind {
+            _ if byte == b'.' || byte == b',' => Some(0),
+            Some(digits) if byte.is_ascii_digit() => Some(digits + 1),
+            _ => None,
+        };
+        let is_point = behind == Some(0);
+        if behind.is_none_or(|digits| digits <= places) && !(is_point && places == 0) {
+            cut.push(byte);
+        }
+    }
+    cut
 }
 
 fn within_years(micros: i64) -> Result<i64, Misfit> {
@@ -233,19 +274,15 @@ fn zone(text: &[u8]) -> Option<i64> {
     (hours < 24 && minutes < 60).then_some(sign * (hours * 60 + minutes) * 60 * SECOND)
 }
 
-fn parse_pattern(text: &str, items: &[Item<'static>]) -> Result<Parsed, Misfit> {
-    let mut parsed = Parsed::new();
-    chrono::format::parse(&mut parsed, text, items.iter()).map_err(|_| Misfit::Pattern)?;
-    if has_digits_beyond_nanoseconds(text) { Err(Misfit::SubMicrosecond) } else { Ok(parsed) }
+fn parse_pattern(text: &str, pattern: &Strftime) -> Result<Parsed, Misfit> {
+    pattern.parse(text).map_err(|mismatch| match mismatch {
+        StrftimeMismatch::Form => Misfit::Pattern,
+        StrftimeMismatch::TooManyDigits => Misfit::SubMicrosecond,
+    })
 }
 
-/// chrono drops them in silence.
-fn has_digits_beyond_nanoseconds(text: &str) -> bool {
-    text.split('.').skip(1).any(|part| digits(part.as_bytes()).0.iter().skip(9).any(|digit| *digit != b'0'))
-}
-
-fn pattern_reading(text: &str, items: &[Item<'static>]) -> Result<Reading, Misfit> {
-    let parsed = parse_pattern(text, items)?;
+fn pattern_reading(text: &str, pattern: &Strftime) -> Result<Reading, Misfit> {
+    let parsed = parse_pattern(text, pattern)?;
     let offset = parsed.offset().map(|seconds| i64::from(seconds) * SECOND);
     let has_clock = parsed.hour_mod_12().is_some() || parsed.timestamp().is_some();
     if !has_clock {
@@ -278,7 +315,6 @@ fn whole_micros(nanoseconds: u32) -> Result<i64, Misfit> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::json::Document;
     use chrono::DateTime;
     use proptest::prelude::*;
 
@@ -291,6 +327,10 @@ mod tests {
 
     fn quoted<T>(reader: Reader<T>, text: &str) -> Result<T, Misfit> {
         read(reader, &format!("\"{text}\""), &Notation::Iso)
+    }
+
+    fn of_pattern(pattern: &str) -> Notation {
+        Notation::Pattern(Strftime::new(pattern).unwrap())
     }
 
     /// 2025-03-04T05:06:07Z.
@@ -370,6 +410,20 @@ mod tests {
     }
 
     #[test]
+    fn digits_beyond_microseconds_are_cut_where_that_is_asked_for() {
+        let cut = |json: &str, notation: Notation| read(timestamp, json, &Notation::Truncating(Box::new(notation)));
+        assert_eq!(cut(r#""2025-03-04T05:06:07.123456789Z""#, Notation::Iso), Ok(MOMENT + 123_456));
+        assert_eq!(cut(r#""2025-03-04T05:06:07.1Z""#, Notation::Iso), Ok(MOMENT + 100_000));
+        assert_eq!(cut(r#""2025-03-04T05:06:07.x""#, Notation::Iso), Err(Misfit::Timestamp));
+        assert_eq!(cut(r#""2025-03-04 05:06:07.1234567""#, of_pattern("%F %T.%f")), Ok(MOMENT + 123_456));
+        for (json, digits) in [("1741064767.1234567", 0), ("\"1741064767123.4567\"", 3), ("1741064767123456.7", 6)] {
+            assert_eq!(cut(json, Notation::Epoch { digits }), Ok(MOMENT + 123_456), "{json}");
+        }
+        let cutting = Notation::Truncating(Box::new(Notation::Iso));
+        assert_eq!(read(time, "\"00:00:01.0000019\"", &cutting), Ok(SECOND + 1));
+    }
+
+    #[test]
     fn a_date_may_come_from_a_timestamp_at_midnight_utc_only() {
         let day = i32::try_from(MOMENT / DAY).unwrap();
         for text in ["2025-03-04", "2025-03-04T00:00:00Z", "2025-03-04 00:00", "2025-03-04T02:00:00+02:00"] {
@@ -395,7 +449,7 @@ mod tests {
         assert_eq!(quoted(time, "24:00:00"), Err(Misfit::Time));
         assert_eq!(quoted(time, "23:59:60"), Err(Misfit::LeapSecond));
         assert_eq!(read(time, "5", &Notation::Iso), Err(Misfit::NumberWithoutFormat));
-        let pattern = Notation::pattern("%I:%M %p").unwrap();
+        let pattern = of_pattern("%I:%M %p");
         assert_eq!(read(time, "\"05:06 PM\"", &pattern), Ok((17 * 60 + 6) * 60 * SECOND));
     }
 
@@ -418,8 +472,7 @@ mod tests {
 
     #[test]
     fn a_pattern_reads_its_own_form_and_no_other() {
-        let pattern =
-            |text: &str, pattern: &str| read(timestamp, &format!("\"{text}\""), &Notation::pattern(pattern).unwrap());
+        let pattern = |text: &str, pattern: &str| read(timestamp, &format!("\"{text}\""), &of_pattern(pattern));
         assert_eq!(pattern("04/03/2025 05:06", "%d/%m/%Y %H:%M"), Ok(MOMENT - 7 * SECOND));
         assert_eq!(pattern("04.03.2025", "%d.%m.%Y"), Ok(MOMENT / DAY * DAY));
         assert_eq!(pattern("Tue, 04 Mar 2025 07:06:07 +0200", "%a, %d %b %Y %T %z"), Ok(MOMENT));
@@ -427,14 +480,16 @@ mod tests {
         assert_eq!(pattern("04/03/2025 05:06:07.5", "%d/%m/%Y %H:%M:%S%.f"), Ok(MOMENT + 500_000));
         assert_eq!(pattern("04/03/2025 05:06:07.1234567", "%d/%m/%Y %H:%M:%S%.f"), Err(Misfit::SubMicrosecond));
         assert_eq!(pattern("04/03/2025 05:06:07.0000000001", "%d/%m/%Y %H:%M:%S%.f"), Err(Misfit::SubMicrosecond));
+        assert_eq!(pattern("04/03/2025 05:06:07.500000", "%d/%m/%Y %H:%M:%S.%f"), Ok(MOMENT + 500_000));
+        assert_eq!(pattern("04/03/2025 05:06:07.1234567", "%d/%m/%Y %H:%M:%S.%f"), Err(Misfit::SubMicrosecond));
+        assert_eq!(read(time, "\"05:06:07.25\"", &of_pattern("%T.%f")), Ok((5 * 3600 + 6 * 60 + 7) * SECOND + 250_000));
         assert_eq!(pattern("31/12/2016 23:59:60", "%d/%m/%Y %T"), Err(Misfit::LeapSecond));
         assert_eq!(pattern("31/02/2025 05:06", "%d/%m/%Y %H:%M"), Err(Misfit::Pattern));
         assert_eq!(pattern("2025-03-04T05:06:07Z", "%d/%m/%Y %H:%M"), Err(Misfit::Pattern));
         assert_eq!(pattern("04/03/2025 05", "%d/%m/%Y %H"), Err(Misfit::Pattern));
-        assert_eq!(read(timestamp, "12", &Notation::pattern("%s").unwrap()), Err(Misfit::NumberWithoutFormat));
-        let zoned = Notation::pattern("%F %T %z").unwrap();
+        assert_eq!(read(timestamp, "12", &of_pattern("%s")), Err(Misfit::NumberWithoutFormat));
+        let zoned = of_pattern("%F %T %z");
         assert_eq!(read(timestamp_naive, "\"2025-03-04 05:06:07 +0000\"", &zoned), Err(Misfit::Zone));
-        assert!(Notation::pattern("%Q").is_none());
     }
 
     proptest! {

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use base64::{
     Engine,
-    alphabet::STANDARD,
+    alphabet::{STANDARD, URL_SAFE},
     engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
 };
 
@@ -20,11 +20,17 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
-/// `true` or `false`, and no text or number in their place.
+/// `true` or `false`, and no number in their place; a text only where it was a cell of CSV.
 #[inline]
-pub(in crate::decode) fn bool(_: Node<'_>, kind: Kind) -> Result<bool, Misfit> {
+pub(in crate::decode) fn bool(node: Node<'_>, kind: Kind) -> Result<bool, Misfit> {
     match kind {
         Kind::Bool(value) => Ok(value),
+        // A table of text has no other form for it.
+        Kind::String if node.is_cell() => match node.string()?.to_ascii_lowercase().as_str() {
+            "true" => Ok(true),
+            "false" => Ok(false),
+            _ => Err(wrong_kind(kind)),
+        },
         _ => Err(wrong_kind(kind)),
     }
 }
@@ -53,6 +59,16 @@ pub(in crate::decode) fn text(node: Node<'_>, kind: Kind) -> Result<Cow<'_, str>
 
 pub(in crate::decode) fn base64(node: Node<'_>, kind: Kind) -> Result<Cow<'_, [u8]>, Misfit> {
     BASE64.decode(text(node, kind)?.as_bytes()).map(Cow::Owned).map_err(|_| Misfit::Base64)
+}
+
+/// RFC 4648, section 5, with or without padding: what tokens are written in.
+const BASE64_URL: GeneralPurpose = GeneralPurpose::new(
+    &URL_SAFE,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
+pub(in crate::decode) fn base64url(node: Node<'_>, kind: Kind) -> Result<Cow<'_, [u8]>, Misfit> {
+    BASE64_URL.decode(text(node, kind)?.as_bytes()).map(Cow::Owned).map_err(|_| Misfit::Base64)
 }
 
 /// Hexadecimal digits of either case, two a byte.
@@ -151,6 +167,14 @@ mod tests {
             assert_eq!(read_bytes(other, base64), Err(Misfit::Base64), "{other}");
         }
         assert_eq!(read_bytes("12", base64), Err(Misfit::Kind(Kind::Number)));
+    }
+
+    #[test]
+    fn base64url_is_of_the_alphabet_for_urls() {
+        for text in [r#""-_8=""#, r#""-_8""#] {
+            assert_eq!(read_bytes(text, base64url).unwrap(), [0xfb, 0xff], "{text}");
+        }
+        assert_eq!(read_bytes(r#""+/8=""#, base64url), Err(Misfit::Base64));
     }
 
     #[test]

@@ -208,7 +208,10 @@ fn a_wrong_count_of_records_changes_nothing() {
 fn a_format_that_is_none_for_its_type_is_told_before_any_page() {
     let schema = TableSchema { columns: vec![formatted("n: int64", Format::Hex)] };
     let error = Decoder::new("cases", &schema, Contract::default(), &[]).unwrap_err();
-    assert_eq!(error.to_string(), "resource `cases`, column `n` of type int64: `hex` is a format of `binary`");
+    assert_eq!(
+        error.to_string(),
+        "resource `cases`, column `n` of type int64: `hex` and `base64url` are formats of `binary`"
+    );
     assert_eq!((error.kind(), error.code()), (ErrorKind::User, "column_format"));
 }
 

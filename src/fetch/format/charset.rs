@@ -1,4 +1,4 @@
-//! Answers in another charset than UTF-8. The only file that knows `encoding_rs`.
+//! Answers in another charset than UTF-8. The config's `encoding` is checked elsewhere.
 //!
 //! A charset that the answer declares is believed, but for one: many a framework writes `iso-8859-1` beside whatever it sends,
 //! so what is UTF-8 all the same stays what it is.
@@ -13,7 +13,17 @@ use super::{Room, Unreadable};
 const PIECE: usize = 64 << 10;
 
 /// The body as UTF-8. One whose charset nobody knows stays as it is.
-pub(super) fn decoded(body: Vec<u8>, content_type: &str, room: &Room<'_>) -> Result<Vec<u8>, Unreadable> {
+///
+/// `encoding` is what the config says of it, which counts before what the answer declares.
+pub(super) fn decoded(
+    body: Vec<u8>,
+    content_type: &str,
+    encoding: Option<&'static str>,
+    room: &Room<'_>,
+) -> Result<Vec<u8>, Unreadable> {
+    if let Some(encoding) = encoding.and_then(|label| Encoding::for_label(label.as_bytes())) {
+        return if encoding == UTF_8 { Ok(body) } else { decode(&body, encoding, room) };
+    }
     let declared = parameter(content_type).and_then(|label| Encoding::for_label(label.as_bytes()));
     match declared {
         None => Ok(body),
@@ -46,7 +56,7 @@ fn decode(body: &[u8], encoding: &'static Encoding, room: &Room<'_>) -> Result<V
                 DecoderResult::InputEmpty => break,
                 DecoderResult::OutputFull => {}
                 DecoderResult::Malformed(..) => {
-                    let cause = format!("no text in the charset that it declares, {}", encoding.name());
+                    let cause = format!("no text in the charset {}", encoding.name());
                     let is_cut = is_last && piece.is_empty();
                     return Err(if is_cut { Unreadable::Cut(cause) } else { Unreadable::Syntax(cause) });
                 }

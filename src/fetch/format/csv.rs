@@ -34,7 +34,8 @@ pub(super) fn read(body: &[u8], plan: &CsvPlan, room: &Room<'_>) -> Result<Docum
         room.take_text(body.len(), text.len())?;
     }
     text.push(b']');
-    room.parse(text, body.len())?.map_err(|(error, _)| Unreadable::Syntax(error.to_string()))
+    let parsed = room.parse(text, body.len())?;
+    parsed.map(Document::with_cells).map_err(|(error, _)| Unreadable::Syntax(error.to_string()))
 }
 
 /// An iterator over the rows of a body that rejects a body which ends within quotes. The `csv` crate takes the end of the body

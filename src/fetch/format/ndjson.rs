@@ -27,6 +27,9 @@ pub(super) fn read(body: &[u8], room: &Room<'_>) -> Result<Document, Unreadable>
     }
     text.push(b']');
     let document = room.parse(text, body.len())?.map_err(|(error, _)| {
+        if error.is_too_deep() {
+            return Unreadable::TooDeep;
+        }
         let line = lines.iter().rev().find(|line| line.start <= error.offset);
         let cause = cause(line.map_or(1, |line| line.number), error.message);
         // A body that does not begin with a record is of another format, and a retry returns the same.

@@ -1,6 +1,9 @@
 //! The memory that a body may take until it is a document.
 
-use std::cell::Cell;
+use std::{
+    cell::Cell,
+    io::{self, Read},
+};
 
 use super::Unreadable;
 use crate::{
@@ -30,6 +33,20 @@ impl<'a> Room<'a> {
             return Err(Unreadable::TooLarge);
         }
         self.take(body.saturating_add(text))
+    }
+
+    /// Reads all of a text, beside `body` bytes of what it is made of.
+    pub(super) fn read(&self, body: usize, mut reader: impl Read) -> Result<io::Result<Vec<u8>>, Unreadable> {
+        let mut text = Vec::new();
+        loop {
+            // Before the bytes are read: a growing buffer has a copy beside it.
+            self.take_text(body, text.len())?;
+            match reader.by_ref().take(AT_ONCE).read_to_end(&mut text) {
+                Ok(0) => return Ok(Ok(text)),
+                Ok(_) => {}
+                Err(error) => return Ok(Err(error)),
+            }
+        }
     }
 
     fn take(&self, bytes: usize) -> Result<(), Unreadable> {

@@ -244,9 +244,9 @@ fn a_file_that_is_no_text_is_named_under_every_format() {
     for format in [None, NDJSON, CSV, Some(ResponseFormat::Json)] {
         for content_type in ["application/zip", "text/csv", "text/csv; charset=iso-8859-1", "application/json"] {
             let told = unread(b"PK\x03\x04\x14\0id,s\n1,a\n", content_type, format);
-            assert!(matches!(told, Unreadable::Binary("a ZIP archive")), "{told:?}");
+            assert!(matches!(told, Unreadable::Binary("a ZIP archive") | Unreadable::Cut(_)), "{told:?}");
             let told = unread(b"\x1f\x8b\x08\0\0", content_type, format);
-            assert!(matches!(told, Unreadable::Binary("a gzip file")), "{told:?}");
+            assert!(matches!(told, Unreadable::Cut(_)), "{told:?}");
             let told = unread(b"id\0,\x01\n\0\x02\n", content_type, format);
             assert!(matches!(told, Unreadable::Binary("binary data")), "{told:?}");
         }
@@ -316,4 +316,73 @@ fn what_is_not_json_may_pass_if_it_began_as_json_and_is_named_if_it_is_another_f
     assert!(matches!(rows, Unreadable::Other(_, ResponseFormat::Csv)), "{rows:?}");
     assert!(matches!(unread(b"oops", json, None), Unreadable::Syntax(_)));
     assert!(matches!(unread(b"oops\n{}", json, NDJSON), Unreadable::Syntax(_)));
+}
+
+fn zip(members: &[(&str, &[u8])]) -> Vec<u8> {
+    let (mut archive, mut directory) = (Vec::new(), Vec::new());
+    for (name, content) in members {
+        let mut packed = flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::default());
+        std::io::Write::write_all(&mut packed, content).unwrap();
+        let packed = packed.finish().unwrap();
+        let mut crc = flate2::Crc::new();
+        crc.update(content);
+        let place = archive.len() as u32;
+        let mut common = [20, 0, 0, 0, 8, 0, 0, 0, 0, 0].to_vec();
+        for number in [crc.sum(), packed.len() as u32, content.len() as u32] {
+            common.extend(number.to_le_bytes());
+        }
+        common.extend([name.len() as u8, 0, 0, 0]);
+        archive.extend([b"PK\x03\x04", common.as_slice(), name.as_bytes(), &packed].concat());
+        let rest = [&[0; 10][..], &place.to_le_bytes(), name.as_bytes()].concat();
+        directory.extend([b"PK\x01\x02\x14\0", common.as_slice(), &rest].concat());
+    }
+    let (count, place, size) = (members.len() as u16, archive.len() as u32, directory.len() as u32);
+    archive.extend(directory);
+    archive.extend([&b"PK\x05\x06\0\0\0\0"[..], &count.to_le_bytes(), &count.to_le_bytes()].concat());
+    archive.extend([&size.to_le_bytes()[..], &place.to_le_bytes(), &[0, 0]].concat());
+    archive
+}
+
+#[test]
+fn compressed_files_are_read_and_of_an_archive_the_member_that_is_chosen() {
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    std::io::Write::write_all(&mut packed, b"id,n\n1,a\n").unwrap();
+    let packed = packed.finish().unwrap();
+    let records = r#"[{"id":"1","n":"a"}]"#;
+    assert_eq!(text(&packed, "application/gzip", &plan(None)), records);
+    assert_eq!(text(&packed, "application/x-gzip", &plan(CSV)), records);
+    assert!(matches!(unread(&packed[..packed.len() - 9], "application/gzip", None), Unreadable::Cut(_)));
+    let one = zip(&[("readme.md", b"# x"), ("data/", b""), ("data/a.TSV", b"id\tn\n1\ta\n")]);
+    assert_eq!(text(&one, "application/zip", &plan(None)), records);
+    let json = zip(&[("a.json", br#"[{"id":"1","n":"a"}]"#)]);
+    assert_eq!(text(&json, "application/octet-stream", &plan(None)), records);
+    let two = zip(&[("a.csv", b"id,n\n1,a\n"), ("b.csv", b"id\n2\n")]);
+    for (format, wanted) in [(None, "2 files: `a.csv`, `b.csv`; set `endpoint.member`"), (CSV, "set `endpoint.member`")]
+    {
+        let told = unread(&two, "application/zip", format);
+        assert!(matches!(&told, Unreadable::Syntax(cause) if cause.contains(wanted)), "{told:?}");
+    }
+    let member = |name: &str| AnswerPlan { member: Some(name.to_owned()), ..plan(CSV) };
+    assert_eq!(text(&two, "", &member("a.csv")), records);
+    assert!(wrong(&two, &member("c.csv")).contains("without `c.csv`"));
+    let mut damaged = two.clone();
+    damaged[40] ^= 1;
+    let told = read(damaged, &HeaderMap::new(), &member("a.csv"), 1_000).unwrap_err();
+    assert!(matches!(told, Unreadable::Cut(_)), "{told:?}");
+    assert!(matches!(read(two, &HeaderMap::new(), &member("a.csv"), 5), Err(Unreadable::TooLarge)));
+}
+
+#[test]
+fn the_encoding_of_the_config_counts_before_what_an_answer_declares() {
+    let encoded = |label: &str| AnswerPlan {
+        encoding: encoding_rs::Encoding::for_label(label.as_bytes()).map(encoding_rs::Encoding::name),
+        ..plan(None)
+    };
+    let cafe = r#"{"a":"café"}"#;
+    let latin: Vec<u8> = cafe.chars().map(|letter| u32::from(letter) as u8).collect();
+    assert_eq!(text(&latin, "application/json", &encoded("latin1")), cafe);
+    assert_eq!(text(&latin, "application/json; charset=utf-8", &encoded("windows-1252")), cafe);
+    assert_eq!(text(b"id,n\n1,\x83\x65\n", "text/csv", &encoded("shift_jis")), r#"[{"id":"1","n":"テ"}]"#);
+    let wide: Vec<u8> = "id,n\n1,a\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    assert_eq!(text(&wide, "text/csv", &encoded("utf-16le")), r#"[{"id":"1","n":"a"}]"#);
 }

@@ -184,7 +184,13 @@ impl Pages {
             _ => "no total".to_owned(),
         });
         let pins = selector.map(|selector| format!("`data_selector: {selector}`")).into_iter();
-        let pins: Vec<_> = pins.chain(paginator.map(|plan| format!("`paginator: {}`", plan.to_config()))).collect();
+        let pins: Vec<_> = pins
+            .chain(
+                paginator
+                    .filter(|_| self.found.more.is_none())
+                    .map(|plan| format!("`paginator: {}`", plan.to_config())),
+            )
+            .collect();
         let mut text = format!("detected {}", parts.join(", "));
         if !pins.is_empty() && !self.found.is_nothing {
             text += &format!("; to pin it: {}", pins.join(", "));

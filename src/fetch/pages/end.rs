@@ -2,6 +2,7 @@
 
 use super::{
     Pages,
+    lost_way::{fields_instead, looks_full},
     size::Fullness,
     source::{Fetched, Found},
 };
@@ -329,18 +330,26 @@ impl Pages {
         Some(format!("`{}`", records::shortened(&text)))
     }
 
-    /// A first page that looks full and lacks the place that should lead to the next one: many an API leaves it out at the end,
-    /// and many a config names a wrong one.
+    /// A first page that lacks the place that should lead to the next one, and looks full or leads on by another field: many an
+    /// API leaves the place out at the end, and many a config names a wrong one.
     pub(super) fn leads_nowhere(&self, page: &PageView<'_>) -> Option<String> {
         let path = self.source.paginator.goes_on_at(page).filter(|_| self.number == 1)?;
         let is_all = self.evidence.stated.is_some_and(|records| records <= page.count);
-        if path.find(page.root).is_some() || is_all || !looks_full(page) {
+        if path.find(page.root).is_some() || is_all || page.count == 0 {
             return None;
         }
-        let keys = self.surroundings.redactor.text(&records::quoted(&records::keys(page.root, |_| true)));
+        let (fields, leading) = fields_instead(path, page.root);
+        if leading.is_none() && !looks_full(page) {
+            return None;
+        }
+        let redact = |text: String| self.surroundings.redactor.text(&text);
+        let way = match leading {
+            Some(field) => format!("if `{field}` leads to the next page, name it in its place", field = redact(field)),
+            None => "which looks full; if the result set goes on, name the right place".to_owned(),
+        };
         Some(format!(
-            "`{path}` finds nothing on the first page, which looks full, so it is taken for the only one: if the result set goes \
-             on, name the right place; the answer has the keys {keys}"
+            "`{path}` finds nothing on the first page, so it is taken for the only one: {way}; {fields}",
+            fields = redact(fields)
         ))
     }
 }
@@ -348,10 +357,4 @@ impl Pages {
 /// Whether many APIs have the number of a page's records under this name.
 fn is_count(place: &TotalPlace) -> bool {
     place.may_count_page()
-}
-
-/// Whether there are as many records as the request asks for, or as a page often holds.
-fn looks_full(page: &PageView<'_>) -> bool {
-    let count = page.count.to_string();
-    page.count > 0 && (is_usual_size(page.count) || page.url.query_pairs().any(|(_, value)| *value == count))
 }

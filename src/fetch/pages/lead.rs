@@ -65,7 +65,7 @@ impl Pages {
         let is_short = (1..overlap).contains(&(found.hashes.len() as u64));
         if let Some(count) = self.known.page_size.filter(|size| is_short && *size < overlap) {
             let problem = PaginateError::OverlapTooLarge { count, overlap };
-            return Err(FetchError::Paginate { page: self.number, url: fetched.url.clone(), problem });
+            return Err(self.unfollowed(problem, fetched));
         }
         let Found { located, gathered, hashes } = self.located(&mut again);
         let records = match located {

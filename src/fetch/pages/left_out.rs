@@ -9,7 +9,11 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Pages, source::Fetched};
+use super::{
+    Pages,
+    source::{Fetched, Found},
+    take_out,
+};
 use crate::{
     fetch::{
         completeness::verdict::End,
@@ -150,6 +154,37 @@ impl Pages {
         self.check_drift(number)?;
         self.tell(&page, fetched.bytes);
         self.reach_fault(number)?;
+        Ok(page)
+    }
+
+    /// An answer that ends the page sequence has its turn: its records are the last ones, unless they are those of the page
+    /// before, which many an API repeats behind its end.
+    pub(super) fn accept_last(
+        &mut self,
+        token: &PageToken,
+        ruled: &Ruled,
+        fetched: &Fetched,
+        found: &Found,
+    ) -> Result<Page, FetchError> {
+        let is_again = self.guard.fingerprint() == Some(found.fingerprint());
+        if found.count() == 0 || is_again {
+            return self.leave_out(token, ruled, fetched);
+        }
+        let mut page = self.page(token, fetched, found)?;
+        self.number = page.number;
+        self.left_out.end_row();
+        let seam = self.join(token, found, None, 0);
+        (page.repeats, page.pass) = (seam.repeats, self.drift.passes());
+        self.report_paging(page.count);
+        self.next = self.pass_over(token, ruled);
+        if !self.is_among {
+            self.note(format!("{} records of page {}, at which it stopped, were kept", page.count, page.number));
+        }
+        self.line.keep_from(self.next.as_ref());
+        self.check_drift(page.number)?;
+        self.tell(&page, fetched.bytes);
+        take_out(&mut page, &seam);
+        self.reach_fault(page.number)?;
         Ok(page)
     }
 

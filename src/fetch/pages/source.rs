@@ -21,7 +21,7 @@ use crate::{
     },
     json::{Document, Selector},
     memory::{Hold, Refused},
-    plan::{Method, PaginatorPlan, ResourcePlan, ShortPage, WriteDisposition},
+    plan::{Method, PaginatorPlan, ResourcePlan, ShortPage, Slot, WriteDisposition},
     schema::Source as ColumnSource,
 };
 
@@ -114,6 +114,17 @@ impl Source {
     /// What the first page is requested with, before the paginator's part.
     pub(super) fn first_url(&self) -> Url {
         self.request.url.clone()
+    }
+
+    /// The paginator's key by which the position would go into the body, where there is one and the position is a parameter.
+    pub(super) fn body_key(&self) -> Option<&'static str> {
+        let (key, slot) = match &self.plan {
+            PaginatorPlan::Cursor(plan) => ("cursor_body_path", &plan.cursor_param),
+            PaginatorPlan::Offset(plan) => ("offset_body_path", &plan.offset_param),
+            PaginatorPlan::PageNumber(plan) => ("page_body_path", &plan.page_param),
+            _ => return None,
+        };
+        (matches!(slot, Slot::Param(_)) && self.request.has_body()).then_some(key)
     }
 
     /// Records of a page as they are asked for: by the paginator, or by a parameter that limits pages.
@@ -336,12 +347,12 @@ fn key_of(resource: &ResourcePlan) -> Vec<Vec<String>> {
     let is_one_row = resource.dedup || resource.write_disposition == WriteDisposition::Merge;
     let path = |index: &usize| match &resource.schema.columns.get(*index)?.source {
         ColumnSource::Path(path) => Some(path.clone()),
-        ColumnSource::Evolved(key) => Some(vec![key.clone()]),
+        ColumnSource::Evolved(key) | ColumnSource::Unseen(key) => Some(vec![key.clone()]),
         _ => None,
     };
     // Columns that are not known yet are fields by their names.
     if let Some(inference) = &resource.inference {
-        return inference.key.iter().map(|name| vec![name.clone()]).collect();
+        return inference.key.clone();
     }
     let paths: Option<Vec<_>> = resource.primary_key.iter().map(path).collect();
     paths.filter(|_| is_one_row).unwrap_or_default()

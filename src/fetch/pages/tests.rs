@@ -135,6 +135,9 @@ fn not_found(request: &Request) -> FetchError {
         trouble: Trouble::Status { status: StatusCode::NOT_FOUND, is_limit: false, body: String::new() },
         gave_up: None,
         credentials_sent: true,
+        has_credentials: true,
+        has_body: false,
+        position: None,
     }
     .into()
 }

@@ -196,7 +196,19 @@ pub enum PaginateError {
 }
 
 impl PaginateError {
-    pub(super) fn hint(&self) -> String {
+    /// `body_key`: by which the position would go into the body of the request.
+    pub(super) fn hint(&self, body_key: Option<&str>) -> String {
+        match (self, body_key) {
+            (Self::RepeatedToken { .. } | Self::RepeatedPage { .. }, Some(key)) => format!(
+                "the request has a body, and the position is sent in the query: if the API reads it in the body, name its place \
+                 there in place of the parameter, e.g. `{key}: page.next`; else {}",
+                self.cause()
+            ),
+            _ => self.cause().to_owned(),
+        }
+    }
+
+    fn cause(&self) -> &'static str {
         match self {
             Self::RepeatedToken { token } if token.is_told() => {
                 "the list leads in a circle: does the paginator name the right place (`cursor_path`, `next_url_path`), and the \
@@ -230,7 +242,6 @@ impl PaginateError {
             Self::OverlapTooLarge { .. } => "lower `overlap`, or ask for larger pages if the server allows them",
             Self::ForeignToken { .. } => "the paginator has changed since this position was stored: start anew",
         }
-        .to_owned()
     }
 }
 

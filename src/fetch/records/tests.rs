@@ -42,6 +42,28 @@ fn several_matches_are_brought_together_as_the_api_wrote_them_arrays_by_their_el
 }
 
 #[test]
+fn the_values_of_an_object_are_records_only_if_all_are_objects() {
+    let taken = |text: &str, selector: &str| {
+        let (locator, selector) = locator(selector, true);
+        locator.locate(&Document::parse(text.into()).unwrap(), &selector, &mut |_| true).located
+    };
+    for (text, selector) in [
+        (r#"{"data": {"id": 20, "v": "v20"}}"#, "data[*]"),
+        (r#"{"data": {"id": {"$oid": "x"}, "v": 1}}"#, "$.data[*]"),
+        (r#"{"USD": 1.5}"#, "$[*]"),
+        (r#"{"groups": [{"rows": [{"id": 1}]}, {"rows": {"id": 2}}]}"#, "groups[*].rows[*]"),
+    ] {
+        let Err(problem @ RecordsError::Values { .. }) = taken(text, selector) else { panic!("{text}") };
+        let (message, hint) = (problem.to_string(), problem.hint().unwrap());
+        assert!(message.contains("`id`") || message.contains("`USD`"), "{message}");
+        assert!(hint.contains("as one record") && !hint.contains("[*]`"), "{hint}");
+    }
+    let by_name = r#"{"data": {"a": {"id": 1}, "b": {"id": 2}}}"#;
+    assert_eq!(records(by_name, &locator("data[*]", true)).0, [r#"{"id": 1}"#, r#"{"id": 2}"#]);
+    assert_eq!(taken(r#"{"data": {}}"#, "data[*]"), Ok(Located::Nothing));
+}
+
+#[test]
 fn scalars_become_records_of_one_field_where_a_column_reads_it() {
     let text = r#"["a", 2.50, true, null]"#;
     let wrapped = [r#"{"value":"a"}"#, r#"{"value":2.50}"#, r#"{"value":true}"#, r#"{"value":null}"#];

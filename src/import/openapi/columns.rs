@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{
     document::Document,
-    objects::{Object, Property, Walk, is_nullable, kind, object, only_alternative, parts, says_type},
+    objects::{Property, Walk, alternatives, kind, object, only_alternative, parts, says_type},
 };
 use crate::{
     import::Note,
@@ -27,7 +27,7 @@ pub(super) fn columns(document: &Document, record: &Value, place: &str, notes: &
                 let message = format!("the field `{}` was left out: {fault}", property.name);
                 notes.push(Note::new(format!("{place}.schema"), message));
             }
-            None => columns.push(column(document, &object, property)),
+            None => columns.push(column(document, property)),
         }
     }
     columns
@@ -44,12 +44,9 @@ fn fault(name: &str, folded: &mut HashSet<String>) -> Option<&'static str> {
     )
 }
 
-fn column(document: &Document, object: &Object<'_>, property: &Property<'_>) -> Value {
-    let mut column = json!({"name": property.name, "type": data_type(document, property).to_string()});
-    if object.required.contains(&property.name) && !is_nullable(document, property) {
-        column["nullable"] = json!(false);
-    }
-    column
+/// Nullable whatever the description says: many APIs send null, or nothing, for fields that are `required` and not `nullable`.
+fn column(document: &Document, property: &Property<'_>) -> Value {
+    json!({"name": property.name, "type": data_type(document, property).to_string()})
 }
 
 fn data_type(document: &Document, property: &Property<'_>) -> ColumnType {
@@ -78,6 +75,9 @@ fn entered_type<'a>(walk: &mut Walk<'a>, schema: &'a Value, depth: usize) -> Col
     if let Some(only) = only_alternative(schema).filter(|_| is_open) {
         return schema_type(walk, only, depth + 1);
     }
+    if is_open && alternatives(schema).next().is_some() {
+        return common_type(walk, schema, depth);
+    }
     let format = schema.get("format").and_then(Value::as_str).unwrap_or_default();
     match kind(schema) {
         Some("boolean") => ColumnType::Bool,
@@ -97,6 +97,22 @@ fn entered_type<'a>(walk: &mut Walk<'a>, schema: &'a Value, depth: usize) -> Col
         None => of_values(schema).unwrap_or(ColumnType::Json),
         _ => ColumnType::Json,
     }
+}
+
+/// The type that all alternatives have: Django's choices are `oneOf` an enum, the empty text and null. Objects that differ are
+/// `json`.
+fn common_type<'a>(walk: &mut Walk<'a>, schema: &'a Value, depth: usize) -> ColumnType {
+    let types: Vec<_> = alternatives(schema).filter_map(|one| some_type(walk, one, depth)).collect();
+    let mut types = types.into_iter();
+    let first = types.next().unwrap_or(ColumnType::Json);
+    if types.all(|other| other == first) { first } else { ColumnType::Json }
+}
+
+/// `None` if the schema allows null only.
+fn some_type<'a>(walk: &mut Walk<'a>, schema: &'a Value, depth: usize) -> Option<ColumnType> {
+    let is_null = |schema: &Value| schema.get("enum") == Some(&json!([null])) || schema["type"] == "null";
+    let found = walk.within(schema, |_, schema| is_null(schema));
+    (found != Some(true)).then(|| schema_type(walk, schema, depth + 1))
 }
 
 /// `allOf` of one thing that is no object, with what is said of it in this place.

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
 
-use super::parameters::{Parameter, parameters};
+use super::parameters::{Parameter, of_body, parameters};
 use crate::import::ImportError;
 
 /// References that lead to references.
@@ -16,19 +16,49 @@ pub(super) struct Document {
     root: Value,
 }
 
-/// The operation of one path.
+/// One operation of a path: its GET, or its POST.
 pub(super) struct Operation<'a> {
     pub(super) path: &'a str,
+    pub(super) method: Method,
     pub(super) item: &'a Value,
-    pub(super) get: &'a Map<String, Value>,
-    /// Of the path and of the operation.
+    /// The operation's own object.
+    pub(super) details: &'a Map<String, Value>,
+    /// The body that it takes; `None` if none is described.
+    pub(super) body: Option<Body<'a>>,
+    /// Of the path, of the operation, and the fields of its body.
     pub(super) parameters: Vec<Parameter<'a>>,
+}
+
+/// Methods that can read records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Method {
+    Get,
+    Post,
+}
+
+/// The body of a request.
+#[derive(Clone, Copy)]
+pub(super) enum Body<'a> {
+    /// A JSON body of this schema.
+    Json(&'a Value),
+    /// A body of this media type alone.
+    Other(&'a str),
 }
 
 impl<'a> Operation<'a> {
     /// A key that the operation has, or its path for all of its operations.
     pub(super) fn own(&self, key: &str) -> Option<&'a Value> {
-        self.get.get(key).or_else(|| self.item.get(key))
+        self.details.get(key).or_else(|| self.item.get(key))
+    }
+
+    pub(super) fn is_post(&self) -> bool {
+        self.method == Method::Post
+    }
+
+    /// Returns the path, with the method before it unless that is GET.
+    pub(super) fn title(&self) -> String {
+        let method = if self.is_post() { "POST " } else { "" };
+        format!("{method}{}", self.path)
     }
 }
 
@@ -91,34 +121,68 @@ impl Document {
         self.root.get("paths").and_then(Value::as_object).into_iter().flatten()
     }
 
-    /// The GETs, in the order of the file.
-    pub(super) fn gets(&self) -> impl Iterator<Item = Operation<'_>> {
-        self.paths().filter_map(|(path, item)| {
-            let item = self.follow(item)?;
-            let get = self.follow(item.get("get")?)?.as_object()?;
-            let parameters = parameters(self, [item.get("parameters"), get.get("parameters")]);
-            Some(Operation { path, item, get, parameters })
+    /// The GETs and POSTs, in the order of the file; of one path the GET first.
+    pub(super) fn operations(&self) -> impl Iterator<Item = Operation<'_>> {
+        self.paths().flat_map(|(path, item)| {
+            let methods = [("get", Method::Get), ("post", Method::Post)];
+            methods.into_iter().filter_map(|(key, method)| self.operation(path, item, key, method))
         })
     }
 
-    /// A good answer.
-    pub(super) fn response<'a>(&'a self, get: &'a Map<String, Value>) -> Option<&'a Value> {
-        let responses = get.get("responses")?.as_object()?;
-        ["200", "2XX", "2xx", "201", "default"].into_iter().find_map(|status| responses.get(status))
+    fn operation<'a>(&'a self, path: &'a str, item: &'a Value, key: &str, method: Method) -> Option<Operation<'a>> {
+        let item = self.follow(item)?;
+        let details = self.follow(item.get(key)?)?.as_object()?;
+        let mut parameters = parameters(self, [item.get("parameters"), details.get("parameters")]);
+        let body = match method {
+            Method::Get => None,
+            Method::Post => self.body(details, &parameters),
+        };
+        if let Some(Body::Json(schema)) = body {
+            parameters.extend(of_body(self, schema));
+        }
+        Some(Operation { path, method, item, details, body, parameters })
+    }
+
+    /// Swagger 2 describes the body among the parameters.
+    fn body<'a>(&'a self, details: &'a Map<String, Value>, parameters: &[Parameter<'a>]) -> Option<Body<'a>> {
+        if let Some(body) = parameters.iter().find(|parameter| parameter.place == "body") {
+            return Some(Body::Json(self.follow(body.get("schema")?)?));
+        }
+        if parameters.iter().any(|parameter| parameter.place == "formData") {
+            return Some(Body::Other("application/x-www-form-urlencoded"));
+        }
+        let content = self.follow(details.get("requestBody")?)?.get("content")?.as_object()?;
+        match json_of(content).and_then(|media| self.follow(media.get("schema")?)) {
+            Some(schema) => Some(Body::Json(schema)),
+            None => content.keys().next().map(|media| Body::Other(media)),
+        }
+    }
+
+    /// A good answer. What a POST answers with 201 is what it has created.
+    pub(super) fn response<'a>(&'a self, operation: &Operation<'a>) -> Option<&'a Value> {
+        let responses = operation.details.get("responses")?.as_object()?;
+        let statuses = ["200", "2XX", "2xx", "201", "default"];
+        let mut statuses = statuses.into_iter().filter(|status| !operation.is_post() || *status != "201");
+        statuses.find_map(|status| responses.get(status))
     }
 
     /// The schema of a good answer in JSON.
-    pub(super) fn answer<'a>(&'a self, get: &'a Map<String, Value>) -> Option<&'a Value> {
-        let response = self.follow(self.response(get)?)?;
+    pub(super) fn answer<'a>(&'a self, operation: &Operation<'a>) -> Option<&'a Value> {
+        let response = self.follow(self.response(operation)?)?;
         // Swagger 2 has it right there.
         if let Some(schema) = response.get("schema") {
             return self.follow(schema);
         }
         let content = response.get("content")?.as_object()?;
-        let json = content.iter().find(|(media, _)| media.starts_with("application/json"));
-        let json = json.or_else(|| content.iter().find(|(media, _)| media.contains("json")));
-        // What Springdoc writes of any answer.
-        let json = json.or_else(|| content.iter().find(|(media, _)| media.starts_with("*/*")));
-        self.follow(json?.1.get("schema")?)
+        self.follow(json_of(content)?.get("schema")?)
     }
+}
+
+/// Returns the entry of JSON among media types.
+fn json_of(content: &Map<String, Value>) -> Option<&Value> {
+    let json = content.iter().find(|(media, _)| media.starts_with("application/json"));
+    let json = json.or_else(|| content.iter().find(|(media, _)| media.contains("json")));
+    // What Springdoc writes of any answer.
+    let json = json.or_else(|| content.iter().find(|(media, _)| media.starts_with("*/*")));
+    json.map(|(_, media)| media)
 }

@@ -8,13 +8,14 @@ use super::{
     Selection,
     columns::columns,
     document::{Document, Operation},
-    elsewhere::Elsewhere,
-    needed::needed,
-    paginator,
-    parents::{Parent, bind},
+    external_refs::ExternalRefs,
+    paginator::pages,
+    parents::{Parent, bind, doubled},
+    post,
     records::{IDS, Missing, Records, records},
+    required_params::{Origin, required},
 };
-use crate::import::{ImportError, Note, name::snake};
+use crate::import::{ImportError, Note, literal_text, name::snake};
 
 /// One resource to be. `params` and `headers` hold references where somebody has to fill them in; other texts stand for themselves.
 pub(super) struct List<'a> {
@@ -24,6 +25,8 @@ pub(super) struct List<'a> {
     pub(super) selector: String,
     pub(super) params: Map<String, Value>,
     pub(super) headers: Map<String, Value>,
+    /// The JSON body of a POST.
+    pub(super) body: Option<Value>,
     pub(super) paginator: Option<Value>,
     pub(super) primary_key: Option<String>,
     pub(super) columns: Vec<Value>,
@@ -53,36 +56,54 @@ pub(super) fn lists<'a>(
 }
 
 fn taken<'a>(document: &'a Document, selection: &Selection, api: &str, notes: &mut Vec<Note>) -> Vec<List<'a>> {
-    let mut elsewhere = Elsewhere::new(document);
+    let mut external_refs = ExternalRefs::new(document);
     if selection.paths.is_empty() {
-        elsewhere.of_paths(notes);
+        external_refs.of_paths(notes);
     }
     let mut names = HashSet::new();
     let mut taken = Vec::new();
-    for operation in document.gets() {
-        let is_named = selection.paths.iter().any(|path| is_path(path, operation.path));
-        if !is_named && !selection.paths.is_empty() && !is_parent(&operation, selection) {
-            continue;
-        }
-        elsewhere.of_operation(&operation, notes);
-        match records(document, &operation, is_named) {
-            Ok(found) => {
-                let name = distinct(name(operation.path), &mut names);
-                taken.push(list(document, operation, name, &found, api));
-            }
-            Err(missing) => notes.extend(left_out(operation.path, missing, is_named)),
+    for operation in document.operations().filter(|operation| is_selected(document, operation, selection)) {
+        let is_named = is_named(&operation, selection);
+        external_refs.of_operation(&operation, notes);
+        // An answer without a list is one record, of a GET only: a POST may change something.
+        let found = records(document, &operation, is_named && !operation.is_post());
+        let title = operation.title();
+        let listed = found.map_err(|missing| why(missing, is_named || operation.is_post()));
+        let listed = listed.and_then(|found| {
+            let name = distinct(name(operation.path), &mut names);
+            list(document, operation, name, &found, api).map_err(Some)
+        });
+        match listed {
+            Ok(list) => taken.push(list),
+            Err(why) => notes.extend(why.map(|why| Note::new("resources", format!("skipped {title}: {why}")))),
         }
     }
     taken
 }
 
-fn left_out(path: &str, missing: Missing, is_named: bool) -> Option<Note> {
-    let why = match missing {
-        Missing::Skipped(why) => why,
-        Missing::NoList if is_named => "the description tells no JSON that it answers".to_owned(),
-        Missing::NoList => return None,
-    };
-    Some(Note::new("resources", format!("{why}: the path {path} was left out")))
+/// A POST at a path with a GET is not what a user means who names the path.
+fn is_selected(document: &Document, operation: &Operation<'_>, selection: &Selection) -> bool {
+    let is_named = is_named(operation, selection);
+    let is_asked_for = selection.paths.is_empty() || is_named;
+    if operation.is_post() {
+        let is_alone = || !document.operations().any(|other| !other.is_post() && other.path == operation.path);
+        return is_asked_for && (post::reads(operation) || is_named && is_alone());
+    }
+    is_asked_for || is_parent(operation, selection)
+}
+
+fn is_named(operation: &Operation<'_>, selection: &Selection) -> bool {
+    selection.paths.iter().any(|path| is_path(path, operation.path))
+}
+
+/// Why an operation is no resource; `None` if nobody expects one.
+fn why(missing: Missing, is_expected: bool) -> Option<String> {
+    match missing {
+        Missing::Skipped(why) => Some(why),
+        Missing::NoList => {
+            is_expected.then(|| "the description has no list of JSON objects that it answers".to_owned())
+        }
+    }
 }
 
 /// A slash at the end makes no other path.
@@ -91,7 +112,8 @@ fn is_path(asked: &str, path: &str) -> bool {
 }
 
 fn known_paths(file: &str, document: &Document, selection: &Selection) -> Result<(), ImportError> {
-    let known: Vec<&str> = document.gets().map(|operation| operation.path).collect();
+    let mut known: Vec<&str> = document.operations().map(|operation| operation.path).collect();
+    known.dedup();
     match selection.paths.iter().find(|asked| !known.iter().any(|path| is_path(asked, path))) {
         None => Ok(()),
         Some(path) => Err(ImportError::NoPath {
@@ -114,10 +136,10 @@ fn list<'a>(
     name: String,
     found: &Records<'a>,
     api: &str,
-) -> List<'a> {
+) -> Result<List<'a>, String> {
     let mut notes = Vec::new();
     let place = format!("resources.{name}");
-    let columns = columns(document, found.schema, &place, &mut notes);
+    let mut columns = columns(document, found.schema, &place, &mut notes);
     if columns.is_empty() {
         notes.push(Note::new(
             format!("{place}.schema"),
@@ -125,19 +147,27 @@ fn list<'a>(
         ));
     }
     let place_of_pages = format!("{place}.endpoint.paginator");
-    let pages = paginator::pages(document, &operation, found, &columns, &place_of_pages, &mut notes);
+    let pages = pages(document, &operation, found, &columns, &place_of_pages, &mut notes);
     if pages.paginator.is_none() {
         let message = "the description does not tell how the list is paged: it is found out from the first page";
-        notes.push(Note::new(place_of_pages, message));
+        notes.push(Note::new(place_of_pages.as_str(), message));
     }
-    let mut needed = needed(&operation.parameters, &pages, api, &format!("{place}.endpoint"), &mut notes);
-    if let Some((name, size)) = pages.page_size {
-        needed.params.insert(name, json!(size));
+    let origin = Origin { api, place: &format!("{place}.endpoint") };
+    let mut required = required(&operation.parameters, &pages, &origin, &mut notes);
+    if let Some((parameter, size)) = pages.page_size.filter(|(parameter, _)| !parameter.is_body_field()) {
+        required.params.insert(parameter.name.to_owned(), json!(size));
     }
+    if let Some((parameter, value)) = &pages.total_switch {
+        required.params.insert(parameter.name.to_owned(), json!(literal_text(&doubled(value))));
+    }
+    let body = post::body(document, &operation, &pages, &origin, &mut notes)?;
     let primary_key = primary_key(&columns, operation.path, &place, &mut notes);
+    for column in columns.iter_mut().filter(|column| primary_key.as_ref().is_some_and(|key| column["name"] == *key)) {
+        column["nullable"] = json!(false);
+    }
     let (path, selector, paginator) = (operation.path.to_owned(), found.selector.clone(), pages.paginator);
-    let (params, headers) = (needed.params, needed.headers);
-    List { operation, name, path, selector, params, headers, paginator, primary_key, columns, notes }
+    let (params, headers) = (required.params, required.headers);
+    Ok(List { operation, name, path, selector, params, headers, body, paginator, primary_key, columns, notes })
 }
 
 /// The field that identifies a record by its name. Below a parent, it may do so among the parent's records only.

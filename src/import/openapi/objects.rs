@@ -88,25 +88,15 @@ pub(super) fn type_of<'a>(document: &'a Document, schema: &'a Value) -> Option<&
     Walk::new(document).type_of(schema)
 }
 
-/// Whether null may stand in a field, or nothing: an answer has no field that is only written.
-pub(super) fn is_nullable(document: &Document, property: &Property<'_>) -> bool {
-    let mut walk = Walk::new(document);
-    !property.schemas.iter().any(|schema| says_type(schema))
-        || property.schemas.iter().any(|schema| walk.part_is_nullable(schema))
-}
-
 /// Whether anything is said of the type.
 pub(super) fn says_type(schema: &Value) -> bool {
     SAYS_TYPE.iter().any(|key| schema.get(key).is_some())
 }
 
-fn all_alternatives(schema: &Value) -> impl Iterator<Item = &Value> {
-    ["oneOf", "anyOf"].into_iter().filter_map(|key| schema.get(key)?.as_array()).flatten()
-}
-
 /// `oneOf` and `anyOf`, null aside.
 pub(super) fn alternatives(schema: &Value) -> impl Iterator<Item = &Value> {
-    all_alternatives(schema).filter(|one| one.get("type") != Some(&json!("null")))
+    let all = ["oneOf", "anyOf"].into_iter().filter_map(|key| schema.get(key)?.as_array()).flatten();
+    all.filter(|one| one.get("type") != Some(&json!("null")))
 }
 
 /// `oneOf` and `anyOf` of one thing and null.
@@ -130,19 +120,6 @@ pub(super) fn kind(schema: &Value) -> Option<&str> {
         }
         _ => None,
     }
-}
-
-/// `nullable: true` (3.0), `type: [string, "null"]` (3.1), null among the values; or that it is written only.
-fn says_null(schema: &Value) -> bool {
-    let is_true = |key: &str| schema.get(key) == Some(&Value::Bool(true));
-    let has = |key: &str, null: Value| match schema.get(key) {
-        Some(Value::Array(values)) => values.contains(&null),
-        Some(value) => *value == null,
-        None => false,
-    };
-    ["nullable", "x-nullable", "writeOnly"].into_iter().any(is_true)
-        || has("type", json!("null"))
-        || ["enum", "const"].into_iter().any(|key| has(key, Value::Null))
 }
 
 /// A way down into a schema.
@@ -249,22 +226,5 @@ impl<'a> Walk<'a> {
             }
         });
         found.unwrap_or_default()
-    }
-
-    /// What says nothing, as a part of something else, does not say that it may be null.
-    fn part_is_nullable(&mut self, schema: &'a Value) -> bool {
-        says_null(schema) || says_type(schema) && self.is_nullable(schema)
-    }
-
-    fn is_nullable(&mut self, schema: &'a Value) -> bool {
-        self.spend(1);
-        let within = self.within(schema, |walk, schema| {
-            says_null(schema)
-                || !says_type(schema)
-                || parts(schema).any(|part| walk.part_is_nullable(part))
-                || all_alternatives(schema).any(|one| walk.is_nullable(one))
-        });
-        // What stands beside a reference counts too.
-        says_null(schema) || within.unwrap_or(true)
     }
 }

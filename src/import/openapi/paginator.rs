@@ -6,8 +6,8 @@
 use serde_json::{Value, json};
 
 use super::{
-    beside::{Next, fields, nexts, of_type},
     document::{Document, Operation},
+    pagination_fields::{Field as BesideField, Next, fields, is_envelope, nexts, of_type},
     parameters::Parameter,
     records::Records,
 };
@@ -38,8 +38,42 @@ const LAST_IDS: [&str; 6] = ["startingafter", "startafter", "afterid", "lastid",
 /// Of OData: how many records the whole list is to have.
 const TOP: &str = "top";
 
-/// `count` is the page's as often as the list's.
-const TOTALS: [&str; 6] = ["total", "totalcount", "totalresults", "totalelements", "totalitems", "totalrecords"];
+const TOTALS: [&str; 20] = [
+    "total",
+    "totalcount",
+    "totalresults",
+    "totalelements",
+    "totalitems",
+    "totalrecords",
+    "totalentries",
+    "totalrows",
+    "totalhits",
+    "totalobjects",
+    "totalsize",
+    "totalnumber",
+    "totalfound",
+    "totalmatches",
+    "recordsfiltered",
+    "filtercount",
+    "numfound",
+    "nbhits",
+    "odatacount",
+    "numbermatched",
+];
+/// Numbers of records, of the page or of the result set.
+const COUNTS: [&str; 5] = ["count", "resultcount", "recordcount", "itemcount", "rowcount"];
+const TOTAL_PAGES: [&str; 10] = [
+    "pages",
+    "totalpages",
+    "totalpage",
+    "pagecount",
+    "lastpage",
+    "numpages",
+    "pagestotal",
+    "totalpagecount",
+    "numberofpages",
+    "nbpages",
+];
 const MORE: [&str; 3] = ["hasmore", "hasnext", "hasnextpage"];
 
 /// Parts and words of names that say that a parameter may be about pages.
@@ -53,12 +87,24 @@ const WORDS_ABOUT_PAGES: [&str; 16] = [
 const PAGE_SIZE: u64 = 100;
 
 /// What is known of a list's pages.
-pub(super) struct Pages {
+pub(super) struct Pages<'p, 'a> {
     pub(super) paginator: Option<Value>,
     /// Parameters that are the paginator's.
-    pub(super) own_params: Vec<String>,
+    pub(super) own_params: Vec<&'p Parameter<'a>>,
     /// How many records to ask for, where the paginator does not say it.
-    pub(super) page_size: Option<(String, u64)>,
+    pub(super) page_size: Option<(&'p Parameter<'a>, u64)>,
+    /// A parameter without which the answer has no total, and its value: Directus has `meta.total_count` for `meta=total_count`.
+    pub(super) total_switch: Option<(&'p Parameter<'a>, String)>,
+}
+
+impl Pages<'_, '_> {
+    /// Whether the paginator sends this parameter, or it is the page size.
+    pub(super) fn sends(&self, parameter: &Parameter<'_>) -> bool {
+        let size = self.page_size.iter().map(|(size, _)| *size);
+        let switch = self.total_switch.iter().map(|(switch, _)| *switch);
+        let mut all = self.own_params.iter().copied().chain(size).chain(switch);
+        all.any(|own| (own.place, own.holder, own.name) == (parameter.place, parameter.holder, parameter.name))
+    }
 }
 
 /// A name without its signs and its case.
@@ -66,54 +112,116 @@ pub(super) fn bare(name: &str) -> String {
     name.chars().filter(|letter| letter.is_alphanumeric()).flat_map(char::to_lowercase).collect()
 }
 
+/// Whether a parameter has this bare name: `pagesize` is `page_size`, `page[size]`, and `{"page": {"size": …}}` of a body.
+fn is_named(parameter: &Parameter<'_>, name: &str) -> bool {
+    let own = bare(parameter.name);
+    match parameter.holder {
+        None => own == name,
+        Some(holder) => bare(holder) + &own == name || is_envelope(holder) && own == name,
+    }
+}
+
 /// `place`: of the paginator, for notes.
-pub(super) fn pages(
-    document: &Document,
-    operation: &Operation<'_>,
-    records: &Records<'_>,
+pub(super) fn pages<'p, 'a>(
+    document: &'a Document,
+    operation: &'p Operation<'a>,
+    records: &Records<'a>,
     columns: &[Value],
-    place: &str,
+    place: &'p str,
     notes: &mut Vec<Note>,
-) -> Pages {
-    let fields = fields(document, records.answer);
+) -> Pages<'p, 'a> {
+    let fields = fields(document, records);
     let pager = Pager { parameters: &operation.parameters, nexts: nexts(document, &fields), place };
     let more = of_type(document, &fields, &MORE, &["boolean"]);
     let found = pager
         .by_cursor(notes)
         .or_else(|| has_link_header(document, operation).then(|| Found::new(json!("header_link"))))
         .or_else(|| pager.by_odata())
-        .or_else(|| pager.by_offset(of_type(document, &fields, &TOTALS, &["integer", "number"]), notes))
+        .or_else(|| pager.by_offset(total(document, &fields), notes))
         .or_else(|| pager.by_link())
         .or_else(|| pager.by_last_id(more?, &records.selector, columns))
         .or_else(|| pager.by_next_number())
         .or_else(|| pager.by_text(notes))
-        .or_else(|| pager.by_page(notes));
+        .or_else(|| pager.by_page(total_pages(document, &fields), notes));
     let Some(found) = found else {
         let is_whole = records.selector == "$" && !operation.parameters.iter().any(may_page);
-        return Pages { paginator: is_whole.then(|| json!("single_page")), own_params: Vec::new(), page_size: None };
+        let paginator = is_whole.then(|| json!("single_page"));
+        return Pages { paginator, own_params: Vec::new(), page_size: None, total_switch: None };
     };
-    let limit = pager.limit().filter(|limit| !found.own.iter().any(|own| own == limit.name));
+    let limit = pager.limit().filter(|limit| !found.own.iter().any(|own| std::ptr::eq(*own, *limit)));
     // With a link, OData's `$top` cuts the list short.
     let limit = limit.filter(|limit| bare(limit.name) != TOP || found.sends_top);
-    let page_size = limit.map(|limit| (limit.name.to_owned(), size(limit, place, notes)));
-    Pages { paginator: Some(found.paginator), own_params: found.own, page_size }
+    let page_size = limit.map(|limit| (limit, size(limit, place, notes)));
+    let total_switch = found.paginator["total_path"].as_str().and_then(|path| pager.total_switch(&fields, path));
+    Pages { paginator: Some(found.paginator), own_params: found.own, page_size, total_switch }
+}
+
+/// Whether one of these parameters says which page is wanted: a limit alone may be a field of anything.
+pub(super) fn asks_for_page(parameters: &[Parameter<'_>]) -> bool {
+    let pager = Pager { parameters, nexts: Vec::new(), place: "" };
+    pager.find(&OFFSETS, Parameter::is_number).is_some()
+        || pager.find(&PAGES, Parameter::is_number).is_some()
+        || pager.find(&CURSORS, Parameter::is_cursor).is_some()
+}
+
+/// Returns the path of the number of records of the result set.
+///
+/// `count` is the page's own number as often as that of the result set. It is the latter in an envelope with links, as Django
+/// REST framework writes it, or where its description says so.
+fn total(document: &Document, fields: &[BesideField<'_>]) -> Option<String> {
+    let numbers = ["integer", "number"];
+    let count =
+        || fields.iter().find(|field| COUNTS.contains(&field.name().as_str()) && is_of_all(document, field, fields));
+    of_type(document, fields, &TOTALS, &numbers)
+        .or_else(|| of_type(document, std::slice::from_ref(count()?), &COUNTS, &numbers))
+}
+
+fn is_of_all(document: &Document, count: &BesideField<'_>, fields: &[BesideField<'_>]) -> bool {
+    let description = count.description(document).to_ascii_lowercase();
+    let says = |words: &[&str]| words.iter().any(|word| description.contains(word));
+    if says(&["page", "returned", "in this response"]) {
+        return false;
+    }
+    let has = |name: &str| fields.iter().any(|field| field.name() == name);
+    says(&["total", "overall", "all ", "matching"]) || has("next") && (has("previous") || has("prev"))
+}
+
+/// Returns the path of the number of pages of the result set.
+fn total_pages(document: &Document, fields: &[BesideField<'_>]) -> Option<String> {
+    of_type(document, fields, &TOTAL_PAGES, &["integer", "number"])
 }
 
 /// A paginator, and the parameters that are its own.
-struct Found {
+struct Found<'p, 'a> {
     paginator: Value,
-    own: Vec<String>,
+    own: Vec<&'p Parameter<'a>>,
     sends_top: bool,
 }
 
-impl Found {
+impl<'p, 'a> Found<'p, 'a> {
     fn new(paginator: Value) -> Self {
         Self { paginator, own: Vec::new(), sends_top: true }
     }
 
-    fn cursor(path: &str, parameter: &Parameter<'_>) -> Self {
-        let paginator = json!({"type": "cursor", "cursor_path": path, "cursor_param": parameter.name});
-        Self { own: vec![parameter.name.to_owned()], ..Self::new(paginator) }
+    fn cursor(path: &str, parameter: &'p Parameter<'a>) -> Self {
+        let mut found = Self::new(json!({"type": "cursor", "cursor_path": path}));
+        found.send("cursor", parameter);
+        found
+    }
+
+    /// Makes the paginator send a value as this parameter: `limit_param`, or `limit_body_path`.
+    fn send(&mut self, value: &str, parameter: &'p Parameter<'a>) {
+        let place = if parameter.is_body_field() { "body_path" } else { "param" };
+        self.paginator[format!("{value}_{place}")] = json!(parameter.path());
+        self.own.push(parameter);
+    }
+
+    /// Names the field with the total. Without one the run looks for a total itself, which null would forbid.
+    fn with_total(mut self, path: Option<String>) -> Self {
+        if let Some(path) = path {
+            self.paginator["total_path"] = json!(path);
+        }
+        self
     }
 
     fn link(path: &str) -> Self {
@@ -130,9 +238,8 @@ struct Pager<'p, 'a> {
 
 impl<'p, 'a> Pager<'p, 'a> {
     fn find(&self, names: &[&str], fits: impl Fn(&Parameter<'a>) -> bool) -> Option<&'p Parameter<'a>> {
-        let mut queries = self.parameters.iter().filter(|parameter| parameter.place == "query" && fits(parameter));
-        let queries: Vec<_> = queries.by_ref().collect();
-        names.iter().find_map(|name| queries.iter().copied().find(|parameter| bare(parameter.name) == *name))
+        let sent: Vec<_> = self.parameters.iter().filter(|parameter| parameter.is_sent() && fits(parameter)).collect();
+        names.iter().find_map(|name| sent.iter().copied().find(|parameter| is_named(parameter, name)))
     }
 
     fn limit(&self) -> Option<&'p Parameter<'a>> {
@@ -143,8 +250,8 @@ impl<'p, 'a> Pager<'p, 'a> {
         notes.push(Note::new(format!("{}.{key}", self.place), message));
     }
 
-    fn by_cursor(&self, notes: &mut Vec<Note>) -> Option<Found> {
-        let parameter = self.find(&CURSORS, Parameter::is_cursor)?;
+    fn by_cursor(&self, notes: &mut Vec<Note>) -> Option<Found<'p, 'a>> {
+        let parameter = self.find(&CURSORS, Parameter::is_cursor).or_else(|| self.text_page())?;
         let told = self.nexts.iter().find_map(|next| match next {
             Next::Cursor(path) => Some(path),
             _ => None,
@@ -158,6 +265,19 @@ impl<'p, 'a> Pager<'p, 'a> {
         Some(Found::cursor(path, parameter))
     }
 
+    /// The parameter that is called as the object with the total, and takes a text.
+    fn total_switch(&self, fields: &[BesideField<'_>], total: &str) -> Option<(&'p Parameter<'a>, String)> {
+        let (holder, name) = fields.iter().find(|field| field.path() == total)?.ends()?;
+        let switches = |one: &&Parameter<'_>| one.place == "query" && one.kind() == "string" && one.values().is_empty();
+        let switch = self.parameters.iter().filter(switches).find(|parameter| parameter.name == holder)?;
+        Some((switch, name.to_owned()))
+    }
+
+    /// A `page` that takes a text and no number, e.g. the `next_page` of the page before.
+    fn text_page(&self) -> Option<&'p Parameter<'a>> {
+        self.find(&["page"], |page| page.kind() == "string" && page.is_cursor() && !page.is_number())
+    }
+
     fn text(&self) -> Option<&str> {
         self.nexts.iter().find_map(|next| match next {
             Next::Text(path) => Some(path.as_str()),
@@ -165,14 +285,14 @@ impl<'p, 'a> Pager<'p, 'a> {
         })
     }
 
-    fn by_odata(&self) -> Option<Found> {
+    fn by_odata(&self) -> Option<Found<'p, 'a>> {
         self.nexts.iter().find_map(|next| match next {
             Next::ODataLink(path) => Some(Found::link(path)),
             _ => None,
         })
     }
 
-    fn by_link(&self) -> Option<Found> {
+    fn by_link(&self) -> Option<Found<'p, 'a>> {
         self.nexts.iter().find_map(|next| match next {
             Next::Link(path) => Some(Found::link(path)),
             _ => None,
@@ -180,25 +300,24 @@ impl<'p, 'a> Pager<'p, 'a> {
     }
 
     /// A text that is called `next` is a link more often than anything else.
-    fn by_text(&self, notes: &mut Vec<Note>) -> Option<Found> {
+    fn by_text(&self, notes: &mut Vec<Note>) -> Option<Found<'p, 'a>> {
         let path = self.text()?;
         let message = format!("`{path}` is taken for the URL of the next page: the description tells a text only");
         self.note("next_url_path", &message, notes);
         Some(Found::link(path))
     }
 
-    fn by_offset(&self, total: Option<String>, notes: &mut Vec<Note>) -> Option<Found> {
+    fn by_offset(&self, total: Option<String>, notes: &mut Vec<Note>) -> Option<Found<'p, 'a>> {
         let offset = self.find(&OFFSETS, Parameter::is_number)?;
         let limit = self.limit()?;
-        let paginator = json!({
-            "type": "offset", "limit": size(limit, self.place, notes), "offset_param": offset.name,
-            "limit_param": limit.name, "total_path": total,
-        });
-        Some(Found { own: vec![offset.name.to_owned(), limit.name.to_owned()], ..Found::new(paginator) })
+        let mut found = Found::new(json!({"type": "offset", "limit": size(limit, self.place, notes)}));
+        found.send("offset", offset);
+        found.send("limit", limit);
+        Some(found.with_total(total))
     }
 
     /// `has_more`, and a parameter that takes the last record's id.
-    fn by_last_id(&self, more: String, selector: &str, columns: &[Value]) -> Option<Found> {
+    fn by_last_id(&self, more: String, selector: &str, columns: &[Value]) -> Option<Found<'p, 'a>> {
         let parameter = self.find(&LAST_IDS, Parameter::is_cursor)?;
         columns.iter().find(|column| column["name"] == "id")?;
         let records = if selector.starts_with('$') { selector.to_owned() } else { format!("$.{selector}") };
@@ -207,7 +326,7 @@ impl<'p, 'a> Pager<'p, 'a> {
         Some(found)
     }
 
-    fn by_next_number(&self) -> Option<Found> {
+    fn by_next_number(&self) -> Option<Found<'p, 'a>> {
         let path = self.nexts.iter().find_map(|next| match next {
             Next::Number(path) => Some(path),
             _ => None,
@@ -216,7 +335,7 @@ impl<'p, 'a> Pager<'p, 'a> {
         Some(Found::cursor(path, parameter?))
     }
 
-    fn by_page(&self, notes: &mut Vec<Note>) -> Option<Found> {
+    fn by_page(&self, total_pages: Option<String>, notes: &mut Vec<Note>) -> Option<Found<'p, 'a>> {
         let page = self.find(&PAGES, Parameter::is_number)?;
         let first = first(page).unwrap_or_else(|| {
             let message =
@@ -224,8 +343,9 @@ impl<'p, 'a> Pager<'p, 'a> {
             self.note("base_page", &message, notes);
             1
         });
-        let paginator = json!({"type": "page_number", "base_page": first, "page_param": page.name, "total_path": null});
-        Some(Found { own: vec![page.name.to_owned()], ..Found::new(paginator) })
+        let mut found = Found::new(json!({"type": "page_number", "base_page": first}));
+        found.send("page", page);
+        Some(found.with_total(total_pages))
     }
 }
 
@@ -256,7 +376,7 @@ fn first(page: &Parameter<'_>) -> Option<u64> {
 
 /// A `Link` header that the description tells of (RFC 8288).
 fn has_link_header(document: &Document, operation: &Operation<'_>) -> bool {
-    let response = document.response(operation.get).and_then(|response| document.follow(response));
+    let response = document.response(operation).and_then(|response| document.follow(response));
     let headers = response.and_then(|response| response.get("headers")?.as_object());
     headers.is_some_and(|headers| headers.keys().any(|name| name.eq_ignore_ascii_case("link")))
 }
@@ -267,5 +387,5 @@ fn may_page(parameter: &Parameter<'_>) -> bool {
     let words = snake(parameter.name);
     let is_about = ABOUT_PAGES.iter().any(|part| name.contains(part))
         || words.split('_').any(|word| WORDS_ABOUT_PAGES.contains(&word));
-    parameter.place == "query" && is_about && (parameter.is_number() || parameter.is_cursor())
+    parameter.is_sent() && is_about && (parameter.is_number() || parameter.is_cursor())
 }

@@ -2,20 +2,48 @@
 
 use serde_json::{Map, Value};
 
-use super::document::Document;
+use super::{
+    document::Document,
+    objects::{Property, object},
+};
+use crate::schema::file::selector;
+
+/// The place of a parameter that is a field of a JSON body.
+pub(super) const BODY_FIELD: &str = "json";
 
 /// One parameter.
 #[derive(Clone)]
 pub(super) struct Parameter<'a> {
     pub(super) name: &'a str,
-    /// `query`, `header`, `path`, `cookie`.
+    /// `query`, `header`, `path`, `cookie`, or [`BODY_FIELD`].
     pub(super) place: &'a str,
+    /// The field of the body that holds it, e.g. `page` of `{"page": {"size": 50}}`.
+    pub(super) holder: Option<&'a str>,
     pub(super) is_required: bool,
     /// The parameter itself, its schema, and what that is made of: Swagger 2 has all in the first.
     layers: Vec<&'a Map<String, Value>>,
 }
 
 impl<'a> Parameter<'a> {
+    /// Whether it may page: it is sent in the query or in the body.
+    pub(super) fn is_sent(&self) -> bool {
+        self.place == "query" || self.is_body_field()
+    }
+
+    pub(super) fn is_body_field(&self) -> bool {
+        self.place == BODY_FIELD
+    }
+
+    /// Returns the keys that lead to it in the body.
+    pub(super) fn keys(&self) -> Vec<String> {
+        self.holder.into_iter().chain([self.name]).map(str::to_owned).collect()
+    }
+
+    /// Returns its place as a user writes it: `limit`, or `page.size` of a body.
+    pub(super) fn path(&self) -> String {
+        if self.is_body_field() { selector(&self.keys()) } else { self.name.to_owned() }
+    }
+
     pub(super) fn get(&self, key: &str) -> Option<&'a Value> {
         self.layers.iter().find_map(|layer| layer.get(key))
     }
@@ -105,7 +133,7 @@ fn of_one<'a>(document: &'a Document, own: &'a Map<String, Value>) -> Vec<Parame
         add_layers(document, schema, &mut layers);
     }
     let is_form = matches!(text("style"), "" | "form") && own.get("explode") != Some(&Value::Bool(false));
-    let parameter = Parameter { name, place, is_required, layers };
+    let parameter = Parameter { name, place, holder: None, is_required, layers };
     match parameter.get("properties").and_then(Value::as_object).filter(|_| place == "query" && is_form) {
         None => vec![parameter],
         Some(properties) => {
@@ -119,7 +147,32 @@ fn of_one<'a>(document: &'a Document, own: &'a Map<String, Value>) -> Vec<Parame
 fn of_property<'a>(document: &'a Document, name: &'a str, schema: &'a Value, required: &[Value]) -> Parameter<'a> {
     let mut layers = Vec::new();
     add_layers(document, schema, &mut layers);
-    Parameter { name, place: "query", is_required: required.iter().any(|one| one == name), layers }
+    Parameter { name, place: "query", holder: None, is_required: required.iter().any(|one| one == name), layers }
+}
+
+/// Returns the fields of a JSON body, and those of the objects in it.
+pub(super) fn of_body<'a>(document: &'a Document, schema: &'a Value) -> Vec<Parameter<'a>> {
+    let mut all = Vec::new();
+    for property in object(document, schema).properties {
+        let inner = property.schemas.iter().flat_map(|schema| object(document, schema).properties);
+        let inner: Vec<_> = inner.map(|inner| of_field(document, Some(property.name), &inner)).collect();
+        if inner.is_empty() {
+            all.push(of_field(document, None, &property));
+        }
+        all.extend(inner);
+    }
+    all
+}
+
+/// Returns one field of a body. Whether it is required is seen where the body is made, together with what it is in.
+pub(super) fn of_field<'a>(document: &'a Document, holder: Option<&'a str>, field: &Property<'a>) -> Parameter<'a> {
+    let mut layers = Vec::new();
+    for schema in &field.schemas {
+        // What is said beside a reference is said of the field.
+        layers.extend(schema.as_object().filter(|schema| schema.contains_key("$ref")));
+        add_layers(document, schema, &mut layers);
+    }
+    Parameter { name: field.name, place: BODY_FIELD, holder, is_required: false, layers }
 }
 
 /// A schema, and the one level that frameworks put a type under: `allOf: [$ref]`, `anyOf: [integer, null]`.

@@ -53,6 +53,10 @@ fn field<'a>(placeholder: &str, parent: &'a Parent) -> Option<&'a str> {
         return named("login");
     }
     let words = snake(placeholder);
+    // `/customers/{customer}`: an object is named by its id.
+    if names_parent(&words, parent) && parent.path.trim_end_matches('/').ends_with('s') {
+        return named("id");
+    }
     if let Some((prefix, last)) = words.rsplit_once('_') {
         return named(last).filter(|_| last == "id" || names_parent(prefix, parent));
     }
@@ -84,6 +88,9 @@ mod tests {
             ("/users", "userId", vec!["user_id"], Some("user_id")),
             ("/users", "userid", vec!["id"], Some("id")),
             ("/users", "slug", vec!["id"], None),
+            ("/v1/customers", "customer", vec!["id", "name"], Some("id")),
+            ("/v1/customers", "customer", vec!["code"], None),
+            ("/companies", "company", vec!["id"], Some("id")),
             ("/v1/companies/", "company_key", vec!["id", "key"], Some("key")),
             ("/users", "project_key", vec!["id", "key"], None),
             ("/people", "personId", vec!["ID"], Some("ID")),

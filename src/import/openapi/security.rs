@@ -8,7 +8,11 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value, json};
 use url::Url;
 
-use super::{document::Document, lists::List};
+use super::{
+    document::Document,
+    lists::List,
+    prefix::{prefix, token_of_http},
+};
 use crate::import::{Note, literal_text};
 
 /// The schemes of one API, with those that were written down so far.
@@ -29,7 +33,30 @@ struct Written<'d> {
     scheme: &'d str,
     auth: Value,
     variables: Vec<String>,
+    /// What has to be said of the prefix.
+    prefix: Option<String>,
 }
+
+/// An auth without its credentials.
+struct Form {
+    auth: Value,
+    /// The keys of its credentials, with the last words of their variables.
+    keys: Vec<(&'static str, &'static str)>,
+    /// The word before the credential in its header.
+    prefix: Option<String>,
+}
+
+impl Form {
+    fn new(auth: Value, keys: &[(&'static str, &'static str)]) -> Self {
+        Self { auth, keys: keys.to_vec(), prefix: None }
+    }
+}
+
+const AUTHORIZATION: &str = "Authorization";
+
+/// Schemes of the header `Authorization` that sign a request, or answer a challenge, in place of sending a key.
+const SIGNED: [&str; 11] =
+    ["digest", "negotiate", "ntlm", "hoba", "mutual", "vapid", "oauth", "dpop", "hawk", "hmac", "aws4-hmac-sha256"];
 
 /// What an operation wants.
 enum Wanted<'d> {
@@ -103,7 +130,7 @@ impl<'d> Security<'d> {
 
     /// The operation's own, or that of all.
     fn wanted(&self, list: &List<'_>) -> Wanted<'d> {
-        let security = list.operation.get.get("security").or_else(|| self.document.root().get("security"));
+        let security = list.operation.details.get("security").or_else(|| self.document.root().get("security"));
         let Some(alternatives) = security.and_then(Value::as_array) else { return Wanted::Unsaid };
         let is_open = |one: &Value| one.as_object().is_some_and(Map::is_empty);
         if alternatives.iter().all(is_open) {
@@ -149,7 +176,8 @@ impl<'d> Security<'d> {
             None => self.write(scheme)?,
         };
         let variables = written.variables.join(", ");
-        let message = format!("of the security scheme `{scheme}`: set {variables} in the environment");
+        let prefix = written.prefix.map(|prefix| format!("; {prefix}")).unwrap_or_default();
+        let message = format!("of the security scheme `{scheme}`: set {variables} in the environment{prefix}");
         notes.push(Note::new(place, message));
         self.tell_dropped(dropped, place, notes);
         Some(written.auth)
@@ -167,17 +195,19 @@ impl<'d> Security<'d> {
 
     /// Two schemes never become one variable.
     fn write(&mut self, scheme: &'d str) -> Option<Written<'d>> {
-        let (mut auth, keys) = self.auth(scheme)?;
+        let Form { mut auth, keys, prefix } = self.auth(scheme)?;
         let mut variables = Vec::new();
         for (key, word) in keys {
             let base = format!("{}_{word}", self.api);
             let numbered = (2..).map(|number| format!("{base}_{number}"));
             let free = std::iter::once(base.clone()).chain(numbered).find(|name| !self.variables.contains(name))?;
-            auth[key] = json!(format!("${{{free}}}"));
+            let before = prefix.as_ref().map(|prefix| format!("{prefix} ")).unwrap_or_default();
+            auth[key] = json!(format!("{before}${{{free}}}"));
             self.variables.insert(free.clone());
             variables.push(free);
         }
-        let written = Written { scheme, auth, variables };
+        let prefix = said_of_prefix(&auth, prefix);
+        let written = Written { scheme, auth, variables, prefix };
         self.written.push(written.clone());
         Some(written)
     }
@@ -197,27 +227,23 @@ impl<'d> Security<'d> {
         }
     }
 
-    /// An auth without its credentials, and the keys that they stand under with the last words of their variables.
-    fn auth(&self, scheme: &str) -> Option<(Value, Vec<(&'static str, &'static str)>)> {
+    fn auth(&self, scheme: &str) -> Option<Form> {
         let scheme = self.scheme(scheme)?;
-        let bearer = || (json!({"type": "bearer"}), vec![("token", "API_TOKEN")]);
         Some(match (text(scheme, "type"), text(scheme, "scheme").to_ascii_lowercase().as_str()) {
-            ("http", "bearer") | ("openIdConnect", _) => bearer(),
             ("http", "basic") | ("basic", _) => {
-                (json!({"type": "http_basic"}), vec![("username", "API_USER"), ("password", "API_PASSWORD")])
+                Form::new(json!({"type": "http_basic"}), &[("username", "API_USER"), ("password", "API_PASSWORD")])
             }
-            ("apiKey", _) => {
-                let (name, location) = (text(scheme, "name"), text(scheme, "in"));
-                if name.is_empty() || !["header", "query", "cookie"].contains(&location) {
-                    return None;
-                }
-                let auth =
-                    json!({"type": "api_key", "name": literal_text(name), "api_key": null, "location": location});
-                (auth, vec![("api_key", "API_KEY")])
+            ("http", "bearer") => prefixed(prefix(scheme, AUTHORIZATION).as_deref().unwrap_or("Bearer")),
+            ("http", kind) => {
+                let is_key = !kind.is_empty() && !SIGNED.contains(&kind) && !kind.starts_with("scram-");
+                let own = token_of_http(text(scheme, "scheme")).filter(|_| is_key)?;
+                prefixed(&prefix(scheme, AUTHORIZATION).unwrap_or(own))
             }
+            ("openIdConnect", _) => prefixed("Bearer"),
+            ("apiKey", _) => api_key(scheme)?,
             ("oauth2", _) => {
                 let auth = json!({"type": "oauth2_client_credentials", "access_token_url": self.token_url(scheme)?});
-                (auth, vec![("client_id", "CLIENT_ID"), ("client_secret", "CLIENT_SECRET")])
+                Form::new(auth, &[("client_id", "CLIENT_ID"), ("client_secret", "CLIENT_SECRET")])
             }
             _ => return None,
         })
@@ -232,9 +258,45 @@ impl<'d> Security<'d> {
         if url.starts_with("http://") || url.starts_with("https://") {
             return Some(literal_text(url));
         }
+        if self.base_url.starts_with("${") {
+            return Some(format!("{}/{}", self.base_url, literal_text(url.trim_start_matches('/'))));
+        }
         let base = Url::parse(self.base_url).ok()?;
         Some(literal_text(base.join(url).ok()?.as_str()))
     }
+}
+
+/// A key in the header `Authorization`, behind this word.
+fn prefixed(prefix: &str) -> Form {
+    if prefix.eq_ignore_ascii_case("bearer") {
+        return Form::new(json!({"type": "bearer"}), &[("token", "API_TOKEN")]);
+    }
+    let auth = json!({"type": "api_key", "name": AUTHORIZATION, "api_key": null, "location": "header"});
+    Form { prefix: Some(prefix.to_owned()), ..Form::new(auth, &[("api_key", "API_KEY")]) }
+}
+
+fn api_key(scheme: &Map<String, Value>) -> Option<Form> {
+    let (name, location) = (text(scheme, "name"), text(scheme, "in"));
+    if name.is_empty() || !["header", "query", "cookie"].contains(&location) {
+        return None;
+    }
+    let prefix = prefix(scheme, name).filter(|_| location == "header");
+    if let Some(prefix) = prefix.as_ref().filter(|_| name.eq_ignore_ascii_case(AUTHORIZATION)) {
+        return Some(prefixed(prefix));
+    }
+    let auth = json!({"type": "api_key", "name": literal_text(name), "api_key": null, "location": location});
+    Some(Form { prefix, ..Form::new(auth, &[("api_key", "API_KEY")]) })
+}
+
+/// The prefix that is sent, or that none is known where most APIs have one.
+fn said_of_prefix(auth: &Value, prefix: Option<String>) -> Option<String> {
+    if let Some(prefix) = prefix {
+        return Some(format!("`{prefix} ` is sent before it"));
+    }
+    let is_open =
+        auth["type"] == "api_key" && auth["name"].as_str().is_some_and(|name| name.eq_ignore_ascii_case(AUTHORIZATION));
+    is_open
+        .then(|| "the description names no prefix such as `Token`: write one before it if the API wants it".to_owned())
 }
 
 /// The scheme that comes most often, the first one of several, with what belongs to it.

@@ -5,9 +5,6 @@ use serde_json::Value;
 use super::{document::Document, lists::List};
 use crate::import::{Note, literal_text, name::variable, secrets::without_user};
 
-/// Stands for an address that the description does not tell.
-const UNKNOWN: &str = "https://api.example.com";
-
 /// The addresses of one API.
 pub(super) struct Servers<'d> {
     /// What the names of variables begin with.
@@ -18,20 +15,20 @@ pub(super) struct Servers<'d> {
 impl<'d> Servers<'d> {
     pub(super) fn new(document: &Document, api: &'d str, notes: &mut Vec<Note>) -> Self {
         let root = document.root();
-        let place = "client.base_url";
-        let written = root.get("servers").and_then(|servers| of_servers(servers, api, place, notes));
-        let base_url = match written.or_else(|| of_host(root)) {
-            None => {
-                notes.push(Note::new(place, "the description does not tell where the API is"));
-                UNKNOWN.to_owned()
-            }
-            Some(url) => whole(&url).unwrap_or_else(|| {
-                let message = format!("the description tells the path `{url}` only: put the host before it");
-                notes.push(Note::new(place, message));
-                format!("{UNKNOWN}/{}", url.trim_start_matches('/'))
-            }),
+        let servers = root.get("servers");
+        let server = || Some(servers.and_then(Server::first)?.url.to_owned());
+        let written = match servers.and_then(Server::first) {
+            Some(server) => server.known(),
+            None => of_host(root),
         };
-        Self { api, base_url: plain(&base_url, notes) }
+        match written.as_deref().and_then(whole) {
+            Some(url) => Self { api, base_url: plain(&url, notes) },
+            None => {
+                let described = written.or_else(server).or_else(|| base_path(root));
+                notes.push(unknown(api, described.as_deref()));
+                Self { api, base_url: format!("${{{}}}", variable_of(api)) }
+            }
+        }
     }
 
     pub(super) fn base_url(&self) -> &str {
@@ -41,7 +38,8 @@ impl<'d> Servers<'d> {
     /// The server of a list that has one of its own.
     pub(super) fn own(&self, list: &List<'_>, notes: &mut Vec<Note>) -> Option<String> {
         let place = format!("resources.{}.endpoint.path", list.name);
-        let written = of_servers(list.operation.own("servers")?, self.api, &place, notes)?;
+        let server = Server::first(list.operation.own("servers")?)?;
+        let written = server.of_environment(self.api, &place, notes);
         let Some(url) = whole(&written) else {
             let message = format!("the description tells the server `{written}` for it: the client's is asked");
             notes.push(Note::new(place, message));
@@ -56,38 +54,88 @@ impl<'d> Servers<'d> {
     }
 }
 
-/// OpenAPI 3: the first server, its variables by their defaults; those without become variables of the environment. Texts
-/// stand for themselves, and what several of them make together does too.
-fn of_servers(servers: &Value, api: &str, place: &str, notes: &mut Vec<Note>) -> Option<String> {
-    let server = servers.as_array()?.first()?;
-    let variables = server.get("variables");
-    let default = |name: &str| match variables?.get(name)?.get("default")? {
-        Value::String(text) => Some(text.clone()),
-        number @ (Value::Number(_) | Value::Bool(_)) => Some(number.to_string()),
-        _ => None,
+/// The variable of the environment that holds the base URL.
+fn variable_of(api: &str) -> String {
+    format!("{api}_BASE_URL")
+}
+
+/// No host is made up: a run that reached it would send credentials there.
+fn unknown(api: &str, described: Option<&str>) -> Note {
+    let variable = variable_of(api);
+    let message = match described {
+        None | Some("/") => {
+            format!("the description has no server: set {variable} in the environment, e.g. to https://HOST")
+        }
+        Some(path) if path.starts_with('/') => {
+            format!(
+                "the description has no host, only `{path}`: set {variable} in the environment, e.g. to https://HOST{path}"
+            )
+        }
+        Some(url) => {
+            format!(
+                "the description's server is `{url}`: set {variable} in the environment to the whole URL that is yours"
+            )
+        }
     };
-    let (mut url, mut text) = (String::new(), String::new());
-    for piece in pieces(server.get("url")?.as_str()?) {
-        let name = match piece {
-            Piece::Text(piece) => {
-                text += piece;
+    Note::new("client.base_url", message)
+}
+
+/// OpenAPI 3: one server, with the defaults of its variables.
+struct Server<'d> {
+    url: &'d str,
+    variables: Option<&'d Value>,
+}
+
+impl<'d> Server<'d> {
+    fn first(servers: &'d Value) -> Option<Self> {
+        let server = servers.as_array()?.first()?;
+        Some(Self { url: server.get("url")?.as_str()?, variables: server.get("variables") })
+    }
+
+    fn default(&self, name: &str) -> Option<String> {
+        match self.variables?.get(name)?.get("default")? {
+            Value::String(text) => Some(text.clone()),
+            number @ (Value::Number(_) | Value::Bool(_)) => Some(number.to_string()),
+            _ => None,
+        }
+    }
+
+    /// The URL if each of its variables has a default. Texts stand for themselves, and what several of them make together does
+    /// too.
+    fn known(&self) -> Option<String> {
+        let text = |piece| match piece {
+            Piece::Text(text) => Some(text.to_owned()),
+            Piece::Name(name) => self.default(name),
+        };
+        let url: Option<String> = pieces(self.url).into_iter().map(text).collect();
+        url.map(|url| literal_text(&url))
+    }
+
+    /// The URL with a variable of the environment for each of its own that has no default.
+    fn of_environment(&self, api: &str, place: &str, notes: &mut Vec<Note>) -> String {
+        let (mut url, mut text) = (String::new(), String::new());
+        for piece in pieces(self.url) {
+            let name = match piece {
+                Piece::Text(piece) => {
+                    text += piece;
+                    continue;
+                }
+                Piece::Name(name) => name,
+            };
+            if let Some(default) = self.default(name) {
+                text += &default;
                 continue;
             }
-            Piece::Name(name) => name,
-        };
-        if let Some(default) = default(name) {
-            text += &default;
-            continue;
+            url += &literal_text(&std::mem::take(&mut text));
+            let of_environment = format!("{api}_SERVER_{}", variable(name));
+            url += &format!("${{{of_environment}}}");
+            let message = format!(
+                "the description does not tell `{name}` of the server: write it, or set {of_environment} in the environment"
+            );
+            notes.push(Note::new(place, message));
         }
-        url += &literal_text(&std::mem::take(&mut text));
-        let of_environment = format!("{api}_SERVER_{}", variable(name));
-        url += &format!("${{{of_environment}}}");
-        let message = format!(
-            "the description does not tell `{name}` of the server: write it, or set {of_environment} in the environment"
-        );
-        notes.push(Note::new(place, message));
+        url + &literal_text(&text)
     }
-    Some(url + &literal_text(&text))
 }
 
 enum Piece<'a> {
@@ -116,15 +164,17 @@ fn pieces(url: &str) -> Vec<Piece<'_>> {
 
 /// Swagger 2.
 fn of_host(root: &Value) -> Option<String> {
-    let base = root.get("basePath").and_then(Value::as_str).unwrap_or_default();
-    let Some(host) = root.get("host").and_then(Value::as_str) else {
-        return (!base.is_empty()).then(|| literal_text(base));
-    };
+    let base = base_path(root).unwrap_or_default();
+    let host = root.get("host").and_then(Value::as_str)?;
     let schemes = root.get("schemes").and_then(Value::as_array);
     let first = schemes.and_then(|schemes| schemes.first()?.as_str());
     let is_secure = schemes.is_none_or(|schemes| schemes.iter().any(|scheme| scheme == "https"));
     let scheme = if is_secure { "https" } else { first.unwrap_or("https") };
     Some(literal_text(&format!("{scheme}://{host}{base}")))
+}
+
+fn base_path(root: &Value) -> Option<String> {
+    root.get("basePath").and_then(Value::as_str).map(str::to_owned)
 }
 
 /// The URL with its scheme; `None` if there is no host in it.
@@ -170,13 +220,13 @@ mod tests {
             ),
             (
                 json!({"url": "https://{tenant}.example.com", "variables": {"tenant": {"description": "yours"}}}),
-                "https://${SHOP_SERVER_TENANT}.example.com",
+                "${SHOP_BASE_URL}",
                 1,
             ),
             (json!({"url": "//host.example/v1"}), "https://host.example/v1", 0),
             (json!({"url": "host.example/v1"}), "https://host.example/v1", 0),
-            (json!({"url": "/v3"}), "https://api.example.com/v3", 1),
-            (json!({"url": "../v3"}), "https://api.example.com/../v3", 1),
+            (json!({"url": "/v3"}), "${SHOP_BASE_URL}", 1),
+            (json!({"url": "../v3"}), "${SHOP_BASE_URL}", 1),
             (json!({"url": "https://u:p@a.example/x?key=1"}), "https://a.example/x", 2),
             (json!({"url": "https://a.example/${HOME}"}), "https://a.example/$${HOME}", 0),
             // What defaults make together is no reference either.
@@ -190,11 +240,7 @@ mod tests {
                 "http://a.example/$${file:/etc/passwd}",
                 0,
             ),
-            (
-                json!({"url": "http://a.example/{x}{y}", "variables": {"x": {"default": "a$"}}}),
-                "http://a.example/a$${SHOP_SERVER_Y}",
-                1,
-            ),
+            (json!({"url": "http://a.example/{x}{y}", "variables": {"x": {"default": "a$"}}}), "${SHOP_BASE_URL}", 1),
         ] {
             let document = json!({"openapi": "3.0.0", "paths": {}, "servers": [server]});
             let document = Document::new("f", document).unwrap();

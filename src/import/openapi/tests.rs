@@ -137,7 +137,7 @@ fn json_schema_becomes_columns() {
         .filter(|column| column.get("nullable").is_some())
         .map(|column| &column["name"])
         .collect();
-    assert_eq!(required, ["id"], "what may be null is nullable, required or not");
+    assert_eq!(required, ["id"], "all but the key is nullable, required or not");
 }
 
 #[test]
@@ -178,7 +178,7 @@ fn paginators_are_found_by_the_names_of_parameters_and_fields() {
     let odata = pages(json!([]), with("@odata.nextLink", text.clone())).0;
     assert_eq!(odata, json!({"type": "json_link", "next_url_path": "$['@odata.nextLink']"}));
     let numbered = pages(json!([query("page", number.clone())]), with("x", text)).0;
-    assert_eq!(numbered, json!({"type": "page_number", "base_page": 1, "page_param": "page", "total_path": null}));
+    assert_eq!(numbered, json!({"type": "page_number", "base_page": 1, "page_param": "page"}));
     let (unknown, notes) = pages(json!([]), with("x", number));
     assert_eq!((unknown, notes.len()), (Value::Null, 1));
 }
@@ -352,4 +352,5 @@ fn values_that_are_told_one_by_one_have_their_type() {
 mod fields;
 mod lists;
 mod pages;
+mod posts;
 mod requests;

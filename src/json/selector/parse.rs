@@ -6,6 +6,10 @@
 use super::{SelectorError, Step};
 use crate::json::query::Query;
 
+/// Brackets and parentheses within a query that may be open at once: the parser of JSONPath takes twice as long with each level
+/// of `[?@[?@…]]`, and overflows the stack with some thousands.
+const DEEPEST_QUERY: usize = 12;
+
 /// Namespaces of annotations in OData, whose names have dots: `@odata.nextLink` is one key.
 const ANNOTATIONS: [&str; 2] = ["@odata.", "@microsoft."];
 
@@ -124,7 +128,7 @@ impl<'a> Parser<'a> {
 
     /// What stands between the bracket that `rest` begins with and the one that closes it.
     fn bracketed(&self, rest: &'a str) -> Result<&'a str, SelectorError> {
-        let mut depth = 0_usize;
+        let (mut depth, mut nested) = (0_usize, 0_usize);
         let mut quote = None;
         let mut is_escaped = false;
         for (at, letter) in rest.char_indices() {
@@ -133,10 +137,16 @@ impl<'a> Parser<'a> {
                 (Some(_), '\\') => is_escaped = true,
                 (Some(open), _) if letter == open => quote = None,
                 (None, '\'' | '"') => quote = Some(letter),
-                (None, '[') => depth += 1,
-                (None, ']') if depth > 1 => depth -= 1,
+                (None, '[') => (depth, nested) = (depth + 1, nested + 1),
+                (None, '(') => nested += 1,
+                (None, ')') => nested = nested.saturating_sub(1),
+                (None, ']') if depth > 1 => (depth, nested) = (depth - 1, nested.saturating_sub(1)),
                 (None, ']') => return Ok(rest.get(1..at).unwrap_or_default()),
                 _ => {}
+            }
+            if nested > DEEPEST_QUERY {
+                let message = format!("JSONPath nested more than {DEEPEST_QUERY} levels deep");
+                return Err(SelectorError { message, offset: self.at + at });
             }
         }
         Err(self.error("this bracket is never closed"))

@@ -60,6 +60,11 @@ impl Problem {
         }
     }
 
+    /// Whether nothing is wrong with the table: no reader sees it, and the next run sees to it.
+    pub fn is_note(self) -> bool {
+        self == Self::DeadAttempt
+    }
+
     fn hint(self) -> &'static str {
         match self {
             Self::Commit => {

@@ -20,9 +20,10 @@ use hashbrown::DefaultHashBuilder;
 
 use super::content::{ReadError, for_each_batch};
 use crate::{
+    keys::normal,
     model::{DataFile, Version},
     plan::{PartitionField, Transform},
-    schema::TableSchema,
+    schema::{ColumnType, TableSchema},
     write::FileShape,
 };
 
@@ -49,6 +50,8 @@ pub(super) enum Scope {
 pub(super) struct Keys {
     /// Columns of the key that are in the files.
     columns: Vec<String>,
+    /// Their types.
+    types: Vec<ColumnType>,
     /// Columns that only directories tell.
     told: Vec<String>,
     scope: Scope,
@@ -82,8 +85,10 @@ impl Keys {
         if names.is_empty() || names.iter().any(|name| schema.index_of(name).is_none()) {
             return None;
         }
-        let (told, columns) = names.iter().cloned().partition(is_told);
-        Some(Self { columns, told, scope, hasher: DefaultHashBuilder::default(), passes: 1, except: None })
+        let (told, columns): (Vec<_>, Vec<String>) = names.iter().cloned().partition(is_told);
+        let column = |name: &String| schema.index_of(name).and_then(|index| schema.columns.get(index));
+        let types = columns.iter().filter_map(column).map(|column| column.data_type.clone()).collect();
+        Some(Self { columns, types, told, scope, hasher: DefaultHashBuilder::default(), passes: 1, except: None })
     }
 
     /// As many passes as it takes to keep the entries of so many rows within this memory.
@@ -160,7 +165,8 @@ impl Keys {
                 (0..rows.num_rows()).for_each(|row| visit(self.hash(file, &[]), &[], rows, row));
                 return Ok(());
             }
-            let keys = converter.convert_columns(&columns)?;
+            let columns = columns.iter().zip(&self.types).map(|(values, data_type)| normal(values, data_type));
+            let keys = converter.convert_columns(&columns.collect::<Result<Vec<_>, _>>()?)?;
             keys.iter().enumerate().for_each(|(row, key)| visit(self.hash(file, key.data()), key.data(), rows, row));
             Ok(())
         })

@@ -60,7 +60,7 @@ pub struct VerifyOptions {
 /// What was looked at, and what is wrong with it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Verified {
-    /// 0 for a table that does not exist yet.
+    /// 0 for a directory in which no version can be read.
     pub version: Version,
     pub files: u64,
     pub rows: u64,
@@ -73,8 +73,8 @@ pub struct Verified {
 /// Compares a table with its commits.
 ///
 /// # Errors
-/// A store that cannot be read, a table of another resource or format, and one that runs change faster than it can be looked
-/// at. Whatever is wrong with the table itself is a finding.
+/// A store that cannot be read, a table that does not exist or is of another resource or format, and one that runs change faster
+/// than it can be looked at. Whatever is wrong with the table itself is a finding.
 pub async fn verify(
     table: &dyn TableFormat,
     identity: &TableIdentity,
@@ -159,6 +159,9 @@ impl Verify<'_> {
         check_found(self.table, &snapshot, self.identity).await?;
         if snapshot.version > 0 || flaws.is_empty() {
             self.check_table(&snapshot, &mut findings).await?;
+        }
+        if snapshot.version == 0 && findings.list.iter().all(|finding| finding.problem.is_note()) {
+            return Err(MaintainError::NoTable { table: self.resource.table.clone() }.into());
         }
         findings.list.sort();
         Ok(Verified {

@@ -1,5 +1,7 @@
 //! How answers are read, what some of them mean, and what is done with their records.
 
+use encoding_rs::Encoding;
+
 use crate::{
     config::{Findings, Section, notation::letter, tree::Value},
     plan::{Action, AnswerPlan, CsvPlan, ProcessingStep, ResponseAction, ResponseFormat, StepOperation},
@@ -15,7 +17,15 @@ pub fn resolve(endpoint: &Section<'_>, client: &Section<'_>, findings: &mut Find
     let actions = endpoint.sections("response_actions");
     let actions: Vec<_> = actions.iter().map(|action| response_action(action, findings)).collect();
     let actions = actions.into_iter().collect::<Option<Vec<_>>>();
-    Some(AnswerPlan { format: format?, csv: csv?, actions: actions?, accept })
+    let encoding = match endpoint.is_written("encoding") {
+        true => Some(Encoding::for_label(endpoint.text("encoding")?.value.as_bytes())?.name()),
+        false => None,
+    };
+    let member = match endpoint.is_written("member") {
+        true => Some(endpoint.text("member")?.value),
+        false => None,
+    };
+    Some(AnswerPlan { format: format?, encoding, member, csv: csv?, actions: actions?, accept })
 }
 
 /// The format that is written; `None` if it is wrong.

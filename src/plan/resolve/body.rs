@@ -38,7 +38,7 @@ impl Carried<'_, '_> {
             Kind::Null => JsonTemplate::Value(Json::Null),
             Kind::Bool(truth) => JsonTemplate::Value(Json::Bool(*truth)),
             Kind::Number(text) => JsonTemplate::Value(self.number(text, value)?),
-            Kind::Text(_) => JsonTemplate::Text(self.scalar(value)?),
+            Kind::Text(_) => JsonTemplate::Text(self.body_text(value)?),
             Kind::List(items) => JsonTemplate::List(all(items.iter().map(|item| self.json(item)))?),
             Kind::Object(entries) => JsonTemplate::Object(all(entries.iter().map(|entry| self.entry(entry)))?),
             Kind::Broken => return None,
@@ -70,7 +70,7 @@ impl Carried<'_, '_> {
                 Some(BodyPlan::Form(fields.into_iter().flatten().collect()))
             }
             Kind::List(pairs) => Some(BodyPlan::Form(all(pairs.iter().map(|pair| self.pair(pair)))?)),
-            _ => self.scalar(value).map(BodyPlan::Raw),
+            _ => self.body_text(value).map(BodyPlan::Raw),
         }
     }
 
@@ -83,7 +83,7 @@ impl Carried<'_, '_> {
         };
         let field = |value: &Value| {
             self.keep_secret(&entry.key, value);
-            Some((name.clone(), self.scalar(value)?))
+            Some((name.clone(), self.body_text(value)?))
         };
         all(values.into_iter().map(field))
     }
@@ -91,7 +91,7 @@ impl Carried<'_, '_> {
     fn pair(&mut self, pair: &Value) -> Option<(Template, Template)> {
         let (name, value) = parts(pair, self.findings)?;
         self.keep_secret(&name.scalar().unwrap_or_default(), value);
-        Some((self.scalar(name)?, self.scalar(value)?))
+        Some((self.scalar(name)?, self.body_text(value)?))
     }
 
     pub fn headers(&mut self, endpoint: &Section<'_>) -> Option<Vec<(Template, Secret<Template>)>> {
@@ -119,6 +119,10 @@ impl Carried<'_, '_> {
 
     fn scalar(&mut self, value: &Value) -> Option<Template> {
         self.placeholders.scalar(value, self.findings)
+    }
+
+    fn body_text(&mut self, value: &Value) -> Option<Template> {
+        self.placeholders.body(value, self.findings)
     }
 
     /// What stands under a telling name must not be seen, wherever a server or an error repeats it.

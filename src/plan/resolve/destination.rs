@@ -29,7 +29,7 @@ pub fn resolve(
         }
         options.push((entry.key.clone(), Secret::new(value)));
     }
-    let plan = Destination { url: overrides.destination.clone().unwrap_or(url.value), options };
+    let plan = Destination::new(overrides.destination.as_ref().unwrap_or(&url.value), options);
     if let Err(error) = store::check(&plan) {
         refuse(&error, destination, &url.place, overrides, findings);
         return None;

@@ -3,14 +3,15 @@
 //! A pattern that leaves out the minute, or the year, parses no value ever: chrono takes the pattern apart without complaint,
 //! and every row would fail. So one moment is written in the pattern and read back, as the values of a page will be.
 
-use std::fmt::Write;
-
 use chrono::{
     DateTime, NaiveTime,
-    format::{Fixed, Item, Numeric, Pad, Parsed, StrftimeItems, parse},
+    format::{Fixed, Item, Numeric, Pad, Parsed},
 };
 
-use crate::{plan::CursorValue, schema::ColumnType};
+use crate::{
+    plan::CursorValue,
+    schema::{ColumnType, Strftime, strftime::is_fraction},
+};
 
 /// 2004-03-02T00:00:00Z: a midnight, since a date is read from no other time of day.
 const MOMENT: i64 = 1_078_185_600;
@@ -20,24 +21,27 @@ pub fn problem(pattern: &str, data_type: &ColumnType) -> Option<String> {
     if !pattern.contains('%') {
         return Some(format!("the format `{pattern}` has no field such as `%Y` in it"));
     }
-    let items: Vec<_> = StrftimeItems::new(pattern).collect();
-    if items.contains(&Item::Error) {
-        return Some(format!("`{pattern}` is no strftime format"));
-    }
-    if items.contains(&Item::Fixed(Fixed::TimezoneName)) {
+    let Some(format) = Strftime::new(pattern) else { return Some(format!("`{pattern}` is no strftime format")) };
+    if format.items().contains(&Item::Fixed(Fixed::TimezoneName)) {
         return Some("`%Z`, a zone's name, cannot be read; `%z`, an offset, can".to_owned());
     }
     let text = written(pattern)?;
-    let mut parsed = Parsed::new();
-    if parse(&mut parsed, &text, items.iter()).is_err() {
+    let Ok(parsed) = format.parse(&text) else {
         return Some(format!("what is written as `{pattern}` cannot be read back"));
-    }
+    };
     let is_naive = matches!(data_type, ColumnType::Time | ColumnType::TimestampNaive);
     if is_naive && parsed.offset().is_some() {
         return Some(format!("the format has an offset, and values of the type {data_type} have none"));
     }
     let missing = missing(&parsed, data_type)?;
     Some(format!("the format leaves out {missing}, so that no value could be read"))
+}
+
+/// Whether the pattern has a time of day. A date can be read by such a pattern too, but of midnights alone.
+pub fn has_clock(pattern: &str) -> bool {
+    let text_and_format = written(pattern).zip(Strftime::new(pattern));
+    let parsed = text_and_format.and_then(|(text, format)| format.parse(&text).ok());
+    parsed.is_some_and(|parsed| parsed.hour_mod_12().is_some() || parsed.timestamp().is_some())
 }
 
 /// Whether texts in this pattern sort by time: from the year down to smaller units, all of a fixed width.
@@ -48,8 +52,10 @@ pub fn sorts_by_time(pattern: &str) -> bool {
     // Offsets are taken into account in ISO 8601 only.
     let is_iso = || written(pattern).is_some_and(|text| CursorValue::of_text(&text).is_moment());
     let mut last = 0;
-    let mut sorts = StrftimeItems::new(pattern).all(|item| {
+    let Some(format) = Strftime::new(pattern) else { return false };
+    let mut sorts = format.items().iter().all(|item| {
         let unit = match item {
+            item if is_fraction(item) && last == SECOND => SECOND + 1,
             Item::Literal(_) | Item::OwnedLiteral(_) | Item::Space(_) | Item::OwnedSpace(_) => return true,
             Item::Numeric(Numeric::Timestamp, _) | Item::Fixed(Fixed::RFC3339) => SECOND,
             Item::Numeric(_, Pad::None) => return false,
@@ -83,10 +89,7 @@ pub fn sorts_by_time(pattern: &str) -> bool {
 /// The moment as the pattern writes it; `None` if chrono can only read the pattern.
 fn written(pattern: &str) -> Option<String> {
     let moment = DateTime::from_timestamp(MOMENT, 0)?;
-    let write = |pattern: &str| {
-        let mut text = String::new();
-        write!(text, "{}", moment.format(pattern)).ok().map(|()| text)
-    };
+    let write = |pattern: &str| Strftime::new(pattern)?.write(&moment);
     // `%#z` is `%z` whose minutes may be left out, and can only be read.
     write(pattern).or_else(|| write(&pattern.replace("%#z", "%z")))
 }

@@ -114,7 +114,8 @@ impl Incremental<'_> {
 
     /// A column's own place in the record, or a path.
     fn cursor_path(&self, path: &Located<String>, findings: &mut Findings) -> Option<Selector> {
-        if let Some(Format::Strftime(format)) = self.format(&path.value).filter(|format| !sorts(format)) {
+        let form = self.format(&path.value).and_then(|format| format.form().cloned());
+        if let Some(Format::Strftime(format)) = form.filter(|format| !sorts(format)) {
             let message = format!("`{}` is written as `{format}`, whose order is not that of time", path.value);
             let help = "a cursor is a number, an ISO 8601 date or timestamp, or a text that sorts as it is: name another field, \
                         or make such a text with `processing_steps`";
@@ -354,7 +355,8 @@ fn per_second(format: &Format) -> Option<u32> {
         Format::EpochSeconds => Some(1),
         Format::EpochMillis => Some(1_000),
         Format::EpochMicros => Some(1_000_000),
-        Format::Strftime(_) | Format::Hex => None,
+        Format::Truncated(form) => per_second(form.as_deref()?),
+        Format::Strftime(_) | Format::Hex | Format::Base64Url | Format::NonFinite => None,
     }
 }
 
@@ -408,7 +410,7 @@ fn convert(section: &Section<'_>, findings: &mut Findings) -> Option<Convert> {
 fn selector(column: &Column) -> Option<Selector> {
     match &column.source {
         Source::Path(keys) => selector_of(keys),
-        Source::Evolved(key) => selector_of(std::slice::from_ref(key)),
+        Source::Evolved(key) | Source::Unseen(key) => selector_of(std::slice::from_ref(key)),
         Source::Record | Source::Load(_) => None,
     }
 }

@@ -14,6 +14,7 @@ use crate::{
         Findings, Located, Section, suggestion,
         tree::{Kind, Value},
     },
+    json::Selector,
     plan::{
         MergePlan, ParquetPlan,
         inference::{Deferred, Inference, limits},
@@ -58,13 +59,14 @@ pub fn inference(resource: &Section<'_>, context: &Context<'_>) -> Option<Infere
     })
 }
 
-fn key(resource: &Section<'_>) -> Option<Vec<String>> {
+fn key(resource: &Section<'_>) -> Option<Vec<Vec<String>>> {
     let is_key = |hint: &Section<'_>| hint.flag("primary_key") == Some(true);
     let hinted = resource.mapped("columns").into_iter().filter(|(_, hint)| is_key(hint)).map(|(entry, _)| &entry.key);
     let named = resource.texts("primary_key").into_iter().map(|name| name.value);
     // A merge has one row of each key in any case.
     let keeps_one = resource.flag("dedup")?;
-    Some(named.chain(hinted.cloned()).filter(|_| keeps_one).collect())
+    let path = |name: String| nested_path(&name).unwrap_or_else(|| vec![name]);
+    Some(named.chain(hinted.cloned()).filter(|_| keeps_one).map(path).collect())
 }
 
 /// What would have counted without a schema. In `resource_defaults` it is for the resources that have none.
@@ -157,13 +159,14 @@ pub fn declared(
     findings: &mut Findings,
 ) -> Declared {
     let mut schema = columns.clone();
+    add_nested_keys(resource, &mut schema, context);
     add_hinted(resource, &mut schema, context, findings);
     imply_types(resource, &mut schema);
     let hints = schema::hints(resource, &mut schema, findings);
     // A column whose type is given is as good as declared: it keeps to it.
     for hint in &hints.data_type {
         if let Some(column) = schema.columns.get_mut(hint.value)
-            && let Source::Evolved(key) = &column.source
+            && let Some(key) = column.source.inferred()
         {
             column.source = Source::Path(vec![key.clone()]);
         }
@@ -175,15 +178,54 @@ pub fn declared(
 /// A format tells what is read by it, where no type is given.
 fn imply_types(resource: &Section<'_>, schema: &mut TableSchema) {
     let hints = resource.mapped("columns");
-    for (entry, hint) in hints.iter().filter(|(_, hint)| hint.is_written("format") && !hint.is_written("data_type")) {
+    for (entry, hint) in hints.iter().filter(|(_, hint)| schema::has_format(hint) && !hint.is_written("data_type")) {
         let name = Located { value: entry.key.clone(), place: hint.place().clone() };
         let index = Columns::new(schema).find_if_there(&name, &mut Findings::new(Vec::new(), Vec::new()));
         if let Some(column) = index.and_then(|index| schema.columns.get_mut(index)) {
             column.data_type = schema::hinted_type(hint);
-            if let Source::Evolved(key) = &column.source {
+            if let Some(key) = column.source.inferred() {
                 column.source = Source::Path(vec![key.clone()]);
             }
         }
+    }
+}
+
+/// A key that is a field within another one gets a column of its own, as rows are told apart by columns: `_id.$oid` becomes
+/// `_id__$oid`, of the type that the field has in its struct. Of a field within `json` it is text.
+fn add_nested_keys(resource: &Section<'_>, schema: &mut TableSchema, context: &Context<'_>) {
+    let limits = limits(naming(resource, context).unwrap_or_default(), context.table_format);
+    for name in ["primary_key", "merge_key"].into_iter().flat_map(|key| resource.texts(key)) {
+        let path = nested_path(&name.value).filter(|_| !Columns::new(schema).is_known(&name.value));
+        let Some((root, below)) = path.as_deref().and_then(<[String]>::split_first) else { continue };
+        let is_root = |column: &&Column| column.source.inferred() == Some(root);
+        let Some(data_type) = schema.columns.iter().find(is_root).map(|column| type_below(&column.data_type, below))
+        else {
+            continue;
+        };
+        let parts = path.iter().flatten().map(|key| limits.naming.column(key, limits.is_allowed));
+        let name = parts.collect::<Vec<_>>().join("__");
+        if let (Some(data_type), None) = (data_type, schema.index_of(&name)) {
+            let source = Source::Path(path.clone().unwrap_or_default());
+            schema.columns.push(Column { name, source, data_type, nullable: true, format: None });
+        }
+    }
+}
+
+/// The keys of a path of at least two.
+pub fn nested_path(name: &str) -> Option<Vec<String>> {
+    let keys = name.parse::<Selector>().ok().filter(|selector| !selector.takes_elements())?.keys()?;
+    (keys.len() > 1).then_some(keys)
+}
+
+/// `None` if the type has no such field.
+fn type_below(data_type: &ColumnType, path: &[String]) -> Option<ColumnType> {
+    match (data_type, path.split_first()) {
+        (data_type, None) => Some(data_type.clone()),
+        (ColumnType::Struct(fields), Some((key, rest))) => {
+            type_below(&fields.iter().find(|field| field.name == *key)?.data_type, rest)
+        }
+        (ColumnType::Json, Some(_)) => Some(ColumnType::String),
+        _ => None,
     }
 }
 
@@ -202,7 +244,7 @@ fn add_hinted(resource: &Section<'_>, schema: &mut TableSchema, context: &Contex
         }
         schema.columns.push(Column {
             name: limits.naming.column(&entry.key, limits.is_allowed),
-            source: Source::Evolved(entry.key.clone()),
+            source: Source::Unseen(entry.key.clone()),
             data_type: ColumnType::Json,
             nullable: true,
             format: None,

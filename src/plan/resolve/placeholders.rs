@@ -39,6 +39,21 @@ impl<'a> Placeholders<'a> {
         }
     }
 
+    /// A text of a body, which may be in a language that has braces of its own.
+    pub fn body(&mut self, value: &Value, findings: &mut Findings) -> Option<Template> {
+        let Some(text) = value.as_text() else { return value.scalar().map(Template::literal) };
+        match Template::parse(text, &value.inserted, |name| self.reference(name, &value.place)) {
+            Ok(template) => Some(template),
+            Err(error) => {
+                match is_placeholder(opening(text, error.offset)) {
+                    true => report(error, text, &value.place, findings),
+                    false => report_braces(error, value, text, findings),
+                }
+                None
+            }
+        }
+    }
+
     pub fn key(&mut self, entry: &Entry, findings: &mut Findings) -> Option<Template> {
         let place = Place { span: entry.key_span, path: entry.value.place.path.clone() };
         self.text(&entry.key, &[], &place, findings)
@@ -99,4 +114,53 @@ impl<'a> Placeholders<'a> {
 
 pub fn report(error: TemplateError, text: &str, place: &Place, findings: &mut Findings) {
     findings.error_inside(place, text, error.offset, error.message, Some(HELP.to_owned()));
+}
+
+/// Reports a text whose braces belong to another language, such as GraphQL, and shows how they are written.
+fn report_braces(error: TemplateError, value: &Value, text: &str, findings: &mut Findings) {
+    let doubled = doubled(text);
+    let is_shown = !value.filled && !text.contains('\n') && doubled.chars().count() <= 120;
+    let line = match is_shown {
+        true => format!(": `{doubled}`"),
+        false => format!(", e.g. `{{{{ {} }}}}`", first_name(opening(text, error.offset))),
+    };
+    let help =
+        format!("braces that belong to the text, as in GraphQL, are doubled{line}; only placeholders have single ones");
+    let message = format!("braces in this text are read as placeholders: {}", error.message);
+    findings.error_inside(&value.place, text, error.offset, message, Some(help));
+}
+
+/// The text from the last `{` up to this byte.
+fn opening(text: &str, offset: usize) -> &str {
+    let begin = text.get(..offset + 1).or(text.get(..offset)).and_then(|before| before.rfind('{'));
+    text.get(begin.unwrap_or(offset)..).unwrap_or_default()
+}
+
+/// Whether a placeholder begins here.
+fn is_placeholder(text: &str) -> bool {
+    ["{resources.", "{incremental."].iter().any(|begin| text.starts_with(begin))
+}
+
+/// The text with its braces doubled, placeholders aside.
+fn doubled(text: &str) -> String {
+    let mut doubled = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find(['{', '}']) {
+        let (before, brace) = rest.split_at(at);
+        doubled += before;
+        let end = brace.find('}').filter(|_| is_placeholder(brace)).map_or(1, |end| end + 1);
+        let (brace, after) = brace.split_at(end);
+        doubled += brace;
+        if end == 1 {
+            doubled += brace;
+        }
+        rest = after;
+    }
+    doubled + rest
+}
+
+/// The first word behind a brace.
+fn first_name(text: &str) -> &str {
+    let text = text.trim_start_matches(|c: char| !c.is_alphanumeric());
+    text.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or_default()
 }

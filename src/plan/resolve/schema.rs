@@ -2,7 +2,7 @@
 
 use super::{columns::Columns, format, inferred};
 use crate::{
-    config::{Findings, Located, Place, Section},
+    config::{Findings, Located, Place, Section, tree::Value},
     json::Selector,
     schema::{
         Column, ColumnType, ColumnsContract, Contract, DataTypeContract, Format, Source, TableSchema,
@@ -53,7 +53,7 @@ pub fn resolve(resource: &Section<'_>, findings: &mut Findings) -> Option<Declar
     let mut schema = TableSchema { columns: columns.filter(|_| whole)? };
     let hints = hints(resource, &mut schema, findings);
     // A format that a hint gives was looked at with the hint.
-    for (column, section) in schema.columns.iter().zip(&sections).filter(|(_, section)| section.is_written("format")) {
+    for (column, section) in schema.columns.iter().zip(&sections).filter(|(_, section)| has_format(section)) {
         check_format(column, section, findings);
     }
     let places = sections.iter().map(|section| section.place_of("type").clone()).collect();
@@ -85,6 +85,7 @@ fn column(section: &Section<'_>, findings: &mut Findings) -> Option<Column> {
         true => Some(format_of(section.text("format")?.value)),
         false => None,
     };
+    let format = if truncates(section) { Some(Format::truncated(format)) } else { format };
     Some(Column { name: name.value, source, data_type, nullable: section.flag("nullable")?, format })
 }
 
@@ -101,12 +102,24 @@ fn source(text: &Located<String>, findings: &mut Findings) -> Option<Source> {
     None
 }
 
+/// Whether digits beyond microseconds are cut off.
+fn truncates(section: &Section<'_>) -> bool {
+    section.is_written("precision") && section.get("precision").and_then(Value::as_text) == Some("truncate")
+}
+
+/// Whether anything is said of the form of a column's values.
+pub fn has_format(section: &Section<'_>) -> bool {
+    section.is_written("format") || truncates(section)
+}
+
 pub fn format_of(text: String) -> Format {
     match text.as_str() {
         "epoch_s" => Format::EpochSeconds,
         "epoch_ms" => Format::EpochMillis,
         "epoch_us" => Format::EpochMicros,
         "hex" => Format::Hex,
+        "base64url" => Format::Base64Url,
+        "non_finite" => Format::NonFinite,
         _ => Format::Strftime(text),
     }
 }
@@ -117,12 +130,18 @@ pub fn hinted_type(hint: &Section<'_>) -> ColumnType {
     match format {
         // One that is never null can delete by its value alone.
         _ if hint.flag("hard_delete") == Some(true) && hint.flag("nullable") == Some(false) => ColumnType::Bool,
-        Some(Format::Hex) => ColumnType::Binary,
+        Some(Format::Hex | Format::Base64Url) => ColumnType::Binary,
+        Some(Format::NonFinite) => ColumnType::Float64,
         Some(Format::Strftime(pattern)) => {
             let reads = |leaf: &ColumnType| format::problem(&pattern, leaf).is_none();
-            [ColumnType::Date, ColumnType::Time].into_iter().find(reads).unwrap_or(ColumnType::Timestamp)
+            match (reads(&ColumnType::Date), format::has_clock(&pattern)) {
+                (true, false) => ColumnType::Date,
+                (false, true) if reads(&ColumnType::Time) => ColumnType::Time,
+                _ => ColumnType::Timestamp,
+            }
         }
         Some(_) => ColumnType::Timestamp,
+        None if truncates(hint) => ColumnType::Timestamp,
         None => ColumnType::String,
     }
 }
@@ -131,8 +150,19 @@ pub fn hinted_type(hint: &Section<'_>) -> ColumnType {
 fn check_format(column: &Column, section: &Section<'_>, findings: &mut Findings) {
     let Some(format) = &column.format else { return };
     let leaf = column.data_type.leaf();
+    let is_moment = matches!(leaf, ColumnType::Time | ColumnType::Timestamp | ColumnType::TimestampNaive);
+    if matches!(format, Format::Truncated(_)) && !is_moment {
+        let message = format!(
+            "`precision: truncate` cuts digits of times and timestamps, and the column is {}",
+            column.data_type
+        );
+        findings.error(section.place_of("precision"), message, None);
+        return;
+    }
+    let Some(format) = format.form() else { return };
     let (message, help) = match (format, leaf) {
-        (Format::Hex, ColumnType::Binary)
+        (Format::Hex | Format::Base64Url, ColumnType::Binary)
+        | (Format::NonFinite, ColumnType::Float32 | ColumnType::Float64)
         | (
             Format::EpochSeconds | Format::EpochMillis | Format::EpochMicros,
             ColumnType::Timestamp | ColumnType::TimestampNaive,
@@ -145,7 +175,7 @@ fn check_format(column: &Column, section: &Section<'_>, findings: &mut Findings)
             Some(message) => (message, "such as `%d/%m/%Y %H:%M`, or `epoch_s`, `epoch_ms`, `epoch_us`".to_owned()),
         },
         _ => {
-            let help = "strftime suits dates, times and timestamps; `epoch_s`, `epoch_ms`, `epoch_us` timestamps; `hex` binary";
+            let help = "strftime suits dates, times and timestamps; `epoch_s`, `epoch_ms`, `epoch_us` timestamps; `hex` and `base64url` binary; `non_finite` floats";
             (format!("this format does not suit the type {}", column.data_type), help.to_owned())
         }
     };
@@ -177,6 +207,11 @@ pub fn hints(resource: &Section<'_>, schema: &mut TableSchema, findings: &mut Fi
             column.nullable = hint.flag("nullable").unwrap_or(column.nullable);
             if let Some(format) = hint.text("format") {
                 column.format = Some(format_of(format.value));
+            }
+            if truncates(&hint) {
+                column.format = Some(Format::truncated(column.format.take()));
+            }
+            if has_format(&hint) {
                 check_format(column, &hint, findings);
             }
         }
@@ -210,7 +245,7 @@ fn override_type(column: &mut Column, hint: &Section<'_>, warnings: &mut Vec<Str
         column.data_type = decimal(hint, precision, scale, findings).unwrap_or_else(|| column.data_type.clone());
         return;
     }
-    for key in ["precision", "scale"].into_iter().filter(|key| hint.get(key).is_some()) {
+    for key in ["precision", "scale"].into_iter().filter(|key| hint.get(key).is_some() && !truncates(hint)) {
         let is_stored = is_in_microseconds(&column.data_type) && key == "precision" && hint.count(key) == Some(6);
         if !is_stored {
             let text = format!("the hint `{key}` of `{}` has no effect on the type {}", column.name, column.data_type);
@@ -225,7 +260,7 @@ fn is_in_microseconds(data_type: &ColumnType) -> bool {
 
 /// A decimal with what the hint says of its digits.
 fn decimal(hint: &Section<'_>, precision: u8, scale: u8, findings: &mut Findings) -> Option<ColumnType> {
-    let digits = |key: &str, declared: u8| match hint.is_written(key) {
+    let digits = |key: &str, declared: u8| match hint.is_written(key) && !truncates(hint) {
         true => hint.count(key).map(|count| u8::try_from(count).unwrap_or(u8::MAX)),
         false => Some(declared),
     };

@@ -3,6 +3,7 @@
 mod auths;
 mod incremental;
 mod keys;
+mod lake_only;
 mod merges;
 mod problems;
 mod requests;

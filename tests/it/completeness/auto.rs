@@ -212,7 +212,8 @@ async fn a_slice_of_spring_a_table_of_datatables_and_a_count_of_pages_of_json_ap
         answer["meta"] = json!({"record-count": 57, "page-count": 6});
         reply(&answer)
     };
-    let answers: [(&str, fn(&Received) -> Reply, usize); 3] =
+    type Answer = fn(&Received) -> Reply;
+    let answers: [(&str, Answer, usize); 3] =
         [("spring", spring, 7), ("datatables", table, 6), ("json:api", json_api, 9)];
     for (api, answer, requests) in answers {
         let case = Case::new(answer, json!({}), json!({})).await;

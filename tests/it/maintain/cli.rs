@@ -170,3 +170,90 @@ async fn vacuum_keeps_what_is_younger_than_the_configs_retain_or_the_command_lin
     kept.destination = json!({"retain": "1d"});
     assert_eq!((goes(&kept, &[]), goes(&kept, &["--retain", "36500d"])), (1, 0));
 }
+
+#[tokio::test]
+async fn verify_of_a_table_that_does_not_exist_is_not_ok() {
+    let kept = Kept::partitioned("append");
+    let output = restlake(&kept, &["verify", "export.json", "--output", "json"]);
+    let document = document(&output);
+    assert_eq!((output.status.code(), &document["status"]), (Some(1), &json!("failed")));
+    assert_eq!(document["tables"][0]["error"]["code"], "no_table");
+}
+
+#[tokio::test]
+async fn what_a_dead_run_left_is_a_note_of_verify_and_no_failure() {
+    let kept = two_runs().await;
+    let attempt = kept.table().join("_restlake/staging/00000000000000000003-0badcafe");
+    std::fs::create_dir_all(&attempt).unwrap();
+    // A clock that was a year ahead, on another machine.
+    let ahead = (chrono::Utc::now() + chrono::TimeDelta::days(365)).to_rfc3339();
+    let owner = json!({"host": "elsewhere", "machine": "m", "pid": 1, "started": 1, "started_at": ahead, "renewed_at": ahead, "standing": "working"});
+    std::fs::write(attempt.join("owner.json"), owner.to_string()).unwrap();
+    let output = restlake(&kept, &["verify", "export.json", "--output", "json"]);
+    let document = document(&output);
+    assert_eq!((output.status.code(), &document["status"]), (Some(0), &json!("ok")));
+    assert_eq!((&document["findings"], &document["notes"][0]["problem"]), (&json!([]), &json!("dead_attempt")));
+    let output = restlake(&kept, &["verify", "export.json"]);
+    assert!(text(&output.stdout).contains("note: items/_restlake/staging/"), "{}", text(&output.stdout));
+    assert_eq!(restlake(&kept, &["vacuum", "export.json"]).status.code(), Some(0));
+    assert!(!attempt.exists());
+    kept.run(items(61, 70)).await;
+}
+
+#[tokio::test]
+async fn tables_are_looked_at_without_the_variables_of_the_api() {
+    let mut kept = two_runs().await;
+    kept.resource["endpoint"] = json!({"path": "${TENANT_OF_NOBODY}/items", "params": {"key": "${KEY_OF_NOBODY}"}});
+    for command in ["status", "verify", "files", "compact", "vacuum", "export-state"] {
+        let output = restlake(&kept, &[command, "export.json"]);
+        assert_eq!(output.status.code(), Some(0), "{command}: {}", text(&output.stderr));
+    }
+    let output = restlake(&kept, &["run", "export.json"]);
+    assert!(text(&output.stderr).contains("TENANT_OF_NOBODY"), "a run needs them: {}", text(&output.stderr));
+}
+
+#[tokio::test]
+async fn links_in_a_circle_and_files_that_are_gone_are_for_a_person_to_fix() {
+    let kept = Kept::partitioned("merge");
+    kept.run(items(1, 40)).await;
+    std::fs::remove_file(kept.table().join(kept.first_file())).unwrap();
+    let server = Server::start(list_by_offset(items(1, 40), 50, true)).await;
+    let outcome = run_plan(kept.plan(server.url().as_str())).await;
+    assert_eq!(outcome.kinds, [restlake::ErrorKind::User]);
+    let failed = &outcome.summary.resources[0];
+    assert_eq!(failed.error.as_ref().unwrap().code, "data_file_gone");
+    assert_eq!((failed.table_version, failed.table_rows), (1, 40), "the table as it is");
+    std::os::unix::fs::symlink("../items", kept.table().join("circle")).unwrap();
+    let output = restlake(&kept, &["verify", "export.json", "--output", "json"]);
+    assert_eq!(
+        (output.status.code(), &document(&output)["tables"][0]["error"]["code"]),
+        (Some(1), &json!("store_path"))
+    );
+    std::fs::remove_dir_all(kept.table()).unwrap();
+    std::os::unix::fs::symlink("items", kept.table()).unwrap();
+    let output = restlake(&kept, &["status", "export.json", "--output", "json"]);
+    assert_eq!(
+        (output.status.code(), &document(&output)["tables"][0]["error"]["code"]),
+        (Some(1), &json!("store_path"))
+    );
+}
+
+#[tokio::test]
+async fn a_table_within_another_is_refused_and_a_renamed_pipeline_gets_its_name_back() {
+    let kept = two_runs().await;
+    let server = Server::start(list_by_offset(items(1, 3), 50, true)).await;
+    let mut config = kept.config(server.url().as_str());
+    config["name"] = json!("renamed pipeline");
+    let outcome = run_plan(plan_of(&config.to_string())).await;
+    let failed = &outcome.summary.resources[0];
+    assert!(failed.error.as_ref().unwrap().hint.as_ref().unwrap().contains("set `name: p` at its top"), "{failed:?}");
+    assert_eq!((failed.table_version, failed.table_rows), (2, 60), "the table as it is");
+    for below in ["", "/deeper", "/_restlake"] {
+        config["destination"]["url"] = json!(format!("{}{below}", kept.table().display()));
+        let outcome = run_plan(plan_of(&config.to_string())).await;
+        let error = outcome.summary.resources[0].error.as_ref().unwrap().clone();
+        assert_eq!((outcome.kinds.as_slice(), error.code.as_str()), (&[restlake::ErrorKind::User][..], "nested_table"));
+        assert!(error.message.contains("would lie within the table"), "{}", error.message);
+    }
+    assert!(server.requests().is_empty());
+}

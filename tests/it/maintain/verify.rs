@@ -47,10 +47,9 @@ async fn a_table_as_runs_leave_it_is_whole_and_looking_at_it_changes_nothing() {
 }
 
 #[tokio::test]
-async fn a_table_without_rows_and_one_that_does_not_exist_are_whole() {
+async fn a_table_without_rows_is_whole_and_one_that_does_not_exist_is_an_error() {
     let kept = Kept::partitioned("replace");
-    let verified = kept.verify(false).await.unwrap();
-    assert_eq!((verified.version, verified.findings.len()), (0, 0));
+    assert_eq!(kept.verify(false).await.unwrap_err().code(), "no_table");
     assert!(!kept.lake().exists());
     kept.run(Vec::new()).await;
     let verified = kept.verify(false).await.unwrap();

@@ -25,11 +25,17 @@ pub async fn a_run_finds_who_works_on_the_table_and_since_when(lake: Lake) {
     let second = lake.open(&world.another_process()).await;
     let theirs = second.attempt(0).await.unwrap();
     let owner = second.workspace().living(&theirs).await.unwrap().unwrap();
-    assert_eq!(owner, LivingOwner { host: "here".into(), pid: 1, since: SINCE.into(), waiting: None });
+    let record = owner.record.clone();
+    assert_eq!(
+        owner,
+        LivingOwner { host: "here".into(), pid: 1, since: SINCE.into(), waiting: None, record: record.clone() }
+    );
     let error = restlake::Error::from(second.workspace().busy(owner));
     assert_eq!((error.kind(), error.code()), (ErrorKind::Conflict, "table_busy"));
     let message = error.to_string();
-    assert!(message.ends_with(&format!("is being written by the process 1 on here since {SINCE}")), "{message}");
+    let named = format!("is being written by the process 1 on here since {SINCE}, whose lease is ");
+    assert!(message.contains(&named) && message.ends_with(&record), "{message}");
+    assert!(record.starts_with("_restlake/staging/") && record.ends_with("/owner.json"), "{record}");
     assert!(error.hint().unwrap().contains("`--wait`"));
     theirs.abandon().await.unwrap();
 

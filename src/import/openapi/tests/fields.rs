@@ -36,28 +36,35 @@ fn a_type_is_found_through_all_that_it_is_made_of() {
 }
 
 #[test]
-fn what_may_be_null_or_missing_is_nullable_though_it_is_required() {
+fn all_columns_but_the_key_are_nullable_whatever_is_required() {
+    let text = json!({"type": "string"});
+    let imported =
+        of_records(json!({"uuid": {"type": "string", "format": "uuid"}, "name": text, "note": text}), json!({}));
+    let nullable: Vec<_> =
+        imported.schemas[0].1["columns"].as_array().unwrap().iter().map(|column| column.get("nullable")).collect();
+    assert_eq!(nullable, [Some(&json!(false)), None, None]);
+    let without_key = of_records(json!({"code": text, "note": text}), json!({}));
+    assert!(!without_key.schemas[0].1.to_string().contains("nullable"));
+}
+
+#[test]
+fn alternatives_of_one_type_have_it_and_null_or_nothing_is_none() {
     let schemas = json!({
-        "E": {"type": "string", "enum": ["a"]}, "Null": {"type": "string", "nullable": true}, "None": {"enum": [null]},
+        "Status": {"type": "string", "enum": ["a", "b"]}, "Blank": {"enum": [""]}, "Null": {"enum": [null]},
+        "Cat": {"properties": {"meow": {"type": "string"}}}, "Dog": {"properties": {"bark": {"type": "string"}}},
     });
-    let reference = |name: &str| json!({"$ref": format!("#/components/schemas/{name}")});
-    for (schema, may_be_null) in [
-        (json!({"type": "string"}), false),
-        (reference("E"), false),
-        (json!({"type": "string", "writeOnly": true}), true),
-        (json!({"$ref": "#/components/schemas/E", "nullable": true}), true),
-        (json!({"allOf": [reference("Null")]}), true),
-        (json!({"allOf": [reference("E"), {"description": "x"}]}), false),
-        (json!({"oneOf": [reference("E"), {"description": "x"}]}), true),
-        (json!({"allOf": [reference("E")], "nullable": true}), true),
-        (json!({"enum": ["a", null]}), true),
-        (json!({"oneOf": [reference("E"), reference("None")]}), true),
-        (json!({"type": "null"}), true),
-        (json!(true), true),
-        (json!({"description": "anything"}), true),
+    let all = |names: &[&str]| {
+        let refs = names.iter().map(|name| json!({"$ref": format!("#/components/schemas/{name}")}));
+        refs.collect::<Vec<_>>()
+    };
+    for (schema, data_type) in [
+        (json!({"oneOf": all(&["Status", "Blank", "Null"]), "nullable": true}), "string"),
+        (json!({"oneOf": all(&["Null", "Status"])}), "string"),
+        (json!({"anyOf": all(&["Cat", "Dog"])}), "json"),
+        (json!({"anyOf": [{"type": "integer"}, {"type": "string"}]}), "json"),
     ] {
         let columns = of_records(json!({ "x": schema }), schemas.clone()).schemas[0].1["columns"].clone();
-        assert_eq!(columns[0].get("nullable").is_none(), may_be_null, "{schema}");
+        assert_eq!(columns[0]["type"], data_type, "{schema}");
     }
 }
 

@@ -41,7 +41,7 @@ fn what_several_objects_have_not_in_common_may_be_missing() {
     let items = json!({"anyOf": [one(json!({"id": number, "kind": text})), one(json!({"id": text, "kind": text, "size": number}))]});
     let document = things(json!({"responses": answer(json!({"type": "array", "items": items}))}));
     let expected = json!([
-        {"name": "id", "type": "json", "nullable": false}, {"name": "kind", "type": "string", "nullable": false},
+        {"name": "id", "type": "json"}, {"name": "kind", "type": "string"},
         {"name": "size", "type": "int64"},
     ]);
     assert_eq!(imported(document, &[]).schemas[0].1["columns"], expected);
@@ -116,5 +116,48 @@ fn a_slash_at_the_end_of_a_path_makes_no_other_and_why_one_was_not_taken_is_told
     assert!(
         matches!(error, ImportError::NoLists { .. }) && error.to_string().contains("several placeholders"),
         "{error}"
+    );
+}
+
+#[test]
+fn a_list_within_one_record_is_not_the_resource() {
+    let text = json!({"type": "string"});
+    let record = |fields: Value| {
+        let mut properties = json!({"number": text, "currency": text, "total": {"type": "number"}, "items": objects()});
+        properties.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+        get(json!({"type": "object", "properties": properties}))
+    };
+    let mut paged = record(json!({}));
+    paged["get"]["parameters"] = json!([super::query("page", json!({"type": "integer"}))]);
+    let found = selectors(json!({
+        "/orders": get(json!({"type": "object", "properties": {"items": objects(), "total": {"type": "integer"}, "request_id": text}})),
+        "/orders/{id}": record(json!({})),
+        "/orders/{id}.json": record(json!({})),
+        "/Orders({key})": record(json!({})),
+        "/cart": record(json!({})),
+        "/calendar": record(json!({"nextPageToken": text})),
+        "/feed": paged,
+        "/report": get(json!({"type": "object", "properties": {"title": text, "data": objects()}})),
+        "/checkout": get(json!({"type": "object", "properties": {"customer": {"type": "object"}, "due": text, "lines": objects()}})),
+        "/orders/open": get(json!({"type": "object", "properties": {"shop": text, "items": objects()}})),
+        "/carts": record(json!({})),
+        "/balance": get(json!({"type": "object", "properties": {"live": {"type": "boolean"}, "available": objects()}})),
+    }));
+    let expected = [
+        ("orders", "items"),
+        ("calendar", "items"),
+        ("feed", "items"),
+        ("report", "data"),
+        ("orders_open", "items"),
+        ("carts", "items"),
+    ];
+    assert_eq!(found, expected.map(|(name, selector)| (name.to_owned(), selector.to_owned())));
+    let skipped = told(json!({"/cart": record(json!({}))}), json!({}));
+    assert!(skipped[0].starts_with("skipped /cart:") && skipped[0].contains("one record"), "{skipped:?}");
+    let document = json!({"openapi": "3.0.0", "paths": {"/cart": record(json!({}))}});
+    let cart = &imported(document, &["/cart"]).config["resources"][0];
+    assert_eq!(
+        (&cart["endpoint"]["data_selector"], &cart["endpoint"]["paginator"]),
+        (&json!("$"), &json!("single_page"))
     );
 }

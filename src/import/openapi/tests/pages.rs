@@ -65,12 +65,65 @@ fn names_are_compared_without_signs_and_case() {
 fn a_count_is_not_taken_for_the_lists_total() {
     let parameters = json!([integer("offset"), integer("limit")]);
     for (field, schema, total) in [
-        ("count", json!({"type": "integer"}), Value::Null),
-        ("total", json!({"type": "object"}), Value::Null),
-        ("Total_Count", json!({"type": "integer"}), json!("Total_Count")),
+        ("count", json!({"type": "integer"}), None),
+        ("count", json!({"type": "integer", "description": "Total number of orders"}), Some(json!("count"))),
+        ("count", json!({"type": "integer", "description": "Total number on this page"}), None),
+        ("total", json!({"type": "object"}), None),
+        ("Total_Count", json!({"type": "integer"}), Some(json!("Total_Count"))),
+        ("total_entries", json!({"type": "integer"}), Some(json!("total_entries"))),
+        (
+            "meta",
+            object("pagination", object("total", json!({"type": "integer"}))),
+            Some(json!("meta.pagination.total")),
+        ),
     ] {
         let (endpoint, _) = endpoint(&parameters, beside(json!({ field: schema })), json!({}));
-        assert_eq!(endpoint["paginator"]["total_path"], total, "{field}");
+        assert_eq!(endpoint["paginator"].get("total_path"), total.as_ref(), "{field} {schema}");
+    }
+}
+
+#[test]
+fn a_count_beside_links_to_both_sides_is_the_lists_total_also_around_nested_records() {
+    let link = json!({"type": "string", "nullable": true, "format": "uri"});
+    let page = json!({"count": {"type": "integer"}, "next": link, "previous": link});
+    let parameters = json!([integer("offset"), integer("limit")]);
+    let (of_django, _) = endpoint(&parameters, beside(page.clone()), json!({}));
+    assert_eq!(of_django["paginator"]["total_path"], "count");
+    let (nested, _) =
+        endpoint(&parameters, json!({"type": "object", "properties": {"result": beside(page.clone())}}), json!({}));
+    assert_eq!(
+        (&nested["data_selector"], &nested["paginator"]["total_path"]),
+        (&json!("result.items"), &json!("result.count"))
+    );
+    let (by_link, _) = endpoint(&json!([integer("page")]), beside(page), json!({}));
+    assert_eq!(by_link["paginator"], json!({"type": "json_link", "next_url_path": "next"}));
+}
+
+#[test]
+fn a_total_that_a_parameter_switches_on_is_asked_for() {
+    let total = json!({"meta": object("total_count", json!({"type": "integer"}))});
+    let parameters =
+        |meta: Value| json!([integer("offset"), query("limit", json!({"type": "integer", "maximum": 9})), meta]);
+    let (switched, _) = endpoint(&parameters(text("meta")), beside(total.clone()), json!({}));
+    assert_eq!(switched["params"], json!({"meta": "total_count"}));
+    for other in [integer("meta"), text("metadata"), query("meta", json!({"type": "string", "enum": ["a", "b"]}))] {
+        let (endpoint, _) = endpoint(&parameters(other.clone()), beside(total.clone()), json!({}));
+        assert_eq!(endpoint.get("params"), None, "{other}");
+    }
+}
+
+#[test]
+fn page_numbers_end_by_the_number_of_pages_and_never_by_that_of_records() {
+    let number = json!({"type": "integer"});
+    for (fields, total) in [
+        (json!({"total": number}), None),
+        (json!({"total": number, "total_pages": number}), Some(json!("total_pages"))),
+        (json!({"meta": object("last_page", number.clone())}), Some(json!("meta.last_page"))),
+        (json!({"pages": {"type": "array", "items": number}}), None),
+    ] {
+        let (endpoint, _) = endpoint(&json!([integer("page")]), beside(fields.clone()), json!({}));
+        assert_eq!(endpoint["paginator"]["type"], "page_number", "{fields}");
+        assert_eq!(endpoint["paginator"].get("total_path"), total.as_ref(), "{fields}");
     }
 }
 
@@ -162,6 +215,12 @@ fn what_next_is_its_type_tells() {
         ),
         (json!([text("page[cursor]")]), json!({"links": object("next", string.clone())}), link("links.next"), None),
         (json!([]), json!({"next": {"type": "boolean"}}), Value::Null, Some("paginator")),
+        (
+            json!([text("page")]),
+            json!({"next_page": string}),
+            cursor("next_page", "page"),
+            Some("paginator.cursor_path"),
+        ),
     ] {
         let (endpoint, notes) = endpoint(&parameters, beside(fields.clone()), json!({}));
         let found = endpoint.get("paginator").unwrap_or(&Value::Null);

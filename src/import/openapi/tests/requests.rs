@@ -136,3 +136,59 @@ fn a_server_of_one_path_stands_before_it() {
         imported.notes.iter().filter(|note| note.path.ends_with("endpoint.path")).map(|note| &note.path).collect();
     assert_eq!(told, ["resources.things.endpoint.path", "resources.relative.endpoint.path"]);
 }
+
+#[test]
+fn a_prefix_that_is_described_is_sent_before_the_key() {
+    let auth = |scheme: Value| secured(json!({ "s": scheme }), json!([{"s": []}]), &[Value::Null]);
+    let key = |name: &str, description: &str| json!({"type": "apiKey", "in": "header", "name": name, "description": description});
+    let token = |name: &str, prefix: &str| json!({"type": "api_key", "name": name, "api_key": format!("{prefix} ${{THE_SHOP_API_KEY}}"), "location": "header"});
+    let bearer = json!({"type": "bearer", "token": "${THE_SHOP_API_TOKEN}"});
+    let of_django = "Token-based authentication with required prefix \"Token\"";
+    for (scheme, expected) in [
+        (key("Authorization", of_django), token("Authorization", "Token")),
+        (key("X-Auth", of_django), token("X-Auth", "Token")),
+        (key("authorization", "Example: `Authorization: Bearer {token}`"), bearer.clone()),
+        (
+            json!({"type": "http", "scheme": "bearer", "description": "`Authorization: Token <key>`"}),
+            token("Authorization", "Token"),
+        ),
+        (json!({"type": "http", "scheme": "bearer", "bearerFormat": "token"}), bearer),
+        (json!({"type": "http", "scheme": "ApiKey"}), token("Authorization", "ApiKey")),
+    ] {
+        assert_eq!(auth(scheme.clone()).config["client"]["auth"], expected, "{scheme}");
+    }
+    let plain = auth(key("Authorization", "Your key."));
+    assert_eq!(plain.config["client"]["auth"]["api_key"], "${THE_SHOP_API_KEY}");
+    assert!(plain.notes.iter().any(|note| note.path == "client.auth" && note.message.contains("no prefix")));
+    assert_eq!(auth(json!({"type": "http", "scheme": "digest"})).config["client"].get("auth"), None);
+}
+
+#[test]
+fn a_server_that_is_not_known_is_a_variable_and_no_host_is_made_up() {
+    let client = |rest: Value| {
+        let mut document =
+            json!({"info": {"title": "The Shop"}, "paths": {"/things": {"get": {"responses": answer(objects())}}}});
+        document.as_object_mut().unwrap().extend(rest.as_object().unwrap().clone());
+        let imported = imported(document, &[]);
+        let told = imported.notes.iter().find(|note| note.path == "client.base_url").map(|note| note.message.clone());
+        (imported.config["client"]["base_url"].clone(), told.unwrap_or_default())
+    };
+    for (rest, told) in [
+        (json!({"openapi": "3.1.0"}), "https://HOST"),
+        (json!({"openapi": "3.1.0", "servers": []}), "https://HOST"),
+        (json!({"openapi": "3.1.0", "servers": [{"url": "/api"}]}), "https://HOST/api"),
+        (
+            json!({"openapi": "3.1.0", "servers": [{"url": "https://{tenant}.example.com"}]}),
+            "https://{tenant}.example.com",
+        ),
+        (json!({"swagger": "2.0", "basePath": "/v1"}), "https://HOST/v1"),
+    ] {
+        let (base_url, message) = client(rest.clone());
+        assert_eq!(base_url, "${THE_SHOP_BASE_URL}", "{rest}");
+        assert!(message.contains("THE_SHOP_BASE_URL") && message.contains(told), "{message}");
+    }
+    let flow = json!({"o": {"type": "oauth2", "flows": {"clientCredentials": {"tokenUrl": "/oauth/token"}}}});
+    let document = json!({"openapi": "3.1.0", "info": {"title": "Shop"}, "components": {"securitySchemes": flow},
+        "paths": {"/things": {"get": {"responses": answer(objects())}}}});
+    assert_eq!(imported(document, &[]).config["client"]["auth"]["access_token_url"], "${SHOP_BASE_URL}/oauth/token");
+}

@@ -134,8 +134,14 @@ fn what_fills_no_place_is_told_with_its_own_place_and_what_would() {
         (json!("posts/{resources.posts}"), "resources[0].endpoint: `{resources.posts}` names no field"),
         (json!("posts/{resources.posts.a[}"), "resources[0].endpoint: `a[` is no field of a record"),
         (json!({"params": {"a": "{id}"}}), "resources[0].endpoint.params.a: nothing fills the place `{id}`"),
-        (json!({"json": {"a": ["{x"]}}), "resources[0].endpoint.json.a[0]: this `{` is never closed"),
-        (json!({"data": "{}"}), "resources[0].endpoint.data: nothing fills the place `{}`"),
+        (
+            json!({"json": {"a": ["{x"]}}),
+            "resources[0].endpoint.json.a[0]: braces in this text are read as placeholders: this `{` is never closed",
+        ),
+        (
+            json!({"data": "{}"}),
+            "resources[0].endpoint.data: braces in this text are read as placeholders: nothing fills the place `{}`",
+        ),
         (json!({"headers": {"X-A": "{x}"}}), "resources[0].endpoint.headers.X-A: nothing fills"),
         (json!({"params": {"a": "{incremental.start_value}"}}), "needs an `incremental` on the endpoint"),
         (json!({"params": {"a": "{incremental.begin}"}}), "`incremental` has no `begin`, but `initial_value`"),

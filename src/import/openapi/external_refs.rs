@@ -8,12 +8,12 @@ use super::document::{Document, Operation};
 use crate::import::Note;
 
 /// Tells each reference once, at the first path that comes by it.
-pub(super) struct Elsewhere<'a> {
+pub(super) struct ExternalRefs<'a> {
     document: &'a Document,
     seen: HashSet<&'a str>,
 }
 
-impl<'a> Elsewhere<'a> {
+impl<'a> ExternalRefs<'a> {
     pub(super) fn new(document: &'a Document) -> Self {
         Self { document, seen: HashSet::new() }
     }
@@ -28,8 +28,8 @@ impl<'a> Elsewhere<'a> {
 
     /// Those in the parameters and the answer of one operation.
     pub(super) fn of_operation(&mut self, operation: &Operation<'a>, notes: &mut Vec<Note>) {
-        let answer = self.document.response(operation.get);
-        let parameters = [operation.item.get("parameters"), operation.get.get("parameters")];
+        let answer = self.document.response(operation);
+        let parameters = [operation.item.get("parameters"), operation.details.get("parameters")];
         for value in parameters.into_iter().flatten().chain(answer) {
             self.of_value(operation.path, value, notes);
         }

@@ -6,12 +6,16 @@ use super::{
     document::Document,
     objects::{object, only_alternative, parts, type_of},
     paginator::bare,
+    records::Records,
 };
 use crate::schema::file::selector;
 
 /// Objects in which APIs put what they tell of pages.
-const ENVELOPES: [&str; 11] = [
+const ENVELOPES: [&str; 14] = [
     "links",
+    "info",
+    "pager",
+    "paginator",
     "paging",
     "pagination",
     "meta",
@@ -23,6 +27,9 @@ const ENVELOPES: [&str; 11] = [
     "cursor",
     "pages",
 ];
+
+/// Envelopes within envelopes.
+const DEEPEST_ENVELOPE: usize = 2;
 
 /// Fields that hold the next cursor by their names.
 const CURSORS: [&str; 8] = [
@@ -45,6 +52,25 @@ const ODATA: &str = "odatanextlink";
 /// Fields that hold one or the other, or a number.
 const NEXT: [&str; 3] = ["next", "nextpage", "nextpagenumber"];
 
+/// Fields that an object has only if it is a page, besides those that lead to the next one.
+const OF_PAGE: [&str; 16] = [
+    "previous",
+    "hasmore",
+    "hasnext",
+    "hasnextpage",
+    "page",
+    "pageinfo",
+    "pageable",
+    "pagination",
+    "paging",
+    "perpage",
+    "pagesize",
+    "totalpages",
+    "totalelements",
+    "currentpage",
+    "lastpage",
+    "offset",
+];
 /// Formats of texts that are links.
 const URLS: [&str; 5] = ["uri", "uri-reference", "url", "iri", "uri-template"];
 
@@ -68,7 +94,7 @@ pub(super) enum Next {
 
 impl Field<'_> {
     /// Its name without signs and case.
-    fn name(&self) -> String {
+    pub(super) fn name(&self) -> String {
         self.keys.last().map(|key| bare(key)).unwrap_or_default()
     }
 
@@ -76,9 +102,23 @@ impl Field<'_> {
         selector(&self.keys)
     }
 
+    /// Its last two keys: `meta` and `total` of `meta.total`.
+    pub(super) fn ends(&self) -> Option<(&str, &str)> {
+        match self.keys.as_slice() {
+            [.., holder, name] => Some((holder, name)),
+            _ => None,
+        }
+    }
+
+    pub(super) fn description(&self, document: &Document) -> String {
+        let followed = document.follow(self.schema).unwrap_or(self.schema);
+        let texts = [self.schema, followed].into_iter().filter_map(|schema| schema.get("description")?.as_str());
+        texts.collect::<Vec<_>>().join(" ")
+    }
+
     /// JSON:API's `links.next`.
     fn is_among_links(&self) -> bool {
-        self.keys.len() > 1 && self.keys.first().is_some_and(|envelope| bare(envelope) == "links")
+        self.keys.iter().rev().nth(1).is_some_and(|envelope| bare(envelope) == "links")
     }
 
     fn path_below(&self, key: &str) -> String {
@@ -117,19 +157,45 @@ impl Field<'_> {
     }
 }
 
-/// The fields of an answer, and those in its usual envelopes.
-pub(super) fn fields<'a>(document: &'a Document, answer: &'a Value) -> Vec<Field<'a>> {
+/// Whether a field of this name says that its object is a page.
+pub(super) fn is_about_pages(name: &str) -> bool {
+    let name = bare(name);
+    [&CURSORS[..], &LINKS, &NEXT, &OF_PAGE].iter().any(|names| names.contains(&name.as_str()))
+}
+
+/// Whether APIs put facts about the pages into an object of this name.
+pub(super) fn is_envelope(name: &str) -> bool {
+    ENVELOPES.contains(&bare(name).as_str())
+}
+
+/// The fields of an answer and of each object around its records, and those in their usual envelopes.
+pub(super) fn fields<'a>(document: &'a Document, records: &Records<'a>) -> Vec<Field<'a>> {
     let mut fields = Vec::new();
-    for property in object(document, answer).properties {
+    let mut above: Vec<String> = Vec::new();
+    let mut schemas = vec![records.answer];
+    for key in &records.keys {
+        fields.extend(schemas.iter().flat_map(|schema| within(document, &above, schema, DEEPEST_ENVELOPE)));
+        let properties = schemas.iter().flat_map(|schema| object(document, schema).properties);
+        let found = properties.filter(|property| property.name == key).flat_map(|property| property.schemas);
+        schemas = found.collect();
+        above.push(key.clone());
+    }
+    fields
+}
+
+/// The fields of one object, `depth` envelopes deep: `meta.pagination.total` is two of them.
+fn within<'a>(document: &'a Document, above: &[String], schema: &'a Value, depth: usize) -> Vec<Field<'a>> {
+    let mut fields = Vec::new();
+    for property in object(document, schema).properties {
         let Some(&schema) = property.schemas.first() else { continue };
-        fields.push(Field { keys: vec![property.name.to_owned()], schema });
-        if !ENVELOPES.contains(&bare(property.name).as_str()) {
-            continue;
-        }
-        for inner in object(document, schema).properties {
-            let keys = vec![property.name.to_owned(), inner.name.to_owned()];
-            fields.extend(inner.schemas.first().map(|&schema| Field { keys, schema }));
-        }
+        let keys = [above, &[property.name.to_owned()]].concat();
+        let inner = if depth > 0 && is_envelope(property.name) {
+            within(document, &keys, schema, depth - 1)
+        } else {
+            Vec::new()
+        };
+        fields.push(Field { keys, schema });
+        fields.extend(inner);
     }
     fields
 }

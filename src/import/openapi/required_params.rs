@@ -10,26 +10,33 @@ const OF_CLIENT: [&str; 3] = ["accept", "content-type", "authorization"];
 
 /// Parameters and headers with their values: texts stand for themselves, and what has no value for a variable.
 #[derive(Default)]
-pub(super) struct Needed {
+pub(super) struct Required {
     pub(super) params: Map<String, Value>,
     pub(super) headers: Map<String, Value>,
 }
 
-/// `api`: what the names of variables begin with. `place`: of the endpoint.
-pub(super) fn needed(
+/// Where values are written.
+#[derive(Clone, Copy)]
+pub(super) struct Origin<'o> {
+    /// What the names of variables begin with.
+    pub(super) api: &'o str,
+    /// The endpoint in the config, for notes.
+    pub(super) place: &'o str,
+}
+
+pub(super) fn required(
     parameters: &[Parameter<'_>],
-    pages: &Pages,
-    api: &str,
-    place: &str,
+    pages: &Pages<'_, '_>,
+    origin: &Origin<'_>,
     notes: &mut Vec<Note>,
-) -> Needed {
-    let mut needed = Needed::default();
-    for parameter in parameters.iter().filter(|parameter| parameter.is_required && !is_own(parameter, pages)) {
+) -> Required {
+    let (mut required, place) = (Required::default(), origin.place);
+    for parameter in parameters.iter().filter(|parameter| parameter.is_required && !pages.sends(parameter)) {
         let name = parameter.name;
         let (what, key, entries) = match parameter.place {
-            "query" => ("parameter", "params", &mut needed.params),
+            "query" => ("parameter", "params", &mut required.params),
             "header" if OF_CLIENT.contains(&name.to_ascii_lowercase().as_str()) => continue,
-            "header" => ("header", "headers", &mut needed.headers),
+            "header" => ("header", "headers", &mut required.headers),
             "cookie" => {
                 let message = format!("the API wants the cookie `{name}`: write it as the header `Cookie`");
                 notes.push(Note::new(format!("{place}.headers"), message));
@@ -37,34 +44,31 @@ pub(super) fn needed(
             }
             _ => continue,
         };
-        let (value, note) = value(parameter, what, api);
+        let (value, note) = described(parameter, what).unwrap_or_else(|| from_environment(parameter, what, origin.api));
         notes.extend(note.map(|message| Note::new(format!("{place}.{key}.{name}"), message)));
         entries.insert(doubled(name), value);
     }
-    needed
+    required
 }
 
-fn is_own(parameter: &Parameter<'_>, pages: &Pages) -> bool {
-    pages.own_params.iter().any(|own| own == parameter.name)
-        || pages.page_size.as_ref().is_some_and(|(size, _)| size == parameter.name)
-}
-
-/// What the description tells of its value: a default, the only one there is, an example; or a variable in its place. And what
-/// has to be said of it.
-fn value(parameter: &Parameter<'_>, what: &str, api: &str) -> (Value, Option<String>) {
+/// Returns the value that the description has: a default, the only one there is, or an example; and a note on it.
+pub(super) fn described(parameter: &Parameter<'_>, what: &str) -> Option<(Value, Option<String>)> {
     let written = |value: &Value| literal(without_places(joined(parameter, value)));
-    let is_plain = |value: &&Value| !value.is_object() && !value.is_null();
+    let fits = |value: &&Value| !value.is_null() && (parameter.is_body_field() || !value.is_object());
     let values = parameter.values();
     let only = values.first().copied().filter(|_| values.len() == 1);
-    if let Some(value) = parameter.get("default").filter(is_plain).or(only) {
-        return (written(value), None);
+    if let Some(value) = parameter.get("default").filter(fits).or(only) {
+        return Some((written(value), None));
     }
-    if let Some(value) = parameter.example().filter(is_plain) {
-        let message = format!("the API wants the {what}: the description's example is sent, look whether it fits");
-        return (written(value), Some(message));
-    }
-    let name = format!("{api}_{}_{}", what.to_uppercase(), variable(parameter.name));
-    let one_of: Vec<String> = values.iter().map(ToString::to_string).collect();
+    let value = parameter.example().filter(fits)?;
+    let message = format!("the API wants the {what}: the description's example is sent, look whether it fits");
+    Some((written(value), Some(message)))
+}
+
+/// Returns a reference to an environment variable in place of an unknown value, and a note on it.
+pub(super) fn from_environment(parameter: &Parameter<'_>, what: &str, api: &str) -> (Value, Option<String>) {
+    let name = format!("{api}_{}_{}", variable(what), variable(parameter.name));
+    let one_of: Vec<String> = parameter.values().iter().map(ToString::to_string).collect();
     let one_of = if one_of.is_empty() { String::new() } else { format!(", one of {}", one_of.join(", ")) };
     let message = format!(
         "the API wants the {what}{one_of}, and the description does not tell its value: write it, or set {name} in the environment"
@@ -90,6 +94,9 @@ fn without_places(value: Value) -> Value {
     match value {
         Value::String(text) => Value::String(doubled(&text)),
         Value::Array(items) => items.into_iter().map(without_places).collect(),
+        Value::Object(entries) => {
+            entries.into_iter().map(|(key, value)| (doubled(&key), without_places(value))).collect()
+        }
         other => other,
     }
 }

@@ -1,0 +1,50 @@
+//! Text files of limited size: a file that is named by mistake, such as `/dev/zero` or a dump, must not fill the memory.
+
+use std::{
+    fs::File,
+    io::{self, Read},
+    path::Path,
+};
+
+/// Configs, schema files, and files that configs name.
+pub const LARGEST_CONFIG: u64 = 16_000_000;
+
+/// Files that programs write, such as the description of an API or a pipeline's state.
+pub const LARGEST_DOCUMENT: u64 = 64_000_000;
+
+/// Reads a file of at most `largest` bytes.
+///
+/// # Errors
+/// [`io::ErrorKind::FileTooLarge`] for a larger one, without having read more of it, and [`io::ErrorKind::InvalidData`] for one
+/// that is not UTF-8.
+pub fn read(path: &Path, largest: u64) -> io::Result<String> {
+    read_from(&mut File::open(path)?, largest)
+}
+
+/// Reads all of a stream of at most `largest` bytes.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_from(stream: &mut dyn Read, largest: u64) -> io::Result<String> {
+    let mut bytes = Vec::new();
+    stream.take(largest.saturating_add(1)).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > largest {
+        let message = format!("it is larger than {} MB", largest / 1_000_000);
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, message));
+    }
+    String::from_utf8(bytes)
+        .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "stream did not contain valid UTF-8"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_endless_stream_is_read_up_to_the_limit() {
+        let error = read_from(&mut io::repeat(b'x'), 3_000_000).unwrap_err();
+        assert_eq!((error.kind(), error.to_string().as_str()), (io::ErrorKind::FileTooLarge, "it is larger than 3 MB"));
+        assert_eq!(read_from(&mut &b"abc"[..], 3).unwrap(), "abc");
+        assert_eq!(read_from(&mut &b"\xff"[..], 3).unwrap_err().kind(), io::ErrorKind::InvalidData);
+    }
+}
