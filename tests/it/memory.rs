@@ -121,13 +121,13 @@ fn by_page() -> Value {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn pages_that_become_large_are_all_read_within_the_limit() {
-    let server = Server::start(growing(8, 1_200_000)).await;
+    let server = Server::start(growing(8, 1_800_000)).await;
     run(&server, by_page(), json!({})).await.succeeds_with(110);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn compressed_pages_that_become_large_are_all_read_within_the_limit() {
-    let plain = growing(8, 1_200_000);
+    let plain = growing(8, 1_800_000);
     // Their length is known only once they are decoded.
     let server = Server::start(move |request| gzipped(&plain(request).into_bytes())).await;
     run(&server, by_page(), json!({})).await.succeeds_with(110);
