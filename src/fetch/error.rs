@@ -63,6 +63,10 @@ pub enum FetchError {
     Bind { parent: String, page: u64, record: u64, source: BindError },
     #[error("page {page}: the fields of the parent's record cannot be added to its records")]
     Included { page: u64, source: SyntaxError },
+    #[error(
+        "page {page}: with the fields of the parent's record (`include_from_parent`), its records take more than {limit} bytes of memory, the third of `memory_limit` that one page may have"
+    )]
+    IncludedMemory { page: u64, limit: usize },
     #[error("page {page} is lost")]
     Fault { page: u64, source: std::io::Error },
     #[error("stopped on request while pages were fetched")]
@@ -577,6 +581,7 @@ impl Failure for FetchError {
             Self::Setup { .. } => "http_setup",
             Self::Bind { .. } => "request",
             Self::Included { .. } => "include_from_parent",
+            Self::IncludedMemory { .. } => "memory_limit",
             Self::Fault { .. } => "fetch_fault",
             Self::Interrupted => "interrupted",
         }
@@ -602,6 +607,9 @@ impl Failure for FetchError {
             Self::ForeignHost { reason: ForeignHost::LinkLocal, .. } => {
                 Some("if requests are to go there, make it the host of `client.base_url` or of `client.allowed_hosts`".to_owned())
             }
+            Self::IncludedMemory { .. } => Some(
+                "name shorter fields in `include_from_parent`, ask for smaller pages, or raise `memory_limit`".to_owned(),
+            ),
             Self::NothingAsked => Some("set `limit` to the number of records that a page shall hold".to_owned()),
             Self::Bind { .. } => Some("mend the places `{…}` of the endpoint, or the values that fill them".to_owned()),
             Self::Header { .. } => {

@@ -32,12 +32,13 @@ use super::{
     client::Client,
     completeness::{Findings, Suspicion, Verdict, VerdictOfAll},
     error::FetchError,
-    include::include,
+    include::{include, size_with},
     pages::{FetchCounters, IncompleteList, LeftOut, LeftOutOfAll, ListPlace, PageSource, Pages, Position, Retry},
     paginate,
     transport::{Scope, Surroundings, Transport},
 };
 use crate::{
+    json::ScanError,
     memory::{PageMemory, PendingTurn, Turn},
     model::Page,
     plan::{BoundRequest, Learned, ResourcePlan},
@@ -368,8 +369,11 @@ impl Lists {
         let Some(mut pages) = place.pages.take() else { return };
         let (id, list) = (place.id, Arc::clone(&place.list));
         self.tasks.spawn(async move {
-            let outcome = pages.next().await;
-            let outcome = outcome.map(|page| arrive(page?, &list, pages.position()));
+            let outcome = match pages.next().await {
+                Some(Ok(page)) => Some(arrive(page, &list, pages.position()).await),
+                Some(Err(error)) => Some(Err(error)),
+                None => None,
+            };
             Step { id, pages, outcome }
         });
     }
@@ -554,11 +558,21 @@ impl Lists {
 }
 
 /// A page as it is handed on, but for its number.
-fn arrive(page: Page, list: &List, position: Position) -> Result<Arrived, FetchError> {
+async fn arrive(page: Page, list: &List, position: Position) -> Result<Arrived, FetchError> {
     let (number, bytes) = (page.number, page.document.bytes().len() as u64);
     let page = Page { list: list.number, ..page };
     let is_last = list.ends.as_ref().is_some_and(|ends| ends(&page));
-    let page = include(page, &list.fields).map_err(|source| FetchError::Included { page: number, source })?;
+    if let Some(hold) = &page.hold {
+        // It is the next page of its list: only those of other lists come before it.
+        hold.take_turn();
+        // A page that is too large for good is an error of what follows.
+        _ = hold.wait(size_with(&page, &list.fields).min(hold.most())).await;
+    }
+    let limit = page.most();
+    let page = include(page, &list.fields).map_err(|error| match error {
+        ScanError::Syntax(source) => FetchError::Included { page: number, source },
+        ScanError::NoRoom => FetchError::IncludedMemory { page: number, limit },
+    })?;
     Ok(Arrived { page, is_last, position, bytes })
 }
 

@@ -58,6 +58,11 @@ pub enum RunError {
     #[error("{resource}, page {page}: the field `{field}` cannot become a column: {reason}")]
     UnfitField { resource: String, page: u64, field: String, reason: String },
 
+    #[error(
+        "{resource}: what it needs of {records} records of `{parent}` takes more than {limit} bytes of memory, the quarter of `memory_limit` that the fields of a parent may have"
+    )]
+    ParentMemory { resource: String, parent: String, records: u64, limit: u64 },
+
     #[error("{resource}: the records have {} columns, and `max_columns` allows {limit}", at_least(*columns, *limit))]
     TooManyColumns { resource: String, columns: u64, limit: u64 },
 
@@ -180,6 +185,7 @@ impl Failure for RunError {
             | Self::UnfitField { .. }
             | Self::FixedType { .. }
             | Self::TooManyColumns { .. }
+            | Self::ParentMemory { .. }
             | Self::Request { .. } => ErrorKind::User,
             Self::Columns { .. } | Self::Clash { .. } | Self::Cursor { .. } => ErrorKind::User,
             Self::ParentFailed { kind, .. } => *kind,
@@ -207,6 +213,7 @@ impl Failure for RunError {
             Self::RewriteLimit { .. } => "rewrite_limit",
             Self::UnfitField { .. } => "unfit_field",
             Self::TooManyColumns { .. } => "max_columns",
+            Self::ParentMemory { .. } => "memory_limit",
             Self::FixedType { .. } => "fixed_type",
             Self::Columns { .. } => "config",
             Self::Clash { .. } => "column_clash",
@@ -264,6 +271,9 @@ impl Failure for RunError {
                 "run `restlake compact --rewrite-schema` with this config, which takes its time, or raise `rewrite_limit`"
                     .into(),
             ),
+            Self::ParentMemory { .. } => {
+                Some("name fewer or shorter fields in `include_from_parent`, or raise `memory_limit`".into())
+            }
             Self::TooManyColumns { columns, .. } => Some(format!(
                 "keys that are data belong into one column: declare one with `source: $` and `type: json`; or raise the limit: `max_columns: {columns}`"
             )),

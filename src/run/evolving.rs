@@ -306,6 +306,9 @@ impl Evolving {
         spawn_blocking(move || match prepared(page, &processor, sieve.as_deref()) {
             Ok((page, seen)) => {
                 let decoded = decoder.decode(&page).map_err(Error::from);
+                if let (Some(hold), Ok(batch)) = (&page.hold, &decoded) {
+                    hold.set((page.document.memory() + batch.rows.get_array_memory_size()) as u64);
+                }
                 let fields = fields_of(&page);
                 Reading { page: keeps.then(|| Arc::new(page)), columns, shapes, seen, fields, decoded, draining }
             }

@@ -348,7 +348,7 @@ impl Reader<'_> {
             self.counters.count_reject(reject);
             self.rejects.write(reject).await?;
         }
-        self.pace.keep(&batch.rejects);
+        self.pace.keep(batch.rejects);
         if let Some(schema) = grown {
             self.rows.send(Input::Schema(schema)).await.map_err(|_| Stop::Elsewhere)?;
         }
