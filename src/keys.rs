@@ -36,8 +36,6 @@ pub enum KeyError {
     NoColumn { index: usize },
     #[error("there are more than {} keys, which is more than one run can tell apart", u32::MAX)]
     TooManyKeys,
-    #[error("{keys} keys take {bytes} bytes of memory, and the half of `memory_limit` that keys may have is {limit}")]
-    Memory { keys: usize, bytes: u64, limit: u64 },
     #[error("what a checkpoint holds of the keys does not fit together")]
     Segment,
     #[error("the keys of a batch could not be read")]
@@ -47,7 +45,7 @@ pub enum KeyError {
 impl Failure for KeyError {
     fn kind(&self) -> ErrorKind {
         match self {
-            Self::Type { .. } | Self::TooManyKeys | Self::Memory { .. } => ErrorKind::User,
+            Self::Type { .. } | Self::TooManyKeys => ErrorKind::User,
             Self::NoColumn { .. } | Self::Arrow(_) | Self::Segment => ErrorKind::Bug,
         }
     }
@@ -56,7 +54,6 @@ impl Failure for KeyError {
         match self {
             Self::Type { .. } => "key_type",
             Self::TooManyKeys => "too_many_keys",
-            Self::Memory { .. } => "memory_limit",
             Self::Segment => "key_segment",
             Self::NoColumn { .. } | Self::Arrow(_) => "key_internal",
         }
@@ -66,10 +63,6 @@ impl Failure for KeyError {
         match self {
             Self::Type { .. } => Some("name a column that holds one plain value per row".to_owned()),
             Self::TooManyKeys => Some("export the source in parts, or set `dedup: false`".to_owned()),
-            Self::Memory { .. } => Some(
-                "raise `memory_limit`, name a shorter `primary_key`, export the source in parts, or set `dedup: false`"
-                    .to_owned(),
-            ),
             Self::Segment => Some("run again with --no-resume".to_owned()),
             Self::NoColumn { .. } | Self::Arrow(_) => None,
         }

@@ -63,6 +63,11 @@ pub enum RunError {
     )]
     ParentMemory { resource: String, parent: String, records: u64, limit: u64 },
 
+    #[error(
+        "{resource}: {keys} keys of its rows take {bytes} bytes of memory, and keys may have {limit}, the half of `memory_limit`"
+    )]
+    KeyMemory { resource: String, keys: u64, bytes: u64, limit: u64 },
+
     #[error("{resource}: the records have {} columns, and `max_columns` allows {limit}", at_least(*columns, *limit))]
     TooManyColumns { resource: String, columns: u64, limit: u64 },
 
@@ -186,6 +191,7 @@ impl Failure for RunError {
             | Self::FixedType { .. }
             | Self::TooManyColumns { .. }
             | Self::ParentMemory { .. }
+            | Self::KeyMemory { .. }
             | Self::Request { .. } => ErrorKind::User,
             Self::Columns { .. } | Self::Clash { .. } | Self::Cursor { .. } => ErrorKind::User,
             Self::ParentFailed { kind, .. } => *kind,
@@ -213,7 +219,7 @@ impl Failure for RunError {
             Self::RewriteLimit { .. } => "rewrite_limit",
             Self::UnfitField { .. } => "unfit_field",
             Self::TooManyColumns { .. } => "max_columns",
-            Self::ParentMemory { .. } => "memory_limit",
+            Self::ParentMemory { .. } | Self::KeyMemory { .. } => "memory_limit",
             Self::FixedType { .. } => "fixed_type",
             Self::Columns { .. } => "config",
             Self::Clash { .. } => "column_clash",
@@ -271,6 +277,10 @@ impl Failure for RunError {
                 "run `restlake compact --rewrite-schema` with this config, which takes its time, or raise `rewrite_limit`"
                     .into(),
             ),
+            Self::KeyMemory { keys, bytes, .. } => Some(format!(
+                "set `memory_limit` to {} bytes for each key that the table will have, or more; else name a shorter `primary_key`, export the source in parts, or set `dedup: false`",
+                bytes / (*keys).max(1) * 2
+            )),
             Self::ParentMemory { .. } => {
                 Some("name fewer or shorter fields in `include_from_parent`, or raise `memory_limit`".into())
             }

@@ -77,7 +77,8 @@ impl Export<'_> {
         let merge = merging::plan(self.resource, began);
         let writer = TableWriter::new(self.write_options(attempt.version()))?;
         let schema = self.resource.schema.clone();
-        let mut stage = TableStage::new(self.dedup()?, self.collector(&merge)?, writer, schema, self.memory);
+        let mut stage =
+            TableStage::new(self.dedup()?, self.collector(&merge)?, writer, schema, (&self.resource.name, self.memory));
         let mut cursor = Tracker::new(self.resource, base.state.cursor.as_ref(), self.rows.map(Arc::as_ref));
         let sieve = cursor.as_ref().map(Tracker::sieve);
         // Of all pages, or of none.

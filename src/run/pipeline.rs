@@ -46,7 +46,6 @@ use crate::{
     dedup::{self, Again, Dedup, Deduplicated, Origin},
     error::{Error, Result},
     fetch::{PageSource, Position},
-    keys::KeyError,
     memory::Draining,
     merge::{self, Collector, Incoming, Sifted},
     model::{DataFile, EncodedFile, StagedFile},
@@ -466,6 +465,7 @@ pub(super) struct TableStage {
     eras: Eras,
     /// Rows seen so far: the id of the next one, where dedup does not number them.
     rows: u64,
+    resource: String,
     /// Bytes that keys may take.
     key_memory: u64,
 }
@@ -478,15 +478,16 @@ pub(super) fn first_schema(state: &[u8]) -> Result<TableSchema, RunError> {
 }
 
 impl TableStage {
-    /// `schema` is that of the first rows; keys may take `key_memory` bytes.
+    /// `schema` is that of the first rows; keys of the resource may take `key_memory` bytes.
     pub(super) fn new(
         dedup: Option<Dedup>,
         collector: Option<Collector>,
         writer: TableWriter,
         schema: TableSchema,
-        key_memory: u64,
+        (resource, key_memory): (&str, u64),
     ) -> Self {
-        Self { dedup, collector, writer, eras: Eras::new(schema), rows: 0, key_memory }
+        let (resource, eras) = (resource.to_owned(), Eras::new(schema));
+        Self { dedup, collector, writer, eras, rows: 0, resource, key_memory }
     }
 
     fn run(mut self, mut input: Receiver<Input>, files: &Outlet, meter: &Meter) -> Result<Written, Stop> {
@@ -575,7 +576,7 @@ impl TableStage {
     }
 
     /// Keys of all rows are held until the end of the run, so that they cannot wait for room.
-    fn check_keys(&self) -> Result<(), KeyError> {
+    fn check_keys(&self) -> Result<(), RunError> {
         let (dedup, collector) = (self.dedup.as_ref(), self.collector.as_ref());
         let bytes = dedup.map_or(0, Dedup::memory) + collector.map_or(0, Collector::memory);
         let (bytes, limit) = (bytes as u64, self.key_memory);
@@ -583,7 +584,7 @@ impl TableStage {
             return Ok(());
         }
         let keys = dedup.map_or(0, Dedup::keys) + collector.map_or(0, Collector::keys);
-        Err(KeyError::Memory { keys, bytes, limit })
+        Err(RunError::KeyMemory { resource: self.resource.clone(), keys: keys as u64, bytes, limit })
     }
 
     fn write(&mut self, rows: RecordBatch, origin: Origin) -> Result<Vec<EncodedFile>> {

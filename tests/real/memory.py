@@ -29,7 +29,7 @@ ROOT = Path(__file__).resolve().parents[2]
 BESIDE_THE_LIMIT = 150
 RUN_SECONDS = 600
 # An error that says what is too small, and the key to raise.
-LIMITS = re.compile(r"memory_limit|max_columns|max_body_size|max_depth|nested more than|limit")
+LIMITS = re.compile(r"memory_limit|max_columns|max_body_size|max_depth|nested more than|answered 400")
 JSON = {"Content-Type": "application/json"}
 GZIP = {**JSON, "Content-Encoding": "gzip"}
 
@@ -228,9 +228,51 @@ def utf_16():
 def many_partitions():
     """1,000 partitions of one row a page each."""
     def made(path, number):
-        return JSON, page(number, 20, [{"id": n, "part": f"p{n}", "text": "x" * 200} for n in range(1_000)])
+        return JSON, page(number, 20, [{"id": number * 1_000 + n, "part": f"p{n}", "text": "x" * 200} for n in range(1_000)])
 
     return by_page(partition_by=["part"], schema=columns(("id", "int64"), ("part", "string"), ("text", "string"))), made
+
+
+def wide_partitions():
+    """2,000 columns in 100 partitions."""
+    def made(path, number):
+        rows = [{"part": f"p{n}", **{f"key_{k}": number * 1_000 + n for k in range(2_000)}} for n in range(100)]
+        return JSON, page(number, 10, rows)
+
+    return by_page(partition_by=["part"]), made
+
+
+def nested_keys():
+    """An object of a million keys in a record."""
+    body = json.dumps([{"id": 1, "nested": {f"key_{n}": n for n in range(1_000_000)}}]).encode()
+    return single(), lambda path, number: (JSON, body)
+
+
+def tabular():
+    """Rows as arrays, 20,000 of them, and columns with names of 1 kB."""
+    names = ["n" * 1_000 + str(n) for n in range(50)]
+    body = json.dumps({"columns": names, "rows": [list(range(50))] * 20_000}).encode()
+    return single("rows"), lambda path, number: (JSON, body)
+
+
+def keys_that_fit():
+    """36,000 primary keys of 2 kB, nearly as many as the half of the limit holds."""
+    key = "k" * 2_000
+    rows = lambda number: [{"id": f"{key}{number}-{row}"} for row in range(1_000)]
+    return by_page(primary_key="id", write_disposition="merge"), lambda path, number: (JSON, page(number, 36, rows(number)))
+
+
+def large_children():
+    """40 lists of children with a page of 15 MB each."""
+    parent = {"name": "parents", **by_page()}
+    parent["endpoint"] = {**parent["endpoint"], "path": "parents"}
+    endpoint = {"path": "parents/{resources.parents.id}/items", "data_selector": "$", "paginator": "single_page"}
+    body = json.dumps([{"n": n, "text": "x" * 15_000} for n in range(1_000)]).encode()
+
+    def made(path, number):
+        return JSON, page(number, 1, [{"id": n} for n in range(40)]) if path == "/parents" else body
+
+    return [parent, {"name": "items", "endpoint": endpoint, "include_from_parent": ["id"]}], made
 
 
 def scalars_as_records():
@@ -248,7 +290,7 @@ def errors_of_200_mb():
 CASES = [
     keys_50000, scalars, growing_pages, bodies_of_240_mb, bodies_of_50_mb, keys_of_2_kb, descend, small_pages_ahead, wide_csv, nested_deep,
     long_strings, empty_records, empty_elements, rejects, jq_multiplies, parents_kept, included_multiplies, ndjson,
-    zip_download, gzip_download, utf_16, many_partitions, scalars_as_records, errors_of_200_mb,
+    zip_download, gzip_download, utf_16, many_partitions, wide_partitions, nested_keys, tabular, keys_that_fit, large_children, scalars_as_records, errors_of_200_mb,
 ]
 
 
