@@ -47,13 +47,14 @@ impl Ended {
     }
 }
 
-/// Runs the program for one resource; `more` are keys of the top level.
+/// Runs the program for one resource, or for several; `more` are keys of the top level.
 async fn run(server: &Server, resource: Value, more: Value) -> Ended {
+    let resources = if resource.is_array() { resource } else { json!([resource]) };
     let mut config = json!({
         "name": "p", "memory_limit": LIMIT,
         "client": {"base_url": server.url(), "max_concurrency": 8},
         "destination": {"url": "lake"},
-        "resources": [resource],
+        "resources": resources,
     });
     for (key, value) in more.as_object().unwrap() {
         config[key] = value.clone();
@@ -206,4 +207,112 @@ async fn what_a_selector_finds_is_bounded_by_the_limit_and_the_error_names_it() 
     let server = Server::start(move |_| Reply::json(body.clone())).await;
     let ended = run(&server, single_page("$..a"), json!({})).await;
     ended.fails_with(&["`data_selector: $..a` finds 60000 elements", "`memory_limit`", "name the place"]);
+}
+
+/// A server with the same answer to every request.
+async fn answering(body: String) -> Server {
+    Server::start(move |_| Reply::json(body.clone())).await
+}
+
+const OF_ROWS: &str = "rows or their rejects take more than 21333333 bytes of memory, the third of `memory_limit`";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_of_empty_records_are_bounded_by_the_limit_and_the_error_names_it() {
+    let server = answering(format!("[{}{}]", object(100), ",{}".repeat(400_000))).await;
+    run(&server, single_page("$"), json!({})).await.fails_with(&["page 1", OF_ROWS, "ask for smaller pages"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn elements_of_lists_within_one_record_are_bounded_by_the_limit_and_the_error_names_it() {
+    let server = answering(format!("[{{\"list\":[{}{{}}]}}]", "{},".repeat(400_000))).await;
+    let fields: Vec<_> = (0..100).map(|key| format!("key_{key}: int64")).collect();
+    let mut resource = single_page("$");
+    let data_type = format!("list<struct<{}>>", fields.join(", "));
+    resource["schema"] = json!({"columns": [{"name": "list", "type": data_type}]});
+    run(&server, resource, json!({})).await.fails_with(&["page 1", OF_ROWS]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rejects_are_bounded_by_the_limit_and_the_error_names_it() {
+    let server = answering(format!("[{}{{\"id\":\"x\"}}]", "{\"id\":\"x\"},".repeat(200_000))).await;
+    let mut resource = single_page("$");
+    resource["schema"] = json!({"columns": [{"name": "id", "type": "int64"}]});
+    (resource["schema_contract"], resource["max_rejects"]) = (json!({"data_type": "discard_row"}), json!(1_000_000));
+    run(&server, resource, json!({})).await.fails_with(&["page 1", OF_ROWS]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_steps_make_of_a_page_is_bounded_by_the_limit_and_the_error_names_it() {
+    let server = answering(format!("[{{\"id\":1,\"text\":\"{}\"}}]", "x".repeat(10_000))).await;
+    let mut resource = single_page("$");
+    resource["processing_steps"] = json!([{"yield_map": "range(10000) as $n | .n = $n"}]);
+    let ended = run(&server, resource.clone(), json!({})).await;
+    ended.fails_with(&["page 1, record 1", "`processing_steps`", "21333333 bytes", "`memory_limit`"]);
+    // A single value that holds itself many times.
+    resource["processing_steps"] = json!([{"map": ". as $r | {all: [range(10000) | $r]}"}]);
+    run(&server, resource, json!({})).await.fails_with(&["`processing_steps`", "`memory_limit`"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_value_of_which_a_writer_cannot_hold_its_copies_is_an_error_that_names_the_limit_to_set() {
+    let server = answering(format!("[{{\"id\":1,\"text\":\"{}\"}}]", "x".repeat(8_000_000))).await;
+    let ended = run(&server, single_page("$"), json!({})).await;
+    ended.fails_with(&["column `text`", "8000000 bytes", "ninth of `memory_limit`", "set `memory_limit: 72MB`"]);
+    run(&server, single_page("$"), json!({"memory_limit": "73MB"})).await.succeeds_with(1);
+}
+
+fn family() -> [Value; 2] {
+    let mut parents = by_page();
+    (parents["name"], parents["endpoint"]["path"]) = (json!("parents"), json!("parents"));
+    let path = "parents/{resources.parents.id}/items";
+    let endpoint = json!({"path": path, "data_selector": "$", "paginator": "single_page"});
+    [parents, json!({"name": "items", "endpoint": endpoint, "include_from_parent": ["text"]})]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn fields_of_parents_that_multiply_in_their_children_are_an_error_that_names_the_limit() {
+    let server = Server::start(|request| match request.path.ends_with("/parents") {
+        true => Reply::json(format!("{{\"data\":[{{\"id\":1,\"text\":\"{}\"}}],\"pages\":1}}", "x".repeat(500_000))),
+        false => Reply::json(format!("[{}{{\"n\":1}}]", "{\"n\":1},".repeat(1_000))),
+    });
+    let ended = run(&server.await, json!(family()), json!({})).await;
+    ended.fails_with(&["`include_from_parent`", "21333333 bytes", "`memory_limit`"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn fields_of_parents_that_are_kept_for_children_are_bounded_by_the_limit_and_the_error_names_it() {
+    let server = Server::start(|request| match request.path.ends_with("/parents") {
+        true => {
+            let (page, text) = (request.number_param("page").unwrap_or(1), "x".repeat(1_000_000));
+            let rows: Vec<_> =
+                (0..4).map(|row| format!("{{\"id\":{},\"text\":\"{text}\"}}", page * 10 + row)).collect();
+            Reply::json(format!("{{\"data\":[{}],\"pages\":10}}", rows.join(",")))
+        }
+        false => Reply::json("[]"),
+    });
+    let ended = run(&server.await, json!(family()), json!({})).await;
+    ended.fails_with(&["items: what it needs of 40 records of `parents`", "16000000 bytes", "`memory_limit`"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn files_and_codings_that_hold_very_much_are_an_error_that_names_the_limit() {
+    let spaces = vec![b' '; 1 << 20];
+    let packed = |write: &mut dyn Write, megabytes: usize| {
+        write.write_all(b"[").unwrap();
+        (0..megabytes).for_each(|_| write.write_all(&spaces).unwrap());
+        write.write_all(b"]").unwrap();
+    };
+    let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
+    packed(&mut gzip, 100);
+    let file = Reply::status(200).header("content-type", "application/gzip").body(gzip.finish().unwrap());
+    let mut zstd = zstd::Encoder::new(Vec::new(), 1).unwrap();
+    packed(&mut zstd, 400);
+    let coded = Reply::status(200).header("content-type", "application/json").header("content-encoding", "zstd");
+    let coded = coded.body(zstd.finish().unwrap());
+    let wide: Vec<u8> = "[1] ".repeat(4_000_000).encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let utf_16 = Reply::status(200).header("content-type", "application/json; charset=utf-16le").body(wide);
+    for reply in [file, coded, utf_16] {
+        let server = Server::start(move |_| reply.clone()).await;
+        run(&server, single_page("$"), json!({})).await.fails_with(&["21333333 bytes of memory", "`memory_limit`"]);
+    }
 }

@@ -234,12 +234,23 @@ def many_partitions():
 
 
 def wide_partitions():
-    """2,000 columns in 100 partitions."""
+    """1,500 columns in 100 partitions."""
     def made(path, number):
-        rows = [{"part": f"p{n}", **{f"key_{k}": number * 1_000 + n for k in range(2_000)}} for n in range(100)]
+        rows = [{"part": f"p{n}", **{f"key_{k}": number * 1_000 + n for k in range(1_500)}} for n in range(100)]
         return JSON, page(number, 10, rows)
 
     return by_page(partition_by=["part"]), made
+
+
+def columns_9000():
+    """9,000 columns, of 2,000 rows in 20 pages."""
+    rows = [{f"key_{k}": k for k in range(9_000)}] + [{"key_1": n} for n in range(99)]
+    body = json.dumps(rows)[1:-1]
+
+    def made(path, number):
+        return JSON, f'{{"pages":20,"data":[{{"key_0":{number}}},{body}]}}'.encode()
+
+    return by_page(), made
 
 
 def nested_keys():
@@ -290,7 +301,7 @@ def errors_of_200_mb():
 CASES = [
     keys_50000, scalars, growing_pages, bodies_of_240_mb, bodies_of_50_mb, keys_of_2_kb, descend, small_pages_ahead, wide_csv, nested_deep,
     long_strings, empty_records, empty_elements, rejects, jq_multiplies, parents_kept, included_multiplies, ndjson,
-    zip_download, gzip_download, utf_16, many_partitions, wide_partitions, nested_keys, tabular, keys_that_fit, large_children, scalars_as_records, errors_of_200_mb,
+    zip_download, gzip_download, utf_16, many_partitions, wide_partitions, columns_9000, nested_keys, tabular, keys_that_fit, large_children, scalars_as_records, errors_of_200_mb,
 ]
 
 
