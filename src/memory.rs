@@ -9,6 +9,12 @@
 //! Pages that are requested ahead stay within the share. Where one of them does not fit, its body is dropped, and it is
 //! requested again once there is room or once it is its turn. The page whose turn it is may go beyond the share, after the
 //! pages before it are written, and up to the limit of a single page: so the first page in order always makes progress.
+//!
+//! Each form of a page is bounded by the same limit, a third of `memory_limit`: what steps or parents' fields make of it, its
+//! rows, its rejects. They replace one another on their way, so that no more than two of them are there at a time. Rows count
+//! in the hold until they are written. Keys and kept fields of parents are held until the end and have shares of their own
+//! (`run/pipeline.rs`, `run/rows.rs`). Not counted: the state of the encoder of each column of an open file, which is of a
+//! fixed size, and copies that a checkpoint makes of keys since the one before.
 
 use std::{
     pin::pin,

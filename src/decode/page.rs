@@ -111,7 +111,7 @@ impl<'a> PageDecoder<'a> {
     #[inline]
     fn check_memory(&mut self) -> Result<(), DecodeError> {
         let most = self.page.most();
-        let is_time = self.kept.len() % self.look == 0;
+        let is_time = self.kept.len().is_multiple_of(self.look);
         let rows = || self.builders.iter().map(|builder| builder.memory()).sum();
         if self.findings.is_full(0) || self.reject_bytes > most || is_time && self.findings.is_full(rows()) {
             let (resource, page) = (self.decoder.resource.clone(), self.page.number);

@@ -83,8 +83,9 @@ impl<'a> Call<'a> {
         let Some(hold) = &self.scope.hold else { return };
         tracing::debug!(resource = %self.scope.resource, bytes, "put off for lack of memory");
         hold.set(0);
-        // A page that is too large for good is told of by the attempt.
-        _ = hold.wait(bytes).await;
+        // How large a coded body becomes, or an index, is not known: with no more than it has come to, each attempt would get a
+        // little further. A page that is too large for good is told of by the attempt.
+        _ = hold.wait(bytes.saturating_mul(2).min(hold.most())).await;
         // It was an answer, and no failed attempt.
         self.attempts -= 1;
         self.started = None;

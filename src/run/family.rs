@@ -63,7 +63,7 @@ type Fetched = Arc<OnceCell<Arc<Rows>>>;
 #[derive(Debug)]
 enum Gathered {
     Nothing,
-    Rows(Rows),
+    Rows(Box<Rows>),
     /// Some pages went by unseen.
     Lost,
 }
@@ -123,7 +123,7 @@ impl<'a> Family<'a> {
         let Some(parent) = self.parents.get(resource) else { return };
         let mut gathered = parent.gathered.lock().unwrap_or_else(PoisonError::into_inner);
         *gathered = match (std::mem::replace(&mut *gathered, Gathered::Lost), rows) {
-            (Gathered::Nothing, Some(rows)) => Gathered::Rows(rows),
+            (Gathered::Nothing, Some(rows)) => Gathered::Rows(Box::new(rows)),
             (Gathered::Rows(mut before), Some(rows)) => {
                 before.append(rows);
                 Gathered::Rows(before)
@@ -137,7 +137,7 @@ impl<'a> Family<'a> {
         let Some(parent) = self.parents.get(resource) else { return };
         let mut gathered = parent.gathered.lock().unwrap_or_else(PoisonError::into_inner);
         let rows = match std::mem::replace(&mut *gathered, Gathered::Lost) {
-            Gathered::Rows(rows) => Some(rows),
+            Gathered::Rows(rows) => Some(*rows),
             Gathered::Nothing => {
                 Some(Rows::new(resource, Arc::clone(&parent.wanted), self.memory).short(by_cursor(parent.plan)))
             }
