@@ -203,6 +203,11 @@ impl Dedup {
         self.duplicates
     }
 
+    /// How many keys there are.
+    pub fn keys(&self) -> usize {
+        self.keys.len()
+    }
+
     /// Bytes held: about 30 a key, and what the keys themselves take where they are no integers.
     pub fn memory(&self) -> usize {
         self.keys.memory()

@@ -48,8 +48,10 @@
 //! | [`import`] | configs of other tools to configs of this one |
 //! | [`maintain`] | keeping tables: status, verify, files, compact, vacuum, moving a pipeline |
 //! | [`schema`], [`json`], [`jq`], [`keys`], [`digest`], [`store`], [`text_file`], [`model`] | what stages share: types, documents, programs over records, keys of rows, checksums, object stores, files of limited size, the data between stages |
-//! | [`report`], [`environment`], [`secret`], [`error`] | what is told, what is injected, what is hidden, what went wrong |
+//! | [`report`], [`environment`], [`memory`], [`secret`], [`error`] | what is told, what is injected, how much is held, what is hidden, what went wrong |
 //! | [`cli`] | the terminal (feature `cli`): the only module that prints |
+
+#![forbid(unsafe_code)]
 
 #[cfg(feature = "cli")]
 pub mod cli;
@@ -66,6 +68,7 @@ pub mod jq;
 pub mod json;
 pub mod keys;
 pub mod maintain;
+pub mod memory;
 pub mod merge;
 pub mod model;
 pub mod plan;

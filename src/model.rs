@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     json::Document,
+    memory::Hold,
     schema::{Inferred, TableSchema},
 };
 
@@ -37,9 +38,16 @@ pub struct Page {
     pub pass: u32,
     /// Where records were taken out, the number of each one that is left, 1 for the first of the page as it came.
     pub numbers: Option<Arc<[u64]>>,
+    /// The memory that it takes, where that is counted.
+    pub hold: Option<Arc<Hold>>,
 }
 
 impl Page {
+    /// Bytes that each of its forms may take: records that steps make of it, its rows, its rejects.
+    pub fn most(&self) -> usize {
+        self.hold.as_ref().map_or(usize::MAX, |hold| usize::try_from(hold.most()).unwrap_or(usize::MAX))
+    }
+
     /// As it came, of the first list.
     pub fn new(number: u64, document: Arc<Document>, records: Option<u32>, count: u64) -> Self {
         let (rejects, numbers) = (Vec::new(), None);
@@ -55,6 +63,7 @@ impl Page {
             repeats: 0,
             pass: 0,
             numbers,
+            hold: None,
         }
     }
 }
@@ -129,6 +138,30 @@ pub struct Reject {
     pub reason: String,
     /// The whole record as the API wrote it (as text where it is not JSON that can be read back).
     pub row: serde_json::Value,
+}
+
+/// Bytes of a key of an object, beside its text.
+const KEY_BYTES: usize = 72;
+
+impl Reject {
+    /// Bytes of memory, about.
+    pub fn memory(&self) -> usize {
+        let texts = [&self.resource, &self.path, &self.column, &self.expected, &self.found, &self.reason];
+        size_of::<Self>() + texts.iter().map(|text| text.len()).sum::<usize>() + weight(&self.row)
+    }
+}
+
+/// Bytes of memory beside the value itself, about.
+fn weight(value: &serde_json::Value) -> usize {
+    let own = size_of::<serde_json::Value>();
+    match value {
+        serde_json::Value::String(text) => text.len(),
+        serde_json::Value::Array(items) => items.iter().map(|item| own + weight(item)).sum(),
+        serde_json::Value::Object(fields) => {
+            fields.iter().map(|(key, value)| KEY_BYTES + own + key.len() + weight(value)).sum()
+        }
+        _ => 0,
+    }
 }
 
 /// Values of a row's partition columns, in the order of the partition spec: the key as it stands in the directory name

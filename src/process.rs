@@ -20,7 +20,7 @@ use crate::{
     environment::Environment,
     error::{ErrorKind, Failure},
     jq::{self, RunError, Value},
-    json::{Document, Kind, Node, SyntaxError},
+    json::{Document, Kind, Node, ScanError, SyntaxError},
     model::{Page, Reject},
     plan::{ProcessingStep, ResourcePlan, StepOperation},
     schema::DataTypeContract,
@@ -54,6 +54,10 @@ pub enum ProcessError {
     Record { resource: String, page: u64, record: u64, step: String, problem: String },
     #[error("resource `{resource}`, page {page}: what `processing_steps` made of it is {problem}")]
     Page { resource: String, page: u64, problem: SyntaxError },
+    #[error(
+        "resource `{resource}`, page {page}, record {record}: what `processing_steps` make of the page takes more than {limit} bytes of memory, the third of `memory_limit` that one page may have"
+    )]
+    Memory { resource: String, page: u64, record: u64, limit: usize },
     #[error("resource `{resource}`, page {page}: no thread could be had for `processing_steps`")]
     Thread { resource: String, page: u64 },
     #[error("stopped on request while records were processed")]
@@ -72,6 +76,7 @@ impl Failure for ProcessError {
     fn code(&self) -> &'static str {
         match self {
             Self::Interrupted => "interrupted",
+            Self::Memory { .. } => "memory_limit",
             _ => "processing_step",
         }
     }
@@ -81,10 +86,13 @@ impl Failure for ProcessError {
             Self::Step { problem: RunError::Failed(_), .. } => {
                 "let the program say what it does with such a record: `.a // 0`, `.a?`, `try … catch …`"
             }
-            Self::Step {
-                problem: RunError::Steps(_) | RunError::Depth | RunError::Size(_) | RunError::Time(_),
-                ..
-            } => "does the program go on for ever? What takes that long is better done with the table",
+            Self::Step { problem: RunError::Steps(_) | RunError::Depth | RunError::Time(_), .. } => {
+                "does the program go on for ever? What takes that long is better done with the table"
+            }
+            Self::Step { problem: RunError::Size(_), .. } => {
+                "does the program go on for ever? Make less of each record, or raise `memory_limit`"
+            }
+            Self::Memory { .. } => "make fewer or smaller records, ask for smaller pages, or raise `memory_limit`",
             _ => return None,
         };
         Some(hint.to_owned())
@@ -114,7 +122,7 @@ impl Processor {
     ///
     /// # Errors
     /// [`ProcessError`] where a program fails, or does not come to an end.
-    pub fn process(&self, page: Page) -> Result<Page, ProcessError> {
+    pub fn process(&self, mut page: Page) -> Result<Page, ProcessError> {
         let Some(index) = page.records.filter(|_| !self.steps.is_empty()) else { return Ok(page) };
         let outcome = jq::on_own_stack(|| {
             let mut made = Made::new(&page);
@@ -129,12 +137,14 @@ impl Processor {
         if finished.filtered == 0 && finished.rejects.is_empty() && !self.changes() {
             return Ok(page);
         }
-        let document = Document::parse(finished.text);
-        let document = document.map_err(|problem| ProcessError::Page {
-            resource: self.resource.clone(),
-            page: page.number,
-            problem,
+        let (most, text, (resource, number)) = (page.most(), finished.text.len(), (self.resource.clone(), page.number));
+        let document = Document::parse_within(finished.text, &mut |tape| text.saturating_add(tape) <= most);
+        let document = document.map_err(|(error, _)| match error {
+            ScanError::Syntax(problem) => ProcessError::Page { resource, page: number, problem },
+            ScanError::NoRoom => ProcessError::Memory { resource, page: number, record: page.count, limit: most },
         })?;
+        let mut rejects = std::mem::take(&mut page.rejects);
+        rejects.extend(finished.rejects);
         Ok(Page {
             number: page.number,
             list: page.list,
@@ -145,8 +155,9 @@ impl Processor {
             count: finished.numbers.len() as u64,
             filtered: page.filtered + finished.filtered,
             duplicates: page.duplicates,
-            rejects: [page.rejects, finished.rejects].concat(),
+            rejects,
             numbers: Some(finished.numbers.into()),
+            hold: page.hold,
         })
     }
 
@@ -163,8 +174,10 @@ impl Processor {
                 made.text.truncate(before.0);
                 made.numbers.truncate(before.1);
                 made.filtered = before.2;
-                made.rejects.push(self.reject(raw, made, &error));
-                Ok(())
+                let reject = self.reject(raw, made, &error);
+                made.reject_bytes += reject.memory();
+                made.rejects.push(reject);
+                self.check_memory(made.reject_bytes, made)
             }
             outcome => outcome,
         }
@@ -209,13 +222,15 @@ impl Processor {
             problem,
         })?;
         let is_one = step.operation != StepOperation::YieldMap;
-        let mut outputs = Vec::new();
+        let (mut outputs, mut held) = (Vec::new(), 0_usize);
         let began = Instant::now();
-        let run = step.program.run(input, &|| self.watch(began), |output| {
+        let run = step.program.run(input, made.most, &|| self.watch(began), |output| {
+            held = held.saturating_add(output.weight()).saturating_add(size_of::<Value>());
             outputs.push(output);
-            !is_one
+            !is_one && held <= made.most
         });
         run.map_err(|problem| self.failed(&step.place, problem, made))?;
+        self.check_memory(if is_one { 0 } else { held }, made)?;
         if step.operation == StepOperation::Filter {
             return match outputs.first().is_some_and(Value::is_true) {
                 true => self.apply(rest, record, made),
@@ -236,13 +251,22 @@ impl Processor {
         match (record.raw, &record.value) {
             (Some(raw), _) => made.text.extend_from_slice(raw),
             (None, Some(value)) => {
+                self.check_memory(made.text.len().saturating_add(value.weight()), made)?;
                 let written = value.write(&mut made.text);
                 let last = self.steps.last().map_or("", |step| step.place.as_str());
                 written.map_err(|problem| self.failed(last, problem, made))?;
             }
             (None, None) => {}
         }
-        Ok(())
+        self.check_memory(made.text.len(), made)
+    }
+
+    fn check_memory(&self, bytes: usize, made: &Made) -> Result<(), ProcessError> {
+        let limit = made.most;
+        if bytes <= limit {
+            return Ok(());
+        }
+        Err(ProcessError::Memory { resource: self.resource.clone(), page: made.page, record: made.number, limit })
     }
 
     fn failed(&self, step: &str, problem: RunError, made: &Made) -> ProcessError {
@@ -301,12 +325,15 @@ impl Record<'_> {
 /// What has come out of a page so far.
 struct Made {
     page: u64,
+    /// Bytes that it may take.
+    most: usize,
     /// Of the record at hand.
     number: u64,
     text: Vec<u8>,
     numbers: Vec<u64>,
     filtered: u64,
     rejects: Vec<Reject>,
+    reject_bytes: usize,
 }
 
 /// The same at the end, in parts that may leave the thread.
@@ -319,7 +346,16 @@ struct Finished {
 
 impl Made {
     fn new(page: &Page) -> Self {
-        Self { page: page.number, number: 0, text: vec![b'['], numbers: Vec::new(), filtered: 0, rejects: Vec::new() }
+        Self {
+            page: page.number,
+            most: page.most(),
+            number: 0,
+            text: vec![b'['],
+            numbers: Vec::new(),
+            filtered: 0,
+            rejects: Vec::new(),
+            reject_bytes: 0,
+        }
     }
 
     fn begin(&mut self) {

@@ -68,6 +68,10 @@ pub use self::{error::RunError, inferring::Inferred, outcome::Outcome};
 /// depends on the memory that its writer has, and must not depend on what else is exported.
 const RESOURCES_AT_ONCE: usize = 2;
 
+/// One part in so many of the memory is what a single page may take, with the index of its values: its rows take as much
+/// again, and so does what the writer makes of them.
+const LARGEST_PAGE: u64 = 3;
+
 /// Runs all resources of `plan`. Failures are in the outcome, resource by resource.
 pub async fn run(plan: Plan, environment: Environment, reporter: Arc<dyn Reporter>) -> Outcome {
     run_held(plan, environment, reporter).await.release().await
@@ -160,6 +164,7 @@ impl Run {
         let redactor = self.plan.redactor();
         let store = self.open_store()?;
         let client = Client::new(&self.plan.client, redactor, self.environment.clone(), Arc::clone(&self.reporter))?;
+        let client = client.with_largest_page(self.plan.memory_limit / LARGEST_PAGE);
         let resources = self.plan.resources.iter().chain(&self.plan.parents);
         let client = resources.fold(client, |client, resource| match &resource.auth {
             Some(auth) => client.with_auth(&resource.name, auth),
@@ -237,6 +242,7 @@ impl Run {
             resume: self.plan.resume,
             claims: &self.claims,
             memory: self.plan.memory_limit / RESOURCES_AT_ONCE as u64,
+            max_columns: self.plan.max_columns,
             client: &connections.client,
             store: &connections.store,
             environment: &self.environment,

@@ -509,6 +509,7 @@ mod tests {
             resume: true,
             partial_replace_allowed: false,
             memory_limit: 1 << 28,
+            max_columns: 10_000,
             retain: Duration::from_secs(7 * 86_400),
             secrets: vec![Secret::new("hunter2".into()), Secret::new("very-secret".into())],
             identities: Vec::new(),

@@ -37,6 +37,18 @@ pub enum DecodeError {
     #[error("resource `{resource}`: the key names column {index}, and the schema has {columns}")]
     NoSuchColumn { resource: String, index: usize, columns: usize },
 
+    /// The rows of a page, or its rejects, take more memory than those of one page may.
+    #[error(
+        "resource `{resource}`, page {page}: its {rows} rows or their rejects take more than {limit} bytes of memory, the third of `memory_limit` that one page may have"
+    )]
+    Memory { resource: String, page: u64, rows: u64, limit: usize },
+
+    /// A value of which a writer could not hold its copies.
+    #[error(
+        "resource `{resource}`, page {page}, column `{column}`: a value has {bytes} bytes, more than the ninth of `memory_limit` that one value may have, {limit} bytes"
+    )]
+    LargeValue { resource: String, page: u64, column: String, bytes: usize, limit: usize },
+
     /// The columns of a page do not make a batch.
     #[error("resource `{resource}`, page {page}: the decoded columns do not make a batch")]
     Batch { resource: String, page: u64, source: ArrowError },
@@ -114,6 +126,7 @@ impl Failure for DecodeError {
     fn kind(&self) -> ErrorKind {
         match self {
             Self::Mismatch(_) | Self::UndeclaredField(_) | Self::Format { .. } => ErrorKind::User,
+            Self::Memory { .. } | Self::LargeValue { .. } => ErrorKind::User,
             Self::Cursor { problem: CursorProblem::Lost, .. } => ErrorKind::Bug,
             Self::Cursor { .. } => ErrorKind::User,
             Self::NoSuchColumn { .. } | Self::Batch { .. } => ErrorKind::Bug,
@@ -128,6 +141,7 @@ impl Failure for DecodeError {
             Self::Format { .. } => "column_format",
             Self::NoSuchColumn { .. } => "no_such_column",
             Self::Batch { .. } => "decode_batch",
+            Self::Memory { .. } | Self::LargeValue { .. } => "memory_limit",
         }
     }
 
@@ -142,6 +156,11 @@ impl Failure for DecodeError {
                  `schema_contract: {data_type: discard_row}` (or `discard_value`) on the resource"
                     .to_owned(),
             ),
+            Self::Memory { .. } => Some("ask for smaller pages, or raise `memory_limit`".to_owned()),
+            Self::LargeValue { bytes, .. } => Some(format!(
+                "set `memory_limit: {}MB`, or leave the field out",
+                (bytes * 9).div_ceil(1_000_000)
+            )),
             Self::UndeclaredField(_) => Some(
                 "declare the field as a column (without a schema, `columns: {NAME: {data_type: …}}` on the resource), or set `schema_contract: {columns: discard_value}` on the resource to ignore it"
                     .to_owned(),

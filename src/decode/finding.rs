@@ -142,12 +142,38 @@ pub(super) struct Finding<'a> {
 }
 
 /// The findings of one record.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Findings<'a> {
     list: Vec<Finding<'a>>,
+    /// Bytes that the values of a column may take.
+    most: usize,
+    /// Set if values were left out for lack of memory: the page cannot be decoded.
+    is_full: bool,
+}
+
+impl Default for Findings<'_> {
+    fn default() -> Self {
+        Self::within(usize::MAX)
+    }
 }
 
 impl<'a> Findings<'a> {
+    /// Of values that may take `most` bytes.
+    pub fn within(most: usize) -> Self {
+        Self { list: Vec::new(), most, is_full: false }
+    }
+
+    /// Whether so many bytes are too many, or some before were.
+    pub fn is_full(&mut self, bytes: usize) -> bool {
+        self.is_full |= bytes > self.most;
+        self.is_full
+    }
+
+    /// Takes out the findings of the record at hand.
+    pub fn take(&mut self) -> Self {
+        std::mem::replace(self, Self::within(self.most))
+    }
+
     #[inline]
     pub fn len(&self) -> usize {
         self.list.len()

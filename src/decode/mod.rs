@@ -66,6 +66,8 @@ pub struct Decoder {
     open: Vec<bool>,
     contract: Contract,
     schema: SchemaRef,
+    /// Fields without a column that a batch tells.
+    most_undeclared: usize,
 }
 
 impl Decoder {
@@ -88,7 +90,13 @@ impl Decoder {
             open: vec![false; schema.columns.len()],
             contract,
             schema: schema.to_arrow(),
+            most_undeclared: usize::MAX,
         })
+    }
+
+    /// Tells no more than `most` fields without a column of a page: of more than a table may have, all are not needed.
+    pub fn with_most_undeclared(self, most: usize) -> Self {
+        Self { most_undeclared: most, ..self }
     }
 
     /// With columns in which an empty text is a mismatch: those whose text names a directory, where readers would take it
@@ -127,6 +135,7 @@ impl Decoder {
             open: self.open.iter().copied().chain(added.iter().map(|_| false)).collect(),
             contract: self.contract,
             schema: schema.to_arrow(),
+            most_undeclared: self.most_undeclared,
             columns: schema.columns,
         })
     }

@@ -1,8 +1,9 @@
 //! One page: its records into builders, and the contract's verdict on what did not fit.
 
 use arrow::{
-    array::{ArrayRef, BooleanArray, BooleanBufferBuilder, RecordBatch, RecordBatchOptions},
+    array::{Array, ArrayRef, AsArray, BooleanArray, BooleanBufferBuilder, RecordBatch, RecordBatchOptions},
     compute::FilterBuilder,
+    datatypes::{DataType, FieldRef},
     error::ArrowError,
 };
 
@@ -22,6 +23,13 @@ use crate::{
 
 /// So many rejects of one row carry the record; a record of a million bad values would be kept a million times else.
 const RECORDS_KEPT: usize = 16;
+
+/// One part in so many of what a page may take is what a single value may: a writer holds several copies of the longest one
+/// (its dictionary, the least and the greatest value, what is compressed).
+const LARGEST_VALUE: usize = 3;
+
+/// Values between two looks at the memory that rows take.
+const VALUES_PER_LOOK: usize = 1 << 16;
 
 /// What a finding means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,7 +53,10 @@ struct PageDecoder<'a> {
     /// Of each record, whether its row stays.
     kept: BooleanBufferBuilder,
     undeclared: Undeclared<'a>,
+    /// Records between two looks at the memory.
+    look: usize,
     rejects: Vec<Reject>,
+    reject_bytes: usize,
     rows_rejected: u64,
     values_discarded: u64,
 }
@@ -73,10 +84,12 @@ impl<'a> PageDecoder<'a> {
             sources: Sources::new(&decoder.columns),
             slots: vec![Slot::Missing; decoder.columns.len()],
             builders: columns.map(|(column, layout)| build(&column.data_type, layout, rows)).collect(),
-            findings: Findings::default(),
+            findings: Findings::within(page.most()),
             kept: BooleanBufferBuilder::new(rows),
-            undeclared: Undeclared::default(),
+            undeclared: Undeclared::within(decoder.most_undeclared),
+            look: (VALUES_PER_LOOK / decoder.columns.len().max(1)).max(1),
             rejects: Vec::new(),
+            reject_bytes: 0,
             rows_rejected: 0,
             values_discarded: 0,
         }
@@ -87,9 +100,23 @@ impl<'a> PageDecoder<'a> {
             Kind::Object => self.append(record),
             _ => self.append_nothing(record),
         }
+        self.check_memory()?;
         let kept = self.findings.len() == 0 || self.judge(record)?;
         self.undeclared.end_record(kept);
         self.kept.append(kept);
+        Ok(())
+    }
+
+    /// Looks at the memory once in so many values: of a record that is `{}`, a row takes many times its size.
+    #[inline]
+    fn check_memory(&mut self) -> Result<(), DecodeError> {
+        let most = self.page.most();
+        let is_time = self.kept.len().is_multiple_of(self.look);
+        let rows = || self.builders.iter().map(|builder| builder.memory()).sum();
+        if self.findings.is_full(0) || self.reject_bytes > most || is_time && self.findings.is_full(rows()) {
+            let (resource, page) = (self.decoder.resource.clone(), self.page.number);
+            return Err(DecodeError::Memory { resource, page, rows: self.page.count, limit: most });
+        }
         Ok(())
     }
 
@@ -204,14 +231,14 @@ impl<'a> PageDecoder<'a> {
 
     /// Whether the row stays; its findings are told as rejects, or as the error that stops the run.
     fn judge(&mut self, record: Node<'a>) -> Result<bool, DecodeError> {
-        let findings = std::mem::take(&mut self.findings);
+        let findings = self.findings.take();
         let of = |verdict| findings.as_slice().iter().find(|finding| self.verdict(finding) == verdict);
         if let Some(finding) = of(Verdict::Freeze) {
             return Err(self.failure(finding, record));
         }
         if let Some(finding) = of(Verdict::DiscardRow) {
             let row = as_value(record);
-            self.rejects.push(self.reject(finding, row));
+            self.push_reject(finding, row);
             self.rows_rejected += 1;
             return Ok(false);
         }
@@ -223,9 +250,15 @@ impl<'a> PageDecoder<'a> {
         let row = as_value(record);
         for (index, finding) in findings.as_slice().iter().enumerate() {
             let row = if index < RECORDS_KEPT { row.clone() } else { serde_json::Value::Null };
-            self.rejects.push(self.reject(finding, row));
+            self.push_reject(finding, row);
             self.values_discarded += 1;
         }
+    }
+
+    fn push_reject(&mut self, finding: &Finding<'_>, row: serde_json::Value) {
+        let reject = self.reject(finding, row);
+        self.reject_bytes += reject.memory();
+        self.rejects.push(reject);
     }
 
     fn verdict(&self, finding: &Finding<'_>) -> Verdict {
@@ -305,8 +338,14 @@ impl<'a> PageDecoder<'a> {
             page: self.page.number,
             source,
         })?;
+        if let Some((column, bytes)) = too_large(&rows, self.page.most() / LARGEST_VALUE) {
+            let (resource, page, limit) =
+                (self.decoder.resource.clone(), self.page.number, self.page.most() / LARGEST_VALUE);
+            return Err(DecodeError::LargeValue { resource, page, column, bytes, limit });
+        }
         let unprocessed = self.page.rejects.len() as u64;
-        let mut rejects = [self.page.rejects.clone(), self.rejects].concat();
+        let mut rejects = self.page.rejects.clone();
+        rejects.append(&mut self.rejects);
         rejects.sort_by_key(|reject| reject.record);
         Ok(Batch {
             page: self.page.number,
@@ -321,6 +360,28 @@ impl<'a> PageDecoder<'a> {
             rows_rejected: rows_rejected + unprocessed,
             values_discarded: self.values_discarded,
         })
+    }
+}
+
+/// A column with a value of more than `most` bytes, and its size.
+fn too_large(rows: &RecordBatch, most: usize) -> Option<(String, usize)> {
+    let schema = rows.schema_ref();
+    let of = |(field, array): (&FieldRef, _)| {
+        Some((field.name().clone(), longest(array))).filter(|(_, bytes)| *bytes > most)
+    };
+    schema.fields().iter().zip(rows.columns()).find_map(of)
+}
+
+/// Bytes of the longest text in an array, however deep in it.
+fn longest(array: &ArrayRef) -> usize {
+    let of = |offsets: &[i32]| offsets.windows(2).map(|ends| (ends[1] - ends[0]) as usize).max().unwrap_or(0);
+    match array.data_type() {
+        DataType::Utf8 => of(array.as_string::<i32>().value_offsets()),
+        DataType::Binary => of(array.as_binary::<i32>().value_offsets()),
+        DataType::List(_) => longest(array.as_list::<i32>().values()),
+        DataType::Struct(_) => array.as_struct().columns().iter().map(longest).max().unwrap_or(0),
+        DataType::Map(..) => array.as_map().entries().columns().iter().map(longest).max().unwrap_or(0),
+        _ => 0,
     }
 }
 

@@ -366,6 +366,7 @@ fn without(page: &Page, kept: &[(Node<'_>, u64)]) -> Result<Option<Page>, crate:
         duplicates: page.duplicates,
         rejects: page.rejects.clone(),
         numbers: Some(kept.iter().map(|(_, number)| *number).collect()),
+        hold: page.hold.clone(),
     }))
 }
 

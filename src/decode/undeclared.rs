@@ -11,8 +11,9 @@ use crate::{
 };
 
 /// Of one page.
-#[derive(Default)]
 pub(super) struct Undeclared<'a> {
+    /// Fields that are told; further ones are not.
+    most: usize,
     /// Of the record at hand: whether it counts is known only when it is judged.
     record: Vec<(Cow<'a, str>, Node<'a>)>,
     fields: Vec<UndeclaredField>,
@@ -21,6 +22,11 @@ pub(super) struct Undeclared<'a> {
 }
 
 impl<'a> Undeclared<'a> {
+    /// Tells no more than `most` fields.
+    pub fn within(most: usize) -> Self {
+        Self { most, record: Vec::new(), fields: Vec::new(), known: HashMap::new() }
+    }
+
     /// A field of the record at hand. A field that is null is as good as none.
     pub fn push(&mut self, key: Key<'a>, value: Node<'a>) {
         // A name that is no text can be no column's.
@@ -38,10 +44,15 @@ impl<'a> Undeclared<'a> {
     pub fn end_record(&mut self, is_kept: bool) {
         let record = std::mem::take(&mut self.record);
         for (name, value) in record.iter().filter(|_| is_kept) {
-            let index = *self.known.entry_ref(name.as_ref()).or_insert_with(|| {
-                self.fields.push(UndeclaredField { name: name.to_string(), seen: Inferred::default() });
-                self.fields.len() - 1
-            });
+            let index = match self.known.get(name.as_ref()) {
+                Some(index) => *index,
+                None if self.fields.len() >= self.most => continue,
+                None => {
+                    self.known.insert(name.to_string(), self.fields.len());
+                    self.fields.push(UndeclaredField { name: name.to_string(), seen: Inferred::default() });
+                    self.fields.len() - 1
+                }
+            };
             if let Some(field) = self.fields.get_mut(index) {
                 field.seen = std::mem::take(&mut field.seen).and(Inferred::of(*value));
             }

@@ -22,12 +22,17 @@ const MAGIC: u8 = 0x1f;
 /// Bytes of room to decode a piece of `deflate` into.
 const INFLATED: usize = 32 << 10;
 
+/// Bytes that are decoded at a time: gzip makes up to a thousand times as many of them.
+const PIECE: usize = 8 << 10;
+
 /// What requests say that they can read.
 pub(super) const ACCEPTED: &str = "gzip, br, zstd, deflate";
 
 pub(super) struct Body {
     answer: Response,
     decoder: Option<Decoder>,
+    /// What came and is not decoded yet.
+    waiting: Bytes,
 }
 
 enum Decoder {
@@ -44,18 +49,25 @@ pub(super) enum BodyError {
 impl Body {
     pub(super) fn new(answer: Response) -> Self {
         let decoder = Decoder::of(answer.headers());
-        Self { answer, decoder }
+        Self { answer, decoder, waiting: Bytes::new() }
     }
 
     /// The next bytes; `None` at the end. Safe to cancel.
     pub(super) async fn chunk(&mut self) -> Result<Option<Bytes>, BodyError> {
-        let Some(chunk) = self.answer.chunk().await.map_err(BodyError::Cut)? else {
+        let chunk = match self.waiting.is_empty() {
+            true => self.answer.chunk().await.map_err(BodyError::Cut)?,
+            false => Some(mem::take(&mut self.waiting)),
+        };
+        let Some(mut chunk) = chunk else {
             let rest = self.decoder.take().map(Decoder::finish).transpose().map_err(BodyError::Decoder)?;
             return Ok(rest.filter(|rest| !rest.is_empty()).map(Bytes::from));
         };
         match &mut self.decoder {
             None => Ok(Some(chunk)),
-            Some(decoder) => decoder.decode(&chunk).map(|decoded| Some(decoded.into())).map_err(BodyError::Decoder),
+            Some(decoder) => {
+                self.waiting = chunk.split_off(PIECE.min(chunk.len()));
+                decoder.decode(&chunk).map(|decoded| Some(decoded.into())).map_err(BodyError::Decoder)
+            }
         }
     }
 }

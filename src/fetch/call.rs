@@ -59,6 +59,11 @@ impl<'a> Call<'a> {
                     return Ok(response);
                 }
                 Err(Failed::Fatal(error)) => return Err(error),
+                Err(Failed::NoRoom { bytes }) => {
+                    drop(permit);
+                    self.put_off(bytes).await;
+                    continue;
+                }
                 Err(Failed::Attempt { trouble, retry_after }) => (trouble, retry_after),
             };
             self.settle(permit, &trouble, asked);
@@ -70,6 +75,20 @@ impl<'a> Call<'a> {
             };
             self.failed(report, asked).await?;
         }
+    }
+
+    /// Waits until there is memory for an answer of so many bytes, without a request in flight: the pages that take the memory
+    /// may need its permit.
+    async fn put_off(&mut self, bytes: u64) {
+        let Some(hold) = &self.scope.hold else { return };
+        tracing::debug!(resource = %self.scope.resource, bytes, "put off for lack of memory");
+        hold.set(0);
+        // How large a coded body becomes, or an index, is not known: with no more than it has come to, each attempt would get a
+        // little further. A page that is too large for good is told of by the attempt.
+        _ = hold.wait(bytes.saturating_mul(2).min(hold.most())).await;
+        // It was an answer, and no failed attempt.
+        self.attempts -= 1;
+        self.started = None;
     }
 
     /// Waiting for a permit may take longer than a request is worth: no attempt starts after `max_elapsed`.
@@ -249,6 +268,7 @@ mod tests {
             counters: Arc::default(),
             answers: Arc::default(),
             expected: Arc::default(),
+            hold: None,
         };
         let bound = RequestPlan::get(url, "").bind(&Bindings::default()).unwrap();
         let response = client.fetch(Request::new(&bound).unwrap(), &scope).await;

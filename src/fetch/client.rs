@@ -25,6 +25,7 @@ use crate::{
     environment::Environment,
     error::chain,
     json::MAX_BODY,
+    memory::PageLimits,
     plan::{AllowedHost, AuthPlan, ClientPlan, ForeignHosts, RetryPlan},
     report::Reporter,
     secret::{Redactor, Secret, is_secret_name},
@@ -55,6 +56,7 @@ pub struct Client {
     pub(super) timeout: std::time::Duration,
     /// In bytes, decoded.
     pub(super) max_body: u64,
+    page_limits: Arc<PageLimits>,
     surroundings: Surroundings,
     notices: Notices,
 }
@@ -85,11 +87,18 @@ impl Client {
             retry: plan.retry,
             timeout: plan.timeout,
             max_body: plan.max_body.min(MAX_BODY as u64),
+            page_limits: PageLimits::new(u64::MAX),
             surroundings: Surroundings { redactor, environment, reporter },
             notices: Notices::default(),
         };
         client.auth = client.authenticator(&plan.auth);
         Ok(client)
+    }
+
+    /// A page may take `most` bytes of memory, with the index of its values.
+    #[must_use]
+    pub fn with_largest_page(self, most: u64) -> Self {
+        Self { page_limits: PageLimits::new(most), ..self }
     }
 
     /// Requests of `resource` carry credentials of its own in place of the client's.
@@ -208,6 +217,10 @@ impl Transport for Client {
 
     fn window(&self) -> usize {
         self.limiter.window()
+    }
+
+    fn page_limits(&self) -> Arc<PageLimits> {
+        Arc::clone(&self.page_limits)
     }
 
     fn surroundings(&self) -> &Surroundings {

@@ -63,6 +63,10 @@ pub enum FetchError {
     Bind { parent: String, page: u64, record: u64, source: BindError },
     #[error("page {page}: the fields of the parent's record cannot be added to its records")]
     Included { page: u64, source: SyntaxError },
+    #[error(
+        "page {page}: with the fields of the parent's record (`include_from_parent`), its records take more than {limit} bytes of memory, the third of `memory_limit` that one page may have"
+    )]
+    IncludedMemory { page: u64, limit: usize },
     #[error("page {page} is lost")]
     Fault { page: u64, source: std::io::Error },
     #[error("stopped on request while pages were fetched")]
@@ -184,6 +188,10 @@ pub enum Trouble {
     TooLarge {
         limit: u64,
     },
+    /// The decoded body and the index of its values are larger than a page may be under `memory_limit`.
+    Memory {
+        limit: u64,
+    },
     /// JSON nested deeper than [`MAX_DEPTH`]: so it will be next time.
     TooDeep,
     Redirect(RedirectError),
@@ -218,6 +226,7 @@ impl Trouble {
             | Self::Name { .. }
             | Self::Ambiguous { .. }
             | Self::TooLarge { .. }
+            | Self::Memory { .. }
             | Self::TooDeep
             | Self::Redirect(_) => false,
         }
@@ -286,6 +295,12 @@ impl fmt::Display for Trouble {
             }
             Self::Ambiguous { cause, body } => write!(f, "the body is {cause}; it begins: {body}"),
             Self::TooLarge { limit } => write!(f, "the decoded body is larger than {limit} bytes"),
+            Self::Memory { limit } => {
+                write!(
+                    f,
+                    "the page takes more than {limit} bytes of memory, the third of `memory_limit` that one page may have"
+                )
+            }
             Self::TooDeep => write!(f, "the body is JSON nested more than {MAX_DEPTH} levels deep"),
             Self::Redirect(problem) => problem.fmt(f),
         }
@@ -369,6 +384,7 @@ impl RequestError {
             }
             Trouble::Ambiguous { .. } => "name the columns yourself: `csv: {columns: [id, name]}`",
             Trouble::TooLarge { .. } => "ask for smaller pages, or raise `client.max_body_size`",
+            Trouble::Memory { .. } => "ask for smaller pages, or raise `memory_limit`",
             Trouble::TooDeep => {
                 "request a flatter form of the records, by `endpoint.params` or another `endpoint.path`"
             }
@@ -550,10 +566,12 @@ impl Failure for FetchError {
                 Trouble::Binary { .. } => "http_binary_body",
                 Trouble::Name { .. } => "http_field_name",
                 Trouble::TooLarge { .. } => "http_body_too_large",
+                Trouble::Memory { .. } => "memory_limit",
                 Trouble::TooDeep => "http_json_too_deep",
                 Trouble::Redirect(_) => "http_redirect",
             },
             Self::Auth(error) => error.code(),
+            Self::Records { problem: RecordsError::TooLarge { .. }, .. } => "memory_limit",
             Self::Records { .. } => "records_not_found",
             Self::Paginate { .. } => "pagination",
             Self::Drift { .. } => "list_moved",
@@ -563,6 +581,7 @@ impl Failure for FetchError {
             Self::Setup { .. } => "http_setup",
             Self::Bind { .. } => "request",
             Self::Included { .. } => "include_from_parent",
+            Self::IncludedMemory { .. } => "memory_limit",
             Self::Fault { .. } => "fetch_fault",
             Self::Interrupted => "interrupted",
         }
@@ -588,6 +607,9 @@ impl Failure for FetchError {
             Self::ForeignHost { reason: ForeignHost::LinkLocal, .. } => {
                 Some("if requests are to go there, make it the host of `client.base_url` or of `client.allowed_hosts`".to_owned())
             }
+            Self::IncludedMemory { .. } => Some(
+                "name shorter fields in `include_from_parent`, ask for smaller pages, or raise `memory_limit`".to_owned(),
+            ),
             Self::NothingAsked => Some("set `limit` to the number of records that a page shall hold".to_owned()),
             Self::Bind { .. } => Some("fix the places `{…}` of the endpoint, or the values that fill them".to_owned()),
             Self::Header { .. } => {

@@ -15,7 +15,7 @@ use super::{
     client::Client,
     error::{FetchError, Trouble},
     error_answer::{self, AnswerVerdict, ErrorAnswer},
-    format::{self, Unreadable},
+    format::{self, Room, Unreadable},
     quota::{self, Quota},
     redirect::{self, MAX_REDIRECTS, RedirectError},
     request::Request,
@@ -24,6 +24,7 @@ use super::{
 };
 use crate::{
     json::Document,
+    memory::Refused,
     plan::{Action, Method},
 };
 
@@ -35,6 +36,9 @@ const TIME_FOR_ERRORS: Duration = Duration::from_secs(3);
 
 /// Bytes reserved on a server's word alone.
 const MAX_RESERVED: u64 = 16 << 20;
+
+/// Bytes of a body that are taken from the memory at a time.
+const RESERVED_AT_ONCE: u64 = 256 << 10;
 
 pub(super) struct Exchange<'a> {
     client: &'a Client,
@@ -62,6 +66,8 @@ pub(super) enum Failed {
     },
     /// No attempt would do better.
     Fatal(FetchError),
+    /// The pages before it take the memory: so many bytes have to be free before it is requested again.
+    NoRoom { bytes: u64 },
 }
 
 /// The result of `response_actions` for an answer that is no fault.
@@ -71,6 +77,15 @@ enum Judgement {
     Accepted,
     /// An answer without a page.
     Ruled(Box<Response>),
+}
+
+impl From<Refused> for Failed {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::ForNow(bytes) => Self::NoRoom { bytes },
+            Refused::ForGood { limit } => Trouble::Memory { limit }.into(),
+        }
+    }
 }
 
 impl From<Trouble> for Failed {
@@ -113,7 +128,7 @@ impl<'a> Exchange<'a> {
         loop {
             self.signed = self.client.prepare(&mut self.request, self.scope).await.map_err(Failed::Fatal)?;
             let started = Instant::now();
-            let answer = self.in_time(self.send()).await?;
+            let answer = self.in_time(self.left, self.send()).await?;
             self.left = self.left.saturating_sub(started.elapsed());
             self.quotas = self.quotas_of(answer.headers());
             let status = answer.status();
@@ -146,9 +161,9 @@ impl<'a> Exchange<'a> {
         retry_after(headers, self.now())
     }
 
-    async fn in_time<T>(&self, work: impl Future<Output = Result<T, Failed>>) -> Result<T, Failed> {
+    async fn in_time<T>(&self, left: Duration, work: impl Future<Output = Result<T, Failed>>) -> Result<T, Failed> {
         let late = |_| Err(Trouble::Timeout { after: self.client.timeout }.into());
-        timeout(self.left, work).await.unwrap_or_else(late)
+        timeout(left, work).await.unwrap_or_else(late)
     }
 
     async fn send(&self) -> Result<reqwest::Response, Failed> {
@@ -220,7 +235,7 @@ impl<'a> Exchange<'a> {
                 Judgement::Unruled | Judgement::Accepted => Ok(Response::nothing(headers, 0, None)),
             };
         }
-        let body = self.in_time(self.body(answer)).await?;
+        let body = self.body(answer).await?;
         match self.judge(status, &headers, &body)? {
             Judgement::Ruled(stopped) if matches!(stopped.ruled, Some(Ruled::Stopped(_))) => {
                 Ok(self.stopped(status, *stopped, body))
@@ -313,25 +328,47 @@ impl<'a> Exchange<'a> {
         status == StatusCode::UNAUTHORIZED && self.renews && self.signed.is_some() && is_renewable()
     }
 
-    /// The decoded body; no byte more than `max_body` is kept.
+    /// The decoded body; no byte more than `max_body` and the memory of the page allow is kept. The time in which it waits for
+    /// memory is no part of `timeout`.
     async fn body(&self, answer: reqwest::Response) -> Result<Vec<u8>, Failed> {
         let limit = self.client.max_body;
-        let mut body = Vec::with_capacity(answer.content_length().unwrap_or(0).min(limit).min(MAX_RESERVED) as usize);
-        let mut answer = Body::new(answer);
-        while let Some(chunk) = answer.chunk().await.map_err(|error| self.client.surroundings().broken_off(error))? {
+        let declared = answer.content_length().unwrap_or(0);
+        self.reserve(declared.min(limit)).await?;
+        let mut body = Vec::with_capacity(declared.min(limit).min(MAX_RESERVED) as usize);
+        let (mut answer, mut left) = (Body::new(answer), self.left);
+        loop {
+            let started = Instant::now();
+            let broken_off = |error| Failed::from(self.client.surroundings().broken_off(error));
+            let chunk = self.in_time(left, async { answer.chunk().await.map_err(broken_off) }).await?;
+            let Some(chunk) = chunk else { return Ok(body) };
+            left = left.saturating_sub(started.elapsed());
             self.scope.counters.add_bytes(chunk.len());
-            if (body.len() + chunk.len()) as u64 > limit {
+            let bytes = (body.len() + chunk.len()) as u64;
+            if bytes > limit {
                 return Err(Trouble::TooLarge { limit }.into());
             }
+            self.reserve(bytes).await?;
             body.extend_from_slice(&chunk);
         }
-        Ok(body)
+    }
+
+    /// Takes memory for so many bytes of the body. The page whose turn it is waits for it; any other is put off, so that its
+    /// connection is not kept waiting for long.
+    async fn reserve(&self, bytes: u64) -> Result<(), Failed> {
+        let Some(hold) = self.scope.hold.as_ref().filter(|hold| bytes > hold.bytes()) else { return Ok(()) };
+        let rounded = bytes.next_multiple_of(RESERVED_AT_ONCE);
+        match hold.grow(if rounded > hold.most() { bytes } else { rounded }) {
+            Err(Refused::ForNow(bytes)) if hold.has_turn() => hold.wait(bytes).await,
+            outcome => outcome,
+        }
+        .map_err(Failed::from)
     }
 
     fn scan(&self, body: Vec<u8>, headers: &HeaderMap) -> Result<Document, Failed> {
         // Taken first: the scan owns the body, and a failed one does not give it back.
         let begin = body.get(..READ_OF_ERRORS.min(body.len())).unwrap_or_default().to_vec();
-        format::read(body, headers, &self.scope.answers, self.client.max_body).map_err(|unreadable| {
+        let room = Room::new(self.client.max_body, self.scope.hold.as_deref());
+        format::read(body, headers, &self.scope.answers, &room).map_err(|unreadable| {
             let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("no type");
             let (content_type, body) = (self.excerpt(content_type.as_bytes()), self.excerpt(&begin));
             match unreadable {
@@ -347,6 +384,7 @@ impl<'a> Exchange<'a> {
                 }
                 Unreadable::TooDeep => Trouble::TooDeep,
                 Unreadable::TooLarge => Trouble::TooLarge { limit: self.client.max_body },
+                Unreadable::NoRoom(refused) => return refused.into(),
             }
             .into()
         })
@@ -357,7 +395,7 @@ impl<'a> Exchange<'a> {
     async fn refused(&self, answer: reqwest::Response) -> Result<Response, Failed> {
         let (status, headers) = (answer.status(), answer.headers().clone());
         let body = match self.scope.answers.reads_body_of(status.as_u16()) {
-            true => self.in_time(self.body(answer)).await?,
+            true => self.body(answer).await?,
             false => self.body_of_error(answer).await,
         };
         match self.judge(status, &headers, &body)? {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::{
-    json::{Document, Kind, Node, SyntaxError},
+    json::{Document, Kind, Node, ScanError},
     model::Page,
 };
 
@@ -11,12 +11,16 @@ use crate::{
 /// counts.
 ///
 /// # Errors
-/// Where the page becomes larger than a document may be.
-pub(super) fn include(page: Page, fields: &[u8]) -> Result<Page, SyntaxError> {
+/// Where the page becomes larger than a document may be, or takes more memory than a page may.
+pub(super) fn include(page: Page, fields: &[u8]) -> Result<Page, ScanError> {
     let Some(index) = page.records.filter(|_| !fields.is_empty()) else { return Ok(page) };
     let records = page.document.node(index);
     let added = usize::try_from(page.count).unwrap_or(0).saturating_mul(fields.len() + 1);
-    let mut body = Vec::with_capacity(records.raw().len().saturating_add(added));
+    let (size, most) = (records.raw().len().saturating_add(added), page.most());
+    if size > most {
+        return Err(ScanError::NoRoom);
+    }
+    let mut body = Vec::with_capacity(size);
     if records.kind() == Kind::Array {
         body.push(b'[');
         for (number, record) in records.items().enumerate() {
@@ -29,8 +33,16 @@ pub(super) fn include(page: Page, fields: &[u8]) -> Result<Page, SyntaxError> {
     } else {
         append(&mut body, records, fields);
     }
-    let document = Document::parse(body)?;
+    let parsed = Document::parse_within(body, &mut |tape| size.saturating_add(tape) <= most);
+    let document = parsed.map_err(|(error, _)| error)?;
+    page.hold.iter().for_each(|hold| hold.set(document.memory() as u64));
     Ok(Page { document: Arc::new(document), records: Some(0), ..page })
+}
+
+/// Bytes that a page takes while `fields` are added to its records: it is there twice.
+pub(super) fn size_with(page: &Page, fields: &[u8]) -> u64 {
+    let added = page.count.saturating_mul(fields.len() as u64 + 1);
+    if fields.is_empty() { 0 } else { (page.document.memory() as u64).saturating_mul(2).saturating_add(added) }
 }
 
 fn append(body: &mut Vec<u8>, record: Node<'_>, fields: &[u8]) {

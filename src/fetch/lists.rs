@@ -32,12 +32,14 @@ use super::{
     client::Client,
     completeness::{Findings, Suspicion, Verdict, VerdictOfAll},
     error::FetchError,
-    include::include,
+    include::{include, size_with},
     pages::{FetchCounters, IncompleteList, LeftOut, LeftOutOfAll, ListPlace, PageSource, Pages, Position, Retry},
     paginate,
     transport::{Scope, Surroundings, Transport},
 };
 use crate::{
+    json::ScanError,
+    memory::{PageMemory, PendingTurn, Turn},
     model::Page,
     plan::{BoundRequest, Learned, ResourcePlan},
     report::{Event, Silent},
@@ -86,11 +88,11 @@ pub struct Lists {
     /// Lists taken from the feed, skipped ones included.
     fed: u64,
     memory_limit: u64,
+    memory: Arc<PageMemory>,
+    turn: Arc<Turn>,
     places: VecDeque<Place>,
     tasks: JoinSet<Step>,
     last_id: u64,
-    /// Bytes and number of all pages that have arrived: how large the next one will be.
-    arrived: (u64, u64),
     /// Lists that were handed on whole, those included that an earlier run has read.
     finished: u64,
     /// The lists that are read again, where an earlier run has read the others.
@@ -128,6 +130,7 @@ struct Place {
     /// Its number in the feed, 1 for the first list.
     ordinal: u64,
     list: Arc<List>,
+    turn: Arc<Turn>,
     /// `None` while its next page is fetched, and at its end.
     pages: Option<Box<Pages>>,
     ready: VecDeque<Arrived>,
@@ -180,6 +183,8 @@ impl Lists {
     fn over(transport: Arc<dyn Transport>, resource: &ResourcePlan, feed: Feed, memory_limit: u64) -> Self {
         Self {
             surroundings: transport.surroundings().clone(),
+            memory: PageMemory::new(transport.page_limits(), memory_limit),
+            turn: Turn::new(true),
             transport,
             resource: Arc::new(resource.clone()),
             scope: Scope::new(resource),
@@ -190,7 +195,6 @@ impl Lists {
             places: VecDeque::new(),
             tasks: JoinSet::new(),
             last_id: 0,
-            arrived: (0, 0),
             finished: 0,
             retry: None,
             number: 0,
@@ -317,18 +321,20 @@ impl Lists {
             return;
         };
         self.last_id += 1;
-        let opened = next.and_then(|list| Ok((self.pages(&list)?, list)));
+        let turn = Turn::within(&self.turn);
+        let opened = next.and_then(|list| Ok((self.pages(&list, &turn)?, list)));
         let (pages, list, end) = match opened {
             Ok((pages, ListRequest { number, fields, ends, .. })) => (Some(pages), List { number, fields, ends }, None),
             Err(error) => (None, List { number: 0, fields: Vec::new(), ends: None }, Some(Err(error))),
         };
         let (id, list, ready) = (self.last_id, Arc::new(list), VecDeque::new());
-        self.places.push_back(Place { id, ordinal, list, pages, ready, end });
+        self.places.push_back(Place { id, ordinal, list, turn, pages, ready, end });
     }
 
-    fn pages(&mut self, list: &ListRequest) -> Result<Box<Pages>, FetchError> {
+    fn pages(&mut self, list: &ListRequest, turn: &Arc<Turn>) -> Result<Box<Pages>, FetchError> {
         let (transport, scope) = (Arc::clone(&self.transport), self.scope.clone());
         let memory = self.memory_limit / AHEAD_PART / SHARED_AMONG;
+        let memory = (Arc::clone(&self.memory), Arc::clone(turn), memory);
         let pages = Pages::among(transport, &self.resource, &list.request, memory, scope)?;
         let pages = if list.ends.is_some() { pages.one_by_one() } else { pages };
         let pages = pages.with_learned(self.learned.as_ref());
@@ -351,10 +357,10 @@ impl Lists {
     fn has_room(&self) -> bool {
         let ready = self.places.iter().flat_map(|place| &place.ready);
         let held: u64 = ready.map(|arrived| arrived.page.document.memory() as u64).sum();
-        let (bytes, pages) = self.arrived;
-        let coming = (bytes / pages.max(1)).saturating_mul(self.tasks.len() as u64 + 1);
+        let coming = self.memory.expected().saturating_mul(self.tasks.len() as u64 + 1);
         self.tasks.len() < self.transport.window()
             && held.saturating_add(coming) <= self.memory_limit - self.memory_limit / AHEAD_PART
+            && self.memory.has_room()
     }
 
     /// Asks a list for its next page, unless it is asked already or over.
@@ -363,8 +369,11 @@ impl Lists {
         let Some(mut pages) = place.pages.take() else { return };
         let (id, list) = (place.id, Arc::clone(&place.list));
         self.tasks.spawn(async move {
-            let outcome = pages.next().await;
-            let outcome = outcome.map(|page| arrive(page?, &list, pages.position()));
+            let outcome = match pages.next().await {
+                Some(Ok(page)) => Some(arrive(page, &list, pages.position()).await),
+                Some(Err(error)) => Some(Err(error)),
+                None => None,
+            };
             Step { id, pages, outcome }
         });
     }
@@ -393,8 +402,6 @@ impl Lists {
         let Some(place) = self.places.iter_mut().find(|place| place.id == step.id) else { return };
         match step.outcome {
             Some(Ok(arrived)) => {
-                self.arrived.0 += arrived.page.document.memory() as u64;
-                self.arrived.1 += 1;
                 match arrived.is_last {
                     true => place.end = Some(Ok(Over::of(&step.pages))),
                     false => place.pages = Some(step.pages),
@@ -409,6 +416,7 @@ impl Lists {
     /// What the list whose turn it is has to hand on; lists that are over make way.
     fn take_head(&mut self) -> Head {
         while let Some(head) = self.places.front_mut() {
+            self.memory.give_turn(&head.turn);
             let ordinal = head.ordinal;
             if let Some(arrived) = head.ready.pop_front() {
                 return Head::Page(self.hand_on(arrived, ordinal));
@@ -550,11 +558,21 @@ impl Lists {
 }
 
 /// A page as it is handed on, but for its number.
-fn arrive(page: Page, list: &List, position: Position) -> Result<Arrived, FetchError> {
+async fn arrive(page: Page, list: &List, position: Position) -> Result<Arrived, FetchError> {
     let (number, bytes) = (page.number, page.document.bytes().len() as u64);
     let page = Page { list: list.number, ..page };
     let is_last = list.ends.as_ref().is_some_and(|ends| ends(&page));
-    let page = include(page, &list.fields).map_err(|source| FetchError::Included { page: number, source })?;
+    if let Some(hold) = &page.hold {
+        // It is the next page of its list: only those of other lists come before it.
+        hold.take_turn();
+        // A page that is too large for good is an error of what follows.
+        _ = hold.wait(size_with(&page, &list.fields).min(hold.most())).await;
+    }
+    let limit = page.most();
+    let page = include(page, &list.fields).map_err(|error| match error {
+        ScanError::Syntax(source) => FetchError::Included { page: number, source },
+        ScanError::NoRoom => FetchError::IncludedMemory { page: number, limit },
+    })?;
     Ok(Arrived { page, is_last, position, bytes })
 }
 
@@ -603,6 +621,11 @@ impl PageSource for Lists {
 
     fn findings(&self) -> &Findings {
         &self.findings
+    }
+
+    fn wait_for_turn(&mut self) -> Option<PendingTurn> {
+        self.turn = Turn::new(false);
+        Some(PendingTurn::new(&self.memory, &self.turn))
     }
 
     fn retry_position(&self) -> Option<Position> {

@@ -62,6 +62,7 @@ use super::{
 use crate::{
     environment::FaultPoint,
     json::Selector,
+    memory::{PageMemory, PendingTurn, Turn},
     model::Page,
     plan::{BoundRequest, Learned, PaginatorPlan, ResourcePlan},
     report::{Event, Silent, grouped},
@@ -114,6 +115,12 @@ pub trait PageSource: Send {
     fn retry_position(&self) -> Option<Position> {
         None
     }
+
+    /// Keeps all its pages within their share of the memory until the turn is given; `None` if that is not counted. To be
+    /// called before the first page is requested.
+    fn wait_for_turn(&mut self) -> Option<PendingTurn> {
+        None
+    }
 }
 
 /// The pages of one resource, in page order. Requests under way are aborted on drop.
@@ -121,6 +128,9 @@ pub struct Pages {
     source: Arc<Source>,
     surroundings: Surroundings,
     line: Line,
+    memory: Arc<PageMemory>,
+    turn: Arc<Turn>,
+    /// Bytes that may be held ahead.
     memory_limit: u64,
     max_pages: Option<u64>,
     /// Where the next page is; `None` at the end of the list and after an error.
@@ -163,6 +173,7 @@ impl Pages {
         request: &BoundRequest,
         memory_limit: u64,
     ) -> Result<Self, FetchError> {
+        let client: Arc<dyn Transport> = client;
         Self::over(client, resource, Request::new(request)?, memory_limit)
     }
 
@@ -171,10 +182,11 @@ impl Pages {
         transport: Arc<dyn Transport>,
         resource: &ResourcePlan,
         request: &BoundRequest,
-        memory_limit: u64,
+        (memory, turn, ahead): (Arc<PageMemory>, Arc<Turn>, u64),
         scope: Scope,
     ) -> Result<Self, FetchError> {
-        let mut pages = Self::over(transport, resource, Request::new(request)?, memory_limit)?;
+        let mut pages = Self::over(transport, resource, Request::new(request)?, ahead)?;
+        (pages.memory, pages.turn) = (memory, turn);
         // Nobody else has it before the first request.
         if let Some(source) = Arc::get_mut(&mut pages.source) {
             source.scope = scope;
@@ -206,6 +218,7 @@ impl Pages {
         }
         let learned = resource.learned.clone();
         let surroundings = transport.surroundings().clone();
+        let memory = PageMemory::new(transport.page_limits(), memory_limit);
         let source = Arc::new(Source::new(transport, resource, request));
         let cut = Cut::by_config(resource);
         let drift = Drift::new(resource.on_drift, !source.key.is_empty());
@@ -214,6 +227,8 @@ impl Pages {
             source,
             surroundings,
             line: Line::default(),
+            memory,
+            turn: Turn::new(true),
             memory_limit,
             max_pages: resource.max_pages,
             looks_ahead: true,
@@ -299,13 +314,18 @@ impl Pages {
 
     fn top_up(&mut self, token: &PageToken) {
         if self.line.is_empty() {
-            self.line.ask(&self.source, token.clone());
+            self.ask(token.clone());
         }
+        self.line.lead();
         while self.has_room() {
             let last = self.line.last().unwrap_or(token);
             let Ahead::Next(guess) = self.source.paginator.ahead(last, &self.known) else { return };
-            self.line.ask(&self.source, guess);
+            self.ask(guess);
         }
+    }
+
+    fn ask(&mut self, token: PageToken) {
+        self.line.ask(&self.source, token, self.memory.hold(&self.turn));
     }
 
     fn has_room(&self) -> bool {
@@ -328,7 +348,8 @@ impl Pages {
             && self.line.in_flight() < window
             && self.line.len() < places
             && self.max_pages.is_none_or(|max| asked < max)
-            && self.line.memory_with_one_more() <= self.memory_limit
+            && self.line.memory_with_one_more(self.memory.expected()) <= self.memory_limit
+            && self.memory.has_room()
             && !self.line.seems_over()
     }
 
@@ -420,7 +441,8 @@ impl Pages {
             Located::Missing | Located::Nothing => (None, 0),
         };
         let document = found.gathered.as_ref().unwrap_or(&fetched.document).clone();
-        Ok(Page::new(number, document, records, count))
+        let hold = Some(Arc::clone(&fetched.hold));
+        Ok(Page { hold, ..Page::new(number, document, records, count) })
     }
 
     /// Whether a page without a place for records is one behind the end of its list, by all that is known: many an API
@@ -603,6 +625,11 @@ impl PageSource for Pages {
                 return Some(page);
             }
         }
+    }
+
+    fn wait_for_turn(&mut self) -> Option<PendingTurn> {
+        self.turn = Turn::new(false);
+        Some(PendingTurn::new(&self.memory, &self.turn))
     }
 
     fn position(&self) -> Position {

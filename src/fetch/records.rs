@@ -10,7 +10,7 @@ use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 
 pub(super) use self::tabular::{has_names, holds_arrays, is_place_of_names};
 use crate::{
-    json::{Document, Kind, Node, Selector, SyntaxError},
+    json::{Document, Kind, Node, ScanError, Selector, SyntaxError},
     plan::{PaginatorPlan, ResourcePlan},
     schema::{ColumnsContract, Source, TableSchema},
     secret::{self, Redactor},
@@ -87,6 +87,10 @@ pub enum RecordsError {
         "the rows that `data_selector: {selector}` finds are arrays, and the answer has no names for their columns"
     )]
     NoNames { selector: String },
+    #[error(
+        "`data_selector: {selector}` {what}, for which the memory of one page, a third of `memory_limit`, is too small"
+    )]
+    TooLarge { selector: String, what: String },
     #[error("the records that `data_selector: {selector}` finds cannot be brought together: {problem}")]
     Gathered { selector: String, problem: SyntaxError },
 }
@@ -101,7 +105,7 @@ impl RecordsError {
             Self::Values { selector, keys } => Self::Values { selector, keys: all(keys) },
             Self::Wrapped { keys, arrays } => Self::Wrapped { keys: all(keys), arrays: all(arrays) },
             Self::SameName { name, place } => Self::SameName { name: shortened(&redactor.text(&name)), place },
-            Self::Width { .. } | Self::NoNames { .. } | Self::Gathered { .. } => self,
+            Self::Width { .. } | Self::NoNames { .. } | Self::TooLarge { .. } | Self::Gathered { .. } => self,
         }
     }
 
@@ -119,6 +123,9 @@ impl RecordsError {
             ),
             Self::Width { .. } | Self::SameName { .. } => Some(
                 "declare a column with `source: $` and `type: json`, which takes the row as it is".to_owned(),
+            ),
+            Self::TooLarge { .. } => Some(
+                "name the place of the records by its keys, ask for smaller pages, or raise `memory_limit`".to_owned(),
             ),
             Self::Values { selector, .. } => selector.strip_suffix("[*]").map(|path| {
                 let path = if path.is_empty() { "$" } else { path };
@@ -170,11 +177,21 @@ impl Locator {
         }
     }
 
-    /// Looks for the records.
-    pub(super) fn locate(&self, document: &Document, selector: &Selector) -> Placed {
+    /// Looks for the records. `room` is asked before so many bytes are taken beside the document; where there are none, that
+    /// is [`RecordsError::TooLarge`].
+    pub(super) fn locate(
+        &self,
+        document: &Document,
+        selector: &Selector,
+        room: &mut dyn FnMut(usize) -> bool,
+    ) -> Placed {
         let root = document.root();
         if root.kind() == Kind::Null {
             return Placed::at(Ok(Located::Nothing));
+        }
+        let (values, bytes) = selector.search_cost(root);
+        if !room(bytes) {
+            return Placed::too_large(selector, format!("searches {values} values"));
         }
         if let Some(object) = selector.object_taken_apart(root) {
             let keys = keys(object, |_| true);
@@ -182,7 +199,7 @@ impl Locator {
         }
         let found = selector.find_all(root);
         if found.iter().any(|list| self.is_tabular(root, *list)) {
-            return self.named(selector, root, &found);
+            return self.named(selector, root, &found, room);
         }
         match found.as_slice() {
             [] if selector.may_find_nothing(root) => Placed::at(Ok(Located::Nothing)),
@@ -192,13 +209,13 @@ impl Locator {
                 count: array.items().count() as u64,
                 is_list: true,
             })),
-            [array] if array.kind() == Kind::Array => self.gather(selector, array.items()),
+            [array] if array.kind() == Kind::Array => self.gather(selector, array.items(), room),
             // Several scalars would become records, and so does one, where there may be several.
             [one] if selector.is_query() && self.wraps(std::iter::once(*one)) => {
-                self.gather(selector, std::iter::once(*one))
+                self.gather(selector, std::iter::once(*one), room)
             }
             [one] => Placed::at(self.locate_one(selector, root, *one)),
-            several => self.gather(selector, several.iter().flat_map(|found| elements(*found))),
+            several => self.gather(selector, several.iter().flat_map(|found| elements(*found)), room),
         }
     }
 
@@ -225,10 +242,23 @@ impl Locator {
         self.wraps_scalars && items.clone().any(|node| node.kind() != Kind::Null) && items.all(is_scalar)
     }
 
-    fn gather<'a>(&self, selector: &Selector, records: impl Iterator<Item = Node<'a>> + Clone) -> Placed {
+    fn gather<'a>(
+        &self,
+        selector: &Selector,
+        records: impl Iterator<Item = Node<'a>> + Clone,
+        room: &mut dyn FnMut(usize) -> bool,
+    ) -> Placed {
         let (before, after) =
             if self.wraps(records.clone()) { (format!("{{\"{VALUE}\":"), "}") } else { (String::new(), "") };
-        let (mut text, mut count) = (vec![b'['], 0);
+        // Records may lie within each other, so that the copies of all are many times the page.
+        let around = before.len() + after.len() + 1;
+        let elements = records.clone().count();
+        let bytes = records.clone().fold(2, |bytes: usize, record| bytes.saturating_add(record.raw().len() + around));
+        if !room(bytes) {
+            return Placed::too_large(selector, format!("finds {elements} elements of {bytes} bytes"));
+        }
+        let (mut text, mut count) = (Vec::with_capacity(bytes), 0);
+        text.push(b'[');
         for record in records {
             if count > 0 {
                 text.push(b',');
@@ -239,7 +269,7 @@ impl Locator {
             count += 1;
         }
         text.push(b']');
-        Placed::gathered(selector, text, count)
+        Placed::gathered(selector, text, count, room)
     }
 
     /// Returns true for rows that are arrays, which no column takes as they are. Among records an array is a mistake.
@@ -249,15 +279,21 @@ impl Locator {
     }
 
     /// Makes records of the rows of these lists, each by the names of its own list.
-    fn named(&self, selector: &Selector, root: Node<'_>, lists: &[Node<'_>]) -> Placed {
+    fn named(
+        &self,
+        selector: &Selector,
+        root: Node<'_>,
+        lists: &[Node<'_>],
+        room: &mut dyn FnMut(usize) -> bool,
+    ) -> Placed {
         let (mut text, mut count) = (vec![b'['], 0);
         for list in lists {
-            if let Err(problem) = self.add_named(selector, root, *list, &mut text, &mut count) {
+            if let Err(problem) = self.add_named(selector, root, *list, (&mut text, &mut count), room) {
                 return Placed::at(Err(problem));
             }
         }
         text.push(b']');
-        Placed::gathered(selector, text, count)
+        Placed::gathered(selector, text, count, room)
     }
 
     fn add_named(
@@ -265,8 +301,8 @@ impl Locator {
         selector: &Selector,
         root: Node<'_>,
         list: Node<'_>,
-        text: &mut Vec<u8>,
-        count: &mut u64,
+        (text, count): (&mut Vec<u8>, &mut u64),
+        room: &mut dyn FnMut(usize) -> bool,
     ) -> Result<(), RecordsError> {
         let names = if self.is_tabular(root, list) { tabular::find(root, list) } else { None };
         match &names {
@@ -285,20 +321,35 @@ impl Locator {
                 Some(names) => names.record(row, *count, text)?,
                 None => text.extend_from_slice(row.raw()),
             }
+            // Each row repeats the names.
+            if !room(text.len()) {
+                let what = format!("finds {count} rows of {} bytes with their names", text.len());
+                return Err(RecordsError::TooLarge { selector: selector.to_string(), what });
+            }
         }
         Ok(())
     }
 }
 
 impl Placed {
-    fn gathered(selector: &Selector, text: Vec<u8>, count: u64) -> Self {
-        match Document::parse(text) {
+    fn gathered(selector: &Selector, text: Vec<u8>, count: u64, room: &mut dyn FnMut(usize) -> bool) -> Self {
+        let bytes = text.len();
+        match Document::parse_within(text, &mut |tape| room(bytes.saturating_add(tape))) {
             Ok(gathered) => Placed {
                 located: Ok(Located::Records { index: gathered.root().index(), count, is_list: true }),
                 gathered: Some(gathered),
             },
-            Err(problem) => Placed::at(Err(RecordsError::Gathered { selector: selector.to_string(), problem })),
+            Err((ScanError::NoRoom, _)) => {
+                Placed::too_large(selector, format!("finds {count} elements of {bytes} bytes"))
+            }
+            Err((ScanError::Syntax(problem), _)) => {
+                Placed::at(Err(RecordsError::Gathered { selector: selector.to_string(), problem }))
+            }
         }
+    }
+
+    fn too_large(selector: &Selector, what: String) -> Self {
+        Self::at(Err(RecordsError::TooLarge { selector: selector.to_string(), what }))
     }
 
     fn at(located: Result<Located, RecordsError>) -> Self {

@@ -25,6 +25,7 @@ use crate::{
     environment::Environment,
     error::chain,
     json::Document,
+    memory::{Hold, PageLimits},
     plan::{AnswerPlan, ResourcePlan},
     report::{Event, Reporter},
     secret::{Redactor, shortened},
@@ -39,6 +40,11 @@ pub(super) trait Transport: Send + Sync {
     fn window(&self) -> usize;
 
     fn surroundings(&self) -> &Surroundings;
+
+    /// What bounds the memory of pages, those of all resources together.
+    fn page_limits(&self) -> Arc<PageLimits> {
+        PageLimits::new(u64::MAX)
+    }
 
     /// A link as it may be kept and sent anywhere: without what is a credential by its name or its value.
     fn without_credentials(&self, link: Url, _scope: &Scope) -> Url {
@@ -189,6 +195,8 @@ pub(super) struct Scope {
     pub answers: Arc<AnswerPlan>,
     /// What an answer that is no error holds.
     pub expected: Arc<ExpectedRecords>,
+    /// The memory for the answer, where that is counted.
+    pub hold: Option<Arc<Hold>>,
 }
 
 impl Scope {
@@ -198,6 +206,7 @@ impl Scope {
             counters: Arc::default(),
             answers: Arc::new(resource.answers.clone()),
             expected: Arc::new(ExpectedRecords::new(resource)),
+            hold: None,
         }
     }
 

@@ -76,6 +76,12 @@ impl<'a> Budget<'a> {
         }
     }
 
+    /// No value takes more than `memory` bytes, and all that are made no more than twice as much.
+    pub(super) fn within(self, memory: u64) -> Self {
+        let room = Cell::new(self.room.get().min(memory.saturating_mul(2)));
+        Self { largest: self.largest.min(memory), room, ..self }
+    }
+
     /// Takes a step, if there is one.
     pub(super) fn step(&self) -> Result<(), RunError> {
         let left = self.left.get().saturating_sub(1);

@@ -69,14 +69,21 @@ pub enum RunError {
 pub type Watch<'a> = &'a dyn Fn() -> Option<RunError>;
 
 impl Program {
-    /// Runs the program on one value, and gives `take` each of its outputs until that says no. To be called within
-    /// [`on_own_stack`].
+    /// Runs the program on one value, and gives `take` each of its outputs until that says no. No value may have more than
+    /// `memory` bytes. To be called within [`on_own_stack`].
     ///
     /// # Errors
     /// The first error that the program does not handle itself, and what `watch` says.
-    pub fn run(&self, input: Value, watch: Watch<'_>, take: impl FnMut(Value) -> bool) -> Result<(), RunError> {
+    pub fn run(
+        &self,
+        input: Value,
+        memory: usize,
+        watch: Watch<'_>,
+        take: impl FnMut(Value) -> bool,
+    ) -> Result<(), RunError> {
         let bytes = value::weight(&input.0);
-        self.run_within(&Budget::new(budget::steps_for(bytes), bytes, watch), input, take)
+        let budget = Budget::new(budget::steps_for(bytes), bytes, watch).within(memory as u64);
+        self.run_within(&budget, input, take)
     }
 
     fn run_within(

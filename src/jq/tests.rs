@@ -170,13 +170,13 @@ fn sums_and_texts_are_made_in_the_order_of_jaq() {
 fn who_watches_ends_a_program_between_two_steps() {
     let program: Program = "[repeat(1)]".parse().unwrap();
     let ended = |reason: RunError| {
-        on_own_stack(|| program.run(Value::parse(b"null").unwrap(), &|| Some(reason.clone()), |_| true))
+        on_own_stack(|| program.run(Value::parse(b"null").unwrap(), usize::MAX, &|| Some(reason.clone()), |_| true))
     };
     assert_eq!(ended(RunError::Stopped), Some(Err(RunError::Stopped)));
     let looks = std::sync::atomic::AtomicUsize::new(0);
     let late =
         || (looks.fetch_add(1, std::sync::atomic::Ordering::Relaxed) > 2).then_some(RunError::Time(Duration::ZERO));
-    let ended = on_own_stack(|| program.run(Value::parse(b"null").unwrap(), &late, |_| true));
+    let ended = on_own_stack(|| program.run(Value::parse(b"null").unwrap(), usize::MAX, &late, |_| true));
     assert_eq!(ended, Some(Err(RunError::Time(Duration::ZERO))));
 }
 
@@ -237,7 +237,7 @@ fn outputs_are_taken_until_they_are_enough() {
     let program: Program = "repeat(1)".parse().unwrap();
     let taken = on_own_stack(|| {
         let mut taken = 0;
-        program.run(Value::parse(b"null").unwrap(), &|| None, |_| {
+        program.run(Value::parse(b"null").unwrap(), usize::MAX, &|| None, |_| {
             taken += 1;
             taken < 3
         })?;

@@ -39,6 +39,11 @@ impl Value {
         matches!(self.0, Val::Null)
     }
 
+    /// Something like the bytes of its JSON.
+    pub fn weight(&self) -> usize {
+        usize::try_from(weight(&self.0)).unwrap_or(usize::MAX)
+    }
+
     /// Appends the value as JSON.
     ///
     /// # Errors

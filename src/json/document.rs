@@ -1,24 +1,20 @@
-//! The tape and the views over it.
+//! A text with its tape, and the views over it.
 
 use std::{borrow::Cow, fmt};
 
 use super::{
     names::{self, BrokenName},
+    scan::{ESCAPED, Entry, ScanError, Scanner, SyntaxError},
     string::{StringError, unescape},
 };
 
 /// The largest body that can be scanned: offsets have 31 bits.
 pub const MAX_BODY: usize = (1 << 31) - 1;
 
-/// Containers nested deeper than this are a syntax error.
-pub const MAX_DEPTH: usize = 1_000;
-
-/// What [`SyntaxError::message`] says beyond [`MAX_DEPTH`].
-const TOO_DEEP: &str = "containers are nested too deep";
+/// Elements of unused capacity that a document may keep.
+const MOST_UNUSED: usize = 1 << 12;
 
 const NULL: &str = "null";
-
-const ESCAPED: u32 = 1 << 31;
 
 /// A JSON text and its tape.
 pub struct Document {
@@ -34,31 +30,6 @@ pub struct Document {
 enum Body {
     Text(String),
     Bytes(Vec<u8>),
-}
-
-/// Where a value starts, and where it ends: a byte offset for scalars (of the closing quote, for strings, with [`ESCAPED`]
-/// if there is a backslash in it), the tape index of the closing bracket's own entry for containers.
-#[derive(Debug, Clone, Copy)]
-struct Entry {
-    start: u32,
-    end: u32,
-}
-
-/// Where a text stops being JSON.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("not JSON at byte {offset}: {message}")]
-pub struct SyntaxError {
-    pub offset: usize,
-    pub message: &'static str,
-    /// Set if the text ends before its value does, as that of a truncated body.
-    pub is_cut: bool,
-}
-
-impl SyntaxError {
-    /// Whether the text may well be JSON, and is nested deeper than [`MAX_DEPTH`].
-    pub fn is_too_deep(&self) -> bool {
-        self.message == TOO_DEEP
-    }
 }
 
 /// What a value looks like from its first byte, and for words from all of them.
@@ -83,14 +54,22 @@ impl Document {
 
     /// Scans `body` like [`parse`](Self::parse), and returns a body that is not JSON to the caller.
     pub fn parse_or_return(body: Vec<u8>) -> Result<Self, (SyntaxError, Vec<u8>)> {
+        Self::parse_within(body, &mut |_| true).map_err(|(error, body)| (error.into(), body))
+    }
+
+    /// Scans `body` like [`parse_or_return`](Self::parse_or_return). `room` is asked before the tape grows to so many bytes:
+    /// a text such as `[1,1,…]` has a tape of four times its size.
+    pub fn parse_within(mut body: Vec<u8>, room: &mut dyn FnMut(usize) -> bool) -> Result<Self, (ScanError, Vec<u8>)> {
         if body.len() > MAX_BODY {
             let error = SyntaxError { offset: MAX_BODY, message: "the text is longer than 2 GiB", is_cut: false };
-            return Err((error, body));
+            return Err((error.into(), body));
         }
-        let (tape, has_escaped_names) = match Scanner::new(&body).scan() {
+        let (mut tape, has_escaped_names) = match Scanner::new(&body, room).scan() {
             Ok(scanned) => scanned,
             Err(error) => return Err((error, body)),
         };
+        give_back(&mut tape);
+        give_back(&mut body);
         let body = String::from_utf8(body).map_or_else(|error| Body::Bytes(error.into_bytes()), Body::Text);
         Ok(Self { body, tape, has_escaped_names, has_cells: false })
     }
@@ -193,6 +172,11 @@ impl<'a> Node<'a> {
     /// The place in the tape, for keeping: [`Document::node`] gives the node again.
     pub fn index(self) -> u32 {
         self.index
+    }
+
+    /// Entries of the tape that the value takes: one for each key and scalar in it, two for each container.
+    pub fn entries(self) -> usize {
+        (self.document.behind(self.index) - self.index) as usize
     }
 
     /// Where in the document's bytes the value starts.
@@ -372,170 +356,10 @@ impl Document {
     }
 }
 
-/// What may come next.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Expect {
-    Value,
-    /// Behind `[`: a value, or `]` at once.
-    ValueOrEnd,
-    /// Behind `,` in an object.
-    Key,
-    /// Behind `{`: a key, or `}` at once.
-    KeyOrEnd,
-    /// Behind a value.
-    CommaOrEnd,
-}
-
-/// A state machine over the bytes, with the open containers on a stack of its own: depth costs no call stack.
-struct Scanner<'a> {
-    bytes: &'a [u8],
-    at: usize,
-    tape: Vec<Entry>,
-    /// Tape indexes of the open containers.
-    open: Vec<u32>,
-    has_escaped_names: bool,
-}
-
-impl<'a> Scanner<'a> {
-    fn new(bytes: &'a [u8]) -> Self {
-        let at = if bytes.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
-        // Records of real APIs have an entry every 12 to 20 bytes.
-        let tape = Vec::with_capacity(bytes.len() / 14 + 1);
-        Self { bytes, at, tape, open: Vec::new(), has_escaped_names: false }
-    }
-
-    /// Returns the tape, and `true` if a field name has an escape.
-    fn scan(mut self) -> Result<(Vec<Entry>, bool), SyntaxError> {
-        let mut expect = Expect::Value;
-        loop {
-            self.skip_space();
-            let Some(&byte) = self.bytes.get(self.at) else { return Err(self.error("the text ends too early")) };
-            expect = match expect {
-                Expect::Key | Expect::KeyOrEnd => match byte {
-                    b'"' => self.key()?,
-                    b'}' if expect == Expect::KeyOrEnd => self.close(b'{')?,
-                    _ => return Err(self.error("a key in quotes was expected")),
-                },
-                Expect::Value | Expect::ValueOrEnd => match byte {
-                    b'{' => self.open(Expect::KeyOrEnd)?,
-                    b'[' => self.open(Expect::ValueOrEnd)?,
-                    b'"' => self.string()?,
-                    b']' if expect == Expect::ValueOrEnd => self.close(b'[')?,
-                    _ => self.word()?,
-                },
-                Expect::CommaOrEnd => match byte {
-                    b',' => self.comma(),
-                    b'}' => self.close(b'{')?,
-                    b']' => self.close(b'[')?,
-                    _ => return Err(self.error("a comma or a closing bracket was expected")),
-                },
-            };
-            if self.open.is_empty() && expect == Expect::CommaOrEnd {
-                return self.finish();
-            }
-        }
-    }
-
-    fn finish(mut self) -> Result<(Vec<Entry>, bool), SyntaxError> {
-        self.skip_space();
-        if self.at < self.bytes.len() {
-            return Err(self.error("there is text behind the value"));
-        }
-        Ok((self.tape, self.has_escaped_names))
-    }
-
-    #[inline]
-    fn push(&mut self, start: usize, end: u32) {
-        // `parse` bounds the body to 31 bits.
-        self.tape.push(Entry { start: start as u32, end });
-    }
-
-    fn open(&mut self, expect: Expect) -> Result<Expect, SyntaxError> {
-        if self.open.len() >= MAX_DEPTH {
-            return Err(self.error(TOO_DEEP));
-        }
-        self.open.push(self.tape.len() as u32);
-        self.push(self.at, 0);
-        self.at += 1;
-        Ok(expect)
-    }
-
-    fn close(&mut self, opening: u8) -> Result<Expect, SyntaxError> {
-        match self.open.pop() {
-            Some(index) if self.bytes[self.tape[index as usize].start as usize] == opening => {
-                self.tape[index as usize].end = self.tape.len() as u32;
-                self.push(self.at, 0);
-                self.at += 1;
-                Ok(Expect::CommaOrEnd)
-            }
-            _ => Err(self.error("this bracket closes nothing")),
-        }
-    }
-
-    fn comma(&mut self) -> Expect {
-        self.at += 1;
-        // A comma is looked for inside containers only: `scan` returns as soon as none is open.
-        let opening = self.open.last().map(|&index| self.bytes[self.tape[index as usize].start as usize]);
-        if opening == Some(b'{') { Expect::Key } else { Expect::Value }
-    }
-
-    fn key(&mut self) -> Result<Expect, SyntaxError> {
-        self.string()?;
-        self.has_escaped_names |= self.tape.last().is_some_and(|name| name.end & ESCAPED != 0);
-        self.skip_space();
-        if self.bytes.get(self.at) != Some(&b':') {
-            return Err(self.error("a colon was expected"));
-        }
-        self.at += 1;
-        Ok(Expect::Value)
-    }
-
-    fn string(&mut self) -> Result<Expect, SyntaxError> {
-        let start = self.at;
-        let mut escaped = 0;
-        let mut at = start + 1;
-        loop {
-            match memchr::memchr2(b'"', b'\\', &self.bytes[at.min(self.bytes.len())..]) {
-                None => {
-                    let message = "this string is never closed";
-                    return Err(SyntaxError { offset: start, message, is_cut: true });
-                }
-                Some(offset) if self.bytes[at + offset] == b'"' => {
-                    let end = at + offset;
-                    self.push(start, end as u32 | escaped);
-                    self.at = end + 1;
-                    return Ok(Expect::CommaOrEnd);
-                }
-                Some(offset) => {
-                    escaped = ESCAPED;
-                    at += offset + 2;
-                }
-            }
-        }
-    }
-
-    /// A number, `true`, `false`, `null`, or a bare word that starts like one and that its reader will refuse.
-    fn word(&mut self) -> Result<Expect, SyntaxError> {
-        let start = self.at;
-        let word = self.bytes[start..].iter().take_while(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(byte));
-        let length = word.count();
-        if length == 0 || !(b"-0123456789tfnNI".contains(&self.bytes[start])) {
-            return Err(self.error("a value was expected"));
-        }
-        self.at += length;
-        self.push(start, self.at as u32);
-        Ok(Expect::CommaOrEnd)
-    }
-
-    #[inline]
-    fn skip_space(&mut self) {
-        while let Some(b' ' | b'\n' | b'\r' | b'\t') = self.bytes.get(self.at) {
-            self.at += 1;
-        }
-    }
-
-    fn error(&self, message: &'static str) -> SyntaxError {
-        SyntaxError { offset: self.at, message, is_cut: self.at >= self.bytes.len() }
+/// Gives back capacity that is of no more use, where it is a large part of the whole.
+fn give_back<T>(elements: &mut Vec<T>) {
+    if elements.capacity() - elements.len() > (elements.len() / 4).max(MOST_UNUSED) {
+        elements.shrink_to_fit();
     }
 }
 

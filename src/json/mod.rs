@@ -15,10 +15,12 @@ mod canonical;
 mod document;
 mod names;
 mod query;
+mod scan;
 mod selector;
 mod string;
 
-pub use document::{Document, Fields, Items, Key, Kind, MAX_BODY, MAX_DEPTH, Node, SyntaxError};
+pub use document::{Document, Fields, Items, Key, Kind, MAX_BODY, Node};
 pub use names::BrokenName;
+pub use scan::{MAX_DEPTH, ScanError, SyntaxError};
 pub use selector::{Selector, SelectorError};
 pub use string::StringError;

@@ -109,16 +109,18 @@ impl Gatherer {
                 Values::Integers(self.integers)
             }
             // More text than one array holds is left alone: such keys rule no file out.
-            (false, false) => sorted_texts(&self.texts).map_or(Values::Unknown, Values::Texts),
+            (false, false) => sorted_texts(self.texts).map_or(Values::Unknown, Values::Texts),
         };
         KeyColumn { name: self.name, values, has_null: self.has_null }
     }
 }
 
 /// Nulls, which are sorted to the front, are left out.
-fn sorted_texts(parts: &[ArrayRef]) -> Option<StringArray> {
-    let parts: Vec<&dyn Array> = parts.iter().map(AsRef::as_ref).collect();
-    let sorted = sort(&concat(&parts).ok()?, None).ok()?;
+fn sorted_texts(parts: Vec<ArrayRef>) -> Option<StringArray> {
+    let joined = concat(&parts.iter().map(AsRef::as_ref).collect::<Vec<_>>()).ok()?;
+    // They may be as large as all keys together.
+    drop(parts);
+    let sorted = sort(&joined, None).ok()?;
     let nulls = sorted.null_count();
     Some(sorted.slice(nulls, sorted.len() - nulls).as_string::<i32>().clone())
 }

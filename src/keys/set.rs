@@ -23,6 +23,9 @@ use super::{
 };
 use crate::schema::{ColumnType, TableSchema};
 
+/// One part in so many is what keys grow by at a time.
+const GROWTH: usize = 4;
+
 const ROLE: &str = "a key";
 
 /// Keys decoded at a time.
@@ -375,6 +378,10 @@ fn byte_slot(slots: &mut Slots, values: &mut Vec<u8>, ends: &mut Vec<usize>, key
         Entry::Vacant(free) => {
             let slot = next_slot(count)?;
             free.insert(slot);
+            // Keys of a long run are the largest part of the memory: doubling would take as much again.
+            if values.capacity() - values.len() < key.len() {
+                values.reserve_exact((values.len() / GROWTH).max(key.len()));
+            }
             values.extend_from_slice(key);
             ends.push(values.len());
             Ok(slot)

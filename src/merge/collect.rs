@@ -111,6 +111,23 @@ impl Collector {
         self.repeated
     }
 
+    /// The number of keys held, contents of rows among them.
+    pub fn keys(&self) -> usize {
+        self.sets().map(KeySet::len).sum()
+    }
+
+    /// Bytes of memory, about.
+    pub fn memory(&self) -> usize {
+        let written = self.merge.as_ref().map_or(0, |merge| merge.written.capacity() * size_of::<u64>());
+        let rows = self.contents.as_ref().map_or(0, |versions| versions.rows.capacity() * size_of::<(u32, u64)>());
+        self.sets().map(KeySet::memory).sum::<usize>() + written + rows + self.deleting.capacity() * size_of::<u64>()
+    }
+
+    fn sets(&self) -> impl Iterator<Item = &KeySet> {
+        let merge = self.merge.iter().map(|merge| &merge.keys);
+        merge.chain(self.contents.iter().map(|versions| &versions.keys))
+    }
+
     fn count(&mut self, sifted: &Sifted) -> Result<(), MergeError> {
         let Some(merge) = self.merge.as_mut().filter(|_| self.counts_merge_keys) else { return Ok(()) };
         merge.keys.slots(&naming(&sifted.rows, &self.plan)?, &mut self.slots)?;

@@ -77,6 +77,8 @@ pub struct Plan {
     pub resume: bool,
     /// Bytes of pages and rows that a resource may hold between the network and its files.
     pub memory_limit: u64,
+    /// Columns that a table may have, fields of structs counted one by one.
+    pub max_columns: u64,
     /// How long a vacuum keeps what no run needs, such as the files of a Delta table's earlier versions.
     pub retain: Duration,
     /// Whether the first pages alone ([`ResourcePlan::max_pages`]) may replace a table that has rows. Only where the command

@@ -110,6 +110,7 @@ fn plan(loaded: &Loaded, overrides: &Overrides, findings: &mut Findings) -> Opti
     let parents = family::unexported(&resources, &all);
     whole_tables(&resources, overrides, findings);
     check_interval(&resources, overrides, findings);
+    check_columns(&root, &resources, findings);
     family::warn_of_repeats(&mut resources, &all);
     if let Some(warning) = destination.as_ref().and_then(destination::idle_options) {
         resources.iter_mut().for_each(|resource| resource.warnings.push(warning.clone()));
@@ -130,6 +131,7 @@ fn plan(loaded: &Loaded, overrides: &Overrides, findings: &mut Findings) -> Opti
         resume: !overrides.no_resume,
         retain: root.section("destination").duration("retain")?,
         memory_limit: root.size("memory_limit")?,
+        max_columns: root.count("max_columns")?,
         partial_replace_allowed: overrides.destination.is_some(),
         secrets,
         identities,
@@ -240,6 +242,20 @@ fn check_interval(resources: &[ResourcePlan], overrides: &Overrides, findings: &
         let message = "none of these resources has a cursor that an interval could be of";
         let help = "set `endpoint.incremental`".to_owned();
         findings.problems.push(Problem::usage("--start", message, Some(help)));
+    }
+}
+
+/// Rejects a declared schema of more columns than `max_columns` allows.
+fn check_columns(root: &Section<'_>, resources: &[ResourcePlan], findings: &mut Findings) {
+    let Some(most) = root.count("max_columns") else { return };
+    for resource in resources {
+        let columns = resource.schema.leaves();
+        if columns > most {
+            let message =
+                format!("the schema of `{}` has {columns} columns, and `max_columns` allows {most}", resource.name);
+            let help = format!("raise it: `max_columns: {columns}`; or declare objects as columns of type json");
+            findings.error(root.place_of("max_columns"), message, Some(help));
+        }
     }
 }
 

@@ -348,9 +348,9 @@ impl Pace {
     }
 
     /// Rejects that the next checkpoint has to hold.
-    pub(super) fn keep(&mut self, rejects: &[Reject]) {
+    pub(super) fn keep(&mut self, rejects: Vec<Reject>) {
         if !self.is_over {
-            self.rejects.extend_from_slice(rejects);
+            self.rejects.extend(rejects);
         }
     }
 
@@ -487,20 +487,20 @@ mod tests {
     #[test]
     fn many_rejects_force_no_checkpoint_and_end_them() {
         let mut pace = pace(Duration::from_secs(3_600));
-        pace.keep(&rejects(MOST_REJECTS));
+        pace.keep(rejects(MOST_REJECTS));
         assert_eq!((marked(&mut pace), pace.rejects.len()), (None, MOST_REJECTS));
-        pace.keep(&rejects(1));
+        pace.keep(rejects(1));
         assert_eq!((marked(&mut pace), pace.rejects.len()), (None, 0));
         // What is not kept would be missing in every later one.
         pace.interval = Duration::ZERO;
-        pace.keep(&rejects(1));
+        pace.keep(rejects(1));
         assert_eq!((marked(&mut pace), pace.rejects.len()), (None, 0));
     }
 
     #[test]
     fn a_checkpoint_that_is_due_takes_the_rejects_with_it() {
         let mut pace = pace(Duration::ZERO);
-        pace.keep(&rejects(MOST_REJECTS + 1));
+        pace.keep(rejects(MOST_REJECTS + 1));
         assert_eq!(marked(&mut pace), Some(MOST_REJECTS + 1));
         assert_eq!(marked(&mut pace), Some(0));
     }

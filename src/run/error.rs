@@ -59,6 +59,19 @@ pub enum RunError {
     UnfitField { resource: String, page: u64, field: String, reason: String },
 
     #[error(
+        "{resource}: what it needs of {records} records of `{parent}` takes more than {limit} bytes of memory, the quarter of `memory_limit` that the fields of a parent may have"
+    )]
+    ParentMemory { resource: String, parent: String, records: u64, limit: u64 },
+
+    #[error(
+        "{resource}: {keys} keys of its rows take {bytes} bytes of memory, and keys may have {limit}, the half of `memory_limit`"
+    )]
+    KeyMemory { resource: String, keys: u64, bytes: u64, limit: u64 },
+
+    #[error("{resource}: the records have {} columns, and `max_columns` allows {limit}", at_least(*columns, *limit))]
+    TooManyColumns { resource: String, columns: u64, limit: u64 },
+
+    #[error(
         "{resource}: {rejected} rows rejected or values discarded of {fetched} rows, and max_rejects allows {allowed}; nothing was committed"
     )]
     TooManyRejects { resource: String, rejected: u64, fetched: u64, allowed: String, rejects: Option<String> },
@@ -173,9 +186,13 @@ impl Failure for RunError {
             Self::ValidityPartition { .. } | Self::ActiveTimestamp { .. } | Self::ShapeChanged { .. } => {
                 ErrorKind::User
             }
-            Self::RewriteLimit { .. } | Self::UnfitField { .. } | Self::FixedType { .. } | Self::Request { .. } => {
-                ErrorKind::User
-            }
+            Self::RewriteLimit { .. }
+            | Self::UnfitField { .. }
+            | Self::FixedType { .. }
+            | Self::TooManyColumns { .. }
+            | Self::ParentMemory { .. }
+            | Self::KeyMemory { .. }
+            | Self::Request { .. } => ErrorKind::User,
             Self::Columns { .. } | Self::Clash { .. } | Self::Cursor { .. } => ErrorKind::User,
             Self::ParentFailed { kind, .. } => *kind,
             Self::ParentField { .. } => ErrorKind::User,
@@ -201,6 +218,8 @@ impl Failure for RunError {
             Self::ShapeChanged { .. } => "schema_changed",
             Self::RewriteLimit { .. } => "rewrite_limit",
             Self::UnfitField { .. } => "unfit_field",
+            Self::TooManyColumns { .. } => "max_columns",
+            Self::ParentMemory { .. } | Self::KeyMemory { .. } => "memory_limit",
             Self::FixedType { .. } => "fixed_type",
             Self::Columns { .. } => "config",
             Self::Clash { .. } => "column_clash",
@@ -258,6 +277,16 @@ impl Failure for RunError {
                 "run `restlake compact --rewrite-schema` with this config, which takes its time, or raise `rewrite_limit`"
                     .into(),
             ),
+            Self::KeyMemory { keys, bytes, .. } => Some(format!(
+                "set `memory_limit` to {} bytes for each key that the table will have, or more; else name a shorter `primary_key`, export the source in parts, or set `dedup: false`",
+                bytes / (*keys).max(1) * 2
+            )),
+            Self::ParentMemory { .. } => {
+                Some("name fewer or shorter fields in `include_from_parent`, or raise `memory_limit`".into())
+            }
+            Self::TooManyColumns { columns, .. } => Some(format!(
+                "keys that are data belong into one column: declare one with `source: $` and `type: json`; or raise the limit: `max_columns: {columns}`"
+            )),
             Self::FixedType { hint, .. } => Some(hint.clone()),
             Self::UnfitField { .. } => Some(
                 "declare a column of another name for it, with the field as `source`, or set `schema_contract: {columns: discard_value}`"
@@ -337,6 +366,15 @@ fn size(bytes: u64) -> String {
         Some((unit, name)) => format!("{:.3}{name}", bytes as f64 / unit as f64),
         None => format!("{bytes}B"),
     }
+}
+
+/// Columns that are counted to as many times their limit.
+pub(super) const COLUMNS_COUNTED: u64 = 10;
+
+/// A number of columns: beyond [`COLUMNS_COUNTED`] limits, they are not counted.
+fn at_least(columns: u64, limit: u64) -> String {
+    let is_counted = columns < limit.saturating_mul(COLUMNS_COUNTED);
+    if is_counted { columns.to_string() } else { format!("at least {columns}") }
 }
 
 /// What an incomplete run leaves.

@@ -28,6 +28,7 @@ use crate::{
     commit::{Attempt, TableSnapshot},
     decode::{DecodeError, Decoder, Seen, Sieve},
     error::{Error, Result},
+    memory::{Draining, Hold},
     model::{Batch, DataFile, EncodedFile, Page, StagedFile, UndeclaredField},
     plan::{ResourcePlan, TableFormatKind, WriteDisposition, inference::limits},
     process::Processor,
@@ -191,6 +192,7 @@ pub(super) struct Evolving {
     is_watched: bool,
     /// How often columns have become wider: what was decoded before has other types.
     shapes: usize,
+    max_columns: u64,
 }
 
 /// Files that stay in the table, for their statistics.
@@ -211,6 +213,7 @@ pub(super) struct Reading {
     /// Those of the first page.
     fields: Option<BTreeSet<String>>,
     decoded: Result<Batch>,
+    draining: Option<Draining>,
 }
 
 /// A page whose turn has come.
@@ -224,6 +227,8 @@ pub(super) struct Settled {
     pub(super) fields: Option<BTreeSet<String>>,
     /// The schema from this page on, if it has grown.
     pub(super) grown: Option<TableSchema>,
+    /// Until its rows are written.
+    pub(super) draining: Option<Draining>,
     /// Warnings about columns.
     pub(super) said: Vec<String>,
 }
@@ -256,9 +261,15 @@ impl Evolving {
             said: Vec::new(),
             is_watched: false,
             shapes: 0,
+            max_columns: u64::MAX,
         };
         evolving.open_decoder();
         evolving
+    }
+
+    /// The table may have `max_columns` columns.
+    pub(super) fn within(self, max_columns: u64) -> Self {
+        Self { max_columns, ..self }
     }
 
     /// Tells the decoder which columns may become wider.
@@ -291,13 +302,19 @@ impl Evolving {
         let (keeps, columns, shapes) =
             (self.may_grow() || self.is_watched, self.resource.schema.columns.len(), self.shapes);
         let processor = Arc::clone(&self.processor);
+        let draining = page.hold.as_ref().map(Hold::drain);
         spawn_blocking(move || match prepared(page, &processor, sieve.as_deref()) {
             Ok((page, seen)) => {
                 let decoded = decoder.decode(&page).map_err(Error::from);
+                if let (Some(hold), Ok(batch)) = (&page.hold, &decoded) {
+                    hold.set((page.document.memory() + batch.rows.get_array_memory_size()) as u64);
+                }
                 let fields = fields_of(&page);
-                Reading { page: keeps.then(|| Arc::new(page)), columns, shapes, seen, fields, decoded }
+                Reading { page: keeps.then(|| Arc::new(page)), columns, shapes, seen, fields, decoded, draining }
             }
-            Err(error) => Reading { page: None, columns, shapes, seen: None, fields: None, decoded: Err(error) },
+            Err(error) => {
+                Reading { page: None, columns, shapes, seen: None, fields: None, decoded: Err(error), draining }
+            }
         })
     }
 
@@ -305,10 +322,11 @@ impl Evolving {
     ///
     /// # Errors
     /// What the contract says of the page, a field that cannot become a column, and [`RunError::RewriteLimit`].
-    pub(super) async fn settle(&mut self, reading: Reading) -> Result<Settled> {
-        let (seen, fields) = (reading.seen.clone(), reading.fields.clone());
+    pub(super) async fn settle(&mut self, mut reading: Reading) -> Result<Settled> {
+        let (seen, fields, draining) = (reading.seen.clone(), reading.fields.clone(), reading.draining.take());
         let Some(page) = reading.page.clone() else {
-            return Ok(Settled { batch: reading.decoded?, page: None, seen, fields, grown: None, said: Vec::new() });
+            let (batch, said) = (reading.decoded?, Vec::new());
+            return Ok(Settled { batch, page: None, seen, fields, grown: None, said, draining });
         };
         let mut batch = if self.is_outdated(&reading) { self.decode(&page).await? } else { reading.decoded? };
         let mut grown = self.schema_for(&batch)?;
@@ -326,11 +344,13 @@ impl Evolving {
         }
         if let Some(schema) = &grown {
             self.grow(schema)?;
+            // Both may be as large as the page.
+            drop(batch);
             batch = self.decode(&page).await?;
         }
         self.note_large(&batch);
-        let batch = self.decoder.padded(batch)?;
-        Ok(Settled { batch, page: Some(page), seen, fields, grown, said: std::mem::take(&mut self.said) })
+        let (batch, said) = (self.decoder.padded(batch)?, std::mem::take(&mut self.said));
+        Ok(Settled { batch, page: Some(page), seen, fields, grown, said, draining })
     }
 
     /// Whether a page may change the schema.
@@ -370,10 +390,34 @@ impl Evolving {
     /// The schema with the batch's undeclared fields, as far as their values tell a type; `None` if that is the same.
     fn schema_for(&mut self, batch: &Batch) -> Result<Option<TableSchema>, RunError> {
         let mut schema = self.resource.schema.clone();
+        self.check_columns(batch, &schema)?;
         for field in &batch.undeclared {
             self.admit(field, batch, &mut schema)?;
         }
-        Ok(Some(schema).filter(|schema| *schema != self.resource.schema))
+        let grown = Some(schema).filter(|schema| *schema != self.resource.schema);
+        grown.iter().try_for_each(|schema| self.check_number(schema.leaves()))?;
+        Ok(grown)
+    }
+
+    /// Rejects a page with more new fields than the table may have, before each of them is looked at.
+    fn check_columns(&self, batch: &Batch, schema: &TableSchema) -> Result<(), RunError> {
+        let (columns, undeclared) = (schema.leaves(), batch.undeclared.len() as u64);
+        if columns.saturating_add(undeclared) <= self.max_columns {
+            return Ok(());
+        }
+        let known = schema.columns.iter().filter_map(|column| column.source.inferred());
+        let known: HashSet<&str> = known.map(String::as_str).collect();
+        let is_new =
+            |field: &&UndeclaredField| field.seen.column_type().is_some() && !known.contains(field.name.as_str());
+        self.check_number(columns + batch.undeclared.iter().filter(is_new).count() as u64)
+    }
+
+    fn check_number(&self, columns: u64) -> Result<(), RunError> {
+        let (resource, limit) = (&self.resource.name, self.max_columns);
+        if columns <= limit {
+            return Ok(());
+        }
+        Err(RunError::TooManyColumns { resource: resource.clone(), columns, limit })
     }
 
     /// Adds a column for the field, or gives the one that it has a type for its values. Fails with why that cannot be.

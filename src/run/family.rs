@@ -33,9 +33,14 @@ use crate::{
 /// All resources of a run whose records others are asked for by.
 pub(super) struct Family<'a> {
     parents: BTreeMap<&'a str, Parent<'a>>,
+    /// Bytes of a parent's records that may be kept.
+    memory: u64,
     /// When the run began.
     began: DateTime<Utc>,
 }
+
+/// One part in so many of the memory is for the fields of a parent's records that its children need.
+const KEPT_PART: u64 = 4;
 
 struct Parent<'a> {
     plan: &'a ResourcePlan,
@@ -58,7 +63,7 @@ type Fetched = Arc<OnceCell<Arc<Rows>>>;
 #[derive(Debug)]
 enum Gathered {
     Nothing,
-    Rows(Rows),
+    Rows(Box<Rows>),
     /// Some pages went by unseen.
     Lost,
 }
@@ -101,12 +106,16 @@ impl<'a> Family<'a> {
             let (ended, came) = (watch::Sender::new(end), OnceLock::new());
             Some((resource.name.as_str(), Parent { plan: resource, wanted, marked, ended, gathered, came, fetched }))
         };
-        Self { parents: exported.chain(others).filter_map(parent).collect(), began }
+        Self {
+            parents: exported.chain(others).filter_map(parent).collect(),
+            memory: plan.memory_limit / KEPT_PART,
+            began,
+        }
     }
 
     /// Where what its children need is gathered, if the resource has some.
     pub(super) fn rows_for(&self, resource: &str) -> Option<Rows> {
-        self.parents.get(resource).map(|parent| Rows::new(resource, Arc::clone(&parent.wanted)))
+        self.parents.get(resource).map(|parent| Rows::new(resource, Arc::clone(&parent.wanted), self.memory))
     }
 
     /// All pages of the resource, or of one of its windows, went by; `None` if they were not all seen.
@@ -114,7 +123,7 @@ impl<'a> Family<'a> {
         let Some(parent) = self.parents.get(resource) else { return };
         let mut gathered = parent.gathered.lock().unwrap_or_else(PoisonError::into_inner);
         *gathered = match (std::mem::replace(&mut *gathered, Gathered::Lost), rows) {
-            (Gathered::Nothing, Some(rows)) => Gathered::Rows(rows),
+            (Gathered::Nothing, Some(rows)) => Gathered::Rows(Box::new(rows)),
             (Gathered::Rows(mut before), Some(rows)) => {
                 before.append(rows);
                 Gathered::Rows(before)
@@ -128,8 +137,10 @@ impl<'a> Family<'a> {
         let Some(parent) = self.parents.get(resource) else { return };
         let mut gathered = parent.gathered.lock().unwrap_or_else(PoisonError::into_inner);
         let rows = match std::mem::replace(&mut *gathered, Gathered::Lost) {
-            Gathered::Rows(rows) => Some(rows),
-            Gathered::Nothing => Some(Rows::new(resource, Arc::clone(&parent.wanted)).short(by_cursor(parent.plan))),
+            Gathered::Rows(rows) => Some(*rows),
+            Gathered::Nothing => {
+                Some(Rows::new(resource, Arc::clone(&parent.wanted), self.memory).short(by_cursor(parent.plan)))
+            }
             Gathered::Lost => None,
         };
         let rows = rows.map(|rows| Arc::new(rows.of(span.clone())));
@@ -228,7 +239,7 @@ impl<'a> Family<'a> {
         let mut resource = parent.plan.clone();
         let mut state = from.get(name).cloned();
         let bound = cursor::bind(&mut resource, state.as_ref(), above.as_deref(), self.began)?;
-        let mut rows = Rows::new(name, Arc::clone(&parent.wanted));
+        let mut rows = Rows::new(name, Arc::clone(&parent.wanted), self.memory);
         let first = match &mut resource.incremental {
             Some(plan) => plan.range.take().map(Some),
             None => Some(None),

@@ -9,7 +9,7 @@ use super::{
     empty_columns::EmptyColumns,
     evolving::Evolving,
     gathering,
-    inferring::Start,
+    inferring::{Start, most_fields},
     list_reads::ListReads,
     load_columns::LoadColumns,
     merging,
@@ -77,13 +77,15 @@ impl Export<'_> {
         let merge = merging::plan(self.resource, began);
         let writer = TableWriter::new(self.write_options(attempt.version()))?;
         let schema = self.resource.schema.clone();
-        let mut stage = TableStage::new(self.dedup()?, self.collector(&merge)?, writer, schema);
+        let mut stage =
+            TableStage::new(self.dedup()?, self.collector(&merge)?, writer, schema, (&self.resource.name, self.memory));
         let mut cursor = Tracker::new(self.resource, base.state.cursor.as_ref(), self.rows.map(Arc::as_ref));
         let sieve = cursor.as_ref().map(Tracker::sieve);
         // Of all pages, or of none.
         let mut rows = self.family.rows_for(&self.resource.name).filter(|_| resumed.is_none());
         let (processor, decoder) = (self.processor(), self.decoder()?);
         let evolving = Evolving::new(self.resource, self.table_format, (table, base), processor, decoder, sieve);
+        let evolving = evolving.within(self.max_columns);
         let mut evolving = if rows.is_some() { evolving.watched() } else { evolving };
         let mut pages = match taken {
             Some(pages) => pages,
@@ -206,7 +208,7 @@ impl Export<'_> {
         let decoder = Decoder::new(&resource.name, &resource.schema, resource.contract, required)?;
         let named = |field: &&PartitionField| matches!(field.transform, Transform::Identity | Transform::Truncate(_));
         let filled: Vec<usize> = resource.partition_by.iter().filter(named).map(|field| field.column).collect();
-        Ok(decoder.with_filled(&filled))
+        Ok(decoder.with_filled(&filled).with_most_undeclared(most_fields(self.max_columns)))
     }
 
     fn deduplicates(&self) -> bool {

@@ -88,11 +88,13 @@ pub(super) fn of_new_table(mut resource: ResourcePlan, base: &TableSnapshot) -> 
 /// The columns that records tell.
 ///
 /// # Errors
-/// [`RunError::NoFields`] without any field, [`RunError::Clash`] for two that would have one name.
+/// [`RunError::NoFields`] without any field, [`RunError::TooManyColumns`] with more than `max_columns`, [`RunError::Clash`]
+/// for two that would have one name.
 pub(super) fn columns_of(
     observed: &Observed,
     resource: &ResourcePlan,
     format: TableFormatKind,
+    max_columns: u64,
 ) -> Result<TableSchema, RunError> {
     let columns = observed.columns(&limits(resource.naming, format)).map_err(|clash| RunError::Clash {
         resource: resource.name.clone(),
@@ -102,6 +104,10 @@ pub(super) fn columns_of(
     })?;
     if columns.columns.is_empty() {
         return Err(RunError::NoFields { resource: resource.name.clone(), records: observed.records() });
+    }
+    if columns.leaves() > max_columns {
+        let (resource, columns) = (resource.name.clone(), columns.leaves());
+        return Err(RunError::TooManyColumns { resource, columns, limit: max_columns });
     }
     Ok(columns)
 }
@@ -121,6 +127,11 @@ pub(super) async fn observe(pages: &mut PutBack, observing: &mut Observing) -> R
     Ok(())
 }
 
+/// Returns the number of fields that are kept track of: beyond `max_columns` as many as the error counts.
+pub(super) fn most_fields(max_columns: u64) -> usize {
+    usize::try_from(max_columns.saturating_mul(error::COLUMNS_COUNTED)).unwrap_or(usize::MAX)
+}
+
 /// What pages have told of the columns so far, and when that is enough.
 pub(super) struct Observing {
     pub(super) observed: Observed,
@@ -131,8 +142,9 @@ pub(super) struct Observing {
 }
 
 impl Observing {
-    pub(super) fn new(inference: &Inference, processor: Processor, memory: u64) -> Self {
-        let (observed, processor) = (Observed::default(), Arc::new(processor));
+    pub(super) fn new(inference: &Inference, processor: Processor, memory: u64, max_columns: u64) -> Self {
+        let observed = Observed::within(most_fields(max_columns));
+        let processor = Arc::new(processor);
         Self { observed, processor, rows: inference.rows, held: 0, memory }
     }
 
@@ -236,12 +248,12 @@ impl Export<'_> {
         if observed.records() == 0 {
             return Err(self.no_records(observed.left_out()));
         }
-        let columns = columns_of(&observed, self.resource, self.table_format)?;
+        let columns = columns_of(&observed, self.resource, self.table_format, self.max_columns)?;
         Ok((complete(self.resource, &columns)?.schema, observed.records()))
     }
 
     async fn observed(&self, pages: &mut PutBack, inference: &Inference) -> Result<Observed> {
-        let mut observing = Observing::new(inference, self.processor(), self.memory / PAGES_PART);
+        let mut observing = Observing::new(inference, self.processor(), self.memory / PAGES_PART, self.max_columns);
         observe(pages, &mut observing).await?;
         Ok(observing.observed)
     }
@@ -257,7 +269,7 @@ impl Export<'_> {
         let columns = match (&base.schema, observed.records()) {
             (None, 0) => return Ok(None),
             (Some(recorded), 0) => recorded.clone(),
-            _ => columns_of(&observed, self.resource, self.table_format)?,
+            _ => columns_of(&observed, self.resource, self.table_format, self.max_columns)?,
         };
         let completed = of_new_table(complete(self.resource, &columns)?, base);
         let resource = evolving::in_table(&completed, self.table_format, base)?;

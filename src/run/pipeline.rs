@@ -46,6 +46,7 @@ use crate::{
     dedup::{self, Again, Dedup, Deduplicated, Origin},
     error::{Error, Result},
     fetch::{PageSource, Position},
+    memory::Draining,
     merge::{self, Collector, Incoming, Sifted},
     model::{DataFile, EncodedFile, StagedFile},
     plan::{OnDrift, ResourcePlan},
@@ -120,7 +121,7 @@ struct Written {
 }
 
 enum Input {
-    Rows(RecordBatch, Origin),
+    Rows(RecordBatch, Origin, Option<Draining>),
     /// Asks what the keys show, once all rows before it are in.
     Again(oneshot::Sender<Option<Again>>),
     /// That of all rows from now on.
@@ -313,7 +314,7 @@ impl Reader<'_> {
     /// One page's rejects are written, its rows handed on; behind them a mark, if it is time for a checkpoint. Says whether no
     /// later page can hold rows that are wanted.
     async fn hand_on(&mut self, read: Result<Reading, JoinError>, position: &Position) -> Result<bool, Stop> {
-        let Settled { batch, page, seen, fields, grown, said } =
+        let Settled { batch, page, seen, fields, grown, said, draining } =
             self.evolving.settle(read.map_err(|_| Stop::Elsewhere)?).await?;
         for message in said {
             tracing::warn!(resource = self.resource.name, "{message}");
@@ -338,7 +339,7 @@ impl Reader<'_> {
             self.counters.count_reject(reject);
             self.rejects.write(reject).await?;
         }
-        self.pace.keep(&batch.rejects);
+        self.pace.keep(batch.rejects);
         if let Some(schema) = grown {
             self.rows.send(Input::Schema(schema)).await.map_err(|_| Stop::Elsewhere)?;
         }
@@ -349,7 +350,7 @@ impl Reader<'_> {
         if let Some(cursor) = self.cursor.as_mut() {
             cursor.reach_page(batch.page, self.decoded);
         }
-        self.rows.send(Input::Rows(filled, origin)).await.map_err(|_| Stop::Elsewhere)?;
+        self.rows.send(Input::Rows(filled, origin, draining)).await.map_err(|_| Stop::Elsewhere)?;
         let known = || known(self.counters, self.pages, self.cursor, &self.lists);
         if let Some(mark) = self.pace.mark(position, known) {
             self.rows.send(Input::Mark(Box::new(mark))).await.map_err(|_| Stop::Elsewhere)?;
@@ -461,6 +462,9 @@ pub(super) struct TableStage {
     eras: Eras,
     /// Rows seen so far: the id of the next one, where dedup does not number them.
     rows: u64,
+    resource: String,
+    /// Bytes that keys may take.
+    key_memory: u64,
 }
 
 /// The schema of the first rows, from what a checkpoint holds.
@@ -471,14 +475,16 @@ pub(super) fn first_schema(state: &[u8]) -> Result<TableSchema, RunError> {
 }
 
 impl TableStage {
-    /// `schema` is that of the first rows.
+    /// `schema` is that of the first rows; keys of the resource may take `key_memory` bytes.
     pub(super) fn new(
         dedup: Option<Dedup>,
         collector: Option<Collector>,
         writer: TableWriter,
         schema: TableSchema,
+        (resource, key_memory): (&str, u64),
     ) -> Self {
-        Self { dedup, collector, writer, eras: Eras::new(schema), rows: 0 }
+        let (resource, eras) = (resource.to_owned(), Eras::new(schema));
+        Self { dedup, collector, writer, eras, rows: 0, resource, key_memory }
     }
 
     fn run(mut self, mut input: Receiver<Input>, files: &Outlet, meter: &Meter) -> Result<Written, Stop> {
@@ -491,7 +497,7 @@ impl TableStage {
                     files.send(flushed)?;
                     files.mark(mark)?;
                 }
-                Some(Input::Rows(rows, origin)) => files.send(self.write(rows, origin)?)?,
+                Some(Input::Rows(rows, origin, _draining)) => files.send(self.write(rows, origin)?)?,
                 Some(Input::Again(answer)) => drop(answer.send(self.dedup.as_ref().and_then(Dedup::again))),
                 Some(Input::Schema(schema)) => files.send(self.evolve(schema)?)?,
                 Some(Input::End(replaced)) => break replaced,
@@ -566,6 +572,18 @@ impl TableStage {
         Ok(files)
     }
 
+    /// Keys of all rows are held until the end of the run, so that they cannot wait for room.
+    fn check_keys(&self) -> Result<(), RunError> {
+        let (dedup, collector) = (self.dedup.as_ref(), self.collector.as_ref());
+        let bytes = dedup.map_or(0, Dedup::memory) + collector.map_or(0, Collector::memory);
+        let (bytes, limit) = (bytes as u64, self.key_memory);
+        if bytes <= limit {
+            return Ok(());
+        }
+        let keys = dedup.map_or(0, Dedup::keys) + collector.map_or(0, Collector::keys);
+        Err(RunError::KeyMemory { resource: self.resource.clone(), keys: keys as u64, bytes, limit })
+    }
+
     fn write(&mut self, rows: RecordBatch, origin: Origin) -> Result<Vec<EncodedFile>> {
         let first = self.rows;
         self.rows += rows.num_rows() as u64;
@@ -582,6 +600,7 @@ impl TableStage {
         if let Some(collector) = &mut self.collector {
             Sifted { rows, ids } = collector.sift(rows, ids)?;
         }
+        self.check_keys()?;
         Ok(self.writer.write(&rows, &ids)?)
     }
 }

@@ -50,6 +50,8 @@ pub(super) struct Export<'a> {
     pub(super) claims: &'a Claims,
     /// Bytes that this resource may hold.
     pub(super) memory: u64,
+    /// Columns that its table may have.
+    pub(super) max_columns: u64,
     pub(super) client: &'a Arc<Client>,
     pub(super) store: &'a Store,
     pub(super) environment: &'a Environment,

@@ -19,6 +19,9 @@ const KEYS_SHOWN: usize = 20;
 /// Bytes of the values that go into one digest.
 const DIGEST_STEP: usize = 1 << 16;
 
+/// One part in so many is what the kept bytes grow by at a time.
+const GROWTH: usize = 4;
+
 /// A field that is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Wanted {
@@ -35,6 +38,10 @@ pub(super) struct Rows {
     wanted: Arc<[Wanted]>,
     /// For each record each field: its length, and its bytes as the API wrote them.
     bytes: Vec<u8>,
+    /// Bytes that may be kept.
+    most: u64,
+    /// Set if there were more: those that came are no longer kept.
+    is_full: bool,
     count: u64,
     pages: Vec<PageStart>,
     /// By field, the first record that lacks it.
@@ -76,10 +83,12 @@ impl Wanted {
 }
 
 impl Rows {
-    pub(super) fn new(parent: &str, wanted: Arc<[Wanted]>) -> Self {
+    /// Keeps no more than `most` bytes: beyond, [`check`](Self::check) fails.
+    pub(super) fn new(parent: &str, wanted: Arc<[Wanted]>, most: u64) -> Self {
         let (bytes, pages, lacks) = (Vec::new(), Vec::new(), BTreeMap::new());
         let span = Span::default();
-        Self { parent: parent.to_owned(), wanted, bytes, count: 0, pages, lacks, shortfall: None, span }
+        let parent = parent.to_owned();
+        Self { parent, wanted, bytes, most, is_full: false, count: 0, pages, lacks, shortfall: None, span }
     }
 
     /// Why there may be more of them.
@@ -95,7 +104,9 @@ impl Rows {
     /// Adds records that came behind these.
     pub(super) fn append(&mut self, later: Self) {
         let before = self.count;
-        self.bytes.extend_from_slice(&later.bytes);
+        self.is_full |= later.is_full;
+        self.reserve(later.bytes.len());
+        self.extend(&later.bytes);
         self.count += later.count;
         self.pages.extend(later.pages.into_iter().map(|start| PageStart { first: start.first + before, ..start }));
         for (field, lack) in later.lacks {
@@ -123,11 +134,29 @@ impl Rows {
                 self.lacks.entry(field).or_insert_with(|| Lack { record: self.count, is_null, keys: keys(record) });
             }
             let raw = found.map_or(&b"null"[..], Node::raw);
+            self.reserve(raw.len() + 4);
             // A document is less than 2 GiB.
-            self.bytes.extend_from_slice(&(raw.len() as u32).to_le_bytes());
-            self.bytes.extend_from_slice(raw);
+            self.extend(&(raw.len() as u32).to_le_bytes());
+            self.extend(raw);
         }
         self.count += 1;
+    }
+
+    /// Makes room for so many bytes, or gives up what is kept.
+    fn reserve(&mut self, more: usize) {
+        let bytes = self.bytes.len().saturating_add(more);
+        if self.is_full || bytes as u64 > self.most {
+            (self.bytes, self.is_full) = (Vec::new(), true);
+        } else if bytes > self.bytes.capacity() {
+            // Doubling would take as much again.
+            self.bytes.reserve_exact(more.max(self.bytes.len() / GROWTH));
+        }
+    }
+
+    fn extend(&mut self, bytes: &[u8]) {
+        if !self.is_full {
+            self.bytes.extend_from_slice(bytes);
+        }
     }
 
     pub(super) fn parent(&self) -> &str {
@@ -153,8 +182,13 @@ impl Rows {
     }
 
     /// # Errors
-    /// [`RunError::ParentField`] if a record lacks a field that the child needs.
+    /// [`RunError::ParentField`] if a record lacks a field that the child needs, [`RunError::ParentMemory`] if they take more
+    /// memory than there is for them.
     pub(super) fn check(&self, child: &str, plan: &ParentPlan) -> Result<(), RunError> {
+        if self.is_full {
+            let (resource, parent) = (child.to_owned(), self.parent.clone());
+            return Err(RunError::ParentMemory { resource, parent, records: self.count, limit: self.most });
+        }
         let lacks = self.indexes(plan).into_iter().filter_map(|field| Some((field, self.lacks.get(&field)?)));
         let Some((field, lack)) = lacks.min_by_key(|(_, lack)| lack.record) else { return Ok(()) };
         let (page, record) = self.origin(lack.record);
@@ -262,11 +296,12 @@ mod tests {
             repeats: 0,
             pass: 0,
             numbers,
+            hold: None,
         }
     }
 
     fn rows(plan: &ParentPlan, pages: &[Page]) -> Rows {
-        let mut rows = Rows::new("p", Wanted::of(plan).collect());
+        let mut rows = Rows::new("p", Wanted::of(plan).collect(), u64::MAX);
         pages.iter().for_each(|page| rows.take(page));
         rows
     }

@@ -124,7 +124,7 @@ impl Export<'_> {
         let (Some(inference), None) = (&resource.inference, &first.resumed) else { return Ok(None) };
         let export = Export { resource, rows: first.asked.rows.as_ref(), ..*self };
         let mut pages = PutBack::new(export.pages(None)?);
-        let mut observing = Observing::new(inference, self.processor(), self.memory / PAGES_PART);
+        let mut observing = Observing::new(inference, self.processor(), self.memory / PAGES_PART, self.max_columns);
         let observed = match observe(&mut pages, &mut observing).await {
             Ok(()) => self.observe_behind(&mut observing, ahead).await,
             Err(error) => Err(error),

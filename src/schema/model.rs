@@ -131,6 +131,11 @@ pub enum DataTypeContract {
 }
 
 impl TableSchema {
+    /// Columns as Parquet counts them: the fields of structs and the parts of maps each.
+    pub fn leaves(&self) -> u64 {
+        self.columns.iter().map(|column| column.data_type.leaves()).sum()
+    }
+
     /// The Arrow schema of all columns.
     pub fn to_arrow(&self) -> SchemaRef {
         Arc::new(Schema::new(self.columns.iter().map(Column::to_arrow).collect::<Vec<_>>()))

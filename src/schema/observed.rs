@@ -18,8 +18,10 @@ use super::{
 use crate::json::{Kind, Node};
 
 /// What was seen of the fields of a table's records.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Observed {
+    /// Fields that are looked at; further ones are not counted.
+    most: usize,
     records: u64,
     /// Records that were taken out before anybody looked at them.
     filtered: u64,
@@ -45,7 +47,18 @@ pub struct Limits {
     pub is_allowed: fn(char) -> bool,
 }
 
+impl Default for Observed {
+    fn default() -> Self {
+        Self::within(usize::MAX)
+    }
+}
+
 impl Observed {
+    /// Looks at no more than `most` fields.
+    pub fn within(most: usize) -> Self {
+        Self { most, records: 0, filtered: 0, rejected: 0, fields: Vec::new(), known: HashMap::new() }
+    }
+
     /// How many records there were.
     pub fn records(&self) -> u64 {
         self.records
@@ -68,25 +81,35 @@ impl Observed {
         if record.kind() != Kind::Object {
             return;
         }
-        // By field: a search through the values before it would be quadratic in a record of thousands of fields.
-        let mut values: HashMap<usize, Node<'_>> = HashMap::with_capacity(self.fields.len());
+        let mut values: Vec<Option<Node<'_>>> = vec![None; self.fields.len()];
         for (key, value) in record.fields() {
             // A name that is no text can be no column's.
             let Ok(name) = key.text() else { continue };
-            values.insert(self.field(&name), value);
+            let Some(field) = self.field(&name) else { continue };
+            match values.get_mut(field) {
+                Some(last) => *last = Some(value),
+                // A new field is the last one.
+                None => values.push(Some(value)),
+            }
         }
-        for (field, value) in values {
-            if let Some((_, seen)) = self.fields.get_mut(field) {
+        for ((_, seen), value) in self.fields.iter_mut().zip(values) {
+            if let Some(value) = value {
                 *seen = std::mem::take(seen).and(Inferred::of(value));
             }
         }
     }
 
-    fn field(&mut self, name: &str) -> usize {
-        *self.known.entry_ref(name).or_insert_with(|| {
-            self.fields.push((name.to_owned(), Inferred::default()));
-            self.fields.len() - 1
-        })
+    fn field(&mut self, name: &str) -> Option<usize> {
+        match self.known.get(name) {
+            Some(field) => Some(*field),
+            None if self.fields.len() >= self.most => None,
+            None => {
+                let field = self.fields.len();
+                self.known.insert(name.to_owned(), field);
+                self.fields.push((name.to_owned(), Inferred::default()));
+                Some(field)
+            }
+        }
     }
 
     /// A column for each field, in order of appearance.

@@ -104,6 +104,16 @@ const SCALARS: [(&str, ColumnType); 24] = [
 ];
 
 impl ColumnType {
+    /// Columns that Parquet stores it in.
+    pub fn leaves(&self) -> u64 {
+        match self {
+            Self::List(item) => item.leaves(),
+            Self::Map(value) => 1 + value.leaves(),
+            Self::Struct(fields) => fields.iter().map(|field| field.data_type.leaves()).sum(),
+            _ => 1,
+        }
+    }
+
     /// The names a type may begin with, for "did you mean".
     pub fn names() -> impl Iterator<Item = &'static str> {
         SCALARS.iter().map(|(name, _)| *name).chain(["list", "struct", "map"])

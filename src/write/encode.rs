@@ -35,6 +35,12 @@ const CREATED_BY: &str = concat!("restlake version ", env!("CARGO_PKG_VERSION"))
 /// the first page is compressed.
 const CODEC_BYTES: usize = 1 << 20;
 
+/// What the table of a column's dictionary takes from its first row on.
+const DICTIONARY_BYTES: usize = 72 << 10;
+
+/// Bytes of dictionaries that every file may have, whatever the memory: those of 100 columns and more.
+const MOST_DICTIONARIES: usize = 8 << 20;
+
 /// How all files of one column set are encoded.
 pub(super) struct Encoding {
     schema: SchemaRef,
@@ -73,7 +79,7 @@ impl Encoding {
         let told = columns.iter().enumerate().filter(|(_, index)| options.keys.contains(index));
         Ok(Self {
             ranges: told.filter_map(|(position, index)| range(position, index)).collect(),
-            properties: properties(options, sorting, &bloom_paths(&parquet, &bloom_names)?)?,
+            properties: properties(options, parquet.num_columns(), sorting, &bloom_paths(&parquet, &bloom_names)?)?,
             sort: Sort::new(&schema, &sort_names)?,
             leaves: parquet.num_columns(),
             // At 1 % of false positives a value takes about 10 bits, rounded up to a power of two.
@@ -218,6 +224,7 @@ fn bloom_paths(parquet: &SchemaDescriptor, names: &[&str]) -> Result<Vec<ColumnP
 
 fn properties(
     options: &WriteOptions,
+    leaves: usize,
     sorting: Option<Vec<SortingColumn>>,
     bloom: &[ColumnPath],
 ) -> Result<WriterProperties, WriteError> {
@@ -227,6 +234,7 @@ fn properties(
         .set_key_value_metadata(Some(footer(options)?))
         .set_compression(codec(options.parquet.compression)?)
         .set_coerce_types(true)
+        .set_dictionary_enabled(leaves.saturating_mul(DICTIONARY_BYTES) <= (options.memory / 2).max(MOST_DICTIONARIES))
         .set_max_row_group_row_count(Some(row_group_rows))
         .set_sorting_columns(sorting);
     for path in bloom {

@@ -4,8 +4,8 @@
 //! once a stride: what is written, which file is closed, and with it every byte of the table.
 
 use arrow::{
-    array::{Array, ArrayRef, AsArray},
-    compute::concat_batches,
+    array::{Array, ArrayRef, AsArray, UInt32Array},
+    compute::{concat_batches, take_record_batch},
     datatypes::{DataType, SchemaRef},
     error::ArrowError,
     record_batch::RecordBatch,
@@ -55,7 +55,7 @@ impl Strides {
         let full = |length| self.weight + weigh(length) >= MAX_WEIGHT;
         let taken = if full(available) { first_true(available, full) } else { available };
         self.weight += weigh(taken);
-        self.parts.push(rows.slice(start, taken));
+        self.parts.push(part(rows, start, taken, weigh(taken))?);
         self.ids.extend_from_slice(ids.get(start..start + taken).unwrap_or_default());
         let complete = self.ids.len() >= MAX_ROWS || self.weight >= MAX_WEIGHT;
         Ok((taken, if complete { self.finish()? } else { None }))
@@ -76,6 +76,17 @@ impl Strides {
         };
         Ok(Some(Stride { rows, ids }))
     }
+}
+
+/// Some rows of a batch. A slice keeps the whole batch in memory: of a large one, a small part is a copy.
+fn part(rows: &RecordBatch, start: usize, length: usize, weight: usize) -> Result<RecordBatch, ArrowError> {
+    let slice = rows.slice(start, length);
+    let is_small_part = weight < MAX_WEIGHT && rows.get_array_memory_size() / 2 > weight.max(MAX_WEIGHT / 4);
+    if !is_small_part {
+        return Ok(slice);
+    }
+    let all = UInt32Array::from_iter_values((0..length).map_while(|row| u32::try_from(row).ok()));
+    take_record_batch(&slice, &all)
 }
 
 /// The least length from 1 to `length` at which the condition holds; it holds at `length`, and from where it first holds on.

@@ -25,6 +25,7 @@ const FOUNDATION: &[&str] = &[
     "json",
     "jq",
     "keys",
+    "memory",
     "store",
     "text_file",
     "report",

@@ -26,6 +26,7 @@ mod incremental;
 mod inferred;
 mod layers;
 mod maintain;
+mod memory;
 mod merge;
 mod moving;
 mod odd_lists;

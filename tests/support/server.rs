@@ -159,6 +159,10 @@ impl Reply {
         self
     }
 
+    pub fn into_bytes(self) -> Vec<u8> {
+        self.body
+    }
+
     /// Adds a header. A `content-length` is sent as it is, right or wrong.
     pub fn header(mut self, name: &str, value: &str) -> Self {
         self.headers.push((name.to_owned(), value.to_owned()));

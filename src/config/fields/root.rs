@@ -1,7 +1,7 @@
 //! The top level.
 
 use super::{
-    DURATION, Field, SIZE, Shape, Table,
+    DURATION, Field, POSITIVE, SIZE, Shape, Table,
     client::CLIENT,
     destination::DESTINATION,
     field, ignored,
@@ -24,8 +24,18 @@ const FIELDS: &[Field] = &[
     )
     .required(),
     field("destination", Shape::Object(&DESTINATION), "Where the tables go."),
-    field("memory_limit", SIZE, "Bytes of pages and rows that a resource may hold between the network and its files.")
-        .or("2GB"),
+    field(
+        "memory_limit",
+        SIZE,
+        "Bytes that pages, rows, open files and keys may take. A page, with the index of its values, may take a third of it; the keys of a resource may take half.",
+    )
+    .or("2GB"),
+    field(
+        "max_columns",
+        POSITIVE,
+        "Columns that a table may have, fields of structs counted one by one; more of them are an error.",
+    )
+    .or("10000"),
     field("checkpoint_interval", DURATION, CHECKPOINT_INTERVAL),
     field("resume_within", DURATION, RESUME_WITHIN),
     field("rewrite_limit", SIZE, REWRITE_LIMIT),

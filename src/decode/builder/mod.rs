@@ -18,6 +18,9 @@ pub(super) trait Builder<'a> {
 
     fn append_null(&mut self);
 
+    /// Bytes of all that was appended, about.
+    fn memory(&self) -> usize;
+
     /// The array of all that was appended.
     fn finish(self: Box<Self>) -> Result<ArrayRef, ArrowError>;
 }

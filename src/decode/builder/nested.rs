@@ -21,6 +21,9 @@ use crate::{
     schema::{ColumnType, Field},
 };
 
+/// Inner values between two looks at their memory: of a struct of very many fields, each takes as much as all of them.
+const LOOK: usize = 1 << 10;
+
 /// Where each row's inner values end, and which rows are null. A page has less than 2^31 bytes, so less values than that.
 struct Rows {
     offsets: Vec<i32>,
@@ -70,6 +73,9 @@ impl<'a> Builder<'a> for List<'a> {
             Kind::Array => {
                 let mut count = 0;
                 for (index, item) in node.items().enumerate() {
+                    if index % LOOK == LOOK - 1 && findings.is_full(self.items.memory()) {
+                        break;
+                    }
                     let before = findings.len();
                     self.items.append(item, findings);
                     findings.locate(before, || Step::Index(index));
@@ -86,6 +92,10 @@ impl<'a> Builder<'a> for List<'a> {
 
     fn append_null(&mut self) {
         self.rows.push(0, false);
+    }
+
+    fn memory(&self) -> usize {
+        size_of_val(self.rows.offsets.as_slice()) + self.items.memory()
     }
 
     fn finish(mut self: Box<Self>) -> Result<ArrayRef, ArrowError> {
@@ -151,6 +161,10 @@ impl<'a> Builder<'a> for Struct<'a> {
         self.nulls.append(false);
     }
 
+    fn memory(&self) -> usize {
+        self.children.iter().map(|child| child.memory()).sum()
+    }
+
     fn finish(mut self: Box<Self>) -> Result<ArrayRef, ArrowError> {
         let DataType::Struct(fields) = self.data_type.to_arrow() else { return Err(no_inner_field()) };
         let rows = self.nulls.len();
@@ -187,7 +201,10 @@ impl<'a> Map<'a> {
 
     fn append_entries(&mut self, findings: &mut Findings<'a>) {
         let mut count = 0;
-        for (key, value) in self.entries.drain(..) {
+        for (index, (key, value)) in self.entries.drain(..).enumerate() {
+            if index % LOOK == LOOK - 1 && findings.is_full(self.values.memory()) {
+                break;
+            }
             // All keys together are shorter than the page, which the builder's offsets hold.
             self.keys.append_value(&key);
             let before = findings.len();
@@ -233,6 +250,10 @@ impl<'a> Builder<'a> for Map<'a> {
 
     fn append_null(&mut self) {
         self.rows.push(0, false);
+    }
+
+    fn memory(&self) -> usize {
+        size_of_val(self.rows.offsets.as_slice()) + self.keys.values_slice().len() + self.values.memory()
     }
 
     fn finish(mut self: Box<Self>) -> Result<ArrayRef, ArrowError> {

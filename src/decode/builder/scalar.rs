@@ -3,7 +3,7 @@
 use std::{borrow::Cow, sync::Arc};
 
 use arrow::{
-    array::{ArrayRef, ArrowPrimitiveType, BooleanBuilder, GenericByteBuilder, PrimitiveBuilder},
+    array::{ArrayBuilder, ArrayRef, ArrowPrimitiveType, BooleanBuilder, GenericByteBuilder, PrimitiveBuilder},
     datatypes::{
         BinaryType, ByteArrayType, Date32Type, Decimal128Type, Float32Type, Float64Type, Int8Type, Int16Type,
         Int32Type, Int64Type, Time64MicrosecondType, TimestampMicrosecondType, UInt8Type, UInt16Type, UInt32Type,
@@ -100,6 +100,10 @@ impl<'a> Builder<'a> for Bool<'a> {
         self.values.append_null();
     }
 
+    fn memory(&self) -> usize {
+        self.values.len() / 4
+    }
+
     fn finish(mut self: Box<Self>) -> Result<ArrayRef, ArrowError> {
         Ok(Arc::new(self.values.finish()))
     }
@@ -141,6 +145,10 @@ where
 
     fn append_null(&mut self) {
         self.values.append_null();
+    }
+
+    fn memory(&self) -> usize {
+        self.values.len() * size_of::<T::Native>()
     }
 
     fn finish(mut self: Box<Self>) -> Result<ArrayRef, ArrowError> {
@@ -203,6 +211,10 @@ where
 
     fn append_null(&mut self) {
         self.values.append_null();
+    }
+
+    fn memory(&self) -> usize {
+        size_of_val(self.values.values_slice()) + size_of_val(self.values.offsets_slice())
     }
 
     fn finish(mut self: Box<Self>) -> Result<ArrayRef, ArrowError> {

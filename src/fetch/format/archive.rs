@@ -7,11 +7,9 @@
 //!
 //! What an archive holds is read as a body of its own, whose format its name or its first lines show.
 
-use std::io::Read;
-
 use flate2::{Crc, bufread::DeflateDecoder, bufread::MultiGzDecoder};
 
-use super::Unreadable;
+use super::{Room, Unreadable};
 
 const END: &[u8] = b"PK\x05\x06";
 const ENTRY: &[u8] = b"PK\x01\x02";
@@ -39,16 +37,14 @@ struct Member {
     place: usize,
 }
 
-/// The content of a gzip file, of no more than `limit` bytes.
-pub(super) fn gunzip(body: &[u8], limit: u64) -> Result<Vec<u8>, Unreadable> {
-    let mut content = Vec::new();
-    let read = MultiGzDecoder::new(body).take(limit + 1).read_to_end(&mut content);
-    read.map_err(|error| Unreadable::Cut(format!("a gzip file that is damaged or cut off: {error}")))?;
-    if content.len() as u64 > limit { Err(Unreadable::TooLarge) } else { Ok(content) }
+/// The content of a gzip file, as far as there is room for it.
+pub(super) fn gunzip(body: &[u8], room: &Room<'_>) -> Result<Vec<u8>, Unreadable> {
+    let damaged = |error| Unreadable::Cut(format!("a gzip file that is damaged or cut off: {error}"));
+    room.read(body.len(), MultiGzDecoder::new(body))?.map_err(damaged)
 }
 
 /// The content of one member of a ZIP archive: of the one that is `wanted`, or else of the only one that can be read.
-pub(super) fn unzip(body: &[u8], wanted: Option<&str>, limit: u64) -> Result<Vec<u8>, Unreadable> {
+pub(super) fn unzip(body: &[u8], wanted: Option<&str>, room: &Room<'_>) -> Result<Vec<u8>, Unreadable> {
     let damaged = || Unreadable::Cut("a ZIP archive that is damaged or cut off".to_owned());
     let members = members(body).ok_or_else(damaged)?;
     let member = chosen(&members, wanted)?;
@@ -56,15 +52,15 @@ pub(super) fn unzip(body: &[u8], wanted: Option<&str>, limit: u64) -> Result<Vec
         let what = if member.is_encrypted { "is encrypted" } else { "is compressed by another method than deflate" };
         return Err(Unreadable::Syntax(format!("a ZIP archive whose member `{}` {what}", member.name)));
     }
-    if member.size > limit {
-        return Err(Unreadable::TooLarge);
-    }
-    let content = content(body, member, limit).ok_or_else(damaged)?;
+    room.take_text(body.len(), usize::try_from(member.size).unwrap_or(usize::MAX))?;
+    let packed = packed(body, member).ok_or_else(damaged)?;
+    let content = match member.method {
+        0 => room.read(body.len(), packed)?,
+        _ => room.read(body.len(), DeflateDecoder::new(packed))?,
+    };
+    let content = content.map_err(|_| damaged())?;
     let mut crc = Crc::new();
     crc.update(&content);
-    if content.len() as u64 > limit {
-        return Err(Unreadable::TooLarge);
-    }
     if crc.sum() == member.crc { Ok(content) } else { Err(damaged()) }
 }
 
@@ -139,17 +135,11 @@ fn members(body: &[u8]) -> Option<Vec<Member>> {
     Some(members)
 }
 
-fn content(body: &[u8], member: &Member, limit: u64) -> Option<Vec<u8>> {
+fn packed<'a>(body: &'a [u8], member: &Member) -> Option<&'a [u8]> {
     body.get(member.place..)?.strip_prefix(LOCAL)?;
     let [name, extra] = [26, 28].map(|at| u16_at(body, member.place + at).map(usize::from));
     let start = member.place + LOCAL_LENGTH + name? + extra?;
-    let packed = body.get(start..start.checked_add(member.packed)?)?;
-    if member.method == 0 {
-        return Some(packed.to_vec());
-    }
-    let mut content = Vec::new();
-    DeflateDecoder::new(packed).take(limit + 1).read_to_end(&mut content).ok()?;
-    Some(content)
+    body.get(start..start.checked_add(member.packed)?)
 }
 
 fn u16_at(body: &[u8], place: usize) -> Option<u16> {

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 
 use encoding_rs::{DecoderResult, Encoding, UTF_8, WINDOWS_1252};
 
-use super::Unreadable;
+use super::{Room, Unreadable};
 
 /// Bytes that are decoded at a time.
 const PIECE: usize = 64 << 10;
@@ -19,17 +19,17 @@ pub(super) fn decoded(
     body: Vec<u8>,
     content_type: &str,
     encoding: Option<&'static str>,
-    limit: u64,
+    room: &Room<'_>,
 ) -> Result<Vec<u8>, Unreadable> {
     if let Some(encoding) = encoding.and_then(|label| Encoding::for_label(label.as_bytes())) {
-        return if encoding == UTF_8 { Ok(body) } else { decode(&body, encoding, limit) };
+        return if encoding == UTF_8 { Ok(body) } else { decode(&body, encoding, room) };
     }
     let declared = parameter(content_type).and_then(|label| Encoding::for_label(label.as_bytes()));
     match declared {
         None => Ok(body),
         Some(encoding) if encoding == UTF_8 => Ok(body),
         Some(encoding) if encoding == WINDOWS_1252 && std::str::from_utf8(&body).is_ok() => Ok(body),
-        Some(encoding) => decode(&body, encoding, limit),
+        Some(encoding) => decode(&body, encoding, room),
     }
 }
 
@@ -40,7 +40,7 @@ fn parameter(content_type: &str) -> Option<Cow<'_, str>> {
     charset.map(|(_, label)| label.trim().trim_matches('"').into())
 }
 
-fn decode(body: &[u8], encoding: &'static Encoding, limit: u64) -> Result<Vec<u8>, Unreadable> {
+fn decode(body: &[u8], encoding: &'static Encoding, room: &Room<'_>) -> Result<Vec<u8>, Unreadable> {
     // A mark at the beginning outranks what is declared: Java's `utf-16` is big-endian.
     let mut decoder = encoding.new_decoder();
     let mut text = String::with_capacity(body.len());
@@ -51,9 +51,7 @@ fn decode(body: &[u8], encoding: &'static Encoding, limit: u64) -> Result<Vec<u8
             text.reserve(PIECE);
             let (result, read) = decoder.decode_to_string_without_replacement(piece, &mut text, is_last);
             piece = piece.get(read..).unwrap_or_default();
-            if text.len() as u64 > limit {
-                return Err(Unreadable::TooLarge);
-            }
+            room.take_text(body.len(), text.len())?;
             match result {
                 DecoderResult::InputEmpty => break,
                 DecoderResult::OutputFull => {}

@@ -10,11 +10,11 @@ use std::{
 
 use csv::{ByteRecord, Reader, ReaderBuilder};
 
-use super::{Unreadable, sample, without_mark};
+use super::{Room, Unreadable, sample, without_mark};
 use crate::{json::Document, plan::CsvPlan};
 
-/// `limit`: bytes that the rows may have as JSON, where every one of them repeats the columns' names.
-pub(super) fn read(body: &[u8], plan: &CsvPlan, limit: u64) -> Result<Document, Unreadable> {
+/// `room`: what the rows may take as JSON, where every one of them repeats the columns' names.
+pub(super) fn read(body: &[u8], plan: &CsvPlan, room: &Room<'_>) -> Result<Document, Unreadable> {
     let body = without_mark(body);
     let mut rows = Rows::new(body, plan);
     let mut keys = keys(plan.columns.iter().map(String::as_bytes), plan);
@@ -31,12 +31,11 @@ pub(super) fn read(body: &[u8], plan: &CsvPlan, limit: u64) -> Result<Document, 
             push_row(&mut text, row, &keys, plan);
         }
         is_header = false;
-        if text.len() as u64 > limit {
-            return Err(Unreadable::TooLarge);
-        }
+        room.take_text(body.len(), text.len())?;
     }
     text.push(b']');
-    Document::parse(text).map(Document::with_cells).map_err(|error| Unreadable::Syntax(error.to_string()))
+    let parsed = room.parse(text, body.len())?;
+    parsed.map(Document::with_cells).map_err(|(error, _)| Unreadable::Syntax(error.to_string()))
 }
 
 /// An iterator over the rows of a body that rejects a body which ends within quotes. The `csv` crate takes the end of the body

@@ -14,13 +14,17 @@ mod binary;
 mod charset;
 mod csv;
 mod ndjson;
+mod room;
 mod sample;
 
 use reqwest::header::{CONTENT_TYPE, HeaderMap};
+use serde::de::IgnoredAny;
 
+pub(super) use self::room::Room;
 use super::body::without_mark;
 use crate::{
-    json::Document,
+    json::{Document, SyntaxError},
+    memory::Refused,
     plan::{AnswerPlan, ResponseFormat},
 };
 
@@ -43,61 +47,73 @@ pub(super) enum Unreadable {
     Ambiguous(String),
     /// As JSON it is larger than a body may be.
     TooLarge,
+    /// There is no memory for its records, or for their index.
+    NoRoom(Refused),
     /// JSON nested deeper than it may be.
     TooDeep,
     /// A document of HTML or XML.
     Markup,
 }
 
-/// `limit`: bytes that the body may have as JSON.
-pub(super) fn read(body: Vec<u8>, headers: &HeaderMap, plan: &AnswerPlan, limit: u64) -> Result<Document, Unreadable> {
-    match unpacked(&body, plan, limit)? {
+/// `room`: what the body may take as JSON.
+pub(super) fn read(
+    body: Vec<u8>,
+    headers: &HeaderMap,
+    plan: &AnswerPlan,
+    room: &Room<'_>,
+) -> Result<Document, Unreadable> {
+    match unpacked(&body, plan, room)? {
         // The content type is that of the file around it.
-        Some(content) => read_text(content, "", plan, limit),
-        None => read_text(body, content_type(headers), plan, limit),
+        Some(content) => {
+            drop(body);
+            read_text(content, "", plan, room)
+        }
+        None => read_text(body, content_type(headers), plan, room),
     }
 }
 
 /// What a compressed file holds; `None` of a body that is none.
-fn unpacked(body: &[u8], plan: &AnswerPlan, limit: u64) -> Result<Option<Vec<u8>>, Unreadable> {
+fn unpacked(body: &[u8], plan: &AnswerPlan, room: &Room<'_>) -> Result<Option<Vec<u8>>, Unreadable> {
     Ok(match binary::signature(body) {
-        Some("a gzip file") => Some(archive::gunzip(body, limit)?),
+        Some("a gzip file") => Some(archive::gunzip(body, room)?),
         Some("a ZIP archive") if plan.format.is_none() || plan.member.is_some() => {
-            Some(archive::unzip(body, plan.member.as_deref(), limit)?)
+            Some(archive::unzip(body, plan.member.as_deref(), room)?)
         }
         Some(what @ "a ZIP archive") => return Err(archive::unchosen(body).unwrap_or(Unreadable::Binary(what))),
         _ => None,
     })
 }
 
-fn read_text(body: Vec<u8>, content_type: &str, plan: &AnswerPlan, limit: u64) -> Result<Document, Unreadable> {
+fn read_text(body: Vec<u8>, content_type: &str, plan: &AnswerPlan, room: &Room<'_>) -> Result<Document, Unreadable> {
     if let Some(what) = binary::signature(&body) {
         return Err(Unreadable::Binary(what));
     }
-    let body = charset::decoded(body, content_type, plan.encoding, limit)?;
+    let body = charset::decoded(body, content_type, plan.encoding, room)?;
     let told = essence(content_type);
-    let format = plan.format.or_else(|| format_of(&told)).or_else(|| recognised(&told, &body, plan));
-    let format = format.unwrap_or(ResponseFormat::Json);
+    let format = match plan.format.or_else(|| format_of(&told)) {
+        Some(format) => format,
+        None => recognised(&told, &body, plan, room)?.unwrap_or(ResponseFormat::Json),
+    };
     if begin_of(&body).is_empty() && !may_be_empty(format, plan) {
         return Err(Unreadable::Empty);
     }
     match format {
-        ResponseFormat::Json => json(body, &told, plan),
+        ResponseFormat::Json => json(body, &told, plan, room),
         _ if is_markup(&told, begin_of(&body)) => Err(Unreadable::Markup),
-        ResponseFormat::Ndjson => ndjson::read(&body).map_err(|unreadable| or_binary(unreadable, &body)),
-        ResponseFormat::Csv => csv(&body, &told, plan, limit),
+        ResponseFormat::Ndjson => ndjson::read(&body, room).map_err(|unreadable| or_binary(unreadable, &body)),
+        ResponseFormat::Csv => csv(&body, &told, plan, room),
     }
 }
 
 /// Reads CSV, after a check for bodies that parse as CSV and are something else.
-fn csv(body: &[u8], told: &str, plan: &AnswerPlan, limit: u64) -> Result<Document, Unreadable> {
+fn csv(body: &[u8], told: &str, plan: &AnswerPlan, room: &Room<'_>) -> Result<Document, Unreadable> {
     if let Some(what) = binary::no_text(body) {
         return Err(Unreadable::Binary(what));
     }
     if is_json(told, body) {
         return Err(Unreadable::Other("not CSV but JSON".to_owned(), ResponseFormat::Json));
     }
-    csv::read(body, &plan.csv, limit)
+    csv::read(body, &plan.csv, room)
 }
 
 /// Returns `true` if an empty body is a valid page without records: in formats where no line precedes the first record.
@@ -109,14 +125,14 @@ fn may_be_empty(format: ResponseFormat, plan: &AnswerPlan) -> bool {
     }
 }
 
-fn json(body: Vec<u8>, told: &str, plan: &AnswerPlan) -> Result<Document, Unreadable> {
-    let document = Document::parse_or_return(body).map_err(|(error, body)| {
+fn json(body: Vec<u8>, told: &str, plan: &AnswerPlan, room: &Room<'_>) -> Result<Document, Unreadable> {
+    let document = room.parse(body, 0)?.map_err(|(error, body): (SyntaxError, _)| {
         let begin = begin_of(&body);
         let cause = error.to_string();
         match () {
             () if error.is_too_deep() => Unreadable::TooDeep,
             () if is_markup(told, begin) || begin.first() == Some(&b'<') => Unreadable::Markup,
-            () if is_ndjson(&body) => Unreadable::Other(cause, ResponseFormat::Ndjson),
+            () if is_ndjson(&body, room).unwrap_or(false) => Unreadable::Other(cause, ResponseFormat::Ndjson),
             () if starts_json(&body) => Unreadable::Cut(cause),
             () if is_csv(&body, plan) => Unreadable::Other(cause, ResponseFormat::Csv),
             () => or_binary(Unreadable::Syntax(cause), &body),
@@ -136,16 +152,21 @@ fn or_binary(unreadable: Unreadable, body: &[u8]) -> Unreadable {
 }
 
 /// The format that the first lines show, for a content type that names no format.
-fn recognised(essence: &str, body: &[u8], plan: &AnswerPlan) -> Option<ResponseFormat> {
+fn recognised(
+    essence: &str,
+    body: &[u8],
+    plan: &AnswerPlan,
+    room: &Room<'_>,
+) -> Result<Option<ResponseFormat>, Unreadable> {
     let says_nothing =
         ["", "text/plain", "application/octet-stream", "binary/octet-stream", "application/vnd.ms-excel"];
     if !says_nothing.contains(&essence) {
-        return None;
+        return Ok(None);
     }
     if starts_json(body) {
-        return is_ndjson(body).then_some(ResponseFormat::Ndjson);
+        return Ok(is_ndjson(body, room)?.then_some(ResponseFormat::Ndjson));
     }
-    (!is_markup(essence, begin_of(body)) && is_csv(body, plan)).then_some(ResponseFormat::Csv)
+    Ok((!is_markup(essence, begin_of(body)) && is_csv(body, plan)).then_some(ResponseFormat::Csv))
 }
 
 /// Returns `true` for text whose rows are consistent as CSV.
@@ -154,14 +175,13 @@ fn is_csv(body: &[u8], plan: &AnswerPlan) -> bool {
 }
 
 /// Returns `true` if the first line is a complete object and more lines follow, so that the body as a whole is not JSON.
-fn is_ndjson(body: &[u8]) -> bool {
+fn is_ndjson(body: &[u8], room: &Room<'_>) -> Result<bool, Unreadable> {
     let begin = begin_of(body);
-    let Some(end) = memchr::memchr(b'\n', begin) else { return false };
+    let Some(end) = memchr::memchr(b'\n', begin) else { return Ok(false) };
     let (line, rest) = begin.split_at(end);
     let (line, rest) = (line.trim_ascii(), rest.trim_ascii());
-    let is_object =
-        |line: &[u8]| line.starts_with(b"{") && line.ends_with(b"}") && Document::parse(line.to_vec()).is_ok();
-    !rest.is_empty() && is_object(line)
+    let is_like_object = !rest.is_empty() && line.starts_with(b"{") && line.ends_with(b"}");
+    Ok(is_like_object && room.parse(line.to_vec(), body.len())?.is_ok())
 }
 
 /// Returns `true` if the first byte opens a JSON object or array.
@@ -197,7 +217,9 @@ fn format_of(essence: &str) -> Option<ResponseFormat> {
 /// Returns `true` for a JSON body under another format: usually an error message of the API.
 fn is_json(essence: &str, body: &[u8]) -> bool {
     let is_told = || essence == "application/json" || essence.ends_with("+json");
-    starts_json(body) && (is_told() || Document::parse(body.to_vec()).is_ok())
+    // Without a copy of the body, and without an index of it.
+    let is_valid = || serde_json::from_slice::<IgnoredAny>(without_mark(body)).is_ok();
+    starts_json(body) && (is_told() || is_valid())
 }
 
 /// A login, a landing page, another address than the API's.

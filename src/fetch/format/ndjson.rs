@@ -1,6 +1,6 @@
 //! A JSON value on each line. Empty lines are none.
 
-use super::{Unreadable, starts_json, without_mark};
+use super::{Room, Unreadable, starts_json, without_mark};
 use crate::json::{Document, Node};
 
 /// A line with something on it, as it stands in the array of all.
@@ -9,7 +9,8 @@ struct Line {
     start: usize,
 }
 
-pub(super) fn read(body: &[u8]) -> Result<Document, Unreadable> {
+pub(super) fn read(body: &[u8], room: &Room<'_>) -> Result<Document, Unreadable> {
+    room.take_text(body.len(), body.len())?;
     let mut text = Vec::with_capacity(body.len() + 2);
     let mut lines: Vec<Line> = Vec::new();
     text.push(b'[');
@@ -25,7 +26,7 @@ pub(super) fn read(body: &[u8]) -> Result<Document, Unreadable> {
         text.extend_from_slice(line);
     }
     text.push(b']');
-    let document = Document::parse(text).map_err(|error| {
+    let document = room.parse(text, body.len())?.map_err(|(error, _)| {
         if error.is_too_deep() {
             return Unreadable::TooDeep;
         }

@@ -7,6 +7,10 @@ use crate::{
     schema::Naming,
 };
 
+fn read(body: Vec<u8>, headers: &HeaderMap, plan: &AnswerPlan, max_body: u64) -> Result<Document, Unreadable> {
+    super::read(body, headers, plan, &Room::new(max_body, None))
+}
+
 fn typed(content_type: &'static str) -> HeaderMap {
     HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static(content_type))])
 }

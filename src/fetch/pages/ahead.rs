@@ -21,6 +21,7 @@ use tokio::{
 use super::{FetchCounters, PageSource, Position};
 use crate::{
     fetch::{completeness::Findings, error::FetchError},
+    memory::PendingTurn,
     model::Page,
 };
 
@@ -48,20 +49,23 @@ pub struct PagesAhead {
     counters: Arc<Mutex<FetchCounters>>,
     findings: Findings,
     retry: Option<Position>,
+    /// Given as soon as somebody wants a page.
+    turn: Option<PendingTurn>,
     _task: JoinSet<()>,
 }
 
 impl PagesAhead {
     /// Begins at once. Pages beyond `memory` bytes are not fetched before earlier ones were taken, the first of them apart. Must be
     /// used within a tokio runtime.
-    pub fn new(pages: Box<dyn PageSource>, memory: u64) -> Self {
+    pub fn new(mut pages: Box<dyn PageSource>, memory: u64) -> Self {
         let (sender, steps) = unbounded_channel();
         let (position, counters) = (pages.position(), Arc::new(Mutex::new(pages.counters())));
         let count = pages.counters().pages;
+        let turn = pages.wait_for_turn();
         let mut task = JoinSet::new();
         task.spawn(run(pages, memory, sender, Arc::clone(&counters)));
         let findings = Findings::default();
-        Self { steps, position, pages: count, counters, findings, retry: None, _task: task }
+        Self { steps, position, pages: count, counters, findings, retry: None, turn, _task: task }
     }
 }
 
@@ -76,7 +80,10 @@ async fn run(
     loop {
         let page = pages.next().await;
         *counters.lock().unwrap_or_else(PoisonError::into_inner) = pages.counters();
-        let bytes = page.as_ref().and_then(|page| page.as_ref().ok()).map_or(0, |page| page.document.memory());
+        let fetched = page.as_ref().and_then(|page| page.as_ref().ok());
+        let bytes = fetched.map_or(0, |page| page.document.memory());
+        // It is counted here from now on.
+        fetched.and_then(|page| page.hold.as_ref()).into_iter().for_each(|hold| hold.set(0));
         // A page larger than all the room waits until it is alone.
         let kib = u32::try_from(bytes / 1024).unwrap_or(u32::MAX).min(most);
         let held = Arc::clone(&room).acquire_many_owned(kib).await.ok();
@@ -94,6 +101,7 @@ async fn run(
 #[async_trait]
 impl PageSource for PagesAhead {
     async fn next(&mut self) -> Option<Result<Page, FetchError>> {
+        self.turn.iter().for_each(PendingTurn::give);
         let step = self.steps.recv().await?;
         (self.position, self.pages, self.findings) = (step.position, step.pages, step.findings);
         self.retry = step.retry;

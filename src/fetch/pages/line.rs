@@ -5,7 +5,10 @@ use std::{collections::VecDeque, panic, sync::Arc};
 use tokio::task::{AbortHandle, JoinError, JoinSet};
 
 use super::source::{Fetched, Source};
-use crate::fetch::{completeness::tracker::Timing, error::FetchError, paginate::PageToken, records::Located};
+use crate::{
+    fetch::{completeness::tracker::Timing, error::FetchError, paginate::PageToken, records::Located},
+    memory::Hold,
+};
 
 type Outcome = Result<Fetched, FetchError>;
 
@@ -15,14 +18,15 @@ pub(super) struct Line {
     places: VecDeque<Place>,
     tasks: JoinSet<(u64, Outcome)>,
     last_id: u64,
-    /// Bytes and number of all pages that have arrived: how large the next one will be.
-    arrived: (u64, u64),
+    /// Number of all pages that have arrived.
+    arrived: u64,
 }
 
 struct Place {
     id: u64,
     token: PageToken,
     task: AbortHandle,
+    hold: Arc<Hold>,
     /// Answers that had arrived when it was requested.
     before: u64,
     outcome: Option<Outcome>,
@@ -45,12 +49,10 @@ impl Line {
         self.places.iter().filter(|place| place.outcome.is_none()).count()
     }
 
-    /// Bytes that the line would hold with one place more: what has arrived as it is, what has not by the average so far.
-    pub(super) fn memory_with_one_more(&self) -> u64 {
+    /// Bytes that the line would hold with one place more: what has arrived as it is, what has not by the expected size.
+    pub(super) fn memory_with_one_more(&self, expected: u64) -> u64 {
         let held: u64 = self.places.iter().filter_map(|place| place.outcome.as_ref()).map(memory).sum();
-        let (bytes, pages) = self.arrived;
-        let average = bytes / pages.max(1);
-        held.saturating_add(average.saturating_mul(self.in_flight() as u64 + 1))
+        held.saturating_add(expected.saturating_mul(self.in_flight() as u64 + 1))
     }
 
     /// Whether an answer that waits looks as if the list were over: there is no point in asking beyond it.
@@ -71,16 +73,24 @@ impl Line {
         answers.filter_map(|fetched| fetched.found.as_ref()).any(|found| found.count() > 0)
     }
 
-    pub(super) fn ask(&mut self, source: &Arc<Source>, token: PageToken) {
+    pub(super) fn ask(&mut self, source: &Arc<Source>, token: PageToken, hold: Arc<Hold>) {
         self.last_id += 1;
-        let (id, page) = (self.last_id, Arc::clone(source).fetch(token.clone()));
+        let (id, page) = (self.last_id, Arc::clone(source).fetch(token.clone(), Arc::clone(&hold)));
         let task = self.tasks.spawn(async move { (id, page.await) });
-        self.places.push_back(Place { id, token, task, before: self.arrived.1, outcome: None });
+        self.places.push_back(Place { id, token, task, hold, before: self.arrived, outcome: None });
+    }
+
+    /// Lets the first place that has no answer yet go beyond the share of memory: it is the next whose turn comes.
+    pub(super) fn lead(&self) {
+        if let Some(place) = self.places.iter().find(|place| place.outcome.is_none()) {
+            place.hold.take_turn();
+        }
     }
 
     /// Waits until all that was requested has arrived. Safe to cancel.
     pub(super) async fn settle(&mut self) {
         while self.in_flight() > 0 {
+            self.lead();
             self.arrival().await;
         }
     }
@@ -107,9 +117,8 @@ impl Line {
             Err(_) => return,
         };
         if let Some(place) = self.places.iter_mut().find(|place| place.id == id) {
-            self.arrived.0 += memory(&outcome);
-            self.arrived.1 += u64::from(outcome.is_ok());
-            let timing = Timing { before: place.before, number: self.arrived.1 };
+            self.arrived += u64::from(outcome.is_ok());
+            let timing = Timing { before: place.before, number: self.arrived };
             outcome.iter_mut().for_each(|fetched| fetched.timing = timing);
             place.outcome = Some(outcome);
         }

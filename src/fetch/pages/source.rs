@@ -20,6 +20,7 @@ use crate::{
         transport::{Ruled, Scope, Transport},
     },
     json::{Document, Selector},
+    memory::{Hold, Refused},
     plan::{Method, PaginatorPlan, ResourcePlan, ShortPage, Slot, WriteDisposition},
     schema::Source as ColumnSource,
 };
@@ -70,6 +71,7 @@ pub(super) struct Fetched {
     pub again: Option<Box<Self>>,
     /// When it was requested and when it arrived.
     pub timing: Timing,
+    pub hold: Arc<Hold>,
 }
 
 /// The records of a page.
@@ -177,17 +179,17 @@ impl Source {
     }
 
     /// The page before is asked for after this one has come: a row that went from it in between then shows at its end.
-    pub(super) async fn fetch(self: Arc<Self>, token: PageToken) -> Result<Fetched, FetchError> {
-        let mut fetched = self.fetch_one(&token).await?;
+    pub(super) async fn fetch(self: Arc<Self>, token: PageToken, hold: Arc<Hold>) -> Result<Fetched, FetchError> {
+        let mut fetched = self.fetch_one(&token, hold).await?;
         if let Some(before) = self.paginator.lead_page(&token).filter(|_| fetched.ruled.is_none()) {
-            let again = self.fetch_one(&before).await?;
+            let again = self.fetch_one(&before, fetched.hold.beside()).await?;
             fetched.bytes += again.bytes;
             fetched.again = Some(Box::new(again)).filter(|again| again.ruled.is_none());
         }
         Ok(fetched)
     }
 
-    async fn fetch_one(&self, token: &PageToken) -> Result<Fetched, FetchError> {
+    async fn fetch_one(&self, token: &PageToken, hold: Arc<Hold>) -> Result<Fetched, FetchError> {
         let mut request = self.request.clone();
         let redactor = &self.transport.surroundings().redactor;
         self.paginator.apply(token, &mut request);
@@ -195,19 +197,59 @@ impl Source {
             request.add_secrets_of(&self.request, redactor);
         }
         let (asked, url) = (request.url.clone(), redactor.url(&request.url));
-        let response = self.transport.fetch(request, &self.scope).await?;
+        let scope = Scope { hold: Some(Arc::clone(&hold)), ..self.scope.clone() };
+        let response = self.transport.fetch(request, &scope).await?;
+        hold.finish(response.document.memory() as u64);
         let (bytes, ruled, is_accepted) = (response.bytes, response.ruled, response.is_accepted);
         let (document, headers, timing) = (Arc::new(response.document), response.headers, Timing::default());
-        let mut fetched =
-            Fetched { document, headers, asked, url, bytes, ruled, is_accepted, found: None, again: None, timing };
-        self.locate(&mut fetched);
+        let mut fetched = Fetched {
+            document,
+            headers,
+            asked,
+            url,
+            bytes,
+            ruled,
+            is_accepted,
+            found: None,
+            again: None,
+            timing,
+            hold,
+        };
+        self.locate_early(&mut fetched);
         Ok(fetched)
     }
 
     /// Looks for the records, if it is known where, and has not been done.
     pub(super) fn locate(&self, fetched: &mut Fetched) {
+        // What memory other pages have is of no matter now: the page cannot be put off any more.
+        let hold = Arc::clone(&fetched.hold);
+        self.locate_within(fetched, &|bytes| match hold.grow(bytes) {
+            Err(Refused::ForNow(bytes)) => {
+                hold.set(bytes);
+                Ok(())
+            }
+            outcome => outcome,
+        });
+    }
+
+    /// As [`locate`](Self::locate), before the page's turn: where there is no memory for it yet, it is left for later.
+    fn locate_early(&self, fetched: &mut Fetched) {
+        let hold = Arc::clone(&fetched.hold);
+        self.locate_within(fetched, &|bytes| hold.grow(bytes));
+    }
+
+    fn locate_within(&self, fetched: &mut Fetched, grow: &dyn Fn(u64) -> Result<(), Refused>) {
         let Some(selector) = self.selector.as_ref().filter(|_| fetched.found.is_none()) else { return };
-        let Placed { located, gathered } = self.locator.locate(&fetched.document, selector);
+        let (held, mut refused) = (fetched.document.memory() as u64, None);
+        let mut room = |bytes: usize| {
+            refused = grow(held.saturating_add(bytes as u64)).err();
+            refused.is_none()
+        };
+        let Placed { located, gathered } = self.locator.locate(&fetched.document, selector, &mut room);
+        if let Some(Refused::ForNow(_)) = refused {
+            fetched.hold.set(held);
+            return;
+        }
         let located = match located {
             Ok(Located::Missing) if self.is_missing_allowed => Ok(Located::Nothing),
             Ok(Located::Missing) | Err(_) if fetched.is_accepted => Ok(Located::Nothing),
@@ -215,6 +257,8 @@ impl Source {
         };
         let seen = located.as_ref().copied().unwrap_or(Located::Nothing);
         let hashes = hashes(gathered.as_ref().unwrap_or(&fetched.document), seen, &self.key);
+        let more = gathered.as_ref().map_or(0, Document::memory) + hashes.len() * size_of::<u64>();
+        fetched.hold.set(held.saturating_add(more as u64));
         fetched.found = Some(Found { located, gathered: gathered.map(Arc::new), hashes });
     }
 

@@ -8,7 +8,7 @@ fn locator(selector: &str, wraps_scalars: bool) -> (Locator, Selector) {
 /// The records as texts, and whether they stand in a document of their own.
 fn records(text: &str, (locator, selector): &(Locator, Selector)) -> (Vec<String>, bool) {
     let document = Document::parse(text.into()).unwrap();
-    let found = locator.locate(&document, selector);
+    let found = locator.locate(&document, selector, &mut |_| true);
     let Located::Records { index, count, .. } = found.located.unwrap() else { return (Vec::new(), false) };
     let is_gathered = found.gathered.is_some();
     let holder = found.gathered.unwrap_or(document);
@@ -45,7 +45,7 @@ fn several_matches_are_brought_together_as_the_api_wrote_them_arrays_by_their_el
 fn the_values_of_an_object_are_records_only_if_all_are_objects() {
     let taken = |text: &str, selector: &str| {
         let (locator, selector) = locator(selector, true);
-        locator.locate(&Document::parse(text.into()).unwrap(), &selector).located
+        locator.locate(&Document::parse(text.into()).unwrap(), &selector, &mut |_| true).located
     };
     for (text, selector) in [
         (r#"{"data": {"id": 20, "v": "v20"}}"#, "data[*]"),
@@ -103,7 +103,7 @@ fn which_column_reads_scalars_is_told_by_the_schema() {
 fn a_query_that_finds_nothing_is_an_empty_page_and_one_that_leads_nowhere_is_missing() {
     let located = |text: &str, selector: &str| {
         let (locator, selector) = locator(selector, true);
-        locator.locate(&Document::parse(text.into()).unwrap(), &selector).located.unwrap()
+        locator.locate(&Document::parse(text.into()).unwrap(), &selector, &mut |_| true).located.unwrap()
     };
     assert_eq!(located(r#"{"rows": [{"t": 1}]}"#, "rows[?@.t == 2]"), Located::Nothing);
     assert_eq!(located(r#"{"rows": []}"#, "rows[*].inner[*]"), Located::Nothing);
@@ -159,7 +159,8 @@ fn rows_whose_columns_cannot_be_named_are_errors_that_say_where() {
         ),
     ] {
         let (locator, selector) = locator("rows", true);
-        let error = locator.locate(&Document::parse(text.into()).unwrap(), &selector).located.unwrap_err();
+        let error =
+            locator.locate(&Document::parse(text.into()).unwrap(), &selector, &mut |_| true).located.unwrap_err();
         assert_eq!(error.to_string(), message);
         assert!(error.hint().is_some());
     }

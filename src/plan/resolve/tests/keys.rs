@@ -74,6 +74,7 @@ fn cases(table: &str) -> Vec<(&'static str, Value, Value)> {
             ("resources", json!([resource("a")]), json!([resource("b")])),
             ("destination", json!({"url": "./a"}), json!({"url": "./b"})),
             ("memory_limit", json!("1GB"), Value::Null),
+            ("max_columns", json!(100), Value::Null),
             ("checkpoint_interval", json!("1s"), Value::Null),
             ("resume_within", json!("1s"), Value::Null),
             ("rewrite_limit", json!("1MB"), Value::Null),

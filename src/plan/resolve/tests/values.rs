@@ -25,7 +25,7 @@ fn run(overrides: &Overrides, changes: &[(&str, Value)]) -> Result<Plan, Vec<Str
 #[test]
 fn the_defaults_are_those_of_the_interface() {
     let plan = plan(&base()).unwrap();
-    assert_eq!((plan.pipeline.as_str(), plan.memory_limit), ("c", 2_000_000_000));
+    assert_eq!((plan.pipeline.as_str(), plan.memory_limit, plan.max_columns), ("c", 2_000_000_000, 10_000));
     assert_eq!((plan.client.max_concurrency, plan.client.max_body), (16, 256_000_000));
     assert_eq!(plan.client.timeout, Duration::from_secs(60));
     assert_eq!(plan.client.retry.max_elapsed, Duration::from_secs(1_800));
