@@ -1,4 +1,4 @@
-//! What to write in place of what is wrong: the key that was meant, the object that a key belongs to, the shape of a value.
+//! Hints to a wrong key or value: the key that was meant, the object that it belongs to, the shape of a value.
 //!
 //! ```text
 //! rate_limit: 5/s              ─► write `rate_limit: {requests: 5, per: 1s}`
@@ -29,7 +29,7 @@ const PAGE_SIZES: [&str; 10] = [
     "batch_size",
 ];
 
-/// How advice begins that leads into the paginator of the endpoint.
+/// Prefix of hints that name the paginator of the endpoint.
 const PAGINATOR_HOME: &str = "it belongs into `paginator`";
 
 /// Returns the key that was meant, the place where the key belongs, or the keys that there are.
@@ -73,7 +73,7 @@ fn is_paginator(table: &Table) -> bool {
     PAGINATOR.variants.iter().any(|variant| std::ptr::eq(variant.table, table))
 }
 
-/// Where the size of pages goes: `offset` has a key for it, any other paginator leaves it to the parameters.
+/// Hint to a page size: `offset` has a key for it, with any other paginator it is a parameter.
 fn page_size(key: &str, value: &Value, table: &'static Table) -> String {
     match table.field("limit") {
         Some(_) => {
@@ -142,7 +142,7 @@ pub fn bare_word(path: &str, variant: &Variant) -> String {
     format!("write `{key}: {{{TYPE}: {}{}}}`", variant.word, keys.collect::<String>())
 }
 
-/// An object of the table, with its required keys; with the value that stands in its place, where one of the keys takes it.
+/// Returns an object of the table with its required keys, one of which takes `value` if it can.
 fn object(table: &Table, value: Option<&Value>) -> String {
     let read = value.and_then(Value::as_text).filter(|_| value.is_some_and(|value| !value.filled));
     if let Some(object) = read.and_then(|text| table.reads_text?(text)) {
@@ -197,7 +197,7 @@ struct Homes {
 
 struct Home {
     table: &'static Table,
-    /// The key that it stands under, as messages write it: `endpoint`, `resources[…]`.
+    /// Its key, as messages write it: `endpoint`, `resources[…]`.
     key: String,
     parent: Option<usize>,
     /// The type by which a paginator or an auth has these keys.

@@ -285,7 +285,7 @@ impl Check<'_> {
         }
     }
 
-    /// The word alone does not stand for an object that has keys to fill in.
+    /// Reports a bare word for a type that has required keys.
     fn bare_word(&mut self, value: &mut Value, union: &Union, variant: &Variant) {
         let keys = variant.table.supported().filter(|field| field.required).map(|field| format!("`{}`", field.key));
         let keys = keys.collect::<Vec<_>>().join(" and ");

@@ -79,7 +79,7 @@ pub(super) struct Pipeline<'a> {
     pub(super) load_columns: LoadColumns,
     pub(super) table: TableStage,
     pub(super) pace: Pace,
-    /// Of the run that this one resumes, if it does.
+    /// State of the run that this one resumes, if any.
     pub(super) lists: ListReads,
     pub(super) checkpoints: Checkpoints,
     /// Bytes of finished files that may wait for the store.

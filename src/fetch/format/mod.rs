@@ -72,7 +72,7 @@ pub(super) fn read(
     }
 }
 
-/// What a compressed file holds; `None` of a body that is none.
+/// Returns the content of a compressed file; `None` for any other body.
 fn unpacked(body: &[u8], plan: &AnswerPlan, room: &Room<'_>) -> Result<Option<Vec<u8>>, Unreadable> {
     Ok(match binary::signature(body) {
         Some("a gzip file") => Some(archive::gunzip(body, room)?),
