@@ -29,6 +29,26 @@ const PAGE_SIZES: [&str; 10] = [
     "batch_size",
 ];
 
+/// Words of other tools, and the key that has their meaning here.
+const SYNONYMS: [(&str, &str); 16] = [
+    ("url", "base_url"),
+    ("host", "base_url"),
+    ("url", "path"),
+    ("path", "url"),
+    ("query", "params"),
+    ("query_params", "params"),
+    ("body", "json"),
+    ("data_path", "data_selector"),
+    ("records_path", "data_selector"),
+    ("record_path", "data_selector"),
+    ("start_page", "base_page"),
+    ("first_page", "base_page"),
+    ("key", "primary_key"),
+    ("keys", "primary_key"),
+    ("unique_key", "primary_key"),
+    ("format", "table_format"),
+];
+
 /// Prefix of hints that name the paginator of the endpoint.
 const PAGINATOR_HOME: &str = "it belongs into `paginator`";
 
@@ -37,6 +57,10 @@ pub fn unknown_key(key: &str, value: &Value, table: &'static Table, beside: &[&s
     let is_request = table.name == "endpoint" || is_paginator(table);
     if is_request && PAGE_SIZES.contains(&key.to_ascii_lowercase().as_str()) {
         return page_size(key, value, table);
+    }
+    let is_here = |meant: &str| table.supported().any(|field| field.key == meant);
+    if let Some((_, meant)) = SYNONYMS.iter().find(|(word, meant)| *word == key && is_here(meant)) {
+        return format!("did you mean `{meant}`?");
     }
     let meant = table.fields.iter().filter(|field| !matches!(field.status, Status::Ignored(_))).map(|field| field.key);
     let near = nearest(key, meant.chain(beside.iter().copied()));
