@@ -307,7 +307,10 @@ fn has_to_fit(value: Node<'_>, data_type: &ColumnType) -> bool {
         (ColumnType::UInt16, _) => int().is_some_and(|value| u16::try_from(value).is_ok()),
         (ColumnType::UInt32, _) => int().is_some_and(|value| u32::try_from(value).is_ok()),
         (ColumnType::UInt64, _) => json.as_u64().is_some(),
-        (ColumnType::Float64, Value::Number(number)) => number.is_f64() || int().is_some_and(is_exact),
+        // Integers beyond 64 bits are doubles to serde_json.
+        (ColumnType::Float64, Value::Number(_)) => {
+            memchr::memchr3(b'.', b'e', b'E', value.raw()).is_some() || int().is_some_and(is_exact)
+        }
         (ColumnType::Date, Value::String(text)) => text.len() == 10 && has_four_digits(text) && naive_date(text).is_some(),
         (ColumnType::Timestamp, Value::String(text)) => has_four_digits(text) && micros(text).is_some(),
         (ColumnType::List(item), Value::Array(_)) => value.items().all(|value| has_to_fit(value, item)),
