@@ -311,7 +311,7 @@ fn has_to_fit(value: Node<'_>, data_type: &ColumnType) -> bool {
         (ColumnType::Float64, Value::Number(_)) => {
             memchr::memchr3(b'.', b'e', b'E', value.raw()).is_some() || int().is_some_and(is_exact)
         }
-        (ColumnType::Date, Value::String(text)) => text.len() == 10 && has_four_digits(text) && naive_date(text).is_some(),
+        (ColumnType::Date, Value::String(text)) => is_padded(text) && naive_date(text).is_some(),
         (ColumnType::Timestamp, Value::String(text)) => has_four_digits(text) && micros(text).is_some(),
         (ColumnType::List(item), Value::Array(_)) => value.items().all(|value| has_to_fit(value, item)),
         (ColumnType::Map(item), Value::Object(_)) => value.fields().all(|(_, value)| has_to_fit(value, item)),
@@ -330,6 +330,11 @@ fn is_exact(value: i64) -> bool {
 /// chrono takes years with a sign and more digits, and the year 0.
 fn has_four_digits(text: &str) -> bool {
     text.get(..5).is_some_and(|year| year != "0000-" && year.bytes().take(4).all(|byte| byte.is_ascii_digit()))
+}
+
+/// chrono takes `2025-3-4` and `2025- 3- 4` too.
+fn is_padded(text: &str) -> bool {
+    text.len() == 10 && has_four_digits(text) && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-')
 }
 
 fn naive_date(text: &str) -> Option<NaiveDate> {
