@@ -14,10 +14,7 @@ use self::{
     page::{has_paging, is_nothing, is_page, is_wrapper},
     words::Word,
 };
-use super::{
-    paginate::selector_of,
-    records::{has_identity, has_names, is_place_of_names},
-};
+use super::records::{has_identity, has_names, is_place_of_names};
 use crate::json::{Document, Kind, Node, Selector};
 
 /// Keys that lead to a list, at most.
@@ -84,14 +81,14 @@ pub(super) fn find(document: &Document, names: &[String], is_paged: bool) -> Env
     let is_record = has_identity(root) && !is_paged && !likeliest(&rest, false).is_some_and(is_page);
     let likeliest = likeliest(&rest, is_record).or_else(|| likeliest(&descriptions, is_record));
     if let Some(found) = likeliest.or(named) {
-        return envelope(selector_of(&found.path), others(found, &rest));
+        return envelope(Selector::from_keys(&found.path), others(found, &rest));
     }
     if is_nothing(root) {
         return Envelope { is_nothing: true, ..envelope(Selector::root(), Vec::new()) };
     }
     let nothing = root.fields().filter(|(_, value)| value.kind() == Kind::Null);
     let nothing = nothing.filter_map(|(key, _)| key.text().ok()).find(|key| Word::new(key).is_usual());
-    let selector = nothing.map_or_else(Selector::root, |key| selector_of(&[key.into_owned()]));
+    let selector = nothing.map_or_else(Selector::root, |key| Selector::from_keys(&[key.into_owned()]));
     envelope(selector, Vec::new())
 }
 
@@ -128,7 +125,7 @@ fn others(found: &List<'_>, lists: &[&List<'_>]) -> Vec<String> {
     let is_as_likely = |list: &List<'_>| list.path.len() == found.path.len() && list.is_likely() == found.is_likely();
     let is_rival =
         |list: &&List<'_>| list.path != found.path && list.holds_records() && (is_as_likely(list) || list.is_usual());
-    lists.iter().copied().filter(is_rival).map(|list| selector_of(&list.path).to_string()).collect()
+    lists.iter().copied().filter(is_rival).map(|list| Selector::from_keys(&list.path).to_string()).collect()
 }
 
 /// The lists of an object, outer ones first, those beside the records left out.

@@ -8,13 +8,12 @@
 
 mod page;
 
-pub use page::page;
+pub use self::page::page;
+pub use crate::fetch::fuzzing::{csv, headers};
 
 pub fn config(_data: &[u8]) {}
 pub fn selectors(_data: &[u8]) {}
-pub fn headers(_data: &[u8]) {}
 pub fn documents(_data: &[u8]) {}
-pub fn csv(_data: &[u8]) {}
 
 #[cfg(test)]
 mod corpora;

@@ -245,8 +245,7 @@ fn is_near(ours: f64, theirs: f64) -> bool {
 // ---- arrow-json
 
 fn compare_with_arrow(case: &Case, record: Node<'_>, ours: &RecordBatch) {
-    let is_read_otherwise =
-        |value| is_rounded_by_arrow(value) || has_repeated_names(value) || has_far_escapes(value);
+    let is_read_otherwise = |value| is_rounded_by_arrow(value) || has_repeated_names(value) || has_far_escapes(value);
     if !case.is_known_to_arrow || record.get("v").is_some_and(is_read_otherwise) {
         return;
     }
@@ -361,7 +360,9 @@ fn agrees(array: &ArrayRef, row: usize, value: Option<Node<'_>>, data_type: &Col
         ColumnType::String => array.as_string::<i32>().value(row) == text(),
         ColumnType::Uuid => same_digits(array.as_string::<i32>().value(row), &text()),
         ColumnType::Json => is_same_json(array.as_string::<i32>().value(row), value),
-        ColumnType::Float64 => text().parse().is_ok_and(|value: f64| is_same_double(value, array.as_primitive::<Float64Type>().value(row))),
+        ColumnType::Float64 => {
+            text().parse().is_ok_and(|value: f64| is_same_double(value, array.as_primitive::<Float64Type>().value(row)))
+        }
         ColumnType::Float32 => text().parse().is_ok_and(|value: f32| {
             is_same_double(value.into(), array.as_primitive::<Float32Type>().value(row).into())
         }),
@@ -370,7 +371,9 @@ fn agrees(array: &ArrayRef, row: usize, value: Option<Node<'_>>, data_type: &Col
         }
         ColumnType::Date => {
             let days = array.as_primitive::<Date32Type>().value(row);
-            naive_date(&text()).is_none_or(|date| i64::from(days) * 86_400 == date.and_time(chrono::NaiveTime::MIN).and_utc().timestamp())
+            naive_date(&text()).is_none_or(|date| {
+                i64::from(days) * 86_400 == date.and_time(chrono::NaiveTime::MIN).and_utc().timestamp()
+            })
         }
         ColumnType::Timestamp => {
             let read = array.as_primitive::<TimestampMicrosecondType>().value(row);
@@ -386,16 +389,19 @@ fn agrees(array: &ArrayRef, row: usize, value: Option<Node<'_>>, data_type: &Col
         ColumnType::Struct(fields) => {
             let columns = array.as_struct().columns();
             value.kind() == Kind::Object
-                && fields.iter().zip(columns).all(|(field, array)| {
-                    agrees(array, row, value.get(&field.name), &field.data_type)
-                })
+                && fields
+                    .iter()
+                    .zip(columns)
+                    .all(|(field, array)| agrees(array, row, value.get(&field.name), &field.data_type))
         }
         ColumnType::Map(item) => {
             let entries = array.as_map().value(row);
             let (keys, values) = (entries.column(0).as_string::<i32>(), entries.column(1));
             value.kind() == Kind::Object
                 && keys.iter().flatten().enumerate().all(|(row, key)| agrees(values, row, value.get(key), item))
-                && value.fields().all(|(key, _)| key.text().is_ok_and(|key| keys.iter().flatten().any(|known| known == key)))
+                && value
+                    .fields()
+                    .all(|(key, _)| key.text().is_ok_and(|key| keys.iter().flatten().any(|known| known == key)))
         }
         _ => whole(array, row).is_some_and(|whole| is_decimal(&text(), whole, 0)),
     }

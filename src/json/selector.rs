@@ -51,6 +51,13 @@ impl Selector {
         Self { text: "$".into(), steps: Vec::new(), takes_elements: false, query: None }
     }
 
+    /// The path of these keys, outermost first; a key that a path would read as something else is quoted.
+    pub fn from_keys(keys: &[String]) -> Self {
+        let steps: Vec<_> = keys.iter().cloned().map(Step::Key).collect();
+        let text = if keys.is_empty() { "$".to_owned() } else { parse::text_of(keys) };
+        Self { text, steps, takes_elements: false, query: None }
+    }
+
     pub fn is_root(&self) -> bool {
         self.steps.is_empty() && self.query.is_none()
     }
@@ -303,6 +310,26 @@ mod tests {
         }
         assert!(format!("$[?{}@.a == 1{}]", "(".repeat(11), ")".repeat(11)).parse::<Selector>().is_ok());
         assert!(format!("$.a{}", "[*][0].b['c'][?@.d]".repeat(1_000)).parse::<Selector>().is_ok());
+    }
+
+    #[test]
+    fn the_path_of_any_keys_reads_back_as_these_keys() {
+        for (keys, text) in [
+            (&["a", "b_1"][..], "a.b_1"),
+            (&["a b-c", "x"], "a b-c.x"),
+            (&["it's"], r#"$["it's"]"#),
+            (&["a\"b"], r#"$['a"b']"#),
+            (&[r#"a'b"c"#], r#"$['a\'b"c']"#),
+            (&[r"a.b\"], r"$['a.b\\']"),
+            (&["", "*", "@odata.count"], "$['']['*']['@odata.count']"),
+            (&[], "$"),
+        ] {
+            let keys: Vec<_> = keys.iter().map(|key| (*key).to_owned()).collect();
+            let made = Selector::from_keys(&keys);
+            assert_eq!(made.to_string(), text);
+            assert_eq!(text.parse::<Selector>().unwrap(), made, "{text}");
+            assert_eq!(made.keys(), Some(keys), "{text}");
+        }
     }
 
     #[test]

@@ -13,8 +13,18 @@ main → cli → run → maintain → import → {fetch, process, decode, dedup,
 Stages never import one another, except that merge may use write, and maintain may use write, merge and commit. No stage reads config.";
 
 /// Upper layers first; a module may import what stands in a lower layer.
-const LAYERS: [&[&str]; 10] =
-    [&["main"], &["fuzzing"], &["cli"], &["run"], &["maintain"], &["import"], STAGES, &["plan"], &["config"], FOUNDATION];
+const LAYERS: [&[&str]; 10] = [
+    &["main"],
+    &["fuzzing"],
+    &["cli"],
+    &["run"],
+    &["maintain"],
+    &["import"],
+    STAGES,
+    &["plan"],
+    &["config"],
+    FOUNDATION,
+];
 
 const STAGES: &[&str] = &["fetch", "process", "decode", "dedup", "write", "merge", "commit"];
 

@@ -282,3 +282,12 @@ fn of_several_the_smallest_that_is_not_below_what_was_received_counts() {
     assert_eq!(exceeded(&found(&both, "data"), 91).map(|total| total.records), Some(90));
     assert_eq!(exceeded(&found(&alone, "data"), 100), None, "a page's own count is exceeded by every second page");
 }
+
+#[test]
+fn a_name_of_words_in_a_row_is_examined_once_however_many_ways_there_are_to_split_it() {
+    // `item` is a word of its own and the name of the records: each could be taken in two ways.
+    let long = format!("total_{}_x", "item".repeat(50));
+    let body = json!({long: 7, "total_items": 8, "itemcountitem_total": 9, "items": []});
+    let records: Vec<_> = found(&body, "items").into_iter().map(|total| total.records).collect();
+    assert_eq!(records, [8, 9]);
+}
