@@ -35,6 +35,11 @@ fn the_corpus_of_selectors_is_clean() {
 }
 
 #[test]
+fn the_corpus_of_programs_is_clean() {
+    replay("jq", super::jq);
+}
+
+#[test]
 fn the_corpus_of_headers_is_clean() {
     replay("headers", super::headers);
 }

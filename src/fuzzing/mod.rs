@@ -6,14 +6,16 @@
 //!
 //! They stand here and not in `tests/fuzz` because what they check is private for the most part.
 
+mod config;
+mod documents;
 mod page;
+mod selectors;
 
-pub use self::page::page;
-pub use crate::fetch::fuzzing::{csv, headers};
-
-pub fn config(_data: &[u8]) {}
-pub fn selectors(_data: &[u8]) {}
-pub fn documents(_data: &[u8]) {}
+pub use self::{config::config, documents::documents, page::page, selectors::selectors};
+pub use crate::{
+    fetch::fuzzing::{csv, headers},
+    jq::fuzzing::jq,
+};
 
 #[cfg(test)]
 mod corpora;

@@ -450,6 +450,12 @@ fn is_same_json(text: &str, value: Node<'_>) -> bool {
     match serde_json::from_str::<Value>(text) {
         Ok(text) => is_same(value, &text),
         // Numbers beyond doubles, and depth.
-        Err(_) => value.raw_text() == Ok(text),
+        Err(_) => Document::parse(text.into()).is_ok_and(|text| canonical(text.root()) == canonical(value)),
     }
+}
+
+fn canonical(node: Node<'_>) -> Vec<u8> {
+    let mut form = Vec::new();
+    node.write_canonical(&mut form);
+    form
 }
