@@ -114,6 +114,7 @@ fn compare_with_crate(body: &[u8], content_type: &str, plan: &AnswerPlan, found:
         Some(first) if csv.header && csv.columns.is_empty() => first.iter().map(<[u8]>::to_vec).collect(),
         _ => csv.columns.iter().map(|name| name.as_bytes().to_vec()).collect(),
     };
+    let width = rows.first().map_or(names.len(), csv::ByteRecord::len);
     let rows = rows.get(usize::from(csv.header)..).unwrap_or_default();
     match found {
         Ok(document) => {
@@ -128,13 +129,10 @@ fn compare_with_crate(body: &[u8], content_type: &str, plan: &AnswerPlan, found:
                 }
             }
         }
-        // A body that ends within quotes: all of them are counted, though some are letters of a cell.
-        Err(Unreadable::Cut(cause)) if csv.quote.is_some_and(|quote| text.contains(&quote)) => {
-            assert!(cause.contains("within quotes"), "{cause}");
-        }
-        Err(Unreadable::Syntax(_) | Unreadable::Cut(_)) => {
-            let width = rows.first().map_or(names.len(), csv::ByteRecord::len);
-            assert!(width != names.len(), "{found:?}");
+        Err(Unreadable::Syntax(cause) | Unreadable::Cut(cause)) => {
+            // The crate takes the end of the body for the end of a quoted cell.
+            let may_be_open = csv.quote.is_some_and(|quote| text.contains(&quote)) && cause.contains("within quotes");
+            assert!(width != names.len() || may_be_open, "{found:?}");
         }
         Err(_) => {}
     }
