@@ -1,5 +1,7 @@
 //! From a program's text to what jaq runs.
 
+use std::sync::LazyLock;
+
 use jaq_core::{
     Compiler, Native, compile,
     load::{
@@ -49,7 +51,7 @@ fn compiled(text: &str) -> Result<Filter, ProgramError> {
     let main = Def { name: MAIN, args: Vec::new(), body };
     let arena = Arena::default();
     let file = File { code: MAIN, path: () };
-    let mut all: Vec<Def<&str>> = definitions().map(ticks::in_definition).collect::<Vec<_>>();
+    let mut all: Vec<Def<&str>> = DEFINITIONS.clone();
     all.push(main);
     let modules = Loader::new(all).load(&arena, file).map_err(|_| broken("it cannot be loaded"))?;
     Compiler::default().with_funs(natives()).compile(modules).map_err(|errors| {
@@ -57,6 +59,10 @@ fn compiled(text: &str) -> Result<Filter, ProgramError> {
         undefined.next().map_or_else(|| broken("it cannot be compiled"), |(name, what)| unknown(text, name, &what))
     })
 }
+
+/// All of jq's, parsed once: that takes as long as to compile a program.
+static DEFINITIONS: LazyLock<Vec<Def<&'static str>>> =
+    LazyLock::new(|| definitions().map(ticks::in_definition).collect());
 
 fn definitions() -> impl Iterator<Item = Def<&'static str>> {
     let range = jaq_core::load::parse(RANGE, |parser| parser.defs()).unwrap_or_default();

@@ -353,6 +353,13 @@ mod tests {
     }
 
     #[test]
+    fn matches_are_in_document_order_where_keys_come_twice_too() {
+        let text = r#"{"a": {"b": 1, "c": 2, "b": 3}}"#;
+        assert_eq!(all_in(text, "$.a[*]"), ["1", "2", "3"]);
+        assert_eq!(all_in(text, "$..*"), [r#"{"b": 1, "c": 2, "b": 3}"#, "2", "3"]);
+    }
+
+    #[test]
     fn what_is_no_path_is_told_with_its_offset() {
         let offset = |text: &str| text.parse::<Selector>().unwrap_err().offset;
         assert_eq!(["", "a.", "a..", "a[", "a['b", "$.a['b'", "'a"].map(offset), [0, 2, 3, 1, 1, 3, 0]);

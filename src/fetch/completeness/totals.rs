@@ -15,7 +15,7 @@ use std::fmt;
 use reqwest::header::{HeaderMap, HeaderValue};
 use serde::{Deserialize, Serialize};
 
-use crate::json::{Kind, Node, Selector};
+use crate::json::{Document, Kind, Node, Selector};
 
 /// Words that a name may join with `total` or `count`, besides the name of the list itself.
 const NOUNS: [&str; 14] = [
@@ -80,7 +80,7 @@ impl TotalPlace {
     pub fn read(&self, root: Node<'_>, headers: &HeaderMap) -> Option<u64> {
         match self {
             Self::Path(path) => path.find_count(root),
-            Self::Header(name) => count_of_header(name, headers.get(name)?),
+            Self::Header(name) => headers.get_all(name).iter().find_map(|value| count_of_header(name, value)),
         }
     }
 
@@ -298,10 +298,11 @@ fn in_headers(headers: &HeaderMap) -> impl Iterator<Item = Total> {
         let is_count = name.starts_with("x-total") && !name.contains("page");
         is_count || HEADERS.contains(&name) || name == CONTENT_RANGE
     };
-    let found = headers.iter().filter(move |(name, _)| is_total(name.as_str()));
-    found.filter_map(|(name, value)| {
-        let records = count_of_header(name.as_str(), value)?;
-        Some(Total { records, place: TotalPlace::Header(display_name(name.as_str())), is_weak: false })
+    let found = headers.keys().filter(move |name| is_total(name.as_str()));
+    found.filter_map(|name| {
+        let place = TotalPlace::Header(display_name(name.as_str()));
+        let records = place.read(Document::null().root(), headers)?;
+        Some(Total { records, place, is_weak: false })
     })
 }
 
