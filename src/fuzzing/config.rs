@@ -117,7 +117,9 @@ fn is_same(value: &tree::Value, node: Node<'_>) -> bool {
     match &value.kind {
         tree::Kind::Null => node.kind() == Kind::Null,
         tree::Kind::Bool(value) => node.kind() == Kind::Bool(*value),
-        tree::Kind::Number(text) => node.kind() == Kind::Number && (text == raw() || text.parse::<f64>() == raw().parse()),
+        tree::Kind::Number(text) => {
+            node.kind() == Kind::Number && (text == raw() || text.parse::<f64>() == raw().parse())
+        }
         tree::Kind::Text(text) => node.kind() == Kind::String && node.string().is_ok_and(|ours| ours == text.as_str()),
         tree::Kind::List(items) => {
             node.kind() == Kind::Array
@@ -141,7 +143,8 @@ fn toml_of(root: Node<'_>) -> Option<String> {
     if root.kind() != Kind::Object {
         return None;
     }
-    let lines = root.fields().map(|(key, value)| Some(format!("{} = {}\n", quoted(&key.text().ok()?), toml_value(value)?)));
+    let lines =
+        root.fields().map(|(key, value)| Some(format!("{} = {}\n", quoted(&key.text().ok()?), toml_value(value)?)));
     lines.collect()
 }
 

@@ -8,8 +8,7 @@
 //! | the state of dedup and merge in a checkpoint | a key set takes it in, or says that it is another's; it is written down as it came |
 
 use crate::{
-    commit, fetch, maintain,
-    run,
+    commit, fetch, maintain, run,
     schema::{ColumnType, TableSchema},
 };
 

@@ -311,7 +311,9 @@ fn has_to_fit(value: Node<'_>, data_type: &ColumnType) -> bool {
             memchr::memchr3(b'.', b'e', b'E', value.raw()).is_some() || int().is_some_and(is_exact)
         }
         (ColumnType::Date, Value::String(text)) => is_padded(text) && naive_date(text).is_some(),
-        (ColumnType::Timestamp, Value::String(text)) => has_four_digits(text) && micros(text).is_some(),
+        (ColumnType::Timestamp, Value::String(text)) => {
+            has_four_digits(text) && has_nanoseconds(text) && micros(text).is_some()
+        }
         (ColumnType::List(item), Value::Array(_)) => value.items().all(|value| has_to_fit(value, item)),
         (ColumnType::Map(item), Value::Object(_)) => value.fields().all(|(_, value)| has_to_fit(value, item)),
         (ColumnType::Struct(fields), Value::Object(_)) => fields.iter().all(|field| {
@@ -329,6 +331,12 @@ fn is_exact(value: i64) -> bool {
 /// chrono takes years with a sign and more digits, and the year 0.
 fn has_four_digits(text: &str) -> bool {
     text.get(..5).is_some_and(|year| year != "0000-" && year.bytes().take(4).all(|byte| byte.is_ascii_digit()))
+}
+
+/// chrono reads the first nine digits of a fraction.
+fn has_nanoseconds(text: &str) -> bool {
+    let digits = text.split_once('.').map_or("", |(_, fraction)| fraction);
+    digits.bytes().take_while(u8::is_ascii_digit).count() <= 9
 }
 
 /// chrono takes `2025-3-4` and `2025- 3- 4` too.

@@ -64,7 +64,8 @@ fn compare(text: &str, selector: &Selector, root: Node<'_>, found: &[Node<'_>]) 
     let mut theirs: Vec<_> = path.query(&value).all().into_iter().map(ToString::to_string).collect();
     theirs.sort_unstable();
     theirs.dedup();
-    let own = |node: &Node<'_>| serde_json::from_slice::<serde_json::Value>(node.raw()).ok().map(|value| value.to_string());
+    let own =
+        |node: &Node<'_>| serde_json::from_slice::<serde_json::Value>(node.raw()).ok().map(|value| value.to_string());
     let mut ours: Vec<_> = found.iter().filter_map(own).collect();
     ours.sort_unstable();
     ours.dedup();

@@ -247,7 +247,8 @@ fn of_a_header_that_comes_twice_the_first_number_counts() {
     let document = Document::parse(b"[]".to_vec()).unwrap();
     let headers = headers(&[("X-Total-Count", "many"), ("X-Total-Count", "57"), ("X-Total-Count", "58")]);
     let totals = find(document.root(), &headers, &[]);
-    let found: Vec<_> = totals.iter().map(|total| (total.records, total.place.read(document.root(), &headers))).collect();
+    let found: Vec<_> =
+        totals.iter().map(|total| (total.records, total.place.read(document.root(), &headers))).collect();
     assert_eq!(found, [(57, Some(57))]);
 }
 
