@@ -10,6 +10,8 @@
 mod page;
 mod words;
 
+use hashbrown::HashMap;
+
 use self::{
     page::{has_paging, is_nothing, is_page, is_wrapper},
     words::Word,
@@ -134,12 +136,11 @@ fn lists(root: Node<'_>) -> Vec<List<'_>> {
     for _ in 0..DEPTH {
         let mut below = Vec::new();
         for (path, node) in level {
-            for (key, value) in node.fields() {
-                let Ok(key) = key.text() else { continue };
+            for (key, value) in distinct_fields(node) {
                 if Word::new(&key).is_aside() {
                     continue;
                 }
-                let path: Vec<String> = [&path[..], &[key.into_owned()]].concat();
+                let path: Vec<String> = [&path[..], &[key]].concat();
                 match value.kind() {
                     Kind::Array => lists.push(List { path, node: value, has_names: has_names(root, value) }),
                     Kind::Object => below.push((path, value)),
@@ -150,6 +151,20 @@ fn lists(root: Node<'_>) -> Vec<List<'_>> {
         level = below;
     }
     lists
+}
+
+/// Of duplicate keys the last counts: a path leads to none of the others.
+fn distinct_fields(node: Node<'_>) -> Vec<(String, Node<'_>)> {
+    let (mut fields, mut places): (Vec<(String, Node<'_>)>, HashMap<String, usize>) = Default::default();
+    for (key, value) in node.fields() {
+        let Ok(key) = key.text() else { continue };
+        let place = *places.entry_ref(&*key).or_insert(fields.len());
+        match fields.get_mut(place) {
+            Some((_, known)) => *known = value,
+            None => fields.push((key.into_owned(), value)),
+        }
+    }
+    fields
 }
 
 #[cfg(test)]
@@ -308,6 +323,12 @@ mod tests {
         {
             assert_eq!(found(text), "$", "{text}");
         }
+    }
+
+    #[test]
+    fn a_list_that_a_later_key_of_the_same_name_hides_is_none() {
+        assert_eq!(found(r#"{"page":{"rows":[{"id":1}]},"users":[{"id":1}],"page":{"size":1}}"#), "users");
+        assert_eq!(found(r#"{"users":{"size":1},"people":[],"users":[{"id":1}]}"#), "users");
     }
 
     #[test]

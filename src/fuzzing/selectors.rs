@@ -52,8 +52,10 @@ fn compare(text: &str, selector: &Selector, root: Node<'_>, found: &[Node<'_>]) 
     if !text.starts_with("$.") && !text.starts_with("$[") || selector.takes_elements() && !selector.is_query() {
         return;
     }
-    // A backslash before a letter is itself in our keys, and an error or a letter in JSONPath; `items.[0]` is ours alone.
-    if text.contains(['\\', '\'', '"']) && text.contains('\\') || text.contains(".[") {
+    // A backslash before a letter is itself in our keys, and an error or a letter in JSONPath; `items.[0]` is ours alone. Blanks
+    // around a bare key are of the key, as in dlt.
+    let has_blanks = text.split(['.', '[', ']']).any(|part| part != part.trim());
+    if text.contains('\\') || text.contains(".[") || has_blanks {
         return;
     }
     let Ok(path) = JsonPath::parse(text) else { return };
