@@ -4,7 +4,7 @@
 //!
 //! | compared | with | where |
 //! |---|---|---|
-//! | tree of a text as YAML | the same text as JSON | serde_json takes it, no key comes twice, and it is not nested too deep |
+//! | tree of a text as YAML | the same text as JSON | serde_json takes it, no key comes twice, its characters are YAML's, and it is not nested too deep |
 //! | tree and plan of a JSON text | those of the same content as TOML | there is no null in it, and the tree is an object |
 //! | plan | itself, resolved again | there is one |
 //! | places of problems | the text | always: each is a line and column that the text has |
@@ -73,7 +73,7 @@ fn check_problems(problems: &Problems, text: &str) {
 fn check_json(text: &str, yaml: &Result<Plan, Problems>) {
     let Ok(document) = Document::parse(text.as_bytes().to_vec()) else { return };
     let root = document.root();
-    if depth(text) > DEEPEST {
+    if depth(text) > DEEPEST || !text.chars().all(is_of_yaml) {
         return;
     }
     let tree = parse_other(text, Syntax::Yaml);
@@ -97,6 +97,11 @@ fn check_json(text: &str, yaml: &Result<Plan, Problems>) {
 
 fn messages(problems: &Problems) -> Vec<(&str, &str)> {
     problems.problems.iter().map(|problem| (problem.path.as_str(), problem.message.as_str())).collect()
+}
+
+/// JSON may have any character from the blank on in its texts, YAML has no control characters among them.
+fn is_of_yaml(letter: char) -> bool {
+    !(letter.is_control() && !"\t\r\n".contains(letter) || "\u{fffe}\u{ffff}\u{feff}".contains(letter))
 }
 
 /// An upper bound.
