@@ -37,6 +37,11 @@ const RANGE: &str = "def range($from; $to; $by):
     def same: if . != $to then ., same else {}[] end;
     $from | if $by > 0 then up elif $by < 0 then down else same end;";
 
+/// What `tonumber` and `toboolean` do. jaq's takes a text with two values for both of them and one without any for nothing:
+/// `"12 USD"` would become 12 in an update, and `""` would take the whole record away.
+const TO_TYPE: &str =
+    "def totype(p; e): if p then . else [fromjson] | if .[1:] == [] and (.[0] | p) then .[0] else e end end;";
+
 /// The program's name as a definition of ours.
 const MAIN: &str = "restlake_main";
 
@@ -65,9 +70,10 @@ static DEFINITIONS: LazyLock<Vec<Def<&'static str>>> =
     LazyLock::new(|| definitions().map(ticks::in_definition).collect());
 
 fn definitions() -> impl Iterator<Item = Def<&'static str>> {
-    let range = jaq_core::load::parse(RANGE, |parser| parser.defs()).unwrap_or_default();
-    let first = growth::definitions().chain(range);
-    let all = first.chain(jaq_core::defs()).chain(jaq_std::defs()).chain(jaq_json::defs());
+    let parsed = |text| jaq_core::load::parse(text, |parser| parser.defs()).unwrap_or_default();
+    let first = growth::definitions().chain(parsed(RANGE)).chain(parsed(TO_TYPE));
+    let of_json = jaq_json::defs().filter(|def| def.name != "totype");
+    let all = first.chain(jaq_core::defs()).chain(jaq_std::defs()).chain(of_json);
     all.filter(|def| !OUTSIDE_DEFINITIONS.contains(&def.name))
 }
 
