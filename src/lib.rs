@@ -63,6 +63,8 @@ pub mod digest;
 pub mod environment;
 pub mod error;
 pub mod fetch;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 pub mod import;
 pub mod jq;
 pub mod json;

@@ -23,6 +23,8 @@ mod error;
 mod evolving;
 mod family;
 mod fill;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod gathering;
 mod inferring;
 mod list_reads;

@@ -198,6 +198,12 @@ fn essence(content_type: &str) -> String {
     content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
 }
 
+/// For fuzzing: the format and the charset that a content type declares.
+#[cfg(any(test, fuzzing))]
+pub(super) fn declared(content_type: &str) -> (Option<ResponseFormat>, Option<&'static str>) {
+    (format_of(&essence(content_type)), charset::declared(content_type))
+}
+
 fn format_of(essence: &str) -> Option<ResponseFormat> {
     match essence {
         "application/x-ndjson"

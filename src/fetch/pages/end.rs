@@ -329,9 +329,17 @@ impl Pages {
         Some(format!("`{}`", records::shortened(&text)))
     }
 
+    /// Returns the evidence of further pages, if this one has no next page.
+    pub(super) fn more_after(&self, page: &PageView<'_>, found: &Found) -> Option<String> {
+        match self.source.paginator.more(page) {
+            Some(true) => Some("the last page says that another one follows".to_owned()),
+            _ => self.overlooked(page, found),
+        }
+    }
+
     /// Returns the sign of `auto` by which the first page leads to a second one, if the paginator finds none and the page lacks the
     /// place that the paginator follows: many a config names a wrong one.
-    pub(super) fn overlooked(&self, page: &PageView<'_>, found: &Found) -> Option<String> {
+    fn overlooked(&self, page: &PageView<'_>, found: &Found) -> Option<String> {
         let is_first = self.source.walk == Walk::Chain && self.pages_of_pass() == 1 && page.count > 0;
         let place = self.source.paginator.goes_on_at(page);
         let states_end = self.source.paginator.more(page) == Some(false);
