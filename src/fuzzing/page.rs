@@ -134,7 +134,7 @@ fn check_batch(batch: &Batch, records: usize, schema: &SchemaRef) -> Vec<bool> {
     let mut is_row = vec![true; records];
     for reject in &batch.rejects {
         let place = usize::try_from(reject.record).ok().and_then(|number| is_row.get_mut(number.checked_sub(1)?));
-        assert!(place.is_some_and(|place| std::mem::take(place)), "{reject:?}");
+        assert!(place.is_some_and(std::mem::take), "{reject:?}");
     }
     is_row
 }

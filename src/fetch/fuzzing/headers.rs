@@ -28,7 +28,7 @@ use crate::{
         paginate::{Asked, Extent, PageToken, PageView, detect, from_plan, links},
         quota, retry,
     },
-    json::{Document, Kind, Selector},
+    json::{Document, Kind, Node, Selector},
 };
 
 /// 2026-11-22T10:00:00Z.
@@ -225,7 +225,7 @@ fn check_paths(document: &Document) {
             assert_eq!(path.to_string().parse().as_ref(), Ok(&path));
             assert_eq!(path.keys().as_ref(), Some(&keys));
             let expected = keys.iter().try_fold(root, |node, key| node.get(key));
-            assert_eq!(path.find(root).map(|node| node.index()), expected.map(|node| node.index()));
+            assert_eq!(path.find(root).map(Node::index), expected.map(Node::index));
             assert!(root.kind() == Kind::Object);
         }
     }
