@@ -195,6 +195,13 @@ impl Redactor {
         known.values.iter().any(is_confined) || !known.matcher().find(text, |_| true).is_empty()
     }
 
+    /// Returns `true` if a document quotes a credential, so that it cannot be kept where others than the API read it.
+    pub fn is_credential_in(&self, document: &impl Serialize) -> bool {
+        let is_credential = |kind| kind == Kind::Credential;
+        let quotes = |text: String| !self.known().matcher().find(&text, is_credential).is_empty();
+        serde_json::to_string(document).map_or(true, quotes)
+    }
+
     /// Whether one `name=value` of a query holds a credential in any spelling, or has for its value what others are not sent.
     pub fn is_secret_pair(&self, pair: &str) -> bool {
         let value = form_urlencoded::parse(pair.as_bytes()).next().map(|(_, value)| value).unwrap_or_default();
@@ -400,6 +407,16 @@ mod tests {
             }
         }
         assert_eq!(redactor.text("sek… and sek/re, sek/... of sek/ret"), "sek… and sek/re, ***... of sek/ret");
+    }
+
+    #[test]
+    fn a_secret_is_found_across_whitespace_and_its_words_alone_are_shown() {
+        let redactor = Redactor::new([" correct Horse battery-staple ".to_owned(), "73029184650218".to_owned()]);
+        for text in ["correct\n  Horse\tbattery-\nstaple", "7302918\r\n4650218", "37 33 30 32 39 31 38 34 36 35 30 32 31 38"] {
+            assert_eq!(redactor.text(&format!("key {text} is wrong")), "key *** is wrong");
+        }
+        let plain = "a correct answer: the Horse has a battery of 730291 to 4650218 staples";
+        assert_eq!(redactor.text(plain), plain);
     }
 
     #[test]

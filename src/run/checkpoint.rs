@@ -24,7 +24,7 @@ use crate::{
     model::{Reject, StagedFile},
     plan::{ClientPlan, IncrementalPlan, Range, ResourcePlan},
     schema::TableSchema,
-    secret::is_secret_name,
+    secret::{Redactor, is_secret_name},
 };
 
 /// All checkpoints together may cost one part in so many of the run: 2 %.
@@ -312,6 +312,7 @@ pub(super) struct Pace {
     rejects: Vec<Reject>,
     /// There were too many rejects to keep: what comes from here on cannot be gone on with.
     is_over: bool,
+    redactor: Redactor,
 }
 
 /// What checkpoints cost: the time from the moment in which the thread that writes takes a mark until the checkpoint is
@@ -334,9 +335,10 @@ impl Costs {
 }
 
 impl Pace {
-    pub(super) fn new(clock: Arc<dyn Clock>, interval: Duration) -> Self {
-        let began = clock.elapsed();
-        Self { clock, interval, began, last: began, costs: Arc::default(), rejects: Vec::new(), is_over: false }
+    /// `redactor` knows the credentials that no checkpoint may hold.
+    pub(super) fn new(clock: Arc<dyn Clock>, interval: Duration, redactor: Redactor) -> Self {
+        let (began, rejects) = (clock.elapsed(), Vec::new());
+        Self { clock, interval, began, last: began, costs: Arc::default(), rejects, is_over: false, redactor }
     }
 
     /// What the stages behind add their time to.
@@ -364,12 +366,21 @@ impl Pace {
             return None;
         }
         drop(costs);
-        Some(self.mark_now(position, known()))
+        self.is_kept(position).then(|| self.mark_now(position, known()))
     }
 
     /// A mark after all pages, whatever the pace; `None` if rejects were lost that it has to hold.
     pub(super) fn last_mark(&mut self, position: &Position, known: Known) -> Option<Passing> {
-        (!self.is_over).then(|| self.mark_now(position, known))
+        (!self.is_over && self.is_kept(position)).then(|| self.mark_now(position, known))
+    }
+
+    /// Returns `false` for a position with a credential in it: some APIs make their links and page tokens of one.
+    fn is_kept(&self, position: &Position) -> bool {
+        let is_kept = !self.redactor.is_credential_in(position);
+        if !is_kept {
+            tracing::debug!("no checkpoint: the API's link or token for the next page has a credential in it");
+        }
+        is_kept
     }
 
     fn mark_now(&mut self, position: &Position, known: Known) -> Passing {
@@ -444,8 +455,12 @@ mod tests {
 
     /// What a mark behind a page holds of rejects, `None` without a mark.
     fn marked(pace: &mut Pace) -> Option<usize> {
+        marked_before(pace, Value::Null)
+    }
+
+    fn marked_before(pace: &mut Pace, next: Value) -> Option<usize> {
         let position = json!({
-            "next": null, "pages": 1, "received": 5,
+            "next": next, "pages": 1, "received": 5,
             "known": {"records": null, "pages": null, "page_size": null},
             "size": {"expected": null, "last": 5, "misses": 0},
         });
@@ -454,13 +469,24 @@ mod tests {
     }
 
     fn pace(interval: Duration) -> Pace {
-        Pace::new(Arc::new(Hand::default()), interval)
+        Pace::new(Arc::new(Hand::default()), interval, Redactor::default())
+    }
+
+    #[test]
+    fn a_position_that_quotes_a_credential_is_in_no_checkpoint_and_rejects_wait_for_the_next() {
+        let mut pace = pace(Duration::ZERO);
+        pace.redactor.learn(["s3cr3t/+key".to_owned()]);
+        pace.keep(&rejects(2));
+        for text in ["2-s3cr3t/+key", "2-s3cr3t%2F%2Bkey", "Mi1zM2NyM3QvK2tleQ=="] {
+            assert_eq!(marked_before(&mut pace, json!({"cursor": {"text": text}})), None);
+        }
+        assert_eq!(marked_before(&mut pace, json!({"cursor": {"text": "2-s3cr3t"}})), Some(2));
     }
 
     #[test]
     fn a_checkpoint_is_due_once_all_of_them_and_the_next_stay_under_two_percent_of_the_run() {
         let clock = Arc::new(Hand::default());
-        let mut pace = Pace::new(Arc::clone(&clock) as Arc<dyn Clock>, Duration::from_secs(30));
+        let mut pace = Pace::new(Arc::clone(&clock) as Arc<dyn Clock>, Duration::from_secs(30), Redactor::default());
         let meter = pace.meter();
         let mut is_due_at = |seconds| {
             clock.set(seconds);

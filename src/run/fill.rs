@@ -109,7 +109,8 @@ impl Export<'_> {
                 cursor.resume(progress);
             }
         }
-        let pace = Pace::new(Arc::clone(clock), self.resource.checkpoint.interval);
+        let redactor = self.client.redactor().clone();
+        let pace = Pace::new(Arc::clone(clock), self.resource.checkpoint.interval, redactor);
         let fingerprint = self.fingerprint(Some(self.memory))?;
         let pipeline = Pipeline {
             resource: self.resource,

@@ -148,10 +148,13 @@ fn is_partial_escape(rest: &[u8]) -> bool {
 
 /// How many bytes at the end of `text` are the beginning of a needle, and not all of it.
 fn overlap(text: &[u8], needle: &[u8], shortest: usize) -> Option<usize> {
+    let last = text.last()?.to_ascii_lowercase();
     let longest = needle.len().saturating_sub(1).min(text.len());
     (shortest..=longest).rev().find(|length| {
+        // Needles are in lower case, and most lengths end in another letter.
         let tail = text.get(text.len() - length..).unwrap_or_default();
-        needle.get(..*length).is_some_and(|start| start.eq_ignore_ascii_case(tail))
+        needle.get(length - 1) == Some(&last)
+            && needle.get(..*length).is_some_and(|start| start.eq_ignore_ascii_case(tail))
     })
 }
 

@@ -5,7 +5,7 @@ use std::{
     collections::HashMap,
     path::Path,
     process::{Command, Output},
-    sync::Mutex,
+    sync::{Arc, LazyLock, Mutex, OnceLock},
 };
 
 use futures::{StreamExt, stream};
@@ -45,6 +45,9 @@ const SECRETS: [(&str, &str); 16] = [
     ("S3", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"),
     ("SAS", "sv=2022-11-02&sig=aB3%2Fd%2BeF5gH7%3D&se=2030"),
 ];
+
+/// Knows all of them: it takes a while to make.
+static FINDER: LazyLock<Finder> = LazyLock::new(|| Finder::new(SECRETS.map(|(_, value)| value)));
 
 fn secret(name: &str) -> &'static str {
     SECRETS.iter().find(|(known, _)| *known == name).unwrap().1
@@ -239,7 +242,7 @@ impl Echo {
             "cursor" => rows(1.into(), text.into()),
             "object" => rows(1.into(), json!({text: [text]})),
             "keys" => Reply::json(json!({text: [], "more": {text: 1}}).to_string()),
-            "lists" => Reply::json(json!({text: [{"id": 1}], "b": 2}).to_string()),
+            "lists" => Reply::json(json!({text: [{"id": 1}]}).to_string()),
             "total" => Reply::json(json!({"data": [{"id": 1}, {"id": 2}], "total": text}).to_string()),
             "retried" => {
                 let reply = Reply::status(503).body(text).header("retry-after", &header);
@@ -304,14 +307,13 @@ async fn restlake(folder: &Path, arguments: &[&str]) -> Output {
 
 /// What a config's runs say and keep of its secrets: the place and the part that is seen.
 async fn leaks(number: usize) -> Vec<String> {
-    let echo = std::sync::Arc::new(std::sync::OnceLock::<Echo>::new());
-    let answering = std::sync::Arc::clone(&echo);
+    let echo = Arc::new(OnceLock::<Echo>::new());
+    let answering = Arc::clone(&echo);
     let server = Server::start(move |request| answering.get().unwrap().answer(request)).await;
     let (name, auth, mut secrets) = signatures(&server).swap_remove(number);
     secrets.extend(COMMON);
     secrets.sort_unstable();
     secrets.dedup();
-    let finder = Finder::new(secrets.iter().map(|name| secret(name)));
     let _ = echo.set(Echo::new(&secrets));
     let folder = TempDir::new().unwrap();
     std::fs::write(folder.path().join("secret"), format!("{}\n", secret("FILE"))).unwrap();
@@ -321,7 +323,7 @@ async fn leaks(number: usize) -> Vec<String> {
     for arguments in [COMMANDS[0]].into_iter().chain(others) {
         let told = told(&restlake(folder.path(), arguments).await);
         for line in told.lines() {
-            if let Some(part) = finder.find(line) {
+            if let Some(part) = FINDER.find(line) {
                 found.push(format!("{name}, {}: {part} in {line}", arguments.join(" ")));
             }
         }
@@ -336,7 +338,7 @@ async fn leaks(number: usize) -> Vec<String> {
         let is_data = path.ends_with(".parquet") || path.contains("/rejects/");
         let content = if is_data { String::new() } else { String::from_utf8_lossy(&content).into_owned() };
         for text in [path.as_str(), &content] {
-            if let Some(part) = finder.find(text) {
+            if let Some(part) = FINDER.find(text) {
                 let at = text.to_lowercase().find(part).unwrap_or_default();
                 let around: String = text.chars().skip(at.saturating_sub(60)).take(200).collect();
                 found.push(format!("{name}, {path}: {part} in {around}"));
@@ -362,7 +364,6 @@ async fn no_key_of_a_store_is_printed_or_logged_however_the_store_sends_it_back(
         ("az://lake/x", vec![("account_key", "FILE")]),
     ] {
         let secrets: Vec<_> = keys.iter().map(|(_, name)| *name).collect();
-        let finder = Finder::new(secrets.iter().map(|name| secret(name)));
         let echo = Echo::new(&secrets);
         let server = Server::start(move |_| Reply::status(403).body(echo.next("").join(" "))).await;
         let mut options = json!({"endpoint": server.url(), "allow_http": "true"});
@@ -375,7 +376,7 @@ async fn no_key_of_a_store_is_printed_or_logged_however_the_store_sends_it_back(
         std::fs::write(folder.path().join("c.json"), config.to_string()).unwrap();
         for arguments in [&["run", "-vvv"][..], &["status", "-vvv", "--output", "json"], &["run", "--dry-run"]] {
             let told = told(&restlake(folder.path(), arguments).await);
-            assert_eq!(finder.find(&told), None, "{url}, {arguments:?}: {told}");
+            assert_eq!(FINDER.find(&told), None, "{url}, {arguments:?}: {told}");
         }
         assert!(!server.requests().is_empty());
     }
