@@ -412,7 +412,9 @@ mod tests {
     #[test]
     fn a_secret_is_found_across_whitespace_and_its_words_alone_are_shown() {
         let redactor = Redactor::new([" correct Horse battery-staple ".to_owned(), "73029184650218".to_owned()]);
-        for text in ["correct\n  Horse\tbattery-\nstaple", "7302918\r\n4650218", "37 33 30 32 39 31 38 34 36 35 30 32 31 38"] {
+        for text in
+            ["correct\n  Horse\tbattery-\nstaple", "7302918\r\n4650218", "37 33 30 32 39 31 38 34 36 35 30 32 31 38"]
+        {
             assert_eq!(redactor.text(&format!("key {text} is wrong")), "key *** is wrong");
         }
         let plain = "a correct answer: the Horse has a battery of 730291 to 4650218 staples";

@@ -74,12 +74,7 @@ impl Matcher {
     }
 
     /// The places of the needles that are not shorter than `shortest`.
-    fn find_in(
-        &self,
-        layer: &Layer<'_>,
-        shortest: usize,
-        is_wanted: &impl Fn(Kind) -> bool,
-    ) -> Vec<Range<usize>> {
+    fn find_in(&self, layer: &Layer<'_>, shortest: usize, is_wanted: &impl Fn(Kind) -> bool) -> Vec<Range<usize>> {
         let text = &*layer.bytes;
         if self.is_blind() {
             return std::iter::once(layer.origin(0..text.len())).collect();

@@ -31,7 +31,8 @@ pub(super) fn needles(value: &str, is_deep: bool) -> Vec<Needle> {
     plain.extend(misread(value));
     plain.push(quoted_printable(value).into_bytes());
     let spaces = plain.iter().filter(|text| text.contains(&b' '));
-    let in_forms: Vec<Vec<u8>> = spaces.map(|text| text.iter().map(|b| if *b == b' ' { b'+' } else { *b }).collect()).collect();
+    let in_forms: Vec<Vec<u8>> =
+        spaces.map(|text| text.iter().map(|b| if *b == b' ' { b'+' } else { *b }).collect()).collect();
     plain.extend(in_forms);
     let mut needles: Vec<_> = plain.into_iter().map(whole).collect();
     if is_deep {
@@ -70,7 +71,8 @@ fn misread(value: &str) -> Vec<Vec<u8>> {
     }
     let latin: String = value.bytes().map(char::from).collect();
     let single = value.chars().map(|letter| u8::try_from(u32::from(letter)).ok()).collect::<Option<Vec<u8>>>();
-    let marked = |mark: &str| value.chars().map(|c| if c.is_ascii() { c.to_string() } else { mark.to_owned() }).collect();
+    let marked =
+        |mark: &str| value.chars().map(|c| if c.is_ascii() { c.to_string() } else { mark.to_owned() }).collect();
     let is_recognised = value.bytes().filter(u8::is_ascii_alphanumeric).count() >= SHORTEST;
     let marked = ["?", "\u{FFFD}"].map(marked).into_iter().filter(|_| is_recognised).map(String::into_bytes);
     marked.chain([latin.into_bytes()]).chain(single).collect()
@@ -79,7 +81,10 @@ fn misread(value: &str) -> Vec<Vec<u8>> {
 /// As mails have it: `=3D` for `=` and for each byte that is no ASCII.
 fn quoted_printable(value: &str) -> String {
     let is_plain = |byte: u8| (byte == b' ' || byte.is_ascii_graphic()) && byte != b'=';
-    value.bytes().map(|byte| if is_plain(byte) { char::from(byte).to_string() } else { format!("={byte:02X}") }).collect()
+    value
+        .bytes()
+        .map(|byte| if is_plain(byte) { char::from(byte).to_string() } else { format!("={byte:02X}") })
+        .collect()
 }
 
 /// What may be put into base64: the value, or what it is in JSON, in a form, or in base64 already.

@@ -95,7 +95,11 @@ fn signatures(server: &Server) -> Vec<(&'static str, Value, Vec<&'static str>)> 
         ("bearer", json!({"token": "${WITH_SIGNS}"}), vec!["WITH_SIGNS"]),
         ("bearer from a file", json!({"token": "${file:secret}"}), vec!["FILE"]),
         ("bearer as it is written", json!({"token": secret("JWT")}), vec!["JWT"]),
-        ("key in a header", json!({"type": "api_key", "name": "X-K", "api_key": "v1 ${WITH_SCHEME}"}), vec!["WITH_SCHEME"]),
+        (
+            "key in a header",
+            json!({"type": "api_key", "name": "X-K", "api_key": "v1 ${WITH_SCHEME}"}),
+            vec!["WITH_SCHEME"],
+        ),
         (
             "key in the query",
             json!({"type": "api_key", "name": "k", "api_key": "${WITH_LETTERS}", "location": "query"}),
@@ -106,9 +110,17 @@ fn signatures(server: &Server) -> Vec<(&'static str, Value, Vec<&'static str>)> 
             json!({"type": "api_key", "name": "k", "api_key": "${HEX}", "location": "cookie"}),
             vec!["HEX"],
         ),
-        ("password", json!({"type": "http_basic", "username": "someone", "password": "${WITH_ESCAPES}"}), vec!["WITH_ESCAPES"]),
+        (
+            "password",
+            json!({"type": "http_basic", "username": "someone", "password": "${WITH_ESCAPES}"}),
+            vec!["WITH_ESCAPES"],
+        ),
         ("user", json!({"type": "http_basic", "username": "${SHORT}", "password": ""}), vec!["SHORT"]),
-        ("user of a password", json!({"type": "http_basic", "username": "a-${PHRASE}", "password": "${WITH_LETTERS}"}), vec!["PHRASE", "WITH_LETTERS"]),
+        (
+            "user of a password",
+            json!({"type": "http_basic", "username": "a-${PHRASE}", "password": "${WITH_LETTERS}"}),
+            vec!["PHRASE", "WITH_LETTERS"],
+        ),
         ("client", oauth(json!({})), vec!["NUMBER", "HEX", "JWT"]),
         (
             "client in basic",
@@ -136,10 +148,37 @@ fn signatures(server: &Server) -> Vec<(&'static str, Value, Vec<&'static str>)> 
 }
 
 /// One resource for each way in which an answer can speak.
-const MODES: [&str; 29] = [
-    "fine", "refused", "objection", "page", "error", "beside", "markup", "syntax", "text", "empty", "packed", "freeze",
-    "discard", "reject", "step", "index", "wrong_link", "away", "linked", "moved", "moved_wrong", "moved_away", "cursor",
-    "object", "keys", "lists", "total", "retried", "cut",
+const MODES: [&str; 30] = [
+    "fine",
+    "refused",
+    "objection",
+    "page",
+    "error",
+    "beside",
+    "markup",
+    "syntax",
+    "text",
+    "empty",
+    "packed",
+    "freeze",
+    "discard",
+    "reject",
+    "step",
+    "index",
+    "wrong_link",
+    "away",
+    "linked",
+    "moved",
+    "moved_wrong",
+    "moved_away",
+    "cursor",
+    "object",
+    "keys",
+    "lists",
+    "total",
+    "since",
+    "retried",
+    "cut",
 ];
 
 fn resource(mode: &str) -> Value {
@@ -157,7 +196,7 @@ fn resource(mode: &str) -> Value {
         "cursor" | "object" => {
             json!({"endpoint": {"paginator": {"type": "cursor", "cursor_path": "next", "cursor_param": "after"}}})
         }
-        "lists" => json!({"endpoint": {"data_selector": null}}),
+        "since" => json!({"endpoint": {"incremental": {"cursor_path": "id", "start_param": "since"}}}),
         "total" => json!({"endpoint": {"paginator": {"type": "offset", "limit": 2, "total_path": "total"}}}),
         _ => json!({}),
     };
@@ -212,7 +251,9 @@ impl Echo {
         let header = spelled.iter().filter(is_ascii).cloned().collect::<Vec<_>>().join(" ");
         let long = || Value::from(format!("{} {text}", "x".repeat(150)));
         match mode {
-            "token" => Reply::json(json!({"access_token": secret("JWT"), "refresh_token": secret("REFRESH")}).to_string()),
+            "token" => {
+                Reply::json(json!({"access_token": secret("JWT"), "refresh_token": secret("REFRESH")}).to_string())
+            }
             "token/refused" => {
                 Reply::json(json!({"error": text, "error_description": text}).to_string()).with_status(400)
             }
@@ -243,6 +284,8 @@ impl Echo {
             "object" => rows(1.into(), json!({text: [text]})),
             "keys" => Reply::json(json!({text: [], "more": {text: 1}}).to_string()),
             "lists" => Reply::json(json!({text: [{"id": 1}]}).to_string()),
+            // A cursor is data, and is kept; what is told of it is not.
+            "since" => rows(long(), Value::Null),
             "total" => Reply::json(json!({"data": [{"id": 1}, {"id": 2}], "total": text}).to_string()),
             "retried" => {
                 let reply = Reply::status(503).body(text).header("retry-after", &header);
@@ -322,7 +365,9 @@ async fn leaks(number: usize) -> Vec<String> {
     let others = [1 + number % 12, 1 + (number + 6) % 12].map(|at| COMMANDS[at]);
     for arguments in [COMMANDS[0]].into_iter().chain(others) {
         let told = told(&restlake(folder.path(), arguments).await);
-        for line in told.lines() {
+        // The columns that `infer` prints are named by the records' fields, and `export-state` prints the cursor as it is.
+        let data = if arguments[0] == "infer" { "- {name: " } else { "\"last_value\": " };
+        for line in told.lines().filter(|line| !line.trim_start().starts_with(data)) {
             if let Some(part) = FINDER.find(line) {
                 found.push(format!("{name}, {}: {part} in {line}", arguments.join(" ")));
             }
@@ -335,7 +380,8 @@ async fn leaks(number: usize) -> Vec<String> {
     assert!(kept.keys().any(|path| path.contains("/runs/")), "{name}");
     for (path, content) in kept {
         // A table and its rejects hold what the API sent.
-        let is_data = path.ends_with(".parquet") || path.contains("/rejects/");
+        let is_data =
+            path.ends_with(".parquet") || path.contains("/rejects/") || path.starts_with("since/_restlake/commits/");
         let content = if is_data { String::new() } else { String::from_utf8_lossy(&content).into_owned() };
         for text in [path.as_str(), &content] {
             if let Some(part) = FINDER.find(text) {
@@ -359,7 +405,10 @@ async fn no_secret_is_printed_logged_or_kept_however_and_wherever_a_server_sends
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_key_of_a_store_is_printed_or_logged_however_the_store_sends_it_back() {
     for (url, keys) in [
-        ("s3://lake/x", vec![("secret_access_key", "S3"), ("session_token", "WITH_SIGNS"), ("access_key_id", "WITH_SCHEME")]),
+        (
+            "s3://lake/x",
+            vec![("secret_access_key", "S3"), ("session_token", "WITH_SIGNS"), ("access_key_id", "WITH_SCHEME")],
+        ),
         ("az://lake/x", vec![("sas_token", "SAS")]),
         ("az://lake/x", vec![("account_key", "FILE")]),
     ] {

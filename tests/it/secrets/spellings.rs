@@ -149,7 +149,8 @@ pub fn mixed(value: &str) -> Vec<Spelling> {
         own: before.len()..before.len() + text.len(),
         text: format!("{before}{text}{after}"),
     });
-    let around = [("", ":"), (":", ""), ("u:", ""), ("id:", ""), ("Bearer ", ""), ("{\"key\":\"", "\"}"), ("a=b&k=", "&c=d")];
+    let around =
+        [("", ":"), (":", ""), ("u:", ""), ("id:", ""), ("Bearer ", ""), ("{\"key\":\"", "\"}"), ("a=b&k=", "&c=d")];
     let spelled = |(before, after): (&str, &str)| {
         let (text, own) = (format!("{before}{value}{after}"), own_base64(before.len(), value.len()));
         let of = move |text: String| Spelling { name: "base64 with more", text, own: own.clone() };
