@@ -192,7 +192,9 @@ impl Run {
                 }
             },
         };
-        let ended = self.with_table(ended, resource, connections).await;
+        let redactor =
+            connections.as_ref().map_or_else(|_| self.plan.redactor(), |ends| ends.client.redactor().clone());
+        let ended = self.with_table(ended, resource, connections).await.with_masked_cursor(&redactor);
         family.end(&resource.name, ended.kind);
         self.reporter.on_event(&Event::ResourceFinished { summary: &ended.summary });
         ended

@@ -11,7 +11,7 @@ mod shorten;
 
 use std::{
     fmt,
-    sync::{Arc, PoisonError, RwLock},
+    sync::{Arc, OnceLock, PoisonError, RwLock},
 };
 
 use serde::{Serialize, Serializer};
@@ -67,11 +67,15 @@ const SHORTEST_LINE: usize = 16;
 /// The shortest credential that is stripped without the scheme before it.
 const SHORTEST_BARE: usize = 8;
 
+/// Shorter values are not looked for across the whitespace of a text.
+const SHORTEST_UNSPACED: usize = 8;
+
 /// Strips known secret values from text and URLs. Clones share what they know: a value that one of them learns while a run goes
 /// on, such as an access token, is stripped by all of them from then on.
 ///
-/// Values are found in every spelling: percent-encoded, escaped as in JSON or HTML, any of these within another, in hex, in
-/// base64 alone or with other text, in upper or lower case. A text that was cut off loses the beginning of a secret at its end.
+/// Values are found in every spelling: percent-encoded, escaped as in JSON, HTML or a program, any of these within another, in
+/// hex, as a list of bytes, in base64 alone or with other text, in upper or lower case, broken into lines, or in the wrong
+/// character set. A text that was cut off loses the beginning of a secret at its end.
 #[derive(Clone, Default)]
 pub struct Redactor {
     known: Arc<RwLock<Arc<Knowledge>>>,
@@ -81,7 +85,14 @@ pub struct Redactor {
 #[derive(Default)]
 struct Knowledge {
     values: Vec<Known>,
-    matcher: Matcher,
+    /// Made when a text is looked at: a run learns several values before it comes across one.
+    matcher: OnceLock<Matcher>,
+}
+
+impl Knowledge {
+    fn matcher(&self) -> &Matcher {
+        self.matcher.get_or_init(|| Matcher::new(&self.values))
+    }
 }
 
 #[derive(Clone, PartialEq, Eq)]
@@ -146,14 +157,15 @@ impl Redactor {
     }
 
     fn add(&self, values: impl Iterator<Item = String>, kind: Kind) {
-        let added = values.filter(|value| value.len() >= SHORTEST);
+        // A header and a form lose the spaces around a value on their way.
+        let added = values.flat_map(|value| [value.trim().to_owned(), value]).filter(|value| value.len() >= SHORTEST);
         let added = added.map(|value| Known { value: Secret::new(value), kind });
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
         let mut values: Vec<Known> = known.values.iter().cloned().chain(added).collect();
         values.sort_by_cached_key(|known| (known.value.expose().clone(), known.kind));
         values.dedup_by(|b, a| a.value == b.value);
         if values != known.values {
-            *known = Arc::new(Knowledge { matcher: Matcher::new(&values), values });
+            *known = Arc::new(Knowledge { values, matcher: OnceLock::new() });
         }
     }
 
@@ -166,26 +178,28 @@ impl Redactor {
         self.without(text, Kind::is_deep)
     }
 
-    /// Returns true if [`credentials`](Self::credentials) would change the text.
-    pub fn has_credentials(&self, text: &str) -> bool {
-        self.credentials(text) != text
-    }
-
     /// A document with all its texts stripped; its keys stay, as readers know it by them.
     pub fn json(&self, document: Value) -> Value {
-        match document {
-            Value::String(text) => Value::String(self.text(&text)),
-            Value::Array(items) => items.into_iter().map(|item| self.json(item)).collect(),
-            Value::Object(fields) => fields.into_iter().map(|(key, value)| (key, self.json(value))).collect(),
-            other => other,
-        }
+        each_text(document, &|text| self.text(text))
+    }
+
+    /// The same without credentials and identities, see [`Redactor::credentials`].
+    pub fn json_credentials(&self, document: Value) -> Value {
+        each_text(document, &|text| self.credentials(text))
     }
 
     /// Returns true if a text holds what is not to be shown, or not to be sent to others.
     pub fn knows(&self, text: &str) -> bool {
         let known = self.known();
         let is_confined = |known: &Known| known.kind == Kind::Confined && text.contains(known.value.expose());
-        known.values.iter().any(is_confined) || !known.matcher.find(text, |_| true).is_empty()
+        known.values.iter().any(is_confined) || !known.matcher().find(text, |_| true).is_empty()
+    }
+
+    /// Returns `true` if a document quotes a credential, so that it cannot be kept where others than the API read it.
+    pub fn is_credential_in(&self, document: &impl Serialize) -> bool {
+        let is_credential = |kind| kind == Kind::Credential;
+        let quotes = |text: String| !self.known().matcher().find(&text, is_credential).is_empty();
+        serde_json::to_string(document).map_or(true, quotes)
     }
 
     /// Returns true if one `name=value` of a query holds a credential in any spelling, or has for its value what others are not sent.
@@ -193,7 +207,7 @@ impl Redactor {
         let value = form_urlencoded::parse(pair.as_bytes()).next().map(|(_, value)| value).unwrap_or_default();
         let known = self.known();
         let is_whole = |known: &Known| known.kind > Kind::Identity && *known.value.expose() == value;
-        known.values.iter().any(is_whole) || !known.matcher.find(pair, |kind| kind == Kind::Credential).is_empty()
+        known.values.iter().any(is_whole) || !known.matcher().find(pair, |kind| kind == Kind::Credential).is_empty()
     }
 
     /// The URL without user information, without the values of secret parameters, and without known secret values.
@@ -211,7 +225,7 @@ impl Redactor {
 
     fn without(&self, text: &str, is_wanted: impl Fn(Kind) -> bool) -> String {
         let known = self.known();
-        let places = known.matcher.find_with_users(text, is_wanted);
+        let places = known.matcher().find_with_users(text, is_wanted);
         let (mut stripped, mut kept) = (String::with_capacity(text.len()), 0);
         for place in places {
             stripped += text.get(kept..place.start).unwrap_or_default();
@@ -238,6 +252,15 @@ impl Redactor {
 impl fmt::Debug for Redactor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Redactor({} values)", self.known().values.len())
+    }
+}
+
+fn each_text(document: Value, change: &dyn Fn(&str) -> String) -> Value {
+    match document {
+        Value::String(text) => Value::String(change(&text)),
+        Value::Array(items) => items.into_iter().map(|item| each_text(item, change)).collect(),
+        Value::Object(fields) => fields.into_iter().map(|(key, value)| (key, each_text(value, change))).collect(),
+        other => other,
     }
 }
 
@@ -384,6 +407,18 @@ mod tests {
             }
         }
         assert_eq!(redactor.text("sek… and sek/re, sek/... of sek/ret"), "sek… and sek/re, ***... of sek/ret");
+    }
+
+    #[test]
+    fn a_secret_is_found_across_whitespace_and_its_words_alone_are_shown() {
+        let redactor = Redactor::new([" correct Horse battery-staple ".to_owned(), "73029184650218".to_owned()]);
+        for text in
+            ["correct\n  Horse\tbattery-\nstaple", "7302918\r\n4650218", "37 33 30 32 39 31 38 34 36 35 30 32 31 38"]
+        {
+            assert_eq!(redactor.text(&format!("key {text} is wrong")), "key *** is wrong");
+        }
+        let plain = "a correct answer: the Horse has a battery of 730291 to 4650218 staples";
+        assert_eq!(redactor.text(plain), plain);
     }
 
     #[test]

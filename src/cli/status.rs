@@ -42,9 +42,13 @@ pub async fn execute(args: &StatusArgs, global: &Global, console: &Console) -> A
 }
 
 async fn look(lake: &Lake, global: &Global) -> Answer {
+    let redactor = lake.plan().redactor();
     let told = tables::each(lake, async |resource| {
         let table = lake.look(resource)?;
-        maintain::status(table.as_ref(), &lake.identity(resource), resource, lake.plan().table_format).await
+        let status =
+            maintain::status(table.as_ref(), &lake.identity(resource), resource, lake.plan().table_format).await?;
+        let cursor = status.cursor.map(|cursor| redactor.json_credentials(cursor));
+        Ok(TableStatus { cursor, ..status })
     })
     .await;
     let exit = tables::exit(&told);

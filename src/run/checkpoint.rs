@@ -342,10 +342,10 @@ impl Costs {
 }
 
 impl Pace {
+    /// `redactor` knows the credentials that no checkpoint may hold.
     pub(super) fn new(clock: Arc<dyn Clock>, interval: Duration, redactor: Redactor) -> Self {
-        let began = clock.elapsed();
-        let (costs, rejects) = (Arc::default(), Vec::new());
-        Self { clock, interval, began, last: began, costs, rejects, redactor, is_over: false }
+        let (began, rejects) = (clock.elapsed(), Vec::new());
+        Self { clock, interval, began, last: began, costs: Arc::default(), rejects, is_over: false, redactor }
     }
 
     /// What the stages behind add their time to.
@@ -364,9 +364,7 @@ impl Pace {
     pub(super) fn mark(&mut self, position: &Position, known: impl FnOnce() -> Known) -> Option<Passing> {
         let now = self.clock.elapsed();
         let costs = self.costs.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_due = now.saturating_sub(self.last) >= self.interval
-            && costs.allow_another(self.began, now)
-            && !position.has_credentials(&self.redactor);
+        let is_due = now.saturating_sub(self.last) >= self.interval && costs.allow_another(self.began, now);
         if !self.is_over && !is_due && self.rejects.len() > MOST_REJECTS {
             (self.rejects, self.is_over) = (Vec::new(), true);
             tracing::debug!("no further checkpoint: more than {MOST_REJECTS} rejects since the last one");
@@ -375,13 +373,22 @@ impl Pace {
             return None;
         }
         drop(costs);
-        Some(self.mark_now(position, known()))
+        self.is_kept(position).then(|| self.mark_now(position, known()))
     }
 
     /// Returns a mark after all pages, whatever the pace; `None` if rejects were lost that it has to hold, or if the position
     /// holds credentials.
     pub(super) fn last_mark(&mut self, position: &Position, known: Known) -> Option<Passing> {
-        (!self.is_over && !position.has_credentials(&self.redactor)).then(|| self.mark_now(position, known))
+        (!self.is_over && self.is_kept(position)).then(|| self.mark_now(position, known))
+    }
+
+    /// Returns `false` for a position with a credential in it: some APIs make their links and page tokens of one.
+    fn is_kept(&self, position: &Position) -> bool {
+        let is_kept = !self.redactor.is_credential_in(position);
+        if !is_kept {
+            tracing::debug!("no checkpoint: the API's link or token for the next page has a credential in it");
+        }
+        is_kept
     }
 
     fn mark_now(&mut self, position: &Position, known: Known) -> Passing {
@@ -456,8 +463,12 @@ mod tests {
 
     /// What a mark behind a page holds of rejects, `None` without a mark.
     fn marked(pace: &mut Pace) -> Option<usize> {
+        marked_before(pace, Value::Null)
+    }
+
+    fn marked_before(pace: &mut Pace, next: Value) -> Option<usize> {
         let position = json!({
-            "next": null, "pages": 1, "received": 5,
+            "next": next, "pages": 1, "received": 5,
             "known": {"records": null, "pages": null, "page_size": null},
             "size": {"expected": null, "last": 5, "misses": 0},
         });
@@ -467,6 +478,17 @@ mod tests {
 
     fn pace(interval: Duration) -> Pace {
         Pace::new(Arc::new(Hand::default()), interval, Redactor::default())
+    }
+
+    #[test]
+    fn a_position_that_quotes_a_credential_is_in_no_checkpoint_and_rejects_wait_for_the_next() {
+        let mut pace = pace(Duration::ZERO);
+        pace.redactor.learn(["s3cr3t/+key".to_owned()]);
+        pace.keep(rejects(2));
+        for text in ["2-s3cr3t/+key", "2-s3cr3t%2F%2Bkey", "Mi1zM2NyM3QvK2tleQ=="] {
+            assert_eq!(marked_before(&mut pace, json!({"cursor": {"text": text}})), None);
+        }
+        assert_eq!(marked_before(&mut pace, json!({"cursor": {"text": "2-s3cr3t"}})), Some(2));
     }
 
     #[test]

@@ -361,6 +361,12 @@ impl Ended {
         self
     }
 
+    /// Masks credentials in the cursor that is printed; the table's commits keep it as the API sent it.
+    pub(super) fn with_masked_cursor(mut self, redactor: &Redactor) -> Self {
+        self.summary.cursor = self.summary.cursor.map(|cursor| redactor.json_credentials(cursor));
+        self
+    }
+
     /// As the config wants it.
     pub(super) fn left_out(resource: &ResourcePlan) -> Self {
         Self {

@@ -11,6 +11,9 @@ use std::{borrow::Cow, ops::Range};
 /// Decodings of one text. A server that quotes a request in JSON, in a log line, in JSON again needs three.
 const DEPTH: usize = 6;
 
+/// What an escape begins with.
+const MARKS: [u8; 3] = *b"%\\&";
+
 /// The names that HTML has for ASCII characters.
 const ASCII: [(&str, u8); 38] = [
     ("amp", b'&'),
@@ -78,13 +81,23 @@ impl Layer<'_> {
         }
     }
 
-    /// `None` if nothing in it is written in another way than it is meant.
-    fn decoded<'b>(&self) -> Option<Layer<'b>> {
+    /// The layer without its whitespace, or `None` if it has none: base64, PEM and hex are broken into lines of any length.
+    pub fn unspaced<'b>(&self) -> Option<Layer<'b>> {
+        let text = &*self.bytes;
+        let kept: Vec<usize> = (0..text.len()).filter(|at| !text[*at].is_ascii_whitespace()).collect();
+        let origins = || kept.iter().map(|at| self.origin(*at..at + 1)).collect();
+        (kept.len() < text.len())
+            .then(|| Layer { bytes: kept.iter().map(|at| text[*at]).collect(), origins: Some(origins()) })
+    }
+
+    /// Decodes the escapes that begin with one of these marks; `None` if there are none.
+    fn decoded<'b>(&self, marks: &[u8]) -> Option<Layer<'b>> {
         let text = &*self.bytes;
         memchr::memchr3(b'%', b'\\', b'&', text)?;
         let (mut bytes, mut origins, mut at) = (Vec::with_capacity(text.len()), Vec::with_capacity(text.len()), 0);
         while let Some(rest) = text.get(at..).filter(|rest| !rest.is_empty()) {
-            let (meant, length) = escaped(rest).unwrap_or_else(|| (Meant::Byte(rest[0]), 1));
+            let escape = Some(rest).filter(|rest| marks.contains(&rest[0])).and_then(escaped);
+            let (meant, length) = escape.unwrap_or_else(|| (Meant::Byte(rest[0]), 1));
             let origin = self.origin(at..at + length);
             let before = bytes.len();
             meant.push(&mut bytes);
@@ -101,10 +114,22 @@ pub(super) fn layers(text: &[u8]) -> impl Iterator<Item = Layer<'_>> {
     let mut left = DEPTH;
     std::iter::from_fn(move || {
         let layer = next.take()?;
-        next = if left > 0 { layer.decoded() } else { None };
+        next = if left > 0 { layer.decoded(&MARKS) } else { None };
         left = left.saturating_sub(1);
         Some(layer)
     })
+}
+
+/// Returns the text with the escapes of one mark, or of two, decoded once. Where a value that looks escaped already was escaped
+/// once more in the way of one mark, a decoding of the text takes this one back and decodes the value's own of the others.
+pub(super) fn partly_decoded(text: &[u8]) -> impl Iterator<Item = Vec<u8>> {
+    let layer = Layer { bytes: text.into(), origins: None };
+    let pairs = MARKS.map(|left| MARKS.into_iter().filter(|mark| *mark != left).collect());
+    MARKS
+        .map(|mark| vec![mark])
+        .into_iter()
+        .chain(pairs)
+        .filter_map(move |marks| Some(layer.decoded(&marks)?.bytes.into_owned()))
 }
 
 enum Meant {
@@ -139,20 +164,21 @@ fn percent(rest: &[u8]) -> Option<(Meant, usize)> {
     }
 }
 
-/// `\"`, `\n`, `\u002F`, `\ud83d\ude00` of JSON; `\x2f` and `\u{2f}` of programming languages.
+/// `\"`, `\n`, `\u002F`, `\ud83d\ude00` of JSON; `\x2f`, `\u{2f}` and `\057` of programming languages.
 fn backslash(rest: &[u8]) -> Option<(Meant, usize)> {
     let letter = *rest.get(1)?;
     let meant = match letter {
         b'u' | b'U' if rest.get(2) == Some(&b'{') => return braced(rest),
         b'u' | b'U' => return unicode(rest),
         b'x' | b'X' => return Some((Meant::Char(char::from_u32(hex(rest.get(2..4)?)?)?), 4)),
+        b'0'..=b'3' => octal(rest.get(1..4)?)?,
         b'n' => b'\n',
         b't' => b'\t',
         b'r' => b'\r',
         _ if letter.is_ascii_punctuation() => letter,
         _ => return None,
     };
-    Some((Meant::Byte(meant), 2))
+    Some((Meant::Byte(meant), if letter.is_ascii_digit() { 4 } else { 2 }))
 }
 
 fn unicode(rest: &[u8]) -> Option<(Meant, usize)> {
@@ -172,19 +198,32 @@ fn braced(rest: &[u8]) -> Option<(Meant, usize)> {
     Some((Meant::Char(char::from_u32(hex(digits.get(..length)?)?)?), length + 4))
 }
 
-/// `&amp;`, `&eacute;`, `&#43;`, `&#x2B;`.
+/// `&amp;`, `&eacute;`, `&#43;`, `&#x2B;`; numbers also without the semicolon, as browsers read them.
 fn entity(rest: &[u8]) -> Option<(Meant, usize)> {
     let inside = rest.get(1..)?;
-    let length = inside.iter().take(12).position(|byte| *byte == b';')?;
+    if let Some(number) = inside.strip_prefix(b"#") {
+        return numbered(number).map(|(letter, length)| (Meant::Char(letter), length + 2));
+    }
+    let length = inside.iter().take(LONGEST_NAME).position(|byte| *byte == b';')?;
     let name = std::str::from_utf8(inside.get(..length)?).ok()?;
-    let meant = match name.strip_prefix('#') {
-        Some(number) => char::from_u32(match number.strip_prefix(['x', 'X']) {
-            Some(digits) => u32::from_str_radix(digits, 16).ok()?,
-            None => number.parse().ok()?,
-        })?,
-        None => named(name)?,
-    };
-    Some((Meant::Char(meant), length + 2))
+    Some((Meant::Char(named(name)?), length + 2))
+}
+
+/// The longest name or number of an entity.
+const LONGEST_NAME: usize = 12;
+
+/// The letter that `43;` or `x2B;` numbers, and its length.
+fn numbered(number: &[u8]) -> Option<(char, usize)> {
+    let (mark, radix) = if matches!(number.first()?, b'x' | b'X') { (1, 16) } else { (0, 10) };
+    let digits = number.get(mark..)?;
+    let is_digit = |byte: &u8| char::from(*byte).is_digit(radix);
+    let length = digits.iter().take(LONGEST_NAME).take_while(|byte| is_digit(byte)).count();
+    let letter = u32::from_str_radix(std::str::from_utf8(digits.get(..length)?).ok()?, radix).ok()?;
+    let letter = char::from_u32(letter)?;
+    let has_end = digits.get(length) == Some(&b';');
+    // Without its end, `&#1` is rather the rest of a number that was cut off, unless the text goes on in the same way.
+    let is_whole = has_end || !letter.is_control() || digits.get(length) == Some(&b'&');
+    is_whole.then_some((letter, mark + length + usize::from(has_end)))
 }
 
 fn named(name: &str) -> Option<char> {
@@ -194,6 +233,10 @@ fn named(name: &str) -> Option<char> {
         char::from_u32(0xA0 + u32::try_from(at).ok()?)
     };
     ascii.or_else(latin)
+}
+
+fn octal(digits: &[u8]) -> Option<u8> {
+    u8::from_str_radix(std::str::from_utf8(digits).ok()?, 8).ok()
 }
 
 fn hex(digits: &[u8]) -> Option<u32> {
@@ -218,12 +261,13 @@ mod tests {
             ("%252525", "%"),
             ("%u20AC%C3%A9", "€é"),
             (r#"\/\"\\n\u002F\u00e9\ud83d\ude00"#, "/\"\n/é\u{1F600}"),
-            (r"\x2f\u{2f}\u{1F600}", "//\u{1F600}"),
+            (r"\x2f\u{2f}\u{1F600}\057\303\251", "//\u{1F600}/é"),
+            ("&#47&#0047;&#x2f&#X002F; a", "//// a"),
             ("&amp;&AMP;&#43;&#x2b;&#X2B;&eacute;&Eacute;&yuml;&nbsp;", "&&+++éÉÿ\u{a0}"),
             (r"%5C%22%26quot%3B", "\"\""),
             (
-                r"%2G %2 % \u00 \q &#47 &nothing; &#4294967343; & \ud83d",
-                r"%2G %2 % \u00 \q &#47 &nothing; &#4294967343; & \ud83d",
+                r"%2G %2 % \u00 \q \18 \408 &# &#x; &nothing; &#4294967343; & \ud83d",
+                r"%2G %2 % \u00 \q \18 \408 &# &#x; &nothing; &#4294967343; & \ud83d",
             ),
         ] {
             assert_eq!(read(written), meant, "{written}");
@@ -235,6 +279,13 @@ mod tests {
         let text = "k=a%252Fb";
         let origins: Vec<_> = layers(text.as_bytes()).map(|layer| layer.origin(3..4)).collect();
         assert_eq!(origins, [3..4, 3..6, 3..8]);
+    }
+
+    #[test]
+    fn a_layer_without_whitespace_knows_where_its_bytes_were() {
+        let layer = layers(b"ab\r\n c d").next().unwrap().unspaced().unwrap();
+        assert_eq!((&*layer.bytes, layer.origin(1..3)), (&b"abcd"[..], 1..6));
+        assert!(layers(b"abcd").next().unwrap().unspaced().is_none());
     }
 
     proptest! {

@@ -9,7 +9,7 @@ use std::ops::Range;
 use aho_corasick::{AhoCorasick, AhoCorasickKind};
 
 use super::{
-    Kind, Known, SHORTEST,
+    Kind, Known, SHORTEST, SHORTEST_UNSPACED,
     decoding::{Layer, layers},
     needles::{Needle, needles},
 };
@@ -51,7 +51,7 @@ impl Matcher {
 
     /// The places of the secrets of these kinds, in order, no two of which touch.
     pub fn find(&self, text: &str, is_wanted: impl Fn(Kind) -> bool) -> Vec<Range<usize>> {
-        let found = layers(text.as_bytes()).flat_map(|layer| self.find_in(&layer, &is_wanted)).collect();
+        let found = layers(text.as_bytes()).flat_map(|layer| self.find_spaced(&layer, &is_wanted)).collect();
         merged(found, text)
     }
 
@@ -59,12 +59,22 @@ impl Matcher {
     pub fn find_with_users(&self, text: &str, is_wanted: impl Fn(Kind) -> bool) -> Vec<Range<usize>> {
         let both = |layer: Layer<'_>| {
             let users = users(&layer.bytes).map(|place| layer.origin(place)).collect();
-            [self.find_in(&layer, &is_wanted), users].concat()
+            [self.find_spaced(&layer, &is_wanted), users].concat()
         };
         merged(layers(text.as_bytes()).flat_map(both).collect(), text)
     }
 
-    fn find_in(&self, layer: &Layer<'_>, is_wanted: &impl Fn(Kind) -> bool) -> Vec<Range<usize>> {
+    /// In a layer, and across its whitespace.
+    fn find_spaced(&self, layer: &Layer<'_>, is_wanted: &impl Fn(Kind) -> bool) -> Vec<Range<usize>> {
+        let mut found = self.find_in(layer, 0, is_wanted);
+        if let Some(unspaced) = layer.unspaced() {
+            found.extend(self.find_in(&unspaced, SHORTEST_UNSPACED, &|kind: Kind| kind.is_deep() && is_wanted(kind)));
+        }
+        found
+    }
+
+    /// The places of the needles that are not shorter than `shortest`.
+    fn find_in(&self, layer: &Layer<'_>, shortest: usize, is_wanted: &impl Fn(Kind) -> bool) -> Vec<Range<usize>> {
         let text = &*layer.bytes;
         if self.is_blind() {
             return std::iter::once(layer.origin(0..text.len())).collect();
@@ -72,20 +82,30 @@ impl Matcher {
         let Some(automaton) = &self.automaton else { return Vec::new() };
         let place = |hit: aho_corasick::Match| {
             let (needle, kind) = self.needles.get(hit.pattern().as_usize()).filter(|(_, kind)| is_wanted(*kind))?;
+            if needle.bytes.len() < shortest {
+                return None;
+            }
             let place = widened(text, hit.range(), needle);
             (*kind != Kind::Private || !is_within_word(text, &place)).then(|| layer.origin(place))
         };
         let mut found = automaton.find_overlapping_iter(text).filter_map(place).collect();
-        self.cut_short(layer, is_wanted, &mut found);
+        self.cut_short(layer, shortest, is_wanted, &mut found);
         found
     }
 
     /// Beginnings of secrets of which the rest was cut off: before an ellipsis, and at the end of the text.
-    fn cut_short(&self, layer: &Layer<'_>, is_wanted: &impl Fn(Kind) -> bool, found: &mut Vec<Range<usize>>) {
+    fn cut_short(
+        &self,
+        layer: &Layer<'_>,
+        shortest: usize,
+        is_wanted: &impl Fn(Kind) -> bool,
+        found: &mut Vec<Range<usize>>,
+    ) {
         let text = &*layer.bytes;
         // The third is what a lossy reading makes of a character that was cut in two.
         let marks = ["…", "...", "\u{FFFD}"].into_iter().flat_map(|mark| memchr::memmem::find_iter(text, mark));
-        let ends = marks.take(MOST_CUTS).map(|end| (end, SHORTEST)).chain([(text.len(), SHORTEST_AT_END)]);
+        let ends = marks.take(MOST_CUTS).map(|end| (end, SHORTEST.max(shortest)));
+        let ends = ends.chain([(text.len(), SHORTEST_AT_END)]);
         for (end, shortest) in ends {
             for from in ends_before_escape(text, end) {
                 let before = text.get(..from).unwrap_or_default();
@@ -123,10 +143,13 @@ fn is_partial_escape(rest: &[u8]) -> bool {
 
 /// Returns the number of bytes at the end of `text` that are a proper prefix of a needle.
 fn overlap(text: &[u8], needle: &[u8], shortest: usize) -> Option<usize> {
+    let last = text.last()?.to_ascii_lowercase();
     let longest = needle.len().saturating_sub(1).min(text.len());
     (shortest..=longest).rev().find(|length| {
+        // Needles are in lower case, and most lengths end in another letter.
         let tail = text.get(text.len() - length..).unwrap_or_default();
-        needle.get(..*length).is_some_and(|start| start.eq_ignore_ascii_case(tail))
+        needle.get(length - 1) == Some(&last)
+            && needle.get(..*length).is_some_and(|start| start.eq_ignore_ascii_case(tail))
     })
 }
 

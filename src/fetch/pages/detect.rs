@@ -212,12 +212,21 @@ impl Pages {
             None if self.found.is_auto => Some(&PaginatorPlan::SinglePage),
             None => None,
         };
-        let paginator = plan.unwrap_or(&self.source.plan).to_json();
-        let records = self.source.selector.as_ref().map(Selector::to_string);
+        let redactor = &self.surroundings.redactor;
+        let paginator = redactor.json_credentials(plan.unwrap_or(&self.source.plan).to_json());
+        let records = self.source.selector.as_ref().map(|selector| redactor.credentials(&selector.to_string()));
         let detected = self.found.is_auto || self.found.selector.is_some();
         self.findings.paging = Some(Paging { records, paginator: Some(paginator), detected });
         let has_records = count > 0 || self.findings.learned.as_ref().is_some_and(|learned| learned.selector.is_some());
-        self.findings.learned = self.found.learned(has_records);
+        let learned = self.found.learned(has_records);
+        // The commit that keeps it is read by others than the API.
+        self.findings.learned = learned.filter(|learned| !self.quotes_credential(learned));
+    }
+
+    /// Returns `true` if the API named a field after a credential that it was sent.
+    fn quotes_credential(&self, learned: &Learned) -> bool {
+        let text = serde_json::to_string(learned).unwrap_or_default();
+        self.surroundings.redactor.credentials(&text) != text
     }
 
     /// Takes in a first page that lacks its records where earlier runs had found them: true if the API answers in another way

@@ -3,7 +3,10 @@
 use serde_json::{Map, Value, json};
 
 use super::{paginator::Pages, parameters::Parameter, parents::doubled};
-use crate::import::{Note, literal, name::variable};
+use crate::{
+    import::{Note, literal, name::variable},
+    secret::is_secret_name,
+};
 
 /// Headers that are the client's own.
 const OF_CLIENT: [&str; 3] = ["accept", "content-type", "authorization"];
@@ -60,7 +63,8 @@ pub(super) fn described(parameter: &Parameter<'_>, what: &str) -> Option<(Value,
     if let Some(value) = parameter.get("default").filter(fits).or(only) {
         return Some((written(value), None));
     }
-    let value = parameter.example().filter(fits)?;
+    // An example under the name of a credential may be somebody's own, and is not copied.
+    let value = parameter.example().filter(fits).filter(|_| !is_secret_name(parameter.name))?;
     let message = format!("the API wants the {what}: the description's example is sent, look whether it fits");
     Some((written(value), Some(message)))
 }

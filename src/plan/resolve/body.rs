@@ -125,8 +125,9 @@ impl Carried<'_, '_> {
         self.placeholders.body(value, self.findings)
     }
 
-    /// What stands under a telling name must not be seen, wherever a server or an error repeats it.
+    /// Keeps the value of a telling name, or each item of a list, from being shown, wherever a server or an error repeats it.
     pub fn keep_secret(&mut self, name: &str, value: &Value) {
+        value.items().iter().for_each(|item| self.keep_secret(name, item));
         let Some(text) = value.scalar().filter(|_| is_secret_name(name)) else { return };
         self.findings.hide(value);
         self.secrets.push(Secret::new(text));

@@ -36,6 +36,18 @@ fn a_needed_parameter_has_a_value_that_the_description_tells_or_a_variable() {
 }
 
 #[test]
+fn the_example_of_a_credential_is_not_copied_into_the_config() {
+    for (name, value) in [("X-Token", "${THE_SHOP_HEADER_X_TOKEN}"), ("X-Team", "zz-1234")] {
+        let mut parameter = needed(name, "header", json!({"type": "string"}));
+        parameter["example"] = json!("zz-1234");
+        let mut document = things(json!({"parameters": [parameter], "responses": answer(objects())}));
+        document["info"] = json!({"title": "The Shop"});
+        let imported = imported(document, &[]);
+        assert_eq!(imported.config["resources"][0]["endpoint"]["headers"][name], value);
+    }
+}
+
+#[test]
 fn a_needed_cookie_is_told_and_an_object_in_a_query_is_its_fields() {
     let pageable = json!({"type": "object", "required": ["sort"], "properties": {
         "page": {"type": "integer", "default": 0}, "size": {"type": "integer", "maximum": 50}, "sort": {"type": "string", "default": "id"},

@@ -228,6 +228,18 @@ fn secrets_of_every_kind_are_known_and_in_no_form_of_the_plan() {
 }
 
 #[test]
+fn each_item_of_a_list_under_a_telling_name_is_a_secret() {
+    for (key, body) in [
+        ("json", json!({"a": {"tokens": ["hunter2-a", ["hunter2-b"]]}})),
+        ("data", json!({"token": ["hunter2-a", "hunter2-b"]})),
+    ] {
+        let endpoint = json!({"path": "a", "method": "POST", key: body});
+        let plan = plan(&with(&[("/resources/0/endpoint", endpoint)])).unwrap();
+        assert_eq!(plan.redactor().text("hunter2-a, hunter2-b"), "***, ***", "{key}");
+    }
+}
+
+#[test]
 fn what_logins_and_token_requests_send_is_not_shown_whatever_it_is_called() {
     let private = |auth: Value| -> Vec<String> {
         let plan = plan(&with(&[("/client/auth", auth)])).unwrap();
