@@ -192,6 +192,11 @@ pub struct ErrorSummary {
     pub hint: Option<String>,
 }
 
+/// Returns a number with its noun, e.g. `1 row` and `3,000 rows`.
+pub fn counted(number: u64, noun: &str) -> String {
+    format!("{} {noun}{}", grouped(number), if number == 1 { "" } else { "s" })
+}
+
 /// A number as people read it, e.g. `3,000`.
 pub fn grouped(number: u64) -> String {
     let digits = number.to_string();

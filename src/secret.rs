@@ -166,6 +166,11 @@ impl Redactor {
         self.without(text, Kind::is_deep)
     }
 
+    /// Returns true if [`credentials`](Self::credentials) would change the text.
+    pub fn has_credentials(&self, text: &str) -> bool {
+        self.credentials(text) != text
+    }
+
     /// A document with all its texts stripped; its keys stay, as readers know it by them.
     pub fn json(&self, document: Value) -> Value {
         match document {

@@ -11,12 +11,12 @@ use super::{
     failure::{self, Refusal},
     load,
     output::{self, Answer},
-    summary::counted,
 };
 use crate::{
     config::{Loaded, Problem, Problems, Severity},
     error::{Error, chain},
     plan::{self, Overrides, Plan, ResourcePlan},
+    report::counted,
 };
 
 /// Validates a config and its schemas, offline, and reports every problem
@@ -99,7 +99,7 @@ fn accepted_text(loaded: &Loaded, plan: &Plan) -> String {
 /// `test_management: 2 resources (test_cases: 18 columns, suites: columns inferred) into ./lake`.
 fn sizes(plan: &Plan) -> String {
     let table = |resource: &ResourcePlan| match &resource.inference {
-        None => format!("{}: {} columns", resource.table, resource.schema.columns.len()),
+        None => format!("{}: {}", resource.table, counted(resource.schema.columns.len() as u64, "column")),
         Some(_) => format!("{}: columns inferred", resource.table),
     };
     let tables: Vec<_> = plan.resources.iter().map(table).collect();

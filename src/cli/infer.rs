@@ -19,6 +19,7 @@ use crate::{
     config::{Problem, Problems},
     error::{Error, ErrorKind, chain},
     plan::{self, Overrides, Plan},
+    report::counted,
     run::{self, Inferred},
     schema::{Contract, TableSchema, file},
 };
@@ -107,7 +108,8 @@ fn tell(one: &Inferred, console: &Console, quiet: bool) {
         Err(error) => console.write(&diagnostics::error(&[chain(error)], error.hint().as_deref())),
         Ok(_) if quiet => {}
         Ok((schema, records)) => {
-            let said = format!("{}: {} columns, from {records} records", one.resource, schema.columns.len());
+            let columns = counted(schema.columns.len() as u64, "column");
+            let said = format!("{}: {columns}, from {}", one.resource, counted(*records, "record"));
             console.write(&labelled(CYAN, "note", &said));
         }
     }

@@ -8,7 +8,7 @@ use super::{
     grid,
     visible::foreign,
 };
-use crate::report::{RejectKind, ResourceSummary, Status, Summary};
+use crate::report::{RejectKind, ResourceSummary, Status, Summary, counted};
 
 /// Columns of a terminal that the table keeps to, where names allow it.
 const WIDTH: usize = 80;
@@ -129,11 +129,6 @@ fn style(status: Status) -> Style {
     }
 }
 
-/// `1 file`, `2 files`.
-pub fn counted(number: u64, what: &str) -> String {
-    format!("{} {what}{}", HumanCount(number), if number == 1 { "" } else { "s" })
-}
-
 /// The word for a status, as in the JSON document.
 pub fn status_word(status: Status) -> &'static str {
     match status {
@@ -194,7 +189,8 @@ fn notes(resource: &ResourceSummary, summary: &Summary, destination: &str, colum
 
 /// A text about a resource, which may name it already.
 pub fn named(resource: &ResourceSummary, text: &str) -> String {
-    let is_named = [&resource.name, &resource.table]
+    let quoted = format!("resource `{}`", resource.name);
+    let is_named = [&resource.name, &resource.table, &quoted]
         .iter()
         .any(|name| text.strip_prefix(name.as_str()).is_some_and(|rest| rest.starts_with([':', ','])));
     if is_named { text.to_owned() } else { format!("{}: {text}", resource.name) }
@@ -339,8 +335,7 @@ pub mod tests {
         let mut resource = resource_summary("test_cases");
         resource.warnings.push("the total shrank while reading".into());
         resource.values_discarded = 4;
-        resource.details.rejects =
-            vec![(kind("price", "it is not a whole number"), 5), (kind("id", "null stands there"), 1)];
+        resource.details.rejects = vec![(kind("price", "it is not a whole number"), 5), (kind("id", "found null"), 1)];
         insta::assert_snapshot!(plain(&summary(Status::Ok, vec![resource])), @r###"
         ────────────────────────────────────────────────────────────────────────────
          resource     status   written   duplicate   rejected   in table   requests
@@ -350,7 +345,7 @@ pub mod tests {
         warning: test_cases: the total shrank while reading
         note: test_cases: 4 values discarded
         rejects: test_cases: 5 in column `price` (expected int64): it is not a whole number
-        rejects: test_cases: 1 in column `id` (expected int64): null stands there
+        rejects: test_cases: 1 in column `id` (expected int64): found null
         rejects: test_cases: s3://bucket/lake/test_cases/_restlake/rejects/run-1.jsonl
         duckdb: SELECT * FROM read_parquet('lake/test_cases/**/*.parquet')
         ok: test_management in 1.2 s (run run-1)
@@ -393,11 +388,19 @@ pub mod tests {
     #[test]
     fn a_name_is_not_said_twice() {
         let mut orders = resource_summary("orders");
-        orders.warnings = vec!["orders: rows moved".into(), "orders, page 3: a field".into(), "ordersx: other".into()];
+        orders.warnings = vec![
+            "orders: rows moved".into(),
+            "orders, page 3: a field".into(),
+            "resource `orders`, page 3: a value".into(),
+            "ordersx: other".into(),
+        ];
         let text = plain(&summary(Status::Ok, vec![orders]));
-        for line in
-            ["warning: orders: rows moved", "warning: orders, page 3: a field", "warning: orders: ordersx: other"]
-        {
+        for line in [
+            "warning: orders: rows moved",
+            "warning: orders, page 3: a field",
+            "warning: resource `orders`, page 3: a value",
+            "warning: orders: ordersx: other",
+        ] {
             assert!(text.contains(&format!("{line}\n")), "{line} in {text}");
         }
     }

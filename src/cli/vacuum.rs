@@ -12,12 +12,12 @@ use super::{
     failure,
     output::Answer,
     signals,
-    summary::counted,
     tables::{self, TableArgs, Told},
 };
 use crate::{
     environment::Environment,
     maintain::{Lake, Vacuumed},
+    report::counted,
 };
 
 const EXAMPLES: &str = "\

@@ -12,12 +12,12 @@ use super::{
     failure,
     grid::grid,
     output::Answer,
-    summary::counted,
     tables::{self, TableArgs, Told},
 };
 use crate::{
     environment::Environment,
     maintain::{self, Finding, Lake, Verified, VerifyOptions},
+    report::counted,
 };
 
 const EXAMPLES: &str = "\

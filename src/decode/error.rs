@@ -151,7 +151,7 @@ impl Failure for DecodeError {
                 Some("`data_selector` names the array of records, which are objects".to_owned())
             }
             Self::Mismatch(_) => Some(
-                "mend the column in the schema (its type, or `nullable`; of an inferred one, `columns: {NAME: {data_type: …}}` \
+                "fix the column in the schema (its type, or `nullable`; of an inferred one, `columns: {NAME: {data_type: …}}` \
                  on the resource, or a larger `infer_rows`, and --full-refresh), or go on without what does not fit: \
                  `schema_contract: {data_type: discard_row}` (or `discard_value`) on the resource"
                     .to_owned(),

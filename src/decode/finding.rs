@@ -14,7 +14,7 @@ const SHOWN: usize = 200;
 /// Why a value does not fit its type. Its `Display` is the reject's reason.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Misfit {
-    #[error("{} stands there", describe(*.0))]
+    #[error("found {}", describe(*.0))]
     Kind(Kind),
     #[error("it is no JSON value")]
     NotJson,
@@ -64,7 +64,7 @@ pub(super) enum Misfit {
     NotEpoch,
     #[error("the column is a key or not nullable")]
     Null,
-    #[error("no object stands there whose field this could be")]
+    #[error("expected an object with this field")]
     NotAnObject,
     #[error("a record is an object")]
     NotARecord,

@@ -16,7 +16,7 @@ pub(super) struct Layout {
     pub whole: bool,
 }
 
-/// How bytes are written as text.
+/// The text encoding of a binary column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum BytesText {
     Base64,

@@ -198,7 +198,7 @@ pub enum Trouble {
 }
 
 /// What to do about a certificate.
-pub(super) const CERTIFICATE: &str = "name the authority that vouches for the server in `client.tls.ca_file`, or mend the address, if the certificate is for another";
+pub(super) const CERTIFICATE: &str = "name the authority that vouches for the server in `client.tls.ca_file`, or fix the address, if the certificate is for another";
 
 /// And about ours.
 pub(super) const REFUSED: &str = "does it want a certificate? `client.tls.cert_file` and `client.tls.key_file` name ours, issued by an authority that the server trusts and not expired; it is shown to the origin of `client.base_url` and to `client.allowed_hosts`";
@@ -611,7 +611,7 @@ impl Failure for FetchError {
                 "name shorter fields in `include_from_parent`, ask for smaller pages, or raise `memory_limit`".to_owned(),
             ),
             Self::NothingAsked => Some("set `limit` to the number of records that a page shall hold".to_owned()),
-            Self::Bind { .. } => Some("mend the places `{…}` of the endpoint, or the values that fill them".to_owned()),
+            Self::Bind { .. } => Some("fix the places `{…}` of the endpoint, or the values that fill them".to_owned()),
             Self::Header { .. } => {
                 Some("check `client.headers` and `client.auth`; is there a line break in it?".to_owned())
             }

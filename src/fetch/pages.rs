@@ -241,7 +241,7 @@ impl Pages {
             found: FoundOut::new(&resource.paginator),
             drift,
             evidence: Evidence::default(),
-            findings: Findings { shortfall: cut.told().cloned(), ..Findings::default() },
+            findings: Findings { shortfall: cut.reason().cloned(), ..Findings::default() },
             unlearned: None,
             is_silent: false,
             is_among: false,
@@ -265,7 +265,7 @@ impl Pages {
     pub fn resume(mut self, position: Position) -> Self {
         let Position { next, pages, received, known, size, found, drift, before, evidence, left_out, .. } = position;
         self.cut.is_reached |= next.is_some() && self.max_pages.is_some_and(|max| pages >= max);
-        self.findings.shortfall = position.shortfall.or_else(|| self.cut.told().cloned());
+        self.findings.shortfall = position.shortfall.or_else(|| self.cut.reason().cloned());
         self.findings.verdict = evidence.verdict.clone();
         self.findings.suspicion = evidence.suspicion.clone();
         self.findings.total = evidence.total;
@@ -674,7 +674,7 @@ impl PageSource for Pages {
     }
 
     fn read_again(&mut self, why: &str) -> bool {
-        if self.next.is_some() || self.max_pages.is_some() || self.cut.told().is_some() {
+        if self.next.is_some() || self.max_pages.is_some() || self.cut.reason().is_some() {
             return false;
         }
         self.drift.moved(why.to_owned());

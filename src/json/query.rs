@@ -43,7 +43,7 @@ impl Query {
         matches(&self.path, node)
     }
 
-    /// Of a query for all elements, the values that hold them.
+    /// Returns the arrays and objects whose elements the query selects.
     pub(super) fn holders<'a>(&self, node: Node<'a>) -> Vec<Node<'a>> {
         self.holders.as_ref().map_or_else(Vec::new, |holders| matches(holders, node))
     }

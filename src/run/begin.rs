@@ -20,7 +20,7 @@ use crate::{
     error::{Result, chain},
     model::Operation,
     plan::{Range, ResourcePlan, WriteDisposition},
-    report::Event,
+    report::{Event, counted},
 };
 
 /// How many attempts of dead runs are looked at before a new one is begun.
@@ -224,7 +224,7 @@ impl Export<'_> {
         self.age(moment) <= self.resource.checkpoint.resume_within
     }
 
-    /// What lies ahead of the clock is new: to go on with it repeats nothing and loses nothing.
+    /// Returns the age of a checkpoint; zero if it lies ahead of the clock, since resuming it neither repeats nor loses a record.
     fn age(&self, moment: DateTime<Utc>) -> Duration {
         self.environment.clock.now().signed_duration_since(moment).to_std().unwrap_or_default()
     }
@@ -324,12 +324,13 @@ fn went_on_from(resumed: &Resumed) -> String {
     let rows: u64 = resumed.files.iter().map(|file| file.file.rows).sum();
     let (pages, run) = (resumed.position.pages(), &resumed.run_id);
     if let Some(lists) = resumed.position.retries() {
-        let lists = if lists == 1 { "1 incomplete list".to_owned() } else { format!("{lists} incomplete lists") };
+        let lists = counted(lists as u64, "incomplete list");
         return format!("requests only {lists} again; the other lists are in the checkpoints of the run {run}");
     }
     format!(
-        "went on behind page {pages}, with {rows} rows in {} files, where the run {} died",
-        resumed.files.len(),
+        "resumed after page {pages}, with {} in {}, where the run {} died",
+        counted(rows, "row"),
+        counted(resumed.files.len() as u64, "file"),
         resumed.run_id
     )
 }

@@ -24,7 +24,7 @@ use crate::{
     merge::{Brought, DATA_FILE_GONE},
     model::{Commit, DataFile, Operation, StagedFile, State, Version},
     plan::{MergeStrategy, ResourcePlan, WriteDisposition},
-    report::{Event, grouped},
+    report::{Event, counted, grouped},
     write::empty_file,
 };
 
@@ -132,8 +132,8 @@ impl Export<'_> {
             staged.files = drop_superseded(self.resource, work.attempt()?, &mut staged, &options).await?;
             let after: u64 = staged.files.iter().map(|file| file.file.rows).sum();
             if is_held {
-                let (held, name) = (before - after, &self.resource.name);
-                self.warn(counters, format!("{name}: {held} rows were held back, which the next run reads again"));
+                let held = counted(before - after, "row");
+                self.warn(counters, format!("{held} held back, which the next run reads again"));
                 counters.rows_filtered += (before - after).saturating_sub(superseded);
             }
         }
@@ -189,11 +189,11 @@ impl Export<'_> {
             true => "`primary_key` and `write_disposition: merge`",
             false => "`write_disposition: merge`",
         };
-        let (written, rows) = (grouped(committed.rows_written), grouped(base.rows));
+        let (written, rows) = (counted(committed.rows_written, "row"), grouped(base.rows));
         self.note(
             counters,
             format!(
-                "{written} rows were appended to the {rows} that the table had, and each run appends them again: set {merge} to \
+                "appended {written} to the {rows} of the table, and each run appends them again: set {merge} to \
                  update rows by their key, or `write_disposition: replace`"
             ),
         );

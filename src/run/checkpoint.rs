@@ -24,7 +24,7 @@ use crate::{
     model::{Reject, StagedFile},
     plan::{ClientPlan, IncrementalPlan, Range, ResourcePlan},
     schema::TableSchema,
-    secret::is_secret_name,
+    secret::{Redactor, is_secret_name},
 };
 
 /// All checkpoints together may cost one part in so many of the run: 2 %.
@@ -43,7 +43,7 @@ pub(super) struct Mark {
     pub(super) lists: ListReads,
 }
 
-/// What a mark holds beside its position.
+/// The state that a mark stores beside its position.
 #[derive(Default)]
 pub(super) struct Known {
     pub(super) counters: Counters,
@@ -310,6 +310,8 @@ pub(super) struct Pace {
     last: Duration,
     costs: Arc<Mutex<Costs>>,
     rejects: Vec<Reject>,
+    /// Finds credentials, which a checkpoint must not store.
+    redactor: Redactor,
     /// There were too many rejects to keep: what comes from here on cannot be gone on with.
     is_over: bool,
 }
@@ -334,9 +336,10 @@ impl Costs {
 }
 
 impl Pace {
-    pub(super) fn new(clock: Arc<dyn Clock>, interval: Duration) -> Self {
+    pub(super) fn new(clock: Arc<dyn Clock>, interval: Duration, redactor: Redactor) -> Self {
         let began = clock.elapsed();
-        Self { clock, interval, began, last: began, costs: Arc::default(), rejects: Vec::new(), is_over: false }
+        let (costs, rejects) = (Arc::default(), Vec::new());
+        Self { clock, interval, began, last: began, costs, rejects, redactor, is_over: false }
     }
 
     /// What the stages behind add their time to.
@@ -351,11 +354,13 @@ impl Pace {
         }
     }
 
-    /// A mark behind this position, if it is time for one.
+    /// Returns a mark after this position if it is time for one, unless its cursor or link holds credentials.
     pub(super) fn mark(&mut self, position: &Position, known: impl FnOnce() -> Known) -> Option<Passing> {
         let now = self.clock.elapsed();
         let costs = self.costs.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_due = now.saturating_sub(self.last) >= self.interval && costs.allow_another(self.began, now);
+        let is_due = now.saturating_sub(self.last) >= self.interval
+            && costs.allow_another(self.began, now)
+            && !position.has_credentials(&self.redactor);
         if !self.is_over && !is_due && self.rejects.len() > MOST_REJECTS {
             (self.rejects, self.is_over) = (Vec::new(), true);
             tracing::debug!("no further checkpoint: more than {MOST_REJECTS} rejects since the last one");
@@ -367,9 +372,10 @@ impl Pace {
         Some(self.mark_now(position, known()))
     }
 
-    /// A mark after all pages, whatever the pace; `None` if rejects were lost that it has to hold.
+    /// Returns a mark after all pages, whatever the pace; `None` if rejects were lost that it has to hold, or if the position
+    /// holds credentials.
     pub(super) fn last_mark(&mut self, position: &Position, known: Known) -> Option<Passing> {
-        (!self.is_over).then(|| self.mark_now(position, known))
+        (!self.is_over && !position.has_credentials(&self.redactor)).then(|| self.mark_now(position, known))
     }
 
     fn mark_now(&mut self, position: &Position, known: Known) -> Passing {
@@ -454,13 +460,13 @@ mod tests {
     }
 
     fn pace(interval: Duration) -> Pace {
-        Pace::new(Arc::new(Hand::default()), interval)
+        Pace::new(Arc::new(Hand::default()), interval, Redactor::default())
     }
 
     #[test]
     fn a_checkpoint_is_due_once_all_of_them_and_the_next_stay_under_two_percent_of_the_run() {
         let clock = Arc::new(Hand::default());
-        let mut pace = Pace::new(Arc::clone(&clock) as Arc<dyn Clock>, Duration::from_secs(30));
+        let mut pace = Pace::new(Arc::clone(&clock) as Arc<dyn Clock>, Duration::from_secs(30), Redactor::default());
         let meter = pace.meter();
         let mut is_due_at = |seconds| {
             clock.set(seconds);

@@ -1,4 +1,4 @@
-//! Declared columns whose fields never came: most are misspelt, and nothing else would tell.
+//! Warnings about declared columns whose fields no record has: most are misspelt, and nothing else would report them.
 //!
 //! A column counts as empty if it is null in all rows of the run and its field is not among those of the first page. A table
 //! that has the column already is not spoken of again: fields may be rare, and runs that bring few rows many.
@@ -13,7 +13,7 @@ use crate::{
     json::{Kind, Node},
     model::Page,
     plan::ResourcePlan,
-    report::grouped,
+    report::counted,
     schema::{Column, Source},
 };
 
@@ -24,7 +24,7 @@ const DEPTH: usize = 4;
 
 #[derive(Debug, Default)]
 pub(super) struct EmptyColumns {
-    /// Those that no row has filled yet.
+    /// Columns without a value so far.
     columns: Vec<Column>,
     fields: Option<BTreeSet<String>>,
     rows: u64,
@@ -60,9 +60,9 @@ impl EmptyColumns {
                 return None;
             }
             let near = suggestion(&field, fields.iter().map(String::as_str), "fields");
-            let (name, rows) = (&column.name, grouped(self.rows));
+            let (name, rows) = (&column.name, counted(self.rows, "row"));
             Some(format!(
-                "the column `{name}` is null in all {rows} rows: no record of the first page has `{field}`; {near}"
+                "the column `{name}` has no value in {rows}: no record of the first page has `{field}`; {near}"
             ))
         };
         self.columns.iter().filter_map(missing).collect()

@@ -294,9 +294,9 @@ impl Failure for RunError {
             ),
             Self::TooManyRejects { rejects, .. } => rejects
                 .as_ref()
-                .map(|path| format!("the rejects are in {path}; mend the schema or raise `max_rejects`")),
+                .map(|path| format!("the rejects are in {path}; fix the schema or raise `max_rejects`")),
             Self::Columns { known, .. } => {
-                Some(format!("mend the config: the columns that were inferred are {}", known.join(", ")))
+                Some(format!("fix the config: the columns that were inferred are {}", known.join(", ")))
             }
             Self::Clash { second, .. } => Some(format!(
                 "declare the columns, one of them under another name: `schema: {{columns: [{{name: …, source: {second}, type: …}}, …]}}`"
@@ -311,8 +311,8 @@ impl Failure for RunError {
                 Some("run again when it is done; runs that start one after another do not wait for each other".into())
             }
             Self::Checkpoint(_) | Self::Stored(_) => Some("run again with --no-resume".into()),
-            Self::Cursor { .. } => Some("mend `endpoint.incremental`, or run with --full-refresh".into()),
-            Self::Request { .. } => Some("mend the places `{…}` of the endpoint, or the values that fill them".into()),
+            Self::Cursor { .. } => Some("fix `endpoint.incremental`, or run with --full-refresh".into()),
+            Self::Request { .. } => Some("fix the places `{…}` of the endpoint, or the values that fill them".into()),
             Self::ParentFailed { parent, .. } => {
                 Some(format!("see what became of `{parent}`; with --resource alone, its list is read and not exported"))
             }

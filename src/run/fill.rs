@@ -9,7 +9,7 @@ use super::{
     empty_columns::EmptyColumns,
     evolving::Evolving,
     gathering,
-    inferring::{Start, counted},
+    inferring::{Start, most_fields},
     list_reads::ListReads,
     load_columns::LoadColumns,
     merging,
@@ -114,7 +114,8 @@ impl Export<'_> {
             }
         }
         let mut empty = EmptyColumns::new(self.resource, base);
-        let pace = Pace::new(Arc::clone(clock), self.resource.checkpoint.interval);
+        let redactor = self.client.redactor().clone();
+        let pace = Pace::new(Arc::clone(clock), self.resource.checkpoint.interval, redactor);
         let fingerprint = self.fingerprint(Some(self.memory))?;
         let pipeline = Pipeline {
             resource: self.resource,
@@ -207,7 +208,7 @@ impl Export<'_> {
         let decoder = Decoder::new(&resource.name, &resource.schema, resource.contract, required)?;
         let named = |field: &&PartitionField| matches!(field.transform, Transform::Identity | Transform::Truncate(_));
         let filled: Vec<usize> = resource.partition_by.iter().filter(named).map(|field| field.column).collect();
-        Ok(decoder.with_filled(&filled).with_most_undeclared(counted(self.max_columns)))
+        Ok(decoder.with_filled(&filled).with_most_undeclared(most_fields(self.max_columns)))
     }
 
     fn deduplicates(&self) -> bool {

@@ -33,6 +33,7 @@ use crate::{
     model::Page,
     plan::{Inference, MergeStrategy, ResourcePlan, TableFormatKind, inference::limits},
     process::{ProcessError, Processor},
+    report::counted,
     schema::{ColumnsContract, Observed, TableSchema},
 };
 
@@ -127,7 +128,7 @@ pub(super) async fn observe(pages: &mut PutBack, observing: &mut Observing) -> R
 }
 
 /// Fields that are looked at: as many more than a table may have as a message about them counts.
-pub(super) fn counted(max_columns: u64) -> usize {
+pub(super) fn most_fields(max_columns: u64) -> usize {
     usize::try_from(max_columns.saturating_mul(error::COLUMNS_COUNTED)).unwrap_or(usize::MAX)
 }
 
@@ -142,7 +143,7 @@ pub(super) struct Observing {
 
 impl Observing {
     pub(super) fn new(inference: &Inference, processor: Processor, memory: u64, max_columns: u64) -> Self {
-        let observed = Observed::within(counted(max_columns));
+        let observed = Observed::within(most_fields(max_columns));
         let processor = Arc::new(processor);
         Self { observed, processor, rows: inference.rows, held: 0, memory }
     }
@@ -340,8 +341,8 @@ impl Export<'_> {
 
 fn said(observed: &Observed) -> String {
     format!(
-        "the schema was inferred from the first {} records, and later runs keep to it; `--write-schema FILE` writes it down, to be \
+        "the schema was inferred from the first {}, and later runs keep to it; `--write-schema FILE` writes it down, to be \
          declared as `schema: FILE`",
-        observed.records()
+        counted(observed.records(), "record")
     )
 }

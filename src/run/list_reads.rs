@@ -1,5 +1,5 @@
-//! Which pages and rows of a run belong to lists that are read again, of a resource that has a list for each record of its
-//! parent.
+//! The pages and rows that belong to incomplete lists, which the next run reads again, of a resource with a list for each record
+//! of its parent.
 //!
 //! ```text
 //! list 1 ──► list 2 (incomplete) ──► list 3      run 1: pages 1 to 6, the rows of list 2 are those with the ids 10 to 19
@@ -21,13 +21,13 @@ use crate::fetch::Position;
 pub(super) struct ListReads {
     /// The list at hand.
     current: Option<ListRead>,
-    /// Those that ended incomplete.
+    /// Reads that ended incomplete.
     incomplete: Vec<ListRead>,
-    /// Those that were read again after they had ended incomplete.
+    /// Incomplete reads that a later one replaced.
     replaced: Vec<ListRead>,
 }
 
-/// What one read of a list has brought.
+/// The pages and rows of one read of a list.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct ListRead {
     first_page: u64,
@@ -35,7 +35,7 @@ struct ListRead {
     last_page: Option<u64>,
     /// Ids.
     rows: Range<u64>,
-    /// What was counted before it, and in it once it has ended.
+    /// Counts before it, and its own once it has ended.
     tally: Tally,
 }
 
@@ -50,7 +50,7 @@ struct Tally {
 }
 
 impl ListReads {
-    /// Notes the list of a page that is handed on at `position`. `rows` is the id of the page's first row, and `counters` do not
+    /// Records the list of the page at `position`. `rows` is the id of the page's first row, and `counters` do not
     /// count the page yet.
     pub(super) fn enter(&mut self, position: &Position, rows: u64, counters: &Counters) {
         let Some(first_page) = position.list_began_at() else { return };
@@ -82,7 +82,7 @@ impl ListReads {
         }
     }
 
-    /// Whether what came on a page was read again since.
+    /// Returns true if the records of the page were replaced by a later read.
     pub(super) fn is_replaced(&self, page: u64) -> bool {
         self.replaced
             .iter()

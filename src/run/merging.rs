@@ -30,7 +30,7 @@ use crate::{
     merge::{Brought, FileChange, Found, Incoming, MergeError, Search},
     model::{DataFile, EncodedFile, StagedFile},
     plan::{MergePlan, MergeStrategy, ResourcePlan, WriteDisposition},
-    report::{Event, Reporter},
+    report::{Event, Reporter, counted},
     schema::TableSchema,
     write::{Change, WriteOptions, adapt_with, empty_file, renamed, rewrite_with},
 };
@@ -135,7 +135,7 @@ pub(super) fn brought(resource: &ResourcePlan, reporter: &dyn Reporter, counters
     let why = match (counters.rows_rejected, &counters.shortfall) {
         (0, None) => return Brought::Everything,
         (0, Some(why)) => why.clone(),
-        (rejected, _) => format!("{rejected} rows were rejected"),
+        (rejected, _) => format!("{} rejected", counted(rejected, "row")),
     };
     if let Some(undone) = left_undone(resource) {
         let message = format!("{why}: {undone}");

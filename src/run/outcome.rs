@@ -271,7 +271,7 @@ impl Counters {
 pub(super) struct Committed {
     pub(super) version: u64,
     pub(super) table_rows: u64,
-    /// Of the version that the run began with; `None` if that is not known any more.
+    /// Rows of the version that the run began with; `None` if unknown.
     pub(super) rows_before: Option<u64>,
     /// Rows of the run itself: files that were written again are in `files`, their rows are not counted here.
     pub(super) rows_written: u64,

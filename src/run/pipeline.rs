@@ -262,20 +262,12 @@ impl Reader<'_> {
     async fn mark_retry(&mut self) -> Result<(), Stop> {
         let Some(position) = self.pages.retry_position().filter(|_| self.retries_lists) else { return Ok(()) };
         self.lists.end(&position, position.pages(), self.decoded, self.counters);
-        let known = self.known();
+        let known = known(self.counters, self.pages, self.cursor, &self.lists);
         if let Some(mark) = self.pace.last_mark(&position, known) {
             self.rows.send(Input::Mark(Box::new(mark))).await.map_err(|_| Stop::Elsewhere)?;
             self.counters.retries_lists = true;
         }
         Ok(())
-    }
-
-    fn known(&self) -> Known {
-        Known {
-            counters: self.counters.with_requests(self.pages),
-            cursor: self.cursor.as_ref().map(Tracker::progress),
-            lists: self.lists.clone(),
-        }
     }
 
     /// Whether the keys show that rows moved, and the result set is read once more for it.
@@ -359,15 +351,20 @@ impl Reader<'_> {
             cursor.reach_page(batch.page, self.decoded);
         }
         self.rows.send(Input::Rows(filled, origin, draining)).await.map_err(|_| Stop::Elsewhere)?;
-        let known = || Known {
-            counters: self.counters.with_requests(self.pages),
-            cursor: self.cursor.as_ref().map(Tracker::progress),
-            lists: self.lists.clone(),
-        };
+        let known = || known(self.counters, self.pages, self.cursor, &self.lists);
         if let Some(mark) = self.pace.mark(position, known) {
             self.rows.send(Input::Mark(Box::new(mark))).await.map_err(|_| Stop::Elsewhere)?;
         }
         Ok(is_last)
+    }
+}
+
+/// Returns the state that a checkpoint stores beside the rows.
+fn known(counters: &Counters, pages: &dyn PageSource, cursor: &Option<Tracker>, lists: &ListReads) -> Known {
+    Known {
+        counters: counters.with_requests(pages),
+        cursor: cursor.as_ref().map(Tracker::progress),
+        lists: lists.clone(),
     }
 }
 

@@ -11,6 +11,7 @@ use crate::{
     dedup::Again,
     fetch::{Suspicion, Verdict},
     plan::{IncrementalPlan, MergeStrategy, OnDrift, OnIncomplete, ResourcePlan, WriteDisposition},
+    report::counted,
 };
 
 /// How far the cursor may move.
@@ -42,12 +43,9 @@ pub(super) fn join(counters: &mut Counters, again: Option<Again>) {
     counters.suspect(Suspicion { what: message, trusted_pages: page, is_settled });
 }
 
-/// Why rows that moved between pages may have hidden others.
+/// Returns the reason why rows that moved between pages may have hidden others.
 pub(super) fn came_twice(rows: u64) -> String {
-    match rows {
-        1 => "1 key came twice, on pages that do not follow each other".to_owned(),
-        rows => format!("{rows} keys came twice, on pages that do not follow each other"),
-    }
+    format!("{} came twice, on pages that do not follow each other", counted(rows, "key"))
 }
 
 impl Counters {
@@ -123,8 +121,8 @@ fn may_keep(resource: &ResourcePlan) -> bool {
     }
 }
 
-/// Whether the next run reads only the incomplete lists again, of a resource that has many. Not where a part of the rows is
-/// committed: its checkpoint ends with the commit.
+/// Returns true if the next run reads only the incomplete lists of the resource again. Where a part of the rows is committed, it
+/// reads all: the checkpoint ends with the commit.
 pub(super) fn retries_lists(resource: &ResourcePlan) -> bool {
     let commits_nothing = match resource.on_incomplete {
         OnIncomplete::Fail => true,

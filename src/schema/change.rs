@@ -166,7 +166,7 @@ pub fn floated(name: &str, before: &ColumnType, now: &ColumnType) -> Vec<Vec<Str
     }
 }
 
-/// As [`widened`], with the fields that structs of `seen` have more; `None` if readers could not tell them apart.
+/// Returns the type of [`widened`] with the further fields of structs in `seen`; `None` if names of fields collide.
 pub fn extended(before: &ColumnType, seen: &ColumnType) -> Option<ColumnType> {
     match (before, seen) {
         (ColumnType::List(before), ColumnType::List(seen)) => Some(ColumnType::List(Box::new(extended(before, seen)?))),

@@ -19,7 +19,7 @@
 //! | anything else, or kinds that do not mix| `json`                                     |
 //!
 //! Whole numbers beyond 2^53 that are no doubles make `json` of numbers with a point: neither type holds both.
-//! Cells of CSV are texts: those that all are numbers, or bools, have these types, and `string` stands for `json`. What can be in
+//! Cells of CSV are texts: those that all are numbers, or bools, have these types, and `string` replaces `json`. What can be in
 //! no column of any type (a bare `NaN`, a text that is not UTF-8) is left out of account.
 
 use crate::json::{Kind, Node};
@@ -36,7 +36,7 @@ const EXACT_BITS: u32 = 53;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Inferred {
     seen: Seen,
-    /// Whether values were cells of a table of text: kinds that do not mix are text there.
+    /// Values were cells of CSV: kinds that do not mix become text.
     of_cells: bool,
 }
 
@@ -84,7 +84,7 @@ impl Inferred {
 }
 
 impl Inferred {
-    /// Whether nothing but nulls was seen. An empty list is a value, though it tells no type.
+    /// Returns true if all values were null. An empty list is a value, though of no known type.
     pub fn is_nothing(&self) -> bool {
         self.seen == Seen::Nothing
     }

@@ -25,7 +25,7 @@ pub struct Strftime {
     items: Vec<Item<'static>>,
 }
 
-/// Why a text is not of a pattern.
+/// Reason why a text does not match a pattern.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StrftimeMismatch {
     /// The text has another form.
@@ -84,7 +84,7 @@ impl Strftime {
     }
 }
 
-/// Whether the item is `%f`, also with a modifier of its padding.
+/// Returns true if the item is `%f`, with or without a padding modifier.
 pub fn is_fraction(item: &Item<'_>) -> bool {
     matches!(item, Item::Numeric(Numeric::Nanosecond, _))
 }

@@ -400,7 +400,7 @@ async fn stop_keeps_the_records_of_a_success_and_those_that_come_again_are_no_ne
     };
     let (found, requests, complete, notes) = run(json!({"data": [{"id": 3}], "state": "last"}), false).await;
     assert_eq!((found, requests, complete), (vec![1, 2, 3], 2, None));
-    assert!(notes.iter().any(|note| note.contains("1 records of page 2")), "{notes:?}");
+    assert!(notes.iter().any(|note| note.contains("kept 1 record of page 2")), "{notes:?}");
     let (found, requests, ..) = run(json!({"data": [{"id": 3}], "state": "last"}), true).await;
     assert_eq!((found, requests), (vec![3], 1));
     let (found, requests, ..) = run(json!({"data": [{"id": 1}, {"id": 2}], "state": "last"}), false).await;

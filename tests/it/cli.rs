@@ -213,7 +213,7 @@ async fn a_quick_start_run_twice_says_that_rows_were_appended_and_infers_once() 
     }
     let (first, second) = (text(&first.stdout), text(&second.stdout));
     assert!(first.contains("note: items: the schema was inferred") && !first.contains("appended"), "{first}");
-    let told = "note: items: 30 rows were appended to the 30 that the table had, and each run appends them again: set \
+    let told = "note: items: appended 30 rows to the 30 of the table, and each run appends them again: set \
                 `primary_key` and `write_disposition: merge`";
     assert!(second.contains(told) && !second.contains("inferred"), "{second}");
 }
@@ -239,7 +239,7 @@ async fn rejects_are_summed_and_a_column_that_never_came_is_named_with_the_neare
     let said = text(&output.stdout);
     for line in [
         "rejects: items: 3 in column `id` (expected int64): it is not a number as JSON writes numbers\n",
-        "warning: items: the column `estimate` is null in all 3 rows: no record of the first page has `estimate_minutes`; did you \
+        "warning: items: the column `estimate` has no value in 3 rows: no record of the first page has `estimate_minutes`; did you \
          mean `estimateMinutes`?\n",
     ] {
         assert!(said.contains(line), "{line} in {said}");

@@ -384,7 +384,7 @@ async fn a_child_that_failed_in_the_middle_goes_on_with_the_list_that_failed_wha
         let outcome = run(plan(), still(), Arc::new(Silent)).await;
         well(&outcome);
         let warnings = &summary(&outcome, "comments").warnings;
-        assert!(warnings.iter().any(|warning| warning.contains("went on behind page 4")), "{warnings:?}");
+        assert!(warnings.iter().any(|warning| warning.contains("resumed after page 4")), "{warnings:?}");
         assert_eq!(rows(&lake, "comments", &["id"]).len(), 10);
         assert_eq!(rows(&lake, "posts", &["id"]).len(), 5);
         let asked = server.targets()[before..].to_vec();

@@ -299,7 +299,7 @@ async fn the_newest_window_is_gone_on_with_although_now_is_later() {
     api.add(days(9, 9));
     let before = api.server.targets().len();
     let summary = only(run(plan(&config), at("2026-01-08T20:30:00Z"), Arc::new(Silent)).await);
-    assert!(warns(&summary, "went on behind page 1"), "{:?}", summary.warnings);
+    assert!(warns(&summary, "resumed after page 1"), "{:?}", summary.warnings);
     assert_eq!(ids(&lake), (1..=8).collect::<Vec<_>>());
     let asked = api.targets_since(before);
     assert!(asked[0].contains("until=2026-01-08T20%3A00") && asked[0].contains("offset=4"), "{asked:?}");

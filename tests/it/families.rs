@@ -393,7 +393,7 @@ async fn children_of_a_parent_that_went_on_from_a_checkpoint_are_those_of_all_it
         restlake::run::run(plan(&api, &lake, &resources), TestEnvironment::new().environment(), Arc::new(Silent)).await;
     assert!(outcome.kinds.is_empty(), "{outcome:#?}");
     let warnings = &of(&outcome, "parents").warnings;
-    assert!(warnings.iter().any(|warning| warning.contains("went on behind page")), "{warnings:?}");
+    assert!(warnings.iter().any(|warning| warning.contains("resumed after page")), "{warnings:?}");
     assert_eq!(ids(&lake, "parents"), ["1", "2", "3", "4", "5", "6"]);
     assert_eq!(ids(&lake, "children"), ["11", "21", "31", "41", "51", "61"]);
 }

@@ -321,7 +321,7 @@ async fn nothing_is_taken_for_missing_where_rows_were_rejected() {
     let summary = lake.run(vec![item(1, "A", "x"), json!({"id": "two"})]).await;
     assert_eq!(lake.lines(&ALL), ["1 A x", "2 b x"]);
     assert_eq!((summary.rows_deleted, summary.rows_rejected), (0, 1));
-    assert!(summary.warnings.iter().any(|warning| warning.contains("1 rows were rejected")), "{:?}", summary.warnings);
+    assert!(summary.warnings.iter().any(|warning| warning.contains("1 row rejected")), "{:?}", summary.warnings);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -202,7 +202,7 @@ async fn a_full_first_page_that_leads_nowhere_is_told_and_a_short_one_is_not() {
         let list = read(&server, |_| (), cursor()).await;
         assert_eq!((list.ids.len() as u64, list.error.is_none()), (count, true));
         let told =
-            list.warnings.iter().any(|text| text.contains("`meta.next` finds nothing") && text.contains("`paging`"));
+            list.warnings.iter().any(|text| text.contains("`meta.next` is missing") && text.contains("`paging`"));
         assert_eq!(told, is_told, "{:?}", list.warnings);
     }
     // Null is an end that the API tells, and so is that there is no more.

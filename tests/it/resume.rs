@@ -203,7 +203,7 @@ async fn goes_on_everywhere(resource: Value, before: Vec<Value>, after: Vec<Valu
         let asked = api.server.requests().len();
         let summary = only(run_still(plan(&api, &lake, &resource)).await);
         assert_eq!(api.offsets_since(asked).first(), Some(&broken), "{broken}: nothing before is asked for again");
-        assert!(summary.warnings.iter().any(|warning| warning.contains("went on")), "{:?}", summary.warnings);
+        assert!(summary.warnings.iter().any(|warning| warning.contains("resumed after")), "{:?}", summary.warnings);
         assert_eq!(numbers(&summary), numbers(&expected), "{broken}");
         assert_eq!(rows(&lake), rows(&undisturbed), "{broken}");
         assert_eq!(rejects(&lake), rejects(&undisturbed), "{broken}");
@@ -293,7 +293,7 @@ fn says(summary: &ResourceSummary, words: &str) -> bool {
 async fn without_a_change_the_next_run_begins_where_the_last_one_broke_off() {
     let (summary, asked) = next_after(|_| {}, still()).await;
     assert_eq!(asked, [15, 20, 25]);
-    assert!(says(&summary, "went on behind page 3"), "{:?}", summary.warnings);
+    assert!(says(&summary, "resumed after page 3"), "{:?}", summary.warnings);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -311,7 +311,7 @@ async fn a_run_that_goes_on_behind_a_checkpoint_knows_the_columns_that_had_come(
     assert_eq!(died.kinds, [ErrorKind::User]);
     mends.store(true, Ordering::SeqCst);
     let summary = only(still().await);
-    assert!(summary.warnings.iter().any(|warning| warning.contains("went on behind page")), "{summary:#?}");
+    assert!(summary.warnings.iter().any(|warning| warning.contains("resumed after page")), "{summary:#?}");
     assert_eq!((summary.rows_written, summary.table_rows), (15, 15));
     assert_eq!(project.schema().len(), 4);
     let rows = project.rows(&["id", "x", "y"]);

@@ -185,7 +185,7 @@ class Killer:
         outcome = restlake.run(directory, "kill", settings)
         assert outcome.code == 0, f"{job}: the run after the kill: exit {outcome.code}: {outcome.text()[-2000:]}"
         warnings = " ".join(outcome.resource["warnings"])
-        counted["resumed"] = int("went on" in warnings)
+        counted["resumed"] = int("resumed after" in warnings)
 
     def is_staged(self, lake):
         return any(name.endswith(".staged") and name != STAGED for name in lake.names(TABLE))

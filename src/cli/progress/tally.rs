@@ -2,11 +2,8 @@
 
 use indicatif::{DecimalBytes, HumanCount};
 
-use super::super::{
-    summary::{counted, status_word},
-    visible::foreign,
-};
-use crate::report::{Event, ResourceSummary, Status};
+use super::super::{summary::status_word, visible::foreign};
+use crate::report::{Event, ResourceSummary, Status, counted};
 
 /// Counters of one resource while it runs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -135,7 +135,7 @@ fn truncated<T>(
     }
 }
 
-/// The text with no more than so many digits behind each point or comma.
+/// Cuts the fraction digits after each point or comma to `places`.
 fn without_digits(raw: &[u8], places: usize) -> Vec<u8> {
     let mut cut = Vec::with_capacity(raw.len());
     // Digits since the last point; `None` elsewhere.

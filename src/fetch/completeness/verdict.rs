@@ -10,7 +10,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::report::{Incomplete, grouped};
+use crate::report::{Incomplete, counted, grouped};
 
 /// APIs that stop at a depth do so at a multiple of this, e.g. 10,000 records in Elasticsearch.
 const DEPTH_STEP: u64 = 1_000;
@@ -86,7 +86,7 @@ pub(in crate::fetch) struct Facts<'a> {
     pub is_last_full: bool,
     /// Why more records are known to exist, e.g. "`hasMore` is true".
     pub more: Option<&'a str>,
-    /// Why more records may exist, where nothing leads on.
+    /// Weak evidence of further records, e.g. a flag of unknown meaning.
     pub weak: Option<&'a str>,
     /// The paginator was found by trying parameters.
     pub is_probed: bool,
@@ -132,8 +132,8 @@ pub(in crate::fetch) fn judge(facts: &Facts<'_>) -> Judgement {
     match facts.total {
         Some(total) if total > facts.received => below_total(facts, total),
         Some(total) if total < facts.received => Judgement::doubted(format!(
-            "the API reports {} records, and {} came: the total is unreliable, or records came twice",
-            grouped(total),
+            "the API reports {}, and {} came: the total is unreliable, or records came twice",
+            counted(total, "record"),
             grouped(facts.received)
         )),
         _ => by_end(facts),
@@ -151,7 +151,7 @@ fn missing(facts: &Facts<'_>, reason: String) -> Judgement {
 
 fn below_total(facts: &Facts<'_>, total: u64) -> Judgement {
     let (came, missed) = (grouped(facts.received), total - facts.received);
-    let reason = format!("the API reports {} records, and {came} came: {}", grouped(total), facts.way());
+    let reason = format!("the API reports {}, and {came} came: {}", counted(total, "record"), facts.way());
     let is_page = missed >= facts.page_size.max(1);
     let is_known = match facts.walk {
         Walk::ConfiguredPage | Walk::OnePage => true,
@@ -194,7 +194,8 @@ fn by_end(facts: &Facts<'_>) -> Judgement {
             "exactly {received} records came, as a page of a longer result set often has: there may be more"
         ))),
         End::Single => Judgement::unproven(Some(format!(
-            "{received} records came on one page, and nothing in the answer shows the end of the result set"
+            "{} came on one page, and nothing in the response shows the end of the result set",
+            counted(facts.received, "record")
         ))),
     }
 }

@@ -1,4 +1,5 @@
-//! Tells the page of a list from one record that has a list, and from the page of an empty list, which may lack its place.
+//! Distinguishes a page of records from one record that has a list, and from an empty page, which may lack the place of its
+//! records.
 
 use reqwest::header::HeaderMap;
 
@@ -9,7 +10,7 @@ use crate::{
 };
 
 /// Kinds of answers that are pages of lists, and the keys that say so: GeoJSON, ActivityPub, FHIR, Stripe.
-const KINDS: [(&str, &str); 6] = [
+const PAGE_KINDS: [(&str, &str); 6] = [
     ("type", "FeatureCollection"),
     ("type", "OrderedCollection"),
     ("type", "OrderedCollectionPage"),
@@ -69,7 +70,7 @@ fn has_kind(object: Node<'_>) -> bool {
     let is_kind = |(key, kind): &(&str, &str)| {
         object.get(key).is_some_and(|node| node.kind() == Kind::String && node.string().is_ok_and(|text| text == *kind))
     };
-    KINDS.iter().any(is_kind)
+    PAGE_KINDS.iter().any(is_kind)
 }
 
 /// `{"count": 0}` is the record of an API that counts.

@@ -1,14 +1,14 @@
-//! Keys by which an answer is told apart from its records. Case, `_`, `-` and `.` do not count.
+//! Keys that distinguish the envelope of a response from its records. Case, `_`, `-` and `.` do not count.
 
 use crate::json::{Key, Node};
 
-/// Keys that a list of records usually stands under: the words of dlt, and `result` of JSON-RPC and CKAN.
+/// Usual keys of the records: dlt's words, and `result` of JSON-RPC and CKAN.
 const USUAL: [&str; 12] = [
     "data", "items", "results", "entries", "records", "rows", "entities", "payload", "content", "objects", "values",
     "result",
 ];
 
-/// Keys under which something else stands.
+/// Keys of values other than the records.
 const ASIDE: [&str; 11] = [
     "meta",
     "metadata",

@@ -171,27 +171,13 @@ impl Pages {
     /// Reports what was detected, with the lines that pin it.
     pub(super) fn tell_found(&mut self, paginator: Option<&PaginatorPlan>) {
         let selector = self.found.selector.as_ref().filter(|_| !self.found.is_bare);
-        let place = match selector {
-            Some(selector) => format!("records at `{selector}`"),
-            None if self.found.is_nothing => "an empty list without a place for its records".to_owned(),
-            None => "records at the answer itself".to_owned(),
-        };
-        let mut parts = vec![place];
-        parts.extend(paginator.map(|plan| format!("paginator `{}`", plan.to_config())));
-        let totals = &self.evidence.totals;
-        parts.push(match (totals.place(), totals.records()) {
-            (Some(place), Some(records)) => format!("total at {place} ({})", grouped(records)),
-            _ => "no total".to_owned(),
-        });
-        let pins = selector.map(|selector| format!("`data_selector: {selector}`")).into_iter();
-        let pins: Vec<_> = pins
-            .chain(
-                paginator
-                    .filter(|_| self.found.more.is_none())
-                    .map(|plan| format!("`paginator: {}`", plan.to_config())),
-            )
-            .collect();
-        let mut text = format!("detected {}", parts.join(", "));
+        let config = paginator.map(PaginatorPlan::to_config);
+        let mut text = format!("detected {}", self.detected(selector, config.as_deref()).join(", "));
+        let pins = [
+            selector.map(|selector| format!("`data_selector: {selector}`")),
+            config.filter(|_| self.found.more.is_none()).map(|config| format!("`paginator: {config}`")),
+        ];
+        let pins: Vec<_> = pins.into_iter().flatten().collect();
         if !pins.is_empty() && !self.found.is_nothing {
             text += &format!("; to pin it: {}", pins.join(", "));
         }
@@ -201,6 +187,22 @@ impl Pages {
             text += &format!(" (records could also be at {})", records::quoted(&self.found.others));
             self.warn(text);
         }
+    }
+
+    /// The place of the records, unless the config names it, the paginator, and the total.
+    fn detected(&self, selector: Option<&Selector>, paginator: Option<&str>) -> Vec<String> {
+        let place = match (selector, &self.found.selector) {
+            _ if self.found.is_nothing => Some("an empty list without a place for its records".to_owned()),
+            (Some(selector), _) => Some(format!("records at `{selector}`")),
+            (None, Some(_)) => Some("records at the top of the response".to_owned()),
+            (None, None) => None,
+        };
+        let totals = &self.evidence.totals;
+        let total = match (totals.place(), totals.records()) {
+            (Some(place), Some(records)) => format!("total at {place} ({})", grouped(records)),
+            _ => "no total".to_owned(),
+        };
+        place.into_iter().chain(paginator.map(|config| format!("paginator `{config}`"))).chain([total]).collect()
     }
 
     /// How the resource is paged, for the summary, and what later runs may begin with.

@@ -21,7 +21,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use crate::plan::OnDrift;
+use crate::{plan::OnDrift, report::counted};
 
 /// How often a list is read, the first time included, under `on_drift: refetch`.
 const MOST_PASSES: u32 = 2;
@@ -183,7 +183,7 @@ impl Drift {
     /// Nobody asked for these rows again. With a key they are the same; without one they may only look so.
     fn came_again(&mut self, rows: u64) {
         self.state.repeated += rows;
-        let what = format!("{} came on one page and again on the next one", counted(rows));
+        let what = format!("{} came on one page and again on the next one", counted(rows, "row"));
         match self.has_key {
             // Nothing is lost by rows that come in, and the key takes out what came twice.
             true if self.on_drift != OnDrift::Fail => self.state.shifted += rows,
@@ -362,7 +362,7 @@ impl Drift {
         let DriftState { passes, repeated, .. } = self.state;
         let mut text = format!("rows came or went while the list was read, and rows may be missing: {moved}");
         if repeated > 0 && !self.has_key && self.handed.is_none() {
-            text += &format!(" ({} in all may stand in the table twice)", counted(repeated));
+            text += &format!(" ({} in all may stand in the table twice)", counted(repeated, "row"));
         }
         if passes > 0 {
             text += &format!("; it was read {} times, and moved each time", passes + 1);
@@ -378,7 +378,7 @@ impl Drift {
             (0, 0) => Some(format!(
                 "{} came on one page and again on the next one; as many came in all as the API tells, so they are taken for \
                  rows that are alike (a `primary_key`, or an `overlap`, would tell for sure)",
-                counted(alike)
+                counted(alike, "row")
             )),
             (0, seams) => {
                 Some(format!("rows came or went while the list was read; the overlap mended it, {seams} times"))
@@ -407,10 +407,6 @@ impl Pass {
     fn is_the_same(&self) -> bool {
         self.before.as_ref().is_some_and(|before| before.len() == self.pages.len())
     }
-}
-
-fn counted(rows: u64) -> String {
-    if rows == 1 { "1 row".to_owned() } else { format!("{rows} rows") }
 }
 
 #[cfg(test)]

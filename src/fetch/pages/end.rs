@@ -19,7 +19,7 @@ use crate::{
         records::{self, Located},
     },
     json::{Kind, Selector},
-    report::grouped,
+    report::{counted, grouped},
 };
 
 /// What to do about a total that is none.
@@ -86,7 +86,7 @@ impl Pages {
         (self.before, self.received, self.known.records, self.known.pages) = (self.number, 0, None, None);
         self.guard = Guard::default();
         self.evidence = super::Evidence::default();
-        (self.findings.shortfall, self.findings.suspicion) = (self.cut.told().cloned(), None);
+        (self.findings.shortfall, self.findings.suspicion) = (self.cut.reason().cloned(), None);
         self.findings.verdict = Verdict::default();
         self.findings.total = None;
         self.source.paginator.start()
@@ -96,11 +96,11 @@ impl Pages {
     pub(super) fn conclude_cut(&mut self) {
         self.tell_drift();
         self.cut.is_reached = true;
-        self.tell_cut();
+        self.report_cut();
     }
 
-    fn tell_cut(&mut self) {
-        let Some(cut) = self.cut.told().cloned() else { return };
+    fn report_cut(&mut self) {
+        let Some(cut) = self.cut.reason().cloned() else { return };
         self.findings.shortfall.get_or_insert_with(|| cut.clone());
         self.note(cut);
     }
@@ -131,7 +131,7 @@ impl Pages {
             more: more.as_deref(),
             weak: self.found.weak.as_deref(),
             is_probed: self.found.is_probed,
-            is_cut: self.cut.told().is_some() || self.left_out.has_cut(),
+            is_cut: self.cut.reason().is_some() || self.left_out.has_cut(),
         };
         judge(&facts)
     }
@@ -140,7 +140,7 @@ impl Pages {
         self.findings.passes_agree = self.drift.is_settled();
         self.findings.was_read_again = self.drift.passes() > 0;
         self.tell_drift();
-        self.tell_cut();
+        self.report_cut();
         self.findings.total = self.evidence.stated.map(|total| (total, self.received));
         self.findings.verdict = judgement.verdict;
         if let Verdict::Incomplete(incomplete) = &self.findings.verdict {
@@ -169,10 +169,8 @@ impl Pages {
             self.note(format!("the total grew from {} to {} while pages were read", grouped(from), grouped(to)));
         }
         if self.drift.shifted() > 0 {
-            let rows = grouped(self.drift.shifted());
-            self.note(format!(
-                "{rows} rows came at the end of a page and again on the next one: rows came in before them"
-            ));
+            let rows = counted(self.drift.shifted(), "row");
+            self.note(format!("{rows} came at the end of a page and again on the next one: rows came in before them"));
             if !is_agreed && self.findings.verdict == Verdict::Complete {
                 self.findings.verdict = Verdict::Unproven;
             }
@@ -187,7 +185,8 @@ impl Pages {
         let number = self.pages_of_pass();
         // Many an API's `total` counts records where `page_number` expects pages.
         let pages = self.known.pages.filter(|&pages| pages > number && pages < self.received)?;
-        (self.source.walk == Walk::Number).then(|| format!("the API reports {pages} pages, and {number} came"))
+        (self.source.walk == Walk::Number)
+            .then(|| format!("the API reports {}, and {number} came", counted(pages, "page")))
     }
 
     pub(super) fn tell_drift(&mut self) {
@@ -345,10 +344,10 @@ impl Pages {
         let redact = |text: String| self.surroundings.redactor.text(&text);
         let way = match leading {
             Some(field) => format!("if `{field}` leads to the next page, name it in its place", field = redact(field)),
-            None => "which looks full; if the result set goes on, name the right place".to_owned(),
+            None => "the page looks full: if there are more, name the field that leads to them".to_owned(),
         };
         Some(format!(
-            "`{path}` finds nothing on the first page, so it is taken for the only one: {way}; {fields}",
+            "`{path}` is missing on the first page, which is read as the only one; {way}; {fields}",
             fields = redact(fields)
         ))
     }

@@ -22,6 +22,7 @@ use crate::{
         transport::Ruled,
     },
     model::Page,
+    report::counted,
 };
 
 /// Ignored pages in a row that end a list whose length is not known.
@@ -178,7 +179,7 @@ impl Pages {
         self.report_paging(page.count);
         self.next = self.pass_over(token, ruled);
         if !self.is_among {
-            self.note(format!("{} records of page {}, at which it stopped, were kept", page.count, page.number));
+            self.note(format!("kept {} of page {}, at which it stopped", counted(page.count, "record"), page.number));
         }
         self.line.keep_from(self.next.as_ref());
         self.check_drift(page.number)?;

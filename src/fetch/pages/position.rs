@@ -15,6 +15,7 @@ use crate::fetch::{
     lists::ListNotes,
     paginate::{Extent, PageToken},
 };
+use crate::secret::Redactor;
 
 /// How far a list was handed on: enough to go on behind it, in another process too.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -128,6 +129,15 @@ impl Position {
     /// Handed on before it.
     pub fn pages(&self) -> u64 {
         self.list.as_ref().map_or(self.pages, |list| list.pages)
+    }
+
+    /// Returns true if the server put credentials into the cursor or link of the next page.
+    pub fn has_credentials(&self, redactor: &Redactor) -> bool {
+        match &self.next {
+            Some(PageToken::Cursor(cursor)) => redactor.has_credentials(cursor.text()),
+            Some(PageToken::Link(link)) => redactor.has_credentials(link.as_str()),
+            _ => false,
+        }
     }
 
     /// The number of the first page of the list at hand, of a resource that has many lists.

@@ -38,8 +38,8 @@ impl Cut {
         }
     }
 
-    /// What is left out for certain, or may be.
-    pub(super) fn told(&self) -> Option<&String> {
+    /// The reason why records are missing for certain, or may be.
+    pub(super) fn reason(&self) -> Option<&String> {
         self.ends.as_ref().filter(|_| self.is_reached).or(self.begins.as_ref())
     }
 

@@ -25,7 +25,7 @@ pub enum CursorValue {
 }
 
 impl CursorValue {
-    fn text(&self) -> &str {
+    pub fn text(&self) -> &str {
         match self {
             Self::Text(text) | Self::Number(text) => text,
         }

@@ -73,7 +73,7 @@ pub struct Detected {
     /// Why more records are known to exist than this page has, e.g. "`total_entries` says 3,000 records". It says nothing about
     /// the candidates: with them it is what they have to fulfil, without them the result set is incomplete.
     pub more: Option<String>,
-    /// Why there may be more, by a flag of unknown meaning. Set only if nothing leads on and `more` is `None`.
+    /// Weak evidence of further pages: a flag of unknown meaning. Set only if there is no next page and `more` is `None`.
     pub weak: Option<String>,
     /// A flag, an empty link or an empty cursor says that no page follows.
     pub states_end: bool,

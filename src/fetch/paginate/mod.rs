@@ -159,7 +159,7 @@ pub trait Paginator: Send + Sync {
         None
     }
 
-    /// Returns whether the config's maximum, and nothing that `page` says, ends the list behind it; by default never.
+    /// Returns true if the sequence ends after `page` by the config's maximum alone; by default never.
     fn is_at_maximum(&self, _token: &PageToken, _page: &PageView<'_>) -> bool {
         false
     }

@@ -50,7 +50,7 @@ impl Offset {
         }
     }
 
-    /// The offset behind a page of `fresh` records. An empty page that is not the end is a hole, as wide as what was asked for.
+    /// The offset after a page of `fresh` records. An empty page that is not the end is a hole, as wide as what was asked for.
     fn behind(&self, token: &PageToken, fresh: u64) -> Result<u64, PaginateError> {
         let step = if fresh == 0 { self.limit - self.overlap } else { fresh };
         Ok(Self::offset(token)?.saturating_add(step))

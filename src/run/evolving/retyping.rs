@@ -8,7 +8,7 @@
 //! struct<a: int64>          {"a": 0.5, "b": true} ─► struct<a: float64, b: bool>
 //! ```
 //!
-//! No value is altered by it. A column keeps its type if rows are told apart, ordered or laid out by it, under `scd2`, which
+//! No value is altered by it. A column keeps its type if it is a key, sorts or partitions rows, under `scd2`, which
 //! compares rows by the content of all columns, and if a Delta table has it, whose log keeps types.
 
 use arrow::array::ArrayRef;
@@ -27,13 +27,13 @@ use crate::{
     write::has_large_integers,
 };
 
-/// Why a column cannot take the type of the values that came.
+/// Reason why a column keeps its type.
 pub(super) enum Fixed {
     /// A Delta table has it.
     Delta,
     /// Some of its whole numbers are no doubles, or may be none.
     Large,
-    /// Fields within it could not be told apart, or have names that the table cannot have.
+    /// Names of its fields collide, or the table cannot have them.
     Fields,
 }
 
@@ -42,7 +42,7 @@ impl Fixed {
         match self {
             Self::Delta => "a Delta table keeps the types of its columns",
             Self::Large => "it holds, or may hold, whole numbers beyond 2^53, which no float64 equals",
-            Self::Fields => "not all fields within it can be told apart",
+            Self::Fields => "names of its fields collide",
         }
     }
 
@@ -76,7 +76,7 @@ impl Fixed {
     }
 }
 
-/// Columns by which rows are told apart, ordered or laid out: what was made of their values is in the type of now.
+/// Columns that are keys, or sort or partition rows: hashes, orders and paths were made of their values in the present type.
 pub(super) fn places(resource: &ResourcePlan) -> Vec<usize> {
     let keys = resource.primary_key.iter().chain(&resource.merge.merge_key).copied();
     let sorts = resource.dedup_sort.iter().map(|sort| sort.column);
@@ -84,7 +84,7 @@ pub(super) fn places(resource: &ResourcePlan) -> Vec<usize> {
 }
 
 impl Evolving {
-    /// Whether a value that does not fit the column may make its type wider.
+    /// Returns true if a value that does not fit the column may widen its type.
     pub(super) fn is_open(&self, column: &Column) -> bool {
         // Where a mismatch rejects a row or a value, nothing is gained by an error that says more.
         let says_why = self.resource.contract.data_type == DataTypeContract::Freeze;
@@ -100,7 +100,7 @@ impl Evolving {
         is_scd2 || is_placed.into_iter().any(|placed| placed.name == column.name)
     }
 
-    /// Whether a Delta table has the column, whose type no commit changes.
+    /// Returns true if the column is in a Delta log, where no commit changes its type.
     fn is_logged(&self, column: &Column) -> bool {
         self.format == TableFormatKind::Delta && self.logged.contains(&column.name)
     }
