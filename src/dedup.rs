@@ -203,7 +203,7 @@ impl Dedup {
         self.duplicates
     }
 
-    /// How many keys there are.
+    /// The number of keys.
     pub fn keys(&self) -> usize {
         self.keys.len()
     }

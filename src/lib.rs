@@ -51,6 +51,8 @@
 //! | [`report`], [`environment`], [`memory`], [`secret`], [`error`] | what is told, what is injected, how much is held, what is hidden, what went wrong |
 //! | [`cli`] | the terminal (feature `cli`): the only module that prints |
 
+#![forbid(unsafe_code)]
+
 #[cfg(feature = "cli")]
 pub mod cli;
 pub mod commit;
@@ -61,6 +63,8 @@ pub mod digest;
 pub mod environment;
 pub mod error;
 pub mod fetch;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 pub mod import;
 pub mod jq;
 pub mod json;

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
-    allocator::fix_threshold();
+    fix_mmap_threshold();
     restlake::cli::main(std::env::args_os()).into()
 }
 
@@ -16,23 +16,11 @@ fn main() -> ExitCode {
 /// with a fixed size at 158 MB, at the same speed. jemalloc (203 MB) and mimalloc (268 MB) move blocks where glibc remaps them:
 /// a body or an index that grows is there twice.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
-mod allocator {
-    use std::{env, os::unix::process::CommandExt, process::Command};
-
-    /// glibc reads it before `main`; the call that sets the same, `mallopt`, would be the one line of unsafe code.
-    const VARIABLE: &str = "MALLOC_MMAP_THRESHOLD_";
-
+#[expect(unsafe_code, reason = "there is no safe call; the environment variable for it is read before `main`")]
+fn fix_mmap_threshold() {
     /// 128 KiB, which glibc begins with, takes 30 % more time: the buffers of ordinary batches are of that size.
-    const BYTES: &str = "1048576";
+    const BYTES: libc::c_int = 1 << 20;
 
-    /// Starts the program anew in this process with the variable set, unless it is. Without success, the program runs as it is.
-    pub(super) fn fix_threshold() {
-        let mut arguments = env::args_os();
-        let (Ok(program), None) = (env::current_exe(), env::var_os(VARIABLE)) else { return };
-        let mut command = Command::new(program);
-        if let Some(name) = arguments.next() {
-            command.arg0(name);
-        }
-        _ = command.args(arguments).env(VARIABLE, BYTES).exec();
-    }
+    // SAFETY: it takes two integers, and no other thread exists yet.
+    unsafe { libc::mallopt(libc::M_MMAP_THRESHOLD, BYTES) };
 }

@@ -29,12 +29,12 @@ use tokio::sync::Notify;
 /// Part of the old estimate that a smaller page takes off: the estimate follows the largest of the last few pages.
 const DECAY: u64 = 8;
 
-/// What the sources of a run share.
+/// The limits that the sources of a run share.
 #[derive(Debug)]
 pub struct PageLimits {
     /// Bytes of the largest page, with its index.
     most: u64,
-    /// Whether a source holds more than its share.
+    /// True if a source holds more than its share.
     is_overdrawn: AtomicBool,
     changed: Notify,
 }
@@ -61,14 +61,14 @@ pub struct PageMemory {
 #[derive(Debug, Default)]
 struct State {
     used: u64,
-    /// Pages that were handed on and are not written yet.
+    /// Pages that were passed on and are not written yet.
     draining: usize,
     /// Bytes of the largest of the last few pages.
     expected: u64,
     has_overdrawn: bool,
 }
 
-/// Why a page gets no more memory.
+/// Reason why a page gets no more memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refused {
     /// Other pages take the memory for now; the hold wants so many bytes.
@@ -131,7 +131,7 @@ impl PageMemory {
     }
 }
 
-/// Whether it is the turn of a page sequence, or of a page in it: its own, and that of the sequence around it.
+/// The turn of a page sequence, or of a page in it: its own, and that of the sequence around it.
 #[derive(Debug)]
 pub struct Turn {
     has_come: AtomicBool,
@@ -269,7 +269,7 @@ impl Hold {
         self.set(bytes);
     }
 
-    /// Marks the page as handed on until its rows are written.
+    /// Marks the page as passed on until its rows are written.
     pub fn drain(self: &Arc<Self>) -> Draining {
         self.memory.state().draining += 1;
         Draining(Arc::clone(self))

@@ -138,12 +138,12 @@ pub struct ResourceSummary {
     pub details: Details,
 }
 
-/// What the text of a summary says beyond the document.
+/// Facts that only the text of a summary has.
 #[derive(Clone, Debug, Default)]
 pub struct Details {
-    /// Of the rows that a merge wrote, those whose keys the table did not have; `None` where that is not known.
+    /// Rows of a merge whose keys the table did not have; `None` if unknown.
     pub new_rows: Option<u64>,
-    /// Of the filtered rows, records at the cursor's boundary that an earlier run has loaded.
+    /// Filtered records at the cursor's boundary, which an earlier run has loaded.
     pub rows_at_boundary: u64,
     pub rejects: Vec<(RejectKind, u64)>,
 }

@@ -23,6 +23,8 @@ mod error;
 mod evolving;
 mod family;
 mod fill;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod gathering;
 mod inferring;
 mod list_reads;
@@ -196,7 +198,7 @@ impl Run {
         ended
     }
 
-    /// What ended before its table was opened, with the table as it is, as far as it can be looked at. Not where its own open
+    /// Adds the rows and version of the table to a resource that ended before its table was opened, if it can be read. Not where its own open
     /// failed in passing: the store would be waited for a second time.
     async fn with_table(&self, ended: Ended, resource: &ResourcePlan, connections: &Result<Connections>) -> Ended {
         let is_unreachable = ended.is_unopened && ended.kind == Some(ErrorKind::Transient);

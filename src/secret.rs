@@ -77,7 +77,7 @@ pub struct Redactor {
     known: Arc<RwLock<Arc<Knowledge>>>,
 }
 
-/// What a redactor knows; replaced as a whole.
+/// Values of a redactor; replaced as a whole.
 #[derive(Default)]
 struct Knowledge {
     values: Vec<Known>,
@@ -90,21 +90,21 @@ struct Known {
     kind: Kind,
 }
 
-/// How a value is kept. Where one value is of several kinds, the first counts.
+/// Confidentiality of a value. Where one value is of several kinds, the first counts.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Kind {
     /// Opens something, and goes to nobody who was not given it.
     Credential,
     /// Says who asks, such as a client's id: not shown. It may be part of the addresses that a server makes.
     Identity,
-    /// Not shown where it stands alone. It may be any word, so that others may have the same by chance.
+    /// Not shown where it is a whole word. It may be any word, so that others may have the same by chance.
     Private,
     /// Shown, and sent to the API alone.
     Confined,
 }
 
 impl Kind {
-    /// Whether it is looked for in base64 and hex too.
+    /// Returns true if it is looked for in base64 and hex too.
     fn is_deep(self) -> bool {
         self <= Self::Identity
     }
@@ -181,14 +181,14 @@ impl Redactor {
         }
     }
 
-    /// Whether a text holds what is not to be shown, or not to be sent to others.
+    /// Returns true if a text holds what is not to be shown, or not to be sent to others.
     pub fn knows(&self, text: &str) -> bool {
         let known = self.known();
         let is_confined = |known: &Known| known.kind == Kind::Confined && text.contains(known.value.expose());
         known.values.iter().any(is_confined) || !known.matcher.find(text, |_| true).is_empty()
     }
 
-    /// Whether one `name=value` of a query holds a credential in any spelling, or has for its value what others are not sent.
+    /// Returns true if one `name=value` of a query holds a credential in any spelling, or has for its value what others are not sent.
     pub fn is_secret_pair(&self, pair: &str) -> bool {
         let value = form_urlencoded::parse(pair.as_bytes()).next().map(|(_, value)| value).unwrap_or_default();
         let known = self.known();
@@ -246,7 +246,7 @@ pub fn name_of(pair: &str) -> String {
     form_urlencoded::parse(pair.as_bytes()).next().map(|(name, _)| name.into_owned()).unwrap_or_default()
 }
 
-/// Whether a value that may be no credential is worth hiding.
+/// Returns true if a value that may be no credential is worth hiding.
 fn is_private(value: &str) -> bool {
     let is_number = value.parse::<f64>().is_ok() && value.len() < 8;
     let is_date = value.parse::<chrono::NaiveDate>().is_ok()
@@ -365,7 +365,7 @@ mod tests {
                     .strip_prefix(start)
                     .and_then(|rest| rest.strip_suffix(end))
                     .unwrap_or_else(|| panic!("{spelled} in {value}: {shown}"));
-                // What stands around a secret within base64 is none.
+                // Text around a secret within base64 is not secret.
                 assert!(inner.contains("***") && inner.len() <= 3 + 17, "{spelled} in {value}: {shown}");
             }
         }

@@ -54,7 +54,7 @@ pub enum Command {
 }
 
 impl Command {
-    /// Whether the result only says that all went well, so that `-q` leaves it out. A listing was asked for.
+    /// Returns true if the result only confirms success, so that `-q` omits it. Commands that list something print it always.
     pub fn confirms(&self) -> bool {
         match self {
             Self::Run(args) => !args.dry_run,
@@ -71,7 +71,7 @@ pub struct Global {
     /// Form of the result on stdout; with json, stdout is one JSON document and nothing else
     #[arg(long, global = true, value_enum, default_value_t, value_name = "FORM")]
     pub output: OutputForm,
-    /// What stderr shows while a run goes on; auto: bars on a terminal, elsewhere only retries and waits
+    /// Progress on stderr; auto: bars on a terminal, elsewhere only retries and waits
     #[arg(long, global = true, value_enum, default_value_t, value_name = "KIND")]
     pub progress: ProgressKind,
     /// Form of the log lines on stderr

@@ -118,7 +118,7 @@ const SHOWN_AFTER: usize = 240;
 struct Excerpt<'a> {
     name: &'a str,
     line: &'a str,
-    /// Where what is shown begins in the source, in bytes.
+    /// Byte offset of the excerpt in the source.
     start: usize,
     /// The part of the problem's span in this line.
     span: Range<usize>,

@@ -10,7 +10,7 @@ pub fn grid<const N: usize>(header: [&str; N], numbers: usize, rows: impl IntoIt
     of(header.map(str::to_owned).into(), numbers, rows)
 }
 
-/// The same of as many columns as there are headings, with cells whose every letter is ours or made visible.
+/// Lays out a table with a column for each heading. Cells with texts of a server have to be made visible before.
 pub fn of(header: Vec<String>, numbers: usize, rows: impl IntoIterator<Item = Vec<String>>) -> String {
     let mut table = Table::new();
     table.load_preset(presets::UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Disabled);

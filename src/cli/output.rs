@@ -59,7 +59,7 @@ pub fn json(document: &impl Serialize) -> String {
     }
 }
 
-/// The same, without secrets in any of its texts.
+/// Returns the result with secrets stripped from all of its texts.
 pub fn masked_json(document: &impl Serialize, redactor: &Redactor) -> String {
     match serde_json::to_value(document) {
         Ok(document) => json(&redactor.json(document)),

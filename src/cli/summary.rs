@@ -16,7 +16,7 @@ const WIDTH: usize = 80;
 /// Groups of rejects that are shown.
 const MOST_REJECTS: usize = 10;
 
-/// What is told as new and replaced rows where all resources have these numbers.
+/// The column that `new` and `replaced` take the place of where all resources have these numbers.
 const WRITTEN: &str = "written";
 
 /// A column of numbers; one that is zero for all resources is left out.
@@ -32,7 +32,7 @@ const fn column(heading: &'static str, rank: u8, cell: fn(&ResourceSummary) -> u
     Column { heading, cell, is_size: false, rank }
 }
 
-/// In the order in which they stand. `new` and `replaced` are the written rows of a merge by key, where the numbers are known;
+/// In the order of the table. `new` and `replaced` are the written rows of a merge by key, where the numbers are known;
 /// a replaced row came again, changed or not.
 const COLUMNS: [Column; 13] = [
     column(WRITTEN, 0, |resource| resource.rows_written),
@@ -95,7 +95,7 @@ fn width(summary: &Summary, columns: &[&Column]) -> usize {
     table.lines().map(|line| line.chars().filter(|c| *c != MARK).count()).max().unwrap_or_default()
 }
 
-/// Stands on both sides of a status until the table is laid out, and takes no room.
+/// Marks both ends of a status until the table is laid out. It has no width, as colours would.
 const MARK: char = '\u{200b}';
 
 fn table(summary: &Summary, columns: &[&Column]) -> String {
@@ -217,7 +217,8 @@ fn rarities(resource: &ResourceSummary, columns: &[&Column]) -> Option<String> {
     (!told.is_empty()).then(|| told.join(", "))
 }
 
-/// Which of the filtered rows are those that come again with each run, since its range begins where the one before ended.
+/// Describes the filtered rows. Those at the cursor's boundary come again with each run, whose range begins where the one before
+/// ended.
 fn filtered(rows: u64, at_boundary: u64) -> String {
     let text = format!("{} filtered", counted(rows, "row"));
     match (at_boundary, rows == at_boundary) {

@@ -69,7 +69,7 @@ fn failures(told: &[Told<Verified>]) -> Vec<&Finding> {
     all(told).filter(|finding| !finding.problem.is_note()).collect()
 }
 
-/// What is no fault of a table.
+/// The findings that are notes: they do not fail the command.
 fn notes(told: &[Told<Verified>]) -> Vec<&Finding> {
     all(told).filter(|finding| finding.problem.is_note()).collect()
 }

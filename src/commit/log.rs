@@ -2,7 +2,7 @@
 //!
 //! `_restlake/commits/00000000000000000007.json` holds what version 7 adds and removes, its schema and state, and the totals
 //! of the table after it; every 50th also lists all files, so that a reader need not go back further. A version exists if
-//! and only if its object does. `_restlake/newest_full_list.json` tells where a list of them may begin; it is never needed.
+//! and only if its object does. `_restlake/newest_full_list.json` is a hint where listing may begin; it is never needed.
 
 use std::{
     collections::BTreeSet,
@@ -33,8 +33,8 @@ pub(super) const FULL_LIST_EVERY: Version = 50;
 /// Where the commits lie, relative to the table.
 pub(super) const DIRECTORY: &str = "_restlake/commits";
 
-/// Where a look at the commits begins: the version of a full list. Beside the commits, which alone say what there is, so that
-/// whoever does not know of it lists them all.
+/// Points to the commit at which reading begins: the version of a full list. It is separate from the commits, which alone are
+/// the state, so that whoever does not know of it lists them all.
 const POINTER: &str = "_restlake/newest_full_list.json";
 
 /// Commit objects read at a time.
@@ -186,7 +186,7 @@ impl Log {
         pointer.map_or(0, |pointer| pointer.version)
     }
 
-    /// Notes a version that stands, where readers look first. That it cannot be written changes nothing.
+    /// Records a committed version where readers look first. A failure to write it changes nothing.
     pub async fn point_to(&self, version: Version) {
         if !version.is_multiple_of(FULL_LIST_EVERY) {
             return;
@@ -371,7 +371,7 @@ mod tests {
             Some("{}"),
         ] {
             assert_eq!(log(1..=120, pointer).await.newest().await.unwrap(), 120, "{pointer:?}");
-            // A hole behind the pointer is no end: who reads the log tells of it.
+            // A gap after the pointer is not the end: reading the log reports it.
             assert_eq!(log((1..=120).filter(|version| *version != 110), pointer).await.newest().await.unwrap(), 120);
             assert_eq!(log([], pointer).await.newest().await.unwrap(), 0, "{pointer:?}");
         }

@@ -24,6 +24,8 @@ mod checkpoint;
 #[cfg(feature = "delta")]
 mod delta;
 mod error;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod held;
 mod inspect;
 mod landing;

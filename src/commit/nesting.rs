@@ -3,7 +3,7 @@
 
 use super::{CommitError, Workspace};
 
-/// What lies in every table's own directory: the commits of plain Parquet, and the log of Delta.
+/// Directories that every table has: the commits of plain Parquet, and the log of Delta.
 const LOGS: [&str; 2] = ["_restlake/commits", "_delta_log"];
 
 impl Workspace {

@@ -1,4 +1,4 @@
-//! What to write in place of what is wrong: the key that was meant, the object that a key belongs to, the shape of a value.
+//! Hints to a wrong key or value: the key that was meant, the object that it belongs to, the shape of a value.
 //!
 //! ```text
 //! rate_limit: 5/s              ─► write `rate_limit: {requests: 5, per: 1s}`
@@ -29,7 +29,27 @@ const PAGE_SIZES: [&str; 10] = [
     "batch_size",
 ];
 
-/// How advice begins that leads into the paginator of the endpoint.
+/// Words of other tools, and the key that has their meaning here.
+const SYNONYMS: [(&str, &str); 16] = [
+    ("url", "base_url"),
+    ("host", "base_url"),
+    ("url", "path"),
+    ("path", "url"),
+    ("query", "params"),
+    ("query_params", "params"),
+    ("body", "json"),
+    ("data_path", "data_selector"),
+    ("records_path", "data_selector"),
+    ("record_path", "data_selector"),
+    ("start_page", "base_page"),
+    ("first_page", "base_page"),
+    ("key", "primary_key"),
+    ("keys", "primary_key"),
+    ("unique_key", "primary_key"),
+    ("format", "table_format"),
+];
+
+/// Prefix of hints that name the paginator of the endpoint.
 const PAGINATOR_HOME: &str = "it belongs into `paginator`";
 
 /// Returns the key that was meant, the place where the key belongs, or the keys that there are.
@@ -37,6 +57,10 @@ pub fn unknown_key(key: &str, value: &Value, table: &'static Table, beside: &[&s
     let is_request = table.name == "endpoint" || is_paginator(table);
     if is_request && PAGE_SIZES.contains(&key.to_ascii_lowercase().as_str()) {
         return page_size(key, value, table);
+    }
+    let is_here = |meant: &str| table.supported().any(|field| field.key == meant);
+    if let Some((_, meant)) = SYNONYMS.iter().find(|(word, meant)| *word == key && is_here(meant)) {
+        return format!("did you mean `{meant}`?");
     }
     let meant = table.fields.iter().filter(|field| !matches!(field.status, Status::Ignored(_))).map(|field| field.key);
     let near = nearest(key, meant.chain(beside.iter().copied()));
@@ -73,7 +97,7 @@ fn is_paginator(table: &Table) -> bool {
     PAGINATOR.variants.iter().any(|variant| std::ptr::eq(variant.table, table))
 }
 
-/// Where the size of pages goes: `offset` has a key for it, any other paginator leaves it to the parameters.
+/// Hint to a page size: `offset` has a key for it, with any other paginator it is a parameter.
 fn page_size(key: &str, value: &Value, table: &'static Table) -> String {
     match table.field("limit") {
         Some(_) => {
@@ -142,7 +166,7 @@ pub fn bare_word(path: &str, variant: &Variant) -> String {
     format!("write `{key}: {{{TYPE}: {}{}}}`", variant.word, keys.collect::<String>())
 }
 
-/// An object of the table, with its required keys; with the value that stands in its place, where one of the keys takes it.
+/// Returns an object of the table with its required keys, one of which takes `value` if it can.
 fn object(table: &Table, value: Option<&Value>) -> String {
     let read = value.and_then(Value::as_text).filter(|_| value.is_some_and(|value| !value.filled));
     if let Some(object) = read.and_then(|text| table.reads_text?(text)) {
@@ -197,7 +221,7 @@ struct Homes {
 
 struct Home {
     table: &'static Table,
-    /// The key that it stands under, as messages write it: `endpoint`, `resources[…]`.
+    /// Its key, as messages write it: `endpoint`, `resources[…]`.
     key: String,
     parent: Option<usize>,
     /// The type by which a paginator or an auth has these keys.

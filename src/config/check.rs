@@ -11,6 +11,9 @@ use super::{
 };
 use crate::secret::is_secret_name;
 
+/// Letters by which a misspelt type may differ from the one that was meant.
+const MOST_SLIPS: usize = 4;
+
 /// Checks an object against its table.
 pub fn check(value: &mut Value, table: &'static Table, findings: &mut Findings) {
     if expect_object(value, findings) {
@@ -285,7 +288,7 @@ impl Check<'_> {
         }
     }
 
-    /// The word alone does not stand for an object that has keys to fill in.
+    /// Reports a bare word for a type that has required keys.
     fn bare_word(&mut self, value: &mut Value, union: &Union, variant: &Variant) {
         let keys = variant.table.supported().filter(|field| field.required).map(|field| format!("`{}`", field.key));
         let keys = keys.collect::<Vec<_>>().join(" and ");
@@ -295,9 +298,9 @@ impl Check<'_> {
 
     fn unknown_tag(&mut self, value: &mut Value, union: &Union, word: &str) {
         let near = nearest(word, union.variants.iter().map(|variant| variant.word));
-        let tag = value.get(TYPE).filter(|tag| tag.filled || tag.place.span == value.place.span);
-        // A credential in place of the whole auth is a word that means no type.
-        let message = match tag.filter(|tag| union.holds_secret() && (near.is_none() || tag.filled)) {
+        // A credential in place of the whole auth or of its type is a word that means no type, as in `Bearer abc`.
+        let is_slip = near.is_some_and(|near| strsim::osa_distance(&word.to_lowercase(), near) <= MOST_SLIPS);
+        let message = match value.get(TYPE).filter(|tag| union.holds_secret() && (!is_slip || tag.filled)) {
             Some(tag) => {
                 self.findings.hide(tag);
                 format!("there is no such {}", noun(union))
@@ -344,7 +347,8 @@ impl Check<'_> {
     }
 
     fn wrong(&mut self, value: &mut Value, shape: &'static Shape) {
-        if shape.holds_secret() {
+        let hides = may_be_credential(value, shape);
+        if hides || shape.holds_secret() {
             self.findings.hide(value);
         }
         let help = match (&value.kind, shape) {
@@ -352,15 +356,30 @@ impl Check<'_> {
             (Kind::Number(_) | Kind::Bool(_), Shape::Text | Shape::Secret | Shape::File) => {
                 Some("put it in quotes".to_owned())
             }
+            // The line to write would repeat it.
+            (Kind::Text(text), _) if hides && text.contains('=') => None,
             _ => advice::shape(value, shape),
         };
-        let found = if matches!(shape, Shape::Secret) { value.kind.name().to_owned() } else { shown(value) };
+        let found = if hides { value.kind.name().to_owned() } else { shown(value) };
         self.broken(value, format!("expected {}, found {found}", expected(shape)), help);
     }
 
     fn broken(&mut self, value: &mut Value, message: String, help: Option<String>) {
         self.findings.error(&value.place, message, help);
         value.kind = Kind::Broken;
+    }
+}
+
+/// Returns true if a value of the wrong kind may be a credential: in place of headers or options, or as a text with several words
+/// or an assignment in place of an object, e.g. `auth: Bearer abc`.
+fn may_be_credential(value: &Value, shape: &Shape) -> bool {
+    let is_phrase = matches!(&value.kind, Kind::Text(text) if text.contains([' ', '=']));
+    match shape {
+        Shape::Secret | Shape::Map(_) => true,
+        Shape::Object(_) | Shape::List(_) | Shape::Keyed(_) => is_phrase,
+        Shape::OneOrMany(item) => may_be_credential(value, item),
+        Shape::Either(shapes) => shapes.iter().any(|shape| may_be_credential(value, shape)),
+        _ => false,
     }
 }
 

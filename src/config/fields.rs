@@ -29,7 +29,7 @@ pub struct Table {
     pub fields: &'static [Field],
     /// Keys that begin so are accepted, and have no effect.
     pub ignored_prefix: Option<&'static str>,
-    /// Reads a text that stands in the place of the object, and returns the object in the config's words, for advice.
+    /// Returns the object that a text such as `5/s` means, in the config's words, for hints.
     pub reads_text: Option<fn(&str) -> Option<String>>,
 }
 

@@ -46,7 +46,7 @@ impl Interpolation<'_> {
         }
     }
 
-    /// Whether a text can be filled in.
+    /// Returns true if a text can be filled in.
     pub fn can_fill(&mut self, text: &str) -> bool {
         self.text(text, &Place::default(), &mut Findings::default()).is_some()
     }

@@ -13,7 +13,7 @@ use super::{
     tree::{Entry, Kind, Value},
 };
 
-/// Stands for a variable in a path.
+/// Placeholder of a variable in a path.
 const UNSET: &str = "unset";
 
 /// No host by RFC 6761, should anybody send a request all the same.

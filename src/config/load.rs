@@ -166,7 +166,7 @@ fn read_file(path: &Path, findings: &mut Findings) -> Option<Value> {
     None
 }
 
-/// Where a file was looked for, and the file that was meant or a way on without one.
+/// Returns the message with the absolute path, and a hint with the file that was meant.
 fn not_found(path: &Path) -> (String, Option<String>) {
     let whole = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let directory = whole.parent().unwrap_or(Path::new("/"));

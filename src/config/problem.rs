@@ -97,7 +97,7 @@ impl Problems {
         self.errors().all(|problem| problem.source.is_none())
     }
 
-    /// The same, with credentials stripped from what is said.
+    /// Returns the problem with credentials stripped from its texts.
     pub(crate) fn redacted(mut self, redactor: &Redactor) -> Self {
         for problem in &mut self.problems {
             problem.message = redactor.credentials(&problem.message);
@@ -218,7 +218,7 @@ impl Findings {
         self.problems.push(problem);
     }
 
-    /// Whether enough of this severity are listed; then one more is only counted.
+    /// Returns true if enough of this severity are listed; then one more is only counted.
     fn is_full(&mut self, severity: Severity) -> bool {
         let unlisted = match severity {
             Severity::Error => &mut self.unlisted.errors,

@@ -34,9 +34,9 @@ pub struct Place {
 pub struct Value {
     pub kind: Kind,
     pub place: Place,
-    /// Whether a `${…}` was filled in: then a text may stand for a number or bool.
+    /// True if a `${…}` was filled in: then a text may be read as a number or bool.
     pub filled: bool,
-    /// Whether what was filled in is secret by itself, wherever it is used.
+    /// True if what was filled in is secret by itself, wherever it is used.
     pub secret: bool,
     /// Which bytes of the text were: they stand for themselves, whatever the rest of it is read as.
     pub inserted: Vec<Range<usize>>,
@@ -86,7 +86,7 @@ impl Value {
         self.place.path = path;
     }
 
-    /// Whether the value is not to be shown: it is secret by itself, or was filled into a place for secrets.
+    /// Returns true if the value is not to be shown: it is secret by itself, or was filled into a place for secrets.
     pub fn is_confidential(&self) -> bool {
         let mut keys = self.place.path.split(['.', '[', ']', '\'']);
         self.secret || self.filled && keys.any(|key| key == "auth" || is_secret_name(key))

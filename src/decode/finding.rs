@@ -158,12 +158,12 @@ impl Default for Findings<'_> {
 }
 
 impl<'a> Findings<'a> {
-    /// Of values that may take `most` bytes.
+    /// Findings about values that may take `most` bytes.
     pub fn within(most: usize) -> Self {
         Self { list: Vec::new(), most, is_full: false }
     }
 
-    /// Whether so many bytes are too many, or some before were.
+    /// Returns true if so many bytes are too many, or some before were.
     pub fn is_full(&mut self, bytes: usize) -> bool {
         self.is_full |= bytes > self.most;
         self.is_full

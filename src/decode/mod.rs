@@ -21,7 +21,7 @@
 //! - Under `evolve` an undeclared field is no finding: the batch tells it, and whoever owns the schema decodes the page again
 //!   with a decoder that has [`grown`](Decoder::grown) a column for it.
 //! - A value that does not fit a column whose type was inferred is no finding where a wider type holds it with all values
-//!   before it: the batch tells it in the same way, as it does the first values of a column that held none.
+//!   before it: the batch reports it in the same way, as it does the first values of a column that had none.
 //! - A row that is rejected gives one reject, whatever else did not fit in it. Of a row with very many discarded values
 //!   only the first rejects carry the record itself.
 
@@ -62,11 +62,11 @@ pub struct Decoder {
     required: Vec<bool>,
     /// Of each column, whether an empty text in it is a mismatch.
     filled: Vec<bool>,
-    /// Of each column, whether its type was inferred and may become another one.
+    /// For each column, true if its type was inferred and may change.
     open: Vec<bool>,
     contract: Contract,
     schema: SchemaRef,
-    /// Fields without a column that a batch tells.
+    /// Maximum number of fields without a column that a batch reports.
     most_undeclared: usize,
 }
 
@@ -94,7 +94,7 @@ impl Decoder {
         })
     }
 
-    /// Tells no more than `most` fields without a column of a page: of more than a table may have, all are not needed.
+    /// Reports at most `most` fields without a column per page: beyond `max_columns`, the others are not needed.
     pub fn with_most_undeclared(self, most: usize) -> Self {
         Self { most_undeclared: most, ..self }
     }
@@ -108,7 +108,7 @@ impl Decoder {
         self
     }
 
-    /// With columns that may take another type: a batch tells their values that do not fit as undeclared fields, and whoever
+    /// With columns that may take another type: a batch reports their values that do not fit as undeclared fields, and whoever
     /// owns the schema decodes the page again. The others' values are mismatches.
     pub fn with_open(mut self, open: impl Fn(&Column) -> bool) -> Self {
         self.open = self.columns.iter().map(open).collect();

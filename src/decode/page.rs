@@ -176,7 +176,7 @@ impl<'a> PageDecoder<'a> {
         }
     }
 
-    /// Of a column that held no value yet.
+    /// The column held no value yet.
     #[inline]
     fn tell_first_value(&mut self, column: usize, value: Node<'a>) {
         if let Some(Source::Unseen(key)) = self.decoder.columns.get(column).map(|column| &column.source) {

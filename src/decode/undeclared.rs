@@ -12,7 +12,7 @@ use crate::{
 
 /// Of one page.
 pub(super) struct Undeclared<'a> {
-    /// Fields that are told; further ones are not.
+    /// Maximum number of fields to report.
     most: usize,
     /// Of the record at hand: whether it counts is known only when it is judged.
     record: Vec<(Cow<'a, str>, Node<'a>)>,
@@ -22,7 +22,7 @@ pub(super) struct Undeclared<'a> {
 }
 
 impl<'a> Undeclared<'a> {
-    /// Tells no more than `most` fields.
+    /// Reports at most `most` fields.
     pub fn within(most: usize) -> Self {
         Self { most, record: Vec::new(), fields: Vec::new(), known: HashMap::new() }
     }

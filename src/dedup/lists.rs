@@ -23,7 +23,7 @@ impl ListStarts {
         starts.into_iter().for_each(|(id, list)| self.begin(id, list));
     }
 
-    /// Whether a row belongs to a list that comes after the one at hand, which is read again then.
+    /// Returns true if a row belongs to a list that comes after the one at hand, which is read again then.
     pub(super) fn is_of_later_list(&self, id: u64) -> bool {
         // Lists arrive in order but for those that are read again: then each row is looked up.
         let Some(current) = self.current().filter(|current| *current < self.newest) else { return false };

@@ -1,6 +1,6 @@
 //! The bytes of an answer as they come, decoded.
 //!
-//! reqwest decodes `br` and `zstd`. gzip is decoded here: what is written piece by piece may be several members, one behind the
+//! reqwest decodes `br` and `zstd`. gzip is decoded here: a body that is written piece by piece may be several members, one after the
 //! other (RFC 1952, section 2.2), and reqwest's decoder takes the first one for all there is. `deflate` is, since many servers
 //! send the bare stream (RFC 1951) in place of the zlib format (RFC 1950) that HTTP means by it.
 
@@ -31,7 +31,7 @@ pub(super) const ACCEPTED: &str = "gzip, br, zstd, deflate";
 pub(super) struct Body {
     answer: Response,
     decoder: Option<Decoder>,
-    /// What came and is not decoded yet.
+    /// Received bytes that are not decoded yet.
     waiting: Bytes,
 }
 
@@ -102,7 +102,7 @@ impl Decoder {
     }
 }
 
-/// A stream of `deflate`, with or without the wrapper of zlib, which its first two bytes tell.
+/// A stream of `deflate`, with or without the wrapper of zlib, which its first two bytes show.
 #[derive(Default)]
 struct Deflate {
     begin: Vec<u8>,

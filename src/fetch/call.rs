@@ -84,7 +84,7 @@ impl<'a> Call<'a> {
         tracing::debug!(resource = %self.scope.resource, bytes, "put off for lack of memory");
         hold.set(0);
         // How large a coded body becomes, or an index, is not known: with no more than it has come to, each attempt would get a
-        // little further. A page that is too large for good is told of by the attempt.
+        // little further. A page that can never fit is reported by the attempt.
         _ = hold.wait(bytes.saturating_mul(2).min(hold.most())).await;
         // It was an answer, and no failed attempt.
         self.attempts -= 1;

@@ -10,14 +10,13 @@
 mod page;
 mod words;
 
+use hashbrown::HashMap;
+
 use self::{
     page::{has_paging, is_nothing, is_page, is_wrapper},
     words::Word,
 };
-use super::{
-    paginate::selector_of,
-    records::{has_identity, has_names, is_place_of_names},
-};
+use super::records::{has_identity, has_names, is_place_of_names};
 use crate::json::{Document, Kind, Node, Selector};
 
 /// Keys that lead to a list, at most.
@@ -84,14 +83,14 @@ pub(super) fn find(document: &Document, names: &[String], is_paged: bool) -> Env
     let is_record = has_identity(root) && !is_paged && !likeliest(&rest, false).is_some_and(is_page);
     let likeliest = likeliest(&rest, is_record).or_else(|| likeliest(&descriptions, is_record));
     if let Some(found) = likeliest.or(named) {
-        return envelope(selector_of(&found.path), others(found, &rest));
+        return envelope(Selector::from_keys(&found.path), others(found, &rest));
     }
     if is_nothing(root) {
         return Envelope { is_nothing: true, ..envelope(Selector::root(), Vec::new()) };
     }
     let nothing = root.fields().filter(|(_, value)| value.kind() == Kind::Null);
     let nothing = nothing.filter_map(|(key, _)| key.text().ok()).find(|key| Word::new(key).is_usual());
-    let selector = nothing.map_or_else(Selector::root, |key| selector_of(&[key.into_owned()]));
+    let selector = nothing.map_or_else(Selector::root, |key| Selector::from_keys(&[key.into_owned()]));
     envelope(selector, Vec::new())
 }
 
@@ -128,7 +127,7 @@ fn others(found: &List<'_>, lists: &[&List<'_>]) -> Vec<String> {
     let is_as_likely = |list: &List<'_>| list.path.len() == found.path.len() && list.is_likely() == found.is_likely();
     let is_rival =
         |list: &&List<'_>| list.path != found.path && list.holds_records() && (is_as_likely(list) || list.is_usual());
-    lists.iter().copied().filter(is_rival).map(|list| selector_of(&list.path).to_string()).collect()
+    lists.iter().copied().filter(is_rival).map(|list| Selector::from_keys(&list.path).to_string()).collect()
 }
 
 /// The lists of an object, outer ones first, those beside the records left out.
@@ -137,12 +136,11 @@ fn lists(root: Node<'_>) -> Vec<List<'_>> {
     for _ in 0..DEPTH {
         let mut below = Vec::new();
         for (path, node) in level {
-            for (key, value) in node.fields() {
-                let Ok(key) = key.text() else { continue };
+            for (key, value) in distinct_fields(node) {
                 if Word::new(&key).is_aside() {
                     continue;
                 }
-                let path: Vec<String> = [&path[..], &[key.into_owned()]].concat();
+                let path: Vec<String> = [&path[..], &[key]].concat();
                 match value.kind() {
                     Kind::Array => lists.push(List { path, node: value, has_names: has_names(root, value) }),
                     Kind::Object => below.push((path, value)),
@@ -153,6 +151,20 @@ fn lists(root: Node<'_>) -> Vec<List<'_>> {
         level = below;
     }
     lists
+}
+
+/// Of duplicate keys the last counts: a path leads to none of the others.
+fn distinct_fields(node: Node<'_>) -> Vec<(String, Node<'_>)> {
+    let (mut fields, mut places): (Vec<(String, Node<'_>)>, HashMap<String, usize>) = Default::default();
+    for (key, value) in node.fields() {
+        let Ok(key) = key.text() else { continue };
+        let place = *places.entry_ref(&*key).or_insert(fields.len());
+        match fields.get_mut(place) {
+            Some((_, known)) => *known = value,
+            None => fields.push((key.into_owned(), value)),
+        }
+    }
+    fields
 }
 
 #[cfg(test)]
@@ -311,6 +323,12 @@ mod tests {
         {
             assert_eq!(found(text), "$", "{text}");
         }
+    }
+
+    #[test]
+    fn a_list_that_a_later_key_of_the_same_name_hides_is_none() {
+        assert_eq!(found(r#"{"page":{"rows":[{"id":1}]},"users":[{"id":1}],"page":{"size":1}}"#), "users");
+        assert_eq!(found(r#"{"users":{"size":1},"people":[],"users":[{"id":1}]}"#), "users");
     }
 
     #[test]

@@ -55,7 +55,7 @@ pub enum FetchError {
     #[error("`{name}` cannot be sent as a header: its name or its value holds characters that HTTP does not allow")]
     Header { name: String },
     /// The API leads to a host that no request may go to.
-    #[error("the API leads to {origin}, {}", .reason.told())]
+    #[error("the API leads to {origin}, {}", .reason.text())]
     ForeignHost { origin: String, reason: ForeignHost },
     #[error("the HTTP client cannot be set up: {cause}")]
     Setup { cause: String },
@@ -90,7 +90,7 @@ pub struct RequestError {
     pub gave_up: Option<String>,
     /// Whether credentials went along: they do to the origin of `base_url` only.
     pub credentials_sent: bool,
-    /// Whether the config has any for this resource.
+    /// True if the config has any for this resource.
     pub has_credentials: bool,
     pub has_body: bool,
     /// The position that was requested, as far as it is known.
@@ -255,7 +255,7 @@ impl Trouble {
         }
     }
 
-    /// Whether `response_actions` say that the credentials have expired.
+    /// Returns true if `response_actions` say that the credentials have expired.
     pub(super) fn wants_new_token(&self) -> bool {
         matches!(self, Self::Ruled { action: Action::RefreshToken, .. })
     }
@@ -430,7 +430,7 @@ impl RequestError {
 }
 
 impl RequestError {
-    /// What there is to check of a request that the server does not accept: what was sent, and nothing else.
+    /// Hint that names the parts of a refused request that were sent, and no others.
     fn unaccepted(&self) -> String {
         let names = self.params();
         let checks = match (names.as_slice(), self.has_body) {

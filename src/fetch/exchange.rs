@@ -291,7 +291,7 @@ impl<'a> Exchange<'a> {
         let ErrorAnswer { text, is_throttle, content } = error;
         let retry_after = self.retry_after(headers).or_else(|| self.reset_after(is_throttle));
         // A part that would show a secret is no part to paste.
-        // It may also be the part of a secret behind a quote or another letter that bodies escape.
+        // It may also be the part of a secret after a quote or another letter that bodies escape.
         let shown = self.client.surroundings().redactor.text(&text);
         let content = content.filter(|content| self.excerpt(content.as_bytes()) == *content);
         let content = content.filter(|content| shown == text || shown.contains(content.as_str()));

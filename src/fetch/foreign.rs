@@ -11,7 +11,7 @@ use std::{
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use url::{Host, Url};
 
-/// Why a request to another host is not made.
+/// Reason why a request to another host is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ForeignHost {
     /// `foreign_hosts: refuse`.
@@ -21,7 +21,7 @@ pub enum ForeignHost {
 }
 
 impl ForeignHost {
-    pub(super) fn told(self) -> &'static str {
+    pub(super) fn text(self) -> &'static str {
         match self {
             Self::Refused => "a host that the config does not name, and `foreign_hosts: refuse` forbids those",
             Self::LinkLocal => {
@@ -64,7 +64,7 @@ fn is_local_address(address: IpAddr) -> bool {
     is_link_local || METADATA_ADDRESSES.contains(&address)
 }
 
-/// Resolves names of foreign hosts, less the addresses that no request may go to: a name can stand for any of them.
+/// Resolves names of foreign hosts, less the addresses that no request may go to: a name can resolve to any of them.
 pub(super) struct ForeignResolver;
 
 impl ForeignResolver {
@@ -80,7 +80,7 @@ impl Resolve for ForeignResolver {
             let (refused, allowed): (Vec<_>, Vec<_>) =
                 found.into_iter().partition(|address| is_local_address(address.ip()));
             if allowed.is_empty() && !refused.is_empty() {
-                return Err("its name stands for a link-local address, to which no link of an API leads".into());
+                return Err("its name resolves to a link-local address, to which no link of an API leads".into());
             }
             let addresses: Addrs = Box::new(allowed.into_iter());
             Ok(addresses)

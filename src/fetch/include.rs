@@ -11,7 +11,7 @@ use crate::{
 /// counts.
 ///
 /// # Errors
-/// Where the page becomes larger than a document may be, or takes more memory than a page may.
+/// If the page becomes larger than a document may be, or takes more memory than a page may.
 pub(super) fn include(page: Page, fields: &[u8]) -> Result<Page, ScanError> {
     let Some(index) = page.records.filter(|_| !fields.is_empty()) else { return Ok(page) };
     let records = page.document.node(index);

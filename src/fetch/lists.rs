@@ -93,7 +93,7 @@ pub struct Lists {
     places: VecDeque<Place>,
     tasks: JoinSet<Step>,
     last_id: u64,
-    /// Lists that were handed on whole, those included that an earlier run has read.
+    /// Lists that were passed on whole, including those of an earlier run.
     finished: u64,
     /// The lists that are read again, where an earlier run has read the others.
     retry: Option<Retry>,
@@ -102,25 +102,25 @@ pub struct Lists {
     position: Option<Position>,
     /// Where the first list goes on, of a run that died.
     resumed: Option<Position>,
-    /// The number of the first page of the list that is being handed on.
+    /// The number of the first page of the current list.
     first_page: Option<u64>,
     findings: Findings,
     verdicts: VerdictOfAll,
-    /// Of the lists that did not end incomplete, as far as they were handed on whole.
+    /// Verdicts of the lists that were passed on whole and did not end incomplete.
     suspicion: Option<Suspicion>,
     shortfall: Option<String>,
     incomplete: Vec<IncompleteList>,
     notes: ListNotes,
     /// Warnings of lists, as they are said of the first.
     told: HashSet<String>,
-    /// Of the lists that were handed on whole, those in `incomplete` excepted.
+    /// Suspicion of the lists that were passed on whole, except those in `incomplete`.
     left_out: LeftOutOfAll,
     /// Of the one that is being handed on.
     left_out_now: Option<LeftOut>,
     /// What an earlier run, or the first list, has detected.
     learned: Option<Learned>,
     is_over: bool,
-    /// All lists were handed on whole.
+    /// All lists were passed on whole.
     is_whole: bool,
 }
 
@@ -285,7 +285,7 @@ impl Lists {
         self
     }
 
-    /// The position of a list of which nothing was handed on yet.
+    /// The position of a list of which nothing was passed on yet.
     fn start(&self) -> Position {
         Position::start(paginate::from_plan(&self.resource.paginator).start())
     }
@@ -487,7 +487,7 @@ impl Lists {
         self.warn_of_list(list, warnings);
     }
 
-    /// Adds what holds for good of a list that was handed on whole.
+    /// Adds the final results of a list that was passed on whole.
     fn join_list(&mut self, list: IncompleteList) {
         self.left_out.add(&list.left_out);
         self.suspicion = self.suspicion.take().or(list.suspicion);

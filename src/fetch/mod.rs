@@ -22,6 +22,8 @@ mod error_answer;
 mod exchange;
 mod foreign;
 mod format;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod handshake;
 mod include;
 mod limit;

@@ -513,7 +513,7 @@ impl Pages {
         // Some links never end: past the total, the first page without records does.
         let is_past_total = self.source.walk == Walk::Chain && count == 0 && end == End::Total;
         let next = next.filter(|_| !is_past_total);
-        let more = self.source.paginator.more(&view).filter(|more| *more);
+        let more = self.more_after(&view, found).filter(|_| next.is_none());
         let by_maximum = PageView { total, ..view };
         self.cut.is_reached |=
             next.is_none() && self.source.paginator.is_at_maximum(&self.own_token(token), &by_maximum);
@@ -524,7 +524,7 @@ impl Pages {
         match next {
             None => {
                 led_nowhere.into_iter().for_each(|told| self.warn(told));
-                Ok(self.end(end, more.map(|_| "the last page says that another one follows".to_owned())))
+                Ok(self.end(end, more))
             }
             Some(next) => {
                 silent.into_iter().for_each(|told| self.warn_of_silence(&told));

@@ -69,7 +69,7 @@ pub(super) enum Located {
 pub enum RecordsError {
     #[error("`data_selector: {selector}` finds nothing; the answer {}", holds(.keys))]
     Missing { selector: String, keys: Vec<String> },
-    /// What a `[*]` takes apart is one record, not a list of them.
+    /// A `[*]` selects the values of one record, not a list of records.
     #[error(
         "`data_selector: {selector}` finds an object, whose values are no records; it {}", holds(.keys)
     )]

@@ -221,7 +221,7 @@ pub(super) fn drop_credentials(url: &mut Url, names: &[String], redactor: &Redac
 /// Appends a query parameter, with `%20` for a space. A form's `+` is a plus to servers that take queries by RFC 3986, such as
 /// those of OData.
 fn append_param(url: &mut Url, name: &str, value: &str) {
-    // A literal plus is `%2B` here: what is left of it stands for a space.
+    // A literal plus is `%2B` here: a remaining one means a space.
     let pair = form_urlencoded::Serializer::new(String::new()).append_pair(name, value).finish().replace('+', "%20");
     let query = match url.query().filter(|query| !query.is_empty()) {
         Some(query) => format!("{query}&{pair}"),

@@ -41,7 +41,7 @@ pub(super) trait Transport: Send + Sync {
 
     fn surroundings(&self) -> &Surroundings;
 
-    /// What bounds the memory of pages, those of all resources together.
+    /// Memory limits of the pages of all resources together.
     fn page_limits(&self) -> Arc<PageLimits> {
         PageLimits::new(u64::MAX)
     }
@@ -125,7 +125,7 @@ pub(super) enum Ruled {
 }
 
 impl Ruled {
-    /// Whether the answer may be a page as well.
+    /// Returns true if the answer may be a page as well.
     pub(super) fn may_have_records(&self) -> bool {
         matches!(self, Self::Stopped(_))
     }

@@ -9,7 +9,7 @@
 //!
 //! What a description does not tell (where pages end, what a parent is) is found by names that are usual, or told in a note.
 //! References within the file are followed; those that lead to themselves end as `json`, those that lead elsewhere are told.
-//! What the environment has to give is named after the API: `SHOP_API_KEY`, `SHOP_BASE_URL`, `SHOP_PARAMETER_TENANT`.
+//! Environment variables are named after the API: `SHOP_API_KEY`, `SHOP_BASE_URL`, `SHOP_PARAMETER_TENANT`.
 
 mod client;
 mod columns;

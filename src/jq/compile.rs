@@ -1,5 +1,7 @@
 //! From a program's text to what jaq runs.
 
+use std::sync::LazyLock;
+
 use jaq_core::{
     Compiler, Native, compile,
     load::{
@@ -35,6 +37,11 @@ const RANGE: &str = "def range($from; $to; $by):
     def same: if . != $to then ., same else {}[] end;
     $from | if $by > 0 then up elif $by < 0 then down else same end;";
 
+/// What `tonumber` and `toboolean` do. jaq's takes a text with two values for both of them and one without any for nothing:
+/// `"12 USD"` would become 12 in an update, and `""` would take the whole record away.
+const TO_TYPE: &str =
+    "def totype(p; e): if p then . else [fromjson] | if .[1:] == [] and (.[0] | p) then .[0] else e end end;";
+
 /// The program's name as a definition of ours.
 const MAIN: &str = "restlake_main";
 
@@ -49,7 +56,7 @@ fn compiled(text: &str) -> Result<Filter, ProgramError> {
     let main = Def { name: MAIN, args: Vec::new(), body };
     let arena = Arena::default();
     let file = File { code: MAIN, path: () };
-    let mut all: Vec<Def<&str>> = definitions().map(ticks::in_definition).collect::<Vec<_>>();
+    let mut all: Vec<Def<&str>> = DEFINITIONS.clone();
     all.push(main);
     let modules = Loader::new(all).load(&arena, file).map_err(|_| broken("it cannot be loaded"))?;
     Compiler::default().with_funs(natives()).compile(modules).map_err(|errors| {
@@ -58,10 +65,15 @@ fn compiled(text: &str) -> Result<Filter, ProgramError> {
     })
 }
 
+/// All of jq's, parsed once: that takes as long as to compile a program.
+static DEFINITIONS: LazyLock<Vec<Def<&'static str>>> =
+    LazyLock::new(|| definitions().map(ticks::in_definition).collect());
+
 fn definitions() -> impl Iterator<Item = Def<&'static str>> {
-    let range = jaq_core::load::parse(RANGE, |parser| parser.defs()).unwrap_or_default();
-    let first = growth::definitions().chain(range);
-    let all = first.chain(jaq_core::defs()).chain(jaq_std::defs()).chain(jaq_json::defs());
+    let parsed = |text| jaq_core::load::parse(text, |parser| parser.defs()).unwrap_or_default();
+    let first = growth::definitions().chain(parsed(RANGE)).chain(parsed(TO_TYPE));
+    let of_json = jaq_json::defs().filter(|def| def.name != "totype");
+    let all = first.chain(jaq_core::defs()).chain(jaq_std::defs()).chain(of_json);
     all.filter(|def| !OUTSIDE_DEFINITIONS.contains(&def.name))
 }
 

@@ -1,4 +1,4 @@
-//! How large and how deeply nested a program's text may be. Lexer, parser and compiler of jaq recurse over it, and a stack
+//! Limits of the size and nesting of a program's text. Lexer, parser and compiler of jaq recurse over it, and a stack
 //! overflow would abort the process.
 //!
 //! ```text
@@ -93,7 +93,7 @@ mod tests {
     use super::*;
     use crate::jq::Program;
 
-    /// How programs nest: what opens a level, what is innermost, and what closes it.
+    /// Nested constructs: opening, innermost and closing text.
     const NESTED: [(&str, &str, &str); 12] = [
         ("(", ".", ")"),
         ("[", ".", "]"),

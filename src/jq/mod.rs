@@ -13,6 +13,8 @@
 
 mod budget;
 mod compile;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod growth;
 mod limits;
 mod ticks;

@@ -88,6 +88,25 @@ fn numbers_that_pass_through_keep_all_their_digits() {
 }
 
 #[test]
+fn texts_that_jq_takes_for_numbers_become_numbers_of_json() {
+    let texts = r#"["+0.5", "007.50", "00.5e1", "+1.0E-3", "-0.0", "+7", "12.50", " 8 "]"#;
+    assert_eq!(outputs("map(tonumber)", texts), ["[0.5,7.50,0.5e1,1.0E-3,-0.0,7,12.50,8]"]);
+    assert_eq!(outputs("{a: {b: (.[0] | tonumber), c: 1.50}}", texts), [r#"{"a":{"b":0.5,"c":1.50}}"#]);
+}
+
+#[test]
+fn a_text_that_is_not_one_number_is_an_error_and_neither_several_nor_nothing() {
+    for text in ["", " ", "1 2", "12 USD", "-007.50", "true", "x"] {
+        let record = format!(r#"{{"n":"{text}","m":1}}"#);
+        for program in [".n |= tonumber", "{n: (.n | tonumber)}"] {
+            assert!(matches!(run(program, &record), Err(RunError::Failed(_))), "{program}: {text}");
+        }
+        assert_eq!(outputs("try (.n | tonumber) catch \"none\"", &record), ["\"none\""], "{text}");
+    }
+    assert_eq!(outputs("map(toboolean)", r#"["true", " false", true]"#), ["[true,false,true]"]);
+}
+
+#[test]
 fn a_larger_record_has_more_steps() {
     assert_eq!((budget::steps_for(0), budget::steps_for(1_000)), (1_000_000, 1_100_000));
 }

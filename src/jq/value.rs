@@ -56,8 +56,9 @@ impl Value {
         if let Some(foreign) = foreign(&self.0) {
             return Err(RunError::NoJson(shortened(&foreign.to_string())));
         }
+        let value = if has_loose_number(&self.0) { &with_json_numbers(&self.0) } else { &self.0 };
         // A vector takes whatever is written.
-        write::write(text, &write::Pp::default(), 0, &self.0).map_err(|error| RunError::Failed(error.to_string()))
+        write::write(text, &write::Pp::default(), 0, value).map_err(|error| RunError::Failed(error.to_string()))
     }
 }
 
@@ -78,6 +79,39 @@ fn foreign(value: &Val) -> Option<&Val> {
         }
         _ => None,
     }
+}
+
+/// jaq keeps the digits of a number with a point as they were read, and `tonumber` reads more than JSON has: `+0.5`, `007.50`.
+fn has_loose_number(value: &Val) -> bool {
+    match value {
+        Val::Num(Num::Dec(digits)) => json_number(digits) != **digits,
+        Val::Arr(items) => items.iter().any(has_loose_number),
+        Val::Obj(fields) => fields.values().any(has_loose_number),
+        _ => false,
+    }
+}
+
+/// The value with its numbers as JSON writes them.
+fn with_json_numbers(value: &Val) -> Val {
+    match value {
+        Val::Num(Num::Dec(digits)) => Val::Num(Num::Dec(json_number(digits).into())),
+        Val::Arr(items) => Val::Arr(items.iter().map(with_json_numbers).collect::<Vec<_>>().into()),
+        Val::Obj(fields) => {
+            Val::obj(fields.iter().map(|(key, value)| (key.clone(), with_json_numbers(value))).collect())
+        }
+        other => other.clone(),
+    }
+}
+
+/// The same number without a plus and without leading zeros, with digits on both sides of its point.
+fn json_number(digits: &str) -> String {
+    let (sign, unsigned) = digits.strip_prefix('-').map_or(("", digits), |rest| ("-", rest));
+    let unsigned = unsigned.strip_prefix('+').unwrap_or(unsigned);
+    let (number, exponent) = unsigned.split_at(unsigned.find(['e', 'E']).unwrap_or(unsigned.len()));
+    let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
+    let whole = Some(whole.trim_start_matches('0')).filter(|whole| !whole.is_empty()).unwrap_or("0");
+    let point = if fraction.is_empty() { "" } else { "." };
+    format!("{sign}{whole}{point}{fraction}{exponent}")
 }
 
 /// Something like the bytes of its JSON.

@@ -47,7 +47,7 @@ pub enum Kind {
 }
 
 impl Document {
-    /// Scans `body`. Fails where the structure breaks: an unclosed container, a missing comma, text behind the value.
+    /// Scans `body`. Fails where the structure breaks: an unclosed container, a missing comma, text after the value.
     pub fn parse(body: Vec<u8>) -> Result<Self, SyntaxError> {
         Self::parse_or_return(body).map_err(|(error, _)| error)
     }
@@ -80,7 +80,7 @@ impl Document {
         Self { has_cells: true, ..self }
     }
 
-    /// The same if the values are of that document.
+    /// Marks the values as cells of CSV if those of `other` are.
     #[must_use]
     pub fn with_cells_of(self, other: &Self) -> Self {
         Self { has_cells: other.has_cells, ..self }
@@ -164,7 +164,7 @@ pub struct Node<'a> {
 }
 
 impl<'a> Node<'a> {
-    /// Whether the value was a cell of a table of text.
+    /// Returns true if the value was a cell of a table of text.
     pub fn is_cell(self) -> bool {
         self.document.has_cells
     }
@@ -422,7 +422,7 @@ mod tests {
         assert_eq!(fails(r#"{"a":1,}"#), (7, "a key in quotes was expected"));
         assert_eq!(fails("[}"), (1, "a value was expected"));
         assert_eq!(fails("[1}"), (2, "this bracket closes nothing"));
-        assert_eq!(fails("1 2"), (2, "there is text behind the value"));
+        assert_eq!(fails("1 2"), (2, "there is text after the value"));
         assert_eq!(fails(&"[".repeat(5_000)).1, "containers are nested too deep");
     }
 

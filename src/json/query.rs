@@ -54,6 +54,8 @@ fn matches<'a>(path: &JsonPath, node: Node<'a>) -> Vec<Node<'a>> {
     let matches = path.query(&value).into_iter().map(address).collect();
     let mut found = Vec::new();
     collect(&value, node, &matches, &mut found);
+    // Of an object with duplicate keys, a value has the place of the first and is the last.
+    found.sort_unstable_by_key(|node| node.index());
     found
 }
 

@@ -6,12 +6,12 @@ pub const MAX_DEPTH: usize = 1_000;
 /// Entries that a tape has room for at first: of a large body it is unknown how many it has.
 const MOST_AT_FIRST: usize = 1 << 16;
 
-/// What [`SyntaxError::message`] says beyond [`MAX_DEPTH`].
+/// [`SyntaxError::message`] beyond [`MAX_DEPTH`].
 const TOO_DEEP: &str = "containers are nested too deep";
 
 pub(super) const ESCAPED: u32 = 1 << 31;
 
-/// Where a value starts, and where it ends: a byte offset for scalars (of the closing quote, for strings, with [`ESCAPED`]
+/// Start and end of a value: a byte offset for scalars (of the closing quote, for strings, with [`ESCAPED`]
 /// if there is a backslash in it), the tape index of the closing bracket's own entry for containers.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Entry {
@@ -19,7 +19,7 @@ pub(super) struct Entry {
     pub(super) end: u32,
 }
 
-/// Where a text stops being JSON.
+/// The place at which a text stops being JSON.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not JSON at byte {offset}: {message}")]
 pub struct SyntaxError {
@@ -29,7 +29,7 @@ pub struct SyntaxError {
     pub is_cut: bool,
 }
 
-/// Why a text is not scanned to its end.
+/// Reason why a text is not scanned to its end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ScanError {
     Syntax(SyntaxError),
@@ -53,23 +53,23 @@ impl From<ScanError> for SyntaxError {
 }
 
 impl SyntaxError {
-    /// Whether the text may well be JSON, and is nested deeper than [`MAX_DEPTH`].
+    /// Returns true if the text may well be JSON, and is nested deeper than [`MAX_DEPTH`].
     pub fn is_too_deep(&self) -> bool {
         self.message == TOO_DEEP
     }
 }
 
-/// What may come next.
+/// The tokens that may follow.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Expect {
     Value,
-    /// Behind `[`: a value, or `]` at once.
+    /// After `[`: a value, or `]` at once.
     ValueOrEnd,
-    /// Behind `,` in an object.
+    /// After `,` in an object.
     Key,
-    /// Behind `{`: a key, or `}` at once.
+    /// After `{`: a key, or `}` at once.
     KeyOrEnd,
-    /// Behind a value.
+    /// After a value.
     CommaOrEnd,
 }
 
@@ -128,7 +128,7 @@ impl<'a> Scanner<'a> {
     fn finish(mut self) -> Result<(Vec<Entry>, bool), ScanError> {
         self.skip_space();
         if self.at < self.bytes.len() {
-            return Err(self.error("there is text behind the value").into());
+            return Err(self.error("there is text after the value").into());
         }
         Ok((self.tape, self.has_escaped_names))
     }

@@ -54,6 +54,13 @@ impl Selector {
         Self { text: "$".into(), steps: Vec::new(), takes_elements: false, query: None }
     }
 
+    /// The path of these keys, outermost first; a key that a path would read as something else is quoted.
+    pub fn from_keys(keys: &[String]) -> Self {
+        let steps: Vec<_> = keys.iter().cloned().map(Step::Key).collect();
+        let text = if keys.is_empty() { "$".to_owned() } else { parse::text_of(keys) };
+        Self { text, steps, takes_elements: false, query: None }
+    }
+
     pub fn is_root(&self) -> bool {
         self.steps.is_empty() && self.query.is_none()
     }
@@ -280,7 +287,7 @@ mod tests {
 
     #[test]
     fn of_duplicate_keys_the_last_counts_for_a_query_too_and_digits_and_broken_values_stay() {
-        assert_eq!(all_in(r#"{"r": {"a": [1], "b": [2], "a": [3]}}"#, "r.*"), ["[3]", "[2]"]);
+        assert_eq!(all_in(r#"{"r": {"a": [1], "b": [2], "a": [3]}}"#, "r.*"), ["[2]", "[3]"]);
         let text = r#"[{"n": 9007199254740993, "x": NaN}, {"n": 0.10000000000000000001, "x": "\ud800"}]"#;
         assert_eq!(all_in(text, "$[?@.n > 1]"), [r#"{"n": 9007199254740993, "x": NaN}"#]);
         assert_eq!(all_in(text, "$[1:2].n"), ["0.10000000000000000001"]);
@@ -318,6 +325,26 @@ mod tests {
     }
 
     #[test]
+    fn the_path_of_any_keys_reads_back_as_these_keys() {
+        for (keys, text) in [
+            (&["a", "b_1"][..], "a.b_1"),
+            (&["a b-c", "x"], "a b-c.x"),
+            (&["it's"], r#"$["it's"]"#),
+            (&["a\"b"], r#"$['a"b']"#),
+            (&[r#"a'b"c"#], r#"$['a\'b"c']"#),
+            (&[r"a.b\"], r"$['a.b\\']"),
+            (&["", "*", "@odata.count"], "$['']['*']['@odata.count']"),
+            (&[], "$"),
+        ] {
+            let keys: Vec<_> = keys.iter().map(|key| (*key).to_owned()).collect();
+            let made = Selector::from_keys(&keys);
+            assert_eq!(made.to_string(), text);
+            assert_eq!(text.parse::<Selector>().unwrap(), made, "{text}");
+            assert_eq!(made.keys(), Some(keys), "{text}");
+        }
+    }
+
+    #[test]
     fn a_count_may_be_a_number_or_text() {
         let document =
             Document::parse(br#"{"n": 12, "s": " 13 ", "x": 1.5, "y": null, "f": 7.00, "d": "7."}"#.to_vec()).unwrap();
@@ -335,6 +362,12 @@ mod tests {
         let document = Document::parse(text.into()).unwrap();
         let may = |selector: &str| selector.parse::<Selector>().unwrap().may_find_nothing(document.root());
         assert!(may("none[*]") && !may("nothing[*]") && !may("none"));
+    }
+
+    #[test]
+    fn matches_are_in_document_order_where_keys_come_twice_too() {
+        let text = r#"{"a": {"b": 1, "c": 2, "b": 3}}"#;
+        assert_eq!(all_in(text, "$..*"), [r#"{"b": 1, "c": 2, "b": 3}"#, "2", "3"]);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Values in a form in which equal ones have equal bytes, so that rows can be told apart by them.
+//! Values in a form in which equal ones have equal bytes, so that keys can be compared by them.
 //!
 //! ```text
 //! -0.0, 0.0                      ─► 0.0
@@ -53,7 +53,7 @@ pub fn normal(values: &ArrayRef, data_type: &ColumnType) -> Result<ArrayRef, Arr
     })
 }
 
-/// Whether equal values of the type may be stored in more than one form.
+/// Returns true if equal values of the type may be stored in more than one form.
 pub fn has_forms(data_type: &ColumnType) -> bool {
     match data_type {
         ColumnType::Float32 | ColumnType::Float64 | ColumnType::Json | ColumnType::Map(_) => true,

@@ -35,7 +35,7 @@ const DECODED: usize = 8192;
 pub struct KeySet {
     columns: Vec<usize>,
     names: Vec<String>,
-    /// Of each column, its type where equal values may be stored in more than one form.
+    /// For each column its type, if equal values may be stored in more than one form.
     forms: Vec<Option<ColumnType>>,
     keys: Keys,
 }

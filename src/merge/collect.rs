@@ -191,7 +191,7 @@ fn marked<'a>(ids: &'a [u64], marks: &'a BooleanBuffer) -> impl Iterator<Item = 
     ids.iter().zip(marks.iter()).filter_map(|(id, marked)| marked.then_some(*id))
 }
 
-/// Which records delete: those with true in a bool column, with anything but null or `false` in another one. A text column
+/// Selects the records that delete: those with true in a bool column, with anything but null or `false` in another one. A text column
 /// holds JSON's `false` as that text, and a `json` column whose first values were null may hold nothing but bools.
 fn deleting(rows: &RecordBatch, column: usize) -> Result<BooleanArray, MergeError> {
     let values: &ArrayRef = rows.columns().get(column).ok_or(KeyError::NoColumn { index: column })?;

@@ -1,4 +1,4 @@
-//! Whether whole numbers of a table's files are doubles too, from the statistics in their footers alone.
+//! Proof that whole numbers of a table's files are exact as doubles, by the statistics in their footers alone.
 
 use futures::{StreamExt, TryStreamExt, stream};
 use parquet::file::{
@@ -12,7 +12,7 @@ use crate::{model::DataFile, schema::change::LARGEST_EXACT, store::TableStore};
 /// Footers read at a time.
 const FOOTERS: usize = 8;
 
-/// Whether every value of these leaf columns, named by their paths in the file, is at most 2^53 in magnitude. False where
+/// Returns true if every value of these leaf columns, named by their paths in the file, is at most 2^53 in magnitude. False where
 /// statistics do not say.
 ///
 /// # Errors

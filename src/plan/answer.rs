@@ -10,7 +10,7 @@ pub struct AnswerPlan {
     pub format: Option<ResponseFormat>,
     /// The name of the charset of all answers, as WHATWG has it; `None`: what each answer declares.
     pub encoding: Option<&'static str>,
-    /// Of answers that are ZIP archives, the file to read; `None`: the only one that can be.
+    /// The file to read of a ZIP archive; `None`: its only readable one.
     pub member: Option<String>,
     pub csv: CsvPlan,
     /// The first that an answer fits is done.

@@ -1,4 +1,4 @@
-//! How names of Hive partition directories spell keys and values: as Spark's `ExternalCatalogUtils.escapePathName` does.
+//! Escaping of keys and values in the names of Hive partition directories, as in Spark's `ExternalCatalogUtils.escapePathName` does.
 
 use std::fmt::Write;
 

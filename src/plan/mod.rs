@@ -90,13 +90,13 @@ pub struct Plan {
     /// variables filled into any of these.
     #[serde(skip)]
     pub secrets: Vec<Secret<String>>,
-    /// What variables filled into `auth` besides: names of users, ids of clients.
+    /// Other values that variables filled into `auth`: names of users, ids of clients.
     #[serde(skip)]
     pub identities: Vec<Secret<String>>,
     /// Values that are not shown, and may be no credentials: what logins send.
     #[serde(skip)]
     pub private: Vec<Secret<String>>,
-    /// What variables filled into requests. It may be seen, and is sent to no other host.
+    /// Values that variables filled into requests. They are shown, and sent to no other host.
     #[serde(skip)]
     pub confined: Vec<Secret<String>>,
 }
@@ -336,7 +336,7 @@ impl ResourcePlan {
 }
 
 impl ResourcePlan {
-    /// Whether one row of each key is written. A merge has one whatever else is wished for.
+    /// Returns true if one row of each key is written. A merge has one whatever else is wished for.
     pub fn deduplicates(&self) -> bool {
         let merges = self.write_disposition == WriteDisposition::Merge;
         self.dedup || merges && !self.primary_key.is_empty()

@@ -37,7 +37,7 @@ fn columns(resource: &ResourcePlan) -> String {
     if renamed.is_empty() { "*".to_owned() } else { format!("* RENAME ({})", renamed.join(", ")) }
 }
 
-/// What is to be known of partition columns whose directories have another name; `None` where all have their own.
+/// Note on partition columns whose directories have another name; `None` if there are none.
 pub fn renamed_partitions(format: TableFormatKind, resource: &ResourcePlan) -> Option<String> {
     let fields = resource.partition_by.iter().filter(|_| format == TableFormatKind::Parquet);
     let renamed = fields.map(|field| (directory_key(field), &field.key)).filter(|(escaped, key)| escaped != *key);

@@ -140,7 +140,7 @@ fn plan(loaded: &Loaded, overrides: &Overrides, findings: &mut Findings) -> Opti
     })
 }
 
-/// What strips messages about the config of what variables filled in that is secret.
+/// Strips secrets that variables filled in from messages about the config.
 fn redactor(loaded: &Loaded) -> Redactor {
     let confidential = confidential(&loaded.config.root(), &loaded.config.resources(), loaded.config.secrets.clone());
     let exposed = |values: Vec<Secret<String>>| values.into_iter().map(|value| value.expose().clone());
@@ -149,7 +149,7 @@ fn redactor(loaded: &Loaded) -> Redactor {
     redactor
 }
 
-/// What is not to be shown of the config besides the secrets that its parts have given.
+/// Values of the config that are not shown, besides the secrets of its parts.
 fn confidential(root: &Section<'_>, resources: &[Section<'_>], secrets: Vec<Secret<String>>) -> Confidential {
     let mut confidential = Confidential { secrets, ..Confidential::default() };
     confidential.add(&root.section("client"));

@@ -16,7 +16,7 @@ pub struct TlsPlan {
     pub identity: Option<Secret<String>>,
 }
 
-/// What is done about hosts that the config does not name, where the API leads to one.
+/// Treatment of links to hosts that the config does not name.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ForeignHosts {

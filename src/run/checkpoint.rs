@@ -157,6 +157,12 @@ impl Checkpoints {
     }
 }
 
+/// For fuzzing: a text as what a checkpoint holds of the run.
+#[cfg(any(test, fuzzing))]
+pub(super) fn check_payload(text: &[u8]) {
+    crate::commit::fuzzing::round_trip::<Payload>(text);
+}
+
 /// What a run that died left in its checkpoints.
 #[derive(Debug)]
 pub(super) struct Resumed {

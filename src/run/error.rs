@@ -377,7 +377,7 @@ fn at_least(columns: u64, limit: u64) -> String {
     if is_counted { columns.to_string() } else { format!("at least {columns}") }
 }
 
-/// What an incomplete run leaves.
+/// Describes the table after an incomplete run.
 fn committed(kept: bool, retries_lists: bool) -> &'static str {
     match (kept, retries_lists) {
         (true, _) => "what is surely right was committed",

@@ -176,7 +176,7 @@ pub(super) struct Evolving {
     sieve: Option<Arc<Sieve>>,
     /// What growing would cost; `None` if nothing has to be rewritten for it.
     refused: Option<RunError>,
-    /// Columns by which rows are told apart, ordered or laid out.
+    /// Columns that are keys, or sort or partition rows.
     placed: Vec<usize>,
     /// Names of the columns that the table had when the run began.
     logged: HashSet<String>,
@@ -186,7 +186,7 @@ pub(super) struct Evolving {
     large: HashSet<String>,
     /// The files that stay in the table.
     kept: Kept,
-    /// What the run has to say of columns, once.
+    /// Warnings about columns, each reported once.
     said: Vec<String>,
     /// Whether pages are given back.
     is_watched: bool,
@@ -210,7 +210,7 @@ pub(super) struct Reading {
     shapes: usize,
     /// What its records tell of the cursor.
     seen: Option<Seen>,
-    /// Those of the first page.
+    /// Fields of the first page.
     fields: Option<BTreeSet<String>>,
     decoded: Result<Batch>,
     draining: Option<Draining>,
@@ -272,7 +272,7 @@ impl Evolving {
         Self { max_columns, ..self }
     }
 
-    /// Tells the decoder which columns may become wider.
+    /// Passes to the decoder which columns may become wider.
     fn open_decoder(&mut self) {
         let decoder = Decoder::clone(&self.decoder).with_open(|column| self.is_open(column));
         self.decoder = Arc::new(decoder);
@@ -353,7 +353,7 @@ impl Evolving {
         Ok(Settled { batch, page: Some(page), seen, fields, grown, said, draining })
     }
 
-    /// Whether a page may change the schema.
+    /// Returns true if a page may change the schema.
     fn may_grow(&self) -> bool {
         let evolves = self.resource.contract.columns == ColumnsContract::Evolve;
         evolves || self.resource.schema.columns.iter().any(|column| column.source.inferred().is_some())

@@ -127,7 +127,7 @@ pub(super) async fn observe(pages: &mut PutBack, observing: &mut Observing) -> R
     Ok(())
 }
 
-/// Fields that are looked at: as many more than a table may have as a message about them counts.
+/// Returns the number of fields that are kept track of: beyond `max_columns` as many as the error counts.
 pub(super) fn most_fields(max_columns: u64) -> usize {
     usize::try_from(max_columns.saturating_mul(error::COLUMNS_COUNTED)).unwrap_or(usize::MAX)
 }

@@ -79,7 +79,7 @@ pub(super) struct Pipeline<'a> {
     pub(super) load_columns: LoadColumns,
     pub(super) table: TableStage,
     pub(super) pace: Pace,
-    /// Of the run that this one resumes, if it does.
+    /// State of the run that this one resumes, if any.
     pub(super) lists: ListReads,
     pub(super) checkpoints: Checkpoints,
     /// Bytes of finished files that may wait for the store.
@@ -465,6 +465,22 @@ pub(super) struct TableStage {
     resource: String,
     /// Bytes that keys may take.
     key_memory: u64,
+}
+
+/// For fuzzing: bytes as the state of this stage, which is taken in or is another's, and is written down as it came.
+#[cfg(any(test, fuzzing))]
+pub(super) fn check_state(bytes: &[u8]) {
+    use arrow::datatypes::{DataType, Field, Schema};
+    let Ok(state) = postcard::from_bytes::<StageState>(bytes) else { return };
+    let written = postcard::to_stdvec(&state).unwrap_or_default();
+    let again = postcard::from_bytes::<StageState>(&written).and_then(|again| postcard::to_stdvec(&again));
+    assert_eq!(again, Ok(written));
+    let _ = first_schema(bytes);
+    let Some(segment) = state.dedup else { return };
+    let schema = Schema::new(vec![Field::new("i", DataType::Int64, true), Field::new("s", DataType::Utf8, true)]);
+    let dedup = Dedup::new(&Arc::new(schema), &[usize::from(bytes.len() % 2 == 1)], None);
+    let restored = dedup.and_then(|mut dedup| dedup.restore(segment).map(|()| dedup));
+    restored.into_iter().for_each(|mut dedup| drop((dedup.segment(), dedup.again(), dedup.duplicates())));
 }
 
 /// The schema of the first rows, from what a checkpoint holds.

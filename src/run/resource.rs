@@ -221,7 +221,7 @@ impl Export<'_> {
 
 /// Whether the same command, run again, can go on from the checkpoints; after the last page there is nothing to go on with.
 ///
-/// A list that moved is read from its beginning: behind a checkpoint it would be the moved one for good. Of many lists, those that
+/// A result set that changed is read from its beginning: after a checkpoint it would stay the changed one. Of many lists, those that
 /// are incomplete are read again, each from its beginning.
 fn can_be_resumed(error: &Error, counters: &Counters) -> bool {
     match error.kind() {

@@ -4,8 +4,8 @@
 //! records, in page order ─► Observed: the fields, in order of appearance, and what their values tell ─► columns
 //! ```
 //!
-//! It depends on the records and their order alone. A field whose values tell no type, such as empty lists, becomes `json`;
-//! one without any value is `json` until its first values tell a type. Every column may be null, since no number of records proves that a field is always there.
+//! It depends on the records and their order alone. A field whose values have no known type, such as empty lists, becomes `json`;
+//! one without any value is `json` until it has values. Every column may be null, since no number of records proves that a field is always there.
 
 use hashbrown::HashMap;
 

@@ -63,7 +63,7 @@ const LATIN: &str = "nbsp iexcl cent pound curren yen brvbar sect uml copy ordf 
 /// One reading of a text.
 pub(super) struct Layer<'a> {
     pub bytes: Cow<'a, [u8]>,
-    /// For each byte, the bytes of the text that it stands for; `None` for the text itself.
+    /// For each byte its range in the original text; `None` for the text itself.
     origins: Option<Vec<Range<usize>>>,
 }
 
@@ -121,7 +121,7 @@ impl Meant {
     }
 }
 
-/// What the start of a text stands for, and how long it is there, where it is an escape.
+/// Decodes an escape at the start of a text, and returns its length there.
 fn escaped(rest: &[u8]) -> Option<(Meant, usize)> {
     match rest.first()? {
         b'%' => percent(rest),

@@ -44,7 +44,7 @@ impl Matcher {
         Self { automaton: automaton.filter(|_| !needles.is_empty()), needles }
     }
 
-    /// Whether there are more secrets than an automaton holds: then no text may be shown.
+    /// Returns true if there are more secrets than an automaton holds: then no text may be shown.
     fn is_blind(&self) -> bool {
         self.automaton.is_none() && !self.needles.is_empty()
     }
@@ -55,7 +55,7 @@ impl Matcher {
         merged(found, text)
     }
 
-    /// The same, and the user information of every URL in the text.
+    /// Finds the secrets, and the user information of every URL in the text.
     pub fn find_with_users(&self, text: &str, is_wanted: impl Fn(Kind) -> bool) -> Vec<Range<usize>> {
         let both = |layer: Layer<'_>| {
             let users = users(&layer.bytes).map(|place| layer.origin(place)).collect();
@@ -108,7 +108,7 @@ fn users(text: &[u8]) -> impl Iterator<Item = Range<usize>> {
     })
 }
 
-/// Where a secret may end if `end` cuts the text: there, or before an escape that lost its end.
+/// Positions at which a secret may be cut if the text ends at `end`: there, or before an incomplete escape.
 fn ends_before_escape(text: &[u8], end: usize) -> impl Iterator<Item = usize> {
     let start = end.saturating_sub(LONGEST_ESCAPE);
     let escapes = (start..end).filter(move |at| text.get(*at..end).is_some_and(is_partial_escape));
@@ -121,7 +121,7 @@ fn is_partial_escape(rest: &[u8]) -> bool {
     rest.first().is_some_and(|first| b"%\\&".contains(first)) && rest.iter().all(is_part)
 }
 
-/// How many bytes at the end of `text` are the beginning of a needle, and not all of it.
+/// Returns the number of bytes at the end of `text` that are a proper prefix of a needle.
 fn overlap(text: &[u8], needle: &[u8], shortest: usize) -> Option<usize> {
     let longest = needle.len().saturating_sub(1).min(text.len());
     (shortest..=longest).rev().find(|length| {
@@ -141,7 +141,7 @@ fn widened(text: &[u8], place: Range<usize>, needle: &Needle) -> Range<usize> {
     start..end
 }
 
-/// Whether a place holds letters alone, or digits alone, and has more of them beside it: there it means nothing.
+/// Returns true if a place holds letters alone, or digits alone, and has more of them beside it: there it means nothing.
 fn is_within_word(text: &[u8], place: &Range<usize>) -> bool {
     let is_letter = |byte: &u8| byte.is_ascii_alphanumeric() || !byte.is_ascii();
     let value = text.get(place.clone()).unwrap_or_default();

@@ -56,7 +56,7 @@ pub fn is_secret_name(name: &str) -> bool {
         || name.ends_with("key") && !KEYS_OF_DATA.contains(&name.as_str())
 }
 
-/// Whether an environment variable of this name holds a secret wherever it is used. Narrower than [`is_secret_name`]: a
+/// Returns true if an environment variable of this name holds a secret wherever it is used. Narrower than [`is_secret_name`]: a
 /// `PROJECT_KEY` is no key to anything.
 pub fn is_secret_variable(name: &str) -> bool {
     let name = letters(name);

@@ -1,4 +1,4 @@
-//! The spellings of a secret that no decoding of a text leads back to: encoded as a whole, alone or with what stands around it.
+//! The spellings of a secret that no decoding of a text leads back to: encoded as a whole, alone or with the text around it.
 
 use base64::{
     Engine,
@@ -8,7 +8,7 @@ use url::form_urlencoded;
 
 use super::{SHORTEST, decoding::layers};
 
-/// What is looked for, whatever the case of its letters.
+/// Byte strings to search for, in any case of letters.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Needle {
     pub bytes: Vec<u8>,
@@ -45,7 +45,7 @@ fn hex(bytes: &[u8]) -> Vec<u8> {
     bytes.iter().flat_map(|byte| format!("{byte:02x}").into_bytes()).collect()
 }
 
-/// What may be put into base64: the value, or what it is in JSON, in a form, or in base64 already.
+/// Texts that may be encoded in base64: the value, also as in JSON, in a form, or in base64 already.
 fn forms(value: &str) -> Vec<String> {
     let json = serde_json::Value::from(value).to_string();
     let json = json.get(1..json.len() - 1).unwrap_or_default().to_owned();
@@ -63,7 +63,7 @@ fn forms(value: &str) -> Vec<String> {
     forms
 }
 
-/// The letters of base64 that a value alone decides when `shift` bytes stand before it in a group of three. It shares the
+/// The letters of base64 that a value alone decides when `shift` bytes precede it in a group of three. It shares the
 /// letter before them with its neighbour where there is one, and the letter after them where it does not end with a group.
 fn base64(value: &[u8], shift: usize) -> impl Iterator<Item = Needle> + use<> {
     let shifted: Vec<u8> = std::iter::repeat_n(0, shift).chain(value.iter().copied()).collect();

@@ -59,7 +59,7 @@ fn path(plan: &Destination) -> Result<Address, StoreError> {
     }
 }
 
-/// What was meant by a text that is nearly a URL, `None` for a path.
+/// Returns the URL that a text nearly is, `None` for a path.
 fn right_form(text: &str) -> Option<String> {
     let end = text.find(|letter: char| !letter.is_ascii_alphanumeric() && !"+.-".contains(letter))?;
     let (scheme, rest) = text.split_at_checked(end)?;
@@ -69,7 +69,7 @@ fn right_form(text: &str) -> Option<String> {
     let is_scheme = scheme.len() > 1 && scheme.starts_with(|letter: char| letter.is_ascii_alphabetic());
     let is_near = rest.starts_with(":/") && is_scheme || is_known && (rest.starts_with(':') || rest.starts_with("//"));
     let place = rest.trim_start_matches(':').trim_start_matches('/').split(['?', '#']).next().unwrap_or_default();
-    // `abfss://container@account…`; what else stands before an `@` may be a credential.
+    // `abfss://container@account…`; any other text before an `@` may be a credential.
     let place = match place.rsplit_once('@') {
         Some((container, _)) if scheme.starts_with("abfs") && !container.contains(':') => place,
         Some((_, place)) => place,

@@ -235,7 +235,7 @@ fn links<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (d
     })
 }
 
-/// What a walk through directories says of links to a directory above: it has no error of the operating system.
+/// The message of a directory walk about links to a directory above: it has no error of the operating system.
 const WALKED_IN_A_CIRCLE: &str = "File system loop found";
 
 fn is_circle(error: &(dyn StdError + 'static)) -> bool {

@@ -310,7 +310,7 @@ impl TableStore {
     }
 }
 
-/// Whether a put-if-absent failed at its last step, the hard link: file systems without them answer `ENOTSUP` or, as FAT does,
+/// Returns true if a put-if-absent failed at its last step, the hard link: file systems without them answer `ENOTSUP` or, as FAT does,
 /// `EPERM`. A user who lacks a permission gets `EACCES`, or fails at the file before.
 fn lacks_hard_links(error: &Error) -> bool {
     let links = std::iter::successors(Some(error as &dyn std::error::Error), |error| error.source());

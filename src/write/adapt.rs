@@ -141,7 +141,7 @@ pub fn widen(array: &ArrayRef, from: &ColumnType, to: &ColumnType) -> Result<Arr
     }
 }
 
-/// Whether whole numbers are in the array, at any depth, that a float64 may not equal.
+/// Returns true if whole numbers are in the array, at any depth, that a float64 may not equal.
 pub fn has_large_integers(array: &ArrayRef) -> bool {
     match array.data_type() {
         DataType::Int64 => {

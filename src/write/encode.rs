@@ -35,7 +35,7 @@ const CREATED_BY: &str = concat!("restlake version ", env!("CARGO_PKG_VERSION"))
 /// the first page is compressed.
 const CODEC_BYTES: usize = 1 << 20;
 
-/// What the table of a column's dictionary takes from its first row on.
+/// Bytes of a column's dictionary from its first row on.
 const DICTIONARY_BYTES: usize = 72 << 10;
 
 /// Bytes of dictionaries that every file may have, whatever the memory: those of 100 columns and more.

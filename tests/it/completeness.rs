@@ -505,3 +505,28 @@ async fn an_explicit_single_page_turns_a_larger_total_into_a_warning() {
     assert_eq!((ran.ended(), case.server.requests().len()), ((0, None, 10), 1), "{ran:#?}");
     assert!(ran.warns("95") && ran.warns("single_page"), "{ran:#?}");
 }
+
+#[tokio::test]
+async fn a_paginator_that_names_a_wrong_place_is_incomplete_where_another_field_leads_on() {
+    let cursor = json!({"type": "cursor", "cursor_path": "meta.nxt"});
+    let link = json!({"type": "json_link", "next_url_path": "paging.next"});
+    let leading = [json!({"links": {"next": "/items?page=2"}}), json!({"meta": {"next_cursor": "abc"}})];
+    for paginator in [cursor, link, json!("json_link"), json!("cursor"), json!("header_link")] {
+        for sign in &leading {
+            let mut first = data(1..8);
+            add(&mut first, sign);
+            let endpoint = json!({"data_selector": "data", "paginator": paginator.clone()});
+            let case =
+                Case::new(move |_| reply(&first), endpoint.clone(), json!({"write_disposition": "replace"})).await;
+            let ran = case.run().await;
+            assert_eq!(ran.ended(), (6, Some(false), 0), "{paginator} {sign}: {ran:?}");
+            let message = &ran.summary.error.as_ref().unwrap().message;
+            assert!(message.contains("leads on by `paginator: "), "{message}");
+            // A place that is there and empty states the end, whatever else the page says.
+            let mut last = data(1..8);
+            add(&mut last, &json!({"links": {"next": null}, "meta": {"next_cursor": null, "nxt": null}}));
+            let case = Case::new(move |_| reply(&last), endpoint, json!({})).await;
+            assert_eq!(case.run().await.ended().0, 0, "{paginator}");
+        }
+    }
+}

@@ -1,6 +1,6 @@
 //! What a user sees of a config that is wrong: the same problems at the right places in YAML, JSON and TOML, all at once.
 
-use std::{fs, path::Path};
+use std::{fs, path::Path, process::Command};
 
 use insta::assert_snapshot;
 use restlake::{
@@ -8,6 +8,7 @@ use restlake::{
     plan::{Overrides, Transform, resolve},
     write::{TableWriter, WriteOptions},
 };
+use serde_json::json;
 use tempfile::TempDir;
 
 const SEED_YAML: &str = r#"
@@ -416,7 +417,7 @@ resources: users
     a.yaml:4:14: client.paginator: the paginator `offset` needs `limit` (write `paginator: {type: offset, limit: 100}`)
     a.yaml:5:15: client.rate_limit: expected an object, found `5/s` (write `rate_limit: {requests: 5, per: 1s}`)
     a.yaml:6:10: client.retry: expected an object, found the number 3 (write `retry: {max_attempts: 3}`)
-    a.yaml:7:12: client.headers: expected an object, found `X-Team: qa` (write `headers: {NAME: VALUE}`)
+    a.yaml:7:12: client.headers: expected an object, found text (write `headers: {NAME: VALUE}`)
     a.yaml:9:3: resources: expected a list, found an object (write a list whose items have a `name`: `resources: [{name: users, …}]`)
     a.yaml:11:14: destination: expected an object, found `./lake` (write `destination: {url: ./lake}`)
     b.yaml:1:9: client: expected an object, found `https://a.example` (write `client: {base_url: …}`)
@@ -443,7 +444,7 @@ resources:
     c.yaml:1:89: client.paginator.type: there is no paginator `pages` (did you mean `page_number`? supported: `auto`, `cursor`, `header_cursor`, `header_link`, `json_link`, `json_response`, `offset`, `page_number`, `single_page`)
     c.yaml:3:51: resources[0].schema.columns[0].type: `timestmap`: unknown type `timestmap`, did you mean `timestamp`? (expected a type: `bool`, `int8` … `int64`, `uint8` … `uint64`, `float32`, `float64`, `decimal(p,s)`, `string`, `binary`, `date`, `time`, `timestamp`, `timestamp_naive`, `json`, `uuid`, `list<T>`, `struct<name: T>`, `map<string, T>`)
     c.yaml:3:84: resources[0].schema.columns[1].type: `list<strnig>`: unknown type `strnig`, did you mean `string`? (expected a type: `bool`, `int8` … `int64`, `uint8` … `uint64`, `float32`, `float64`, `decimal(p,s)`, `string`, `binary`, `date`, `time`, `timestamp`, `timestamp_naive`, `json`, `uuid`, `list<T>`, `struct<name: T>`, `map<string, T>`)
-    c.yaml:3:110: resources[0].schema.columns[2].type: `varchar`: unknown type `varchar` (expected a type: `bool`, `int8` … `int64`, `uint8` … `uint64`, `float32`, `float64`, `decimal(p,s)`, `string`, `binary`, `date`, `time`, `timestamp`, `timestamp_naive`, `json`, `uuid`, `list<T>`, `struct<name: T>`, `map<string, T>`)
+    c.yaml:3:110: resources[0].schema.columns[2].type: `varchar`: unknown type `varchar`, did you mean `string`? (expected a type: `bool`, `int8` … `int64`, `uint8` … `uint64`, `float32`, `float64`, `decimal(p,s)`, `string`, `binary`, `date`, `time`, `timestamp`, `timestamp_naive`, `json`, `uuid`, `list<T>`, `struct<name: T>`, `map<string, T>`)
     c.yaml:4:44: resources[1].endpoint.paginator.type: there is no paginator `ofset` (did you mean `offset`? supported: `auto`, `cursor`, `header_cursor`, `header_link`, `json_link`, `json_response`, `offset`, `page_number`, `single_page`)
     c.yaml:4:88: resources[1].columns.d.data_type: `bigitn`: unknown type `bigitn`, did you mean `bigint`? (expected a type: `bool`, `int8` … `int64`, `uint8` … `uint64`, `float32`, `float64`, `decimal(p,s)`, `string`, `binary`, `date`, `time`, `timestamp`, `timestamp_naive`, `json`, `uuid`, `list<T>`, `struct<name: T>`, `map<string, T>`)
     "###);
@@ -615,4 +616,58 @@ resources:
     assert!(accepted.contains(&("binary", Transform::Bucket(4))), "{accepted:?}");
     assert!(!accepted.contains(&("binary", Transform::Truncate(4))), "{accepted:?}");
     assert!(accepted.len() > 40, "{accepted:?}");
+}
+
+#[test]
+fn a_credential_in_a_wrong_place_is_in_no_message() {
+    for (key, value) in [
+        ("auth", json!("Bearer s3cr3tvalue")),
+        ("auth", json!({"type": "Bearer s3cr3tvalue"})),
+        ("auth", json!({"type": "bearers3cr3tvalue", "token": "s3cr3tvalue"})),
+        ("headers", json!("Authorization: Bearer s3cr3tvalue")),
+        ("headers", json!(["s3cr3tvalue"])),
+        ("options", json!("secret_access_key=s3cr3tvalue")),
+        ("options", json!(["s3cr3tvalue"])),
+    ] {
+        let mut config = json!({
+            "client": {"base_url": "https://a.example"}, "resources": ["a"], "destination": {"url": "./lake"},
+        });
+        config[if key == "options" { "destination" } else { "client" }][key] = value.clone();
+        let directory = directory(&[("c.json", &config.to_string())]);
+        let output =
+            Command::new(env!("CARGO_BIN_EXE_restlake")).args(["check", "c.json"]).current_dir(&directory).output();
+        let output = output.unwrap();
+        let said = [output.stdout, output.stderr].concat();
+        let said = String::from_utf8_lossy(&said);
+        assert!(said.contains(key) && !said.contains("s3cr3tvalue"), "{value}: {said}");
+    }
+}
+
+#[test]
+fn words_of_other_tools_lead_to_the_key_or_type_of_the_same_meaning() {
+    let yaml = "client: {url: https://a.example}
+resources:
+  - name: a
+    key: id
+    schema: {columns: [{name: n, type: int}, {name: t, type: datetime}, {name: s, type: varchar}]}
+    endpoint: {url: /a, query: {b: 1}, data_path: data, paginator: {type: page_number, start_page: 1}}
+destination: {path: ./lake}
+";
+    let directory = directory(&[("c.yaml", yaml)]);
+    let said = problems(&directory, "c.yaml");
+    for (wrong, meant) in [
+        ("client.url", "base_url"),
+        ("resources[0].key", "primary_key"),
+        ("columns[0].type", "int64"),
+        ("columns[1].type", "timestamp"),
+        ("columns[2].type", "string"),
+        ("endpoint.url", "path"),
+        ("endpoint.query", "params"),
+        ("endpoint.data_path", "data_selector"),
+        ("paginator.start_page", "base_page"),
+        ("destination.path", "url"),
+    ] {
+        let line = said.lines().find(|line| line.contains(wrong)).unwrap_or_else(|| panic!("{wrong}: {said}"));
+        assert!(line.contains(&format!("did you mean `{meant}`?")), "{line}");
+    }
 }

@@ -10,11 +10,22 @@ use std::{
 
 const TABLE: &str = "\
 main → cli → run → maintain → import → {fetch, process, decode, dedup, write, merge, commit} → plan → config → {digest, schema, json, jq, keys, store, text_file, report, model, environment, secret, error}
+Above all, fuzzing, which is compiled for tests and fuzzers alone.
 Stages never import one another, except that merge may use write, and maintain may use write, merge and commit. No stage reads config.";
 
 /// Upper layers first; a module may import what stands in a lower layer.
-const LAYERS: [&[&str]; 9] =
-    [&["main"], &["cli"], &["run"], &["maintain"], &["import"], STAGES, &["plan"], &["config"], FOUNDATION];
+const LAYERS: [&[&str]; 10] = [
+    &["main"],
+    &["fuzzing"],
+    &["cli"],
+    &["run"],
+    &["maintain"],
+    &["import"],
+    STAGES,
+    &["plan"],
+    &["config"],
+    FOUNDATION,
+];
 
 const STAGES: &[&str] = &["fetch", "process", "decode", "dedup", "write", "merge", "commit"];
 

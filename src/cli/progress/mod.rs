@@ -1,5 +1,5 @@
-//! What stderr shows while a run goes on: [`Bars`](bars::Bars), [`Plain`](plain::Plain) lines, or only what a run
-//! [`waits`](waits::Waits) for, all fed by the run's events.
+//! Progress on stderr: [`Bars`](bars::Bars), [`Plain`](plain::Plain) lines, or retries and [`Waits`](waits::Waits) alone, all
+//! fed by the run's events.
 
 use std::{io::IsTerminal, sync::Arc};
 

@@ -1,4 +1,5 @@
-//! What a run waits for, where nothing else is shown: a log without it would not tell a run that waits from one that hangs.
+//! Retries and waits, where no other progress is shown: without them, a log does not distinguish a run that waits from one that
+//! hangs.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -17,7 +18,7 @@ const INTERVAL: Duration = Duration::from_secs(30);
 pub struct Waits {
     console: Console,
     clock: Arc<dyn Clock>,
-    /// When the last line was written, and waits since then that had none.
+    /// The time of the last line, and the number of events without one since.
     last: Mutex<(Option<Duration>, u64)>,
 }
 
@@ -26,17 +27,17 @@ impl Waits {
         Self { console, clock, last: Mutex::new((None, 0)) }
     }
 
-    /// How many waits had no line since the last one; `None` if this one has none either.
+    /// Returns the number of events without a line since the last one; `None` if this event gets none either.
     fn is_due(&self) -> Option<u64> {
         let now = self.clock.elapsed();
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        let (told, untold) = &mut *last;
-        if told.is_some_and(|told| now.saturating_sub(told) < INTERVAL) {
-            *untold += 1;
+        let (last_line, suppressed) = &mut *last;
+        if last_line.is_some_and(|last_line| now.saturating_sub(last_line) < INTERVAL) {
+            *suppressed += 1;
             return None;
         }
-        *told = Some(now);
-        Some(std::mem::take(untold))
+        *last_line = Some(now);
+        Some(std::mem::take(suppressed))
     }
 }
 
@@ -55,7 +56,7 @@ impl Reporter for Waits {
         match self.is_due() {
             None => {}
             Some(0) => self.console.line(&line),
-            Some(untold) => self.console.line(&format!("{line}; {untold} more retries and waits since the last line")),
+            Some(more) => self.console.line(&format!("{line}; {more} more retries and waits since the last line")),
         }
     }
 }
@@ -65,7 +66,7 @@ mod tests {
     use super::*;
     use crate::cli::console::tests::Written;
 
-    /// A clock that stands where a test puts it.
+    /// A clock that a test sets.
     #[derive(Debug, Default)]
     struct Hands(Mutex<Duration>);
 

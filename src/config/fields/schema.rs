@@ -44,11 +44,32 @@ pub const TYPE_NAME: Shape = Shape::Parsed(&Grammar {
     },
 });
 
+/// Names of types in SQL, JSON Schema and Python, and the type that holds their values.
+const SYNONYMS: [(&str, &str); 16] = [
+    ("int", "int64"),
+    ("integer", "int64"),
+    ("long", "int64"),
+    ("str", "string"),
+    ("varchar", "string"),
+    ("char", "string"),
+    ("float", "float64"),
+    ("number", "float64"),
+    ("real", "float64"),
+    ("numeric", "decimal"),
+    ("boolean", "bool"),
+    ("datetime", "timestamp"),
+    ("timestamptz", "timestamp"),
+    ("object", "json"),
+    ("dict", "json"),
+    ("array", "list"),
+];
+
 /// The message, and the name of a type that is near to the unknown one at this byte.
 fn meant(message: String, text: &str, offset: usize) -> String {
     let rest = text.get(offset..).unwrap_or_default();
     let word = rest.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or_default();
-    match nearest(word, ColumnType::names()).filter(|near| *near != word) {
+    let synonym = SYNONYMS.iter().find(|(synonym, _)| synonym.eq_ignore_ascii_case(word)).map(|(_, name)| *name);
+    match synonym.or_else(|| nearest(word, ColumnType::names()).filter(|near| *near != word)) {
         Some(near) => format!("{message}, did you mean `{near}`?"),
         None => message,
     }

@@ -13,7 +13,7 @@ use crate::config::tree::{Entry, Kind, Span, Value};
 /// Tables and arrays within each other: a constant of the parser.
 const DEEPEST: usize = 80;
 
-/// What the parser says beyond it, of arrays and of dotted keys.
+/// The parser's messages beyond it, for arrays and for dotted keys.
 const RECURSION: [&str; 2] = ["max recursion depth met", "recursion limit"];
 
 pub fn parse(text: &str, source: usize) -> Result<Value, SyntaxError> {

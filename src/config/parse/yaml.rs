@@ -108,7 +108,7 @@ impl Reader<'_> {
         Entry { key_span: self.located(key.defined), key: key.value, value: self.value(value) }
     }
 
-    /// The tab that the parser stumbled over: of a line that goes on, it has the place of the line before.
+    /// Finds the tab of which the parser complains: of a continued line, it reports the place of the line before.
     fn tab(&self, message: &str, error: Span) -> Option<SyntaxError> {
         if !message.contains("tab") {
             return None;

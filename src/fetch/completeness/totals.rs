@@ -15,10 +15,7 @@ use std::fmt;
 use reqwest::header::{HeaderMap, HeaderValue};
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    fetch::paginate::selector_of,
-    json::{Kind, Node, Selector},
-};
+use crate::json::{Document, Kind, Node, Selector};
 
 /// Words that a name may join with `total` or `count`, besides the name of the list itself.
 const NOUNS: [&str; 14] = [
@@ -54,6 +51,9 @@ const HEADERS: [&str; 7] = [
     "x-pagination-total-count",
 ];
 
+/// Bytes of a name that may be that of a total.
+const LONGEST_NAME: usize = 256;
+
 const CONTENT_RANGE: &str = "content-range";
 
 /// A place in an answer that holds the number of records of the whole result set.
@@ -80,7 +80,7 @@ impl TotalPlace {
     pub fn read(&self, root: Node<'_>, headers: &HeaderMap) -> Option<u64> {
         match self {
             Self::Path(path) => path.find_count(root),
-            Self::Header(name) => count_of_header(name, headers.get(name)?),
+            Self::Header(name) => headers.get_all(name).iter().find_map(|value| count_of_header(name, value)),
         }
     }
 
@@ -202,7 +202,7 @@ fn in_object(root: Node<'_>, path: &[String], holder: Node<'_>, own: &[String]) 
             path.push("value".to_owned());
             beside = value;
         }
-        let place = TotalPlace::Path(selector_of(&path));
+        let place = TotalPlace::Path(Selector::from_keys(&path));
         if let Some(records) = place.read(root, &HeaderMap::new()) {
             let is_weak = is_unsure || is_inexact(beside) || is_of_youtube(&path, holder);
             totals.push(Total { records, place, is_weak });
@@ -235,17 +235,31 @@ fn is_name(name: &str, own: &[String]) -> bool {
     has("total") || is_count || is_number_of
 }
 
-/// Splits a name into known words; `None` if there is any other text in it.
+/// Splits a name into known words; `None` if there is any other text in it, or if it is longer than a name.
 fn words<'a>(name: &'a str, own: &'a [String]) -> Option<Vec<&'a str>> {
-    if name.is_empty() {
-        return Some(Vec::new());
+    if name.len() > LONGEST_NAME {
+        return None;
     }
     let known = ["total", "count"].into_iter().chain(NOUNS).chain(QUALIFIERS).chain(own.iter().map(String::as_str));
-    known.filter(|word| !word.is_empty()).find_map(|word| {
-        let mut words = words(name.strip_prefix(word)?, own)?;
-        words.insert(0, word);
-        Some(words)
-    })
+    let known: Vec<_> = known.filter(|word| !word.is_empty()).collect();
+    // From the end, each rest once: rests of rests would be split anew for each way that leads to them.
+    let mut splits: Vec<Option<&str>> = vec![None; name.len()];
+    let is_split = |splits: &[Option<&str>], at: usize| at == name.len() || splits.get(at).is_some_and(Option::is_some);
+    for at in (0..name.len()).rev() {
+        let rest = name.get(at..).unwrap_or_default();
+        let word = known.iter().copied().find(|word| rest.starts_with(word) && is_split(&splits, at + word.len()));
+        if let Some(split) = splits.get_mut(at) {
+            *split = word;
+        }
+    }
+    let mut words = Vec::new();
+    let mut at = 0;
+    while at < name.len() {
+        let word = splits.get(at).copied().flatten()?;
+        words.push(word);
+        at += word.len();
+    }
+    Some(words)
 }
 
 /// Returns what a name may call the records: `issues` and `issue`. A count of pages stays one, even of a list `pages`.
@@ -284,10 +298,11 @@ fn in_headers(headers: &HeaderMap) -> impl Iterator<Item = Total> {
         let is_count = name.starts_with("x-total") && !name.contains("page");
         is_count || HEADERS.contains(&name) || name == CONTENT_RANGE
     };
-    let found = headers.iter().filter(move |(name, _)| is_total(name.as_str()));
-    found.filter_map(|(name, value)| {
-        let records = count_of_header(name.as_str(), value)?;
-        Some(Total { records, place: TotalPlace::Header(display_name(name.as_str())), is_weak: false })
+    let found = headers.keys().filter(move |name| is_total(name.as_str()));
+    found.filter_map(|name| {
+        let place = TotalPlace::Header(display_name(name.as_str()));
+        let records = place.read(Document::null().root(), headers)?;
+        Some(Total { records, place, is_weak: false })
     })
 }
 

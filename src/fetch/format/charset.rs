@@ -24,13 +24,22 @@ pub(super) fn decoded(
     if let Some(encoding) = encoding.and_then(|label| Encoding::for_label(label.as_bytes())) {
         return if encoding == UTF_8 { Ok(body) } else { decode(&body, encoding, room) };
     }
-    let declared = parameter(content_type).and_then(|label| Encoding::for_label(label.as_bytes()));
-    match declared {
+    match encoding_of(content_type) {
         None => Ok(body),
         Some(encoding) if encoding == UTF_8 => Ok(body),
         Some(encoding) if encoding == WINDOWS_1252 && std::str::from_utf8(&body).is_ok() => Ok(body),
         Some(encoding) => decode(&body, encoding, room),
     }
+}
+
+fn encoding_of(content_type: &str) -> Option<&'static Encoding> {
+    parameter(content_type).and_then(|label| Encoding::for_label(label.as_bytes()))
+}
+
+/// For fuzzing: the name of the charset that a content type declares.
+#[cfg(any(test, fuzzing))]
+pub(super) fn declared(content_type: &str) -> Option<&'static str> {
+    encoding_of(content_type).map(Encoding::name)
 }
 
 /// `charset=…` of a content type.

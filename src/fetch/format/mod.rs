@@ -72,7 +72,7 @@ pub(super) fn read(
     }
 }
 
-/// What a compressed file holds; `None` of a body that is none.
+/// Returns the content of a compressed file; `None` for any other body.
 fn unpacked(body: &[u8], plan: &AnswerPlan, room: &Room<'_>) -> Result<Option<Vec<u8>>, Unreadable> {
     Ok(match binary::signature(body) {
         Some("a gzip file") => Some(archive::gunzip(body, room)?),
@@ -196,6 +196,12 @@ fn content_type(headers: &HeaderMap) -> &str {
 /// What an answer says it is, without parameters, in lower case.
 fn essence(content_type: &str) -> String {
     content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+}
+
+/// For fuzzing: the format and the charset that a content type declares.
+#[cfg(any(test, fuzzing))]
+pub(super) fn declared(content_type: &str) -> (Option<ResponseFormat>, Option<&'static str>) {
+    (format_of(&essence(content_type)), charset::declared(content_type))
 }
 
 fn format_of(essence: &str) -> Option<ResponseFormat> {

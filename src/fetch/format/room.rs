@@ -14,7 +14,7 @@ use crate::{
 /// Bytes that are taken from the hold at a time.
 const AT_ONCE: u64 = 256 << 10;
 
-/// What one body may take: no more bytes as JSON than `max_body_size`, and no more memory than its page.
+/// Limits of one body: no more bytes as JSON than `max_body_size`, and no more memory than its page.
 pub(in crate::fetch) struct Room<'a> {
     max_body: u64,
     hold: Option<&'a Hold>,

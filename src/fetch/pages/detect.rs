@@ -54,7 +54,7 @@ pub(super) struct FoundOut {
     pub(super) states_end: bool,
     /// The first page has fewer records than its limit.
     pub(super) is_short: bool,
-    /// Why there may be more, where nothing leads on.
+    /// Weak evidence of further pages, if there is no next page.
     pub(super) weak: Option<String>,
     /// Why more records are known to exist, from the first page.
     pub(super) promise: Option<String>,
@@ -229,7 +229,7 @@ impl Pages {
         let Some(source) = self.unlearned.take().filter(|_| !fits && self.number == 0) else { return false };
         let is_record = || !self.source.scope.expected.shares_none(fetched.document.root());
         if matches!(found.located, Ok(Located::Missing)) && self.is_one_object(fetched) && is_record() {
-            // The records are not elsewhere, but gone: an error, lest the answer becomes a record of the table.
+            // The records are not elsewhere, but gone: an error, so that the response does not become a record of the table.
             return false;
         }
         self.found = FoundOut::new(&source.plan);
@@ -238,7 +238,7 @@ impl Pages {
         true
     }
 
-    /// Whether the answer is an object in which no list of records is to be found.
+    /// Returns true if the answer is an object in which no list of records is to be found.
     fn is_one_object(&self, fetched: &Fetched) -> bool {
         fetched.document.root().kind() == Kind::Object && self.envelope(fetched).selector.is_root()
     }

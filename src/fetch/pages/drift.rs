@@ -362,7 +362,7 @@ impl Drift {
         let DriftState { passes, repeated, .. } = self.state;
         let mut text = format!("rows came or went while the list was read, and rows may be missing: {moved}");
         if repeated > 0 && !self.has_key && self.handed.is_none() {
-            text += &format!(" ({} in all may stand in the table twice)", counted(repeated, "row"));
+            text += &format!(" ({} in all may be in the table twice)", counted(repeated, "row"));
         }
         if passes > 0 {
             text += &format!("; it was read {} times, and moved each time", passes + 1);
@@ -477,7 +477,7 @@ mod tests {
         drift.settle(false);
         let told = drift.unmended().unwrap();
         assert!(
-            told.contains("2 rows came on one page and again") && told.contains("may stand in the table twice"),
+            told.contains("2 rows came on one page and again") && told.contains("may be in the table twice"),
             "{told}"
         );
         let mut drift = Drift::new(OnDrift::Warn, false);

@@ -15,7 +15,7 @@ use crate::{
             verdict::{End, Facts, Judgement, Walk, is_usual_size, judge},
         },
         error::{FetchError, Trouble},
-        paginate::{Ahead, EndMark, Extent, Guard, PageToken, PageView},
+        paginate::{self, Ahead, Candidate, Detected, EndMark, Extent, Guard, PageToken, PageView},
         records::{self, Located},
     },
     json::{Kind, Selector},
@@ -327,6 +327,37 @@ impl Pages {
         let found = path.find(fetched.document.root()).filter(|found| found.kind() != Kind::Null)?;
         let text = self.surroundings.redactor.text(&String::from_utf8_lossy(found.raw()));
         Some(format!("`{}`", records::shortened(&text)))
+    }
+
+    /// Returns the evidence of further pages, if this one has no next page.
+    pub(super) fn more_after(&self, page: &PageView<'_>, found: &Found) -> Option<String> {
+        match self.source.paginator.more(page) {
+            Some(true) => Some("the last page says that another one follows".to_owned()),
+            _ => self.overlooked(page, found),
+        }
+    }
+
+    /// Returns the sign of `auto` by which the first page leads to a second one, if the paginator finds none and the page lacks the
+    /// place that the paginator follows: many a config names a wrong one.
+    fn overlooked(&self, page: &PageView<'_>, found: &Found) -> Option<String> {
+        let is_first = self.source.walk == Walk::Chain && self.pages_of_pass() == 1 && page.count > 0;
+        let place = self.source.paginator.goes_on_at(page);
+        let states_end = self.source.paginator.more(page) == Some(false);
+        if !is_first || states_end || place.is_some_and(|place| place.find(page.root).is_some()) {
+            return None;
+        }
+        let keys = self.source.record_keys();
+        let is_list = matches!(found.located, Ok(Located::Records { is_list: true, .. }));
+        let Detected { candidates, .. } = paginate::detect(page, self.source.asked(Some(&*keys).filter(|_| is_list)));
+        let leads_on = |candidate: &&Candidate| candidate.next.as_ref().is_some_and(PageToken::is_told);
+        let sign = candidates.iter().find(leads_on)?.paginator.to_config();
+        let missing = place
+            .map_or_else(|| "the paginator finds no next page".to_owned(), |place| format!("`{place}` is missing"));
+        Some(
+            self.surroundings
+                .redactor
+                .text(&format!("{missing} on the first page, which leads on by `paginator: {sign}`")),
+        )
     }
 
     /// A first page that lacks the place that should lead to the next one, and looks full or leads on by another field: many an

@@ -1,4 +1,4 @@
-//! Which of the candidates of `auto` serves: judged by the page behind the first one, and by a check.
+//! Choice among the candidates of `auto`, by the page after the first one and by a check.
 //!
 //! ```text
 //! candidate ─► page 2 has other records ─► serves         the first page again, or refused ─► the next candidate's turn
@@ -21,7 +21,7 @@ use crate::{
 /// Statuses that say nothing of the parameters: credentials, timeouts, rates, gateways.
 const NO_ANSWERS: [u16; 8] = [401, 407, 408, 425, 429, 502, 503, 504];
 
-/// What a page shows of the candidate that it was requested by.
+/// Result of a page that a candidate requested.
 enum Judged {
     /// Nothing is to be judged.
     Settled,
@@ -43,7 +43,7 @@ fn page_param(paginator: &PaginatorPlan) -> Option<&Slot> {
 }
 
 impl Pages {
-    /// Takes the likeliest candidate that is left; where it goes on.
+    /// Takes the likeliest candidate that is left, and returns its next position.
     pub(super) fn use_candidate(&mut self) -> Option<PageToken> {
         let Some(candidate) = self.found.candidates.front_mut() else {
             self.source = Arc::new(self.source.with_paginator(&PaginatorPlan::SinglePage));
@@ -56,12 +56,12 @@ impl Pages {
         check.or_else(|| candidate.next.take())
     }
 
-    /// Whether it is still to be shown which candidate serves: no page is worth asking for beyond the one that shows it.
+    /// Returns true if it is still to be shown which candidate serves: no page is worth asking for beyond the one that shows it.
     pub(super) fn is_guessing(&self) -> bool {
         self.found.first.is_some()
     }
 
-    /// Takes in the page behind the first one: true if it only judges the candidate, and another page has its turn.
+    /// Takes in the page after the first one: true if it only judges the candidate, and another page has its turn.
     pub(super) fn judges_guess(&mut self, found: &Found) -> bool {
         match self.judged(found) {
             Judged::Settled => return false,
@@ -119,7 +119,7 @@ impl Pages {
         self.found.candidates.front_mut()?.check.take()
     }
 
-    /// Goes on with a check of the candidate whose second page is at hand, and comes back to that page.
+    /// Requests a check of the candidate whose second page is at hand, and then returns to that page.
     fn go_to_check(&mut self, check: PageToken) {
         self.found.promise.get_or_insert_with(|| "another page has other records".to_owned());
         self.found.is_checking = true;

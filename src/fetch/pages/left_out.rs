@@ -159,7 +159,7 @@ impl Pages {
     }
 
     /// An answer that ends the page sequence has its turn: its records are the last ones, unless they are those of the page
-    /// before, which many an API repeats behind its end.
+    /// before, which many an API repeats after its end.
     pub(super) fn accept_last(
         &mut self,
         token: &PageToken,

@@ -40,7 +40,7 @@ fn is_filled(value: Node<'_>) -> bool {
     }
 }
 
-/// Whether there are as many records as the request asks for, or as a page often holds.
+/// Returns true if there are as many records as the request asks for, or as a page often holds.
 pub(super) fn looks_full(page: &PageView<'_>) -> bool {
     let count = page.count.to_string();
     let is_asked = || page.url.query_pairs().any(|(_, value)| *value == count);

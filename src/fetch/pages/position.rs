@@ -78,16 +78,16 @@ pub(in crate::fetch) struct ListPlace {
     /// The number of the first page of the list at hand, 1 for the first page of all lists.
     #[serde(default)]
     pub first_page: u64,
-    /// Of the lists before it, those in `incomplete` excepted.
+    /// Skipped pages of the lists before it, except those in `incomplete`.
     #[serde(default)]
     pub left_out: LeftOutOfAll,
-    /// Of all lists before it.
+    /// Verdicts of all lists before it.
     #[serde(default)]
     pub verdicts: VerdictOfAll,
-    /// Of the lists before it, those in `incomplete` excepted.
+    /// Suspicion of the lists before it, except those in `incomplete`.
     #[serde(default)]
     pub suspicion: Option<Suspicion>,
-    /// Of the parent and of the lists before it, those in `incomplete` excepted.
+    /// Missing records of the parent and of the lists before it, except those in `incomplete`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shortfall: Option<String>,
     /// Notes that are reported once all lists were read.
@@ -145,7 +145,7 @@ impl Position {
         self.list.as_ref().map(|list| list.first_page)
     }
 
-    /// Whether the list that a page belongs to has ended incomplete.
+    /// Returns true if the list that a page belongs to has ended incomplete.
     pub fn is_of_incomplete_list(&self, page: u64) -> bool {
         let mut incomplete = self.list.iter().flat_map(|list| &list.incomplete);
         incomplete.any(|list| RangeInclusive::new(list.pages.0, list.pages.1).contains(&page))
@@ -156,7 +156,7 @@ impl Position {
         Some(self.list.as_ref()?.retry.as_ref()?.lists.len())
     }
 
-    /// Whether all lists were read, and nothing was read again of those that ended incomplete.
+    /// Returns true if all lists were read, and nothing was read again of those that ended incomplete.
     pub fn begins_retry(&self) -> bool {
         let retry = self.list.as_ref().and_then(|list| list.retry.as_ref());
         retry.is_some_and(|retry| !retry.has_begun)

@@ -2,12 +2,12 @@
 
 use crate::plan::{PaginatorPlan, ResourcePlan};
 
-/// What the config leaves out of a page sequence.
+/// Limits of a page sequence by the config.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Cut {
-    /// Why it begins within the API's sequence.
+    /// Reason, if it begins within the API's sequence.
     begins: Option<String>,
-    /// Why it may end before the API's does.
+    /// Reason, if it may end before the API's does.
     ends: Option<String>,
     /// It has ended there.
     pub(super) is_reached: bool,
@@ -43,7 +43,7 @@ impl Cut {
         self.ends.as_ref().filter(|_| self.is_reached).or(self.begins.as_ref())
     }
 
-    /// Whether the config names an end.
+    /// Returns true if the config names an end.
     pub(super) fn is_bounded(&self) -> bool {
         self.ends.is_some()
     }

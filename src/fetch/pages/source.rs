@@ -37,7 +37,7 @@ pub(super) struct Source {
     /// Before the paginator's part.
     request: Request,
     locator: Locator,
-    /// Pages without records may lack the place where these stand.
+    /// Pages without records may lack the place of the records.
     is_missing_allowed: bool,
     pub walk: Walk,
     /// As the config has it.

@@ -27,7 +27,6 @@ use crate::{
         totals::{self, Total},
         verdict::is_usual_size,
     },
-    json::Selector,
     plan::{OffsetPlan, PaginatorPlan, Slot},
     report::grouped,
 };
@@ -158,21 +157,6 @@ impl Scan<'_> {
             || self.flags().find(|flag| flag.says_more).map(|flag| format!("`{}` is {}", flag.path(), flag.text()));
         total.or_else(flag).or_else(|| self.next_token())
     }
-}
-
-/// The selector of these keys, in quotes where a key would be read as something else.
-pub fn selector(path: &[String]) -> Selector {
-    let is_plain = |key: &String| {
-        !key.is_empty() && !key.contains(['.', '[', ']', '*', '\'', '"', '@', ' ', '$', '-', '(', ')', '?', ','])
-    };
-    let text = match path.iter().all(is_plain) {
-        true => path.join("."),
-        false => path.iter().fold("$".to_owned(), |text, key| match key.contains('\'') {
-            true => text + &format!("[\"{key}\"]"),
-            false => text + &format!("['{key}']"),
-        }),
-    };
-    text.parse().unwrap_or_else(|_| Selector::root())
 }
 
 #[cfg(test)]

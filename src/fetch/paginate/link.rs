@@ -140,6 +140,16 @@ fn context(root: Node<'_>) -> Option<String> {
     if found.kind() == Kind::String { found.string().ok().map(Into::into) } else { None }
 }
 
+/// For fuzzing: the links of one header value, each with its relations.
+#[cfg(any(test, fuzzing))]
+pub(in crate::fetch) use self::header::links_with_relations as links;
+
+/// For fuzzing: where a link leads.
+#[cfg(any(test, fuzzing))]
+pub(in crate::fetch) fn follow(link: &str, from: &Url) -> Result<Option<PageToken>, PaginateError> {
+    token(link, from, None)
+}
+
 /// Where a link on the page at `from` leads. One from https to its own host in the clear is let through as it is: the driver
 /// follows it over https, and says so.
 fn token(link: &str, from: &Url, context: Option<&str>) -> Result<Option<PageToken>, PaginateError> {

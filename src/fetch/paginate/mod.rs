@@ -22,6 +22,8 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 pub use self::cursor::CursorValue;
+#[cfg(any(test, fuzzing))]
+pub(super) use self::link::{follow, links};
 use self::{
     cursor::{Cursor, HeaderCursor},
     link::{HeaderLink, JsonLink},
@@ -30,7 +32,7 @@ use self::{
     single_page::{Detecting, SinglePage},
 };
 pub(super) use self::{
-    detect::{Asked, Candidate, Detected, detect, selector as selector_of},
+    detect::{Asked, Candidate, Detected, detect},
     entity::detect_entity,
     guard::Guard,
 };

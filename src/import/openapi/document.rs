@@ -25,7 +25,7 @@ pub(super) struct Operation<'a> {
     pub(super) details: &'a Map<String, Value>,
     /// The body that it takes; `None` if none is described.
     pub(super) body: Option<Body<'a>>,
-    /// Of the path, of the operation, and the fields of its body.
+    /// Parameters of the path and of the operation, and the fields of its body.
     pub(super) parameters: Vec<Parameter<'a>>,
 }
 

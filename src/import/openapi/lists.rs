@@ -96,7 +96,7 @@ fn is_named(operation: &Operation<'_>, selection: &Selection) -> bool {
     selection.paths.iter().any(|path| is_path(path, operation.path))
 }
 
-/// Why an operation is no resource; `None` if nobody expects one.
+/// Reason why an operation is skipped; `None` if it is not expected to be a resource.
 fn why(missing: Missing, is_expected: bool) -> Option<String> {
     match missing {
         Missing::Skipped(why) => Some(why),

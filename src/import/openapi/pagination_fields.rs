@@ -157,13 +157,13 @@ impl Field<'_> {
     }
 }
 
-/// Whether a field of this name says that its object is a page.
+/// Returns true if a field of this name says that its object is a page.
 pub(super) fn is_about_pages(name: &str) -> bool {
     let name = bare(name);
     [&CURSORS[..], &LINKS, &NEXT, &OF_PAGE].iter().any(|names| names.contains(&name.as_str()))
 }
 
-/// Whether APIs put facts about the pages into an object of this name.
+/// Returns true if APIs put facts about the pages into an object of this name.
 pub(super) fn is_envelope(name: &str) -> bool {
     ENVELOPES.contains(&bare(name).as_str())
 }

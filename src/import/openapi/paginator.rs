@@ -98,7 +98,7 @@ pub(super) struct Pages<'p, 'a> {
 }
 
 impl Pages<'_, '_> {
-    /// Whether the paginator sends this parameter, or it is the page size.
+    /// Returns true if the paginator sends this parameter, or it is the page size.
     pub(super) fn sends(&self, parameter: &Parameter<'_>) -> bool {
         let size = self.page_size.iter().map(|(size, _)| *size);
         let switch = self.total_switch.iter().map(|(switch, _)| *switch);
@@ -112,7 +112,7 @@ pub(super) fn bare(name: &str) -> String {
     name.chars().filter(|letter| letter.is_alphanumeric()).flat_map(char::to_lowercase).collect()
 }
 
-/// Whether a parameter has this bare name: `pagesize` is `page_size`, `page[size]`, and `{"page": {"size": …}}` of a body.
+/// Returns true if a parameter has this bare name: `pagesize` is `page_size`, `page[size]`, and `{"page": {"size": …}}` of a body.
 fn is_named(parameter: &Parameter<'_>, name: &str) -> bool {
     let own = bare(parameter.name);
     match parameter.holder {
@@ -156,7 +156,7 @@ pub(super) fn pages<'p, 'a>(
     Pages { paginator: Some(found.paginator), own_params: found.own, page_size, total_switch }
 }
 
-/// Whether one of these parameters says which page is wanted: a limit alone may be a field of anything.
+/// Returns true if one of these parameters says which page is wanted: a limit alone may be a field of anything.
 pub(super) fn asks_for_page(parameters: &[Parameter<'_>]) -> bool {
     let pager = Pager { parameters, nexts: Vec::new(), place: "" };
     pager.find(&OFFSETS, Parameter::is_number).is_some()

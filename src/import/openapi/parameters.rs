@@ -25,7 +25,7 @@ pub(super) struct Parameter<'a> {
 }
 
 impl<'a> Parameter<'a> {
-    /// Whether it may page: it is sent in the query or in the body.
+    /// Returns true if it may page: it is sent in the query or in the body.
     pub(super) fn is_sent(&self) -> bool {
         self.place == "query" || self.is_body_field()
     }

@@ -28,13 +28,13 @@ const WRITES: [&str; 18] = [
     "put", "merge", "save", "insert", "upsert", "replace",
 ];
 
-/// What a field is called in notes, and in the names of variables: `SHOP_BODY_FIELD_TENANT`.
+/// Name of a field in notes and in variables: `SHOP_BODY_FIELD_TENANT`.
 const WHAT: &str = "body field";
 
 /// Objects within objects of a body.
 const DEEPEST: usize = 6;
 
-/// Whether a POST reads records: its path or its id says so, or it takes the position of a page.
+/// Returns true if a POST reads records: its path or its id says so, or it takes the position of a page.
 pub(super) fn reads(operation: &Operation<'_>) -> bool {
     let id = operation.details.get("operationId").and_then(Value::as_str).unwrap_or_default();
     let last = operation.path.rsplit('/').find(|part| !part.is_empty() && !part.starts_with('{')).unwrap_or_default();

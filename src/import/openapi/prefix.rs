@@ -69,7 +69,7 @@ fn of_text(text: &str, header: &str) -> Option<String> {
 /// A word of a text, and the signs around it.
 struct Word {
     text: String,
-    /// A quote stands before it.
+    /// It follows a quote.
     is_quoted: bool,
     /// It is a placeholder: `<token>`, `{token}`.
     is_placeholder: bool,

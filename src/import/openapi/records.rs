@@ -13,10 +13,10 @@ use crate::{import::name::snake, schema::file::selector};
 /// Keys under which APIs put their records, the usual ones first.
 const USUAL: [&str; 8] = ["data", "items", "results", "records", "entries", "content", "values", "list"];
 
-/// Those of [`USUAL`] that no record has for a list of its own.
+/// Keys of [`USUAL`] that no record has for a list of its own.
 const SURE: [&str; 3] = ["data", "results", "records"];
 
-/// Words of fields that stand beside the records of an envelope. An object with any other field is a record, e.g. an order with
+/// Words in the names of fields beside the records in an envelope. An object with any other field is a record, e.g. an order with
 /// its `currency` and its `items`.
 const ENVELOPE_WORDS: [&str; 40] = [
     "total",
@@ -205,7 +205,7 @@ impl<'a> Search<'a> {
         property.schemas.iter().find_map(|schema| objects_in(self.document, schema))
     }
 
-    /// Whether an object is made of its pages rather than of a record's fields. A usual name of its list and a path that names many
+    /// Returns true if an object is made of its pages rather than of a record's fields. A usual name of its list and a path that names many
     /// speak for a page.
     fn is_envelope(&self, properties: &[Property<'a>], is_usual: bool, has_list: bool) -> bool {
         let is_page = self.is_paged || properties.iter().any(|property| is_about_pages(property.name));
@@ -213,7 +213,7 @@ impl<'a> Search<'a> {
         is_page || is_usual && self.is_plural() || others <= usize::from(is_usual || self.is_plural())
     }
 
-    /// Whether the path names many: `/orders`, and not `/cart`.
+    /// Returns true if the path names many: `/orders`, and not `/cart`.
     fn is_plural(&self) -> bool {
         self.word.ends_with('s') && !self.word.ends_with("ss")
     }

@@ -15,10 +15,10 @@ pub(super) struct Required {
     pub(super) headers: Map<String, Value>,
 }
 
-/// Where values are written.
+/// The place of a value.
 #[derive(Clone, Copy)]
 pub(super) struct Origin<'o> {
-    /// What the names of variables begin with.
+    /// Prefix of the variables' names.
     pub(super) api: &'o str,
     /// The endpoint in the config, for notes.
     pub(super) place: &'o str,

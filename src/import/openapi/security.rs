@@ -33,7 +33,7 @@ struct Written<'d> {
     scheme: &'d str,
     auth: Value,
     variables: Vec<String>,
-    /// What has to be said of the prefix.
+    /// Note about the prefix.
     prefix: Option<String>,
 }
 
@@ -266,7 +266,7 @@ impl<'d> Security<'d> {
     }
 }
 
-/// A key in the header `Authorization`, behind this word.
+/// A key in the header `Authorization`, after this word.
 fn prefixed(prefix: &str) -> Form {
     if prefix.eq_ignore_ascii_case("bearer") {
         return Form::new(json!({"type": "bearer"}), &[("token", "API_TOKEN")]);

@@ -100,7 +100,7 @@ impl<'d> Server<'d> {
         }
     }
 
-    /// The URL if each of its variables has a default. Texts stand for themselves, and what several of them make together does
+    /// The URL if each of its variables has a default. Texts are literal, and what several of them make together does
     /// too.
     fn known(&self) -> Option<String> {
         let text = |piece| match piece {
@@ -130,7 +130,7 @@ impl<'d> Server<'d> {
             let of_environment = format!("{api}_SERVER_{}", variable(name));
             url += &format!("${{{of_environment}}}");
             let message = format!(
-                "the description does not tell `{name}` of the server: write it, or set {of_environment} in the environment"
+                "the description has no default for `{name}` of the server: write it, or set {of_environment} in the environment"
             );
             notes.push(Note::new(place, message));
         }

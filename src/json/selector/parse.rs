@@ -237,6 +237,29 @@ fn unescaped(text: &str) -> String {
     value
 }
 
+/// The text of a path of keys; [`parse`] reads it as these keys.
+pub(super) fn text_of(keys: &[String]) -> String {
+    let special = ['.', '[', ']', '*', '$', '\'', '"', '\\'];
+    if keys.iter().all(|key| !key.is_empty() && !key.contains(special)) {
+        return keys.join(".");
+    }
+    keys.iter().fold("$".to_owned(), |text, key| text + "[" + &in_own_quotes(key) + "]")
+}
+
+/// In single quotes, or in double ones where that saves escapes.
+fn in_own_quotes(key: &str) -> String {
+    let quote = if key.contains('\'') && !key.contains('"') { '"' } else { '\'' };
+    let mut text = String::from(quote);
+    for letter in key.chars() {
+        if letter == quote || letter == '\\' {
+            text.push('\\');
+        }
+        text.push(letter);
+    }
+    text.push(quote);
+    text
+}
+
 fn step_text(step: &Step) -> String {
     match step {
         Step::Key(key) => format!("[{}]", in_quotes(key)),

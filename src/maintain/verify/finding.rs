@@ -60,7 +60,7 @@ impl Problem {
         }
     }
 
-    /// Whether nothing is wrong with the table: no reader sees it, and the next run sees to it.
+    /// Returns true if nothing is wrong with the table: no reader sees it, and the next run sees to it.
     pub fn is_note(self) -> bool {
         self == Self::DeadAttempt
     }

@@ -82,7 +82,7 @@ fn base_url(client: &Section<'_>, secrets: &[Secret<String>], findings: &mut Fin
     None
 }
 
-/// A URL that is wrong, where it can hold no credential: what stands before an `@`, behind a `?` or in place of a port may be
+/// A URL that is wrong, where it can hold no credential: the text before an `@`, after a `?` or in place of a port may be
 /// one.
 fn shown(url: &str, secrets: &[Secret<String>]) -> Option<String> {
     let authority = url.split_once("://").map_or(url, |(_, rest)| rest).split('/').next().unwrap_or_default();

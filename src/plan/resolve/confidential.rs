@@ -1,4 +1,4 @@
-//! What is not to be shown of a config, though no key of its own says so.
+//! Values of a config that are not shown although their keys do not say so.
 //!
 //! | what a variable filled in | is |
 //! |---|---|
@@ -18,7 +18,7 @@ use crate::{
     secret::{Secret, is_secret_name},
 };
 
-/// What a client or an endpoint sends.
+/// Values that a client or an endpoint sends.
 const SENT: [&str; 5] = ["path", "headers", "params", "json", "data"];
 
 /// Keys of `auth` that take a word of ours or a length of time.
@@ -119,7 +119,7 @@ fn identities(key: &str, value: &Value, values: &mut Vec<Secret<String>>) {
     }
 }
 
-/// What was filled into a URL behind its host, which is part of every message about it.
+/// Values that were filled into a URL after its host, which is part of every message about it.
 fn behind_the_host(url: &Value) -> Vec<Secret<String>> {
     let text = url.as_text().unwrap_or_default();
     let authority = text.find("://").map_or(0, |at| at + 3);

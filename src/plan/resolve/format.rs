@@ -37,7 +37,7 @@ pub fn problem(pattern: &str, data_type: &ColumnType) -> Option<String> {
     Some(format!("the format leaves out {missing}, so that no value could be read"))
 }
 
-/// Whether the pattern has a time of day. A date can be read by such a pattern too, but of midnights alone.
+/// Returns true if the pattern has a time of day. A date can be read by such a pattern too, but of midnights alone.
 pub fn has_clock(pattern: &str) -> bool {
     let text_and_format = written(pattern).zip(Strftime::new(pattern));
     let parsed = text_and_format.and_then(|(text, format)| format.parse(&text).ok());

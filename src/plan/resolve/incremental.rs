@@ -409,19 +409,10 @@ fn convert(section: &Section<'_>, findings: &mut Findings) -> Option<Convert> {
 /// Where a column stands in the record; `None` if it is no field of it.
 fn selector(column: &Column) -> Option<Selector> {
     match &column.source {
-        Source::Path(keys) => selector_of(keys),
-        Source::Evolved(key) | Source::Unseen(key) => selector_of(std::slice::from_ref(key)),
+        Source::Path(keys) => Some(Selector::from_keys(keys)),
+        Source::Evolved(key) | Source::Unseen(key) => Some(Selector::from_keys(std::slice::from_ref(key))),
         Source::Record | Source::Load(_) => None,
     }
-}
-
-fn selector_of(keys: &[String]) -> Option<Selector> {
-    let is_plain = |key: &String| !key.is_empty() && !key.contains(['.', '[', ']', '*', '$', '\'']);
-    if keys.iter().all(is_plain) {
-        return keys.join(".").parse().ok();
-    }
-    let quoted = |key: &String| if key.contains('\'') { format!("[\"{key}\"]") } else { format!("['{key}']") };
-    format!("${}", keys.iter().map(quoted).collect::<String>()).parse().ok()
 }
 
 /// Ends in their order, and steps that are steps of such values.

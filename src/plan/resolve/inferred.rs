@@ -190,7 +190,7 @@ fn imply_types(resource: &Section<'_>, schema: &mut TableSchema) {
     }
 }
 
-/// A key that is a field within another one gets a column of its own, as rows are told apart by columns: `_id.$oid` becomes
+/// A key that is a field within another one gets a column of its own, as keys are columns: `_id.$oid` becomes
 /// `_id__$oid`, of the type that the field has in its struct. Of a field within `json` it is text.
 fn add_nested_keys(resource: &Section<'_>, schema: &mut TableSchema, context: &Context<'_>) {
     let limits = limits(naming(resource, context).unwrap_or_default(), context.table_format);

@@ -136,7 +136,7 @@ fn opening(text: &str, offset: usize) -> &str {
     text.get(begin.unwrap_or(offset)..).unwrap_or_default()
 }
 
-/// Whether a placeholder begins here.
+/// Returns true if a placeholder begins here.
 fn is_placeholder(text: &str) -> bool {
     ["{resources.", "{incremental."].iter().any(|begin| text.starts_with(begin))
 }
@@ -159,7 +159,7 @@ fn doubled(text: &str) -> String {
     doubled + rest
 }
 
-/// The first word behind a brace.
+/// The first word after a brace.
 fn first_name(text: &str) -> &str {
     let text = text.trim_start_matches(|c: char| !c.is_alphanumeric());
     text.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or_default()

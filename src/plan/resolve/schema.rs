@@ -102,12 +102,12 @@ fn source(text: &Located<String>, findings: &mut Findings) -> Option<Source> {
     None
 }
 
-/// Whether digits beyond microseconds are cut off.
+/// Returns true if digits beyond microseconds are cut off.
 fn truncates(section: &Section<'_>) -> bool {
     section.is_written("precision") && section.get("precision").and_then(Value::as_text) == Some("truncate")
 }
 
-/// Whether anything is said of the form of a column's values.
+/// Returns true if anything is said of the form of a column's values.
 pub fn has_format(section: &Section<'_>) -> bool {
     section.is_written("format") || truncates(section)
 }

@@ -243,6 +243,16 @@ fn headers_state_totals() {
 }
 
 #[test]
+fn of_a_header_that_comes_twice_the_first_number_counts() {
+    let document = Document::parse(b"[]".to_vec()).unwrap();
+    let headers = headers(&[("X-Total-Count", "many"), ("X-Total-Count", "57"), ("X-Total-Count", "58")]);
+    let totals = find(document.root(), &headers, &[]);
+    let found: Vec<_> =
+        totals.iter().map(|total| (total.records, total.place.read(document.root(), &headers))).collect();
+    assert_eq!(found, [(57, Some(57))]);
+}
+
+#[test]
 fn a_number_that_is_a_bound_or_an_estimate_is_weak() {
     for (body, records) in [
         (json!({"hits": {"total": {"value": 10000, "relation": "gte"}, "hits": []}}), "hits.hits"),
@@ -281,4 +291,13 @@ fn of_several_the_smallest_that_is_not_below_what_was_received_counts() {
     assert_eq!(exceeded(&found(&both, "data"), 90), None);
     assert_eq!(exceeded(&found(&both, "data"), 91).map(|total| total.records), Some(90));
     assert_eq!(exceeded(&found(&alone, "data"), 100), None, "a page's own count is exceeded by every second page");
+}
+
+#[test]
+fn a_name_of_words_in_a_row_is_examined_once_however_many_ways_there_are_to_split_it() {
+    // `item` is a word of its own and the name of the records: each could be taken in two ways.
+    let long = format!("total_{}_x", "item".repeat(50));
+    let body = json!({long: 7, "total_items": 8, "itemcountitem_total": 9, "items": []});
+    let records: Vec<_> = found(&body, "items").into_iter().map(|total| total.records).collect();
+    assert_eq!(records, [8, 9]);
 }

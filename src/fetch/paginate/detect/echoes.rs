@@ -3,7 +3,6 @@
 use super::{
     Plan, Total,
     scan::{Scan, squeezed},
-    selector,
     signs::{End, is_page_name},
 };
 use crate::{
@@ -49,7 +48,7 @@ impl Echo<'_> {
     }
 
     pub fn path(&self) -> Selector {
-        selector(self.path)
+        Selector::from_keys(self.path)
     }
 }
 

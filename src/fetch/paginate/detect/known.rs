@@ -3,12 +3,11 @@
 use super::{
     Plan,
     scan::{Scan, is_next_name, squeezed},
-    selector,
     signs::{End, cursors},
 };
 use crate::{
     fetch::paginate::PageToken,
-    json::{Kind, Node},
+    json::{Kind, Node, Selector},
     plan::{CursorPlan, PaginatorPlan, Slot},
 };
 
@@ -44,14 +43,14 @@ impl<'a> Scan<'a> {
     /// `continue: {apcontinue: "B", continue: "-||"}` of MediaWiki, `metadata.continue: "…"` of Kubernetes.
     fn continuation(&self) -> Vec<Plan> {
         if let Some((path, _)) = self.near("continue").find(|(_, node)| is_filled_text(*node)) {
-            return cursors(&selector(path), &End::default(), ["continue".to_owned()]);
+            return cursors(&Selector::from_keys(path), &End::default(), ["continue".to_owned()]);
         }
         let inside = self.values.iter().filter(|(path, node)| {
             matches!(path.as_slice(), [above, key] if above == "continue" && key != "continue") && is_token(*node)
         });
         // Of several parameters each has to be sent, which a cursor of one cannot do.
         match inside.collect::<Vec<_>>().as_slice() {
-            [(path, _)] => cursors(&selector(path), &End::default(), path.last().cloned()),
+            [(path, _)] => cursors(&Selector::from_keys(path), &End::default(), path.last().cloned()),
             _ => Vec::new(),
         }
     }
@@ -64,7 +63,7 @@ impl<'a> Scan<'a> {
         });
         let found = self.near("marker").find(|(_, node)| is_truncated && is_filled_text(*node));
         let Some((path, _)) = found else { return Vec::new() };
-        cursors(&selector(path), &self.end(), ["Marker", "marker"].map(str::to_owned))
+        cursors(&Selector::from_keys(path), &self.end(), ["Marker", "marker"].map(str::to_owned))
     }
 
     /// `offset: "itr…"` of Airtable: a number would be the offset of this page.
@@ -73,7 +72,9 @@ impl<'a> Scan<'a> {
             is_filled_text(node) && node.string().is_ok_and(|text| text.trim().parse::<f64>().is_err())
         };
         let found = self.near("offset").find(|(_, node)| is_cursor(*node));
-        found.map(|(path, _)| cursors(&selector(path), &self.end(), ["offset".to_owned()])).unwrap_or_default()
+        found
+            .map(|(path, _)| cursors(&Selector::from_keys(path), &self.end(), ["offset".to_owned()]))
+            .unwrap_or_default()
     }
 
     /// `data: {after: "t3_…", before: null, children: […]}` of Reddit. Without `before`, `after` may be a filter of the request.
@@ -83,7 +84,7 @@ impl<'a> Scan<'a> {
         let path = [above, &["after".to_owned()]].concat();
         let is_cursor = self.values.iter().any(|(other, node)| *other == path && is_filled_text(*node));
         if is_cursor && (has_before || records == "children") && self.asked("after").is_none() {
-            return cursors(&selector(&path), &self.end(), ["after".to_owned()]);
+            return cursors(&Selector::from_keys(&path), &self.end(), ["after".to_owned()]);
         }
         Vec::new()
     }
@@ -92,7 +93,7 @@ impl<'a> Scan<'a> {
     fn bookmark(&self) -> Vec<Plan> {
         let found = self.near("bookmark").find(|(_, node)| is_filled_text(*node));
         let Some((path, _)) = found else { return Vec::new() };
-        let mut plan = CursorPlan::new(selector(path), "bookmark");
+        let mut plan = CursorPlan::new(Selector::from_keys(path), "bookmark");
         plan.stop_after_empty_page = true;
         if self.has_body {
             plan.cursor_param = Slot::Body(vec!["bookmark".to_owned()]);

@@ -2,7 +2,7 @@
 
 use url::Url;
 
-use super::{Asked, selector};
+use super::Asked;
 use crate::{
     fetch::paginate::{PageView, flag, link::header_link},
     json::{Kind, Node, Selector},
@@ -121,7 +121,7 @@ pub(super) struct Flag<'s, 'a> {
 
 impl Flag<'_, '_> {
     pub fn path(&self) -> Selector {
-        selector(self.keys)
+        Selector::from_keys(self.keys)
     }
 
     pub fn text(&self) -> String {
@@ -186,7 +186,9 @@ impl<'a> Scan<'a> {
     /// Returns a flag that says that something is missing, and not what.
     pub fn unsure_flag(&self) -> Option<String> {
         let found = UNSURE.into_iter().filter(|_| self.is_list()).find_map(|(name, value)| {
-            self.near(name).find(|(_, node)| node.kind() == Kind::Bool(value)).map(|(path, _)| (selector(path), value))
+            self.near(name)
+                .find(|(_, node)| node.kind() == Kind::Bool(value))
+                .map(|(path, _)| (Selector::from_keys(path), value))
         });
         found.map(|(path, value)| format!("`{path}` is {value}: there may be more"))
     }

@@ -3,7 +3,6 @@
 use super::{
     Plan, Total,
     scan::{Scan, squeezed},
-    selector,
 };
 use crate::{
     fetch::paginate::{
@@ -54,7 +53,7 @@ impl Scan<'_> {
         let is_whole = |text: &str| ["http://", "https://"].iter().any(|start| text.starts_with(start));
         let by = |is_wanted: &dyn Fn(&str) -> bool| {
             let found = self.next_values().find(|(_, node)| text(*node).is_some_and(|text| is_wanted(&text)));
-            found.map(|(path, _)| selector(path))
+            found.map(|(path, _)| Selector::from_keys(path))
         };
         by(&is_whole).or_else(|| by(&looks_like_link)).or_else(|| self.listed_link())
     }
@@ -115,7 +114,7 @@ impl Scan<'_> {
                 matches!(path.as_slice(), [.., above, last]
                 if squeezed(above) == "pageinfo" && squeezed(last) == wanted)
             });
-            found.map(|(path, _)| selector(path))
+            found.map(|(path, _)| Selector::from_keys(path))
         };
         let Some(cursor_path) = named("endcursor") else { return Vec::new() };
         let end = End { has_more_path: named("hasnextpage"), ..End::default() };
@@ -132,7 +131,7 @@ impl Scan<'_> {
         let Some((path, node)) = found.filter(|_| self.is_list()) else { return Vec::new() };
         let key = path.last().map_or("", String::as_str);
         let is_number = node.kind() == Kind::Number;
-        cursors(&selector(path), &self.end(), parameter_names(key, is_number))
+        cursors(&Selector::from_keys(path), &self.end(), parameter_names(key, is_number))
     }
 
     /// Returns the place of a flag that says more, and `stop_after_empty_page` for one that says that there is no more although
@@ -153,7 +152,7 @@ impl Scan<'_> {
         let Some((path, pages)) = self.pages() else { return Vec::new() };
         let plans_of = |name: &String| {
             let plan = |base_page: u64, page: u64| {
-                let total_path = Some(selector(path));
+                let total_path = Some(Selector::from_keys(path));
                 let plan = PageNumberPlan {
                     page,
                     page_param: Slot::param(name),

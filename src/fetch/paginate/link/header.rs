@@ -61,6 +61,12 @@ fn links(value: &str) -> Vec<WebLink> {
     links
 }
 
+/// For fuzzing: targets and relations.
+#[cfg(any(test, fuzzing))]
+pub(in crate::fetch) fn links_with_relations(value: &str) -> Vec<(String, Option<String>)> {
+    links(value).into_iter().map(|link| (link.target, link.relations)).collect()
+}
+
 fn is_separator(c: char) -> bool {
     c == ',' || c.is_ascii_whitespace()
 }
