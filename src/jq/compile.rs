@@ -16,7 +16,7 @@ use jaq_core::{
 use super::{
     ProgramError,
     budget::{Kind, tick},
-    growth, limits, on_own_stack, ticks,
+    dates, growth, limits, looks, on_own_stack, ticks,
 };
 
 pub(super) type Filter = compile::Filter<Native<Kind>>;
@@ -71,7 +71,7 @@ static DEFINITIONS: LazyLock<Vec<Def<&'static str>>> =
 
 fn definitions() -> impl Iterator<Item = Def<&'static str>> {
     let parsed = |text| jaq_core::load::parse(text, |parser| parser.defs()).unwrap_or_default();
-    let first = growth::definitions().chain(parsed(RANGE)).chain(parsed(TO_TYPE));
+    let first = looks::definitions().chain(parsed(RANGE)).chain(parsed(TO_TYPE));
     let of_json = jaq_json::defs().filter(|def| def.name != "totype");
     let all = first.chain(jaq_core::defs()).chain(jaq_std::defs()).chain(of_json);
     all.filter(|def| !OUTSIDE_DEFINITIONS.contains(&def.name))
@@ -79,8 +79,8 @@ fn definitions() -> impl Iterator<Item = Def<&'static str>> {
 
 fn natives() -> impl Iterator<Item = Fun<Kind>> {
     let all = jaq_core::funs().chain(jaq_std::funs()).chain(jaq_json::funs());
-    let all = all.filter(|(name, ..)| !OUTSIDE.contains(name) && *name != UNCOUNTED).map(growth::renamed);
-    all.chain([tick()]).chain(growth::natives())
+    let all = all.filter(|(name, ..)| !OUTSIDE.contains(name) && *name != UNCOUNTED).map(looks::renamed);
+    all.chain([tick(), dates::native()]).chain(growth::natives())
 }
 
 fn parse(text: &str) -> Result<Term<&str>, ProgramError> {

@@ -6,7 +6,6 @@ use std::rc::Rc;
 use jaq_core::{
     Bind, Cv, Error, ValR, ValXs,
     box_iter::{box_once, flat_map_with, map_with},
-    load::parse::{Def, Term},
     native::{self, Fun},
 };
 use jaq_json::{Num, Val};
@@ -14,7 +13,7 @@ use jaq_json::{Num, Val};
 use super::{
     RunError,
     budget::{Budget, Kind},
-    ticks::behind,
+    looks::Look,
     value::{longest_number, weight_within},
 };
 
@@ -24,16 +23,15 @@ pub(super) const MULTIPLY: &str = "!multiply";
 pub(super) const WEIGH: &str = "!weigh";
 const DIGITS: &str = "!digits";
 
-/// Natives that may write more than they read, over and over again, or read numbers of any length, what they are called behind
-/// the definitions that look first, and how these look.
-const GROWING: [(&str, &str, &str); 7] = [
-    ("tojson", "!tojson", WEIGH),
-    ("encode_base64", "!encode_base64", WEIGH),
-    ("encode_uri", "!encode_uri", WEIGH),
-    ("escape_html", "!escape_html", WEIGH),
-    ("escape_sh", "!escape_sh", WEIGH),
-    ("explode", "!explode", WEIGH),
-    ("fromjson", "!fromjson", DIGITS),
+/// Natives that may write more than they read, over and over again, or read numbers of any length.
+pub(super) const GROWING: [Look; 7] = [
+    Look { name: "tojson", native: "!tojson", arguments: &[], look: WEIGH },
+    Look { name: "encode_base64", native: "!encode_base64", arguments: &[], look: WEIGH },
+    Look { name: "encode_uri", native: "!encode_uri", arguments: &[], look: WEIGH },
+    Look { name: "escape_html", native: "!escape_html", arguments: &[], look: WEIGH },
+    Look { name: "escape_sh", native: "!escape_sh", arguments: &[], look: WEIGH },
+    Look { name: "explode", native: "!explode", arguments: &[], look: WEIGH },
+    Look { name: "fromjson", native: "!fromjson", arguments: &[], look: DIGITS },
 ];
 
 /// What numbers of any length cost grows with the square of their length. It is taken from the room for values, so that some
@@ -43,22 +41,6 @@ const BYTES_PER_ROOM: u64 = 8;
 
 /// Bytes of an element of an array or an object, as jaq holds it.
 const ELEMENT: u64 = 16;
-
-/// Definitions that stand in for the natives. They stand before all others, and use none.
-pub(super) fn definitions() -> impl Iterator<Item = Def<&'static str>> {
-    let looks = |(name, native, look): (_, _, _)| Def {
-        name,
-        args: Vec::new(),
-        body: behind(look, Term::Call(native, Vec::new())),
-    };
-    GROWING.into_iter().map(looks)
-}
-
-/// A native under its name behind the definition.
-pub(super) fn renamed((name, arguments, native): Fun<Kind>) -> Fun<Kind> {
-    let behind = GROWING.iter().find(|(known, ..)| *known == name).map_or(name, |(_, behind, _)| behind);
-    (behind, arguments, native)
-}
 
 pub(super) fn natives() -> [Fun<Kind>; 4] {
     let two = || -> Box<[Bind]> { Box::new([Bind::Fun(()), Bind::Fun(())]) };

@@ -13,10 +13,12 @@
 
 mod budget;
 mod compile;
+mod dates;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzing;
 mod growth;
 mod limits;
+mod looks;
 mod ticks;
 mod value;
 

@@ -107,6 +107,24 @@ fn a_text_that_is_not_one_number_is_an_error_and_neither_several_nor_nothing() {
 }
 
 #[test]
+fn a_time_beyond_all_dates_is_an_error_and_no_other_date() {
+    let in_seconds = [
+        ("gmtime | mktime", "1700000000"),
+        ("strftime(\"%Y\")", "\"2023\""),
+        ("todate", "\"2023-11-14T22:13:20Z\""),
+        ("gmtime[:6] | mktime", "1700000000"),
+    ];
+    for (program, result) in in_seconds {
+        assert_eq!(outputs(program, "1700000000"), [result], "{program}");
+        for number in ["1700000000000", "1700000000000000", "1700000000000000000", "18446744073709551617", "1.7e300"] {
+            let error = run(program, number).unwrap_err();
+            assert!(matches!(&error, RunError::Failed(_)), "{program}, {number}: {error}");
+        }
+    }
+    assert!(run("mktime", "[2024,127,1,0,0,0]").unwrap_err().to_string().contains("cannot convert"));
+}
+
+#[test]
 fn a_larger_record_has_more_steps() {
     assert_eq!((budget::steps_for(0), budget::steps_for(1_000)), (1_000_000, 1_100_000));
 }
