@@ -80,6 +80,7 @@ pub mod run;
 pub mod schema;
 pub mod secret;
 pub mod store;
+pub mod suggestion;
 pub mod text_file;
 pub mod write;
 

@@ -10,10 +10,11 @@
 
 use super::{
     check::{accepts, may_be_secret},
-    fields::{Field, NAME, PAGINATOR, ROOT, Shape, Status, TYPE, Table, Variant},
-    problem::nearest,
-    tree::{Kind, Value},
+    fields::{Field, NAME, PAGINATOR, ROOT, Shape, Status, TYPE, Table, Union, Variant},
+    slips::{glued_key, invisible},
+    tree::{Entry, Kind, Value},
 };
+use crate::suggestion::nearest;
 
 /// Names under which APIs take the number of records of a page.
 const PAGE_SIZES: [&str; 10] = [
@@ -30,7 +31,11 @@ const PAGE_SIZES: [&str; 10] = [
 ];
 
 /// Words of other tools, and the key that has their meaning here.
-const SYNONYMS: [(&str, &str); 16] = [
+const SYNONYMS: [(&str, &str); 20] = [
+    ("type", "data_type"),
+    ("data_type", "type"),
+    ("dtype", "type"),
+    ("dtype", "data_type"),
     ("url", "base_url"),
     ("host", "base_url"),
     ("url", "path"),
@@ -49,14 +54,66 @@ const SYNONYMS: [(&str, &str); 16] = [
     ("format", "table_format"),
 ];
 
+/// Units of durations and sizes, of which a number alone may be meant.
+const UNITS: [&str; 2] = ["s", "MB"];
+
+/// Words of other tools for a type or a choice, and the word that has their meaning here.
+const WORDS: [(&str, &str); 20] = [
+    ("basic", "http_basic"),
+    ("oauth2", "oauth2_client_credentials"),
+    ("oauth", "oauth2_client_credentials"),
+    ("client_credentials", "oauth2_client_credentials"),
+    ("refresh_token", "oauth2_refresh_token"),
+    ("token", "bearer"),
+    ("header", "api_key"),
+    ("page", "page_number"),
+    ("none", "single_page"),
+    ("next", "json_link"),
+    ("link", "header_link"),
+    ("limit_offset", "offset"),
+    ("upsert", "merge"),
+    ("update", "merge"),
+    ("insert", "append"),
+    ("overwrite", "replace"),
+    ("truncate", "replace"),
+    ("error", "freeze"),
+    ("ignore", "discard_value"),
+    ("gz", "gzip"),
+];
+
+/// The word of these that was meant, in another tool's words or with slips.
+pub fn nearest_word<'a>(written: &str, known: impl Iterator<Item = &'a str> + Clone) -> Option<&'a str> {
+    let lower = written.to_ascii_lowercase();
+    let synonym =
+        WORDS.iter().filter(|(word, _)| *word == lower).find_map(|(_, meant)| known.clone().find(|word| word == meant));
+    synonym.or_else(|| nearest(written, known))
+}
+
 /// Prefix of hints that name the paginator of the endpoint.
 const PAGINATOR_HOME: &str = "it belongs into `paginator`";
 
 /// Returns the key that was meant, the place where the key belongs, or the keys that there are.
 pub fn unknown_key(key: &str, value: &Value, table: &'static Table, beside: &[&str]) -> String {
     let is_request = table.name == "endpoint" || is_paginator(table);
-    if is_request && PAGE_SIZES.contains(&key.to_ascii_lowercase().as_str()) {
-        return page_size(key, value, table);
+    if let Some(hint) = invisible(key) {
+        return hint;
+    }
+    if PAGE_SIZES.contains(&key.to_ascii_lowercase().as_str()) {
+        if is_request {
+            return page_size(key, value, table);
+        }
+        if ["client", "resource"].contains(&table.name) {
+            let size = shown(value).unwrap_or_else(|| "100".to_owned());
+            return format!(
+                "it is a parameter of the API: `endpoint: {{params: {{{key}: {size}}}}}` in the resource, or in \
+                 `resource_defaults` for all resources"
+            );
+        }
+    }
+    if table.name == "destination" && crate::store::is_option(key) {
+        let value = shown(value).filter(|_| !may_be_secret(key, table));
+        let value = value.unwrap_or_else(|| format!("${{{}}}", key.to_ascii_uppercase()));
+        return format!("it is an option of the store: `options: {{{key}: {value}}}`");
     }
     let is_here = |meant: &str| table.supported().any(|field| field.key == meant);
     if let Some((_, meant)) = SYNONYMS.iter().find(|(word, meant)| *word == key && is_here(meant)) {
@@ -75,6 +132,10 @@ pub fn unknown_key(key: &str, value: &Value, table: &'static Table, beside: &[&s
             format!("{home}; a parameter of the API belongs into {}", params(key, value, table))
         }
         (_, Some(home)) => home,
+        _ if table.name == "resource" && matches!(value.kind, Kind::Text(_)) => {
+            let path = shown(value).unwrap_or_else(|| "PATH".to_owned());
+            format!("a resource is `{{name: {key}, endpoint: {path}}}`; {}", keys_here(table))
+        }
         // Without its type, a paginator is the default one, which has few keys of its own.
         _ if Some(table.name) == PAGINATOR.default => format!("{}; is a `{TYPE}` missing?", keys_here(table)),
         _ if is_request && value.scalar().is_some() => {
@@ -82,6 +143,49 @@ pub fn unknown_key(key: &str, value: &Value, table: &'static Table, beside: &[&s
         }
         _ => keys_here(table),
     }
+}
+
+/// Returns what to write in place of an object that lacks this required key.
+pub fn missing(field: &Field, entries: &[Entry]) -> String {
+    let named = match field.shape {
+        // `{id: int64}` in place of `{columns: [{name: id, type: int64}]}`.
+        Shape::List(item) => item.table().and_then(|table| {
+            let first = entries.first().filter(|first| matches!(first.value.kind, Kind::Text(_)))?;
+            let rest = table.supported().find(|field| field.required && field.key != NAME)?;
+            Some(format!("{}: [{{{NAME}: {}, {}: {}}}]", field.key, first.key, rest.key, shown(&first.value)?))
+        }),
+        _ => None,
+    };
+    let line = named.unwrap_or_else(|| format!("{}: {}", field.key, example(field)));
+    format!("write `{line}`: {}", field.doc)
+}
+
+/// The type that was meant by an object without one: the only one that has all of its keys, where the default one has not.
+pub fn type_by_keys(value: &Value, union: &'static Union) -> Option<&'static str> {
+    let has_all = |variant: &&Variant| {
+        let has = |entry: &Entry| variant.table.supported().any(|field| field.key == entry.key);
+        variant.status == Status::Supported && value.entries().iter().all(has)
+    };
+    let is_default = |variant: &&Variant| Some(variant.word) == union.default;
+    if value.entries().is_empty() || union.variants.iter().filter(is_default).any(|variant| has_all(&variant)) {
+        return None;
+    }
+    // Some have two names.
+    let mut all = union.variants.iter().filter(has_all);
+    let first = all.next()?;
+    all.all(|other| std::ptr::eq(other.table, first.table)).then_some(first.word)
+}
+
+/// Returns the line to write for an object among the parameters of a request: its keys become parts of names.
+pub fn nested_param(value: &Value, union: &Union) -> Option<String> {
+    let key = key_of(&value.place.path)?;
+    let entry = value.entries().first().filter(|_| union.default.is_none() && value.get(TYPE).is_none())?;
+    let inner =
+        shown(&entry.value).filter(|_| !crate::secret::is_secret_name(&entry.key)).unwrap_or_else(|| "…".to_owned());
+    Some(format!(
+        "a parameter is one value or a list; nested names are written out: `\"{key}[{}]\": {inner}`",
+        entry.key
+    ))
 }
 
 fn keys_here(table: &Table) -> String {
@@ -122,6 +226,15 @@ fn params(key: &str, value: &Value, table: &'static Table) -> String {
 pub fn shape(value: &Value, shape: &'static Shape) -> Option<String> {
     let key = key_of(&value.place.path)?;
     match (shape, &value.kind) {
+        (Shape::Object(table), Kind::Text(text)) if let Some(hint) = glued_key(text, table) => Some(hint),
+        (Shape::Count { .. }, Kind::Text(text)) if text.parse::<u64>().is_ok() => {
+            Some(format!("write it without quotes: `{key}: {text}`"))
+        }
+        (Shape::Parsed(grammar), Kind::Number(number)) => {
+            let with_unit = UNITS.map(|unit| format!("{number}{unit}"));
+            let meant = with_unit.iter().find(|text| (grammar.check)(text).is_ok())?;
+            Some(format!("write it with its unit: `{key}: {meant}`"))
+        }
         (Shape::Either(shapes), _) => shapes.iter().find_map(|shape| self::shape(value, shape)),
         (Shape::OneOrMany(item), _) => self::shape(value, item),
         (Shape::Object(table), Kind::List(items))

@@ -6,10 +6,11 @@
 use super::{
     advice::{self, list_of},
     fields::{Field, Grammar, NAME, Shape, Status, TYPE, Table, Union, Variant, Word},
-    problem::{Findings, Severity, nearest},
+    problem::{Findings, Severity},
+    slips,
     tree::{Entry, Kind, Place, Value, join},
 };
-use crate::secret::is_secret_name;
+use crate::{secret::is_secret_name, suggestion::nearest};
 
 /// Letters by which a misspelt type may differ from the one that was meant.
 const MOST_SLIPS: usize = 4;
@@ -37,14 +38,15 @@ impl Check<'_> {
     fn require(&mut self, entries: &mut Vec<Entry>, table: &Table, place: &Place) {
         for field in table.fields.iter().filter(|field| field.required) {
             let written = entries.iter_mut().find(|entry| entry.key == field.key);
-            let help = Some(field.doc.to_owned());
             match written {
                 Some(entry) if entry.value.is_null() => {
+                    let help = Some(advice::missing(field, &[]));
                     self.findings.error(&entry.value.place, format!("`{}` cannot be null", field.key), help);
                     entry.value.kind = Kind::Broken;
                 }
                 Some(_) => {}
                 None => {
+                    let help = Some(advice::missing(field, entries));
                     self.findings.error(place, format!("`{}` is missing", field.key), help);
                     let broken = Value::at(Kind::Broken, place.clone());
                     entries.push(Entry { key: field.key.into(), key_span: place.span, value: broken });
@@ -125,6 +127,10 @@ impl Check<'_> {
         coerce(value, shape);
         if matches!(shape, Shape::Secret) {
             self.findings.hide(value);
+            let odd = value.as_text().and_then(|text| slips::of_credential(text, &value.place.path, value.filled));
+            if let Some(odd) = odd {
+                self.findings.add(Severity::Note, value.place.span, &value.place.path, odd.to_owned(), None);
+            }
         }
         match shape {
             Shape::Either(shapes) => match shapes.iter().find(|shape| accepts(shape, &value.kind)) {
@@ -265,7 +271,7 @@ impl Check<'_> {
                 self.broken(value, format!("`{text}` is not supported yet"), Some(help));
             }
             None => {
-                let help = nearest(text, supported).map(|near| format!("did you mean `{near}`?"));
+                let help = advice::nearest_word(text, supported).map(|near| format!("did you mean `{near}`?"));
                 self.broken(value, format!("expected {}, found {}", one_of(words), shown(value)), help);
             }
         }
@@ -297,9 +303,10 @@ impl Check<'_> {
     }
 
     fn unknown_tag(&mut self, value: &mut Value, union: &Union, word: &str) {
-        let near = nearest(word, union.variants.iter().map(|variant| variant.word));
+        let near = advice::nearest_word(word, union.variants.iter().map(|variant| variant.word));
         // A credential in place of the whole auth or of its type is a word that means no type, as in `Bearer abc`.
-        let is_slip = near.is_some_and(|near| strsim::osa_distance(&word.to_lowercase(), near) <= MOST_SLIPS);
+        let is_slip = near
+            .is_some_and(|near| near.contains(word) || strsim::osa_distance(&word.to_lowercase(), near) <= MOST_SLIPS);
         let message = match value.get(TYPE).filter(|tag| union.holds_secret() && (!is_slip || tag.filled)) {
             Some(tag) => {
                 self.findings.hide(tag);
@@ -321,13 +328,21 @@ impl Check<'_> {
                 value.kind = Kind::Broken;
                 None
             }
-            (None, Some(default)) => Some(default.to_owned()),
+            (None, Some(default)) => match advice::type_by_keys(value, union) {
+                Some(meant) => {
+                    let message = format!("{} with these keys needs a `{TYPE}`", union.what);
+                    self.wrong_tag(value, union, message, Some(format!("add `{TYPE}: {meant}`")));
+                    None
+                }
+                None => Some(default.to_owned()),
+            },
             (written, _) => {
                 let message = match written {
                     Some(tag) => format!("expected {}'s type, found {}", union.what, tag.kind.name()),
                     None => format!("{} needs a `type`", union.what),
                 };
-                self.wrong_tag(value, union, message, None);
+                let help = advice::nested_param(value, union);
+                self.wrong_tag(value, union, message, help);
                 None
             }
         }
@@ -410,7 +425,9 @@ fn expect_object(value: &mut Value, findings: &mut Findings) -> bool {
             Kind::Null => "there is nothing in it".to_owned(),
             _ => format!("expected an object, found {}", value.kind.name()),
         };
-        findings.error(&value.place, message, Some("write `key: value` lines".to_owned()));
+        let other = value.as_text().and_then(slips::other_format);
+        let help = other.unwrap_or("write `key: value` lines, as the example in the README has them");
+        findings.error(&value.place, message, Some(help.to_owned()));
         value.kind = Kind::Broken;
     }
     is_object

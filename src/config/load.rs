@@ -15,11 +15,11 @@ use super::{
     interpolate::Interpolation,
     lake_only,
     parse::{Syntax, parse},
-    problem::{Findings, Problem, Problems, Severity, SourceText, nearest},
+    problem::{Findings, Problem, Problems, Severity, SourceText},
     tree::{Kind, Place, Span, Value},
     view::Section,
 };
-use crate::{secret::Secret, text_file};
+use crate::{secret::Secret, suggestion::nearest, text_file};
 
 /// Where a config comes from.
 #[derive(Clone, Debug)]

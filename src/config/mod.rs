@@ -22,6 +22,7 @@ pub(crate) mod notation;
 mod parse;
 mod problem;
 pub(crate) mod quantity;
+pub(crate) mod slips;
 pub(crate) mod tree;
 mod view;
 
@@ -32,6 +33,6 @@ pub(crate) use parse::parse_other;
 pub use problem::{Problem, Problems, Severity, SourceText};
 
 pub use interpolate::{is_reference, is_variable_name};
-pub(crate) use problem::{Findings, suggestion};
+pub(crate) use problem::Findings;
 pub(crate) use tree::Place;
 pub(crate) use view::{Located, Section};

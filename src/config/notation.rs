@@ -70,18 +70,22 @@ pub fn moment(text: &str) -> Option<i64> {
     (moment.timestamp_subsec_nanos() % 1000 == 0).then(|| moment.timestamp_micros())
 }
 
-/// A rate as people write it, `5/s`, `100 per minute` or `600 requests/hour`: the number, and the duration in the config's words.
-pub fn rate(text: &str) -> Option<(u64, &'static str)> {
+/// A rate as people write it, `5/s`, `10/5s`, `100 per minute` or `600 requests/hour`: the number, and the duration in the
+/// config's words.
+pub fn rate(text: &str) -> Option<(u64, String)> {
     let (requests, per) = text.split_once('/').or_else(|| text.split_once(" per "))?;
     let requests = requests.trim().split(' ').next()?.parse().ok().filter(|requests| *requests > 0)?;
-    let per = match per.trim().to_ascii_lowercase().as_str() {
-        "s" | "sec" | "second" | "1s" => "1s",
-        "m" | "min" | "minute" | "1m" => "1m",
-        "h" | "hr" | "hour" | "1h" => "1h",
-        "d" | "day" | "1d" => "1d",
+    let per = per.trim().to_ascii_lowercase();
+    let digits = per.len() - per.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+    let (number, unit) = per.split_at(digits);
+    let unit = match unit.trim() {
+        "s" | "sec" | "secs" | "second" | "seconds" => "s",
+        "m" | "min" | "mins" | "minute" | "minutes" => "m",
+        "h" | "hr" | "hour" | "hours" => "h",
+        "d" | "day" | "days" => "d",
         _ => return None,
     };
-    Some((requests, per))
+    Some((requests, format!("{}{unit}", if number.is_empty() { "1" } else { number })))
 }
 
 fn form(text: &str, forms: &'static [Form], [open, close]: [char; 2]) -> Option<(&'static str, u32)> {
@@ -142,9 +146,21 @@ mod tests {
 
     #[test]
     fn a_rate_is_read_as_people_write_it() {
-        let rates = ["5/s", "100 per minute", "600 requests/hour", "2 / day"].map(rate);
-        assert_eq!(rates, [Some((5, "1s")), Some((100, "1m")), Some((600, "1h")), Some((2, "1d"))]);
-        assert_eq!(["fast", "5", "0/s", "5/fortnight"].map(rate), [None; 4]);
+        for (text, meant) in [
+            ("5/s", Some("5 per 1s")),
+            ("10/5s", Some("10 per 5s")),
+            ("100 per minute", Some("100 per 1m")),
+            ("600 requests/hour", Some("600 per 1h")),
+            ("2/day", Some("2 per 1d")),
+            ("30 per 15 minutes", Some("30 per 15m")),
+            ("fast", None),
+            ("5", None),
+            ("0/s", None),
+            ("5/fortnight", None),
+        ] {
+            let read = rate(text).map(|(requests, per)| format!("{requests} per {per}"));
+            assert_eq!(read.as_deref(), meant, "{text}");
+        }
     }
 
     #[test]

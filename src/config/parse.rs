@@ -7,6 +7,7 @@ use std::path::Path;
 
 use super::{
     problem::{Findings, Severity, line_and_column},
+    slips,
     tree::{Span, Value},
 };
 use crate::jq::on_own_stack;
@@ -85,7 +86,8 @@ pub fn parse(findings: &mut Findings, source: usize, syntax: Syntax) -> Option<V
             Some(root)
         }
         Err(error) => {
-            findings.add(Severity::Error, error.span, "", error.message, None);
+            let help = slips::of_syntax(text, error.span.start, &error.message).filter(|_| syntax == Syntax::Yaml);
+            findings.add(Severity::Error, error.span, "", error.message, help);
             None
         }
     }

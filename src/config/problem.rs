@@ -294,31 +294,6 @@ fn first_line(text: &str, span: Span) -> Range<usize> {
     span.start..span.start + shown.len()
 }
 
-/// The known word nearest to what was written, if it is near: for "did you mean".
-pub fn nearest<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let lower = written.to_lowercase();
-    let scored = known.into_iter().map(|word| (likeness(&lower, &word.to_lowercase()), word));
-    let best = scored.max_by(|a, b| a.0.total_cmp(&b.0))?;
-    (best.0 >= 0.8).then_some(best.1)
-}
-
-/// From 0 to 1. One slip of a short word, `ulr` for `url`, outweighs how little of it Jaro and Winkler find in place.
-fn likeness(written: &str, known: &str) -> f64 {
-    let is_slip = written.len() > 2 && strsim::osa_distance(written, known) == 1;
-    if is_slip { 0.95_f64.max(strsim::jaro_winkler(written, known)) } else { strsim::jaro_winkler(written, known) }
-}
-
-/// "did you mean `x`?", or the list of what there is.
-pub fn suggestion<'a>(written: &str, known: impl IntoIterator<Item = &'a str> + Clone, what: &str) -> String {
-    match nearest(written, known.clone()) {
-        Some(word) => format!("did you mean `{word}`?"),
-        None => {
-            let words: Vec<_> = known.into_iter().map(|word| format!("`{word}`")).collect();
-            if words.is_empty() { format!("there are no {what}") } else { format!("{what}: {}", words.join(", ")) }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -381,16 +356,6 @@ mod tests {
         let problems = Problems { problems: vec![problem], sources: Vec::new() };
         assert_eq!(problems.code(), "usage");
         assert_eq!(problems.to_string(), "<command line>: --resource: there is no resource `x`");
-    }
-
-    #[test]
-    fn a_near_word_is_suggested_and_a_far_one_is_not() {
-        assert_eq!(nearest("paginater", ["path", "paginator"]), Some("paginator"));
-        assert_eq!(nearest("Primary_Key", ["primary_key"]), Some("primary_key"));
-        assert_eq!(nearest("ulr", ["options", "url", "retain"]), Some("url"));
-        assert_eq!(nearest("xyz", ["path", "paginator"]), None);
-        assert_eq!(suggestion("xyz", ["a", "b"], "columns"), "columns: `a`, `b`");
-        assert_eq!(suggestion("xyz", [], "columns"), "there are no columns");
     }
 
     #[test]

@@ -5,6 +5,7 @@ use arrow::error::ArrowError;
 use crate::{
     error::{ErrorKind, Failure},
     model::Reject,
+    suggestion::missing_field,
 };
 
 /// Why a page gave no batch, or a schema no decoder.
@@ -57,7 +58,10 @@ pub enum DecodeError {
 /// What is wrong with a record's cursor.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CursorProblem {
-    Missing,
+    /// The record has no value there. What is told of the fields that it has.
+    Missing {
+        suggestion: Option<String>,
+    },
     /// A record lacks a field of the key that tells whether it was loaded before.
     NoKey {
         field: String,
@@ -90,7 +94,7 @@ pub enum CursorProblem {
 impl CursorProblem {
     fn at(&self, path: &str) -> String {
         match self {
-            Self::Missing => format!("there is no value at `{path}`, where the cursor stands"),
+            Self::Missing { .. } => format!("there is no value at `{path}`, where the cursor stands"),
             Self::NoKey { field } => {
                 format!(
                     "there is no `{field}`, which is part of the key that tells whether the record was loaded before"
@@ -150,6 +154,11 @@ impl Failure for DecodeError {
             Self::Mismatch(reject) if reject.path == "$" && reject.column == "$" => {
                 Some("`data_selector` names the array of records, which are objects".to_owned())
             }
+            Self::Mismatch(reject) if let Some(suggestion) = missing_field(&reject.path, &reject.row) => Some(format!(
+                "the record has no field `{}`; {suggestion} (a column that may be null is `nullable: true`; to go on without \
+                 such records, `schema_contract: {{data_type: discard_row}}` on the resource)",
+                reject.path
+            )),
             Self::Mismatch(_) => Some(
                 "fix the column in the schema (its type, or `nullable`; of an inferred one, `columns: {NAME: {data_type: …}}` \
                  on the resource, or a larger `infer_rows`, and --full-refresh), or go on without what does not fit: \
@@ -165,9 +174,13 @@ impl Failure for DecodeError {
                 "declare the field as a column (without a schema, `columns: {NAME: {data_type: …}}` on the resource), or set `schema_contract: {columns: discard_value}` on the resource to ignore it"
                     .to_owned(),
             ),
-            Self::Cursor { problem: CursorProblem::Missing, .. } => Some(
-                "`on_cursor_value_missing: include` (or `exclude`) says what becomes of records without a cursor".to_owned(),
-            ),
+            Self::Cursor { problem: CursorProblem::Missing { suggestion }, .. } => {
+                let otherwise = "`on_cursor_value_missing: include` (or `exclude`) says what becomes of records without a cursor";
+                Some(match suggestion {
+                    Some(suggestion) => format!("{suggestion} ({otherwise})"),
+                    None => otherwise.to_owned(),
+                })
+            }
             Self::Cursor { problem: CursorProblem::NoKey { .. }, .. } => Some(
                 "set `incremental.primary_key` to fields that every record has".to_owned(),
             ),

@@ -19,6 +19,7 @@ use crate::{
     model::Page,
     plan::{CursorValue, Identity, IncrementalPlan, LastValueFunc, ListStart, OnMissing, Range, RangeEdge, RowOrder},
     secret::shortened,
+    suggestion::missing_field,
 };
 
 /// Decides which records of a resource's pages stay.
@@ -186,7 +187,13 @@ impl Sieve {
     fn judge(&self, list: &List<'_>, record: Node<'_>, number: u64, seen: &mut Seen) -> Result<Fate, CursorProblem> {
         let Some(value) = self.value(record)? else {
             return match self.plan.on_missing {
-                OnMissing::Raise => Err(CursorProblem::Missing),
+                OnMissing::Raise => {
+                    let path = self.plan.cursor_path.to_string();
+                    let path = path.trim_start_matches("$.");
+                    Err(CursorProblem::Missing {
+                        suggestion: missing_field(path, &serde_json::from_slice(record.raw()).unwrap_or_default()),
+                    })
+                }
                 OnMissing::Include => {
                     seen.has_missing = true;
                     Ok(Fate::Stays)

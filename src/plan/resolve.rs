@@ -39,9 +39,10 @@ use std::{cell::OnceCell, collections::HashMap, sync::Arc};
 use self::confidential::Confidential;
 use super::{MergeStrategy, Plan, ResourcePlan, WriteDisposition, inference::Deferred};
 use crate::{
-    config::{Findings, Loaded, Place, Problem, Problems, Section, suggestion},
+    config::{Findings, Loaded, Place, Problem, Problems, Section},
     schema::TableSchema,
     secret::{Redactor, Secret},
+    suggestion::suggestion,
 };
 
 pub use delta::is_letter as letter_of_delta;

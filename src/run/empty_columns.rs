@@ -9,18 +9,16 @@ use arrow::{array::Array, record_batch::RecordBatch};
 
 use crate::{
     commit::TableSnapshot,
-    config::suggestion,
     json::{Kind, Node},
     model::Page,
     plan::ResourcePlan,
     report::counted,
     schema::{Column, Source},
+    suggestion::{add_fields, suggestion},
 };
 
-/// Records of the first page that are looked at, fields that are kept of them, and how deep they are looked for.
+/// Records of the first page that are looked at.
 const RECORDS: usize = 100;
-const FIELDS: usize = 1_000;
-const DEPTH: usize = 4;
 
 #[derive(Debug, Default)]
 pub(super) struct EmptyColumns {
@@ -52,7 +50,8 @@ impl EmptyColumns {
     }
 
     pub(super) fn warnings(self) -> Vec<String> {
-        let Some(fields) = self.fields.filter(|_| self.rows > 0) else { return Vec::new() };
+        let Some(fields) = self.fields else { return Vec::new() };
+        let extent = if self.rows > 0 { format!(" in {}", counted(self.rows, "row")) } else { String::new() };
         let missing = |column: &Column| {
             let Source::Path(keys) = &column.source else { return None };
             let field = keys.join(".");
@@ -60,10 +59,8 @@ impl EmptyColumns {
                 return None;
             }
             let near = suggestion(&field, fields.iter().map(String::as_str), "fields");
-            let (name, rows) = (&column.name, counted(self.rows, "row"));
-            Some(format!(
-                "the column `{name}` has no value in {rows}: no record of the first page has `{field}`; {near}"
-            ))
+            let name = &column.name;
+            Some(format!("the column `{name}` has no value{extent}: no record of the first page has `{field}`; {near}"))
         };
         self.columns.iter().filter_map(missing).collect()
     }
@@ -73,22 +70,10 @@ impl EmptyColumns {
 pub(super) fn fields_of(page: &Page) -> Option<BTreeSet<String>> {
     let records = page.document.node(page.records.filter(|_| page.number == 1 && page.count > 0)?);
     let mut fields = BTreeSet::new();
+    let mut add = |record: Node<'_>| add_fields(&serde_json::from_slice(record.raw()).unwrap_or_default(), &mut fields);
     match records.kind() {
-        Kind::Array => records.items().take(RECORDS).for_each(|record| add(record, "", DEPTH, &mut fields)),
-        _ => add(records, "", DEPTH, &mut fields),
+        Kind::Array => records.items().take(RECORDS).for_each(add),
+        _ => add(records),
     }
     Some(fields)
-}
-
-fn add(object: Node<'_>, path: &str, depth: usize, fields: &mut BTreeSet<String>) {
-    for (key, value) in object.fields() {
-        let Ok(key) = key.text() else { continue };
-        let path = if path.is_empty() { key.into_owned() } else { format!("{path}.{key}") };
-        if depth > 1 {
-            add(value, &path, depth - 1, fields);
-        }
-        if fields.len() < FIELDS {
-            fields.insert(path);
-        }
-    }
 }

@@ -51,8 +51,11 @@ impl Address {
     }
 }
 
-/// A text without `://`.
+/// A text without `://`. A shell expands `~`, and nothing else does.
 fn path(plan: &Destination) -> Result<Address, StoreError> {
+    if let Some(below) = plan.url.strip_prefix("~/") {
+        return Err(near(plan, format!("write `${{HOME}}/{below}`, or `./~/{below}` for a directory named `~`")));
+    }
     match right_form(&plan.url) {
         Some(form) => Err(near(plan, format!("write {form}, or `./{}` for a directory of that name", hidden(plan)))),
         None => Ok(Address::Path(PathBuf::from(&plan.url))),
@@ -118,6 +121,7 @@ mod tests {
             ("http:/x", "a URL such as"),
             ("http://minio:9000/b", "set `url: s3://bucket/prefix` and `options: {endpoint: …}`"),
             ("https://x", "endpoint"),
+            ("~/lake", "write `${HOME}/lake`,"),
             (" s3://b", "write `s3://b`, without spaces"),
         ] {
             let said = parse(url).err().unwrap_or_else(|| panic!("{url} is accepted"));

@@ -279,6 +279,15 @@ fn options(provider: &Provider, plan: &Destination) -> Result<Vec<Setting>, Stor
     Ok(options)
 }
 
+pub(super) fn is_option(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    [S3, GCS, AZURE].iter().any(|provider| {
+        let prefix = provider.prefix.to_ascii_lowercase();
+        let bare = name.strip_prefix(&prefix).unwrap_or(&name);
+        provider.names().any(|known| known == bare)
+    })
+}
+
 impl Provider {
     fn names(&self) -> impl Iterator<Item = &'static str> {
         self.options.iter().chain(&CLIENT).copied()

@@ -165,6 +165,11 @@ pub fn open(plan: &Destination, variables: &dyn Fn(&str) -> Option<String>) -> R
     }
 }
 
+/// Returns true if an object store has an option of this name, with or without the store's prefix, e.g. `aws_region`.
+pub fn is_option(name: &str) -> bool {
+    cloud::is_option(name)
+}
+
 /// Whether a destination's options mean anything: a local path and memory have none, so that a config for S3 can be tried
 /// out there with nothing but another URL.
 pub fn has_options(url: &str) -> bool {

@@ -35,6 +35,9 @@ const CREATED_BY: &str = concat!("restlake version ", env!("CARGO_PKG_VERSION"))
 /// the first page is compressed.
 const CODEC_BYTES: usize = 1 << 20;
 
+/// What the encoder of a column touches of the zstd decoder that it is made with and has no use for.
+const DECODER_BYTES: usize = 32 << 10;
+
 /// Bytes of a column's dictionary from its first row on.
 const DICTIONARY_BYTES: usize = 72 << 10;
 
@@ -96,6 +99,11 @@ impl Encoding {
     /// Whether rows have to come in whole row groups.
     pub(super) fn sorts(&self) -> bool {
         self.sort.is_some()
+    }
+
+    /// Bytes of an open file that depend on its columns alone.
+    pub(super) fn fixed_bytes(&self) -> usize {
+        self.leaves * DECODER_BYTES
     }
 
     /// What the files say of their order.

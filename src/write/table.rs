@@ -232,10 +232,16 @@ impl TableWriter {
         Ok(())
     }
 
+    /// Bytes for rows that wait: a quarter of the memory, less what the columns of a file take in any case.
+    fn backlog_budget(&self) -> usize {
+        let quarter = self.options.memory / 4;
+        quarter.saturating_sub(self.encoding.fixed_bytes()).max(quarter / 4).min(MAX_BACKLOG)
+    }
+
     /// Brings memory back below the budget: a quarter is for rows that wait, a half for open files, the rest for copies made
     /// on the way. What goes is the largest, which makes the fewest and largest files.
     fn relieve(&mut self, files: &mut Vec<EncodedFile>) -> Result<(), WriteError> {
-        let budget = (self.options.memory / 4).min(MAX_BACKLOG);
+        let budget = self.backlog_budget();
         if self.backlog.held() > budget {
             for (partition, _) in self.largest_first(self.backlog.partitions().collect()) {
                 // Down to half, so that it takes a while to be full again.

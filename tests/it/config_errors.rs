@@ -185,19 +185,19 @@ schema = {columns = [{name = \"id\", type = \"list<intt>\"}]}
 ";
     let directory = directory(&[("c.yaml", yaml), ("c.json", json), ("c.toml", toml)]);
     assert_snapshot!(problems(&directory, "c.yaml"), @r###"
-    c.yaml:3:12: client.timeout: expected a duration such as `50ms`, `10s`, `5m`, `2h` or `7d`, found the number 60
+    c.yaml:3:12: client.timeout: expected a duration such as `50ms`, `10s`, `5m`, `2h` or `7d`, found the number 60 (write it with its unit: `timeout: 60s`)
     c.yaml:4:3: client.paginatr: unknown key `paginatr` (did you mean `paginator`?)
     c.yaml:7:59: resources[0].endpoint.paginator.limit: expected a whole number, found `many`
     c.yaml:8:47: resources[0].schema.columns[0].type: `list<intt>`: unknown type `intt`, did you mean `int8`? (expected a type: `bool`, `int8` … `int64`, `uint8` … `uint64`, `float32`, `float64`, `decimal(p,s)`, `string`, `binary`, `date`, `time`, `timestamp`, `timestamp_naive`, `json`, `uuid`, `list<T>`, `struct<name: T>`, `map<string, T>`)
     "###);
     assert_snapshot!(problems(&directory, "c.json"), @r###"
-    c.json:2:58: client.timeout: expected a duration such as `50ms`, `10s`, `5m`, `2h` or `7d`, found the number 60
+    c.json:2:58: client.timeout: expected a duration such as `50ms`, `10s`, `5m`, `2h` or `7d`, found the number 60 (write it with its unit: `timeout: 60s`)
     c.json:3:5: client.paginatr: unknown key `paginatr` (did you mean `paginator`?)
     c.json:5:73: resources[0].endpoint.paginator.limit: expected a whole number, found `many`
     c.json:6:57: resources[0].schema.columns[0].type: `list<intt>`: unknown type `intt`, did you mean `int8`? (expected a type: `bool`, `int8` … `int64`, `uint8` … `uint64`, `float32`, `float64`, `decimal(p,s)`, `string`, `binary`, `date`, `time`, `timestamp`, `timestamp_naive`, `json`, `uuid`, `list<T>`, `struct<name: T>`, `map<string, T>`)
     "###);
     assert_snapshot!(problems(&directory, "c.toml"), @r###"
-    c.toml:3:11: client.timeout: expected a duration such as `50ms`, `10s`, `5m`, `2h` or `7d`, found the number 60
+    c.toml:3:11: client.timeout: expected a duration such as `50ms`, `10s`, `5m`, `2h` or `7d`, found the number 60 (write it with its unit: `timeout: 60s`)
     c.toml:4:1: client.paginatr: unknown key `paginatr` (did you mean `paginator`?)
     c.toml:7:64: resources[0].endpoint.paginator.limit: expected a whole number, found `many`
     c.toml:8:49: resources[0].schema.columns[0].type: `list<intt>`: unknown type `intt`, did you mean `int8`? (expected a type: `bool`, `int8` … `int64`, `uint8` … `uint64`, `float32`, `float64`, `decimal(p,s)`, `string`, `binary`, `date`, `time`, `timestamp`, `timestamp_naive`, `json`, `uuid`, `list<T>`, `struct<name: T>`, `map<string, T>`)
@@ -247,15 +247,15 @@ contract: {columns: evolve}
     c.yaml:1:82: client.retry.max_attempts: expected a whole number of at least 1, found the number 0
     c.yaml:1:98: client.retry.max_backoff: expected a duration such as `50ms`, `10s`, `5m`, `2h` or `7d`, found `5 min`
     c.yaml:2:42: resource_defaults.paginator: unknown key `paginator` (it belongs into `endpoint`)
-    c.yaml:6:24: resources[0].write_disposition: expected `append`, `replace`, `merge` or `skip`, found `upsert`
+    c.yaml:6:24: resources[0].write_disposition: expected `append`, `replace`, `merge` or `skip`, found `upsert` (did you mean `merge`?)
     c.yaml:7:23: resources[1].schema: the schema file missing.yaml cannot be read: it is not there (the path is relative to the config file)
     c.yaml:7:44: resources[1].dedup: expected `true` or `false`, found `yes` (bools are `true` and `false`, without quotes)
     c.yaml:7:64: resources[1].columns.id.data_typ: unknown key `data_typ` (did you mean `data_type`?)
     c.yaml:8:5: resources[2]: expected text or an object, found the number 7
     c.yaml:9:51: destination.parquet.compression: expected `none`, `snappy`, `lz4`, `gzip(0…9)` or `zstd(1…22)`, found `brotli`
-    c.yaml:9:68: destination.parquet.sort_by: expected text, found an object
+    c.yaml:9:68: destination.parquet.sort_by: expected the name of a column, found an object
     common.yaml:2:29: columns[0].nulable: unknown key `nulable` (did you mean `nullable`?)
-    common.yaml:3:5: columns[1]: `name` is missing (The column's name in the table.)
+    common.yaml:3:5: columns[1]: `name` is missing (write `name: …`: The column's name in the table.)
     common.yaml:3:6: columns[1].nam: unknown key `nam` (did you mean `name`?)
     common.yaml:3:30: columns[1].type: `decimal(50`: `,` was expected here (between braces, a text with a comma in it needs quotes)
     common.yaml:3:31: columns[1].2): unknown key `2)` (keys here: `name`, `source`, `type`, `nullable`, `format`, `precision`)
@@ -308,9 +308,9 @@ fn a_file_that_cannot_be_read_is_the_only_problem() {
     b.json:2:2: duplicate mapping key: a
     c.toml:1:8: unclosed table, expected `]`
     d.txt:1:1: the file's extension does not tell its format (name it .yaml, .yml, .json or .toml)
-    e.yaml:1:1: expected an object, found a list (write `key: value` lines)
-    f.yaml:1:1: there is nothing in it (write `key: value` lines)
-    g.yaml:3:1: multiple YAML documents detected
+    e.yaml:1:1: expected an object, found a list (write `key: value` lines, as the example in the README has them)
+    f.yaml:1:1: there is nothing in it (write `key: value` lines, as the example in the README has them)
+    g.yaml:3:1: multiple YAML documents detected (a config is one document: `---` begins another one, which belongs into a file of its own)
     "###);
 }
 

@@ -61,7 +61,6 @@ const FIELDS: &[Field] = &[
         COLUMN_NAMES,
         "Fields of the parent's record that each record gets: `id` of `posts` as `_posts_id`.",
     ),
-    later("incremental", "what `endpoint.incremental` says"),
     later("data_from", "the records of another resource"),
     ignored("parallelized", "`max_concurrency` of the client says how many requests are in flight"),
     ignored("max_table_nesting", "nested data stays nested, or is declared as columns"),
@@ -82,7 +81,12 @@ static COLUMN_OR_PARTITION: Shape = Shape::Either(&TEXT_OR_PARTITION);
 static TEXT_OR_PARTITION: [Shape; 2] = [Shape::Text, Shape::Object(&PARTITION)];
 static A_HINT: Shape = Shape::Object(&HINT);
 
-pub const COLUMN_NAMES: Shape = Shape::OneOrMany(&Shape::Text);
+pub const COLUMN_NAMES: Shape = Shape::OneOrMany(&COLUMN_NAME);
+
+const COLUMN_NAME: Shape = Shape::Parsed(&Grammar {
+    what: "the name of a column",
+    check: |text| known((!text.trim().is_empty()).then_some(())),
+});
 
 const SHARE: Shape =
     Shape::Parsed(&Grammar { what: "a number, or a share such as `1%`", check: |text| known(quantity::share(text)) });

@@ -1,7 +1,7 @@
 //! A table's schema: a file of its own, or inline on a resource.
 
 use super::{Field, Grammar, Shape, Table, field, ignored, ignored_word, table, word};
-use crate::{config::problem::nearest, schema::ColumnType};
+use crate::{schema::ColumnType, suggestion::nearest};
 
 /// A schema file.
 pub static SCHEMA: Table = table(

@@ -28,7 +28,13 @@ impl Carried<'_, '_> {
             return None;
         }
         if endpoint.is_written("json") {
-            return self.json(endpoint.get("json")?).map(BodyPlan::Json);
+            let body = endpoint.get("json")?;
+            if body.as_text().is_some_and(is_document) {
+                let help = "write the object or list itself: `json: {key: value}`; a text is sent as it is by `data`";
+                self.findings.error(&body.place, "`json` is a text with JSON in it", Some(help.to_owned()));
+                return None;
+            }
+            return self.json(body).map(BodyPlan::Json);
         }
         if endpoint.is_written("data") { self.data(endpoint.get("data")?) } else { Some(BodyPlan::None) }
     }
@@ -132,6 +138,11 @@ impl Carried<'_, '_> {
         self.findings.hide(value);
         self.secrets.push(Secret::new(text));
     }
+}
+
+/// Returns true if a text is an object or a list of JSON.
+fn is_document(text: &str) -> bool {
+    serde_json::from_str::<Json>(text).is_ok_and(|value| value.is_object() || value.is_array())
 }
 
 /// Reports headers that say how a message is sent: wrong ones make the server wait for what never comes.

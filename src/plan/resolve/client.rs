@@ -7,7 +7,7 @@ use url::Url;
 
 use super::{auth, body, trust};
 use crate::{
-    config::{Findings, Section, notation::is_token},
+    config::{Findings, Section, notation::is_token, slips::typographic},
     plan::{ClientPlan, RateLimit, RetryPlan},
     secret::{Redactor, Secret, is_secret_name},
 };
@@ -60,26 +60,43 @@ fn base_url(client: &Section<'_>, secrets: &[Secret<String>], findings: &mut Fin
     let name = shown.as_deref().unwrap_or("this");
     let wrong = match Url::parse(&written.value) {
         Err(_) | Ok(_) if !written.value.contains("://") => {
-            Some((format!("{name} has no scheme"), "write it whole: `https://api.example.com`"))
+            Some((format!("{name} has no scheme"), whole(&written.value, shown.is_some())))
         }
-        Err(error) => Some((format!("{name} is no URL: {error}"), "write it whole: `https://api.example.com`")),
+        Err(error) => Some((format!("{name} is no URL: {error}"), WHOLE.to_owned())),
         Ok(url) if !matches!(url.scheme(), "http" | "https") => {
-            Some((format!("a base_url is http or https, not `{}`", url.scheme()), "write `https://…`"))
+            Some((format!("a base_url is http or https, not `{}`", url.scheme()), "write `https://…`".to_owned()))
         }
         Ok(url) if !url.username().is_empty() || url.password().is_some() => {
-            Some(("credentials do not belong in the URL".to_owned(), "use `auth: {type: http_basic, …}`"))
+            Some(("credentials do not belong in the URL".to_owned(), "use `auth: {type: http_basic, …}`".to_owned()))
         }
         Ok(url) if url.query().is_some() || url.fragment().is_some() => {
             let message = "a base_url has no query and no fragment".to_owned();
-            Some((message, "use `endpoint.params`, in `resource_defaults` for all resources"))
+            Some((message, "use `endpoint.params`, in `resource_defaults` for all resources".to_owned()))
         }
         Ok(url) => return Some(url),
     };
     let (message, help) = wrong?;
     // The line that is shown beside the error would show the very password that it forbids.
     client.get("base_url").filter(|_| shown.is_none()).into_iter().for_each(|value| findings.hide(value));
-    findings.error(&written.place, message, Some(help.to_owned()));
+    findings.error(&written.place, message, Some(typographic(&written.value).unwrap_or(help)));
     None
+}
+
+const WHOLE: &str = "write it whole: `https://api.example.com`";
+
+/// The URL that was meant by one without its scheme.
+fn whole(written: &str, is_plain: bool) -> String {
+    let host = written.trim_start_matches('/').split(['/', ':']).next().unwrap_or_default();
+    let is_local = host == "localhost" || host.parse::<std::net::Ipv4Addr>().is_ok();
+    let is_host = is_local || host.contains('.');
+    match is_plain && is_host {
+        true => format!(
+            "write it whole: `{}://{}`",
+            if is_local { "http" } else { "https" },
+            written.trim_start_matches('/')
+        ),
+        false => WHOLE.to_owned(),
+    }
 }
 
 /// A URL that is wrong, where it can hold no credential: the text before an `@`, after a `?` or in place of a port may be

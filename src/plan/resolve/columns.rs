@@ -1,8 +1,9 @@
 //! Which column a name means: the column of that name or, where one was renamed, the API's field.
 
 use crate::{
-    config::{Findings, Located, suggestion},
+    config::{Findings, Located, notation},
     schema::{Column, Source, TableSchema},
+    suggestion::suggestion,
 };
 
 /// The columns of one table, for looking names up.
@@ -16,6 +17,22 @@ enum Meaning {
     Nothing,
     /// Both of these.
     Ambiguous(usize, usize),
+}
+
+/// Returns what to write in place of a text that looks like several columns, or like a transform of one.
+pub fn expression(text: &str) -> Option<String> {
+    let is_name = |name: &str| !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || "_.".contains(c));
+    let parts: Vec<&str> = text.split(',').map(str::trim).collect();
+    if parts.len() > 1 && parts.iter().all(|part| is_name(part)) {
+        return Some(format!("several columns are a list: `[{}]`", parts.join(", ")));
+    }
+    let (call, argument) = text.strip_suffix(')')?.split_once('(')?;
+    let (column, transform) = match argument.split_once(',') {
+        Some((column, width)) => (column.trim(), format!("{}[{}]", call.trim(), width.trim())),
+        None => (argument.trim(), call.trim().trim_end_matches('s').to_owned()),
+    };
+    (is_name(column) && notation::transform(&transform).is_some())
+        .then(|| format!("a transform has a key of its own: `{{column: {column}, transform: {transform}}}`"))
 }
 
 impl<'a> Columns<'a> {
@@ -33,7 +50,7 @@ impl<'a> Columns<'a> {
             Meaning::Column(index) => Some(index),
             Meaning::Nothing => {
                 let known = self.schema.columns.iter().map(|column| column.name.as_str());
-                let help = suggestion(&name.value, known, "columns");
+                let help = expression(&name.value).unwrap_or_else(|| suggestion(&name.value, known, "columns"));
                 findings.error(&name.place, format!("there is no column `{}`", name.value), Some(help));
                 None
             }

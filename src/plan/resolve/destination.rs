@@ -2,12 +2,13 @@
 
 use super::{Overrides, columns::Columns};
 use crate::{
-    config::{Findings, Located, Place, Problem, Section, notation, suggestion},
+    config::{Findings, Located, Place, Problem, Section, notation},
     error::Failure,
     plan::{Compression, ParquetPlan, PartitionField, ResourcePlan, TableFormatKind, Transform},
     schema::ColumnType,
     secret::{Secret, is_secret_name},
     store::{self, Destination, StoreError},
+    suggestion::suggestion,
 };
 
 pub fn resolve(

@@ -37,6 +37,31 @@ pub fn problem(pattern: &str, data_type: &ColumnType) -> Option<String> {
     Some(format!("the format leaves out {missing}, so that no value could be read"))
 }
 
+/// Fields as other tools write them, the longer ones first.
+const FIELDS: [(&str, &str); 11] = [
+    ("YYYY", "%Y"),
+    ("yyyy", "%Y"),
+    ("MM", "%m"),
+    ("DD", "%d"),
+    ("dd", "%d"),
+    ("HH", "%H"),
+    ("hh", "%H"),
+    ("mm", "%M"),
+    ("SS", "%S"),
+    ("ss", "%S"),
+    ("Z", "%z"),
+];
+
+/// The format that was meant by one in another tool's words, such as `YYYY-MM-DD`, or examples.
+pub fn hint(pattern: &str) -> String {
+    let meant = FIELDS.iter().fold(pattern.to_owned(), |text, (field, meant)| text.replace(field, meant));
+    let is_meant = !pattern.contains('%') && meant.contains("%Y") && Strftime::new(&meant).is_some();
+    match is_meant {
+        true => format!("write it in strftime's words: `{meant}`"),
+        false => "such as `%d/%m/%Y %H:%M`, or `epoch_s`, `epoch_ms`, `epoch_us`".to_owned(),
+    }
+}
+
 /// Returns true if the pattern has a time of day. A date can be read by such a pattern too, but of midnights alone.
 pub fn has_clock(pattern: &str) -> bool {
     let text_and_format = written(pattern).zip(Strftime::new(pattern));

@@ -4,14 +4,14 @@ use serde_json::{Map, Value as Json};
 
 use super::{
     Overrides,
-    columns::Columns,
+    columns::{Columns, expression},
     disposition, load_columns, merge, partition,
     resource::{Context, Rows},
     schema::{self, Declared, hinted_places},
 };
 use crate::{
     config::{
-        Findings, Located, Section, suggestion,
+        Findings, Located, Section,
         tree::{Kind, Value},
     },
     json::Selector,
@@ -20,6 +20,7 @@ use crate::{
         inference::{Deferred, Inference, limits},
     },
     schema::{Column, ColumnType, ColumnsContract, Contract, Naming, Source, TableSchema},
+    suggestion::suggestion,
 };
 
 /// Keys of a resource that name columns, or say what becomes of their values.
@@ -130,6 +131,14 @@ pub fn named(resource: &Section<'_>, context: &Context<'_>) -> TableSchema {
     TableSchema { columns }
 }
 
+/// Warnings about names that look like something else. A field of the API may be called so, all the same.
+fn expressions(resource: &Section<'_>) -> Vec<String> {
+    let keys = ["primary_key", "merge_key"].into_iter().flat_map(|key| resource.texts(key)).map(|name| name.value);
+    let names = keys.chain(partition::named(resource).into_iter().map(|(name, _)| name));
+    let hint = |name: String| Some(format!("`{name}` is looked for as the name of one column; {}", expression(&name)?));
+    names.filter_map(hint).collect()
+}
+
 /// What does not depend on the columns.
 pub fn open_rows(resource: &Section<'_>, rows: Rows, context: &Context<'_>) -> Option<Rows> {
     let disposition = disposition::resolve(resource, context.overrides)?;
@@ -145,7 +154,8 @@ pub fn open_rows(resource: &Section<'_>, rows: Rows, context: &Context<'_>) -> O
         partition_by: Vec::new(),
         parquet: ParquetPlan { bloom_filter: Vec::new(), sort_by: Vec::new(), ..rows.parquet },
         bools: rows.bools,
-        warnings: Vec::new(),
+        // The others are about columns, and come again with them.
+        warnings: merge::idle(resource, &disposition).into_iter().chain(expressions(resource)).collect(),
         schema: TableSchema { columns: Vec::new() },
         write_disposition: rows.write_disposition,
     })

@@ -60,6 +60,25 @@ pub fn deletes_missing(resource: &Section<'_>, disposition: &Disposition<'_>) ->
     places.iter().any(|section| section.text("on_missing").is_some_and(|word| word.value == "delete"))
 }
 
+/// Keys that mean something to another disposition or strategy.
+pub fn idle(resource: &Section<'_>, disposition: &Disposition<'_>) -> Vec<String> {
+    let merges = disposition.merges();
+    let mut idle = Vec::new();
+    let options = &disposition.options;
+    if !merges && options.is_written("strategy") {
+        idle.push("`strategy` has no effect: it is for merge".to_owned());
+    }
+    let of_scd2 = ["validity_column_names", "active_record_timestamp", "boundary_timestamp"];
+    for key in of_scd2.into_iter().filter(|key| !disposition.is_scd2() && options.is_written(key)) {
+        idle.push(format!("`{key}` has no effect: it is for the strategy scd2"));
+    }
+    let by_merge_key = merges && matches!(disposition.strategy, MergeStrategy::DeleteInsert | MergeStrategy::Scd2(_));
+    if !by_merge_key && is_named(resource, "merge_key") {
+        idle.push("`merge_key` has no effect: it is for merge, by the strategies delete-insert and scd2".to_owned());
+    }
+    idle
+}
+
 impl Merge<'_> {
     /// The plan, with the places of the columns that say when a version of a row holds, where there are such.
     pub fn resolve(
@@ -68,7 +87,7 @@ impl Merge<'_> {
         warnings: &mut Vec<String>,
         findings: &mut Findings,
     ) -> Option<MergePlan> {
-        warnings.extend(self.idle());
+        warnings.extend(idle(self.resource, self.disposition));
         let names = self.resource.texts("merge_key");
         let merge_key = self.columns.all(names, &self.hints.merge_key, "a merge key", findings);
         let delete_missing = self.delete_missing(warnings, findings);
@@ -82,28 +101,6 @@ impl Merge<'_> {
         let hard_delete = self.hard_delete(warnings, findings);
         check_versions(self.resource, self.disposition, findings);
         Some(MergePlan { strategy, merge_key, hard_delete, delete_missing })
-    }
-
-    /// Keys that mean something to another disposition or strategy.
-    fn idle(&self) -> Vec<String> {
-        let merges = self.disposition.merges();
-        let mut idle = Vec::new();
-        let options = &self.disposition.options;
-        if !merges && options.is_written("strategy") {
-            idle.push("`strategy` has no effect: it is for merge".to_owned());
-        }
-        let of_scd2 = ["validity_column_names", "active_record_timestamp", "boundary_timestamp"];
-        for key in of_scd2.into_iter().filter(|key| !self.disposition.is_scd2() && options.is_written(key)) {
-            idle.push(format!("`{key}` has no effect: it is for the strategy scd2"));
-        }
-        let by_merge_key =
-            merges && matches!(self.disposition.strategy, MergeStrategy::DeleteInsert | MergeStrategy::Scd2(_));
-        if !by_merge_key && is_named(self.resource, "merge_key") {
-            idle.push(
-                "`merge_key` has no effect: it is for merge, by the strategies delete-insert and scd2".to_owned(),
-            );
-        }
-        idle
     }
 
     /// The column of dlt's hint `hard_delete`.

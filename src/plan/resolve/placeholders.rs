@@ -4,11 +4,12 @@ use std::ops::Range;
 
 use crate::{
     config::{
-        Findings, Located, Place, Section, suggestion,
+        Findings, Located, Place, Section,
         tree::{Entry, Value},
     },
     json::Selector,
     plan::{IncrementalValue, Meaning, Reference, Template, TemplateError},
+    suggestion::suggestion,
 };
 
 const HELP: &str = "a place is `{resources.NAME.FIELD}`, or `{incremental.start_value}` where the endpoint has an \

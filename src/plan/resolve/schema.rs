@@ -172,7 +172,7 @@ fn check_format(column: &Column, section: &Section<'_>, findings: &mut Findings)
             ColumnType::Date | ColumnType::Time | ColumnType::Timestamp | ColumnType::TimestampNaive,
         ) => match format::problem(pattern, leaf) {
             None => return,
-            Some(message) => (message, "such as `%d/%m/%Y %H:%M`, or `epoch_s`, `epoch_ms`, `epoch_us`".to_owned()),
+            Some(message) => (message, format::hint(pattern)),
         },
         _ => {
             let help = "strftime suits dates, times and timestamps; `epoch_s`, `epoch_ms`, `epoch_us` timestamps; `hex` and `base64url` binary; `non_finite` floats";

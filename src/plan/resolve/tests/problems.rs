@@ -217,7 +217,7 @@ fn other_auths_and_paginators_are_told_apart_from_mistakes() {
     let expected = "client.paginator.type: there is no paginator `ofset` (did you mean `offset`? supported: `auto`, ";
     assert!(problem.starts_with(expected), "{problem}");
     assert!(only("/client/paginator", json!("offset")).contains("the paginator `offset` needs `limit`"));
-    assert!(only("/client/paginator", json!({"limit": 1})).contains("unknown key `limit`"));
+    assert!(only("/client/paginator", json!({"limti": 1})).contains("unknown key `limti`"));
 }
 
 #[test]
@@ -552,8 +552,70 @@ fn a_resource_that_is_nothing_but_a_path_of_several_parts_has_a_table_of_one() {
 }
 
 #[test]
-fn keys_of_a_paginator_that_has_none_may_lack_its_type() {
-    let told = only("/client/paginator", json!({"limit": 100}));
+fn what_was_meant_in_another_place_shape_or_unit_is_told() {
+    let resource = |key: &str, value: Value| (format!("/resources/0/{key}"), value);
+    let client = |key: &str, value: Value| (format!("/client/{key}"), value);
+    for ((place, written), wanted) in [
+        (resource("incremental", json!({"cursor_path": "at"})), "it belongs into `endpoint`"),
+        (resource("columns", json!({"id": {"type": "int64"}})), "did you mean `data_type`?"),
+        (resource("page_size", json!(100)), "`endpoint: {params: {page_size: 100}}` in the resource"),
+        (client("per_page", json!(50)), "`endpoint: {params: {per_page: 50}}` in the resource"),
+        (("/destination/region".to_owned(), json!("eu-west-1")), "`options: {region: eu-west-1}`"),
+        (client("rate_limit", json!("10/5s")), "write `rate_limit: {requests: 10, per: 5s}`"),
+        (resource("write_disposition", json!("upsert")), "did you mean `merge`?"),
+        (resource("write_disposition", json!("overwrite")), "did you mean `replace`?"),
+        (client("timeout", json!(60)), "write it with its unit: `timeout: 60s`"),
+        (client("max_concurrency", json!("16")), "write it without quotes: `max_concurrency: 16`"),
+        (client("base_url", json!("localhost:8080")), "write it whole: `http://localhost:8080`"),
+        (client("base_url", json!("“https://a.example”")), "quotes nothing"),
+        (("/destination/url".to_owned(), json!("~/lake")), "write `${HOME}/lake`"),
+        (
+            resource("endpoint", json!({"path": "a", "params": {"filter": {"status": "open"}}})),
+            "`\"filter[status]\": open`",
+        ),
+        (resource("endpoint", json!({"method": "POST", "json": "{\"a\": 1}"})), "`json: {key: value}`"),
+        (resource("primary_key", json!("")), "expected the name of a column"),
+    ] {
+        let told = only(&place, written);
+        assert!(told.contains(wanted), "{place}: {told}");
+    }
+}
+
+#[test]
+fn a_name_that_looks_like_several_columns_or_a_transform_is_told_before_columns_are_inferred() {
+    let plan = |keys: &[(&str, Value)]| plan_with(&with(keys).to_string(), &Overrides::default()).unwrap();
+    let inferred = plan(&[
+        ("/resources/0/schema", Value::Null),
+        ("/resources/0/primary_key", json!("id, name")),
+        ("/resources/0/partition_by", json!("months(created_at)")),
+    ]);
+    let warnings = inferred.resources[0].warnings.join("\n");
+    assert!(warnings.contains("several columns are a list: `[id, name]`"), "{warnings}");
+    assert!(warnings.contains("`{column: created_at, transform: month}`"), "{warnings}");
+    let told = only("/resources/0/primary_key", json!("id, name"));
+    assert!(told.contains("several columns are a list: `[id, name]`"), "{told}");
+}
+
+#[test]
+fn keys_of_a_paginator_or_an_auth_tell_the_type_that_is_missing() {
+    for (place, written, wanted) in [
+        ("/client/paginator", json!({"limit": 100}), "a paginator with these keys needs a `type` (add `type: offset`)"),
+        ("/client/paginator", json!({"next_url_path": "next"}), "(add `type: json_link`)"),
+        (
+            "/client/auth",
+            json!({"username": "u", "password": "p"}),
+            "an auth with these keys needs a `type` (add `type: http_basic`)",
+        ),
+        (
+            "/client/auth",
+            json!({"type": "basic", "username": "u"}),
+            "there is no auth `basic` (did you mean `http_basic`?",
+        ),
+    ] {
+        let told = only(place, written);
+        assert!(told.contains(wanted), "{told}");
+    }
+    let told = only("/client/paginator", json!({"limti": 100}));
     assert!(told.contains("(keys here: `total_path`, `total_header`; is a `type` missing?)"), "{told}");
 }
 
