@@ -6,7 +6,8 @@ use jaq_core::{
     box_iter::box_once,
     native::{self, Fun},
 };
-use jaq_json::{Num, Val};
+use jaq_json::Val;
+use jaq_std::ValT;
 
 use super::{budget::Kind, looks::Look};
 
@@ -33,9 +34,9 @@ pub(super) fn native() -> Fun<Kind> {
 /// Returns true if the value is not beyond all dates; whether it is a date the native finds out.
 fn is_time(value: &Val) -> bool {
     match value {
-        Val::Num(Num::Int(seconds)) => seconds.checked_mul(UNITS_PER_SECOND).is_some(),
         // Year, month from 0 on, and so on.
-        Val::Arr(parts) => !matches!(parts.get(1), Some(Val::Num(Num::Int(month))) if *month > 11),
-        _ => true,
+        Val::Arr(parts) => parts.get(1).and_then(ValT::as_isize).is_none_or(|month| month <= 11),
+        // A number of any length may be within the machine's.
+        value => value.as_isize().is_none_or(|seconds| seconds.checked_mul(UNITS_PER_SECOND).is_some()),
     }
 }

@@ -121,6 +121,9 @@ fn a_time_beyond_all_dates_is_an_error_and_no_other_date() {
             assert!(matches!(&error, RunError::Failed(_)), "{program}, {number}: {error}");
         }
     }
+    let error =
+        run("(. * 10000000000 % 10000000000000000000000 | . / 1 | floor), 1 | gmtime", "-900000000").unwrap_err();
+    assert!(matches!(&error, RunError::Failed(_)), "{error}");
     assert!(run("mktime", "[2024,127,1,0,0,0]").unwrap_err().to_string().contains("cannot convert"));
 }
 

@@ -15,7 +15,7 @@ use crate::{json::Document, plan::CsvPlan};
 
 /// `room`: what the rows may take as JSON, where every one of them repeats the columns' names.
 pub(super) fn read(body: &[u8], plan: &CsvPlan, room: &Room<'_>) -> Result<Document, Unreadable> {
-    let body = without_mark(body);
+    let body = without_marks(body);
     let mut rows = Rows::new(body, plan);
     let mut keys = keys(plan.columns.iter().map(String::as_bytes), plan);
     let mut is_header = plan.header;
@@ -36,6 +36,15 @@ pub(super) fn read(body: &[u8], plan: &CsvPlan, room: &Room<'_>) -> Result<Docum
     text.push(b']');
     let parsed = room.parse(text, body.len())?;
     parsed.map(Document::with_cells).map_err(|(error, _)| Unreadable::Syntax(error.to_string()))
+}
+
+/// Two programs that each write a byte order mark leave two. The crate takes a part of a body that is nothing but a mark for
+/// its end.
+fn without_marks(mut body: &[u8]) -> &[u8] {
+    while without_mark(body).len() < body.len() {
+        body = without_mark(body);
+    }
+    body
 }
 
 /// An iterator over the rows of a body that rejects a body which ends within quotes. The `csv` crate takes the end of the body

@@ -257,6 +257,14 @@ fn a_file_that_is_no_text_is_named_under_every_format() {
 }
 
 #[test]
+fn byte_order_marks_before_csv_are_no_part_of_it() {
+    for marks in ["", "\u{feff}", "\u{feff}\u{feff}", "\u{feff}\u{feff}\u{feff}"] {
+        assert_eq!(text(format!("{marks}id\n1\n").as_bytes(), "text/csv", &plan(None)), r#"[{"id":"1"}]"#, "{marks:?}");
+    }
+    assert_eq!(text("\u{feff}\u{feff}".as_bytes(), "text/csv", &plan(None)), "[]");
+}
+
+#[test]
 fn a_body_without_anything_is_empty_unless_no_line_has_to_come_before_the_records() {
     for body in [&b""[..], b" \r\n\t", b"\xEF\xBB\xBF"] {
         for (content_type, format) in [("application/json", None), ("", None), ("text/csv", None), ("text/plain", CSV)]

@@ -110,7 +110,10 @@ fn rows(body: &[u8], plan: &CsvPlan, delimiter: u8) -> Option<Vec<csv::ByteRecor
 fn compare_with_crate(body: &[u8], content_type: &str, plan: &AnswerPlan, found: &Result<Document, Unreadable>) {
     let csv = &plan.csv;
     let Some(delimiter) = csv.delimiter.filter(|delimiter| csv.quote != Some(*delimiter)) else { return };
-    let text = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
+    let mut text = body;
+    while let Some(rest) = text.strip_prefix(b"\xef\xbb\xbf") {
+        text = rest;
+    }
     if content_type.contains("charset") || std::str::from_utf8(text).is_err() {
         return;
     }
