@@ -177,7 +177,7 @@ impl<'a> Call<'a> {
             trouble,
             gave_up,
             credentials_sent,
-            has_credentials: self.client.has_credentials(self.scope),
+            credentials: self.client.credentials(self.scope),
             has_body: self.request.has_body(),
             position: None,
         }

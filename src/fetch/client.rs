@@ -156,8 +156,13 @@ impl Client {
         self.auth(scope)?.param()
     }
 
-    pub(super) fn has_credentials(&self, scope: &Scope) -> bool {
-        self.auth(scope).is_some() || !self.secret_headers.is_empty()
+    /// The key of the config that has credentials for a resource.
+    pub(super) fn credentials(&self, scope: &Scope) -> Option<&'static str> {
+        match self.own_auth.get(&*scope.resource) {
+            Some(Some(_)) => Some("endpoint.auth"),
+            None if self.auth.is_some() => Some("client.auth"),
+            _ => (!self.secret_headers.is_empty()).then_some("client.headers"),
+        }
     }
 
     /// Whether a request goes where credentials may be seen.

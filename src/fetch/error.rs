@@ -1,15 +1,16 @@
 //! What can go wrong between a request and its page.
 
+pub(super) mod status;
+
 use std::{fmt, time::Duration};
 
 use reqwest::StatusCode;
-use url::Url;
 
 use super::{
     auth::AuthError,
     foreign::ForeignHost,
     paginate::{PageToken, PaginateError},
-    records::{RecordsError, quoted},
+    records::RecordsError,
     redirect::RedirectError,
 };
 use crate::{
@@ -90,8 +91,8 @@ pub struct RequestError {
     pub gave_up: Option<String>,
     /// Whether credentials went along: they do to the origin of `base_url` only.
     pub credentials_sent: bool,
-    /// True if the config has any for this resource.
-    pub has_credentials: bool,
+    /// The key of the config that has any for this resource.
+    pub credentials: Option<&'static str>,
     pub has_body: bool,
     /// The position that was requested, as far as it is known.
     pub position: Option<PageToken>,
@@ -107,6 +108,8 @@ pub enum Trouble {
         /// Whether it is for the rate of the requests, and passes.
         is_limit: bool,
         body: String,
+        /// What the headers ask for in place of the request: the first scheme of `WWW-Authenticate` for 401, `Allow` for 405.
+        asks: Option<&'static str>,
     },
     /// An answer that `response_actions` calls a fault.
     Ruled {
@@ -351,7 +354,9 @@ impl RequestError {
             Trouble::Status { is_limit: true, .. } => {
                 "lower `client.rate_limit` or `client.max_concurrency`, or raise `client.retry.max_elapsed`"
             }
-            Trouble::Status { status, .. } => return self.status_hint(*status),
+            Trouble::Status { status, body, asks, .. } => {
+                return self.status_hint(*status, body, *asks);
+            }
             Trouble::Ruled { action: Action::RefreshToken, .. } => {
                 "check `client.auth`: the credentials cannot be renewed, or the server refuses the new ones too"
             }
@@ -400,76 +405,6 @@ impl RequestError {
             "if an empty answer means that there are no records, set `response_actions: [{{status_code: 200, empty: true, \
              action: {action}}}]`; else check `endpoint.path` and `endpoint.params`"
         )
-    }
-
-    fn status_hint(&self, status: StatusCode) -> Option<String> {
-        let hint = match status.as_u16() {
-            401 | 403 if !self.has_credentials => {
-                "the config has no credentials: add those of the API, e.g. \
-                 `client: {auth: {type: bearer, token: \"${API_TOKEN}\"}}` or \
-                 `client: {auth: {type: api_key, name: X-API-Key, api_key: \"${API_KEY}\"}}`"
-            }
-            401 | 403 if !self.credentials_sent => {
-                "no credentials were sent here: they go to the origin (scheme, host, port) of `client.base_url` and to \
-                 `client.allowed_hosts` only"
-            }
-            401 => "the server does not accept the credentials: check `client.auth` and the variables that it reads",
-            403 => "the server knows the credentials and refuses: may they read this resource?",
-            404 | 400 | 416 if self.page.is_some_and(|page| page > 1) => {
-                "the pages before it came, so the list may end here: let the paginator know the end (`total_path`, \
-                 `total_header`, `has_more_path`, `maximum_offset` or `maximum_page`)"
-            }
-            400 | 422 => return Some(self.unaccepted()),
-            404 => return Some(self.not_found()),
-            405 => "the API wants another method here: set `endpoint.method`",
-            500..=599 => "the server is at fault: try again later",
-            _ => return None,
-        };
-        Some(hint.to_owned())
-    }
-}
-
-impl RequestError {
-    /// Hint that names the parts of a refused request that were sent, and no others.
-    fn unaccepted(&self) -> String {
-        let names = self.params();
-        let checks = match (names.as_slice(), self.has_body) {
-            ([], false) => {
-                return "the request has no parameters: check `endpoint.path` and `client.headers`".to_owned();
-            }
-            ([], true) => "its body (`endpoint.json` or `endpoint.data`)".to_owned(),
-            ([_], false) => format!("its parameter {}", quoted(&names)),
-            (_, false) => format!("its parameters {}", quoted(&names)),
-            (_, true) => format!("its body and its parameters {}", quoted(&names)),
-        };
-        format!("the server does not accept the request: check {checks}")
-    }
-
-    /// Names of the parameters that were sent, credentials aside.
-    fn params(&self) -> Vec<String> {
-        let Ok(url) = Url::parse(&self.url) else { return Vec::new() };
-        let mut names: Vec<String> = Vec::new();
-        for (name, value) in url.query_pairs().filter(|(_, value)| !value.contains("***")) {
-            if !value.is_empty() && !names.iter().any(|known| *known == name) {
-                names.push(name.into_owned());
-            }
-        }
-        names
-    }
-
-    /// Names the path with a slash at its end where it has none: frameworks such as Django answer 404 without it. Which of
-    /// the two the API knows, only another request would show.
-    fn not_found(&self) -> String {
-        let check = "check `client.base_url` and `endpoint.path`";
-        let url = Url::parse(&self.url).ok();
-        let path = url.as_ref().map_or("/", |url| url.path());
-        let last = path.rsplit('/').next().unwrap_or_default();
-        match last.is_empty() || last.contains('.') {
-            true => check.to_owned(),
-            false => format!(
-                "{check}; where paths of the API end with a slash, as Django's do, `endpoint.path` needs it too: `{path}/`"
-            ),
-        }
     }
 }
 

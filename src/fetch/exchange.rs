@@ -13,7 +13,7 @@ use super::{
     auth::Generation,
     body::Body,
     client::Client,
-    error::{FetchError, Trouble},
+    error::{FetchError, Trouble, status::asked},
     error_answer::{self, AnswerVerdict, ErrorAnswer},
     format::{self, Room, Unreadable},
     quota::{self, Quota},
@@ -114,7 +114,7 @@ impl<'a> Exchange<'a> {
 
     /// Whether the last hop went to the origin that sees credentials, and there are some.
     pub(super) fn sent_credentials(&self) -> bool {
-        self.client.is_own(&self.request) && self.client.has_credentials(self.scope)
+        self.client.is_own(&self.request) && self.client.credentials(self.scope).is_some()
     }
 
     /// The credentials that the last hop carried.
@@ -404,7 +404,7 @@ impl<'a> Exchange<'a> {
             Judgement::Unruled => {}
         }
         let is_limit = self.is_limit(status, &headers);
-        let trouble = Trouble::Status { status, is_limit, body: self.excerpt(&body) };
+        let trouble = Trouble::Status { status, is_limit, body: self.excerpt(&body), asks: asked(status, &headers) };
         let retry_after = self.retry_after(&headers).or_else(|| self.reset_after(is_limit));
         Err(Failed::Attempt { trouble, retry_after })
     }

@@ -536,7 +536,14 @@ mod refusals {
     use super::*;
 
     async fn hint(status: u16, adjust: impl FnOnce(&mut ClientPlan, &mut ResourcePlan)) -> String {
-        let server = Server::start(move |_| Reply::status(status).body("no")).await;
+        hint_to(move || Reply::status(status).body("no"), adjust).await
+    }
+
+    async fn hint_to(
+        reply: impl Fn() -> Reply + Send + Sync + 'static,
+        adjust: impl FnOnce(&mut ClientPlan, &mut ResourcePlan),
+    ) -> String {
+        let server = Server::start(move |_| reply()).await;
         let outcome = fetch(&server, |client, resource| {
             client.retry.max_attempts = 1;
             adjust(client, resource);
@@ -558,10 +565,31 @@ mod refusals {
     async fn a_404_proposes_a_slash_at_the_end_only_where_the_path_has_none() {
         let proposed = hint(404, |_, _| {}).await;
         assert!(proposed.contains("as Django's do") && proposed.ends_with("`/v1/rows/`"), "{proposed}");
-        for path in ["v1/rows/", "v1/rows.json"] {
-            let other = hint(404, |_, resource| resource.request.path = Template::literal(path)).await;
-            assert_eq!(other, "check `client.base_url` and `endpoint.path`");
-        }
+        let at = async |path| hint(404, |_, resource| resource.request.path = Template::literal(path)).await;
+        assert_eq!(at("v1/rows.json").await, "check `client.base_url` and `endpoint.path`");
+        assert!(at("v1/rows/").await.ends_with("this one has one too many"));
+    }
+
+    #[tokio::test]
+    async fn a_refusal_tells_what_the_server_asks_for_and_whose_credentials_it_does_not_accept() {
+        let bearer = || AuthPlan::Bearer { token: Secret::new("abc".to_owned()) };
+        let basic = || Reply::status(401).header("www-authenticate", "Basic realm=\"x\"");
+        let nobody = hint_to(basic, |_, _| {}).await;
+        assert!(
+            nobody.ends_with(
+                "`client: {auth: {type: http_basic, username: \"${API_USER}\", password: \"${API_PASSWORD}\"}}`"
+            ),
+            "{nobody}"
+        );
+        let wrong = hint_to(basic, |client, _| client.auth = bearer()).await;
+        assert!(wrong.contains("check `client.auth`") && wrong.ends_with("(the server asks for `Basic`)"), "{wrong}");
+        let method = hint_to(|| Reply::status(405).header("allow", "PUT, POST"), |_, _| {}).await;
+        assert_eq!(method, "the API takes POST here: set `endpoint.method: POST`");
+        let tls = "<h1>400 Bad Request</h1>The plain HTTP request was sent to HTTPS port";
+        let plain = hint_to(move || Reply::status(400).body(tls), |_, _| {}).await;
+        assert!(plain.ends_with("let `client.base_url` begin with `https://`"), "{plain}");
+        let missing = hint_to(|| Reply::status(400).body("missing required parameter: account_id"), |_, _| {}).await;
+        assert!(missing.contains("what it names as missing belongs into `endpoint.params`"), "{missing}");
     }
 
     #[tokio::test]

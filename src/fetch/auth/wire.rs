@@ -184,7 +184,7 @@ impl Wire {
         let now = self.surroundings.environment.clock.now();
         let retry_after = retry_after(headers, now);
         let is_limit = limits(status, retry_after.is_some());
-        Failed { trouble: Trouble::Status { status, is_limit, body: self.words(body) }, retry_after }
+        Failed { trouble: Trouble::Status { status, is_limit, body: self.words(body), asks: None }, retry_after }
     }
 
     /// What a server said to a refusal: the two fields that RFC 6749, section 5.2, has for it, or the first bytes; redacted.

@@ -132,10 +132,10 @@ fn not_found(request: &Request) -> FetchError {
         page: None,
         attempts: 1,
         elapsed: Duration::ZERO,
-        trouble: Trouble::Status { status: StatusCode::NOT_FOUND, is_limit: false, body: String::new() },
+        trouble: Trouble::Status { status: StatusCode::NOT_FOUND, is_limit: false, body: String::new(), asks: None },
         gave_up: None,
         credentials_sent: true,
-        has_credentials: true,
+        credentials: Some("client.auth"),
         has_body: false,
         position: None,
     }

@@ -72,6 +72,34 @@ async fn a_refresh_token_is_kept_beside_the_config_and_its_loss_is_a_warning_of_
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_refusal_names_the_key_of_the_credentials_that_were_sent() {
+    let server = Server::start(|_| Reply::status(401).body("no")).await;
+    let folder = tempfile::tempdir().unwrap();
+    let plain = json!({"token": "of-the-client"});
+    let config: Value = serde_json::from_str(&config(&server, &plain)).unwrap();
+    let change = |pointer: &str, key: &str, value: Value| {
+        let mut config = config.clone();
+        config.pointer_mut(pointer).unwrap()[key] = value;
+        config
+    };
+    let mut in_headers = change("/client", "headers", json!({"X-Api-Key": "of-a-header"}));
+    in_headers["client"]["auth"] = Value::Null;
+    let mut in_params = change("/resources/0/endpoint", "params", json!({"api_key": "of-a-param"}));
+    in_params["client"]["auth"] = Value::Null;
+    for (config, key) in [
+        (config.clone(), "check `client.auth`"),
+        (change("/resources/0/endpoint", "auth", json!({"token": "of-the-endpoint"})), "check `endpoint.auth`"),
+        (in_headers, "check `client.headers`"),
+        (in_params, "check `endpoint.params`"),
+    ] {
+        fs::write(folder.path().join("c.json"), config.to_string()).unwrap();
+        let output = restlake(folder.path(), &["run", "c.json"]).await;
+        let told = String::from_utf8_lossy(&output.stdout);
+        assert!(told.contains(key), "{key}: {told}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_refused_client_is_the_users_to_mend() {
     let server = Server::start(|_| Reply::status(401).body(r#"{"error":"invalid_client"}"#)).await;
     let folder = tempfile::tempdir().unwrap();
