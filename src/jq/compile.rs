@@ -27,8 +27,8 @@ const OUTSIDE: [&str; 7] = ["env", "now", "localtime", "strflocaltime", "debug_e
 /// Definitions of jq that need one of these.
 const OUTSIDE_DEFINITIONS: [&str; 4] = ["debug", "stderr", "halt", "halt_error"];
 
-/// Goes on without calling anything; replaced by [`RANGE`].
-const UNCOUNTED: &str = "range";
+/// Natives that would go on without end and without calling anything: replaced by [`RANGE`] and by one of [`growth::natives`].
+const UNCOUNTED: [&str; 2] = ["range", "fromjson"];
 
 /// A definition that is called for each number, and so can be counted. It stands before all others, and uses none.
 const RANGE: &str = "def range($from; $to; $by):
@@ -79,7 +79,7 @@ fn definitions() -> impl Iterator<Item = Def<&'static str>> {
 
 fn natives() -> impl Iterator<Item = Fun<Kind>> {
     let all = jaq_core::funs().chain(jaq_std::funs()).chain(jaq_json::funs());
-    let all = all.filter(|(name, ..)| !OUTSIDE.contains(name) && *name != UNCOUNTED).map(looks::renamed);
+    let all = all.filter(|(name, ..)| !OUTSIDE.contains(name) && !UNCOUNTED.contains(name)).map(looks::renamed);
     all.chain([tick(), dates::native()]).chain(growth::natives())
 }
 

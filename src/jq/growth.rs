@@ -8,7 +8,8 @@ use jaq_core::{
     box_iter::{box_once, flat_map_with, map_with},
     native::{self, Fun},
 };
-use jaq_json::{Num, Val};
+use jaq_json::{Num, Val, read};
+use jaq_std::ValT;
 
 use super::{
     RunError,
@@ -22,6 +23,7 @@ pub(super) const ADD: &str = "!add";
 pub(super) const MULTIPLY: &str = "!multiply";
 pub(super) const WEIGH: &str = "!weigh";
 const DIGITS: &str = "!digits";
+const FROM_JSON: &str = "!fromjson";
 
 /// Natives that may write more than they read, over and over again, or read numbers of any length.
 pub(super) const GROWING: [Look; 7] = [
@@ -31,7 +33,7 @@ pub(super) const GROWING: [Look; 7] = [
     Look { name: "escape_html", native: "!escape_html", arguments: &[], look: WEIGH },
     Look { name: "escape_sh", native: "!escape_sh", arguments: &[], look: WEIGH },
     Look { name: "explode", native: "!explode", arguments: &[], look: WEIGH },
-    Look { name: "fromjson", native: "!fromjson", arguments: &[], look: DIGITS },
+    Look { name: "fromjson", native: FROM_JSON, arguments: &[], look: DIGITS },
 ];
 
 /// What numbers of any length cost grows with the square of their length. It is taken from the room for values, so that some
@@ -42,7 +44,7 @@ const BYTES_PER_ROOM: u64 = 8;
 /// Bytes of an element of an array or an object, as jaq holds it.
 const ELEMENT: u64 = 16;
 
-pub(super) fn natives() -> [Fun<Kind>; 4] {
+pub(super) fn natives() -> [Fun<Kind>; 5] {
     let two = || -> Box<[Bind]> { Box::new([Bind::Fun(()), Bind::Fun(())]) };
     [
         native::run::<Kind>((ADD, two(), |input| each_pair(input, add))),
@@ -52,6 +54,7 @@ pub(super) fn natives() -> [Fun<Kind>; 4] {
             let weight = weight_within(&value, budget.too_large());
             passes(budget.make(weight, weight))
         })),
+        native::run::<Kind>((FROM_JSON, native::v(0), |(_, value)| values(&value))),
         native::run::<Kind>((DIGITS, native::v(0), |(context, value)| {
             let digits = match &value {
                 Val::TStr(text) | Val::BStr(text) => longest_number(text),
@@ -60,6 +63,19 @@ pub(super) fn natives() -> [Fun<Kind>; 4] {
             passes(context.data().budget().make(digits, digits.saturating_mul(digits) / DIGITS_PER_ROOM))
         })),
     ]
+}
+
+/// The values of a text, up to the first that cannot be read: jaq's goes on behind it with the same error, for ever.
+fn values<'a>(text: &Val) -> ValXs<'a, Val> {
+    let bytes = match text.try_as_utf8_bytes() {
+        Ok(bytes) => bytes,
+        Err(error) => return box_once(Err(error.into())),
+    };
+    let mut is_broken = false;
+    let values = read::parse_many(bytes).take_while(|value| !std::mem::replace(&mut is_broken, value.is_err()));
+    let failed = |error| Error::str(format_args!("cannot parse {text} as JSON: {error}")).into();
+    let values: Vec<_> = values.map(|value| value.map_err(failed)).collect();
+    Box::new(values.into_iter())
 }
 
 fn passes<'a>(room: Result<(), RunError>) -> ValXs<'a, Val> {
@@ -74,8 +90,10 @@ fn each_pair<'a>((mut context, value): Cv<'a, Kind>, operation: Operation) -> Va
     let (right, of_right) = context.pop_fun();
     let (left, of_left) = context.pop_fun();
     let lefts = left.run((of_left, value.clone()));
-    flat_map_with(lefts, (of_right, value), move |left, input| {
-        map_with(right.run(input), left, move |right, left| Ok(operation(budget, left?, right?)?))
+    flat_map_with(lefts, (of_right, value), move |left, input| match left {
+        Ok(left) => map_with(right.run(input), left, move |right, left| Ok(operation(budget, left, right?)?)),
+        // Without it, a right side of no output would hide the error.
+        Err(error) => box_once(Err(error)),
     })
 }
 

@@ -157,6 +157,41 @@ fn a_program_that_would_go_on_for_ever_is_ended() {
 }
 
 #[test]
+fn outputs_that_are_combined_are_counted_even_where_none_comes_out() {
+    let terms = |term: &str, by: &str| vec![term; 40].join(by);
+    let fields: Vec<_> = (0..40).map(|field| format!("f{field}: (1, 2)")).collect();
+    for program in [
+        format!("{} - empty", terms("(1, 2)", " - ")),
+        format!("{} + empty", terms("(1, 2)", " + ")),
+        format!("{} * (1 - .x?)?", terms("(1, 2)", " * ")),
+        format!("({}) < empty", terms("(1, 2)", " / ")),
+        format!("{} and empty", terms("(true, true)", " and ")),
+        format!("({} or false) // 3", terms("(false, false)", " or ")),
+        format!("{{{}, z: empty}}", fields.join(", ")),
+        format!("\"{}\\(empty)\"", terms("\\(1, 2)", "-")),
+        format!(".{}[empty]?", terms("[0, 0]?", "")),
+        format!("{} empty {}", terms("if (true, true) then", " "), terms("end", " ")),
+        format!("[test({}; empty)]", terms("(\"a\", \"b\")", " - ")),
+    ] {
+        let error = run(&program, "null").unwrap_err();
+        assert!(matches!(error, RunError::Steps(_) | RunError::Failed(_)), "{program}: {error:?}");
+    }
+    assert_eq!(outputs("[(1, 2) - (10, 20)]", "1"), ["[-9,-19,-8,-18]"]);
+    assert_eq!(outputs(".a[(0, 1)] |= 5 | (.b, .c) = 2", r#"{"a":[1,2]}"#), [r#"{"a":[5,5],"b":2,"c":2}"#]);
+}
+
+#[test]
+fn the_values_of_a_text_come_up_to_the_first_that_cannot_be_read() {
+    assert_eq!(outputs("[fromjson]", r#""1 [2] \"x\"""#), [r#"[1,[2],"x"]"#]);
+    assert_eq!(outputs("fromjson", r#"" ""#), Vec::<String>::new());
+    assert_eq!(outputs("[.[] | try fromjson catch \"none\"]", r#"["1 2 x 3", "'x'"]"#), [r#"[1,2,"none","none"]"#]);
+    assert_eq!(outputs("fromjson - 1 - .x? // 2", r#""'x'""#), ["2"]);
+    let error = run("fromjson", r#""'x'""#).unwrap_err();
+    assert!(error.to_string().contains("as JSON: byte offset 0: value expected"), "{error}");
+    assert!(run("fromjson", "1").unwrap_err().to_string().contains("as string"));
+}
+
+#[test]
 fn what_no_memory_could_hold_is_not_made() {
     for program in [
         "\"a\" * 1000000000000",

@@ -1,7 +1,7 @@
 //! Puts ticks into a program's terms: `body` becomes `if !tick then body else . end`, which does the same and is counted.
 //!
-//! Ticks stand where a program can go on without end: in the body of each definition, behind each pipe, and around what is
-//! collected or folded. They are conditions, for these leave paths and tail calls as they are. What makes values larger than
+//! Ticks stand where a program can go on without end: in the body of each definition, behind each pipe, around what is
+//! collected or folded, and where outputs of several terms are combined. They are conditions, for these leave paths and tail calls as they are. What makes values larger than
 //! those that it is given, sums, products and texts with others in them, becomes calls that look at the size first.
 
 use jaq_core::{
@@ -37,20 +37,23 @@ pub(super) fn within(term: Term<&str>) -> Term<&str> {
         // `[f]` collects `f | if !tick then . end`.
         Term::Arr(inner) => Term::Arr(inner.map(|inner| Box::new(each_counted(within(*inner))))),
         Term::Obj(fields) => {
-            let field = |(key, value): (_, Option<_>)| (within(key), value.map(within));
+            let field = |(key, value): (_, Option<_>)| (each(key), value.map(each));
             Term::Obj(fields.into_iter().map(field).collect())
         }
         Term::Neg(inner) => Term::Neg(boxed(*inner)),
         Term::BinOp(left, BinaryOp::Pipe(pattern), right) => {
             Term::BinOp(boxed(*left), BinaryOp::Pipe(pattern.map(in_pattern)), Box::new(counted(within(*right))))
         }
-        Term::BinOp(left, BinaryOp::Math(Math::Add), right) => Term::Call(ADD, vec![within(*left), within(*right)]),
-        Term::BinOp(left, BinaryOp::Math(Math::Mul), right) => {
-            Term::Call(MULTIPLY, vec![within(*left), within(*right)])
-        }
+        Term::BinOp(left, BinaryOp::Math(Math::Add), right) => Term::Call(ADD, vec![each(*left), within(*right)]),
+        Term::BinOp(left, BinaryOp::Math(Math::Mul), right) => Term::Call(MULTIPLY, vec![each(*left), within(*right)]),
         Term::BinOp(left, BinaryOp::UpdateMath(op @ (Math::Add | Math::Mul)), right) => {
             within(updated(left, op, right))
         }
+        Term::BinOp(
+            left,
+            op @ (BinaryOp::Math(_) | BinaryOp::Cmp(_) | BinaryOp::And | BinaryOp::Or | BinaryOp::Alt),
+            right,
+        ) => Term::BinOp(Box::new(each(*left)), op, boxed(*right)),
         Term::BinOp(left, op, right) => Term::BinOp(boxed(*left), op, boxed(*right)),
         Term::Label(name, inner) => Term::Label(name, boxed(*inner)),
         Term::Fold(name, source, pattern, parts) => {
@@ -59,11 +62,11 @@ pub(super) fn within(term: Term<&str>) -> Term<&str> {
         }
         Term::TryCatch(inner, catch) => Term::TryCatch(boxed(*inner), catch.map(|term| boxed(*term))),
         Term::IfThenElse(branches, otherwise) => {
-            let branches = branches.into_iter().map(|(condition, then)| (within(condition), within(then)));
+            let branches = branches.into_iter().map(|(condition, then)| (each(condition), within(then)));
             Term::IfThenElse(branches.collect(), otherwise.map(|term| boxed(*term)))
         }
         Term::Def(defs, inner) => Term::Def(defs.into_iter().map(in_definition).collect(), boxed(*inner)),
-        Term::Call(name, args) => Term::Call(name, args.into_iter().map(within).collect()),
+        Term::Call(name, args) => Term::Call(name, args.into_iter().map(each).collect()),
         Term::Path(head, Path(parts)) => {
             let parts = parts.into_iter().map(|(part, optional)| (in_path(part), optional));
             Term::Path(boxed(*head), Path(parts.collect()))
@@ -73,6 +76,31 @@ pub(super) fn within(term: Term<&str>) -> Term<&str> {
 
 fn boxed(term: Term<&str>) -> Box<Term<&str>> {
     Box::new(within(term))
+}
+
+/// The term with ticks in its parts, each of whose outputs is counted if there may be several: where it is combined with the
+/// outputs of others, `(1, 2) - (1, 2) - (1, 2)`, their number grows with every term, and none may come out.
+fn each(term: Term<&str>) -> Term<&str> {
+    let term = within(term);
+    if has_one_output(&term) { term } else { each_counted(term) }
+}
+
+/// Returns true for terms of a single output, or of an error, that can be told by their form.
+fn has_one_output(term: &Term<&str>) -> bool {
+    match term {
+        Term::Id | Term::Num(_) | Term::Var(_) | Term::Arr(_) => true,
+        Term::Str(_, parts) => !parts.iter().any(|part| matches!(part, StrPart::Term(_))),
+        Term::Neg(inner) => has_one_output(inner),
+        Term::Path(head, Path(parts)) => {
+            let is_one = |part: &Part<Term<&str>>| match part {
+                Part::Index(index) => has_one_output(index),
+                Part::Range(None, None) => false,
+                Part::Range(from, to) => [from, to].into_iter().flatten().all(has_one_output),
+            };
+            has_one_output(head) && parts.iter().all(|(part, _)| is_one(part))
+        }
+        _ => false,
+    }
 }
 
 fn each_counted(term: Term<&str>) -> Term<&str> {
@@ -115,8 +143,8 @@ pub(super) fn behind<'a>(look: &'a str, term: Term<&'a str>) -> Term<&'a str> {
 
 fn in_path(part: Part<Term<&str>>) -> Part<Term<&str>> {
     match part {
-        Part::Index(index) => Part::Index(within(index)),
-        Part::Range(from, to) => Part::Range(from.map(within), to.map(within)),
+        Part::Index(index) => Part::Index(each(index)),
+        Part::Range(from, to) => Part::Range(from.map(each), to.map(each)),
     }
 }
 
@@ -125,7 +153,7 @@ fn in_pattern(pattern: Pattern<&str>) -> Pattern<&str> {
         Pattern::Var(name) => Pattern::Var(name),
         Pattern::Arr(items) => Pattern::Arr(items.into_iter().map(in_pattern).collect()),
         Pattern::Obj(fields) => {
-            Pattern::Obj(fields.into_iter().map(|(key, value)| (within(key), in_pattern(value))).collect())
+            Pattern::Obj(fields.into_iter().map(|(key, value)| (each(key), in_pattern(value))).collect())
         }
     }
 }
