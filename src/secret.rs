@@ -183,7 +183,7 @@ impl Redactor {
         each_text(document, &|text| self.text(text))
     }
 
-    /// The same without credentials and identities, see [`Redactor::credentials`].
+    /// Returns a document with [`Redactor::credentials`] applied to its texts.
     pub fn json_credentials(&self, document: Value) -> Value {
         each_text(document, &|text| self.credentials(text))
     }

@@ -4,6 +4,7 @@ use std::{
     fs::File,
     io::{self, Read},
     path::Path,
+    string::FromUtf8Error,
 };
 
 /// Configs, schema files, and files that configs name.
@@ -32,8 +33,17 @@ pub fn read_from(stream: &mut dyn Read, largest: u64) -> io::Result<String> {
         let message = format!("it is larger than {} MB", largest / 1_000_000);
         return Err(io::Error::new(io::ErrorKind::FileTooLarge, message));
     }
-    String::from_utf8(bytes)
-        .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "stream did not contain valid UTF-8"))
+    String::from_utf8(bytes).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, not_utf8(&error)))
+}
+
+/// Says in which charset the text seems to be, or where it stops being UTF-8.
+fn not_utf8(error: &FromUtf8Error) -> String {
+    let (bytes, at) = (error.as_bytes(), error.utf8_error().valid_up_to());
+    if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
+        return "it is UTF-16: save it as UTF-8".to_owned();
+    }
+    let line = 1 + memchr::memchr_iter(b'\n', bytes.get(..at).unwrap_or_default()).count();
+    format!("line {line} is not UTF-8: save it as UTF-8")
 }
 
 #[cfg(test)]
@@ -46,5 +56,12 @@ mod tests {
         assert_eq!((error.kind(), error.to_string().as_str()), (io::ErrorKind::FileTooLarge, "it is larger than 3 MB"));
         assert_eq!(read_from(&mut &b"abc"[..], 3).unwrap(), "abc");
         assert_eq!(read_from(&mut &b"\xff"[..], 3).unwrap_err().kind(), io::ErrorKind::InvalidData);
+    }
+
+    #[test]
+    fn a_text_in_another_charset_is_told() {
+        let told = |bytes: &[u8]| read_from(&mut &*bytes, 100).unwrap_err().to_string();
+        assert_eq!(told(b"\xff\xfea\0"), "it is UTF-16: save it as UTF-8");
+        assert_eq!(told(b"a: b\nc: caf\xe9\n"), "line 2 is not UTF-8: save it as UTF-8");
     }
 }

@@ -11,7 +11,7 @@
 use super::{
     check::{accepts, may_be_secret},
     fields::{Field, NAME, PAGINATOR, ROOT, Shape, Status, TYPE, Table, Union, Variant},
-    slips::{glued_key, invisible},
+    slips::{COMMENTS, glued_key, invisible},
     tree::{Entry, Kind, Value},
 };
 use crate::suggestion::nearest;
@@ -97,6 +97,9 @@ pub fn unknown_key(key: &str, value: &Value, table: &'static Table, beside: &[&s
     let is_request = table.name == "endpoint" || is_paginator(table);
     if let Some(hint) = invisible(key) {
         return hint;
+    }
+    if key.starts_with("//") {
+        return COMMENTS.to_owned();
     }
     if PAGE_SIZES.contains(&key.to_ascii_lowercase().as_str()) {
         if is_request {

@@ -2,13 +2,16 @@
 
 use super::fields::Table;
 
-/// What begins an alias, an anchor or a tag in YAML, or is reserved.
+/// Characters that begin an alias, an anchor or a tag in YAML, or are reserved.
 const RESERVED: [char; 6] = ['*', '&', '!', '@', '`', '%'];
 
 const TYPOGRAPHIC: [char; 8] = ['“', '”', '„', '‘', '’', '‚', '«', '»'];
 
 /// Characters that look like a space, or like nothing.
 const INVISIBLE: [char; 6] = ['\u{a0}', '\u{2007}', '\u{202f}', '\u{3000}', '\u{200b}', '\u{feff}'];
+
+/// A hint to a comment in another language.
+pub const COMMENTS: &str = "comments begin with `#`, also in a .json file";
 
 /// Returns a hint to the place where a parser of YAML or JSON gave up.
 pub fn of_syntax(text: &str, at: usize, message: &str) -> Option<String> {
@@ -25,19 +28,20 @@ pub fn of_syntax(text: &str, at: usize, message: &str) -> Option<String> {
         return Some(format!("a text that begins with `{first}` needs quotes"));
     }
     if let Some(key) = [line, previous].iter().find_map(|line| glued(line)) {
-        return Some(format!("a space is missing behind `{key}:`"));
+        return Some(format!("a space is missing after `{key}:`"));
     }
-    if value_of(line).starts_with('{') && !line.trim_end().ends_with('}') {
+    let is_braced = value_of(line).starts_with('{') && line.contains('}') && !line.trim_end().ends_with('}');
+    if is_braced {
         return Some("a text that begins with `{` needs quotes".to_owned());
     }
-    let is_comment = [line, previous].iter().any(|line| line.trim_start().starts_with("//") || line.contains(" // "));
-    if is_comment {
-        return Some("comments begin with `#`, also in a .json file".to_owned());
+    let is_comment = |line: &&str| line.trim_start().starts_with("//") || line.contains(" // ");
+    if [line, previous].iter().any(is_comment) {
+        return Some(COMMENTS.to_owned());
     }
     typographic(line).or_else(|| invisible(line))
 }
 
-/// What stands behind the key, or behind the mark of an item.
+/// Returns the text after the key of a line, or after the mark of an item.
 fn value_of(line: &str) -> &str {
     let line = line.trim_start().trim_start_matches("- ");
     line.split_once(": ").map_or(line, |(_, value)| value).trim_start()
@@ -51,10 +55,10 @@ fn glued(line: &str) -> Option<&str> {
     (is_name && !value.is_empty() && !value.starts_with([' ', '\t', '/'])).then_some(key)
 }
 
-/// Returns a hint to the first key of the table that has no space behind its colon, in a text that should be an object.
+/// Returns a hint if a text that should be an object begins with a key of the table and has no space after the colon.
 pub fn glued_key(text: &str, table: &Table) -> Option<String> {
     let key = glued(text).filter(|key| table.field(key).is_some())?;
-    Some(format!("a space is missing behind `{key}:`"))
+    Some(format!("a space is missing after `{key}:`"))
 }
 
 /// Returns a hint to quotes that quote nothing.
@@ -83,11 +87,11 @@ pub fn of_credential(text: &str, path: &str, is_filled: bool) -> Option<&'static
             && text.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_')
     };
     if text.strip_prefix('$').is_some_and(is_name) {
-        return Some("it is sent as `$NAME`, as it is written: variables are filled in where `${NAME}` stands");
+        return Some("it is sent as it is written, with the `$`: a variable is written `${NAME}`");
     }
     let is_within = |open: &str, close: &str| text.starts_with(open) && text.ends_with(close);
     if is_within("{{", "}}") || is_within("%", "%") && is_name(text.trim_matches('%')) {
-        return Some("it is sent as it is written: variables are filled in where `${NAME}` stands");
+        return Some("it is sent as it is written: a variable is written `${NAME}`");
     }
     is_within("<", ">").then_some("it looks like a place that is to be filled in")
 }
@@ -108,19 +112,20 @@ mod tests {
     fn a_slip_is_told_at_the_place_where_the_parser_gave_up() {
         for (text, at, hint) in [
             ("a: *.items", 3, "a text that begins with `*` needs quotes"),
-            ("client:\n  base_url:https://x\n  timeout: 5s", 31, "a space is missing behind `base_url:`"),
+            ("client:\n  base_url:https://x\n  timeout: 5s", 31, "a space is missing after `base_url:`"),
             ("path: {id}/x", 10, "a text that begins with `{` needs quotes"),
             ("{\n  // no\n  \"a\": 1}", 4, "comments begin with `#`, also in a .json file"),
             ("a: [“x”, “y]", 8, "`“` is a letter like others and quotes nothing: write `\"`"),
         ] {
             assert_eq!(of_syntax(text, at, "").as_deref(), Some(hint), "{text}");
         }
+        assert_eq!(of_syntax("{\n  \"a\": 1\n", 0, ""), None);
         assert_eq!(of_syntax("url: https://x.y/z\nb: [", 21, ""), None);
     }
 
     #[test]
     fn a_key_of_the_table_without_a_space_is_told() {
-        assert_eq!(glued_key("name:x", &ROOT).as_deref(), Some("a space is missing behind `name:`"));
+        assert_eq!(glued_key("name:x", &ROOT).as_deref(), Some("a space is missing after `name:`"));
         assert_eq!(glued_key("other:x", &ROOT), None);
     }
 

@@ -58,7 +58,7 @@ pub enum DecodeError {
 /// What is wrong with a record's cursor.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CursorProblem {
-    /// The record has no value there. What is told of the fields that it has.
+    /// The record has no value at the path. `suggestion`: a hint to the field that was meant.
     Missing {
         suggestion: Option<String>,
     },

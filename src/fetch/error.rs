@@ -108,7 +108,7 @@ pub enum Trouble {
         /// Whether it is for the rate of the requests, and passes.
         is_limit: bool,
         body: String,
-        /// What the headers ask for in place of the request: the first scheme of `WWW-Authenticate` for 401, `Allow` for 405.
+        /// A word that the headers ask for: for 401 the first known scheme of `WWW-Authenticate`, for 405 a method of `Allow`.
         asks: Option<&'static str>,
     },
     /// An answer that `response_actions` calls a fault.

@@ -27,7 +27,7 @@ const OUTSIDE: [&str; 7] = ["env", "now", "localtime", "strflocaltime", "debug_e
 /// Definitions of jq that need one of these.
 const OUTSIDE_DEFINITIONS: [&str; 4] = ["debug", "stderr", "halt", "halt_error"];
 
-/// Natives that would go on without end and without calling anything: replaced by [`RANGE`] and by one of [`growth::natives`].
+/// Natives that can run forever without a call that is counted. [`RANGE`] and one of [`growth::natives`] replace them.
 const UNCOUNTED: [&str; 2] = ["range", "fromjson"];
 
 /// A definition that is called for each number, and so can be counted. It stands before all others, and uses none.

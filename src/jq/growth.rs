@@ -65,7 +65,7 @@ pub(super) fn natives() -> [Fun<Kind>; 5] {
     ]
 }
 
-/// The values of a text, up to the first that cannot be read: jaq's goes on behind it with the same error, for ever.
+/// Returns the values of a text, up to the first that cannot be read. jaq's native repeats that error forever.
 fn values<'a>(text: &Val) -> ValXs<'a, Val> {
     let bytes = match text.try_as_utf8_bytes() {
         Ok(bytes) => bytes,

@@ -1,5 +1,5 @@
-//! Natives that must not be given everything: what they get is looked at first. Each is called under another name, behind a
-//! definition that has its own:
+//! Natives whose input is checked first. Each gets another name, and a definition under its own name checks the input and calls
+//! it:
 //!
 //! ```text
 //! def gmtime: if !time then !gmtime else . end
@@ -12,10 +12,10 @@ use jaq_core::{
 
 use super::{budget::Kind, dates::DATES, growth::GROWING, ticks::behind};
 
-/// A native, and the look at what it is given. No program can name what begins with `!`.
+/// A native, and the native that checks its input. No program can name what begins with `!`.
 pub(super) struct Look {
     pub name: &'static str,
-    /// The native behind the definition.
+    /// The name of the native, which the definition calls.
     pub native: &'static str,
     pub arguments: &'static [&'static str],
     pub look: &'static str,
@@ -25,7 +25,7 @@ fn all() -> impl Iterator<Item = &'static Look> {
     GROWING.iter().chain(&DATES)
 }
 
-/// Definitions that stand in for the natives. They stand before all others, and use none.
+/// Returns the definitions that replace the natives. They come before all others, and use none.
 pub(super) fn definitions() -> impl Iterator<Item = Def<&'static str>> {
     all().map(|Look { name, native, arguments, look }| {
         let given = arguments.iter().map(|argument| Term::Call(*argument, Vec::new())).collect();
@@ -33,7 +33,7 @@ pub(super) fn definitions() -> impl Iterator<Item = Def<&'static str>> {
     })
 }
 
-/// A native under its name behind the definition.
+/// Returns a native under the name by which its definition calls it.
 pub(super) fn renamed((name, arguments, native): Fun<Kind>) -> Fun<Kind> {
     (all().find(|look| look.name == name).map_or(name, |look| look.native), arguments, native)
 }

@@ -1,6 +1,6 @@
 //! Puts ticks into a program's terms: `body` becomes `if !tick then body else . end`, which does the same and is counted.
 //!
-//! Ticks stand where a program can go on without end: in the body of each definition, behind each pipe, around what is
+//! Ticks are put where a program can run forever: in the body of each definition, after each pipe, around what is
 //! collected or folded, and where outputs of several terms are combined. They are conditions, for these leave paths and tail calls as they are. What makes values larger than
 //! those that it is given, sums, products and texts with others in them, becomes calls that look at the size first.
 
@@ -78,14 +78,14 @@ fn boxed(term: Term<&str>) -> Box<Term<&str>> {
     Box::new(within(term))
 }
 
-/// The term with ticks in its parts, each of whose outputs is counted if there may be several: where it is combined with the
-/// outputs of others, `(1, 2) - (1, 2) - (1, 2)`, their number grows with every term, and none may come out.
+/// Returns the term with ticks in its parts, and with its outputs counted if there may be several: combined with those of other
+/// terms, as in `(1, 2) - (1, 2) - (1, 2)`, their number grows exponentially, and all of them may be dropped.
 fn each(term: Term<&str>) -> Term<&str> {
     let term = within(term);
     if has_one_output(&term) { term } else { each_counted(term) }
 }
 
-/// Returns true for terms of a single output, or of an error, that can be told by their form.
+/// Returns true if the form of a term shows that it has one output or an error.
 fn has_one_output(term: &Term<&str>) -> bool {
     match term {
         Term::Id | Term::Num(_) | Term::Var(_) | Term::Arr(_) => true,

@@ -11,7 +11,7 @@ use std::{borrow::Cow, ops::Range};
 /// Decodings of one text. A server that quotes a request in JSON, in a log line, in JSON again needs three.
 const DEPTH: usize = 6;
 
-/// What an escape begins with.
+/// Characters that begin an escape.
 const MARKS: [u8; 3] = *b"%\\&";
 
 /// The names that HTML has for ASCII characters.

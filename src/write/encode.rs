@@ -35,7 +35,7 @@ const CREATED_BY: &str = concat!("restlake version ", env!("CARGO_PKG_VERSION"))
 /// the first page is compressed.
 const CODEC_BYTES: usize = 1 << 20;
 
-/// What the encoder of a column touches of the zstd decoder that it is made with and has no use for.
+/// Memory of the zstd decoder that parquet creates with each column's encoder, as far as it is touched.
 const DECODER_BYTES: usize = 32 << 10;
 
 /// Bytes of a column's dictionary from its first row on.

@@ -191,7 +191,8 @@ fn by_end(facts: &Facts<'_>) -> Judgement {
         End::Single if facts.weak.is_some() => Judgement::unproven(facts.weak.map(str::to_owned)),
         End::Single if facts.total.is_some() && !is_usual_size(facts.received) => Judgement::complete(),
         End::Single if facts.total.is_some() => Judgement::unproven(Some(format!(
-            "{received} records came, as many as the API reports; both may be those of one page, which often has this size"
+            "exactly {received} records came, as many as the API reports; a page of a longer result set often has as many, and its \
+             size may be what is reported: there may be more"
         ))),
         End::Single if is_usual_size(facts.received) => Judgement::unproven(Some(format!(
             "exactly {received} records came, as a page of a longer result set often has: there may be more"

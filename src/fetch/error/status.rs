@@ -9,7 +9,7 @@ use url::Url;
 use super::RequestError;
 use crate::fetch::records::quoted;
 
-/// What servers say to plain HTTP on a port of HTTPS.
+/// Messages of servers that get plain HTTP on a port of HTTPS.
 const PLAIN_TO_TLS: [&str; 2] = ["plain http request was sent to https port", "http request to an https server"];
 
 const BASIC: &str = "`client: {auth: {type: http_basic, username: \"${API_USER}\", password: \"${API_PASSWORD}\"}}`";
