@@ -14,7 +14,7 @@ use super::{
     slips::{COMMENTS, glued_key, invisible},
     tree::{Entry, Kind, Value},
 };
-use crate::suggestion::nearest;
+use crate::{secret::is_secret_name, suggestion::nearest};
 
 /// Names under which APIs take the number of records of a page.
 const PAGE_SIZES: [&str; 10] = [
@@ -53,6 +53,9 @@ const SYNONYMS: [(&str, &str); 20] = [
     ("unique_key", "primary_key"),
     ("format", "table_format"),
 ];
+
+/// Options of stores that are no secrets, and are shown in a hint.
+const PLAIN_OPTIONS: [&str; 3] = ["region", "endpoint", "allow_http"];
 
 /// Units of durations and sizes, of which a number alone may be meant.
 const UNITS: [&str; 2] = ["s", "MB"];
@@ -114,7 +117,7 @@ pub fn unknown_key(key: &str, value: &Value, table: &'static Table, beside: &[&s
         }
     }
     if table.name == "destination" && crate::store::is_option(key) {
-        let value = shown(value).filter(|_| !may_be_secret(key, table));
+        let value = shown(value).filter(|_| PLAIN_OPTIONS.contains(&key));
         let value = value.unwrap_or_else(|| format!("${{{}}}", key.to_ascii_uppercase()));
         return format!("it is an option of the store: `options: {{{key}: {value}}}`");
     }
@@ -135,8 +138,8 @@ pub fn unknown_key(key: &str, value: &Value, table: &'static Table, beside: &[&s
             format!("{home}; a parameter of the API belongs into {}", params(key, value, table))
         }
         (_, Some(home)) => home,
-        _ if table.name == "resource" && matches!(value.kind, Kind::Text(_)) => {
-            let path = shown(value).unwrap_or_else(|| "PATH".to_owned());
+        _ if table.name == "resource" && value.as_text().is_some_and(|text| text.starts_with('/')) => {
+            let path = shown(value).filter(|_| !may_be_secret(key, table)).unwrap_or_else(|| "PATH".to_owned());
             format!("a resource is `{{name: {key}, endpoint: {path}}}`; {}", keys_here(table))
         }
         // Without its type, a paginator is the default one, which has few keys of its own.
@@ -183,8 +186,8 @@ pub fn type_by_keys(value: &Value, union: &'static Union) -> Option<&'static str
 pub fn nested_param(value: &Value, union: &Union) -> Option<String> {
     let key = key_of(&value.place.path)?;
     let entry = value.entries().first().filter(|_| union.default.is_none() && value.get(TYPE).is_none())?;
-    let inner =
-        shown(&entry.value).filter(|_| !crate::secret::is_secret_name(&entry.key)).unwrap_or_else(|| "…".to_owned());
+    let is_secret = [key, &entry.key].into_iter().any(is_secret_name);
+    let inner = shown(&entry.value).filter(|_| !is_secret).unwrap_or_else(|| "…".to_owned());
     Some(format!(
         "a parameter is one value or a list; nested names are written out: `\"{key}[{}]\": {inner}`",
         entry.key

@@ -582,6 +582,24 @@ fn what_was_meant_in_another_place_shape_or_unit_is_told() {
 }
 
 #[test]
+fn no_hint_shows_what_may_be_a_secret() {
+    for (place, written) in [
+        ("/resources/0/endpoint", json!({"path": "a", "params": {"api_key": {"value": "hunter2"}}})),
+        ("/resources/0/endpoint", json!({"path": "a", "params": {"a": {"token": "hunter2"}}})),
+        ("/resources/0/secret", json!("/hunter2")),
+        ("/resources/0/passwd", json!("hunter2")),
+        ("/destination/account_key", json!("hunter2")),
+        ("/destination/access_key_id", json!("hunter2")),
+        ("/client/token", json!("hunter2")),
+        ("/client/auth", json!({"username": "hunter2", "password": "hunter2"})),
+        ("/client/auth", json!({"type": "hunter2"})),
+    ] {
+        let told = only(place, written);
+        assert!(!told.contains("hunter2"), "{place}: {told}");
+    }
+}
+
+#[test]
 fn a_name_that_looks_like_several_columns_or_a_transform_is_told_before_columns_are_inferred() {
     let plan = |keys: &[(&str, Value)]| plan_with(&with(keys).to_string(), &Overrides::default()).unwrap();
     let inferred = plan(&[
