@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::Value;
+use crate::json::{Kind, Node};
 
 /// Likeness from which on a name is taken for the one that was meant.
 const LIKELY: f64 = 0.8;
@@ -10,8 +10,10 @@ const LIKELY: f64 = 0.8;
 /// Names that are listed where none of them is near.
 const LISTED: usize = 20;
 
-/// Fields that are kept of a record, and how deep they are looked for.
-const MOST_FIELDS: usize = 1_000;
+/// Fields that are kept: with so many, others may be there too.
+pub const MOST_FIELDS: usize = 1_000;
+
+/// How deep fields are looked for.
 const DEPTH: usize = 4;
 
 /// Returns the known name nearest to what was written, if it is near: for "did you mean".
@@ -40,30 +42,34 @@ pub fn suggestion<'a>(written: &str, known: impl IntoIterator<Item = &'a str> + 
 }
 
 /// Adds the dotted paths of the fields that a record has.
-pub fn add_fields(record: &Value, fields: &mut BTreeSet<String>) {
+pub fn add_fields(record: Node<'_>, fields: &mut BTreeSet<String>) {
     add(record, "", DEPTH, fields);
 }
 
-fn add(value: &Value, path: &str, depth: usize, fields: &mut BTreeSet<String>) {
-    for (key, value) in value.as_object().into_iter().flatten() {
-        let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+fn add(value: Node<'_>, path: &str, depth: usize, fields: &mut BTreeSet<String>) {
+    for (key, value) in value.fields() {
+        if fields.len() >= MOST_FIELDS {
+            return;
+        }
+        let Ok(key) = key.text() else { continue };
+        let path = if path.is_empty() { key.into_owned() } else { format!("{path}.{key}") };
         if depth > 1 {
             add(value, &path, depth - 1, fields);
         }
-        if fields.len() < MOST_FIELDS {
-            fields.insert(path);
-        }
+        fields.insert(path);
     }
 }
 
 /// A hint to the field that was meant by a dotted path such as `steps[2].position`; `None` if the record has the field, or at
 /// least the list in which it is.
-pub fn missing_field(path: &str, record: &Value) -> Option<String> {
-    record.as_object()?;
+pub fn missing_field(path: &str, record: Node<'_>) -> Option<String> {
+    if record.kind() != Kind::Object {
+        return None;
+    }
     let path = path.split('[').next().filter(|path| !path.is_empty())?;
     let mut fields = BTreeSet::new();
     add_fields(record, &mut fields);
-    if fields.contains(path) {
+    if fields.contains(path) || fields.len() >= MOST_FIELDS {
         return None;
     }
     let near = nearest(path, fields.iter().map(String::as_str));
@@ -74,9 +80,8 @@ pub fn missing_field(path: &str, record: &Value) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
+    use crate::json::Document;
 
     #[test]
     fn a_near_word_is_suggested_and_a_far_one_is_not() {
@@ -90,8 +95,9 @@ mod tests {
 
     #[test]
     fn a_missing_field_is_told_with_the_nearest_or_with_the_fields_of_the_record() {
-        let record = json!({"id": 1, "user": {"name": "x", "created_at": null}});
-        for (path, hint) in [
+        let hint = |path: &str, record: &str| missing_field(path, Document::parse(record.into()).unwrap().root());
+        let record = r#"{"id": 1, "user": {"name": "x", "created_at": null}}"#;
+        for (path, wanted) in [
             ("id", None),
             ("user.created_at", None),
             ("user[0].x", None),
@@ -99,10 +105,10 @@ mod tests {
             ("user.createdAt", Some("did you mean `user.created_at`?")),
             ("zzz", Some("fields: `id`, `user`")),
         ] {
-            assert_eq!(missing_field(path, &record).as_deref(), hint, "{path}");
+            assert_eq!(hint(path, record).as_deref(), wanted, "{path}");
         }
-        assert_eq!(missing_field("a", &json!({})).as_deref(), Some("there are no fields"));
-        assert_eq!(missing_field("a", &json!(1)), None);
+        assert_eq!(hint("a", "{}").as_deref(), Some("there are no fields"));
+        assert_eq!(hint("a", "1"), None);
     }
 
     #[test]

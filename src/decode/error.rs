@@ -4,6 +4,7 @@ use arrow::error::ArrowError;
 
 use crate::{
     error::{ErrorKind, Failure},
+    json::Document,
     model::Reject,
     suggestion::missing_field,
 };
@@ -117,6 +118,12 @@ impl CursorProblem {
     }
 }
 
+/// Returns a hint to the field that was meant where the record lacks the field of a column.
+fn meant(reject: &Reject) -> Option<String> {
+    let record = Document::parse(reject.row.to_string().into_bytes()).ok()?;
+    missing_field(&reject.path, record.root())
+}
+
 fn unsorted_text_hint(path: &str) -> String {
     let field = path.trim_start_matches("$.");
     format!(
@@ -154,7 +161,7 @@ impl Failure for DecodeError {
             Self::Mismatch(reject) if reject.path == "$" && reject.column == "$" => {
                 Some("`data_selector` names the array of records, which are objects".to_owned())
             }
-            Self::Mismatch(reject) if let Some(suggestion) = missing_field(&reject.path, &reject.row) => Some(format!(
+            Self::Mismatch(reject) if let Some(suggestion) = meant(reject) => Some(format!(
                 "the record has no field `{}`; {suggestion} (a column that may be null is `nullable: true`; to go on without \
                  such records, `schema_contract: {{data_type: discard_row}}` on the resource)",
                 reject.path

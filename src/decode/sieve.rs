@@ -190,9 +190,7 @@ impl Sieve {
                 OnMissing::Raise => {
                     let path = self.plan.cursor_path.to_string();
                     let path = path.trim_start_matches("$.");
-                    Err(CursorProblem::Missing {
-                        suggestion: missing_field(path, &serde_json::from_slice(record.raw()).unwrap_or_default()),
-                    })
+                    Err(CursorProblem::Missing { suggestion: missing_field(path, record) })
                 }
                 OnMissing::Include => {
                     seen.has_missing = true;

@@ -14,7 +14,7 @@ use crate::{
     plan::ResourcePlan,
     report::counted,
     schema::{Column, Source},
-    suggestion::{add_fields, suggestion},
+    suggestion::{MOST_FIELDS, add_fields, suggestion},
 };
 
 /// Records of the first page that are looked at.
@@ -50,7 +50,7 @@ impl EmptyColumns {
     }
 
     pub(super) fn warnings(self) -> Vec<String> {
-        let Some(fields) = self.fields else { return Vec::new() };
+        let Some(fields) = self.fields.filter(|fields| fields.len() < MOST_FIELDS) else { return Vec::new() };
         let extent = if self.rows > 0 { format!(" in {}", counted(self.rows, "row")) } else { String::new() };
         let missing = |column: &Column| {
             let Source::Path(keys) = &column.source else { return None };
@@ -70,7 +70,7 @@ impl EmptyColumns {
 pub(super) fn fields_of(page: &Page) -> Option<BTreeSet<String>> {
     let records = page.document.node(page.records.filter(|_| page.number == 1 && page.count > 0)?);
     let mut fields = BTreeSet::new();
-    let mut add = |record: Node<'_>| add_fields(&serde_json::from_slice(record.raw()).unwrap_or_default(), &mut fields);
+    let mut add = |record: Node<'_>| add_fields(record, &mut fields);
     match records.kind() {
         Kind::Array => records.items().take(RECORDS).for_each(add),
         _ => add(records),
