@@ -19,6 +19,8 @@ const UNSET: &str = "unset";
 /// No host by RFC 6761, should anybody send a request all the same.
 const NO_URL: &str = "http://unset.invalid";
 
+const STEPS: &str = "processing_steps";
+
 /// Objects whose keys have a meaning together, so that one of them cannot be left out.
 const WHOLE: [&str; 2] = ["paginator", "auth"];
 
@@ -39,6 +41,10 @@ pub fn leave_out(root: &mut Value, interpolation: &mut Interpolation<'_>) {
 }
 
 fn resource(resource: &mut Value, interpolation: &mut Interpolation<'_>) {
+    // Steps change records, and no table's name or place.
+    if let Kind::Object(entries) = &mut resource.kind {
+        entries.retain(|entry| entry.key != STEPS || can_fill(&entry.value, interpolation));
+    }
     let Some(endpoint) = resource.get_mut("endpoint") else { return };
     // A bare text is the path.
     path(endpoint, interpolation);

@@ -13,6 +13,9 @@ use url::Url;
 
 use super::{Destination, StoreError, hidden};
 
+/// Schemes that are known and are not those of object stores.
+const OTHERS: [&str; 8] = ["file", "memory", "http", "https", "gcs", "s3n", "dbfs", "hdfs"];
+
 /// Schemes of object stores.
 const CLOUDS: [&str; 8] = ["s3", "s3a", "gs", "az", "azure", "adl", "abfs", "abfss"];
 
@@ -53,8 +56,9 @@ impl Address {
 
 /// A text without `://`. A shell expands `~`, and nothing else does.
 fn path(plan: &Destination) -> Result<Address, StoreError> {
-    if let Some(below) = plan.url.strip_prefix("~/") {
-        return Err(near(plan, format!("write `${{HOME}}/{below}`, or `./~/{below}` for a directory named `~`")));
+    let below = plan.url.strip_prefix("~/").or_else(|| plan.url.strip_prefix("$HOME/"));
+    if let Some(below) = below.or_else(|| (plan.url == "~").then_some("")) {
+        return Err(near(plan, format!("write `${{HOME}}/{below}`, or `./{}` for a directory of that name", plan.url)));
     }
     match right_form(&plan.url) {
         Some(form) => Err(near(plan, format!("write {form}, or `./{}` for a directory of that name", hidden(plan)))),
@@ -67,11 +71,11 @@ fn right_form(text: &str) -> Option<String> {
     let end = text.find(|letter: char| !letter.is_ascii_alphanumeric() && !"+.-".contains(letter))?;
     let (scheme, rest) = text.split_at_checked(end)?;
     let scheme = scheme.to_ascii_lowercase();
-    let is_known = CLOUDS.contains(&scheme.as_str()) || ["file", "memory"].contains(&scheme.as_str());
+    let is_known = CLOUDS.contains(&scheme.as_str()) || OTHERS.contains(&scheme.as_str());
     // A single letter is a drive of Windows.
     let is_scheme = scheme.len() > 1 && scheme.starts_with(|letter: char| letter.is_ascii_alphabetic());
     let is_near = rest.starts_with(":/") && is_scheme || is_known && (rest.starts_with(':') || rest.starts_with("//"));
-    let place = rest.trim_start_matches(':').trim_start_matches('/').split(['?', '#']).next().unwrap_or_default();
+    let place = rest.trim_start_matches([':', '/', ' ']).split(['?', '#']).next().unwrap_or_default();
     // `abfss://container@account…`; any other text before an `@` may be a credential.
     let place = match place.rsplit_once('@') {
         Some((container, _)) if scheme.starts_with("abfs") && !container.contains(':') => place,
@@ -81,6 +85,7 @@ fn right_form(text: &str) -> Option<String> {
     is_near.then(|| match scheme.as_str() {
         "memory" => "`memory://`".to_owned(),
         "file" => format!("`file:///{place}`"),
+        scheme if OTHERS.contains(&scheme) => "a local path or a URL such as `s3://bucket/prefix`".to_owned(),
         scheme if is_known && !place.is_empty() => format!("`{scheme}://{place}`"),
         scheme if is_known => format!("`{scheme}://bucket/prefix`"),
         _ => "a local path or a URL such as `s3://bucket/prefix`".to_owned(),
@@ -122,6 +127,13 @@ mod tests {
             ("http://minio:9000/b", "set `url: s3://bucket/prefix` and `options: {endpoint: …}`"),
             ("https://x", "endpoint"),
             ("~/lake", "write `${HOME}/lake`,"),
+            ("~", "write `${HOME}/`,"),
+            ("$HOME/lake", "write `${HOME}/lake`,"),
+            ("s3: //b", "write `s3://b`,"),
+            ("gcs:b", "a URL such as `s3://bucket/prefix`"),
+            ("dbfs//b", "a URL such as"),
+            ("http//minio:9000/b", "a URL such as"),
+            ("s3n:b", "a URL such as"),
             (" s3://b", "write `s3://b`, without spaces"),
         ] {
             let said = parse(url).err().unwrap_or_else(|| panic!("{url} is accepted"));

@@ -17,7 +17,7 @@ client:
 resource_defaults:
   endpoint: {params: {key: "${KEY}"}}
 resources:
-  - {name: a, endpoint: "v1/${TENANT}/a"}
+  - {name: a, endpoint: "v1/${TENANT}/a", processing_steps: [{filter: '.a == "${STEP}"'}]}
   - name: b
     primary_key: id
     write_disposition: merge
