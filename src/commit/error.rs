@@ -28,6 +28,8 @@ pub enum CommitError {
     NewerFormat { object: String, format: u64, known: u64 },
     #[error("{object} is missing, and the newer commits build on it")]
     Gap { object: String },
+    #[error("{object} was committed and is missing; the newest commit that is there is {}", shown_version(*newest))]
+    NewestLost { object: String, newest: Version },
     #[error("`{path}` of version {version} of {table} is neither staged nor in place")]
     LostFile { table: String, path: String, version: Version },
     #[error("the staged files of {attempt} were taken away before the commit")]
@@ -82,7 +84,7 @@ impl Failure for CommitError {
             Self::AnotherTable { .. } => "another_table",
             Self::Corrupt { .. } => "commit_corrupt",
             Self::NewerFormat { .. } => "commit_newer_format",
-            Self::Gap { .. } => "commit_missing",
+            Self::Gap { .. } | Self::NewestLost { .. } => "commit_missing",
             Self::LostFile { .. } => "data_file_lost",
             Self::AttemptLost { .. } => "attempt_lost",
             Self::NoDelta => "no_delta",
@@ -118,7 +120,7 @@ impl Failure for CommitError {
                 ));
             }
             Self::AnotherTable { .. } => "give this resource another `table_name`, or its pipeline another destination",
-            Self::Corrupt { .. } | Self::Gap { .. } | Self::LostFile { .. } => {
+            Self::Corrupt { .. } | Self::Gap { .. } | Self::NewestLost { .. } | Self::LostFile { .. } => {
                 "restore the object from a backup, or delete the table's directory and export it anew"
             }
             Self::NewerFormat { .. } => "use that version of restlake or a newer one",
@@ -146,6 +148,10 @@ impl Failure for CommitError {
         };
         Some(hint.to_owned())
     }
+}
+
+fn shown_version(version: Version) -> String {
+    if version == 0 { "none".to_owned() } else { format!("that of version {version}") }
 }
 
 /// A text as YAML, in quotes where it could be read as something else.

@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::{
     CommitError, LivingOwner, Workspace,
     attempts::{Found, Ownership},
-    log::{CommitObject, DIRECTORY, FULL_LIST_EVERY, Log, Totals, apply, path_of, version_of},
+    log::{CommitObject, DIRECTORY, FULL_LIST_EVERY, Log, NOTE, Totals, apply, path_of, version_of},
     owner::STAGING,
     recover::Publication,
 };
@@ -135,11 +135,13 @@ pub(super) async fn objects_below(table: &TableStore, directory: &str) -> Result
 ///
 /// # Errors
 /// The store's. A log that cannot be read is what this is to find, and no error.
-pub(super) async fn audit(log: &Log) -> Result<Vec<Flaw>, CommitError> {
+pub(super) async fn audit(log: &Log, table: &TableStore) -> Result<Vec<Flaw>, CommitError> {
+    let noted = NOTE.read(table).await;
     let versions = log.versions().await?;
-    let (Some(&first), Some(&last)) = (versions.first(), versions.last()) else { return Ok(Vec::new()) };
+    let first = versions.first().copied().unwrap_or(noted);
+    let last = versions.last().copied().unwrap_or(noted).max(noted);
     let mut replay = Replay { files: (first == 1).then(Vec::new), flaws: Vec::new() };
-    for version in first..=last {
+    for version in first.max(1)..=last {
         match log.read(version).await {
             Ok(Some(object)) => replay.take(object),
             Ok(None) => replay.lose(path_of(version), "commit_missing", "no such object".into()),

@@ -2,7 +2,7 @@
 //!
 //! `_restlake/commits/00000000000000000007.json` holds what version 7 adds and removes, its schema and state, and the totals
 //! of the table after it; every 50th also lists all files, so that a reader need not go back further. A version exists if
-//! and only if its object does. `_restlake/newest_full_list.json` is a hint where listing may begin; it is never needed.
+//! and only if its object does. Listing begins at the version that is [`noted`](super::noted).
 
 use std::{
     collections::BTreeSet,
@@ -17,9 +17,8 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use futures::{StreamExt, TryStreamExt, stream};
 use serde::{Deserialize, Serialize};
 
-use super::{CommitError, CommitRecord, TableSnapshot, landing::Landing};
+use super::{CommitError, CommitRecord, TableSnapshot, landing::Landing, noted::Note};
 use crate::{
-    error::chain,
     model::{Commit, DataFile, Version},
     store::{Created, StoreError, TableStore},
 };
@@ -33,9 +32,8 @@ pub(super) const FULL_LIST_EVERY: Version = 50;
 /// Where the commits lie, relative to the table.
 pub(super) const DIRECTORY: &str = "_restlake/commits";
 
-/// Points to the commit at which reading begins: the version of a full list. It is separate from the commits, which alone are
-/// the state, so that whoever does not know of it lists them all.
-const POINTER: &str = "_restlake/newest_full_list.json";
+/// The newest of them.
+pub(super) const NOTE: Note = Note("commits.json");
 
 /// Commit objects read at a time.
 const READS: usize = 16;
@@ -85,12 +83,8 @@ pub(super) struct Log {
     table: TableStore,
     /// A version that was found to be there, 0 before.
     known: Arc<AtomicU64>,
-}
-
-/// The contents of [`POINTER`].
-#[derive(Serialize, Deserialize)]
-struct Pointer {
-    version: Version,
+    /// What the note said when the commits were listed first.
+    noted: Arc<AtomicU64>,
 }
 
 impl CommitObject {
@@ -130,7 +124,7 @@ pub(super) fn apply(mut files: Vec<DataFile>, commit: &Commit) -> Vec<DataFile> 
 
 impl Log {
     pub fn new(table: TableStore) -> Self {
-        Self { table, known: Arc::default() }
+        Self { table, known: Arc::default(), noted: Arc::default() }
     }
 
     /// The newest version, 0 if there is none. Lists the commits from the last version that is known to have been there, so that it
@@ -154,11 +148,25 @@ impl Log {
         Ok(newest)
     }
 
+    /// The note is read before the list: the version that it names was there then.
     async fn listed_newest(&self) -> Result<Version, CommitError> {
-        let pointer = self.pointer().await;
-        match self.newest_from(pointer).await? {
-            0 if pointer > 0 => self.newest_from(0).await,
-            newest => Ok(newest),
+        let noted = NOTE.read(&self.table).await;
+        let newest = match self.newest_from(noted).await? {
+            0 if noted > 0 => self.newest_from(0).await?,
+            newest => newest,
+        };
+        self.noted.store(noted, Ordering::Relaxed);
+        Ok(newest)
+    }
+
+    /// The newest version, which is not one before the [noted](super::noted) one.
+    pub async fn current(&self) -> Result<Version, CommitError> {
+        let newest = self.newest().await?;
+        match self.noted.load(Ordering::Relaxed) {
+            noted if noted > newest => {
+                Err(CommitError::NewestLost { object: self.table.shown(&path_of(noted)), newest })
+            }
+            _ => Ok(newest),
         }
     }
 
@@ -175,26 +183,6 @@ impl Log {
             has_first |= version == first;
         }
         Ok(if has_first { newest } else { 0 })
-    }
-
-    /// A version that was there once, 0 if nobody has noted one. Only a place to begin at: one that is old costs a longer list, one
-    /// that is no longer there or cannot be read a whole one.
-    async fn pointer(&self) -> Version {
-        // A store that fails here fails at the list as well, which says so of the commits.
-        let pointer = self.table.get(POINTER).await.unwrap_or_default();
-        let pointer = pointer.and_then(|bytes| serde_json::from_slice::<Pointer>(&bytes).ok());
-        pointer.map_or(0, |pointer| pointer.version)
-    }
-
-    /// Records a committed version where readers look first. A failure to write it changes nothing.
-    pub async fn point_to(&self, version: Version) {
-        if !version.is_multiple_of(FULL_LIST_EVERY) {
-            return;
-        }
-        let content = serde_json::to_vec(&Pointer { version }).unwrap_or_default();
-        if let Err(error) = self.table.put(POINTER, content.into()).await {
-            tracing::warn!(version, error = %chain(&error), "the pointer to the newest full list was not written");
-        }
     }
 
     /// All versions there are commits of, in order.
@@ -236,7 +224,7 @@ impl Log {
 
     /// The table at its newest version.
     pub async fn snapshot(&self) -> Result<TableSnapshot, CommitError> {
-        self.snapshot_at(self.newest().await?).await
+        self.snapshot_at(self.current().await?).await
     }
 
     /// The table at a version: the last full list, and the changes after it.
@@ -349,49 +337,44 @@ mod tests {
     use super::*;
     use crate::store::Store;
 
-    async fn log(versions: impl IntoIterator<Item = Version>, pointer: Option<&'static str>) -> Log {
+    async fn log(versions: impl IntoIterator<Item = Version>, noted: Version) -> Log {
         let table = Store::new(Arc::new(InMemory::new()), Path::default(), "memory://").table("t").unwrap();
         for version in versions {
             table.put(&path_of(version), Bytes::from_static(b"{}")).await.unwrap();
         }
-        if let Some(pointer) = pointer {
-            table.put(POINTER, Bytes::from_static(pointer.as_bytes())).await.unwrap();
+        if noted > 0 {
+            NOTE.write(&table, noted).await;
         }
         Log::new(table)
     }
 
     #[tokio::test]
-    async fn the_newest_version_is_found_whatever_the_pointer_says() {
-        for pointer in [
-            None,
-            Some(r#"{"version":50}"#),
-            Some(r#"{"version":100}"#),
-            Some(r#"{"version":9000}"#),
-            Some("cut o"),
-            Some("{}"),
-        ] {
-            assert_eq!(log(1..=120, pointer).await.newest().await.unwrap(), 120, "{pointer:?}");
-            // A gap after the pointer is not the end: reading the log reports it.
-            assert_eq!(log((1..=120).filter(|version| *version != 110), pointer).await.newest().await.unwrap(), 120);
-            assert_eq!(log([], pointer).await.newest().await.unwrap(), 0, "{pointer:?}");
+    async fn the_newest_version_is_found_from_a_note_that_lags_behind() {
+        for noted in [0, 1, 50, 100, 120] {
+            assert_eq!(log(1..=120, noted).await.newest().await.unwrap(), 120, "{noted}");
+            // A gap after the noted version is not the end: reading the log reports it.
+            assert_eq!(log((1..=120).filter(|version| *version != 110), noted).await.newest().await.unwrap(), 120);
+        }
+        assert_eq!(log([], 0).await.newest().await.unwrap(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_newest_version_that_is_gone_is_an_error_and_no_step_back() {
+        for (left, noted) in [(119, 120), (50, 120), (0, 1), (0, 120)] {
+            let error = log(1..=left, noted).await.current().await.unwrap_err();
+            assert!(
+                matches!(error, CommitError::NewestLost { newest, .. } if newest == left),
+                "{left}, {noted}: {error}"
+            );
         }
     }
 
     #[tokio::test]
     async fn versions_that_come_after_a_look_are_seen_at_the_next() {
-        let log = log(1..=3, None).await;
+        let log = log(1..=3, 0).await;
         assert_eq!(log.newest().await.unwrap(), 3);
         log.table.put(&path_of(4), Bytes::from_static(b"{}")).await.unwrap();
         log.table.put(&path_of(5), Bytes::from_static(b"{}")).await.unwrap();
         assert_eq!(log.newest().await.unwrap(), 5);
-    }
-
-    #[tokio::test]
-    async fn only_versions_with_a_full_list_are_pointed_to() {
-        let log = log(1..=50, None).await;
-        log.point_to(49).await;
-        assert_eq!(log.pointer().await, 0);
-        log.point_to(50).await;
-        assert_eq!(log.pointer().await, 50);
     }
 }

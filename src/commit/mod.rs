@@ -32,6 +32,7 @@ mod landing;
 mod living;
 mod log;
 mod nesting;
+mod noted;
 mod owner;
 mod parquet;
 mod process;

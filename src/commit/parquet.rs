@@ -12,7 +12,7 @@ use super::{
     check::{check_fits, check_staged},
     inspect,
     landing::Landing,
-    log::{CommitObject, Log, Put},
+    log::{CommitObject, Log, NOTE, Put},
     owner::LEASE,
     publish::Publisher,
     staging::reach,
@@ -81,7 +81,7 @@ impl ParquetTable {
 
     /// A table belongs to one resource of one pipeline, and a directory of somebody else's files is none.
     async fn check_owner(&self) -> Result<(), CommitError> {
-        let mut newest = self.log.read(self.log.newest().await?).await?;
+        let mut newest = self.log.read(self.log.current().await?).await?;
         if newest.is_none() {
             self.check_no_delta().await?;
             self.workspace.check_not_nested().await?;
@@ -175,7 +175,7 @@ impl TableFormat for ParquetTable {
     }
 
     async fn audit(&self) -> Result<Vec<Flaw>> {
-        Ok(inspect::audit(&self.log).await?)
+        Ok(inspect::audit(&self.log, &self.workspace.table).await?)
     }
 
     async fn expired(&self, before: DateTime<Utc>) -> Result<Vec<StoredObject>> {
@@ -218,7 +218,7 @@ impl ParquetTable {
         }
         match put? {
             Put::Done => {
-                self.log.point_to(object.version).await;
+                NOTE.write(&self.workspace.table, object.version).await;
                 self.publish(&object, &base).await.map_err(|error| self.unpublished(&object, error))?;
             }
             Put::Lost(winner) => {

@@ -15,6 +15,7 @@ use async_trait::async_trait;
 use super::{
     CommitError, CommitRecord, DiedAfterCommit, Workspace,
     attempts::{Found, Ownership, clear, is_staged_by_us},
+    noted,
     owner::{LEASE, Lease, STAGING, Standing},
     rejects, runs,
 };
@@ -50,6 +51,7 @@ impl Workspace {
         let now = self.environment.clock.now();
         // Also of attempts that died while they wrote their owner's record.
         self.table.sweep(STAGING, Some(now - LEASE), is_staged_by_us).await?;
+        noted::sweep(&self.table, now - LEASE).await?;
         self.table.sweep(runs::DIRECTORY, Some(now - LEASE), runs::is_record).await?;
         Ok(self.table.sweep(rejects::DIRECTORY, Some(now - rejects::TAKES), rejects::is_file).await?)
     }

@@ -55,6 +55,7 @@ macro_rules! conformance {
             suite => an_append_adds_and_a_replace_leaves_only_its_own,
             suite => an_empty_commit_moves_the_state_on_and_leaves_the_files,
             suite => files_of_others_are_refused_and_left_alone,
+            suite => a_newest_commit_that_is_lost_or_emptied_is_an_error_and_no_step_back,
             suite => a_table_of_another_pipeline_or_resource_is_refused,
             suite => an_abandoned_attempt_leaves_nothing,
             suite => a_staged_file_can_be_read_back_and_discarded,

@@ -11,12 +11,16 @@ use crate::{
 impl DeltaTable {
     /// What is wrong with the log: objects that are missing or cannot be read, and a table that does not come out of them.
     pub(super) async fn flaws(&self) -> Result<Vec<Flaw>, CommitError> {
+        let noted = log::NOTE.read(self.table()).await;
         let versions = log::versions(self.table()).await?;
         let mut flaws = Vec::new();
         for (before, version) in versions.iter().zip(versions.iter().skip(1)) {
             if before + 1 < *version {
                 flaws.push(flaw(log::path_of(before + 1), "commit_missing", "no such object".to_owned()));
             }
+        }
+        if versions.last().is_none_or(|newest| *newest < noted) && noted > 0 {
+            flaws.push(flaw(log::path_of(noted), "commit_missing", "no such object".to_owned()));
         }
         let read = |version| async move { (version, log::read(self.table(), version).await.map(drop)) };
         let mut reads = stream::iter(versions.clone()).map(read).buffered(READS);

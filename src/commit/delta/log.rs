@@ -12,13 +12,16 @@ use super::{
     record::{FORMAT, LoggedCommit, Unread},
 };
 use crate::{
-    commit::landing::Landing,
+    commit::{landing::Landing, noted::Note},
     model::{Operation, Version},
     store::{Created, TableStore},
 };
 
 /// How often an unclear put is tried again.
 const PUTS: usize = 4;
+
+/// The newest version.
+pub(super) const NOTE: Note = Note("delta_log.json");
 
 /// What became of a put.
 #[derive(Debug)]
@@ -47,14 +50,32 @@ pub(super) fn version_of(name: &str) -> Option<Version> {
 
 /// The versions that have an object, in order. Others may have deleted the oldest.
 pub(super) async fn versions(table: &TableStore) -> Result<Vec<Version>, CommitError> {
+    Ok(objects(table).await?.into_iter().map(|(version, _)| version).collect())
+}
+
+/// The newest version, 0 if there is none.
+///
+/// # Errors
+/// The store's, and an object without content: the kernel takes it for a version that changes nothing.
+pub(super) async fn newest(table: &TableStore) -> Result<Version, CommitError> {
+    let objects = objects(table).await?;
+    match objects.iter().find(|(_, bytes)| *bytes == 0) {
+        Some((empty, _)) => Err(unreadable(table, *empty, Unread::Empty)),
+        None => Ok(objects.last().map_or(0, |(version, _)| *version)),
+    }
+}
+
+/// The versions that have an object and how many bytes it has, in order.
+async fn objects(table: &TableStore) -> Result<Vec<(Version, u64)>, CommitError> {
     let mut listed = table.list(LOG)?;
-    let mut versions = Vec::new();
+    let mut objects = Vec::new();
     while let Some(object) = listed.try_next().await? {
         let is_direct = table.path_of(&object.location).is_some_and(|path| path.matches('/').count() == 1);
-        versions.extend(object.location.filename().and_then(version_of).filter(|_| is_direct));
+        let version = object.location.filename().and_then(version_of).filter(|_| is_direct);
+        objects.extend(version.map(|version| (version, object.size)));
     }
-    versions.sort_unstable();
-    Ok(versions)
+    objects.sort_unstable();
+    Ok(objects)
 }
 
 /// One version's commit, `None` if it has no object.
@@ -74,6 +95,7 @@ pub(super) fn unreadable(table: &TableStore, version: Version, unread: Unread) -
     let object = table.shown(&path_of(version));
     match unread {
         Unread::Newer(format) => CommitError::NewerFormat { object, format, known: FORMAT },
+        Unread::Empty => CommitError::Corrupt { object, reason: "it is empty".to_owned() },
         Unread::Corrupt(error) => CommitError::Corrupt { object, reason: error.to_string() },
     }
 }

@@ -141,6 +141,17 @@ impl DeltaTable {
         Ok(log::versions(self.table()).await?.last().copied().unwrap_or_default())
     }
 
+    /// The newest version, with a log in which nothing is known to be lost.
+    async fn current_version(&self) -> Result<Version, CommitError> {
+        // Before the log: the version that it names was there then.
+        let noted = log::NOTE.read(self.table()).await;
+        let newest = log::newest(self.table()).await?;
+        if newest < noted {
+            return Err(CommitError::NewestLost { object: self.table().shown(&log::path_of(noted)), newest });
+        }
+        Ok(newest)
+    }
+
     async fn base(&self, version: Version) -> Result<Base, CommitError> {
         Base::read(&self.kernel, self.table(), version).await
     }
@@ -148,7 +159,7 @@ impl DeltaTable {
     /// A table belongs to one resource of one pipeline, and has one format.
     async fn check_owner(&self) -> Result<(), CommitError> {
         self.check_not_plain().await?;
-        let found = self.base(self.newest_version().await?).await?.snapshot.identity;
+        let found = self.base(self.current_version().await?).await?.snapshot.identity;
         match found.filter(|found| *found != self.workspace.identity) {
             None => Ok(()),
             Some(found) => Err(CommitError::AnotherTable {
@@ -340,7 +351,7 @@ impl TableFormat for DeltaTable {
     }
 
     async fn snapshot(&self) -> Result<TableSnapshot> {
-        Ok(self.base(self.newest_version().await?).await?.snapshot)
+        Ok(self.base(self.current_version().await?).await?.snapshot)
     }
 
     async fn snapshot_at(&self, version: Version) -> Result<TableSnapshot> {
@@ -451,6 +462,7 @@ impl DeltaTable {
         };
         match put {
             Put::Done => {
+                log::NOTE.write(self.table(), version).await;
                 let reached = reach(&self.workspace.environment, self.table(), FaultPoint::AfterCommit);
                 reached.map_err(|source| self.unpublished(version, &commit, source))?;
                 self.tidy(clear_files(self.table(), &lease.name)).await;

@@ -167,6 +167,8 @@ pub(super) struct Removed {
 /// Why a version's object cannot be read.
 #[derive(Debug)]
 pub(super) enum Unread {
+    /// Nothing is in it.
+    Empty,
     /// A record of ours, of a later format.
     Newer(u64),
     Corrupt(serde_json::Error),
@@ -263,8 +265,11 @@ struct DomainMetadata {
 
 impl LoggedCommit {
     /// # Errors
-    /// Lines that are not JSON, and a record of ours that cannot be read.
+    /// No lines, lines that are not JSON, and a record of ours that cannot be read.
     pub fn read(lines: &[u8]) -> Result<Self, Unread> {
+        if lines.trim_ascii().is_empty() {
+            return Err(Unread::Empty);
+        }
         let mut commit = Self::default();
         for line in serde_json::Deserializer::from_slice(lines).into_iter::<Line>() {
             let Line { add, remove, commit_info, domain_metadata } = line?;

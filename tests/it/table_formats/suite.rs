@@ -104,6 +104,32 @@ pub async fn files_of_others_are_refused_and_left_alone(lake: Lake) {
     assert_eq!(lake.objects().await.len(), 1);
 }
 
+pub async fn a_newest_commit_that_is_lost_or_emptied_is_an_error_and_no_step_back(lake: Lake) {
+    let world = World::new();
+    for run in ["first", "second"] {
+        let _ = write(&*lake.open(&world).await, Operation::Append, 2, run).await.unwrap();
+    }
+    let is_commit = |path: &&String| path.starts_with("_restlake/commits/") || path.starts_with("_delta_log/");
+    let newest = lake.objects().await.keys().rfind(is_commit).unwrap().clone();
+    let table = lake.open(&world).await;
+    let content = lake.objects().await[&newest].clone();
+    let data = lake.data().await;
+    for (change, code) in [("", "commit_corrupt"), ("gone", "commit_missing")] {
+        match change {
+            "" => lake.put(&newest, "").await,
+            _ => lake.store.store.delete(&lake.path(&newest)).await.unwrap(),
+        }
+        let error = lake.try_open(&world).await.err().unwrap();
+        assert_eq!((error.code(), error.kind()), (code, ErrorKind::User), "{error}");
+        assert!(error.to_string().contains(&newest), "{error}");
+        let flaws = table.audit().await.unwrap();
+        assert_eq!(flaws.iter().map(|flaw| (&flaw.object, flaw.code)).collect::<Vec<_>>(), [(&newest, code)]);
+        assert_eq!(lake.data().await, data);
+    }
+    lake.store.store.put(&lake.path(&newest), content.into()).await.unwrap();
+    assert_whole(&lake, &*lake.open(&world).await).await;
+}
+
 pub async fn a_table_of_another_pipeline_or_resource_is_refused(lake: Lake) {
     let world = World::new();
     let _ = write(&*lake.open(&world).await, Operation::Append, 1, "run").await.unwrap();
