@@ -1,6 +1,42 @@
 //! The `restlake` program: its exit code, and a call into the library's terminal part.
 
-use std::process::ExitCode;
+use std::{
+    alloc::{GlobalAlloc, Layout, System},
+    process::ExitCode,
+};
+
+use restlake::allocation;
+
+/// The system's allocator, which counts for each thread what it holds.
+struct Counting;
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+#[expect(unsafe_code, reason = "an allocator has no safe form; this one hands all calls to the system's, as they are")]
+// SAFETY: every call goes to the system's allocator unchanged, and counting neither allocates nor unwinds.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        allocation::add(layout.size());
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        allocation::add(layout.size());
+        unsafe { System.alloc_zeroed(layout) }
+    }
+
+    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+        allocation::subtract(layout.size());
+        unsafe { System.dealloc(block, layout) }
+    }
+
+    unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        allocation::add(size);
+        allocation::subtract(layout.size());
+        unsafe { System.realloc(block, layout, size) }
+    }
+}
 
 fn main() -> ExitCode {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]

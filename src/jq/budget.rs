@@ -10,6 +10,7 @@ use jaq_core::{DataT, Error, Lut, box_iter::box_once, data::HasLut, native};
 use jaq_json::Val;
 
 use super::{RunError, Watch};
+use crate::allocation::Mark;
 
 /// Steps that every record has. Some hundred thousand take a moment, so this is seconds.
 const STEPS: u64 = 1_000_000;
@@ -62,6 +63,9 @@ pub(super) struct Budget<'a> {
     largest: u64,
     /// Bytes that may still be made.
     room: Cell<u64>,
+    /// Where the memory of this thread stood at the beginning, and how much more of it there may be.
+    began: Mark,
+    most: u64,
     /// An address on the stack at which the run began.
     top: usize,
     watch: Watch<'a>,
@@ -77,16 +81,17 @@ impl<'a> Budget<'a> {
             all: steps,
             largest: LARGEST.max(bytes.saturating_mul(LARGEST_PER_BYTE)),
             room: Cell::new(ROOM.saturating_add(bytes.saturating_mul(ROOM_PER_BYTE))),
+            began: Mark::now(),
+            most: u64::MAX,
             top: here(),
             watch,
             end: RefCell::default(),
         }
     }
 
-    /// No value takes more than `memory` bytes, and all that are made no more than twice as much.
+    /// No value takes more than `memory` bytes, nor do all that are there at a time.
     pub(super) fn within(self, memory: u64) -> Self {
-        let room = Cell::new(self.room.get().min(memory.saturating_mul(2)));
-        Self { largest: self.largest.min(memory), room, ..self }
+        Self { largest: self.largest.min(memory), most: memory, ..self }
     }
 
     /// Takes a step, if there is one.
@@ -98,6 +103,9 @@ impl<'a> Budget<'a> {
         }
         if self.top.abs_diff(here()) > DEEPEST {
             return self.ended(RunError::Depth);
+        }
+        if self.began.held_since() > self.most {
+            return self.ended(RunError::Size(self.largest >> 20));
         }
         if left.is_multiple_of(STEPS_PER_LOOK) {
             self.look()?;

@@ -16,7 +16,7 @@ use jaq_core::{
 use super::{
     ProgramError,
     budget::{Kind, tick},
-    dates, growth, limits, looks, on_own_stack, ticks,
+    dates, growth, limits, looks, on_own_stack, regex, ticks,
 };
 
 pub(super) type Filter = compile::Filter<Native<Kind>>;
@@ -80,7 +80,7 @@ fn definitions() -> impl Iterator<Item = Def<&'static str>> {
 fn natives() -> impl Iterator<Item = Fun<Kind>> {
     let all = jaq_core::funs().chain(jaq_std::funs()).chain(jaq_json::funs());
     let all = all.filter(|(name, ..)| !OUTSIDE.contains(name) && !UNCOUNTED.contains(name)).map(looks::renamed);
-    all.chain([tick(), dates::native()]).chain(growth::natives())
+    all.chain([tick(), dates::native(), regex::native()]).chain(growth::natives())
 }
 
 fn parse(text: &str) -> Result<Term<&str>, ProgramError> {

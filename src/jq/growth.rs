@@ -10,6 +10,7 @@ use jaq_core::{
 };
 use jaq_json::{Num, Val, read};
 use jaq_std::ValT;
+use memchr::{memchr_iter, memmem};
 
 use super::{
     RunError,
@@ -18,21 +19,25 @@ use super::{
     value::{longest_number, weight_within},
 };
 
-/// Sum and product, and the looks at what a native is given; no program can name them so.
+/// Sum, product and quotient, and the looks at what a native is given; no program can name them so.
 pub(super) const ADD: &str = "!add";
 pub(super) const MULTIPLY: &str = "!multiply";
+pub(super) const DIVIDE: &str = "!divide";
 pub(super) const WEIGH: &str = "!weigh";
+const LETTERS: &str = "!letters";
+const PLACES: &str = "!places";
 const DIGITS: &str = "!digits";
 const FROM_JSON: &str = "!fromjson";
 
 /// Natives that may write more than they read, over and over again, or read numbers of any length.
-pub(super) const GROWING: [Look; 7] = [
+pub(super) const GROWING: [Look; 8] = [
     Look { name: "tojson", native: "!tojson", arguments: &[], look: WEIGH },
     Look { name: "encode_base64", native: "!encode_base64", arguments: &[], look: WEIGH },
     Look { name: "encode_uri", native: "!encode_uri", arguments: &[], look: WEIGH },
     Look { name: "escape_html", native: "!escape_html", arguments: &[], look: WEIGH },
     Look { name: "escape_sh", native: "!escape_sh", arguments: &[], look: WEIGH },
-    Look { name: "explode", native: "!explode", arguments: &[], look: WEIGH },
+    Look { name: "explode", native: "!explode", arguments: &[], look: LETTERS },
+    Look { name: "indices", native: "!indices", arguments: &["$part"], look: PLACES },
     Look { name: "fromjson", native: FROM_JSON, arguments: &[], look: DIGITS },
 ];
 
@@ -44,11 +49,15 @@ const BYTES_PER_ROOM: u64 = 8;
 /// Bytes of an element of an array or an object, as jaq holds it.
 const ELEMENT: u64 = 16;
 
-pub(super) fn natives() -> [Fun<Kind>; 5] {
+/// Bytes of a text that is cut out of another one, and of the smallest value that JSON's brackets, commas and colons make.
+const PART: u64 = 64;
+
+pub(super) fn natives() -> [Fun<Kind>; 8] {
     let two = || -> Box<[Bind]> { Box::new([Bind::Fun(()), Bind::Fun(())]) };
     [
         native::run::<Kind>((ADD, two(), |input| each_pair(input, add))),
         native::run::<Kind>((MULTIPLY, two(), |input| each_pair(input, multiply))),
+        native::run::<Kind>((DIVIDE, two(), |input| each_pair(input, divide))),
         native::run::<Kind>((WEIGH, native::v(0), |(context, value)| {
             let budget = context.data().budget();
             let weight = weight_within(&value, budget.too_large());
@@ -56,13 +65,34 @@ pub(super) fn natives() -> [Fun<Kind>; 5] {
         })),
         native::run::<Kind>((FROM_JSON, native::v(0), |(_, value)| values(&value))),
         native::run::<Kind>((DIGITS, native::v(0), |(context, value)| {
-            let digits = match &value {
-                Val::TStr(text) | Val::BStr(text) => longest_number(text),
-                _ => 0,
-            };
-            passes(context.data().budget().make(digits, digits.saturating_mul(digits) / DIGITS_PER_ROOM))
+            let (digits, marks) = text_of(&value).map_or((0, 0), |text| (longest_number(text), marks(text)));
+            let size = digits.max(marks.saturating_mul(PART));
+            let cost = digits.saturating_mul(digits) / DIGITS_PER_ROOM;
+            passes(context.data().budget().make(size, cost.saturating_add(size)))
+        })),
+        native::run::<Kind>((LETTERS, native::v(0), |(context, value)| {
+            let size = text_of(&value).map_or(0, |text| elements(text.len()));
+            passes(context.data().budget().make(size, size))
+        })),
+        native::run::<Kind>((PLACES, native::v(1), |(mut context, value)| {
+            let part = context.pop_var();
+            let first = text_of(&part).and_then(|part| part.first().copied());
+            let places = text_of(&value).zip(first).map_or(0, |(text, first)| memchr_iter(first, text).count());
+            passes(context.data().budget().make(elements(places), elements(places)))
         })),
     ]
+}
+
+pub(super) fn text_of(value: &Val) -> Option<&[u8]> {
+    match value {
+        Val::TStr(text) | Val::BStr(text) => Some(text),
+        _ => None,
+    }
+}
+
+/// Of a JSON text: what stands before its values, or around them.
+fn marks(text: &[u8]) -> u64 {
+    text.iter().filter(|byte| b",:[{".contains(byte)).count() as u64
 }
 
 /// Returns the values of a text, up to the first that cannot be read. jaq's native repeats that error forever.
@@ -78,7 +108,7 @@ fn values<'a>(text: &Val) -> ValXs<'a, Val> {
     Box::new(values.into_iter())
 }
 
-fn passes<'a>(room: Result<(), RunError>) -> ValXs<'a, Val> {
+pub(super) fn passes<'a>(room: Result<(), RunError>) -> ValXs<'a, Val> {
     box_once(room.map(|()| Val::from(true)).map_err(|error| Error::str(error).into()))
 }
 
@@ -125,6 +155,20 @@ fn multiply(budget: &Budget<'_>, left: Val, right: Val) -> ValR<Val> {
     };
     allowed(budget.make(size, cost))?;
     left * right
+}
+
+/// Cuts texts; for numbers it is what it always is.
+fn divide(budget: &Budget<'_>, left: Val, right: Val) -> ValR<Val> {
+    let parts = match (&left, &right) {
+        (Val::TStr(text) | Val::BStr(text), Val::TStr(by) | Val::BStr(by)) if by.is_empty() => text.len(),
+        (Val::TStr(text) | Val::BStr(text), Val::TStr(by) | Val::BStr(by)) => {
+            memmem::find_iter(text, &by[..]).count() + 1
+        }
+        _ => 0,
+    };
+    let size = (parts as u64).saturating_mul(PART);
+    allowed(budget.make(size, size))?;
+    left / right
 }
 
 fn allowed(room: Result<(), RunError>) -> Result<(), Error<Val>> {

@@ -19,6 +19,7 @@ pub(crate) mod fuzzing;
 mod growth;
 mod limits;
 mod looks;
+mod regex;
 mod ticks;
 mod value;
 

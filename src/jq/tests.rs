@@ -217,8 +217,20 @@ fn what_no_memory_could_hold_is_not_made() {
         "-10000000000 | until(false; . *= .)",
         "\"7\" * 10000000 | fromjson",
         "\"7\" * 10000000 | tonumber",
+        "\"ab\" * 1000000 | split(\"\")",
+        "\"ab\" * 2000000 | . / \"a\"",
+        "\"ab\" * 2000000 | ./= \"a\"",
+        "\"ab\" * 5000000 | indices(\"b\")",
+        "\"ab\" * 5000000 | explode",
+        "\"ab\" * 50000 | [match(\"\"; \"g\")]",
+        "\"ab\" * 50000 | gsub(\"(?<a>a)(b)\"; .a)",
+        "\"ab\" * 50000 | test(\"A\"; \"gi\")",
+        "\"ab\" * 50000 | [splits(\"a\")]",
+        "\"[\" + (\"{},\" * 1000000) + \"1]\" | fromjson",
     ] {
-        let error = run(program, r#"{"n":1000000000000,"s":"x"}"#).unwrap_err();
+        let outputs = run(program, r#"{"n":1000000000000,"s":"x"}"#);
+        // Outputs of millions of bytes are none to look at.
+        let error = outputs.map(|outputs| outputs.len()).unwrap_err();
         assert!(matches!(error, RunError::Size(_) | RunError::Steps(_)), "{program}: {error:?}");
     }
     assert_eq!(
@@ -227,6 +239,34 @@ fn what_no_memory_could_hold_is_not_made() {
     );
     assert!(Value::parse("7".repeat(300_001).as_bytes()).is_err());
     assert_eq!(outputs("\"7\" * 1000 | tonumber | . * . | tostring | length", "1"), ["2000"]);
+}
+
+#[test]
+fn texts_are_cut_and_searched_as_jq_does() {
+    for (program, expected) in [
+        ("split(\"\")", r#"["a","b","1","a","b"]"#),
+        ("split(\"b\")", r#"["a","1a",""]"#),
+        ("./\"x\"", r#"["ab1ab"]"#),
+        ("[./(\"b\", \"1\")]", r#"[["a","1a",""],["ab","ab"]]"#),
+        ("[(6, 9) / (2, 3)]", "[3.0,2.0,4.5,3.0]"),
+        ("[6 / 4, (. / \"1\")[0]]", r#"[1.5,"ab"]"#),
+        ("{n: 8} | .n /= 2", r#"{"n":4.0}"#),
+        ("indices(\"ab\")", "[0,3]"),
+        ("[indices(\"a\", \"b\")]", "[[0,3],[1,4]]"),
+        ("[1, 2, 1] | indices(1)", "[0,2]"),
+        ("index(\"b\"), rindex(\"b\") | [.]", "[1]"),
+        ("gsub(\"(?<x>[ab]+)\"; \"<\" + .x + \">\")", r#""<ab>1<ab>""#),
+        ("[match(\"B\"; \"gi\").offset]", "[1,4]"),
+        ("[scan(\"a|b\")]", r#"["a","b","a","b"]"#),
+        ("[test(\"a\", \"z\")]", "[true,false]"),
+        ("[splits(\"a\", \"b\")]", r#"["","b1","b","a","1a",""]"#),
+        ("[\"[1,{\\\"a\\\":[]}]\" | fromjson]", r#"[[1,{"a":[]}]]"#),
+    ] {
+        assert_eq!(outputs(program, "\"ab1ab\"")[0], expected, "{program}");
+    }
+    for program in ["test(\"(\"; \"g\")", "test(\"a\"; \"gq\")", "test(1)", "1 | test(\"a\"; \"g\")", "\"a\" / 1"] {
+        assert!(matches!(run(program, "\"a\""), Err(RunError::Failed(_))), "{program}");
+    }
 }
 
 #[test]

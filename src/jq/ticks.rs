@@ -15,7 +15,7 @@ use jaq_core::{
 
 use super::{
     budget::TICK,
-    growth::{ADD, MULTIPLY, WEIGH},
+    growth::{ADD, DIVIDE, MULTIPLY, WEIGH},
 };
 
 /// What an update by a sum or a product holds; no program can name a variable so.
@@ -46,7 +46,8 @@ pub(super) fn within(term: Term<&str>) -> Term<&str> {
         }
         Term::BinOp(left, BinaryOp::Math(Math::Add), right) => Term::Call(ADD, vec![each(*left), within(*right)]),
         Term::BinOp(left, BinaryOp::Math(Math::Mul), right) => Term::Call(MULTIPLY, vec![each(*left), within(*right)]),
-        Term::BinOp(left, BinaryOp::UpdateMath(op @ (Math::Add | Math::Mul)), right) => {
+        Term::BinOp(left, BinaryOp::Math(Math::Div), right) => Term::Call(DIVIDE, vec![each(*left), within(*right)]),
+        Term::BinOp(left, BinaryOp::UpdateMath(op @ (Math::Add | Math::Mul | Math::Div)), right) => {
             within(updated(left, op, right))
         }
         Term::BinOp(
@@ -133,12 +134,12 @@ fn in_part<'a>(format: Option<&'a str>, part: StrPart<&'a str, Term<&'a str>>) -
 
 /// The term, if the size of what it is given allows it.
 fn weighed(term: Term<&str>) -> Term<&str> {
-    behind(WEIGH, term)
+    behind(Term::Call(WEIGH, Vec::new()), term)
 }
 
-/// The term, if a native lets what it is given pass.
-pub(super) fn behind<'a>(look: &'a str, term: Term<&'a str>) -> Term<&'a str> {
-    Term::IfThenElse(vec![(Term::Call(look, Vec::new()), term)], None)
+/// The term, if a look lets what it is given pass.
+pub(super) fn behind<'a>(look: Term<&'a str>, term: Term<&'a str>) -> Term<&'a str> {
+    Term::IfThenElse(vec![(look, term)], None)
 }
 
 fn in_path(part: Part<Term<&str>>) -> Part<Term<&str>> {

@@ -302,6 +302,26 @@ async fn each_way_to_fail_has_its_exit_code() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_program_over_a_record_holds_no_more_memory_at_a_time_than_its_share() {
+    let record = json!({"id": 1, "t": "Ab ".repeat(500_000)});
+    let server = Server::start(list_by_offset(vec![record], 10, true)).await;
+    for (made, code) in [
+        ("[range(200) | $t | ascii_downcase]", 1),
+        ("[range(200) | $t | ascii_downcase | length]", 0),
+        ("[reduce range(8000) as $i (0; [.]) | paths]", 1),
+        ("[range(400) | [range(5000)]]", 1),
+    ] {
+        let step = format!("processing_steps: [{{map: '.t as $t | {{id: ({made} | length)}}'}}]");
+        let project = Project::new(server.url().as_str(), &step);
+        let config = project.folder.path().join("export.yaml");
+        std::fs::write(&config, std::fs::read_to_string(&config).unwrap() + "memory_limit: 64MB\n").unwrap();
+        let output = apart(move || project.output(&["run", "export.yaml"])).await;
+        assert_eq!(output.status.code(), Some(code), "{made}: {}", text(&output.stdout));
+        assert_eq!(text(&output.stdout).contains("makes values that are too large"), code == 1, "{made}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_api_that_nobody_serves_is_a_passing_fault() {
     // A port that was free a moment ago.
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
