@@ -9,7 +9,7 @@ use std::{
 };
 
 const TABLE: &str = "\
-main → cli → run → maintain → import → {fetch, process, decode, dedup, write, merge, commit} → plan → config → {digest, schema, json, jq, keys, store, suggestion, text_file, report, model, environment, secret, error}
+main → cli → run → maintain → import → {fetch, process, decode, dedup, write, merge, commit} → plan → config → {digest, schema, json, jq, keys, memory, allocation, store, suggestion, text_file, report, model, environment, secret, error}
 Above all, fuzzing, which is compiled for tests and fuzzers alone.
 Stages never import one another, except that merge may use write, and maintain may use write, merge and commit. No stage reads config.";
 
@@ -37,6 +37,7 @@ const FOUNDATION: &[&str] = &[
     "jq",
     "keys",
     "memory",
+    "allocation",
     "store",
     "suggestion",
     "text_file",

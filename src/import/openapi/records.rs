@@ -67,6 +67,9 @@ const BESIDE: [&str; 7] = ["errors", "warnings", "messages", "links", "_links", 
 /// Fields that identify an object by their names.
 pub(super) const IDS: [&str; 6] = ["id", "ID", "Id", "_id", "uuid", "guid"];
 
+/// Last words in the names of fields that tell which one an object is.
+const NAMES: [&str; 8] = ["id", "number", "key", "slug", "name", "title", "uuid", "code"];
+
 /// The records of one answer.
 pub(super) struct Records<'a> {
     pub(super) selector: String,
@@ -120,7 +123,12 @@ fn list_in<'a>(
     if last.contains('{') {
         return Err(Missing::NoList);
     }
-    let search = Search { document, word: snake(last), is_paged: asks_for_page(&operation.parameters) };
+    let search = Search {
+        document,
+        word: snake(last),
+        is_paged: asks_for_page(&operation.parameters),
+        is_of_one: operation.path.contains('{'),
+    };
     search.list_below(answer, 2).ok_or_else(|| missing(document, answer))
 }
 
@@ -162,6 +170,8 @@ struct Search<'a> {
     word: String,
     /// The operation takes the number of a page, an offset or a cursor.
     is_paged: bool,
+    /// The path has a placeholder, for one object.
+    is_of_one: bool,
 }
 
 impl<'a> Search<'a> {
@@ -178,11 +188,8 @@ impl<'a> Search<'a> {
         if properties.iter().any(|property| IDS.contains(&property.name)) {
             return None;
         }
-        if let Some(sure) = SURE.iter().find_map(|sure| arrays.iter().find(|(name, _)| name == sure)) {
-            return Some(found(sure));
-        }
         let usual = USUAL.iter().find_map(|usual| arrays.iter().find(|(name, _)| name == usual));
-        if !self.is_envelope(&properties, usual.is_some(), !arrays.is_empty()) {
+        if !self.is_envelope(&properties, usual.map(|(name, _)| *name), !arrays.is_empty()) {
             return None;
         }
         if let Some(usual) = usual {
@@ -205,12 +212,22 @@ impl<'a> Search<'a> {
         property.schemas.iter().find_map(|schema| objects_in(self.document, schema))
     }
 
-    /// Returns true if an object is made of its pages rather than of a record's fields. A usual name of its list and a path that names many
-    /// speak for a page.
-    fn is_envelope(&self, properties: &[Property<'a>], is_usual: bool, has_list: bool) -> bool {
-        let is_page = self.is_paged || properties.iter().any(|property| is_about_pages(property.name));
-        let others = properties.iter().filter(|property| !self.is_of_envelope(property, has_list)).count();
-        is_page || is_usual && self.is_plural() || others <= usize::from(is_usual || self.is_plural())
+    /// Returns true if an object is made of its pages rather than of a record's fields.
+    fn is_envelope(&self, properties: &[Property<'a>], usual: Option<&str>, has_list: bool) -> bool {
+        if self.is_paged || properties.iter().any(|property| is_about_pages(property.name)) {
+            return true;
+        }
+        let others: Vec<_> = properties.iter().filter(|property| !self.is_of_envelope(property, has_list)).collect();
+        let is_sure = usual.is_some_and(|usual| SURE.contains(&usual));
+        // A path that names one object before is for what is known of that one: `/orders/{id}/details`.
+        if usual.is_some() && self.is_plural() && (is_sure || !self.is_of_one) {
+            return true;
+        }
+        match others.as_slice() {
+            [] => true,
+            [only] => is_sure || usual.is_some() && !names_one(only.name),
+            _ => false,
+        }
     }
 
     /// Returns true if the path names many: `/orders`, and not `/cart`.
@@ -228,4 +245,9 @@ impl<'a> Search<'a> {
             || is_envelope(property.name)
             || words.split('_').any(|word| ENVELOPE_WORDS.contains(&word))
     }
+}
+
+/// Returns true if a field tells which one its object is: `cart_id`, `number`.
+fn names_one(name: &str) -> bool {
+    snake(name).rsplit('_').next().is_some_and(|word| NAMES.contains(&word))
 }

@@ -141,6 +141,12 @@ fn a_list_within_one_record_is_not_the_resource() {
         "/checkout": get(json!({"type": "object", "properties": {"customer": {"type": "object"}, "due": text, "lines": objects()}})),
         "/orders/open": get(json!({"type": "object", "properties": {"shop": text, "items": objects()}})),
         "/carts": record(json!({})),
+        "/orders/latest": get(json!({"type": "object", "properties": {"number": text, "total": {"type": "number"}, "items": objects()}})),
+        "/basket": get(json!({"type": "object", "properties": {"basketId": text, "items": objects()}})),
+        "/orders/{id}/details": get(json!({"type": "object", "properties": {"order_number": text, "customer": text, "items": objects()}})),
+        "/settings": get(json!({"type": "object", "properties": {"locale": text, "rules": objects()}})),
+        "/profile": get(json!({"type": "object", "properties": {"result":
+            {"type": "object", "properties": {"first_name": text, "last_name": text, "data": objects()}}}})),
         "/balance": get(json!({"type": "object", "properties": {"live": {"type": "boolean"}, "available": objects()}})),
     }));
     let expected = [
