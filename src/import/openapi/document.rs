@@ -5,7 +5,10 @@ use std::borrow::Cow;
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
 
-use super::parameters::{Parameter, of_body, parameters};
+use super::{
+    parameters::{Parameter, of_body, parameters},
+    post::reads,
+};
 use crate::import::ImportError;
 
 /// References that lead to references.
@@ -158,11 +161,12 @@ impl Document {
         }
     }
 
-    /// A good answer. What a POST answers with 201 is what it has created.
+    /// A good answer. What a POST answers with 201 is what it has created, unless it reads.
     pub(super) fn response<'a>(&'a self, operation: &Operation<'a>) -> Option<&'a Value> {
         let responses = operation.details.get("responses")?.as_object()?;
         let statuses = ["200", "2XX", "2xx", "201", "default"];
-        let mut statuses = statuses.into_iter().filter(|status| !operation.is_post() || *status != "201");
+        let creates = operation.is_post() && !reads(operation);
+        let mut statuses = statuses.into_iter().filter(|status| !creates || *status != "201");
         statuses.find_map(|status| responses.get(status))
     }
 

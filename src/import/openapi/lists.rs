@@ -62,7 +62,11 @@ fn taken<'a>(document: &'a Document, selection: &Selection, api: &str, notes: &m
     }
     let mut names = HashSet::new();
     let mut taken = Vec::new();
-    for operation in document.operations().filter(|operation| is_selected(document, operation, selection)) {
+    for operation in document.operations() {
+        if !is_selected(document, &operation, selection) {
+            notes.extend(of_unknown(document, &operation, selection));
+            continue;
+        }
         let is_named = is_named(&operation, selection);
         external_refs.of_operation(&operation, notes);
         // An answer without a list is one record, of a GET only: a POST may change something.
@@ -90,6 +94,19 @@ fn is_selected(document: &Document, operation: &Operation<'_>, selection: &Selec
         return is_asked_for && (post::reads(operation) || is_named && is_alone());
     }
     is_asked_for || is_parent(operation, selection)
+}
+
+/// A POST that answers a list, and of which nothing says whether it reads or writes.
+fn of_unknown(document: &Document, operation: &Operation<'_>, selection: &Selection) -> Option<Note> {
+    let is_unknown = operation.is_post() && selection.paths.is_empty() && !post::writes(operation);
+    if !is_unknown || records(document, operation, false).is_err() {
+        return None;
+    }
+    let (title, path) = (operation.title(), operation.path);
+    let message = format!(
+        "skipped {title}: it answers a list, and the description does not tell whether it only reads: if so, take it with `--path {path}`"
+    );
+    Some(Note::new("resources", message))
 }
 
 fn is_named(operation: &Operation<'_>, selection: &Selection) -> bool {

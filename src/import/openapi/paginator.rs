@@ -74,6 +74,9 @@ const TOTAL_PAGES: [&str; 10] = [
     "numberofpages",
     "nbpages",
 ];
+/// What a number is described to count.
+const OF_ALL_PAGES: [&str; 5] = ["all pages", "across pages", "across all", "over all", "every page"];
+const OF_ONE_PAGE: [&str; 6] = ["this page", "current page", "per page", "each page", "single page", "on the page"];
 const MORE: [&str; 3] = ["hasmore", "hasnext", "hasnextpage"];
 
 /// Parts and words of names that say that a parameter may be about pages.
@@ -146,7 +149,9 @@ pub(super) fn pages<'p, 'a>(
     let Some(found) = found else {
         let is_whole = records.selector == "$" && !operation.parameters.iter().any(may_page);
         let paginator = is_whole.then(|| json!("single_page"));
-        return Pages { paginator, own_params: Vec::new(), page_size: None, total_switch: None };
+        let required = pager.limit().filter(|limit| limit.is_required);
+        let page_size = required.map(|limit| (limit, size(limit, place, notes)));
+        return Pages { paginator, own_params: Vec::new(), page_size, total_switch: None };
     };
     let limit = pager.limit().filter(|limit| !found.own.iter().any(|own| std::ptr::eq(*own, *limit)));
     // With a link, OData's `$top` cuts the list short.
@@ -154,6 +159,12 @@ pub(super) fn pages<'p, 'a>(
     let page_size = limit.map(|limit| (limit, size(limit, place, notes)));
     let total_switch = found.paginator["total_path"].as_str().and_then(|path| pager.total_switch(&fields, path));
     Pages { paginator: Some(found.paginator), own_params: found.own, page_size, total_switch }
+}
+
+/// Returns how many records to ask for if a parameter is a number of them by its name.
+pub(super) fn size_of(parameter: &Parameter<'_>, place: &str, notes: &mut Vec<Note>) -> Option<u64> {
+    let is_limit = parameter.is_number() && LIMITS.iter().any(|name| is_named(parameter, name));
+    is_limit.then(|| size(parameter, place, notes))
 }
 
 /// Returns true if one of these parameters says which page is wanted: a limit alone may be a field of anything.
@@ -169,26 +180,48 @@ pub(super) fn asks_for_page(parameters: &[Parameter<'_>]) -> bool {
 /// `count` is the page's own number as often as that of the result set. It is the latter in an envelope with links, as Django
 /// REST framework writes it, or where its description says so.
 fn total(document: &Document, fields: &[BesideField<'_>]) -> Option<String> {
-    let numbers = ["integer", "number"];
-    let count =
-        || fields.iter().find(|field| COUNTS.contains(&field.name().as_str()) && is_of_all(document, field, fields));
-    of_type(document, fields, &TOTALS, &numbers)
-        .or_else(|| of_type(document, std::slice::from_ref(count()?), &COUNTS, &numbers))
+    let is_total = |field: &BesideField<'_>| !is_of_one_page(document, field);
+    let is_count = |field: &BesideField<'_>| is_of_all(document, field, fields);
+    number(document, fields, &TOTALS, is_total).or_else(|| number(document, fields, &COUNTS, is_count))
+}
+
+/// Returns the path of the number of pages of the result set.
+fn total_pages(document: &Document, fields: &[BesideField<'_>]) -> Option<String> {
+    number(document, fields, &TOTAL_PAGES, |field| !is_of_one_page(document, field))
+}
+
+/// Returns the path of a number of one of these names, the first name first.
+fn number(
+    document: &Document,
+    fields: &[BesideField<'_>],
+    names: &[&str],
+    is_meant: impl Fn(&BesideField<'_>) -> bool,
+) -> Option<String> {
+    let meant: Vec<_> = fields.iter().filter(|field| is_meant(field)).collect();
+    let of_name = |name| {
+        meant.iter().find_map(|field| of_type(document, std::slice::from_ref(*field), &[name], &["integer", "number"]))
+    };
+    names.iter().find_map(|name| of_name(*name))
 }
 
 fn is_of_all(document: &Document, count: &BesideField<'_>, fields: &[BesideField<'_>]) -> bool {
-    let description = count.description(document).to_ascii_lowercase();
-    let says = |words: &[&str]| words.iter().any(|word| description.contains(word));
-    if says(&["page", "returned", "in this response"]) {
+    let says = says(document, count);
+    if is_of_one_page(document, count) || !says(&OF_ALL_PAGES) && says(&["page", "returned", "in this response"]) {
         return false;
     }
     let has = |name: &str| fields.iter().any(|field| field.name() == name);
     says(&["total", "overall", "all ", "matching"]) || has("next") && (has("previous") || has("prev"))
 }
 
-/// Returns the path of the number of pages of the result set.
-fn total_pages(document: &Document, fields: &[BesideField<'_>]) -> Option<String> {
-    of_type(document, fields, &TOTAL_PAGES, &["integer", "number"])
+/// Returns true if a number is described as that of what one page or answer holds, whatever it is called.
+fn is_of_one_page(document: &Document, field: &BesideField<'_>) -> bool {
+    let says = says(document, field);
+    says(&OF_ONE_PAGE) && !says(&OF_ALL_PAGES)
+}
+
+fn says(document: &Document, field: &BesideField<'_>) -> impl Fn(&[&str]) -> bool {
+    let description = field.description(document).to_ascii_lowercase();
+    move |phrases| phrases.iter().any(|phrase| description.contains(phrase))
 }
 
 /// A paginator, and the parameters that are its own.

@@ -12,15 +12,18 @@ use serde_json::{Map, Value, json};
 use super::{
     document::{Body, Document, Operation},
     objects::{Property, object, type_of},
-    paginator::{Pages, asks_for_page},
+    paginator::{Pages, asks_for_page, size_of},
     parameters::{Parameter, of_field},
     parents::doubled,
     required_params::{Origin, described, from_environment},
 };
 use crate::import::{Note, name::snake};
 
-/// Words of operations that read.
-const READS: [&str; 6] = ["search", "query", "find", "filter", "lookup", "list"];
+/// Words of operations that search, whatever else their names say.
+const SEARCHES: [&str; 5] = ["search", "query", "find", "filter", "lookup"];
+
+/// Words of operations that read, unless their names say that they write: `get-or-create`.
+const READS: [&str; 5] = ["list", "get", "fetch", "retrieve", "read"];
 
 /// Words of operations that change something, whatever they answer.
 const WRITES: [&str; 18] = [
@@ -34,14 +37,29 @@ const WHAT: &str = "body field";
 /// Objects within objects of a body.
 const DEEPEST: usize = 6;
 
-/// Returns true if a POST reads records: its path or its id says so, or it takes the position of a page.
+/// Returns true if a POST reads records: its path or its id says so, or it takes the position of a page. Then its answer is no new
+/// object, be its status 201.
 pub(super) fn reads(operation: &Operation<'_>) -> bool {
-    let id = operation.details.get("operationId").and_then(Value::as_str).unwrap_or_default();
-    let last = operation.path.rsplit('/').find(|part| !part.is_empty() && !part.starts_with('{')).unwrap_or_default();
+    let (last, id) = (last(operation), id(operation));
     // `/lists` and `/mailing-list` are things, `/orders/list` is what to do with them.
-    let path_reads = has_word(last, &READS[..5]) || snake(last) == "list";
-    let writes = has_word(last, &WRITES) || has_word(id, &WRITES);
-    path_reads || !writes && (has_word(id, &READS) || asks_for_page(&operation.parameters))
+    if has_word(last, &SEARCHES) || snake(last) == "list" {
+        return true;
+    }
+    let is_named_so = || has_word(id, &SEARCHES) || has_word(id, &READS) || has_word(last, &READS[1..]);
+    !writes(operation) && (is_named_so() || asks_for_page(&operation.parameters))
+}
+
+/// Returns true if the name of a POST says that it changes something.
+pub(super) fn writes(operation: &Operation<'_>) -> bool {
+    has_word(last(operation), &WRITES) || has_word(id(operation), &WRITES)
+}
+
+fn last<'a>(operation: &Operation<'a>) -> &'a str {
+    operation.path.rsplit('/').find(|part| !part.is_empty() && !part.starts_with('{')).unwrap_or_default()
+}
+
+fn id<'a>(operation: &Operation<'a>) -> &'a str {
+    operation.details.get("operationId").and_then(Value::as_str).unwrap_or_default()
 }
 
 fn has_word(name: &str, words: &[&str]) -> bool {
@@ -119,12 +137,16 @@ impl<'a> Maker<'_, 'a> {
             return Ok(self.noted(known, above, property.name));
         }
         match kind {
-            "array" => Ok(json!([])),
+            "array" => {
+                let message = format!("the API wants the {WHAT}: an empty list is sent, look whether it fits");
+                Ok(self.noted((json!([]), Some(message)), above, property.name))
+            }
             "object" => {
                 let schema = property.schemas.first().copied().unwrap_or(&Value::Null);
                 self.object(schema, &[above, &[property.name]].concat()).map(Value::Object)
             }
             "string" => Ok(self.noted(from_environment(field, WHAT, self.origin.api), above, property.name)),
+            _ if let Some(size) = size_of(field, self.origin.place, self.notes) => Ok(json!(size)),
             _ => Err(format!("its body requires `{}`, and the description has no value for it", property.name)),
         }
     }

@@ -23,6 +23,9 @@ const FILLERS: [&str; 16] = [
 /// Words before `prefix` that deny it.
 const DENIALS: [&str; 5] = ["no", "without", "not", "omit", "don't"];
 
+/// Words between `prefix` and the quoted word that it is.
+const FAR: usize = 8;
+
 const LONGEST: usize = 40;
 
 /// Returns the prefix that a security scheme describes for this header.
@@ -110,10 +113,22 @@ fn after_prefix(words: &[Word]) -> Option<String> {
     if is_denied(words) {
         return None;
     }
-    let mut after = words.get(at + 1..)?.iter().skip_while(|word| FILLERS.contains(&word.text.to_lowercase().as_str()));
+    let behind = words.get(at + 1..)?;
+    let mut after = behind.iter().skip_while(|word| FILLERS.contains(&word.text.to_lowercase().as_str()));
     let fits = |word: &&Word| word.is_quoted || is_scheme(&word.text);
     let before = || at.checked_sub(1).and_then(|before| words.get(before));
-    after.next().filter(fits).or_else(|| before().filter(fits)).and_then(|word| fitting(&word.text))
+    let found = after.next().filter(fits).or_else(|| before().filter(fits)).or_else(|| with_quoted(behind));
+    found.and_then(|word| fitting(&word.text))
+}
+
+/// `prefix your key with "Key "`.
+fn with_quoted(behind: &[Word]) -> Option<&Word> {
+    let pairs = behind.get(..behind.len().min(FAR))?.windows(2);
+    let mut found = pairs.filter_map(|pair| match pair {
+        [with, word] if word.is_quoted && ["with", "by"].contains(&with.text.to_lowercase().as_str()) => Some(word),
+        _ => None,
+    });
+    found.next()
 }
 
 fn is_about_prefix(word: &Word) -> bool {
@@ -187,6 +202,10 @@ mod tests {
             ("Authorization: Klaviyo-API-Key <key>", Some("Klaviyo-API-Key")),
             ("Value should be formatted: `Token <key>`", Some("Token")),
             ("Format: token <insert-token>", Some("token")),
+            ("Please prefix your key with `Key `", Some("Key")),
+            ("Apikey <key>", Some("Apikey")),
+            ("Use the header as: Apikey <key>", Some("Apikey")),
+            ("The key is prefixed with nothing; ask `support` for it", None),
             ("'GenieKey YOUR_API_KEY'", Some("GenieKey")),
             ("Bearer token, as from the login", Some("Bearer")),
             ("The key, without the Bearer prefix", None),

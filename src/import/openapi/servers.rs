@@ -15,20 +15,18 @@ pub(super) struct Servers<'d> {
 impl<'d> Servers<'d> {
     pub(super) fn new(document: &Document, api: &'d str, notes: &mut Vec<Note>) -> Self {
         let root = document.root();
-        let servers = root.get("servers");
-        let server = || Some(servers.and_then(Server::first)?.url.to_owned());
-        let written = match servers.and_then(Server::first) {
-            Some(server) => server.known(),
-            None => of_host(root),
+        let servers: Vec<_> = root.get("servers").map(|servers| Server::all(servers).collect()).unwrap_or_default();
+        let written = match servers.as_slice() {
+            [] => vec![of_host(root)],
+            servers => servers.iter().map(Server::known).collect(),
         };
-        match written.as_deref().and_then(whole) {
-            Some(url) => Self { api, base_url: plain(&url, notes) },
-            None => {
-                let described = written.or_else(server).or_else(|| base_path(root));
-                notes.push(unknown(api, described.as_deref()));
-                Self { api, base_url: format!("${{{}}}", variable_of(api)) }
-            }
+        if let Some(url) = written.iter().flatten().find_map(|url| whole(url)) {
+            return Self { api, base_url: plain(&url, notes) };
         }
+        let first = || servers.first().map(|server| server.url.to_owned());
+        let described = written.into_iter().next().flatten().or_else(first).or_else(|| base_path(root));
+        notes.push(unknown(api, described.as_deref()));
+        Self { api, base_url: format!("${{{}}}", variable_of(api)) }
     }
 
     pub(super) fn base_url(&self) -> &str {
@@ -38,7 +36,7 @@ impl<'d> Servers<'d> {
     /// The server of a list that has one of its own.
     pub(super) fn own(&self, list: &List<'_>, notes: &mut Vec<Note>) -> Option<String> {
         let place = format!("resources.{}.endpoint.path", list.name);
-        let server = Server::first(list.operation.own("servers")?)?;
+        let server = Server::all(list.operation.own("servers")?).next()?;
         let written = server.of_environment(self.api, &place, notes);
         let Some(url) = whole(&written) else {
             let message = format!("the description tells the server `{written}` for it: the client's is asked");
@@ -87,9 +85,10 @@ struct Server<'d> {
 }
 
 impl<'d> Server<'d> {
-    fn first(servers: &'d Value) -> Option<Self> {
-        let server = servers.as_array()?.first()?;
-        Some(Self { url: server.get("url")?.as_str()?, variables: server.get("variables") })
+    fn all(servers: &'d Value) -> impl Iterator<Item = Self> {
+        let known =
+            |server: &'d Value| Some(Self { url: server.get("url")?.as_str()?, variables: server.get("variables") });
+        servers.as_array().into_iter().flatten().filter_map(known)
     }
 
     fn default(&self, name: &str) -> Option<String> {
@@ -170,6 +169,8 @@ fn of_host(root: &Value) -> Option<String> {
     let first = schemes.and_then(|schemes| schemes.first()?.as_str());
     let is_secure = schemes.is_none_or(|schemes| schemes.iter().any(|scheme| scheme == "https"));
     let scheme = if is_secure { "https" } else { first.unwrap_or("https") };
+    // Some write a whole URL there.
+    let host = ["https://", "http://"].iter().find_map(|scheme| host.strip_prefix(scheme)).unwrap_or(host);
     Some(literal_text(&format!("{scheme}://{host}{base}")))
 }
 
@@ -177,17 +178,53 @@ fn base_path(root: &Value) -> Option<String> {
     root.get("basePath").and_then(Value::as_str).map(str::to_owned)
 }
 
-/// The URL with its scheme; `None` if there is no host in it.
+/// The URL with its scheme; `None` if there is no host in it that could be one. Relative to where the description was, `v2.1/api` and
+/// `openapi.json` are paths.
 fn whole(url: &str) -> Option<String> {
-    if url.starts_with("http://") || url.starts_with("https://") {
-        return Some(url.to_owned());
+    let schemes = ["https://", "http://"];
+    let scheme = schemes
+        .into_iter()
+        .find(|scheme| url.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme)));
+    let rest = match scheme {
+        Some(scheme) => url.get(scheme.len()..)?,
+        None => url.strip_prefix("//").unwrap_or(url),
+    };
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let host = without_references(authority.rsplit('@').next().unwrap_or_default());
+    let is_bare = scheme.is_none() && !url.starts_with("//");
+    let fits = is_host(&host) && (!is_bare || authority.starts_with("${") || has_domain(&host));
+    fits.then(|| format!("{}{rest}", scheme.unwrap_or("https://")))
+}
+
+/// A letter in place of each variable of the environment.
+fn without_references(host: &str) -> String {
+    let mut parts = host.split("${");
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |before, part| match part.split_once('}') {
+        Some((_, behind)) => before + "x" + behind,
+        None => before + "${" + part,
+    })
+}
+
+/// Returns true for a name, an address, or either with a port; not for one that somebody has to fill in, as `<tenant>.example.com` or
+/// `your-domain.example.com`.
+fn is_host(host: &str) -> bool {
+    if host.starts_with('[') {
+        return host.contains(']');
     }
-    if let Some(rest) = url.strip_prefix("//") {
-        return Some(format!("https://{rest}"));
-    }
-    let host = url.split('/').next().unwrap_or_default();
-    let is_host = host.contains('.') && !host.starts_with('.') || host.starts_with("${");
-    (is_host && !url.contains("://")).then(|| format!("https://{url}"))
+    let (name, port) = host.split_once(':').unwrap_or((host, "80"));
+    let is_label = |label: &str| {
+        let is_letter = |letter: char| letter.is_alphanumeric() || "-_".contains(letter);
+        !label.is_empty() && label.chars().all(is_letter) && !label.to_ascii_lowercase().starts_with("your")
+    };
+    !port.is_empty() && port.bytes().all(|digit| digit.is_ascii_digit()) && name.split('.').all(is_label)
+}
+
+/// Returns true if a name without a scheme before it ends as domains do, and as no file and no version does.
+fn has_domain(host: &str) -> bool {
+    let name = host.split(':').next().unwrap_or_default();
+    let Some((_, top)) = name.rsplit_once('.') else { return name == "localhost" };
+    top.len() >= 2 && top.chars().all(char::is_alphabetic) && !["json", "yaml", "yml"].contains(&top)
 }
 
 /// Without what a base URL cannot have.
@@ -225,6 +262,25 @@ mod tests {
             ),
             (json!({"url": "//host.example/v1"}), "https://host.example/v1", 0),
             (json!({"url": "host.example/v1"}), "https://host.example/v1", 0),
+            (json!({"url": "host.example:8443"}), "https://host.example:8443", 0),
+            (json!({"url": "HTTPS://host.example/v1"}), "https://host.example/v1", 0),
+            (json!({"url": "http://10.0.0.1:80/v1"}), "http://10.0.0.1:80/v1", 0),
+            (json!({"url": "http://localhost:80/v1"}), "http://localhost:80/v1", 0),
+            (json!({"url": "openapi.json"}), "${SHOP_BASE_URL}", 1),
+            (json!({"url": "v2.1/api"}), "${SHOP_BASE_URL}", 1),
+            (json!({"url": "api/v1"}), "${SHOP_BASE_URL}", 1),
+            (json!({"url": "x/v1"}), "${SHOP_BASE_URL}", 1),
+            (json!({"url": ""}), "${SHOP_BASE_URL}", 1),
+            (json!({"url": "wss://host.example"}), "${SHOP_BASE_URL}", 1),
+            (json!({"url": "https://"}), "${SHOP_BASE_URL}", 1),
+            (json!({"url": "https://https://host.example"}), "${SHOP_BASE_URL}", 1),
+            (json!({"url": "https://<tenant>.example.com/api"}), "${SHOP_BASE_URL}", 1),
+            (json!({"url": "https://your-domain.example.com/api"}), "${SHOP_BASE_URL}", 1),
+            (
+                json!({"url": "https://{tenant}.example.com", "variables": {"tenant": {"default": ""}}}),
+                "${SHOP_BASE_URL}",
+                1,
+            ),
             (json!({"url": "/v3"}), "${SHOP_BASE_URL}", 1),
             (json!({"url": "../v3"}), "${SHOP_BASE_URL}", 1),
             (json!({"url": "https://u:p@a.example/x?key=1"}), "https://a.example/x", 2),
@@ -243,10 +299,34 @@ mod tests {
             (json!({"url": "http://a.example/{x}{y}", "variables": {"x": {"default": "a$"}}}), "${SHOP_BASE_URL}", 1),
         ] {
             let document = json!({"openapi": "3.0.0", "paths": {}, "servers": [server]});
-            let document = Document::new("f", document).unwrap();
-            let mut notes = Vec::new();
-            let servers = Servers::new(&document, "SHOP", &mut notes);
-            assert_eq!((servers.base_url(), notes.len()), (base_url, told), "{notes:?}");
+            assert_eq!(base_url_of(document), (base_url.to_owned(), told));
+        }
+    }
+
+    fn base_url_of(document: Value) -> (String, usize) {
+        let document = Document::new("f", document).unwrap();
+        let mut notes = Vec::new();
+        (Servers::new(&document, "SHOP", &mut notes).base_url().to_owned(), notes.len())
+    }
+
+    #[test]
+    fn the_first_server_that_is_whole_is_taken() {
+        let servers = json!([{"url": "/"}, {"url": "wss://a.example"}, {"url": "https://b.example"}, {"url": "https://c.example"}]);
+        let document = json!({"openapi": "3.0.0", "paths": {}, "servers": servers});
+        assert_eq!(base_url_of(document), ("https://b.example".to_owned(), 0));
+    }
+
+    #[test]
+    fn a_host_of_swagger_2_is_a_host_or_told() {
+        for (host, base_url) in [
+            ("a.example", "https://a.example/v1"),
+            ("a.example:8443", "https://a.example:8443/v1"),
+            ("https://a.example", "https://a.example/v1"),
+            ("{tenant}.example.com", "${SHOP_BASE_URL}"),
+            ("", "${SHOP_BASE_URL}"),
+        ] {
+            let document = json!({"swagger": "2.0", "paths": {}, "host": host, "basePath": "/v1"});
+            assert_eq!(base_url_of(document).0, base_url, "{host}");
         }
     }
 }

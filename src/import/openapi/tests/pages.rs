@@ -68,6 +68,12 @@ fn a_count_is_not_taken_for_the_lists_total() {
         ("count", json!({"type": "integer"}), None),
         ("count", json!({"type": "integer", "description": "Total number of orders"}), Some(json!("count"))),
         ("count", json!({"type": "integer", "description": "Total number on this page"}), None),
+        (
+            "count",
+            json!({"type": "integer", "description": "Total number of matching records on all pages"}),
+            Some(json!("count")),
+        ),
+        ("total", json!({"type": "integer", "description": "Records on the current page"}), None),
         ("total", json!({"type": "object"}), None),
         ("Total_Count", json!({"type": "integer"}), Some(json!("Total_Count"))),
         ("total_entries", json!({"type": "integer"}), Some(json!("total_entries"))),

@@ -107,7 +107,7 @@ fn a_post_that_may_change_something_is_not_taken_and_a_search_that_is_not_is_tol
     let number = json!({"type": "integer"});
     let any = json!({"type": "object"});
     let paged = json!({"properties": {"page": number}});
-    let mut created = post(paged.clone(), objects());
+    let mut created = post(any.clone(), objects());
     created["responses"] = json!({"201": created["responses"]["200"]});
     let mut named = post(any.clone(), objects());
     named["operationId"] = json!("createShoppingList");
@@ -123,7 +123,7 @@ fn a_post_that_may_change_something_is_not_taken_and_a_search_that_is_not_is_tol
     let told: Vec<_> =
         imported.notes.iter().filter(|note| note.path == "resources").map(|note| &note.message).collect();
     for (path, why) in [
-        ("/made", "no list"),
+        ("/coupons", "`--path /coupons`"),
         ("/orders/search", "no list"),
         ("/a/search", "`multipart/form-data`"),
         ("/b/search", "`exact`"),
@@ -133,6 +133,36 @@ fn a_post_that_may_change_something_is_not_taken_and_a_search_that_is_not_is_tol
         assert!(is_told, "{path} {why}: {told:?}");
     }
     assert_eq!(told.len(), 5, "{told:?}");
+}
+
+#[test]
+fn a_post_that_gets_or_filters_is_taken_and_what_it_requires_is_told() {
+    let (number, ids) = (json!({"type": "integer"}), json!({"type": "array", "items": {"type": "integer"}}));
+    let body = |required: &str, schema: &Value| json!({"type": "object", "required": [required], "properties": {required: schema}});
+    let mut of_nest = post(json!({"properties": {"query": {"type": "string"}}}), objects());
+    of_nest["responses"] = json!({"201": of_nest["responses"]["200"]});
+    let mut by_id = post(body("filters", &json!({"type": "object"})), objects());
+    by_id["operationId"] = json!("getReport");
+    let imported = posts(json!({
+        "/getItems": post(body("ids", &ids), objects()),
+        "/users/retrieve": post(body("filters", &json!({"type": "object"})), objects()),
+        "/report": by_id,
+        "/x/search": of_nest,
+        "/deals/filter": post(body("limit", &number), objects()),
+    }));
+    let sent = |endpoint: &Value| (endpoint["path"].clone(), endpoint["json"].clone());
+    assert_eq!(
+        endpoints(&imported).iter().map(sent).collect::<Vec<_>>(),
+        [
+            (json!("/getItems"), json!({"ids": []})),
+            (json!("/users/retrieve"), json!({"filters": {}})),
+            (json!("/report"), json!({"filters": {}})),
+            (json!("/x/search"), json!({})),
+            (json!("/deals/filter"), json!({"limit": 100})),
+        ]
+    );
+    let place = "resources.get_items.endpoint.json.ids";
+    assert!(imported.notes.iter().any(|note| note.path == place), "{:?}", imported.notes);
 }
 
 #[test]
