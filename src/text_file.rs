@@ -16,10 +16,27 @@ pub const LARGEST_DOCUMENT: u64 = 64_000_000;
 /// Reads a file of at most `largest` bytes.
 ///
 /// # Errors
-/// [`io::ErrorKind::FileTooLarge`] for a larger one, without having read more of it, and [`io::ErrorKind::InvalidData`] for one
-/// that is not UTF-8.
+/// [`io::ErrorKind::FileTooLarge`] for a larger one, without having read more of it, [`io::ErrorKind::InvalidData`] for one that is
+/// not UTF-8, and [`io::ErrorKind::Unsupported`] for a named pipe: nobody may ever write to it.
 pub fn read(path: &Path, largest: u64) -> io::Result<String> {
+    if is_named_pipe(path)? {
+        let message = "it is a pipe: write its content to a file, or use `<(…)` of the shell";
+        return Err(io::Error::new(io::ErrorKind::Unsupported, message));
+    }
     read_from(&mut File::open(path)?, largest)
+}
+
+/// Returns true for a pipe with a name of its own. What a shell passes as `/dev/fd/63` has a writer.
+#[cfg(unix)]
+fn is_named_pipe(path: &Path) -> io::Result<bool> {
+    use std::os::unix::fs::FileTypeExt;
+    let is_passed = ["/dev", "/proc"].iter().any(|directory| path.starts_with(directory));
+    Ok(!is_passed && path.metadata()?.file_type().is_fifo())
+}
+
+#[cfg(not(unix))]
+fn is_named_pipe(_path: &Path) -> io::Result<bool> {
+    Ok(false)
 }
 
 /// Reads all of a stream of at most `largest` bytes.
@@ -56,6 +73,15 @@ mod tests {
         assert_eq!((error.kind(), error.to_string().as_str()), (io::ErrorKind::FileTooLarge, "it is larger than 3 MB"));
         assert_eq!(read_from(&mut &b"abc"[..], 3).unwrap(), "abc");
         assert_eq!(read_from(&mut &b"\xff"[..], 3).unwrap_err().kind(), io::ErrorKind::InvalidData);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_named_pipe_is_refused_and_not_waited_for() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("pipe");
+        assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+        assert_eq!(read(&path, 10).unwrap_err().kind(), io::ErrorKind::Unsupported);
     }
 
     #[test]

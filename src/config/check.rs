@@ -88,15 +88,17 @@ impl Check<'_> {
     }
 
     fn unknown(&mut self, entry: &Entry, table: &'static Table, beside: &[&str]) {
-        if may_be_secret(&entry.key, table) {
+        // Both the look for a secret and a hint search all keys that there are. What is not listed is hidden in any case.
+        let is_listed = self.findings.has_room(Severity::Error);
+        if !is_listed || may_be_secret(&entry.key, table) {
             self.findings.hide(&entry.value);
         }
         self.hide_by_name(&entry.value);
         if table.ignored_prefix.is_some_and(|prefix| entry.key.starts_with(prefix)) {
             return self.at_key(Severity::Note, entry, format!("`{}` has no effect", entry.key), None);
         }
-        let help = advice::unknown_key(&entry.key, &entry.value, table, beside);
-        self.at_key(Severity::Error, entry, format!("unknown key `{}`", entry.key), Some(help));
+        let help = is_listed.then(|| advice::unknown_key(&entry.key, &entry.value, table, beside));
+        self.at_key(Severity::Error, entry, format!("unknown key `{}`", entry.key), help);
     }
 
     /// Hides what lies under telling names in a value that no table describes.
@@ -411,10 +413,10 @@ fn without_nulls(value: &mut Value) {
 
 /// Whether the value under an unknown key may be a secret: one under a misspelt key is a secret all the same.
 pub(super) fn may_be_secret(key: &str, table: &'static Table) -> bool {
-    let near = nearest(key, table.supported().map(|field| field.key)).and_then(|near| table.field(near));
+    let near = || nearest(key, table.supported().map(|field| field.key)).and_then(|near| table.field(near));
     is_secret_name(key)
         || table.fields.iter().any(|field| matches!(field.shape, Shape::Secret))
-        || near.is_some_and(|field| is_secret_name(field.key) || field.shape.holds_secret())
+        || near().is_some_and(|field| is_secret_name(field.key) || field.shape.holds_secret())
 }
 
 /// Reports a root that is no object; whether it is one.

@@ -20,23 +20,48 @@ pub struct Interpolation<'a> {
     pub variables: &'a dyn Fn(&str) -> Option<String>,
     /// Relative paths resolve against it.
     pub directory: &'a Path,
-    /// Contents of `${file:}`, and of variables whose names say that they are secret, such as `API_TOKEN`.
+    /// Contents of `${file:}`, and of variables whose names say that they are secret, such as `API_TOKEN`; each once.
     pub secrets: Vec<Secret<String>>,
+    /// Bytes that may still be filled in, and those that may still be secret.
+    room: usize,
+    room_of_secrets: usize,
+    /// Something secret went into the text at work.
+    has_filled_secret: bool,
 }
 
-impl Interpolation<'_> {
+/// Bytes that all references of a config together may be filled with: each may name the same large file.
+const MOST_FILLED: usize = 64_000_000;
+
+const FILLED: &str = "what `${…}` fills in";
+
+/// The same of secrets. Each is kept out of all output in all its spellings, which takes a kilobyte of memory for each of its bytes.
+const MOST_SECRET: usize = 64_000;
+
+impl<'a> Interpolation<'a> {
+    pub fn new(variables: &'a dyn Fn(&str) -> Option<String>, directory: &'a Path) -> Self {
+        Self {
+            variables,
+            directory,
+            secrets: Vec::new(),
+            room: MOST_FILLED,
+            room_of_secrets: MOST_SECRET,
+            has_filled_secret: false,
+        }
+    }
+
     /// Fills every text below `value`; one that cannot be filled is reported and becomes broken.
     pub fn fill(&mut self, value: &mut Value, findings: &mut Findings) {
         match &mut value.kind {
             Kind::List(items) => items.iter_mut().for_each(|item| self.fill(item, findings)),
             Kind::Object(entries) => entries.iter_mut().for_each(|entry| self.fill(&mut entry.value, findings)),
             Kind::Text(text) if text.contains("${") => {
-                let (text, secrets) = (std::mem::take(text), self.secrets.len());
+                let text = std::mem::take(text);
+                self.has_filled_secret = false;
                 match self.text(&text, &value.place, findings) {
                     Some((filled, inserted)) => {
                         value.kind = Kind::Text(filled);
                         value.filled = true;
-                        value.secret = self.secrets.len() > secrets;
+                        value.secret = self.has_filled_secret;
                         value.inserted = inserted;
                     }
                     None => value.kind = Kind::Broken,
@@ -112,10 +137,23 @@ impl Interpolation<'_> {
                 return Err((format!("the environment variable `{name}` is not set"), help));
             }
         };
+        take(&mut self.room, &value, FILLED, &format!("{} MB", MOST_FILLED / 1_000_000))?;
         if is_secret_variable(name) {
-            self.secrets.push(Secret::new(value.clone()));
+            self.keep_secret(&value)?;
         }
         Ok(value)
+    }
+
+    /// Notes a secret, if it is one that can be kept out of all output.
+    fn keep_secret(&mut self, value: &str) -> Result<(), (String, String)> {
+        self.has_filled_secret = true;
+        if self.secrets.iter().any(|known| known.expose() == value) {
+            return Ok(());
+        }
+        let what = "what `${…}` fills in as secrets";
+        take(&mut self.room_of_secrets, value, what, &format!("{} kB", MOST_SECRET / 1_000))?;
+        self.secrets.push(Secret::new(value.to_owned()));
+        Ok(())
     }
 
     fn file(&mut self, path: &str) -> Result<String, (String, String)> {
@@ -125,9 +163,20 @@ impl Interpolation<'_> {
         })?;
         let content =
             content.strip_suffix('\n').map_or(content.as_str(), |line| line.strip_suffix('\r').unwrap_or(line));
-        self.secrets.push(Secret::new(content.to_owned()));
+        self.keep_secret(content)?;
+        take(&mut self.room, content, FILLED, &format!("{} MB", MOST_FILLED / 1_000_000))?;
         Ok(content.to_owned())
     }
+}
+
+/// Takes a value's bytes from the room that is left.
+fn take(room: &mut usize, value: &str, what: &str, most: &str) -> Result<(), (String, String)> {
+    let Some(left) = room.checked_sub(value.len()) else {
+        let help = "look whether the references name the files and the variables that were meant".to_owned();
+        return Err((format!("{what} comes to more than {most} in all"), help));
+    };
+    *room = left;
+    Ok(())
 }
 
 /// Whether a text is `${NAME}` or `${file:path}` and nothing else: then nothing of what it stands for is in it.
@@ -156,6 +205,7 @@ mod tests {
         match name {
             "KEY" => Some("k${KEY}".into()),
             "EMPTY" => Some(String::new()),
+            "LARGE" => Some("x".repeat(2_000_000)),
             _ => None,
         }
     }
@@ -165,7 +215,7 @@ mod tests {
         findings.add_source("f".into(), text.into());
         let mut value = Value::new(Kind::Text(text.into()), Span { source: 0, start: 0, end: text.len() });
         value.place.path = "auth.token".into();
-        let mut interpolation = Interpolation { variables: &variables, directory, secrets: Vec::new() };
+        let mut interpolation = Interpolation::new(&variables, directory);
         interpolation.fill(&mut value, &mut findings);
         (value, findings, interpolation.secrets)
     }
@@ -208,12 +258,26 @@ mod tests {
     }
 
     #[test]
+    fn all_that_is_filled_in_together_is_of_limited_size() {
+        let directory = tempfile::tempdir().unwrap();
+        for name in ["a", "b", "c", "d"] {
+            fs::write(directory.path().join(name), name.repeat(20_000)).unwrap();
+        }
+        assert!(!fill_in(directory.path(), &"${file:a}".repeat(10)).0.is_broken());
+        let (value, findings, secrets) = fill_in(directory.path(), "${file:a}${file:b}${file:c}${file:d}");
+        assert!(value.is_broken() && secrets.len() == 3);
+        assert!(findings.problems[0].message.contains("more than 64 kB in all"), "{:?}", findings.problems);
+        let (value, findings, _) = fill_in(directory.path(), &"${LARGE}".repeat(33));
+        assert!(value.is_broken() && findings.problems[0].message.contains("more than 64 MB in all"));
+        assert!(!fill_in(directory.path(), &"${LARGE}".repeat(31)).0.is_broken());
+    }
+
+    #[test]
     fn what_a_variable_of_a_telling_name_holds_is_a_secret_and_what_others_hold_is_none() {
         let variables = |name: &str| Some(format!("in {name}"));
         for (text, secrets) in [("${HOST} ${PROJECT_KEY}", vec![]), ("bot${BOT_TOKEN}/x", vec!["in BOT_TOKEN"])] {
             let mut value = Value::new(Kind::Text(text.into()), Span::default());
-            let mut interpolation =
-                Interpolation { variables: &variables, directory: Path::new("."), secrets: Vec::new() };
+            let mut interpolation = Interpolation::new(&variables, Path::new("."));
             interpolation.fill(&mut value, &mut Findings::default());
             let found: Vec<_> = interpolation.secrets.iter().map(|secret| secret.expose().as_str()).collect();
             assert_eq!((found, value.secret), (secrets.clone(), !secrets.is_empty()), "{text}");

@@ -92,7 +92,7 @@ fn load_with(
 ) -> Result<Loaded, Problems> {
     let mut findings = Findings::default();
     let Some((mut root, directory)) = read(&source, &mut findings) else { return Err(findings.into_problems()) };
-    let mut interpolation = Interpolation { variables, directory: &directory, secrets: Vec::new() };
+    let mut interpolation = Interpolation::new(variables, &directory);
     prepare(&mut root, &mut interpolation);
     interpolation.fill(&mut root, &mut findings);
     let secrets = interpolation.secrets;
@@ -221,7 +221,7 @@ impl SchemaFiles<'_> {
         if let Some(read) = self.read.get(&path) {
             return read.clone();
         }
-        if !path.is_file() {
+        if !path.exists() {
             let message = format!("the schema file {} cannot be read: it is not there", path.display());
             self.findings.error(named_at, message, Some("the path is relative to the config file".into()));
             return None;

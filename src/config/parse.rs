@@ -187,6 +187,8 @@ mod tests {
         let text = format!("s: &s \"{}\"\nl: [{}]\n", "x".repeat(10_000), vec!["*s"; 7_000].join(","));
         let problem = tree(Syntax::Yaml, &text).unwrap_err();
         assert!(problem.contains("more than 64 MB of text after the expansion of aliases"), "{problem}");
+        let problem = tree(Syntax::Yaml, &format!("l: [{}]\n", vec!["1"; 250_000].join(","))).unwrap_err();
+        assert!(problem.contains("more than 250000 values") && !problem.contains("aliases"), "{problem}");
     }
 
     #[test]

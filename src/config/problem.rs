@@ -2,6 +2,7 @@
 
 use std::{fmt, ops::Range};
 
+use memchr::memchr2;
 use serde::Serialize;
 
 use super::{
@@ -194,12 +195,18 @@ impl Findings {
 
     /// An error at an offset inside a text value, where the value stands in the file letter by letter; else at the value.
     pub fn error_inside(&mut self, place: &Place, text: &str, offset: usize, message: String, help: Option<String>) {
-        let span = self.inside(place.span, text, offset);
+        // One text may have hundreds of thousands of them.
+        let is_listed = self.has_room(Severity::Error);
+        let span = if is_listed { self.inside(place.span, text, offset) } else { place.span };
         self.add(Severity::Error, span, &place.path, message, help);
     }
 
     pub fn add(&mut self, severity: Severity, span: Span, path: &str, message: String, help: Option<String>) {
-        if self.is_full(severity) {
+        if !self.has_room(severity) {
+            match severity {
+                Severity::Error => self.unlisted.errors += 1,
+                Severity::Note => self.unlisted.notes += 1,
+            }
             return;
         }
         let text = self.text(span.source);
@@ -218,16 +225,14 @@ impl Findings {
         self.problems.push(problem);
     }
 
-    /// Returns true if enough of this severity are listed; then one more is only counted.
-    fn is_full(&mut self, severity: Severity) -> bool {
+    /// Returns false if enough of this severity are listed: one more is only counted, and what it would say need not be found out.
+    pub fn has_room(&self, severity: Severity) -> bool {
         let unlisted = match severity {
-            Severity::Error => &mut self.unlisted.errors,
-            Severity::Note => &mut self.unlisted.notes,
+            Severity::Error => self.unlisted.errors,
+            Severity::Note => self.unlisted.notes,
         };
         let listed = || self.problems.iter().filter(|problem| problem.severity == severity).count();
-        let is_full = *unlisted > 0 || listed() >= MOST_PROBLEMS;
-        *unlisted += usize::from(is_full);
-        is_full
+        unlisted == 0 && listed() < MOST_PROBLEMS
     }
 
     pub fn has_errors(&self) -> bool {
@@ -242,10 +247,10 @@ impl Findings {
         let Unlisted { errors, notes } = self.unlisted;
         self.add_unlisted(Severity::Error, errors, "errors");
         self.add_unlisted(Severity::Note, notes, "notes");
-        for span in self.hidden {
-            if let Some(source) = self.sources.get_mut(span.source) {
-                source.text = covered(&source.text, span);
-            }
+        self.hidden.sort_unstable_by_key(|span| (span.start, span.end));
+        for (index, source) in self.sources.iter_mut().enumerate() {
+            let hidden = self.hidden.iter().filter(|span| span.source == index);
+            source.text = covered(&source.text, hidden);
         }
         Problems { problems: self.problems, sources: self.sources }
     }
@@ -275,23 +280,33 @@ pub(super) fn line_and_column(text: &str, at: usize) -> (usize, usize) {
     (line, column)
 }
 
-/// The text with a span starred out, every byte in its place.
-fn covered(text: &str, span: Span) -> String {
-    let (Some(before), Some(inside), Some(behind)) =
-        (text.get(..span.start), text.get(span.start..span.end), text.get(span.end..))
-    else {
-        return text.to_owned();
-    };
-    let stars = inside.chars().map(|c| if c.is_whitespace() { c.to_string() } else { "*".repeat(c.len_utf8()) });
-    format!("{before}{}{behind}", stars.collect::<String>())
+/// The text with spans starred out, which come in order, every byte in its place.
+fn covered<'a>(text: &str, spans: impl Iterator<Item = &'a Span>) -> String {
+    let mut covered = String::with_capacity(text.len());
+    for span in spans {
+        // What is hidden already, as a part of another one, is behind.
+        let start = span.start.max(covered.len());
+        let (Some(before), Some(inside)) = (text.get(covered.len()..start), text.get(start..span.end)) else {
+            continue;
+        };
+        covered.push_str(before);
+        for letter in inside.chars() {
+            match letter.is_whitespace() {
+                true => covered.push(letter),
+                false => covered.extend(std::iter::repeat_n('*', letter.len_utf8())),
+            }
+        }
+    }
+    covered.push_str(text.get(covered.len()..).unwrap_or_default());
+    covered
 }
 
 /// A list or object of many lines is shown by its first.
 fn first_line(text: &str, span: Span) -> Range<usize> {
     let end = span.end.clamp(span.start, text.len().max(span.start));
     let shown = text.get(span.start..end).unwrap_or_default();
-    let shown = shown.split(['\n', '\r']).next().unwrap_or_default().trim_end();
-    span.start..span.start + shown.len()
+    let length = memchr2(b'\n', b'\r', shown.as_bytes()).unwrap_or(shown.len());
+    span.start..span.start + shown.get(..length).unwrap_or_default().trim_end().len()
 }
 
 #[cfg(test)]

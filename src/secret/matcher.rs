@@ -27,12 +27,20 @@ const LONGEST_ESCAPE: usize = 10;
 #[derive(Default)]
 pub(super) struct Matcher {
     needles: Vec<(Needle, Kind)>,
-    /// `None` where there is nothing to look for, or too much: see [`Matcher::is_blind`].
+    /// `None` where there is nothing to look for, or too much.
     automaton: Option<AhoCorasick>,
+    /// There are more secrets than it can look for: then no text may be shown.
+    is_blind: bool,
 }
+
+/// Bytes of secrets that are looked for: each takes a kilobyte of the automaton, with all its spellings.
+const MOST_BYTES: usize = 256_000;
 
 impl Matcher {
     pub fn new(known: &[Known]) -> Self {
+        if known.iter().map(|known| known.value.expose().len()).sum::<usize>() > MOST_BYTES {
+            return Self { is_blind: true, ..Self::default() };
+        }
         let spelled = |known: &Known| {
             let kind = known.kind;
             needles(known.value.expose(), kind.is_deep()).into_iter().map(move |needle| (needle, kind))
@@ -41,12 +49,8 @@ impl Matcher {
         let mut builder = AhoCorasick::builder();
         builder.ascii_case_insensitive(true).kind(Some(AhoCorasickKind::ContiguousNFA));
         let automaton = builder.build(needles.iter().map(|(needle, _)| &needle.bytes)).ok();
-        Self { automaton: automaton.filter(|_| !needles.is_empty()), needles }
-    }
-
-    /// Returns true if there are more secrets than an automaton holds: then no text may be shown.
-    fn is_blind(&self) -> bool {
-        self.automaton.is_none() && !self.needles.is_empty()
+        let is_blind = automaton.is_none() && !needles.is_empty();
+        Self { automaton: automaton.filter(|_| !needles.is_empty()), needles, is_blind }
     }
 
     /// The places of the secrets of these kinds, in order, no two of which touch.
@@ -76,7 +80,7 @@ impl Matcher {
     /// The places of the needles that are not shorter than `shortest`.
     fn find_in(&self, layer: &Layer<'_>, shortest: usize, is_wanted: &impl Fn(Kind) -> bool) -> Vec<Range<usize>> {
         let text = &*layer.bytes;
-        if self.is_blind() {
+        if self.is_blind {
             return std::iter::once(layer.origin(0..text.len())).collect();
         }
         let Some(automaton) = &self.automaton else { return Vec::new() };

@@ -24,7 +24,7 @@ pub fn parse(text: &str, source: usize, most_nodes: usize) -> Result<Value, Synt
         Ok(root) => Ok(reader.value(root)),
         Err(error) => {
             let span = error.location().map_or_else(|| reader.span(0, 0), |location| reader.located(location));
-            let message = breach(&error, most_nodes).unwrap_or_else(|| first_line(&error));
+            let message = breach(&error, most_nodes, text).unwrap_or_else(|| first_line(&error));
             Err(reader.tab(&message, span).unwrap_or(SyntaxError { message, span }))
         }
     }
@@ -49,17 +49,18 @@ fn options(most_nodes: usize) -> serde_saphyr::Options {
 }
 
 /// A budget that is exceeded, in words that name it. By the parser's text: within an alias its error has no variant.
-fn breach(error: &serde_saphyr::Error, most_nodes: usize) -> Option<String> {
+fn breach(error: &serde_saphyr::Error, most_nodes: usize, text: &str) -> Option<String> {
     let message = error.to_string();
+    let expanded = if text.contains('*') { " after the expansion of aliases" } else { "" };
     let is_of = |words: &[&str]| words.iter().any(|word| message.contains(word));
     if is_of(&["budget breached: Depth", "recursion limit exceeded", "alias replay stack depth"]) {
         return Some(too_deep(DEEPEST));
     }
     if is_of(&["ScalarBytes {", "RecordedAnchorBytes {"]) {
-        return Some(format!("more than {} MB of text after the expansion of aliases", LARGEST_TEXT / 1_000_000));
+        return Some(format!("more than {} MB of text{expanded}", LARGEST_TEXT / 1_000_000));
     }
     let is_breach = is_of(&["budget breached: ", "alias replay limit"]);
-    is_breach.then(|| format!("more than {most_nodes} values after the expansion of aliases"))
+    is_breach.then(|| format!("more than {most_nodes} values{expanded}"))
 }
 
 /// The parser's message without the place that it repeats at its end, and without words for programmers.

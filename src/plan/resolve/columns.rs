@@ -1,7 +1,7 @@
 //! Which column a name means: the column of that name or, where one was renamed, the API's field.
 
 use crate::{
-    config::{Findings, Located, notation},
+    config::{Findings, Located, Severity, notation},
     schema::{Column, Source, TableSchema},
     suggestion::suggestion,
 };
@@ -50,8 +50,9 @@ impl<'a> Columns<'a> {
             Meaning::Column(index) => Some(index),
             Meaning::Nothing => {
                 let known = self.schema.columns.iter().map(|column| column.name.as_str());
-                let help = expression(&name.value).unwrap_or_else(|| suggestion(&name.value, known, "columns"));
-                findings.error(&name.place, format!("there is no column `{}`", name.value), Some(help));
+                let help = || expression(&name.value).unwrap_or_else(|| suggestion(&name.value, known, "columns"));
+                let help = findings.has_room(Severity::Error).then(help);
+                findings.error(&name.place, format!("there is no column `{}`", name.value), help);
                 None
             }
             Meaning::Ambiguous(first, second) => {

@@ -1,5 +1,7 @@
 //! Which resource is the parent of which.
 
+use std::collections::{HashMap, HashSet};
+
 use super::placeholders::Placeholders;
 use crate::{
     config::{Findings, Section},
@@ -46,36 +48,99 @@ pub fn parent(
     Some(Some(ParentPlan { resource: first.value.clone(), fields, include }))
 }
 
+/// The resources of a config by their names, and the way from each to its parent. A config may have thousands of them, in one line.
+struct Family<'a> {
+    plans: HashMap<&'a str, &'a ResourcePlan>,
+}
+
+impl<'a> Family<'a> {
+    fn new(plans: &'a [Option<ResourcePlan>]) -> Self {
+        Self { plans: plans.iter().flatten().map(|plan| (plan.name.as_str(), plan)).collect() }
+    }
+
+    fn parent(&self, name: &str) -> Option<&'a ResourcePlan> {
+        let parent = self.plans.get(name)?.parent.as_ref()?;
+        self.plans.get(parent.resource.as_str()).copied()
+    }
+
+    /// Returns for each resource the nearest one above it that is meant.
+    fn nearest(&self, is_meant: impl Fn(&ResourcePlan) -> bool) -> HashMap<&'a str, &'a ResourcePlan> {
+        let mut known: HashMap<&str, Option<&ResourcePlan>> = HashMap::new();
+        for name in self.plans.keys() {
+            let (mut passed, mut at) = (Vec::new(), *name);
+            let found = loop {
+                if let Some(found) = known.get(at) {
+                    break *found;
+                }
+                // Who comes back here goes in a circle, in which nobody is above another.
+                known.insert(at, None);
+                passed.push(at);
+                match self.parent(at) {
+                    Some(parent) if !is_meant(parent) => at = &parent.name,
+                    found => break found,
+                }
+            };
+            known.extend(passed.into_iter().map(|name| (name, found)));
+        }
+        known.into_iter().filter_map(|(name, found)| Some((name, found?))).collect()
+    }
+
+    /// Returns the names of a circle that begins with this resource, which is there a second time at its end; `None` if it is in no
+    /// circle. `passed` has those that are in none, or in one that was returned.
+    fn circle(&self, name: &str, passed: &mut HashSet<&'a str>) -> Option<Vec<&'a str>> {
+        let mut line = vec![self.plans.get(name)?.name.as_str()];
+        let mut places = HashMap::new();
+        while let Some(&at) = line.last().filter(|at| !passed.contains(*at)) {
+            match places.insert(at, line.len() - 1) {
+                Some(0) => {
+                    passed.extend(&line);
+                    return Some(line);
+                }
+                Some(first) => {
+                    // What leads to a circle is in none.
+                    passed.extend(line.into_iter().take(first));
+                    return None;
+                }
+                None => {}
+            }
+            match self.parent(at) {
+                Some(parent) => line.push(&parent.name),
+                None => break,
+            }
+        }
+        passed.extend(line);
+        None
+    }
+}
+
 /// Reports resources that wait for themselves.
 pub fn check_cycles(sections: &[Section<'_>], plans: &[Option<ResourcePlan>], findings: &mut Findings) {
-    let plans: Vec<&ResourcePlan> = plans.iter().flatten().collect();
-    let mut reported: Vec<String> = Vec::new();
+    let family = Family::new(plans);
+    let mut passed = HashSet::new();
     for section in sections {
         let Some(name) = section.text("name").map(|name| name.value) else { continue };
-        let line = ancestors(&name, &plans);
-        if line.last() != Some(&name) || reported.contains(&name) {
+        if passed.contains(name.as_str()) {
             continue;
         }
-        let chain = [std::slice::from_ref(&name), &line].concat().join("` <- `");
-        let message = format!("the resource waits for records that need its own: `{chain}`");
-        findings.error(section.section("endpoint").place_of("path"), message, None);
-        reported.extend(line);
+        if let Some(circle) = family.circle(&name, &mut passed) {
+            let message = format!("the resource waits for records that need its own: `{}`", circle.join("` <- `"));
+            findings.error(section.section("endpoint").place_of("path"), message, None);
+        }
     }
 }
 
 /// Reports windows over lists of parents that are read by a cursor. Such a list is asked for when its parent is new; what comes
 /// into it behind the end of the window, no later run would ask for.
 pub fn check_windows(sections: &[Section<'_>], plans: &[Option<ResourcePlan>], findings: &mut Findings) {
-    let plans: Vec<&ResourcePlan> = plans.iter().flatten().collect();
+    let family = Family::new(plans);
+    let moving = family.nearest(ResourcePlan::goes_on);
     for section in sections {
         let Some(name) = section.text("name").map(|name| name.value) else { continue };
-        let has_window = |plan: &&&ResourcePlan| {
-            plan.name == name && plan.incremental.as_ref().is_some_and(|plan| plan.window.is_some())
-        };
-        if !plans.iter().any(|plan| has_window(&plan)) {
+        let plan = family.plans.get(name.as_str()).and_then(|plan| plan.incremental.as_ref());
+        if plan.is_none_or(|plan| plan.window.is_none()) {
             continue;
         }
-        if let Some(parent) = moving(&name, &plans).first() {
+        if let Some(parent) = moving.get(name.as_str()) {
             let message = format!(
                 "this `window` cannot be: `{}` is read by a cursor, and gives the lists of its new records alone",
                 parent.name
@@ -88,14 +153,14 @@ pub fn check_windows(sections: &[Section<'_>], plans: &[Option<ResourcePlan>], f
 
 /// Tells of children that append what their parents are asked for again.
 pub fn warn_of_repeats(resources: &mut [ResourcePlan], plans: &[Option<ResourcePlan>]) {
-    let plans: Vec<&ResourcePlan> = plans.iter().flatten().collect();
+    let repeats = |parent: &ResourcePlan| {
+        let window = |plan: &IncrementalPlan| plan.window.as_ref().is_some_and(|window| window.lookback.is_some());
+        parent.goes_on() && parent.incremental.as_ref().is_some_and(|plan| plan.lag.is_some() || window(plan))
+    };
+    let repeated = Family::new(plans).nearest(repeats);
     for resource in resources.iter_mut() {
         let appends = resource.write_disposition == WriteDisposition::Append && resource.incremental.is_none();
-        let repeats = |parent: &&&ResourcePlan| {
-            let window = |plan: &IncrementalPlan| plan.window.as_ref().is_some_and(|window| window.lookback.is_some());
-            parent.incremental.as_ref().is_some_and(|plan| plan.lag.is_some() || window(plan))
-        };
-        if let Some(parent) = moving(&resource.name, &plans).iter().find(repeats).filter(|_| appends) {
+        if let Some(parent) = repeated.get(resource.name.as_str()).filter(|_| appends) {
             resource.warnings.push(format!(
                 "`{}` is read again as far as its `lag` or `lookback` goes, and each time its records' lists are appended again: use \
                  `write_disposition: merge`",
@@ -105,47 +170,20 @@ pub fn warn_of_repeats(resources: &mut [ResourcePlan], plans: &[Option<ResourceP
     }
 }
 
-/// Those above a resource that are read by a cursor, the nearest first.
-fn moving<'a>(name: &str, plans: &[&'a ResourcePlan]) -> Vec<&'a ResourcePlan> {
-    let line = ancestors(name, plans).into_iter();
-    let plan = |name: String| plans.iter().find(|plan| plan.name == name).copied();
-    line.filter_map(plan).filter(|plan| plan.goes_on()).collect()
-}
-
-/// The parent, its parent and so on, up to the first one that has none, or that is there already.
-fn ancestors(name: &str, plans: &[&ResourcePlan]) -> Vec<String> {
-    let parent_of = |name: &str| {
-        let plan = plans.iter().find(|plan| plan.name == name)?;
-        plan.parent.as_ref().map(|parent| parent.resource.clone())
-    };
-    let mut line: Vec<String> = Vec::new();
-    let mut at = name.to_owned();
-    while let Some(parent) = parent_of(&at) {
-        let is_closed = parent == name || line.contains(&parent);
-        line.push(parent.clone());
-        if is_closed {
-            break;
-        }
-        at = parent;
-    }
-    line
-}
-
 /// The resources that are not exported, and whose records those need that are.
 pub fn unexported(exported: &[ResourcePlan], plans: &[Option<ResourcePlan>]) -> Vec<ResourcePlan> {
+    let family = Family::new(plans);
+    let mut known: HashSet<&str> = exported.iter().map(|plan| plan.name.as_str()).collect();
     let mut parents: Vec<ResourcePlan> = Vec::new();
-    let mut open: Vec<String> = exported.iter().filter_map(parent_name).collect();
+    let mut open: Vec<&str> = exported.iter().filter_map(parent_name).collect();
     while let Some(name) = open.pop() {
-        if exported.iter().chain(&parents).any(|known| known.name == name) {
-            continue;
-        }
-        let plan = plans.iter().flatten().find(|plan| plan.name == name);
-        open.extend(plan.and_then(parent_name));
-        parents.extend(plan.cloned());
+        let Some(plan) = family.plans.get(name).filter(|plan| known.insert(&plan.name)) else { continue };
+        open.extend(parent_name(plan));
+        parents.push((*plan).clone());
     }
     parents
 }
 
-fn parent_name(resource: &ResourcePlan) -> Option<String> {
-    resource.parent.as_ref().map(|parent| parent.resource.clone())
+fn parent_name(resource: &ResourcePlan) -> Option<&str> {
+    resource.parent.as_ref().map(|parent| parent.resource.as_str())
 }

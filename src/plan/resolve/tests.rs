@@ -1,6 +1,7 @@
 //! Resolving, from the text of a config to its plan or to what is wrong with it.
 
 mod auths;
+mod families;
 mod incremental;
 mod keys;
 mod lake_only;
