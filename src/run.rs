@@ -54,7 +54,7 @@ use crate::{
     fetch::Client,
     model::TableIdentity,
     plan::{Plan, ResourcePlan, WriteDisposition},
-    report::{Event, Reporter},
+    report::{Event, Reporter, Status},
     store::{self, Destination, Store},
 };
 
@@ -204,7 +204,8 @@ impl Run {
     /// failed in passing: the store would be waited for a second time.
     async fn with_table(&self, ended: Ended, resource: &ResourcePlan, connections: &Result<Connections>) -> Ended {
         let is_unreachable = ended.is_unopened && ended.kind == Some(ErrorKind::Transient);
-        if ended.kind.is_none() || ended.summary.table_version > 0 || is_unreachable {
+        let has_run = ended.kind.is_none() && ended.summary.status != Status::Skipped;
+        if has_run || ended.summary.table_version > 0 || is_unreachable {
             return ended;
         }
         let store = match connections {

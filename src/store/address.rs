@@ -60,6 +60,11 @@ fn path(plan: &Destination) -> Result<Address, StoreError> {
     if let Some(below) = below.or_else(|| (plan.url == "~").then_some("")) {
         return Err(near(plan, format!("write `${{HOME}}/{below}`, or `./{}` for a directory of that name", plan.url)));
     }
+    if plan.url.starts_with('~') {
+        let advice =
+            format!("write the home directory of that user in full, or `./{}` for a directory of that name", plan.url);
+        return Err(near(plan, advice));
+    }
     match right_form(&plan.url) {
         Some(form) => Err(near(plan, format!("write {form}, or `./{}` for a directory of that name", hidden(plan)))),
         None => Ok(Address::Path(PathBuf::from(&plan.url))),
@@ -70,12 +75,13 @@ fn path(plan: &Destination) -> Result<Address, StoreError> {
 fn right_form(text: &str) -> Option<String> {
     let end = text.find(|letter: char| !letter.is_ascii_alphanumeric() && !"+.-".contains(letter))?;
     let (scheme, rest) = text.split_at_checked(end)?;
-    let scheme = scheme.to_ascii_lowercase();
+    let scheme = scheme.trim_end_matches('.').to_ascii_lowercase();
     let is_known = CLOUDS.contains(&scheme.as_str()) || OTHERS.contains(&scheme.as_str());
     // A single letter is a drive of Windows.
     let is_scheme = scheme.len() > 1 && scheme.starts_with(|letter: char| letter.is_ascii_alphabetic());
-    let is_near = rest.starts_with(":/") && is_scheme || is_known && (rest.starts_with(':') || rest.starts_with("//"));
-    let place = rest.trim_start_matches([':', '/', ' ']).split(['?', '#']).next().unwrap_or_default();
+    let is_near = is_scheme && (rest.starts_with(":/") || rest.starts_with(";//"))
+        || is_known && (rest.starts_with(':') || rest.starts_with("//"));
+    let place = rest.trim_start_matches([':', ';', '/', ' ']).split(['?', '#']).next().unwrap_or_default();
     // `abfss://container@account…`; any other text before an `@` may be a credential.
     let place = match place.rsplit_once('@') {
         Some((container, _)) if scheme.starts_with("abfs") && !container.contains(':') => place,
@@ -130,6 +136,10 @@ mod tests {
             ("~", "write `${HOME}/`,"),
             ("$HOME/lake", "write `${HOME}/lake`,"),
             ("s3: //b", "write `s3://b`,"),
+            ("s3;//b", "write `s3://b`,"),
+            ("s3.//b", "write `s3://b`,"),
+            ("minio;//b", "a URL such as `s3://bucket/prefix`"),
+            ("~user/lake", "write the home directory of that user"),
             ("gcs:b", "a URL such as `s3://bucket/prefix`"),
             ("dbfs//b", "a URL such as"),
             ("http//minio:9000/b", "a URL such as"),

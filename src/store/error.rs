@@ -24,8 +24,12 @@ pub enum StoreError {
     Configuration { store: &'static str, reason: String },
     #[error("`{option}` is a http:// URL, and plain HTTP is not allowed")]
     PlainHttp { option: String },
-    #[error("`{path}` is not a directory")]
-    NotADirectory { path: String },
+    #[error("`{path}` is {what}")]
+    NotADirectory {
+        path: String,
+        /// What it is in place of a directory.
+        what: &'static str,
+    },
     #[error("`{name}` cannot be a path in the store: {reason}")]
     Name { name: String, reason: String },
     #[error("cannot {action} {path}: {cause}")]

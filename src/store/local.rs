@@ -11,6 +11,7 @@ use std::{
 };
 
 use object_store::{local::LocalFileSystem, path::Path};
+use rustix::io::Errno;
 
 use super::{Context, Kind, Store, StoreError};
 
@@ -34,7 +35,7 @@ fn split(absolute: &FilePath, shown: &str) -> Result<(PathBuf, Vec<String>), Sto
     while !existing.is_dir() {
         // Also a broken link and a directory that may not be looked into: neither can be told from a file by `exists`.
         if existing.symlink_metadata().is_ok() {
-            return Err(StoreError::NotADirectory { path: existing.display().to_string() });
+            return Err(StoreError::NotADirectory { path: existing.display().to_string(), what: found(existing) });
         }
         existing = existing.parent().ok_or_else(|| StoreError::url(shown, "no directory above it exists"))?;
     }
@@ -45,6 +46,16 @@ fn split(absolute: &FilePath, shown: &str) -> Result<(PathBuf, Vec<String>), Sto
     });
     let names = names.collect::<Result<_, _>>().map_err(|error| StoreError::url(shown, error))?;
     Ok((existing.to_path_buf(), names))
+}
+
+/// What stands in the place of a directory.
+fn found(path: &FilePath) -> &'static str {
+    match path.metadata().map_err(|error| Errno::from_io_error(&error)) {
+        Ok(_) => "not a directory",
+        Err(Some(Errno::NOENT)) => "a link to something that is not there",
+        Err(Some(Errno::LOOP)) => "a link that leads in a circle",
+        Err(_) => "no directory that can be looked into",
+    }
 }
 
 /// Deletes what cut-off writes left below a directory, and the directories that this empties, up to `disk`.
@@ -123,6 +134,20 @@ fn remove_empty(disk: &FilePath, directory: &FilePath) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[cfg(unix)]
+    #[test]
+    fn what_stands_in_the_place_of_a_directory_is_named() {
+        let disk = tempfile::tempdir().unwrap();
+        let path = |path: &str| disk.path().join(path);
+        fs::write(path("file"), "").unwrap();
+        std::os::unix::fs::symlink(path("nothing"), path("broken")).unwrap();
+        std::os::unix::fs::symlink(path("circle"), path("circle")).unwrap();
+        for (name, what) in [("file", "is not a directory"), ("broken", "not there"), ("circle", "in a circle")] {
+            let error = open(&path(name).join("lake"), "lake").unwrap_err().to_string();
+            assert!(error.contains(what), "{error}");
+        }
+    }
 
     #[test]
     fn a_deletion_is_synced_in_the_nearest_directory_that_is_left() {

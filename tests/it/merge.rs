@@ -602,6 +602,12 @@ async fn a_resource_that_is_skipped_asks_for_nothing_and_touches_nothing() {
     assert!(outcome.kinds.is_empty());
     assert_eq!(outcome.summary.resources[0].status, restlake::report::Status::Skipped);
     assert!(server.requests().is_empty() && !lake.table().exists());
+    let lake = lake.adjusted(|plan| plan.resources[0].write_disposition = WriteDisposition::Merge);
+    lake.run(vec![item(1, "a", "x")]).await;
+    let lake = lake.adjusted(|plan| plan.resources[0].write_disposition = WriteDisposition::Skip);
+    let outcome = run_plan(lake.plan(&server)).await;
+    let summary = &outcome.summary.resources[0];
+    assert_eq!((summary.table_version, summary.table_rows), (1, 1), "of the table as it is");
 }
 
 #[tokio::test(flavor = "multi_thread")]
