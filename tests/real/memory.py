@@ -171,6 +171,28 @@ def jq_multiplies():
     return single(processing_steps=[{"yield_map": "range(10000) as $n | .n = $n"}]), lambda path, number: (JSON, body)
 
 
+def of_one(program):
+    """A program over one record with a text of 3 MB and a list of 50,000 numbers."""
+    body = json.dumps([{"id": 1, "t": "Ab " * 1_000_000, "a": list(range(50_000))}]).encode()
+    return single(processing_steps=[{"map": f"{{id: ({program} | length)}}"}]), lambda path, number: (JSON, body)
+
+
+def jq_texts():
+    return of_one(".t as $t | [range(500) | $t | ascii_downcase]")
+
+
+def jq_lists():
+    return of_one(".a as $a | [range(3000) | $a | sort]")
+
+
+def jq_paths():
+    return of_one("[reduce range(20000) as $i (0; [.]) | paths]")
+
+
+def jq_matches():
+    return of_one('[.t | match("(A)(b)"; "g")]')
+
+
 def family(child_rows, parent_rows, include, parent_pages=1):
     parent = {"name": "parents", **by_page()}
     parent["endpoint"] = {**parent["endpoint"], "path": "parents"}
@@ -300,7 +322,7 @@ def errors_of_200_mb():
 
 CASES = [
     keys_50000, scalars, growing_pages, bodies_of_240_mb, bodies_of_50_mb, keys_of_2_kb, descend, small_pages_ahead, wide_csv, nested_deep,
-    long_strings, empty_records, empty_elements, rejects, jq_multiplies, parents_kept, included_multiplies, ndjson,
+    long_strings, empty_records, empty_elements, rejects, jq_multiplies, jq_texts, jq_lists, jq_paths, jq_matches, parents_kept, included_multiplies, ndjson,
     zip_download, gzip_download, utf_16, many_partitions, wide_partitions, columns_9000, nested_keys, tabular, keys_that_fit, large_children, scalars_as_records, errors_of_200_mb,
 ]
 
