@@ -1,7 +1,7 @@
-//! How much the thread at work has allocated and not freed again.
+//! Bytes that the current thread has allocated and not freed yet.
 //!
-//! Counted by the program's allocator, for work that no other measure bounds: a program of the config over a record. Where
-//! the allocator does not count, as in a library's user, it is always 0.
+//! The allocator of the program counts them, for work that has no other bound: a jq program over a record. In a program with
+//! another allocator the count is always 0.
 
 use std::cell::Cell;
 
@@ -9,29 +9,29 @@ thread_local! {
     static HELD: Cell<usize> = const { Cell::new(0) };
 }
 
-/// Counts bytes that were allocated on this thread. Called by the allocator, and so allocates nothing itself.
+/// Counts bytes that this thread allocated. The allocator calls it, so it must not allocate.
 #[inline]
 pub fn add(bytes: usize) {
     HELD.set(HELD.get().wrapping_add(bytes));
 }
 
-/// Counts bytes that were freed on this thread, by whichever thread they were allocated.
+/// Counts bytes that this thread freed. Another thread may have allocated them.
 #[inline]
 pub fn subtract(bytes: usize) {
     HELD.set(HELD.get().wrapping_sub(bytes));
 }
 
-/// Where a thread stands.
+/// The count of a thread at one moment.
 #[derive(Clone, Copy, Debug)]
 pub struct Mark(usize);
 
 impl Mark {
-    /// This moment of this thread.
+    /// Returns the count of the current thread.
     pub fn now() -> Self {
         Self(HELD.get())
     }
 
-    /// Bytes more that this thread holds than it did then; 0 if it holds less.
+    /// Returns the bytes that this thread has allocated since then and not freed; 0 if it freed more than it allocated.
     pub fn held_since(self) -> u64 {
         let held = HELD.get().wrapping_sub(self.0).cast_signed();
         u64::try_from(held).unwrap_or(0)
@@ -43,7 +43,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_thread_holds_counts_from_a_mark_and_is_not_less_than_nothing() {
+    fn allocations_count_from_a_mark_and_are_never_negative() {
         add(100);
         let mark = Mark::now();
         add(50);

@@ -48,7 +48,7 @@
 //! | [`import`] | configs of other tools to configs of this one |
 //! | [`maintain`] | keeping tables: status, verify, files, compact, vacuum, moving a pipeline |
 //! | [`schema`], [`json`], [`jq`], [`keys`], [`digest`], [`store`], [`text_file`], [`model`] | what stages share: types, documents, programs over records, keys of rows, checksums, object stores, files of limited size, the data between stages |
-//! | [`report`], [`environment`], [`memory`], [`allocation`], [`secret`], [`error`] | what is told, what is injected, how much is held, what is hidden, what went wrong |
+//! | [`report`], [`environment`], [`memory`], [`allocation`], [`secret`], [`error`] | events, injected services, memory limits, redaction, errors |
 //! | [`cli`] | the terminal (feature `cli`): the only module that prints |
 
 #![forbid(unsafe_code)]

@@ -7,7 +7,7 @@ use std::{
 
 use restlake::allocation;
 
-/// The system's allocator, which counts for each thread what it holds.
+/// The system's allocator, with a count of the allocated bytes of each thread.
 struct Counting;
 
 #[global_allocator]

@@ -26,7 +26,7 @@ pub fn nearest<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> O
 
 /// From 0 to 1. One slip of a short word, `ulr` for `url`, outweighs how little of it Jaro and Winkler find in place.
 fn likeness(written: &str, known: &str) -> f64 {
-    // A distance takes longer than the rest: lengths tell most of what is none.
+    // The distance is slow; a large difference in length rules out one slip.
     let is_slip =
         written.len() > 2 && written.len().abs_diff(known.len()) <= 4 && strsim::osa_distance(written, known) == 1;
     if is_slip { 0.95_f64.max(strsim::jaro_winkler(written, known)) } else { strsim::jaro_winkler(written, known) }

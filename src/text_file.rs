@@ -17,7 +17,7 @@ pub const LARGEST_DOCUMENT: u64 = 64_000_000;
 ///
 /// # Errors
 /// [`io::ErrorKind::FileTooLarge`] for a larger one, without having read more of it, [`io::ErrorKind::InvalidData`] for one that is
-/// not UTF-8, and [`io::ErrorKind::Unsupported`] for a named pipe: nobody may ever write to it.
+/// not UTF-8, and [`io::ErrorKind::Unsupported`] for a named pipe.
 pub fn read(path: &Path, largest: u64) -> io::Result<String> {
     if is_named_pipe(path)? {
         let message = "it is a pipe: write its content to a file, or use `<(…)` of the shell";
@@ -26,7 +26,7 @@ pub fn read(path: &Path, largest: u64) -> io::Result<String> {
     read_from(&mut File::open(path)?, largest)
 }
 
-/// Returns true for a pipe with a name of its own. What a shell passes as `/dev/fd/63` has a writer.
+/// Returns true for a named pipe, which may have no writer. Pipes that a shell passes as `/dev/fd/63` have one.
 #[cfg(unix)]
 fn is_named_pipe(path: &Path) -> io::Result<bool> {
     use std::os::unix::fs::FileTypeExt;

@@ -28,7 +28,7 @@ pub enum CommitError {
     NewerFormat { object: String, format: u64, known: u64 },
     #[error("{object} is missing, and the newer commits build on it")]
     Gap { object: String },
-    #[error("{object} was committed and is missing; the newest commit that is there is {}", shown_version(*newest))]
+    #[error("the newest commit {object} is missing; the last existing commit is {}", shown_version(*newest))]
     NewestLost { object: String, newest: Version },
     #[error("`{path}` of version {version} of {table} is neither staged nor in place")]
     LostFile { table: String, path: String, version: Version },
@@ -151,7 +151,7 @@ impl Failure for CommitError {
 }
 
 fn shown_version(version: Version) -> String {
-    if version == 0 { "none".to_owned() } else { format!("that of version {version}") }
+    if version == 0 { "none".to_owned() } else { format!("version {version}") }
 }
 
 /// A text as YAML, in quotes where it could be read as something else.

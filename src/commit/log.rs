@@ -32,7 +32,7 @@ pub(super) const FULL_LIST_EVERY: Version = 50;
 /// Where the commits lie, relative to the table.
 pub(super) const DIRECTORY: &str = "_restlake/commits";
 
-/// The newest of them.
+/// The note of the newest commit.
 pub(super) const NOTE: Note = Note("commits.json");
 
 /// Commit objects read at a time.
@@ -83,7 +83,7 @@ pub(super) struct Log {
     table: TableStore,
     /// A version that was found to be there, 0 before.
     known: Arc<AtomicU64>,
-    /// What the note said when the commits were listed first.
+    /// The noted version, read before the commits were listed for the first time.
     noted: Arc<AtomicU64>,
 }
 
@@ -148,7 +148,7 @@ impl Log {
         Ok(newest)
     }
 
-    /// The note is read before the list: the version that it names was there then.
+    /// Reads the note before the list, so that the noted version must be in the list.
     async fn listed_newest(&self) -> Result<Version, CommitError> {
         let noted = NOTE.read(&self.table).await;
         let newest = match self.newest_from(noted).await? {
@@ -159,7 +159,10 @@ impl Log {
         Ok(newest)
     }
 
-    /// The newest version, which is not one before the [noted](super::noted) one.
+    /// Returns the newest version.
+    ///
+    /// # Errors
+    /// [`CommitError::NewestLost`] if it is older than the [noted](super::noted) version.
     pub async fn current(&self) -> Result<Version, CommitError> {
         let newest = self.newest().await?;
         match self.noted.load(Ordering::Relaxed) {

@@ -1,9 +1,9 @@
-//! A note of the newest version, beside the record of the versions: `_restlake/newest/`.
+//! A note of the newest version, stored beside the commit log in `_restlake/newest/`.
 //!
-//! The record alone says which versions there are, and so cannot tell that its newest object was lost: the table would go
-//! back to an earlier version in silence, and the next commit would reuse the names of files that are still there. The
-//! note is written after each commit. It may lag behind, as after a run that died in between, and then proves less; it
-//! never runs ahead.
+//! The log is the only record of which versions exist, so it cannot show that its newest object was lost. Without the note the
+//! table would silently return to an earlier version, and the next commit would overwrite data files of the lost one.
+//!
+//! The note is written after each commit. It is older than the log if a run died between the two writes, and never newer.
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
@@ -12,10 +12,10 @@ use serde::{Deserialize, Serialize};
 use super::CommitError;
 use crate::{error::chain, model::Version, store::TableStore};
 
-/// Of its own, so that what a write that was cut off left there is swept.
+/// A directory of its own, so that leftovers of interrupted writes can be deleted by name.
 const DIRECTORY: &str = "_restlake/newest";
 
-/// The note of one record of versions, by its name.
+/// The note of one commit log, with its file name, e.g. `commits.json`.
 #[derive(Debug)]
 pub(super) struct Note(pub &'static str);
 
@@ -25,19 +25,19 @@ struct Content {
 }
 
 impl Note {
-    /// The version that is noted, 0 if none is, or the note cannot be read.
+    /// Returns the noted version, or 0 if there is no note or it is invalid.
     pub async fn read(&self, table: &TableStore) -> Version {
-        // A store that fails here fails at the record of the versions as well, and says so of that.
+        // If the store fails here, it fails for the log too, and that error is the one to report.
         let bytes = table.get(&self.path()).await.unwrap_or_default();
         let content = bytes.and_then(|bytes| serde_json::from_slice::<Content>(&bytes).ok());
         content.map_or(0, |content| content.version)
     }
 
-    /// Notes a version that was committed. A failure to do so is told and changes nothing.
+    /// Stores a committed version. A failure is logged only, since the commit stands without the note.
     pub async fn write(&self, table: &TableStore, version: Version) {
         let content = serde_json::to_vec(&Content { version }).unwrap_or_default();
         if let Err(error) = table.put(&self.path(), Bytes::from(content)).await {
-            tracing::warn!(version, error = %chain(&error), "the note of the newest version was not written");
+            tracing::warn!(version, error = %chain(&error), "cannot write the note of the newest version");
         }
     }
 
@@ -46,7 +46,7 @@ impl Note {
     }
 }
 
-/// Deletes what writes of notes that were cut off left on local disk, if nobody has written to it since a moment.
+/// Deletes leftovers of interrupted writes of notes on local disk that were last modified before a moment.
 pub(super) async fn sweep(table: &TableStore, before: DateTime<Utc>) -> Result<(), CommitError> {
     Ok(table.sweep(DIRECTORY, Some(before), |name| name.ends_with(".json")).await?)
 }

@@ -88,7 +88,7 @@ impl Check<'_> {
     }
 
     fn unknown(&mut self, entry: &Entry, table: &'static Table, beside: &[&str]) {
-        // Both the look for a secret and a hint search all keys that there are. What is not listed is hidden in any case.
+        // Both checks compare the key with all known keys. A problem that is not listed needs neither, and its value is hidden anyway.
         let is_listed = self.findings.has_room(Severity::Error);
         if !is_listed || may_be_secret(&entry.key, table) {
             self.findings.hide(&entry.value);

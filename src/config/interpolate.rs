@@ -22,19 +22,20 @@ pub struct Interpolation<'a> {
     pub directory: &'a Path,
     /// Contents of `${file:}`, and of variables whose names say that they are secret, such as `API_TOKEN`; each once.
     pub secrets: Vec<Secret<String>>,
-    /// Bytes that may still be filled in, and those that may still be secret.
+    /// Bytes left of [`MOST_FILLED`] and of [`MOST_SECRET`].
     room: usize,
     room_of_secrets: usize,
-    /// Something secret went into the text at work.
+    /// Whether the current text received a secret.
     has_filled_secret: bool,
 }
 
-/// Bytes that all references of a config together may be filled with: each may name the same large file.
+/// Largest total size of all values that a config interpolates, in bytes. Each reference may name the same large file.
 const MOST_FILLED: usize = 64_000_000;
 
-const FILLED: &str = "what `${…}` fills in";
+const FILLED: &str = "the values that `${…}` inserts";
 
-/// The same of secrets. Each is kept out of all output in all its spellings, which takes a kilobyte of memory for each of its bytes.
+/// Largest total size of all distinct secrets, in bytes. The redactor needs about a kilobyte of memory per byte, since it searches
+/// for every spelling.
 const MOST_SECRET: usize = 64_000;
 
 impl<'a> Interpolation<'a> {
@@ -144,13 +145,16 @@ impl<'a> Interpolation<'a> {
         Ok(value)
     }
 
-    /// Notes a secret, if it is one that can be kept out of all output.
+    /// Records a secret for redaction.
+    ///
+    /// # Errors
+    /// If all secrets together are too large to redact.
     fn keep_secret(&mut self, value: &str) -> Result<(), (String, String)> {
         self.has_filled_secret = true;
         if self.secrets.iter().any(|known| known.expose() == value) {
             return Ok(());
         }
-        let what = "what `${…}` fills in as secrets";
+        let what = "the secrets that `${…}` inserts";
         take(&mut self.room_of_secrets, value, what, &format!("{} kB", MOST_SECRET / 1_000))?;
         self.secrets.push(Secret::new(value.to_owned()));
         Ok(())
@@ -169,11 +173,11 @@ impl<'a> Interpolation<'a> {
     }
 }
 
-/// Takes a value's bytes from the room that is left.
+/// Subtracts the size of a value from the bytes that are left.
 fn take(room: &mut usize, value: &str, what: &str, most: &str) -> Result<(), (String, String)> {
     let Some(left) = room.checked_sub(value.len()) else {
-        let help = "look whether the references name the files and the variables that were meant".to_owned();
-        return Err((format!("{what} comes to more than {most} in all"), help));
+        let help = "check that the references name the intended files and variables".to_owned();
+        return Err((format!("{what} exceed {most} in total"), help));
     };
     *room = left;
     Ok(())
@@ -266,9 +270,9 @@ mod tests {
         assert!(!fill_in(directory.path(), &"${file:a}".repeat(10)).0.is_broken());
         let (value, findings, secrets) = fill_in(directory.path(), "${file:a}${file:b}${file:c}${file:d}");
         assert!(value.is_broken() && secrets.len() == 3);
-        assert!(findings.problems[0].message.contains("more than 64 kB in all"), "{:?}", findings.problems);
+        assert!(findings.problems[0].message.contains("exceed 64 kB in total"), "{:?}", findings.problems);
         let (value, findings, _) = fill_in(directory.path(), &"${LARGE}".repeat(33));
-        assert!(value.is_broken() && findings.problems[0].message.contains("more than 64 MB in all"));
+        assert!(value.is_broken() && findings.problems[0].message.contains("exceed 64 MB in total"));
         assert!(!fill_in(directory.path(), &"${LARGE}".repeat(31)).0.is_broken());
     }
 

@@ -195,7 +195,7 @@ impl Findings {
 
     /// An error at an offset inside a text value, where the value stands in the file letter by letter; else at the value.
     pub fn error_inside(&mut self, place: &Place, text: &str, offset: usize, message: String, help: Option<String>) {
-        // One text may have hundreds of thousands of them.
+        // One text can contain hundreds of thousands of problems, and locating each takes a search of the text.
         let is_listed = self.has_room(Severity::Error);
         let span = if is_listed { self.inside(place.span, text, offset) } else { place.span };
         self.add(Severity::Error, span, &place.path, message, help);
@@ -225,7 +225,7 @@ impl Findings {
         self.problems.push(problem);
     }
 
-    /// Returns false if enough of this severity are listed: one more is only counted, and what it would say need not be found out.
+    /// Returns false if the list of this severity is full. Further problems are counted only, so they need no hint.
     pub fn has_room(&self, severity: Severity) -> bool {
         let unlisted = match severity {
             Severity::Error => self.unlisted.errors,
@@ -280,11 +280,11 @@ pub(super) fn line_and_column(text: &str, at: usize) -> (usize, usize) {
     (line, column)
 }
 
-/// The text with spans starred out, which come in order, every byte in its place.
+/// Returns the text with the bytes of sorted spans replaced by stars, so that offsets stay valid.
 fn covered<'a>(text: &str, spans: impl Iterator<Item = &'a Span>) -> String {
     let mut covered = String::with_capacity(text.len());
     for span in spans {
-        // What is hidden already, as a part of another one, is behind.
+        // Spans may overlap.
         let start = span.start.max(covered.len());
         let (Some(before), Some(inside)) = (text.get(covered.len()..start), text.get(start..span.end)) else {
             continue;

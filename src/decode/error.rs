@@ -166,6 +166,11 @@ impl Failure for DecodeError {
                  such records, `schema_contract: {{data_type: discard_row}}` on the resource)",
                 reject.path
             )),
+            Self::Mismatch(reject) if reject.reason.contains("not UTF-8") => Some(
+                "set the charset of the API on the endpoint, e.g. `encoding: windows-1252`, or drop such values with \
+                 `schema_contract: {data_type: discard_value}` on the resource"
+                    .to_owned(),
+            ),
             Self::Mismatch(_) => Some(
                 "fix the column in the schema (its type, or `nullable`; of an inferred one, `columns: {NAME: {data_type: …}}` \
                  on the resource, or a larger `infer_rows`, and --full-refresh), or go on without what does not fit: \

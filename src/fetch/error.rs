@@ -9,6 +9,7 @@ use reqwest::StatusCode;
 use super::{
     auth::AuthError,
     foreign::ForeignHost,
+    format::encoding,
     paginate::{PageToken, PaginateError},
     records::RecordsError,
     redirect::RedirectError,
@@ -374,6 +375,9 @@ impl RequestError {
                 "is this a login page, or one for browsers? Check `client.base_url`, `endpoint.path` and `client.auth`"
             }
             Trouble::Empty { .. } => return Some(self.empty_hint()),
+            Trouble::Binary { what, .. } if let Some(encoding) = encoding(what) => {
+                return Some(format!("set `encoding: {encoding}` on the endpoint"));
+            }
             Trouble::Binary { .. } => {
                 "restlake reads JSON, NDJSON and CSV as text, also within gzip files and ZIP archives: request a text form of the \
                  data, by `endpoint.path`, `endpoint.params` or an `Accept` header"

@@ -63,7 +63,7 @@ pub(super) struct Budget<'a> {
     largest: u64,
     /// Bytes that may still be made.
     room: Cell<u64>,
-    /// Where the memory of this thread stood at the beginning, and how much more of it there may be.
+    /// The memory of this thread at the start, and the bytes that the run may allocate beyond it.
     began: Mark,
     most: u64,
     /// An address on the stack at which the run began.
@@ -89,7 +89,7 @@ impl<'a> Budget<'a> {
         }
     }
 
-    /// No value takes more than `memory` bytes, nor do all that are there at a time.
+    /// Limits each value, and all values that exist at the same time, to `memory` bytes.
     pub(super) fn within(self, memory: u64) -> Self {
         Self { largest: self.largest.min(memory), most: memory, ..self }
     }

@@ -49,7 +49,7 @@ const BYTES_PER_ROOM: u64 = 8;
 /// Bytes of an element of an array or an object, as jaq holds it.
 const ELEMENT: u64 = 16;
 
-/// Bytes of a text that is cut out of another one, and of the smallest value that JSON's brackets, commas and colons make.
+/// Bytes of a slice of a text, and of the smallest parsed JSON value.
 const PART: u64 = 64;
 
 pub(super) fn natives() -> [Fun<Kind>; 8] {
@@ -90,7 +90,7 @@ pub(super) fn text_of(value: &Val) -> Option<&[u8]> {
     }
 }
 
-/// Of a JSON text: what stands before its values, or around them.
+/// Returns the number of `,`, `:`, `[` and `{` in a JSON text, which is at least the number of its values minus one.
 fn marks(text: &[u8]) -> u64 {
     text.iter().filter(|byte| b",:[{".contains(byte)).count() as u64
 }
@@ -157,7 +157,7 @@ fn multiply(budget: &Budget<'_>, left: Val, right: Val) -> ValR<Val> {
     left * right
 }
 
-/// Cuts texts; for numbers it is what it always is.
+/// Splits a text or divides a number.
 fn divide(budget: &Budget<'_>, left: Val, right: Val) -> ValR<Val> {
     let parts = match (&left, &right) {
         (Val::TStr(text) | Val::BStr(text), Val::TStr(by) | Val::BStr(by)) if by.is_empty() => text.len(),

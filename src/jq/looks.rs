@@ -18,7 +18,7 @@ pub(super) struct Look {
     pub name: &'static str,
     /// The name of the native, which the definition calls.
     pub native: &'static str,
-    /// Those that are values, with `$` before their names, are given to the look as well.
+    /// Arguments that are values start with `$` and are passed to the look as well.
     pub arguments: &'static [&'static str],
     pub look: &'static str,
 }

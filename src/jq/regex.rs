@@ -1,5 +1,5 @@
-//! Searches with regular expressions for all matches in a text: jaq's natives make them all at once, a value of a thousand bytes for
-//! each. They are counted first.
+//! Regular expressions that search for all matches in a text. The natives of jaq build all matches at once, about a kilobyte each,
+//! so the matches are counted first.
 
 use jaq_core::{
     Bind,
@@ -25,7 +25,7 @@ pub(super) const SEARCHES: [Look; 3] = [
     Look { name: "split_", native: "!split_", arguments: ARGUMENTS, look: REGEX },
 ];
 
-/// Bytes of a match, and of each group in it, which is an object of up to four fields.
+/// Bytes of a match, and of each group in it, an object with up to four fields.
 const MATCH: u64 = 512;
 const GROUP: u64 = 640;
 
@@ -49,7 +49,7 @@ fn count(budget: &Budget<'_>, text: &[u8], regex: &Regex) -> Result<(), RunError
     Ok(())
 }
 
-/// Returns the expression if all of its matches are searched for. One that is none, and flags that are none, the native tells.
+/// Returns the expression if it searches for all matches. The native reports invalid expressions and flags.
 fn regex(pattern: &Val, flags: &Val) -> Option<Regex> {
     let text = |value| std::str::from_utf8(text_of(value)?).ok();
     let (pattern, flags) = (text(pattern)?, text(flags)?);

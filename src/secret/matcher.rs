@@ -29,11 +29,11 @@ pub(super) struct Matcher {
     needles: Vec<(Needle, Kind)>,
     /// `None` where there is nothing to look for, or too much.
     automaton: Option<AhoCorasick>,
-    /// There are more secrets than it can look for: then no text may be shown.
+    /// Whether the secrets are too large to search for; then every text is hidden.
     is_blind: bool,
 }
 
-/// Bytes of secrets that are looked for: each takes a kilobyte of the automaton, with all its spellings.
+/// Largest total size of secrets to search for, in bytes. The automaton takes about a kilobyte per byte.
 const MOST_BYTES: usize = 256_000;
 
 impl Matcher {

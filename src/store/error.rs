@@ -27,7 +27,7 @@ pub enum StoreError {
     #[error("`{path}` is {what}")]
     NotADirectory {
         path: String,
-        /// What it is in place of a directory.
+        /// The kind of the existing object, e.g. `a link that leads in a circle`.
         what: &'static str,
     },
     #[error("`{name}` cannot be a path in the store: {reason}")]

@@ -48,7 +48,7 @@ fn split(absolute: &FilePath, shown: &str) -> Result<(PathBuf, Vec<String>), Sto
     Ok((existing.to_path_buf(), names))
 }
 
-/// What stands in the place of a directory.
+/// Describes an existing object that is not a directory.
 fn found(path: &FilePath) -> &'static str {
     match path.metadata().map_err(|error| Errno::from_io_error(&error)) {
         Ok(_) => "not a directory",

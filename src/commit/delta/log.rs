@@ -20,7 +20,7 @@ use crate::{
 /// How often an unclear put is tried again.
 const PUTS: usize = 4;
 
-/// The newest version.
+/// The note of the newest version.
 pub(super) const NOTE: Note = Note("delta_log.json");
 
 /// What became of a put.
@@ -53,10 +53,10 @@ pub(super) async fn versions(table: &TableStore) -> Result<Vec<Version>, CommitE
     Ok(objects(table).await?.into_iter().map(|(version, _)| version).collect())
 }
 
-/// The newest version, 0 if there is none.
+/// Returns the newest version, or 0 if there is none.
 ///
 /// # Errors
-/// The store's, and an object without content: the kernel takes it for a version that changes nothing.
+/// The store's, and [`CommitError::Corrupt`] for an empty object, which the kernel would read as a commit without changes.
 pub(super) async fn newest(table: &TableStore) -> Result<Version, CommitError> {
     let objects = objects(table).await?;
     match objects.iter().find(|(_, bytes)| *bytes == 0) {
@@ -65,7 +65,7 @@ pub(super) async fn newest(table: &TableStore) -> Result<Version, CommitError> {
     }
 }
 
-/// The versions that have an object and how many bytes it has, in order.
+/// Lists the versions and the sizes of their objects in bytes, sorted by version.
 async fn objects(table: &TableStore) -> Result<Vec<(Version, u64)>, CommitError> {
     let mut listed = table.list(LOG)?;
     let mut objects = Vec::new();

@@ -141,9 +141,12 @@ impl DeltaTable {
         Ok(log::versions(self.table()).await?.last().copied().unwrap_or_default())
     }
 
-    /// The newest version, with a log in which nothing is known to be lost.
+    /// Returns the newest version.
+    ///
+    /// # Errors
+    /// [`CommitError::NewestLost`] if it is older than the noted version, [`CommitError::Corrupt`] if an object of the log is empty.
     async fn current_version(&self) -> Result<Version, CommitError> {
-        // Before the log: the version that it names was there then.
+        // Read before the log, so that the noted version must be in it.
         let noted = log::NOTE.read(self.table()).await;
         let newest = log::newest(self.table()).await?;
         if newest < noted {

@@ -167,7 +167,7 @@ pub(super) struct Removed {
 /// Why a version's object cannot be read.
 #[derive(Debug)]
 pub(super) enum Unread {
-    /// Nothing is in it.
+    /// The object is empty.
     Empty,
     /// A record of ours, of a later format.
     Newer(u64),

@@ -140,6 +140,13 @@ fn a_key_with_a_dot_in_it_is_one_field() {
 }
 
 #[test]
+fn a_value_in_another_charset_is_told_with_the_key_that_names_it() {
+    let strict = contract(ColumnsContract::DiscardValue, DataTypeContract::Freeze);
+    let error = decode(&decoder([column("a: string")], strict), b"[{\"a\":\"\xff\"}]".to_vec()).unwrap_err();
+    assert!(crate::error::Failure::hint(&error).unwrap().contains("`encoding: windows-1252`"), "{error}");
+}
+
+#[test]
 fn broken_utf8_is_a_mismatch_of_its_value_and_not_of_the_page() {
     let decoder = decoder([column("a: string"), column("b: string")], DISCARD_VALUE);
     let batch = decode(&decoder, b"[{\"a\":\"\xff\",\"b\":\"x\"},{\"a\":\"\xc3\xa9\",\"\xfe\":1}]".to_vec()).unwrap();

@@ -63,11 +63,23 @@ fn zip(body: &[u8]) -> &'static str {
     }
 }
 
+const WIDE_LITTLE: &str = "UTF-16LE text without a declared charset";
+const WIDE_BIG: &str = "UTF-16BE text without a declared charset";
+
+/// Returns the value of `encoding` for a description that [`no_text`] returned.
+pub(in crate::fetch) fn encoding(what: &str) -> Option<&'static str> {
+    match what {
+        WIDE_LITTLE => Some("utf-16le"),
+        WIDE_BIG => Some("utf-16be"),
+        _ => None,
+    }
+}
+
 /// Returns what a decoded body is that is not text: UTF-16 without a declared charset, or binary data.
 pub(super) fn no_text(body: &[u8]) -> Option<&'static str> {
-    let is_wide = [b"\xff\xfe", b"\xfe\xff"].iter().any(|mark| body.starts_with(*mark));
-    let is_binary = || is_no_text(body).then_some("binary data");
-    is_wide.then_some("UTF-16 text without a declared charset").or_else(is_binary)
+    let wide = [(b"\xff\xfe", WIDE_LITTLE), (b"\xfe\xff", WIDE_BIG)];
+    let wide = wide.into_iter().find_map(|(mark, what)| body.starts_with(mark).then_some(what));
+    wide.or_else(|| is_no_text(body).then_some("binary data"))
 }
 
 /// Returns `true` for bytes with a NUL byte or with many control characters.
@@ -95,6 +107,14 @@ mod tests {
         ] {
             assert_eq!(signature(body), Some(what));
         }
+    }
+
+    #[test]
+    fn wide_text_is_told_with_its_encoding() {
+        for (body, wanted) in [(b"\xff\xfei\0", "utf-16le"), (b"\xfe\xff\0i", "utf-16be")] {
+            assert_eq!(encoding(no_text(body).unwrap()), Some(wanted));
+        }
+        assert_eq!(encoding("binary data"), None);
     }
 
     #[test]

@@ -20,7 +20,7 @@ mod sample;
 use reqwest::header::{CONTENT_TYPE, HeaderMap};
 use serde::de::IgnoredAny;
 
-pub(super) use self::room::Room;
+pub(super) use self::{binary::encoding, room::Room};
 use super::body::without_mark;
 use crate::{
     json::{Document, SyntaxError},

@@ -161,7 +161,7 @@ impl Document {
         }
     }
 
-    /// A good answer. What a POST answers with 201 is what it has created, unless it reads.
+    /// Returns the successful response. Status 201 of a POST is the created object, unless the POST reads.
     pub(super) fn response<'a>(&'a self, operation: &Operation<'a>) -> Option<&'a Value> {
         let responses = operation.details.get("responses")?.as_object()?;
         let statuses = ["200", "2XX", "2xx", "201", "default"];

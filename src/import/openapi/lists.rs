@@ -96,16 +96,15 @@ fn is_selected(document: &Document, operation: &Operation<'_>, selection: &Selec
     is_asked_for || is_parent(operation, selection)
 }
 
-/// A POST that answers a list, and of which nothing says whether it reads or writes.
+/// Returns a note about a POST that answers a list if neither its name nor its parameters show that it reads or writes.
 fn of_unknown(document: &Document, operation: &Operation<'_>, selection: &Selection) -> Option<Note> {
     let is_unknown = operation.is_post() && selection.paths.is_empty() && !post::writes(operation);
     if !is_unknown || records(document, operation, false).is_err() {
         return None;
     }
     let (title, path) = (operation.title(), operation.path);
-    let message = format!(
-        "skipped {title}: it answers a list, and the description does not tell whether it only reads: if so, take it with `--path {path}`"
-    );
+    let message =
+        format!("skipped {title}: it returns a list but may write; if it only reads, import it with `--path {path}`");
     Some(Note::new("resources", message))
 }
 

@@ -74,7 +74,7 @@ const TOTAL_PAGES: [&str; 10] = [
     "numberofpages",
     "nbpages",
 ];
-/// What a number is described to count.
+/// Phrases in the description of a number of records.
 const OF_ALL_PAGES: [&str; 5] = ["all pages", "across pages", "across all", "over all", "every page"];
 const OF_ONE_PAGE: [&str; 6] = ["this page", "current page", "per page", "each page", "single page", "on the page"];
 const MORE: [&str; 3] = ["hasmore", "hasnext", "hasnextpage"];
@@ -161,7 +161,7 @@ pub(super) fn pages<'p, 'a>(
     Pages { paginator: Some(found.paginator), own_params: found.own, page_size, total_switch }
 }
 
-/// Returns how many records to ask for if a parameter is a number of them by its name.
+/// Returns the page size to send if the parameter is a page size by its name.
 pub(super) fn size_of(parameter: &Parameter<'_>, place: &str, notes: &mut Vec<Note>) -> Option<u64> {
     let is_limit = parameter.is_number() && LIMITS.iter().any(|name| is_named(parameter, name));
     is_limit.then(|| size(parameter, place, notes))
@@ -190,7 +190,7 @@ fn total_pages(document: &Document, fields: &[BesideField<'_>]) -> Option<String
     number(document, fields, &TOTAL_PAGES, |field| !is_of_one_page(document, field))
 }
 
-/// Returns the path of a number of one of these names, the first name first.
+/// Returns the path of the first matching number, in the order of `names`.
 fn number(
     document: &Document,
     fields: &[BesideField<'_>],
@@ -213,7 +213,7 @@ fn is_of_all(document: &Document, count: &BesideField<'_>, fields: &[BesideField
     says(&["total", "overall", "all ", "matching"]) || has("next") && (has("previous") || has("prev"))
 }
 
-/// Returns true if a number is described as that of what one page or answer holds, whatever it is called.
+/// Returns true if the description limits a number to a single page.
 fn is_of_one_page(document: &Document, field: &BesideField<'_>) -> bool {
     let says = says(document, field);
     says(&OF_ONE_PAGE) && !says(&OF_ALL_PAGES)

@@ -19,10 +19,10 @@ use super::{
 };
 use crate::import::{Note, name::snake};
 
-/// Words of operations that search, whatever else their names say.
+/// Words of operations that search, even if another word suggests a write.
 const SEARCHES: [&str; 5] = ["search", "query", "find", "filter", "lookup"];
 
-/// Words of operations that read, unless their names say that they write: `get-or-create`.
+/// Words of operations that read unless another word suggests a write, as in `get-or-create`.
 const READS: [&str; 5] = ["list", "get", "fetch", "retrieve", "read"];
 
 /// Words of operations that change something, whatever they answer.
@@ -37,8 +37,8 @@ const WHAT: &str = "body field";
 /// Objects within objects of a body.
 const DEEPEST: usize = 6;
 
-/// Returns true if a POST reads records: its path or its id says so, or it takes the position of a page. Then its answer is no new
-/// object, be its status 201.
+/// Returns true if a POST reads records, by its path, its `operationId` or a parameter for the page. Status 201 is then accepted
+/// too, since some frameworks use it for every POST.
 pub(super) fn reads(operation: &Operation<'_>) -> bool {
     let (last, id) = (last(operation), id(operation));
     // `/lists` and `/mailing-list` are things, `/orders/list` is what to do with them.
@@ -49,7 +49,7 @@ pub(super) fn reads(operation: &Operation<'_>) -> bool {
     !writes(operation) && (is_named_so() || asks_for_page(&operation.parameters))
 }
 
-/// Returns true if the name of a POST says that it changes something.
+/// Returns true if the name of a POST suggests a write.
 pub(super) fn writes(operation: &Operation<'_>) -> bool {
     has_word(last(operation), &WRITES) || has_word(id(operation), &WRITES)
 }
@@ -138,7 +138,7 @@ impl<'a> Maker<'_, 'a> {
         }
         match kind {
             "array" => {
-                let message = format!("the API wants the {WHAT}: an empty list is sent, look whether it fits");
+                let message = format!("the API requires this {WHAT}; an empty list is sent");
                 Ok(self.noted((json!([]), Some(message)), above, property.name))
             }
             "object" => {

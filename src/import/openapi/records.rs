@@ -67,7 +67,7 @@ const BESIDE: [&str; 7] = ["errors", "warnings", "messages", "links", "_links", 
 /// Fields that identify an object by their names.
 pub(super) const IDS: [&str; 6] = ["id", "ID", "Id", "_id", "uuid", "guid"];
 
-/// Last words in the names of fields that tell which one an object is.
+/// Last words in names of fields that identify an object, e.g. `cart_id`.
 const NAMES: [&str; 8] = ["id", "number", "key", "slug", "name", "title", "uuid", "code"];
 
 /// The records of one answer.
@@ -170,7 +170,7 @@ struct Search<'a> {
     word: String,
     /// The operation takes the number of a page, an offset or a cursor.
     is_paged: bool,
-    /// The path has a placeholder, for one object.
+    /// Whether the path has a placeholder, so that it belongs to one object.
     is_of_one: bool,
 }
 
@@ -219,7 +219,7 @@ impl<'a> Search<'a> {
         }
         let others: Vec<_> = properties.iter().filter(|property| !self.is_of_envelope(property, has_list)).collect();
         let is_sure = usual.is_some_and(|usual| SURE.contains(&usual));
-        // A path that names one object before is for what is known of that one: `/orders/{id}/details`.
+        // Below one object, a plural may name its parts: `/orders/{id}/details`.
         if usual.is_some() && self.is_plural() && (is_sure || !self.is_of_one) {
             return true;
         }
@@ -247,7 +247,7 @@ impl<'a> Search<'a> {
     }
 }
 
-/// Returns true if a field tells which one its object is: `cart_id`, `number`.
+/// Returns true if a field identifies its object, e.g. `cart_id` or `number`.
 fn names_one(name: &str) -> bool {
     snake(name).rsplit('_').next().is_some_and(|word| NAMES.contains(&word))
 }

@@ -169,7 +169,7 @@ fn of_host(root: &Value) -> Option<String> {
     let first = schemes.and_then(|schemes| schemes.first()?.as_str());
     let is_secure = schemes.is_none_or(|schemes| schemes.iter().any(|scheme| scheme == "https"));
     let scheme = if is_secure { "https" } else { first.unwrap_or("https") };
-    // Some write a whole URL there.
+    // Some descriptions contain a whole URL here.
     let host = ["https://", "http://"].iter().find_map(|scheme| host.strip_prefix(scheme)).unwrap_or(host);
     Some(literal_text(&format!("{scheme}://{host}{base}")))
 }
@@ -178,8 +178,8 @@ fn base_path(root: &Value) -> Option<String> {
     root.get("basePath").and_then(Value::as_str).map(str::to_owned)
 }
 
-/// The URL with its scheme; `None` if there is no host in it that could be one. Relative to where the description was, `v2.1/api` and
-/// `openapi.json` are paths.
+/// Returns the URL with a scheme, or `None` if it has no valid host. `v2.1/api` and `openapi.json` are relative paths (OpenAPI 3.0,
+/// section 4.7.5).
 fn whole(url: &str) -> Option<String> {
     let schemes = ["https://", "http://"];
     let scheme = schemes
@@ -196,18 +196,18 @@ fn whole(url: &str) -> Option<String> {
     fits.then(|| format!("{}{rest}", scheme.unwrap_or("https://")))
 }
 
-/// A letter in place of each variable of the environment.
+/// Replaces each `${NAME}` by a letter, so that the rest can be checked.
 fn without_references(host: &str) -> String {
     let mut parts = host.split("${");
     let first = parts.next().unwrap_or_default().to_owned();
     parts.fold(first, |before, part| match part.split_once('}') {
-        Some((_, behind)) => before + "x" + behind,
+        Some((_, after)) => before + "x" + after,
         None => before + "${" + part,
     })
 }
 
-/// Returns true for a name, an address, or either with a port; not for one that somebody has to fill in, as `<tenant>.example.com` or
-/// `your-domain.example.com`.
+/// Returns true for a host name or an address, with or without a port. Returns false for placeholders such as
+/// `<tenant>.example.com` and `your-domain.example.com`.
 fn is_host(host: &str) -> bool {
     if host.starts_with('[') {
         return host.contains(']');
@@ -220,7 +220,7 @@ fn is_host(host: &str) -> bool {
     !port.is_empty() && port.bytes().all(|digit| digit.is_ascii_digit()) && name.split('.').all(is_label)
 }
 
-/// Returns true if a name without a scheme before it ends as domains do, and as no file and no version does.
+/// Returns true if a name without a scheme ends with a top-level domain rather than a file extension or a version.
 fn has_domain(host: &str) -> bool {
     let name = host.split(':').next().unwrap_or_default();
     let Some((_, top)) = name.rsplit_once('.') else { return name == "localhost" };

@@ -48,7 +48,7 @@ pub fn parent(
     Some(Some(ParentPlan { resource: first.value.clone(), fields, include }))
 }
 
-/// The resources of a config by their names, and the way from each to its parent. A config may have thousands of them, in one line.
+/// Resources by name, with the way from each to its parent. A config may contain thousands of resources in one chain.
 struct Family<'a> {
     plans: HashMap<&'a str, &'a ResourcePlan>,
 }
@@ -63,7 +63,7 @@ impl<'a> Family<'a> {
         self.plans.get(parent.resource.as_str()).copied()
     }
 
-    /// Returns for each resource the nearest one above it that is meant.
+    /// Returns the nearest ancestor of each resource that satisfies `is_meant`.
     fn nearest(&self, is_meant: impl Fn(&ResourcePlan) -> bool) -> HashMap<&'a str, &'a ResourcePlan> {
         let mut known: HashMap<&str, Option<&ResourcePlan>> = HashMap::new();
         for name in self.plans.keys() {
@@ -72,7 +72,7 @@ impl<'a> Family<'a> {
                 if let Some(found) = known.get(at) {
                     break *found;
                 }
-                // Who comes back here goes in a circle, in which nobody is above another.
+                // A walk that returns here is in a circle, which has no ancestors.
                 known.insert(at, None);
                 passed.push(at);
                 match self.parent(at) {
@@ -85,8 +85,8 @@ impl<'a> Family<'a> {
         known.into_iter().filter_map(|(name, found)| Some((name, found?))).collect()
     }
 
-    /// Returns the names of a circle that begins with this resource, which is there a second time at its end; `None` if it is in no
-    /// circle. `passed` has those that are in none, or in one that was returned.
+    /// Returns the names in a circle, from this resource back to itself, or `None` if it is not part of a circle. `passed` collects
+    /// the resources that are in no circle or in a returned one.
     fn circle(&self, name: &str, passed: &mut HashSet<&'a str>) -> Option<Vec<&'a str>> {
         let mut line = vec![self.plans.get(name)?.name.as_str()];
         let mut places = HashMap::new();
@@ -97,7 +97,7 @@ impl<'a> Family<'a> {
                     return Some(line);
                 }
                 Some(first) => {
-                    // What leads to a circle is in none.
+                    // Resources that lead to a circle are not part of it.
                     passed.extend(line.into_iter().take(first));
                     return None;
                 }
