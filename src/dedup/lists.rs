@@ -1,4 +1,4 @@
-//! Which rows belong to which list, where a list may be read again after later ones.
+//! The rows of each list, where a list may be read again after later lists.
 
 /// The first row of each list, in order of arrival.
 #[derive(Debug, Default)]

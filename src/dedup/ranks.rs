@@ -1,4 +1,5 @@
-//! How good each key's winner is under `dedup_sort`: bytes that compare as the column's values do, the better the greater.
+//! The rank of each key's winner under `dedup_sort`, as bytes that compare like the values of the column. The winner has the
+//! greatest rank.
 
 use arrow::{
     compute::SortOptions,
@@ -17,7 +18,7 @@ pub(super) struct Ranks {
     column: usize,
     converter: RowConverter,
     values: Vec<u8>,
-    /// Where each slot's rank lies in `values`.
+    /// The position of each slot's rank in `values`.
     spans: Vec<Span>,
 }
 
@@ -54,7 +55,7 @@ impl Ranks {
         self.spans.push(span);
     }
 
-    /// Whether `rank` is as good as the slot's or better; it is the slot's then.
+    /// Returns true if `rank` is at least the rank of the slot, and stores it there.
     pub(super) fn improve(&mut self, slot: usize, rank: &[u8]) -> bool {
         let Some(span) = self.spans.get(slot).copied() else { return true };
         let end = span.start + span.length as usize;

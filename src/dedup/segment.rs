@@ -1,5 +1,5 @@
-//! What deduplication knows, written down in pieces: each holds what is new since the one before, and all of them in order
-//! make a [`Dedup`] that goes on where the first one stopped.
+//! The state of deduplication as a sequence of segments. Each segment holds the changes since the previous one, and all segments in
+//! order restore a [`Dedup`].
 
 use serde::{Deserialize, Serialize};
 
@@ -13,9 +13,9 @@ use crate::{
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Segment {
     keys: KeySegment,
-    /// Of the new keys, by slot.
+    /// Winning rows of the new keys, by slot.
     winners: Vec<u64>,
-    /// Of the new keys, by slot; empty without `dedup_sort`.
+    /// Ranks of the new keys, by slot; empty without `dedup_sort`.
     ranks: Vec<Vec<u8>>,
     /// Older keys that another row won since.
     changed: Vec<Changed>,
@@ -36,7 +36,7 @@ struct Changed {
     rank: Vec<u8>,
 }
 
-/// How much of a `Dedup` has been written down.
+/// The part of a `Dedup` that earlier segments hold.
 #[derive(Debug, Default)]
 pub(super) struct Saved {
     pub(super) slots: usize,
@@ -49,7 +49,7 @@ pub(super) struct Saved {
 }
 
 impl Dedup {
-    /// What is new since the last segment.
+    /// Returns the changes since the last segment.
     pub fn segment(&mut self) -> Segment {
         let first = self.saved.slots;
         let rank = |slot: usize| self.ranks.as_ref().map(|ranks| ranks.get(slot).to_vec()).unwrap_or_default();
@@ -81,8 +81,7 @@ impl Dedup {
         segment
     }
 
-    /// Goes on behind a segment; the first one is taken in by a new `Dedup` of the same schema, key and sort, the others by
-    /// what that made of it.
+    /// Applies a segment. Apply the first one to a new `Dedup` of the same schema, key and sort, and the others in order.
     ///
     /// # Errors
     /// [`KeyError::Segment`] if it is not the next one of the same deduplication.

@@ -1,4 +1,4 @@
-//! How far a program may go: steps, depth of the stack, the size of what it makes, and time.
+//! The budget of a program: steps, stack depth, size of values, and time.
 
 use std::{
     cell::{Cell, RefCell},
@@ -28,7 +28,7 @@ pub(super) fn steps_for(bytes: u64) -> u64 {
 const LARGEST: u64 = if cfg!(fuzzing) { 64 << 10 } else { 64 << 20 };
 const ROOM: u64 = if cfg!(fuzzing) { 1 << 20 } else { 1 << 30 };
 
-/// The same for each byte of a record.
+/// Additional bytes for each byte of a record.
 const LARGEST_PER_BYTE: u64 = 4;
 const ROOM_PER_BYTE: u64 = 64;
 
@@ -38,7 +38,7 @@ const STEPS_PER_LOOK: u64 = 256;
 /// Address space, and memory only as far as it is used.
 const STACK: usize = 256 << 20;
 
-/// Where a program has to stop: the rest is for what is between two ticks.
+/// Stack that a program may use. The rest is for the calls between two ticks.
 const DEEPEST: usize = STACK / 2;
 
 /// The native that every tick calls; no program can name it so.
@@ -55,7 +55,7 @@ pub fn on_own_stack<T: Send>(work: impl FnOnce() -> T + Send) -> Option<T> {
     thread::scope(|scope| thread::Builder::new().stack_size(STACK).spawn_scoped(scope, work).ok()?.join().ok())
 }
 
-/// What one run may take, and has taken.
+/// The limits of one run and its use so far.
 pub(super) struct Budget<'a> {
     left: Cell<u64>,
     all: u64,
@@ -69,7 +69,7 @@ pub(super) struct Budget<'a> {
     /// An address on the stack at which the run began.
     top: usize,
     watch: Watch<'a>,
-    /// What it has run into. Kept, for a program may catch the error.
+    /// The limit that was exceeded. It is kept, since a program may catch the error.
     end: RefCell<Option<RunError>>,
 }
 
@@ -113,7 +113,7 @@ impl<'a> Budget<'a> {
         self.check()
     }
 
-    /// Whether there is a reason to stop outside of the program.
+    /// Checks for a reason to stop outside of the program.
     pub(super) fn look(&self) -> Result<(), RunError> {
         (self.watch)().map_or(Ok(()), |reason| self.ended(reason))
     }
@@ -150,7 +150,7 @@ fn here() -> usize {
     std::ptr::from_ref(std::hint::black_box(&marker)).addr()
 }
 
-/// What jaq runs our programs with.
+/// The types that jaq runs programs with.
 pub(super) struct Kind(PhantomData<()>);
 
 impl DataT for Kind {

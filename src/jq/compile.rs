@@ -21,7 +21,7 @@ use super::{
 
 pub(super) type Filter = compile::Filter<Native<Kind>>;
 
-/// What would reach out of the record: the environment, the clock and the time zone of the machine, its log, its process.
+/// Natives that reach beyond the record: environment, clock, time zone, log and process.
 const OUTSIDE: [&str; 7] = ["env", "now", "localtime", "strflocaltime", "debug_empty", "stderr_empty", "halt"];
 
 /// Definitions of jq that need one of these.
@@ -30,15 +30,15 @@ const OUTSIDE_DEFINITIONS: [&str; 4] = ["debug", "stderr", "halt", "halt_error"]
 /// Natives that can run forever without a call that is counted. [`RANGE`] and one of [`growth::natives`] replace them.
 const UNCOUNTED: [&str; 2] = ["range", "fromjson"];
 
-/// A definition that is called for each number, and so can be counted. It stands before all others, and uses none.
+/// A definition that is called for each number, so that ticks count it. It precedes all others and uses none of them.
 const RANGE: &str = "def range($from; $to; $by):
     def up: if . < $to then ., (. + $by | up) else {}[] end;
     def down: if . > $to then ., (. + $by | down) else {}[] end;
     def same: if . != $to then ., same else {}[] end;
     $from | if $by > 0 then up elif $by < 0 then down else same end;";
 
-/// What `tonumber` and `toboolean` do. jaq's takes a text with two values for both of them and one without any for nothing:
-/// `"12 USD"` would become 12 in an update, and `""` would take the whole record away.
+/// The definition of `totype`, which implements `tonumber` and `toboolean`. That of jaq returns each value in a text, so `"12 USD"` would become 12 in an
+/// update, and `""` would remove the whole record.
 const TO_TYPE: &str =
     "def totype(p; e): if p then . else [fromjson] | if .[1:] == [] and (.[0] | p) then .[0] else e end end;";
 
@@ -120,7 +120,7 @@ fn unknown(text: &str, name: &str, what: &compile::Undefined) -> ProgramError {
     ProgramError { message, offset: offset(text, name) }
 }
 
-/// Where in the text a part of it stands; 0 for what is not of it.
+/// Returns the offset of a part in its text, or 0 if it is not part of it.
 pub(super) fn offset(text: &str, part: &str) -> usize {
     let all = text.as_bytes().as_ptr_range();
     if all.start <= part.as_ptr() && part.as_ptr() <= all.end { span(text, part).start } else { 0 }

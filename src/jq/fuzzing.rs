@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! map(.a) | add      up to the first NUL or the end of the text: a program
-//! {"a": 1}           behind it: a record; `null` where there is none
+//! {"a": 1}           after it: a record; `null` where there is none
 //! ```
 //!
 //! | compared | with | where |

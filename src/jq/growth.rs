@@ -1,5 +1,5 @@
-//! What makes values larger than those that it is given: looked at before it is made, for what no memory can hold would end
-//! the process and not the program.
+//! Operations whose result may be larger than their input. Their size is checked first, since an allocation that fails would abort
+//! the process.
 
 use std::rc::Rc;
 
@@ -41,8 +41,8 @@ pub(super) const GROWING: [Look; 8] = [
     Look { name: "fromjson", native: FROM_JSON, arguments: &[], look: DIGITS },
 ];
 
-/// What numbers of any length cost grows with the square of their length. It is taken from the room for values, so that some
-/// hundred thousand digits are the end of it: a second at most.
+/// The cost of arithmetic with large numbers grows with the square of their length. It counts as size of values, so that a few
+/// hundred thousand digits, about a second, exceed the budget.
 const DIGITS_PER_ROOM: u64 = 64;
 const BYTES_PER_ROOM: u64 = 8;
 
@@ -187,7 +187,7 @@ fn repeats(times: &Num) -> u64 {
     }
 }
 
-/// Of a whole number that is longer than the machine's.
+/// Returns the size of a whole number beyond 64 bits, and 0 for others.
 fn bytes(number: &Num) -> u64 {
     match number {
         Num::BigInt(number) => number.bits() / 8,

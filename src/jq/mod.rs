@@ -41,7 +41,7 @@ pub struct Program {
     filter: Arc<Filter>,
 }
 
-/// Why a text is no program.
+/// The reason why a text is not a program.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct ProgramError {
@@ -50,7 +50,7 @@ pub struct ProgramError {
     pub offset: usize,
 }
 
-/// Why a program gives no further output.
+/// The reason why a program returns no further output.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RunError {
     /// In jq's own words.

@@ -18,7 +18,7 @@ use super::{
     growth::{ADD, DIVIDE, MULTIPLY, WEIGH},
 };
 
-/// What an update by a sum or a product holds; no program can name a variable so.
+/// The variable for the right side of an update. No program can use its name.
 const OPERAND: &str = "$!operand";
 
 pub(super) fn in_definition(def: Def<&str>) -> Def<&str> {
@@ -108,7 +108,7 @@ fn each_counted(term: Term<&str>) -> Term<&str> {
     Term::BinOp(Box::new(term), BinaryOp::Pipe(None), Box::new(counted(Term::Id)))
 }
 
-/// `l += r` as what it stands for: `r as $x | l |= . + $x`.
+/// Rewrites `l += r` as `r as $x | l |= . + $x`.
 fn updated<'a>(left: Box<Term<&'a str>>, op: Math, right: Box<Term<&'a str>>) -> Term<&'a str> {
     let result = Term::BinOp(Box::new(Term::Id), BinaryOp::Math(op), Box::new(Term::Var(OPERAND)));
     let update = Term::BinOp(left, BinaryOp::Update, Box::new(result));

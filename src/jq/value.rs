@@ -12,7 +12,7 @@ const LARGEST_WRITTEN: u64 = 256 << 20;
 /// Whole numbers are read digit by digit, which takes the square of their number: a second for so many.
 const LONGEST_NUMBER: u64 = 300_000;
 
-/// How deep values may be nested that are written, or looked at as a whole: each level takes some of the stack.
+/// Deepest nesting of values that are written or weighed. Each level takes stack space.
 const DEEPEST: usize = 10_000;
 
 /// One JSON value, as jaq has it: digits of numbers with a point are kept until somebody calculates with them, whole numbers
@@ -103,7 +103,7 @@ fn with_json_numbers(value: &Val) -> Val {
     }
 }
 
-/// The same number without a plus and without leading zeros, with digits on both sides of its point.
+/// Returns the number without plus and leading zeros, with digits on both sides of its point.
 fn json_number(digits: &str) -> String {
     let (sign, unsigned) = digits.strip_prefix('-').map_or(("", digits), |rest| ("-", rest));
     let unsigned = unsigned.strip_prefix('+').unwrap_or(unsigned);
@@ -119,7 +119,7 @@ pub(super) fn weight(value: &Val) -> u64 {
     weight_within(value, LARGEST_WRITTEN)
 }
 
-/// The same, counted up to `limit`; what is nested deeper than it could be written weighs as much.
+/// Like [`weight`], but stops at `limit`. A value that is nested too deep to be written weighs `limit`.
 pub(super) fn weight_within(value: &Val, limit: u64) -> u64 {
     let mut weight = 0;
     weigh(value, DEEPEST, limit, &mut weight);
@@ -154,7 +154,7 @@ fn weigh(value: &Val, depth: usize, limit: u64, weight: &mut u64) {
     }
 }
 
-/// Whether the limit is not reached with this value.
+/// Adds the weight of a value; returns true if the total is below the limit.
 fn within(value: &Val, depth: usize, limit: u64, weight: &mut u64) -> bool {
     *weight += 1;
     weigh(value, depth, limit, weight);

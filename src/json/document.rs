@@ -32,7 +32,7 @@ enum Body {
     Bytes(Vec<u8>),
 }
 
-/// What a value looks like from its first byte, and for words from all of them.
+/// The kind of a value by its first byte; words are compared in full.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
     Null,
@@ -108,7 +108,7 @@ impl Document {
         Node { document: self, index: 0 }
     }
 
-    /// The node that [`Node::index`] told.
+    /// Returns the node at an index from [`Node::index`].
     pub fn node(&self, index: u32) -> Node<'_> {
         Node { document: self, index }
     }
@@ -140,8 +140,8 @@ impl Document {
         self.tape[index as usize]
     }
 
-    /// The tape index behind the value at `index`.
-    fn behind(&self, index: u32) -> u32 {
+    /// Returns the tape index after the value at `index`.
+    fn after(&self, index: u32) -> u32 {
         let entry = self.entry(index);
         match self.bytes()[entry.start as usize] {
             b'{' | b'[' => entry.end + 1,
@@ -176,10 +176,10 @@ impl<'a> Node<'a> {
 
     /// Entries of the tape that the value takes: one for each key and scalar in it, two for each container.
     pub fn entries(self) -> usize {
-        (self.document.behind(self.index) - self.index) as usize
+        (self.document.after(self.index) - self.index) as usize
     }
 
-    /// Where in the document's bytes the value starts.
+    /// Returns the offset of the value in the bytes of the document.
     pub fn offset(self) -> usize {
         self.span().0
     }
@@ -219,7 +219,7 @@ impl<'a> Node<'a> {
         }
     }
 
-    /// The fields of an object, in the order in which they stand; none of anything else.
+    /// Returns the fields of an object in document order; other values have none.
     pub fn fields(self) -> Fields<'a> {
         let (next, end) = self.inside(b'{');
         Fields { document: self.document, next, end }
@@ -231,10 +231,10 @@ impl<'a> Node<'a> {
         Items { document: self.document, next, end }
     }
 
-    /// The value itself if it is a scalar; all scalars within it otherwise, keys among them (as strings), in the order in
-    /// which they stand. Takes no stack, however deep they are.
+    /// Returns the value itself if it is a scalar, else all scalars within it, including keys (as strings), in document order. Does
+    /// not recurse.
     pub fn scalars(self) -> impl Iterator<Item = Node<'a>> {
-        let end = self.document.behind(self.index);
+        let end = self.document.after(self.index);
         let nodes = (self.index..end).map(move |index| self.document.node(index));
         nodes.filter(|node| !b"{}[]".contains(&node.first_byte()))
     }
@@ -252,7 +252,7 @@ impl<'a> Node<'a> {
         if self.first_byte() == bracket { (self.index + 1, self.document.entry(self.index).end) } else { (0, 0) }
     }
 
-    /// The first byte, and the one behind the last.
+    /// Returns the offsets of the first byte and of the byte after the last.
     fn span(self) -> (usize, usize) {
         let entry = self.document.entry(self.index);
         let start = entry.start as usize;
@@ -288,7 +288,7 @@ impl<'a> Iterator for Fields<'a> {
         }
         let key = Key { document: self.document, entry: self.document.entry(self.next) };
         let value = Node { document: self.document, index: self.next + 1 };
-        self.next = self.document.behind(value.index);
+        self.next = self.document.after(value.index);
         Some((key, value))
     }
 }
@@ -310,7 +310,7 @@ impl<'a> Iterator for Items<'a> {
             return None;
         }
         let item = Node { document: self.document, index: self.next };
-        self.next = self.document.behind(item.index);
+        self.next = self.document.after(item.index);
         Some(item)
     }
 }
@@ -328,13 +328,13 @@ impl<'a> Key<'a> {
         self.entry.start as usize
     }
 
-    /// The bytes between the quotes, escapes as they stand.
+    /// Returns the bytes between the quotes, with escapes as written.
     #[inline]
     pub fn raw(self) -> &'a [u8] {
         &self.document.bytes()[self.entry.start as usize + 1..(self.entry.end & !ESCAPED) as usize]
     }
 
-    /// Whether there is a backslash in it, so that [`raw`](Self::raw) is not the name.
+    /// Returns true if it contains a backslash, so that [`raw`](Self::raw) differs from the name.
     #[inline]
     pub fn is_escaped(self) -> bool {
         self.entry.end & ESCAPED != 0

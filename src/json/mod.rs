@@ -3,7 +3,7 @@
 //! ```text
 //! body (bytes) ──scan──► tape: one entry per value and key, in document order
 //!                        string, number, word: where it starts and ends
-//!                        object, array:        where it starts, and the entry behind its last one
+//!                        object, array:        its start, and the entry after its last one
 //! ```
 //!
 //! The tape makes skipping a value one addition, and gives every string its end without looking at its bytes again.

@@ -2,7 +2,7 @@
 //!
 //! The crate queries `serde_json` values, and a value has no place in the tape and no exact numbers. So the part of the
 //! document that is asked about becomes a value, the crate says which of its nodes match, and a walk over value and tape side
-//! by side gives their places in the tape: what is handed on are the bytes that the API wrote.
+//! by side gives their places in the tape, so that callers receive the bytes that the API wrote.
 
 use hashbrown::HashSet;
 use serde_json::Value;
@@ -14,9 +14,9 @@ use super::{Kind, Node};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Query {
     path: JsonPath,
-    /// Of a query for all elements, the one for what holds them.
+    /// The query for the holders of the elements, if the query selects all elements.
     holders: Option<JsonPath>,
-    /// Whether it leaves out some of what it finds, by a filter or a slice.
+    /// True if a filter or a slice may leave out matches.
     picks: bool,
 }
 
@@ -32,7 +32,7 @@ impl Query {
         Ok(Self { path, holders, picks: text.contains(['?', ':']) })
     }
 
-    /// Whether it is no wonder that nothing matches below `node`: the list is empty, or nothing in it was wanted.
+    /// Returns true if no match below `node` is expected: the list is empty, or the filter excludes all elements.
     pub(super) fn may_find_nothing(&self, node: Node<'_>) -> bool {
         let is_empty = node.items().next().is_none() && node.fields().next().is_none();
         self.picks || is_empty || self.holders.as_ref().is_some_and(|path| !path.query(&value(node)).is_empty())
@@ -59,7 +59,7 @@ fn matches<'a>(path: &JsonPath, node: Node<'a>) -> Vec<Node<'a>> {
     found
 }
 
-/// What tells a value from all others of its tree.
+/// Returns the address of a value, which identifies it within its tree.
 fn address(value: &Value) -> usize {
     std::ptr::from_ref(value).addr()
 }

@@ -39,7 +39,7 @@ enum Step {
     FromEnd(usize),
 }
 
-/// Why a text is no selector.
+/// The reason why a text is not a selector.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct SelectorError {
@@ -65,12 +65,12 @@ impl Selector {
         self.steps.is_empty() && self.query.is_none()
     }
 
-    /// Whether it may match several values.
+    /// Returns true if it may match several values.
     pub fn is_query(&self) -> bool {
         self.query.is_some()
     }
 
-    /// Whether what it finds are elements, even if they are one.
+    /// Returns true if its matches are elements, even a single one.
     pub fn takes_elements(&self) -> bool {
         self.takes_elements || self.is_query()
     }
@@ -112,7 +112,7 @@ impl Selector {
         }
     }
 
-    /// Whether the records may stand here, and just happen to be none: a path that leads nowhere is another thing.
+    /// Returns true if the place of the records exists and is empty. A path that does not exist is an error instead.
     pub fn may_find_nothing(&self, node: Node<'_>) -> bool {
         let Some(found) = self.follow(node) else { return false };
         self.query.as_ref().map_or_else(|| self.takes_values_of(found), |query| query.may_find_nothing(found))
@@ -142,7 +142,7 @@ impl Selector {
         })
     }
 
-    /// The whole number at this path, written as a number or as text; `None` if nothing or something else stands there.
+    /// Returns the whole number at this path, written as a number or as text; `None` if there is no such number.
     pub fn find_count(&self, node: Node<'_>) -> Option<u64> {
         let found = self.find(node)?;
         match found.kind() {

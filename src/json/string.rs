@@ -1,6 +1,6 @@
 //! JSON string escapes.
 
-/// Why a string has no value.
+/// The reason why a string has no value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StringError {
     #[error("it is not UTF-8")]
@@ -25,7 +25,7 @@ pub fn unescape(text: &str) -> Result<String, StringError> {
     Ok(value)
 }
 
-/// The character that an escape stands for, given the text behind its backslash, and what follows the escape.
+/// Returns the character of an escape, and the text after it. `text` starts after the backslash.
 fn escape(text: &str) -> Result<(char, &str), StringError> {
     let mut characters = text.chars();
     let character = match characters.next().ok_or(StringError::Escape)? {

@@ -16,7 +16,7 @@ use crate::model::{KeyRange, KeyValue};
 pub struct KeyColumn {
     pub name: String,
     pub values: Values,
-    /// Whether a key is null in this column.
+    /// Whether some key is null in this column.
     pub has_null: bool,
 }
 
@@ -25,18 +25,18 @@ pub struct KeyColumn {
 pub enum Values {
     Integers(Vec<i64>),
     Texts(StringArray),
-    /// Of a type without an order that a [`KeyRange`] knows: any file may hold them.
+    /// Values of a type that a [`KeyRange`] cannot order: any file may hold them.
     Unknown,
 }
 
 impl KeyColumn {
-    /// Whether a file whose values lie in this range may hold one of these.
+    /// Returns true if a file with values in this range may hold one of these values.
     pub fn may_meet(&self, range: &KeyRange) -> bool {
         let nulls_meet = self.has_null && range.has_null;
         nulls_meet || range.values.as_ref().is_some_and(|(low, high)| self.any_between(low, high))
     }
 
-    /// Whether one of the values lies between these two, both included.
+    /// Returns true if one of the values lies in the closed interval from `low` to `high`.
     pub fn any_between(&self, low: &KeyValue, high: &KeyValue) -> bool {
         matches!(self.values, Values::Unknown) || !self.between(low, high).is_empty()
     }

@@ -11,7 +11,7 @@ use crate::model::{KeyRange, KeyValue};
 /// Longer texts are cut in a range, in bytes: a bound need not be a value.
 const MAX_TEXT: usize = 64;
 
-/// What the values of a column are in a range.
+/// The kind of values in a range.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Integer,

@@ -95,7 +95,7 @@ impl KeySet {
         &self.columns
     }
 
-    /// How many slots are given out.
+    /// Returns the number of assigned slots.
     pub fn len(&self) -> usize {
         match &self.keys {
             Keys::Integer(keys) => keys.slots.count,
@@ -206,7 +206,7 @@ impl KeySet {
 /// Keys in the order of their slots.
 #[derive(Debug, Serialize, Deserialize)]
 pub enum KeySegment {
-    /// The null key, whose slot is told here, has a value that means nothing.
+    /// `null` is the slot of the null key, whose entry in `values` has no meaning.
     Integers { values: Vec<i64>, null: Option<u32> },
     /// As arrow's row format has them, which is that of one version of arrow.
     Bytes(Vec<Vec<u8>>),
@@ -226,7 +226,7 @@ fn project(rows: &RecordBatch, columns: &[usize]) -> Result<Vec<ArrayRef>, KeyEr
     columns.iter().map(column).collect()
 }
 
-/// Types whose values are told apart by 64 bits, and which arrow casts to them without loss.
+/// Returns true for types that arrow casts to 64-bit integers without loss.
 fn fits_int64(data_type: &DataType) -> bool {
     use DataType::{Date32, Int8, Int16, Int32, Int64, Timestamp, UInt8, UInt16, UInt32};
     matches!(data_type, Int8 | Int16 | Int32 | Int64 | UInt8 | UInt16 | UInt32 | Date32 | Timestamp(_, _))
@@ -237,7 +237,7 @@ fn fits_int64(data_type: &DataType) -> bool {
 struct Slots {
     table: HashTable<u32>,
     hasher: DefaultHashBuilder,
-    /// How many slots are given out; with a null key it is one more than the table holds.
+    /// Number of assigned slots; with a null key it is one more than the table holds.
     count: usize,
 }
 
@@ -330,7 +330,7 @@ struct ByteKeys {
     slots: Slots,
     /// All keys, one after another.
     values: Vec<u8>,
-    /// Where each slot's key ends in `values`.
+    /// The end of each slot's key in `values`.
     ends: Vec<usize>,
 }
 

@@ -29,7 +29,7 @@ pub(super) struct Matcher {
     needles: Vec<(Needle, Kind)>,
     /// `None` where there is nothing to look for, or too much.
     automaton: Option<AhoCorasick>,
-    /// Whether the secrets are too large to search for; then every text is hidden.
+    /// True if the secrets are too large to search for; every text is hidden then.
     is_blind: bool,
 }
 

@@ -1,6 +1,6 @@
 //! Names under which secrets go, by convention.
 
-/// What a secret's name has in it somewhere.
+/// Parts of names that mark a secret wherever they occur.
 const PARTS: [&str; 13] = [
     "secret",
     "token",
@@ -17,7 +17,7 @@ const PARTS: [&str; 13] = [
     "assertion",
 ];
 
-/// What secrets are called, letter by letter: within longer names these say nothing.
+/// Whole names of secrets. Within longer names these have no meaning.
 const WHOLE: [&str; 15] = [
     "sig",
     "pwd",
@@ -36,11 +36,11 @@ const WHOLE: [&str; 15] = [
     "appid",
 ];
 
-/// Keys that tell rows apart or sort them, and open nothing.
+/// Names of keys that identify or sort rows and are not credentials.
 const KEYS_OF_DATA: [&str; 8] =
     ["primarykey", "mergekey", "rootkey", "parentkey", "rowkey", "partitionkey", "sortkey", "foreignkey"];
 
-/// Whether a key, a header or a parameter of this name holds a secret by convention.
+/// Returns true if a key, a header or a parameter of this name holds a secret by convention.
 ///
 /// ```
 /// use restlake::secret::is_secret_name;

@@ -1,7 +1,7 @@
-//! What a selector's text says: RFC 9535's JSONPath, the dotted paths of dlt, and mixtures of both.
+//! The parser of selectors: JSONPath by RFC 9535, the dotted paths of dlt, and mixtures of both.
 //!
 //! Segments that the tape can follow become steps; from the first other one on, all of them are written anew as the text of
-//! a JSONPath, with where each stood, so that an error is told at its place in what the user wrote.
+//! a JSONPath, with the origin of each, so that an error is reported at its place in the text of the user.
 
 use super::{SelectorError, Step};
 use crate::json::query::Query;
@@ -15,7 +15,7 @@ const ANNOTATIONS: [&str; 2] = ["@odata.", "@microsoft."];
 
 pub(super) struct Parsed {
     pub(super) steps: Vec<Step>,
-    /// Whether a `[*]` follows the steps, and nothing else.
+    /// True if a single `[*]` follows the steps.
     pub(super) takes_elements: bool,
     pub(super) query: Option<Query>,
 }
@@ -32,9 +32,9 @@ struct Parser<'a> {
     at: usize,
     steps: Vec<Step>,
     takes_elements: bool,
-    /// Of the query, without its `$`; empty as long as all is plain.
+    /// The text of the query without its `$`; empty while all segments are steps.
     query: String,
-    /// Where in the text each part of the query comes from: (byte of the query, byte of the text).
+    /// The origin of each part of the query: (byte of the query, byte of the text).
     origins: Vec<(usize, usize)>,
 }
 
@@ -126,7 +126,7 @@ impl<'a> Parser<'a> {
         Ok(())
     }
 
-    /// What stands between the bracket that `rest` begins with and the one that closes it.
+    /// Returns the text between the bracket at the start of `rest` and its closing bracket.
     fn bracketed(&self, rest: &'a str) -> Result<&'a str, SelectorError> {
         let (mut depth, mut nested) = (0_usize, 0_usize);
         let mut quote = None;
@@ -152,7 +152,7 @@ impl<'a> Parser<'a> {
         Err(self.error("this bracket is never closed"))
     }
 
-    /// What stands between the quote that `rest` begins with and its second, escapes as they are.
+    /// Returns the text between the quote at the start of `rest` and the next one, with escapes as written.
     fn quoted_text(&self, rest: &'a str, quote: char) -> Result<&'a str, SelectorError> {
         let inside = rest.get(1..).unwrap_or_default();
         end_of_quoted(inside, quote)
@@ -181,7 +181,7 @@ impl<'a> Parser<'a> {
         Ok(Parsed { steps: self.steps, takes_elements: false, query: Some(query) })
     }
 
-    /// Where in the text a byte of the query comes from.
+    /// Returns the byte of the text that a byte of the query comes from.
     fn origin(&self, at: usize, shift: usize) -> usize {
         // What is wrong with all of it is wrong with its first part.
         let at = at.saturating_sub(shift).max(1);
@@ -221,7 +221,7 @@ fn end_of_quoted(text: &str, quote: char) -> Option<usize> {
     })
 }
 
-/// A backslash before a quote or another backslash stands for nothing else; any other is itself, as it always was.
+/// Removes backslashes before quotes and backslashes. All other backslashes are literal.
 fn unescaped(text: &str) -> String {
     let mut value = String::with_capacity(text.len());
     let mut letters = text.chars().peekable();
