@@ -46,7 +46,7 @@ impl<'a> Landing<'a> {
 
     /// Tells others of it, who may find its sender dead.
     pub async fn announce(&self) -> Result<(), CommitError> {
-        if self.table().is_behind_a_network() {
+        if self.table().is_remote() {
             return self.lease.stand(Standing::Committing).await;
         }
         if self.lease.age() < FRESH { Ok(()) } else { self.lease.renew_at_once().await }

@@ -37,14 +37,14 @@ fn probe<'a>(column: &'a KeyColumn, ranges: &[KeyRange]) -> Option<Probe<'a>> {
     (values.len() <= MAX_PROBES).then_some(Probe { column, values })
 }
 
-/// Where a column's filter lies in the file; `None` if it has none, or does not say how long it is.
+/// Returns the byte range of a column's filter, or `None` if it has none or its length is unknown.
 pub(super) fn location(chunk: &ColumnChunkMetaData) -> Option<Range<u64>> {
     let start = u64::try_from(chunk.bloom_filter_offset()?).ok()?;
     let length = u64::try_from(chunk.bloom_filter_length()?).ok()?;
     Some(start..start.checked_add(length)?)
 }
 
-/// Whether the filter leaves open that one of the values is there. `data_type` is that of the column.
+/// Returns true if the filter may contain one of the values. `data_type` is the type of the column.
 pub(super) fn may_hold(
     probe: &Probe<'_>,
     chunk: &ColumnChunkMetaData,

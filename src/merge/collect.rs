@@ -1,4 +1,4 @@
-//! What a merge has to know of the rows that a run brings, gathered while they pass.
+//! Collects the keys and contents of the rows of a run for the merge.
 
 use arrow::{
     array::{Array, ArrayRef, AsArray, BooleanArray},
@@ -34,7 +34,7 @@ pub struct Collector {
     pub(super) saved: Saved,
 }
 
-/// What of a batch is to be written.
+/// The rows of a batch to write.
 #[derive(Clone, Debug)]
 pub struct Sifted {
     pub rows: RecordBatch,
@@ -51,11 +51,11 @@ pub(super) struct MergeKeys {
 pub(super) struct Versions {
     columns: Vec<usize>,
     hasher: ContentHasher,
-    /// Of digests.
+    /// Digests of contents.
     pub(super) keys: KeySet,
     /// Slot and id of each row that is written.
     pub(super) rows: Vec<(u32, u64)>,
-    /// Whether a row whose content came before is a duplicate. Where rows have a key, it tells that.
+    /// True if a row with known content is a duplicate. Rows with a key are compared by key instead.
     drops_repeats: bool,
 }
 
@@ -138,8 +138,8 @@ impl Collector {
         Ok(())
     }
 
-    /// What the run brought. `deduplicated` are the primary keys with the id of each one's winner by slot; `superseded` the
-    /// ids, ascending, of the rows that lost after they had been handed on.
+    /// Returns the rows of the run. `deduplicated` are the primary keys with the id of each one's winner by slot; `superseded` the
+    /// ids, ascending, of the rows that lost after they were passed on.
     pub fn finish(
         self,
         deduplicated: Option<(KeySet, Vec<u64>)>,
@@ -174,7 +174,7 @@ impl Sifted {
 }
 
 /// The rows whose merge keys count. Where rows of the same key go, one without a key names none: in SQL no null equals
-/// another. Versions of rows are told apart by their contents, and a null key is one as any other.
+/// another. Versions of rows differ by their contents, and a null key is a key like any other.
 fn naming(rows: &RecordBatch, plan: &MergePlan) -> Result<RecordBatch, MergeError> {
     if plan.strategy != MergeStrategy::DeleteInsert {
         return Ok(rows.clone());

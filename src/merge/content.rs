@@ -1,4 +1,4 @@
-//! What tells versions of rows apart under `scd2`: the content of all data columns.
+//! Hashes of the content of all data columns, which distinguish versions of rows under `scd2`.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! What a data file's footer says: which row groups there are, and what their key columns hold.
+//! Footers of data files: their row groups and the statistics of key columns.
 
 use std::ops::Range;
 
@@ -26,7 +26,7 @@ use crate::{
 /// A file's end of this many bytes holds most footers: the first guess.
 pub(super) const TAIL: u64 = 64 << 10;
 
-/// What a tail turned out to be.
+/// The result of reading the tail of a file.
 enum Tail {
     Footer(ParquetMetaData),
     /// It is longer: so many bytes from the end of the file are needed.

@@ -1,4 +1,4 @@
-//! What a run brought, as a merge sees it: keys to look up, and what to do with a row of the table that has one of them.
+//! The rows of a run for a merge: keys to look up, and the verdict on rows of the table with these keys.
 
 use crate::{
     keys::{KeyColumn, KeySet},
@@ -52,7 +52,7 @@ impl Incoming {
     }
 
     /// Ids of the rows that are not to stay in the run's own files, ascending: those that lost to a later one of their key,
-    /// and those that the table knows. `known` are slots as [`Found`](super::Found) tells them.
+    /// and those that the table knows. `known` are slots from [`Found`](super::Found).
     pub fn dropped(&self, known: &[u32]) -> Dropped {
         let rows = match (&self.plan.strategy, &self.primary, &self.contents) {
             (MergeStrategy::InsertOnly, Some(primary), _) => primary.rows.as_slice(),
@@ -75,7 +75,7 @@ impl Incoming {
 pub struct Dropped {
     /// Ascending.
     pub ids: Vec<u64>,
-    /// How many of them the table has already.
+    /// Number of them that the table has already.
     pub unchanged: u64,
 }
 
@@ -84,8 +84,7 @@ impl Indexed {
         Ok(Self { columns: keys.values()?, keys })
     }
 
-    /// Whether rows whose key columns lie in these ranges may have one of the keys. A column without a range may hold
-    /// anything.
+    /// Returns true if rows with key columns in these ranges may have one of the keys. A column without a range may hold any value.
     pub(super) fn may_meet(&self, ranges: &[KeyRange]) -> bool {
         let meets = |column: &KeyColumn| {
             ranges.iter().find(|range| range.column == column.name).is_none_or(|range| column.may_meet(range))

@@ -27,12 +27,12 @@ pub(super) struct Judge {
     brought: Brought,
     /// Indexes of the table's columns that rows are judged by, ascending.
     pub(super) columns: Vec<usize>,
-    /// Those of them by whose ranges files and row groups are ruled out.
+    /// Columns whose ranges exclude files and row groups.
     pub(super) ranged: Vec<usize>,
     hasher: Option<ContentHasher>,
 }
 
-/// What becomes of a row.
+/// The decision on a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Verdict {
     Keep,
@@ -48,7 +48,7 @@ enum Verdict {
     Retired,
 }
 
-/// What was found in one file.
+/// The decisions on the rows of one file.
 pub(super) struct Findings {
     keep: BooleanBufferBuilder,
     retire: BooleanBufferBuilder,
@@ -83,7 +83,7 @@ impl Judge {
         Ok(Self { incoming, brought, columns, ranged, hasher })
     }
 
-    /// Whether what the run did not bring goes.
+    /// Returns true if rows that the run did not bring are deleted.
     fn deletes_missing(&self) -> bool {
         self.incoming.plan.delete_missing && self.brought == Brought::Everything
     }
@@ -95,7 +95,7 @@ impl Judge {
         }
     }
 
-    /// Whether a row whose columns lie in these ranges may have to be judged; a column without a range may hold anything.
+    /// Returns true if a row with columns in these ranges may need a decision. A column without a range may hold any value.
     pub(super) fn may_concern(&self, ranges: &[KeyRange]) -> bool {
         match self.scd2() {
             Some(plan) => self.may_be_active(plan, ranges) && self.scope().is_none_or(|keys| keys.may_meet(ranges)),
@@ -182,7 +182,7 @@ impl Judge {
         }
     }
 
-    /// Of an active version.
+    /// Returns the verdict on an active version.
     fn version_verdict(&self, content: Option<u32>, primary: Option<u32>, merge: Option<u32>) -> Verdict {
         let incoming = &self.incoming;
         let lives = |slot: &u32| incoming.contents.as_ref().is_some_and(|contents| contents.lives(*slot));
@@ -207,7 +207,7 @@ impl Judge {
         Ok(found)
     }
 
-    /// Where in a batch these columns of the table stand.
+    /// Returns the positions of these columns of the table in a batch.
     fn positions(&self, columns: &[usize]) -> Result<Vec<usize>, KeyError> {
         let position =
             |index: &usize| self.columns.binary_search(index).map_err(|_| KeyError::NoColumn { index: *index });

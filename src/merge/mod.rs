@@ -1,4 +1,4 @@
-//! What a run brought against what the table holds: which rows of which files go. Copy-on-write: nothing is changed in place.
+//! Compares the rows of a run with the table and finds the rows of data files to remove. Copy-on-write: no file changes in place.
 //!
 //! ```text
 //! batches ──► Collector ──► Incoming (keys of the run) ──┐
@@ -9,7 +9,7 @@
 //!
 //! Each step rules out files or row groups, and only the last one decides: a hash finds a candidate, the whole key says
 //! whether it is one. A file without a row that goes is not touched, and files are looked for by key alone, never by where the
-//! run's rows go: a row that moves to another partition leaves no copy behind. Held are the keys of the run and the key
+//! run's rows go, so a row that moves to another partition leaves no copy. Held are the keys of the run and the key
 //! columns of a few row groups, never the table. Looking changes nothing: it can be done again with a newer version.
 
 mod bloom;
@@ -41,21 +41,21 @@ use crate::{
     write::WriteError,
 };
 
-/// How much of the source a run brought.
+/// The part of the source that a run brought.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Brought {
     /// All there is: what did not come has gone there.
     Everything,
     /// All that was asked for, which is not all there is.
     Selection,
-    /// Less than was asked for: rows were rejected, or the list ended early. What did not come tells nothing.
+    /// Part of the requested rows: some were rejected, or the list ended early. Missing rows have no meaning.
     Part,
 }
 
 /// The code of [`MergeError::Gone`].
 pub const DATA_FILE_GONE: &str = "data_file_gone";
 
-/// Why a run could not be compared with the table.
+/// The reason why a run could not be compared with the table.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum MergeError {

@@ -50,7 +50,7 @@ pub struct Search {
     kib: u32,
 }
 
-/// What was found.
+/// The result of a search.
 #[derive(Clone, Debug, Default)]
 pub struct Found {
     /// Files whose keys were read.
@@ -68,22 +68,22 @@ pub struct Found {
 /// A file that has to be written again, or has no row left.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FileChange {
-    /// Which of the files it is.
+    /// Index of the file.
     pub file: usize,
     pub change: Change,
 }
 
-/// How the table's files relate to its columns.
+/// The mapping from the columns of the table to its files.
 struct Layout {
     schema: TableSchema,
     partition_by: Vec<PartitionField>,
     /// The table's columns when its files were written.
     written: TableSchema,
-    /// Those of them that the files have.
+    /// The columns that the files contain.
     files: SchemaRef,
 }
 
-/// Where a column of the judge's comes from.
+/// The source of a column for the judge.
 enum Origin {
     /// The position in what is read of the file.
     File(usize),
@@ -93,7 +93,7 @@ enum Origin {
     Nowhere,
 }
 
-/// What one file comes to.
+/// The result for one file.
 struct Looked {
     was_read: bool,
     findings: Findings,
@@ -138,7 +138,7 @@ impl Search {
         Ok(Self { layout: Arc::new(layout), ..self })
     }
 
-    /// What the run changes in these files.
+    /// Finds the changes of the run in these files.
     ///
     /// # Errors
     /// The store's, a file that is gone or is no longer what its commit says.
@@ -162,7 +162,7 @@ impl Search {
         Ok(found)
     }
 
-    /// Of the rows that went by merge key alone, how many more there were than came in their place.
+    /// Returns the number of rows removed by merge key without a replacement.
     fn not_replaced(&self, removed: &HashMap<u32, u64>) -> u64 {
         let written = |slot: &u32| self.judge.incoming.written.get(*slot as usize).copied().unwrap_or(0);
         removed.iter().map(|(slot, rows)| rows.saturating_sub(written(slot))).sum()
@@ -206,7 +206,7 @@ impl Search {
         read_parts(&self.table, file, ranges).await
     }
 
-    /// Whether the Bloom filters leave open that a key is in the row group.
+    /// Returns true if the Bloom filters may contain a key of the run in this row group.
     async fn filters_allow(
         &self,
         file: &DataFile,
@@ -303,7 +303,7 @@ impl Layout {
         self.names(columns).filter_map(|name| self.files.index_of(name).ok()).collect()
     }
 
-    /// What the directory tells of a column exactly.
+    /// Returns the partition field whose directory holds the exact value of a column.
     fn partition_field(&self, column: usize) -> Option<&PartitionField> {
         self.partition_by.iter().find(|field| field.column == column && field.transform == Transform::Identity)
     }
@@ -317,7 +317,7 @@ impl Layout {
         Ok(partition_values(&self.schema, field, value.ok_or_else(missing)?, rows)?)
     }
 
-    /// The ranges of the columns that the directory tells: one value each.
+    /// Returns the ranges of the columns in the directory name, each with a single value.
     fn partition_ranges(&self, file: &DataFile) -> Result<Vec<KeyRange>, MergeError> {
         let mut ranges = Vec::new();
         // The file without rows lies in no partition.
@@ -329,7 +329,7 @@ impl Layout {
         Ok(ranges)
     }
 
-    /// Where each of the columns comes from, if those that the file has are read in order.
+    /// Returns the source of a column if the columns of the file are read in order.
     fn origin(&self, column: usize, read: &RecordBatch) -> Result<Origin, KeyError> {
         let missing = || KeyError::NoColumn { index: column };
         if self.partition_field(column).is_some() {
@@ -346,7 +346,7 @@ impl Layout {
         Ok(widen(values, &before.ok_or_else(missing)?.data_type, &now.data_type)?)
     }
 
-    /// The rows with all of the columns, those that the directory tells included.
+    /// Returns the rows with all columns, including those from the directory name.
     fn complete(&self, read: &RecordBatch, columns: &[usize], file: &DataFile) -> Result<RecordBatch, MergeError> {
         let rows = read.num_rows();
         let column = |&index: &usize| match self.origin(index, read)? {
@@ -370,7 +370,7 @@ impl Layout {
     }
 }
 
-/// Where these columns of a row group lie in the file, and how many bytes they come to once they are decompressed.
+/// Returns the byte ranges of these columns of a row group, and their decompressed size in bytes.
 fn chunks(footer: &Footer, group: usize, roots: &[usize]) -> (Vec<Range<u64>>, u64) {
     let descriptor = footer.metadata.parquet_schema();
     let chunks = footer.row_groups().get(group).into_iter().flat_map(RowGroupMetaData::columns).enumerate();

@@ -1,5 +1,5 @@
-//! What a run has brought so far, written down in pieces: each holds what is new since the one before, and all of them in
-//! order make a [`Collector`] that goes on where the first one stopped.
+//! The state of a [`Collector`] as a sequence of segments. Each segment holds the changes since the previous one, and all segments
+//! in order restore the collector.
 
 use serde::{Deserialize, Serialize};
 
@@ -10,14 +10,14 @@ use crate::keys::{KeyError, KeySegment};
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Segment {
     merge_keys: Option<KeySegment>,
-    /// Of all merge keys, as the counts of earlier ones go on growing; empty where they are not counted.
+    /// Rows written per merge key, for all keys, since earlier counts keep growing; empty if they are not counted.
     written: Vec<u64>,
     contents: Option<(KeySegment, Vec<(u32, u64)>)>,
     deleting: Vec<u64>,
     repeated: u64,
 }
 
-/// How much of a `Collector` has been written down.
+/// The part of a `Collector` that earlier segments hold.
 #[derive(Debug, Default)]
 pub(super) struct Saved {
     merge_keys: usize,
@@ -27,7 +27,7 @@ pub(super) struct Saved {
 }
 
 impl Collector {
-    /// What is new since the last segment.
+    /// Returns the changes since the last segment.
     pub fn segment(&mut self) -> Segment {
         let saved = &self.saved;
         let new_rows = |rows: &[(u32, u64)]| rows.get(saved.rows..).unwrap_or_default().to_vec();
@@ -42,8 +42,7 @@ impl Collector {
         segment
     }
 
-    /// Goes on behind a segment; the first one is taken in by a new `Collector` of the same schema, plan and key, the others
-    /// by what that made of it.
+    /// Applies a segment. Apply the first one to a new `Collector` of the same schema, plan and key, and the others in order.
     ///
     /// # Errors
     /// Kind `Bug` if it is not the next one of the same run.

@@ -68,7 +68,7 @@ fn schema() -> TableSchema {
     }
 }
 
-/// How a table is laid out.
+/// The layout of a table.
 #[derive(Clone, Debug, Default)]
 struct Layout {
     partition_by: Vec<(usize, Option<u32>)>,
@@ -121,7 +121,7 @@ fn batch(records: &[Record], validity: Option<&Scd2Plan>) -> RecordBatch {
     RecordBatch::try_new(schema().to_arrow(), columns).unwrap()
 }
 
-/// How runs are merged.
+/// The merge rules.
 #[derive(Clone, Debug)]
 struct Rules {
     plan: MergePlan,
@@ -141,7 +141,7 @@ fn scd2(active: Option<i64>) -> MergeStrategy {
     MergeStrategy::Scd2(Scd2Plan { valid_from: VALID_FROM, valid_to: VALID_TO, active, boundary: None })
 }
 
-/// What a run was counted as.
+/// The counters of a run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Counts {
     written: u64,
@@ -309,7 +309,7 @@ impl Table {
 
 const PARTS: [&str; 3] = ["a", "b", "c"];
 
-/// The same merge, into a list.
+/// A model of the merge on a plain list.
 struct Model<'a> {
     rules: &'a Rules,
     rows: Vec<Row>,
@@ -363,7 +363,7 @@ impl Model<'_> {
         }
     }
 
-    /// Whether a version that the run did not bring again has ended.
+    /// Returns true if a version that the run did not bring has ended.
     fn is_over(&self, records: &[Record], row: &Record, groups: &[Option<i64>], brought: Brought) -> bool {
         let has_key = self.key(row).is_some();
         let came = has_key && records.iter().any(|record| self.key(record) == self.key(row));
@@ -375,7 +375,7 @@ impl Model<'_> {
         }
     }
 
-    /// Whether the row goes for not having been brought.
+    /// Returns true if the row is deleted because the run did not bring it.
     fn is_missing(&self, records: &[Record], row: &Record, brought: Brought) -> bool {
         let brings = |record: &Record| match self.key(row) {
             Some(key) => self.key(record) == Some(key),

@@ -20,10 +20,10 @@ use super::{Context, Destination, Kind, SCHEMES, Store, StoreError, redactor};
 const REQUEST_TIMEOUT: &str = "300s";
 const CONNECT_TIMEOUT: &str = "10s";
 
-/// What one provider's options are called: without the prefix of its environment variables.
+/// A provider and the names of its options, which are its environment variables without their prefix.
 struct Provider {
     name: &'static str,
-    /// Of its environment variables.
+    /// Prefix of its environment variables, e.g. `AWS_`.
     prefix: &'static str,
     options: &'static [&'static str],
     /// Options any of which is a credential, or says where one is.
@@ -217,7 +217,7 @@ pub(super) fn open(
     Ok(Store::with_context(store, root, context))
 }
 
-/// Whether the URL is that of a cloud, and its options are known there.
+/// Checks that the URL belongs to a known provider and that the provider has all options.
 pub(super) fn check(plan: &Destination, url: &Url) -> Result<(), StoreError> {
     let (provider, _, _) = provider(plan, url)?;
     options(provider, plan).map(|_| ())
@@ -238,7 +238,7 @@ fn provider(plan: &Destination, url: &Url) -> Result<(&'static Provider, Build, 
     })
 }
 
-/// Whether a URL says more than which bucket and which path.
+/// Returns true if a URL contains more than a bucket and a path.
 fn has_more_than_a_place(url: &Url) -> bool {
     // `abfss://container@account.dfs.core.windows.net/path` names the container where others have a user.
     let is_container =
@@ -320,8 +320,8 @@ impl Provider {
         read.collect()
     }
 
-    /// Whether the options speak of what this variable speaks of. Credentials come from one place only: a session token
-    /// of the environment beside an access key of the options is refused by the store.
+    /// Returns true if the options replace this variable. Credentials come from one place only, since stores reject a session token of
+    /// the environment together with an access key of the options.
     fn replaced(&self, variable: &Setting, options: &[Setting]) -> bool {
         let is_credential = |name: &str| self.credentials.contains(&name);
         let is_endpoint = |name: &str| name.starts_with("endpoint") && name != "endpoint_url_sts";
@@ -380,7 +380,7 @@ fn client() -> ClientOptions {
         .with_config(ClientConfigKey::ConnectTimeout, CONNECT_TIMEOUT)
 }
 
-/// About ten seconds of patience where nobody answers, so that a wrong endpoint is told soon.
+/// Retries for about ten seconds, so that a wrong endpoint is reported soon.
 fn retry() -> RetryConfig {
     let backoff =
         BackoffConfig { init_backoff: Duration::from_millis(200), max_backoff: Duration::from_secs(5), base: 2.0 };

@@ -1,4 +1,4 @@
-//! What can be wrong with a destination, in words that say which store, which path and what to do.
+//! Errors of destinations. Each message names the store, the path and what to do.
 
 use std::{error::Error as StdError, fmt, io};
 
@@ -38,15 +38,15 @@ pub enum StoreError {
         /// The store's URL and the path in it.
         path: String,
         cause: Cause,
-        /// Whether the answer itself was a no, so that nothing was done.
+        /// True if the store answered with a refusal, so that nothing was done.
         refused: bool,
-        /// What else helps, known when the store was opened.
+        /// Further advice, known when the store was opened.
         advice: Option<String>,
         source: Detail,
     },
 }
 
-/// Why a store refused.
+/// The reason for a refusal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Cause {
@@ -140,7 +140,7 @@ impl StoreError {
         Self::Access { action, path, cause: Cause::Unsupported, refused: true, advice: None, source }
     }
 
-    /// Whether the request was certainly not carried out: the store or the operating system said no, or nobody was asked.
+    /// Returns true if the request was certainly not carried out: the store or the operating system refused it, or it was not sent.
     pub fn is_refusal(&self) -> bool {
         match self {
             Self::Access { refused, .. } => *refused,
@@ -148,7 +148,7 @@ impl StoreError {
         }
     }
 
-    /// Why the store refused, if it was asked at all.
+    /// Returns the reason for the refusal, if a request was sent.
     pub fn cause(&self) -> Option<Cause> {
         match self {
             Self::Access { cause, .. } => Some(*cause),

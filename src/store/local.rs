@@ -61,7 +61,7 @@ fn found(path: &FilePath) -> &'static str {
 /// Deletes what cut-off writes left below a directory, and the directories that this empties, up to `disk`.
 ///
 /// A write goes to `<name>#<number>`, which is renamed when it is whole; a process that is killed in between leaves it
-/// behind, and no listing of the store ever shows it. Only names for which `is_ours`, given the path relative to the
+/// there, and no listing of the store ever shows it. Only names for which `is_ours`, given the path relative to the
 /// directory and without the `#`, and only files not written to since `before` go.
 pub(super) fn sweep(
     disk: &FilePath,

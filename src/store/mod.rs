@@ -1,4 +1,4 @@
-//! Where tables lie: a destination's URL and options become one [`Store`], and every access goes through its [`TableStore`]s.
+//! Object stores. The URL and the options of a destination become one [`Store`], and every access uses its [`TableStore`]s.
 //!
 //! ```text
 //! Destination ──open──► Store (ObjectStore + root) ──table──► TableStore: paths relative to the table, errors that
@@ -41,25 +41,25 @@ const SCHEMES: &str = "a local path, file://, s3://, gs://, az:// and memory://"
 #[derive(Clone, Debug)]
 pub struct Store {
     pub store: Arc<dyn ObjectStore>,
-    /// Where in the store the destination begins.
+    /// Path of the destination in the store.
     pub root: Path,
     context: Arc<Context>,
-    /// Whether its put-if-absent was found to be one.
+    /// True once the put-if-absent of the store was proved.
     conditional: Arc<AtomicBool>,
 }
 
-/// What errors need to know of a store.
+/// Context of a store for its errors.
 #[derive(Debug)]
 struct Context {
     /// The destination as it may be shown: without secrets, without a trailing slash.
     shown: String,
     redactor: Redactor,
     kind: Kind,
-    /// What to say when access is refused for want of credentials.
+    /// Hint for refusals without credentials.
     credentials_hint: Option<String>,
-    /// Whether credentials were found at open, so that failing without them is the user's to mend.
+    /// True if credentials were found at open. A refusal without them is an error of the user.
     has_credentials: bool,
-    /// Whether an access has succeeded: the machine's own credentials, where none were given, are then good.
+    /// True once an access succeeded, so that the credentials are valid, even those of the machine.
     answered: AtomicBool,
     /// On local disk, the directory that the store's paths begin in.
     disk: Option<PathBuf>,
@@ -82,7 +82,7 @@ impl Store {
         Self { store, root, context: Arc::new(context), conditional: Arc::default() }
     }
 
-    /// The same destination with its object store replaced by a decorator around it.
+    /// Returns this destination with a decorator around its object store.
     #[must_use]
     pub fn decorate(&self, decorate: impl FnOnce(Arc<dyn ObjectStore>) -> Arc<dyn ObjectStore>) -> Self {
         let (root, context) = (self.root.clone(), Arc::clone(&self.context));
@@ -126,7 +126,7 @@ impl Context {
     }
 }
 
-/// Where tables go, as the user wrote it.
+/// A destination of tables, as written in the config.
 #[derive(Clone, Debug, Serialize)]
 pub struct Destination {
     /// A path, or `file://`, `s3://`, `gs://`, `az://`, `memory://`.
@@ -148,8 +148,8 @@ impl Destination {
 
 /// Opens a destination: reads its URL, its options, and what the environment says of the provider. Sends and creates nothing.
 ///
-/// `variables` looks up an environment variable; only those of the provider's own prefix are asked for (and `HOME`, to tell
-/// whether there are AWS profiles that the error should mention).
+/// `variables` looks up an environment variable; only variables with the prefix of the provider are read, and `HOME` to
+/// check for AWS profiles, which the error mentions.
 ///
 /// # Errors
 /// A URL or an option that cannot be understood.
@@ -170,16 +170,16 @@ pub fn is_option(name: &str) -> bool {
     cloud::is_option(name)
 }
 
-/// Whether a destination's options mean anything: a local path and memory have none, so that a config for S3 can be tried
-/// out there with nothing but another URL.
+/// Returns true if a destination uses options. A local path and memory ignore them, so that a config for S3 can be tried with
+/// another URL alone.
 pub fn has_options(url: &str) -> bool {
     url.split_once("://").is_some_and(|(scheme, _)| !matches!(scheme.to_ascii_lowercase().as_str(), "file" | "memory"))
 }
 
-/// What can be told of a destination without any I/O: that its URL is one, and that the store knows its options.
+/// Checks a destination without I/O: its URL and the names of its options.
 ///
 /// # Errors
-/// As [`open`]'s, except for what only the environment or the store itself can tell.
+/// Those of [`open`], except for errors that depend on the environment or the store.
 pub fn check(plan: &Destination) -> Result<(), StoreError> {
     match Address::parse(plan)? {
         Address::Cloud(url) => cloud::check(plan, &url),

@@ -21,12 +21,12 @@ use tokio::task::spawn_blocking;
 
 use super::{Context, Kind, Store, StoreError, local};
 
-/// Larger objects are sent in parts, on stores behind a network: a lost connection then costs a part.
+/// Larger objects are sent to remote stores in parts, so that a lost connection costs one part.
 const SINGLE_PUT: usize = 64 << 20;
 const PART: usize = 16 << 20;
 const PARTS_IN_FLIGHT: usize = 4;
 
-/// How often a local write is tried again after its directory was cleaned away under it.
+/// Retries of a local write after another process removed its directory.
 const DIRECTORY_RACES: usize = 16;
 
 /// The answer to a put-if-absent that is clear.
@@ -62,7 +62,7 @@ impl TableStore {
         &self.store
     }
 
-    /// Where a path of the table lies in the object store.
+    /// Returns the location of a path of the table in the object store.
     ///
     /// # Errors
     /// A path that leaves the table or is no path: `..`, empty segments, control characters.
@@ -76,12 +76,12 @@ impl TableStore {
         Some(rest.to_owned())
     }
 
-    /// Whether a request that is on its way when its sender dies can still arrive: not on this machine.
-    pub fn is_behind_a_network(&self) -> bool {
+    /// Returns true if a request can still arrive after its sender died, as on remote stores.
+    pub fn is_remote(&self) -> bool {
         self.context.kind == Kind::Cloud
     }
 
-    /// Whether the store's put-if-absent was found to be one since it was opened.
+    /// Returns true if the put-if-absent of the store was proved since it was opened.
     pub fn is_conditional(&self) -> bool {
         self.conditional.load(Ordering::Relaxed)
     }
@@ -90,14 +90,14 @@ impl TableStore {
         self.conditional.store(true, Ordering::Relaxed);
     }
 
-    /// How messages call a path of the table.
+    /// Returns a path of the table for messages.
     pub fn shown(&self, path: &str) -> String {
         let table = self.root.filename().unwrap_or_default();
         let separator = if path.is_empty() { "" } else { "/" };
         self.context.redactor.text(&format!("{}/{table}{separator}{path}", self.context.shown))
     }
 
-    /// How a reader opens a path of the table: an absolute path on local disk, elsewhere the destination's URL and the path.
+    /// Returns a path of the table for readers: absolute on local disk, elsewhere appended to the URL of the destination.
     pub fn url(&self, path: &str) -> String {
         match &self.context.disk {
             Some(disk) => disk.join(self.root.as_ref()).join(path).display().to_string(),
@@ -121,7 +121,7 @@ impl TableStore {
         answer
     }
 
-    /// What lies below a directory of the table, at any depth, in no particular order; nothing if there is no such directory.
+    /// Lists all objects below a directory of the table, in no particular order. A missing directory is empty.
     pub fn list(&self, directory: &str) -> Result<BoxStream<'_, Result<ObjectMeta, StoreError>>, StoreError> {
         let prefix = if directory.is_empty() { self.root.clone() } else { self.location(directory)? };
         let directory = directory.to_owned();
@@ -319,7 +319,7 @@ fn lacks_hard_links(error: &Error) -> bool {
     is_not_permitted && error.to_string().contains("Unable to rename file")
 }
 
-/// A path below another one, every segment as it stands.
+/// Appends a path to another one, without encoding its segments.
 fn relative(root: &Path, path: &str) -> Result<Path, StoreError> {
     let invalid = |reason: String| StoreError::Name { name: path.to_owned(), reason };
     if path.starts_with('/') || path.ends_with('/') {

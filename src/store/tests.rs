@@ -24,7 +24,7 @@ fn error(url: &str, options: &[(&str, &str)]) -> StoreError {
     open_with(url, options, &[]).map(|store| store.shown().to_owned()).unwrap_err()
 }
 
-/// What the client was configured with: its own debug text, which is all that it tells.
+/// Returns the debug text of the client, which contains its configuration.
 fn configured(store: &Store) -> String {
     format!("{:?}", store.store)
 }
