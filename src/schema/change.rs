@@ -1,4 +1,4 @@
-//! What becomes of a table whose columns are to be others from now on.
+//! Changes of a table's columns.
 //!
 //! ```text
 //! the table's schema ─┐
@@ -15,7 +15,7 @@ use super::{
     types::{ColumnType, Field},
 };
 
-/// What a change of a table's schema means for the files that are there.
+/// The consequence of a schema change for existing files.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use]
 pub enum SchemaChange {
@@ -37,8 +37,8 @@ pub fn wanted(table: Option<&TableSchema>, declared: &TableSchema) -> TableSchem
     TableSchema { columns: declared.columns.iter().chain(evolved).cloned().collect() }
 }
 
-/// Compares a table's schema with the one that it is to have. `partition_by` are indexes of the new one's columns whose values
-/// stand in directory names.
+/// Compares the schema of a table with the wanted one. `partition_by` are indexes of wanted columns whose values are in directory
+/// names.
 pub fn compare(table: &TableSchema, wanted: &TableSchema, partition_by: &[usize]) -> SchemaChange {
     let mut reasons = Vec::new();
     for column in &table.columns {
@@ -89,7 +89,7 @@ fn column_refused(before: &Column, now: &Column, in_directory: bool) -> Option<S
     moves.then(|| format!("`{name}` partitions the table, and its directories have {}", before.data_type))
 }
 
-/// Whether every value of `before` is one of `now`, exactly, and needs no more than room.
+/// Returns true if every value of `before` is exactly a value of `now`.
 pub fn widens(before: &ColumnType, now: &ColumnType) -> bool {
     use ColumnType as T;
     let width = |data_type: &T| match data_type {
@@ -220,7 +220,7 @@ fn shown(column: &Column) -> String {
 mod tests {
     use super::*;
 
-    /// Columns from `name: type` lines; a `!` behind the type is not null, a `+` in front of the name came by `evolve`.
+    /// Creates columns from `name: type` lines; a `!` after the type means not null, a `+` before the name means added by `evolve`.
     fn schema(columns: &[&str]) -> TableSchema {
         let column = |text: &&str| {
             let (name, data_type) = text.split_once(": ").unwrap();

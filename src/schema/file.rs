@@ -1,4 +1,4 @@
-//! A schema as a schema file has it: what a run inferred, for somebody to read, mend and declare.
+//! Schema files: an inferred schema, for people to read, correct and declare.
 
 use std::fmt::Write;
 
@@ -17,7 +17,7 @@ pub fn to_json(schema: &TableSchema, contract: Contract) -> Value {
     file
 }
 
-/// The same as YAML, a line for each column; ends with a line break.
+/// Returns the schema as YAML, a line per column; ends with a line break.
 pub fn to_yaml(schema: &TableSchema, contract: Contract) -> String {
     let mut text = "columns:\n".to_owned();
     for column in declared(schema) {
@@ -36,7 +36,7 @@ fn declared(schema: &TableSchema) -> impl Iterator<Item = &Column> {
     schema.columns.iter().filter(|column| !matches!(column.source, Source::Load(_)))
 }
 
-/// What a file has to say of a column: what is not said has its default.
+/// Returns the keys of a column that differ from their defaults.
 fn keys(column: &Column) -> Vec<(String, Value)> {
     let mut keys = vec![("name", json!(column.name))];
     keys.extend(source(column).map(|source| ("source", json!(source))));
@@ -106,7 +106,7 @@ fn words(contract: Contract) -> (&'static str, &'static str) {
     (columns, data_type)
 }
 
-/// A value within braces. A text that could be read as something else stands in quotes, which JSON and YAML share.
+/// Formats a value within braces. A text that YAML could read as another type is quoted.
 fn scalar(value: &Value) -> String {
     const WORDS: [&str; 9] = ["true", "false", "null", "yes", "no", "on", "off", "y", "n"];
     let is_plain = |text: &str| {

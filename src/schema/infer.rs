@@ -32,7 +32,7 @@ const MAX_FIELDS: usize = 100;
 /// A double has so many bits for whole numbers.
 const EXACT_BITS: u32 = 53;
 
-/// What is known of a column's values.
+/// The observed values of a column.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Inferred {
     seen: Seen,
@@ -62,12 +62,12 @@ enum Seen {
 }
 
 impl Inferred {
-    /// What one value tells.
+    /// Observes one value.
     pub fn of(value: Node<'_>) -> Self {
         Self { seen: Seen::of(value, 0), of_cells: value.is_cell() }
     }
 
-    /// What the values of both tell together.
+    /// Combines two observations.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
         let of_cells = self.of_cells || other.of_cells;
@@ -77,7 +77,7 @@ impl Inferred {
         }
     }
 
-    /// The type that holds every value seen; `None` where they tell none yet: nulls, empty lists, empty objects.
+    /// Returns the type that holds every observed value, or `None` if all are nulls, empty lists or empty objects.
     pub fn column_type(&self) -> Option<ColumnType> {
         self.seen.tells().then(|| self.seen.data_type())
     }
@@ -110,7 +110,7 @@ impl Seen {
         }
     }
 
-    /// Of duplicate keys the last counts.
+    /// Observes an object. The last of duplicate keys counts.
     fn of_object(object: Node<'_>, depth: usize) -> Self {
         let mut fields: Vec<(String, Self)> = Vec::new();
         for (key, value) in object.fields() {
@@ -127,7 +127,7 @@ impl Seen {
         Self::of_fields(fields)
     }
 
-    /// A struct, unless readers could not tell its fields apart.
+    /// Returns a struct, unless its fields are ambiguous to readers.
     fn of_fields(fields: Vec<(String, Self)>) -> Self {
         let odd = |name: &str| name.is_empty() || name.chars().any(char::is_control);
         let mut folded: Vec<_> = fields.iter().map(|(name, _)| name.to_lowercase()).collect();
@@ -201,7 +201,7 @@ impl Seen {
         matches!(self, Self::Date | Self::Timestamp | Self::String)
     }
 
-    /// Whether there is a type yet.
+    /// Returns true if the type is known.
     fn tells(&self) -> bool {
         match self {
             Self::Nothing => false,
@@ -211,7 +211,7 @@ impl Seen {
         }
     }
 
-    /// Within a list or struct, what tells no type yet may become anything.
+    /// Returns the type. Unknown types within a list or struct are `json`.
     fn data_type(&self) -> ColumnType {
         match self {
             Self::Bool => ColumnType::Bool,
@@ -231,7 +231,7 @@ impl Seen {
     }
 }
 
-/// Whether a text that begins like a number is one, as RFC 8259, section 6, writes it.
+/// Returns true if a text is a number by RFC 8259, section 6.
 fn is_number(text: &str) -> bool {
     let is_begun = text.starts_with(|first: char| first == '-' || first.is_ascii_digit());
     is_begun
@@ -255,7 +255,7 @@ fn calendar(text: &[u8]) -> Option<(i32, &[u8])> {
     Some((i32::try_from(year).ok()?, rest))
 }
 
-/// Whether this is `HH:MM`, then `:SS` with up to six digits behind a point, then a zone, as far as they are there.
+/// Returns true for `HH:MM`, optionally with `:SS`, up to six fractional digits, and a zone.
 fn is_time(text: &[u8], year: i32) -> bool {
     let clock = |high, low, below: u32| number(&[high, low]).is_some_and(|value| value < below);
     let [h0, h1, b':', m0, m1, rest @ ..] = text else { return false };
@@ -277,7 +277,7 @@ fn is_fraction_and_zone(text: &[u8], year: i32) -> bool {
     digits > 0 && fraction.iter().skip(6).all(|digit| *digit == b'0') && is_zone(zone, year)
 }
 
-/// None, `Z`, `±HH`, `±HHMM` or `±HH:MM`, behind a blank or not.
+/// Returns true for an empty zone, `Z`, `±HH`, `±HHMM` and `±HH:MM`, optionally after a blank.
 fn is_zone(text: &[u8], year: i32) -> bool {
     let zone = match text {
         [] => return true,

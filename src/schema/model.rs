@@ -26,7 +26,7 @@ pub struct Column {
     pub format: Option<Format>,
 }
 
-/// Where in a record a column's value stands.
+/// The source of a column's value.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Source {
@@ -42,13 +42,13 @@ pub enum Source {
     Load(LoadColumn),
 }
 
-/// What a run knows of a row besides its record.
+/// A column that the run fills in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LoadColumn {
     /// `string`: the run that wrote the row.
     RunId,
-    /// `timestamp`: when the row's page was handed on.
+    /// `timestamp`: when the row's page was delivered.
     ExtractedAt,
     /// `int64`: the row's page, 1 for the first.
     Page,
@@ -58,7 +58,7 @@ pub enum LoadColumn {
     ValidTo,
 }
 
-/// How the text or number of a column is to be read, where its type alone does not say.
+/// The format of a column's texts or numbers, where the type leaves it open.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Format {
@@ -95,7 +95,7 @@ impl Format {
     }
 }
 
-/// What happens to data that the schema does not expect; dlt's words.
+/// The handling of unexpected data, in the terms of dlt.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Contract {
     pub columns: ColumnsContract,
@@ -113,7 +113,7 @@ pub enum ColumnsContract {
     DiscardRow,
     /// The run fails.
     Freeze,
-    /// The field becomes a column, of a type that its values tell.
+    /// The field becomes a column of an inferred type.
     Evolve,
 }
 
@@ -141,7 +141,7 @@ impl TableSchema {
         Arc::new(Schema::new(self.columns.iter().map(Column::to_arrow).collect::<Vec<_>>()))
     }
 
-    /// What tells whether two schemas are the same: SHA-256 of the schema's JSON, in lower-case hex.
+    /// Returns the fingerprint of a schema: SHA-256 of its JSON, in lower-case hex.
     ///
     /// # Errors
     /// Only if the schema cannot be serialised, which no schema that was read is known to do.

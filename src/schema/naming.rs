@@ -1,10 +1,10 @@
-//! What a column is called that nobody named: as its field, or as dlt would call it.
+//! Names of columns without a declared name: the name of the field, or the name that dlt would give it.
 //!
 //! A name that no column can have is changed as little as it takes; the column's source keeps the field's own.
 
 use serde::{Deserialize, Serialize};
 
-/// How fields become names of columns.
+/// The naming convention from fields to columns.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Naming {
@@ -16,7 +16,7 @@ pub enum Naming {
 }
 
 impl Naming {
-    /// The name of the column for a field. Where `is_allowed` refuses a character, an underscore stands for it.
+    /// The name of the column for a field. An underscore replaces characters that `is_allowed` rejects.
     pub fn column(self, field: &str, is_allowed: impl Fn(char) -> bool) -> String {
         let name = match self {
             Self::Direct => field.to_owned(),
@@ -38,7 +38,7 @@ fn snake_case(field: &str) -> String {
     one_underscore(&format!("{prefix}{stem}{ending}"))
 }
 
-/// ASCII letters, digits and underscores: some characters have a letter that stands for them, a run of others an underscore.
+/// Reduces a name to ASCII letters, digits and underscores. Some characters map to a letter, runs of others to an underscore.
 fn reduced(field: &str) -> String {
     let mut reduced = String::with_capacity(field.len());
     let mut in_run = false;
@@ -99,7 +99,7 @@ fn break_before_lower(name: &str) -> String {
     broken
 }
 
-/// dlt keeps `__` for what stands between a parent and its child.
+/// Replaces `__`, which dlt uses between a parent and its child.
 fn one_underscore(name: &str) -> String {
     let mut single = String::with_capacity(name.len());
     for letter in name.chars() {

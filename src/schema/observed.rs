@@ -1,7 +1,7 @@
 //! The columns of a table that nobody declared, from its first records.
 //!
 //! ```text
-//! records, in page order ─► Observed: the fields, in order of appearance, and what their values tell ─► columns
+//! records, in page order ─► Observed: the fields, in order of appearance, and their values ─► columns
 //! ```
 //!
 //! It depends on the records and their order alone. A field whose values have no known type, such as empty lists, becomes `json`;
@@ -17,7 +17,7 @@ use super::{
 };
 use crate::json::{Kind, Node};
 
-/// What was seen of the fields of a table's records.
+/// The observed fields of a table's records.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Observed {
     /// Fields that are looked at; further ones are not counted.
@@ -32,7 +32,7 @@ pub struct Observed {
     known: HashMap<String, usize>,
 }
 
-/// Two fields that would become one column to readers, which do not tell names apart by case.
+/// Two fields with column names that differ in case only, which readers treat as one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NameClash {
     pub first: String,
@@ -40,10 +40,10 @@ pub struct NameClash {
     pub column: String,
 }
 
-/// What a name may hold, and which types there are.
+/// The limits of a table format for names and types.
 pub struct Limits {
     pub naming: Naming,
-    /// Whether a character may be in the name of a column or of a struct's field.
+    /// Returns true if names of columns and struct fields may contain a character.
     pub is_allowed: fn(char) -> bool,
 }
 
@@ -59,12 +59,12 @@ impl Observed {
         Self { most, records: 0, filtered: 0, rejected: 0, fields: Vec::new(), known: HashMap::new() }
     }
 
-    /// How many records there were.
+    /// Returns the number of records.
     pub fn records(&self) -> u64 {
         self.records
     }
 
-    /// How many more there would have been: those that were filtered, and those that were rejected.
+    /// Returns the numbers of filtered and of rejected records, which are not observed.
     pub fn left_out(&self) -> (u64, u64) {
         (self.filtered, self.rejected)
     }

@@ -3,7 +3,7 @@
 //! ```text
 //! type   = scalar | "decimal" "(" p "," s ")" | "list" "<" type ">" | "map" "<" "string" "," type ">"
 //!        | "struct" "<" field { "," field } ">"
-//! field  = name ":" type        (a name that is no plain word stands between backticks)
+//! field  = name ":" type        (other names than plain words are quoted in backticks)
 //! ```
 
 use std::{fmt, str::FromStr, sync::Arc};
@@ -65,7 +65,7 @@ pub struct Field {
     pub data_type: ColumnType,
 }
 
-/// What is wrong with a type's text, and where in it.
+/// An error in the text of a type, with its position.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct TypeError {

@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// The file as the schema of `options` has it, under the same name; `from` is the schema that it was written with. The
-/// partition spec is the same in both. The ranges of its keys are told anew.
+/// partition spec is the same in both. The ranges of its keys are computed anew.
 ///
 /// # Errors
 /// [`WriteError::Parquet`] if the content is no such file, [`WriteError::Arrow`] if a column of it cannot become the new one.
@@ -52,7 +52,7 @@ pub(super) struct Adapter<'a> {
     from: &'a TableSchema,
     options: &'a WriteOptions,
     encoding: &'a Encoding,
-    /// That of the file.
+    /// The schema of the file.
     written: SchemaRef,
 }
 
@@ -68,7 +68,7 @@ impl<'a> Adapter<'a> {
         Self { from, options, encoding, written: partition::arrow_schema(from, &written) }
     }
 
-    /// What the file's rows are read as.
+    /// Returns the schema to read the rows of the file with.
     pub(super) fn written(&self) -> &SchemaRef {
         &self.written
     }
@@ -95,7 +95,7 @@ impl<'a> Adapter<'a> {
     }
 }
 
-/// The same values in a type that holds them all, see [`schema::change::widens`](crate::schema::change::widens).
+/// Converts values to a type that holds all of them, see [`schema::change::widens`](crate::schema::change::widens).
 ///
 /// # Errors
 /// An array that is not of the type `from`, or a value that `to` does not hold.

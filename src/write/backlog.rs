@@ -39,7 +39,7 @@ struct Run {
     left: usize,
 }
 
-/// What a partition has waiting, in order of arrival.
+/// The waiting rows of a partition, in order of arrival.
 #[derive(Default)]
 struct Waiting {
     stretches: Vec<Stretch>,

@@ -31,8 +31,8 @@ use crate::{keys::RangeBuilder, model::KeyRange, plan::Compression, schema::Tabl
 /// `<application> version <version>`: Spark ignores the statistics of text columns of a writer that it cannot parse.
 const CREATED_BY: &str = concat!("restlake version ", env!("CARGO_PKG_VERSION"));
 
-/// What a column that is being written takes besides its data: about what zstd's default level allocates for its tables once
-/// the first page is compressed.
+/// Memory of an open column besides its data: about the tables that zstd allocates at its default level for the first compressed
+/// page.
 const CODEC_BYTES: usize = 1 << 20;
 
 /// Memory of the zstd decoder that parquet creates with each column's encoder, as far as it is touched.
@@ -44,7 +44,7 @@ const DICTIONARY_BYTES: usize = 72 << 10;
 /// Bytes of dictionaries that every file may have, whatever the memory: those of 100 columns and more.
 const MOST_DICTIONARIES: usize = 8 << 20;
 
-/// How all files of one column set are encoded.
+/// The encoding of all files with one set of columns.
 pub(super) struct Encoding {
     schema: SchemaRef,
     properties: WriterProperties,
@@ -53,7 +53,7 @@ pub(super) struct Encoding {
     leaves: usize,
     /// Bytes of the Bloom filters of one row group.
     bloom_bytes: usize,
-    /// Which columns' ranges a file tells, by position in the file.
+    /// Columns whose ranges a file records, by position in the file.
     ranges: Vec<(usize, RangeBuilder)>,
 }
 
@@ -96,7 +96,7 @@ impl Encoding {
         &self.schema
     }
 
-    /// Whether rows have to come in whole row groups.
+    /// Returns true if rows must arrive in whole row groups.
     pub(super) fn sorts(&self) -> bool {
         self.sort.is_some()
     }
@@ -106,7 +106,7 @@ impl Encoding {
         self.leaves * DECODER_BYTES
     }
 
-    /// What the files say of their order.
+    /// Returns the sort order that the files declare.
     pub(super) fn sorting_columns(&self) -> Option<&Vec<SortingColumn>> {
         self.properties.sorting_columns()
     }
@@ -254,7 +254,7 @@ fn properties(
     Ok(builder.build())
 }
 
-/// Whose file it is. Never a secret, a run id or a clock.
+/// Returns the metadata of the footer, which identifies the table. It contains no secret, run id or time.
 fn footer(options: &WriteOptions) -> Result<Vec<KeyValue>, WriteError> {
     let fingerprint = TableSchema::fingerprint(&options.schema)?;
     let entry = |key: &str, value: &str| KeyValue::new(format!("restlake.{key}"), value.to_owned());

@@ -4,18 +4,18 @@
 
 use crate::plan::hive::{escape, escape_char};
 
-/// What stands in place of a null.
+/// Directory name of a null.
 pub(super) const NULL_VALUE: &str = "__HIVE_DEFAULT_PARTITION__";
 
 /// The longest name that local file systems take, in bytes.
 const MAX_NAME: usize = 255;
 
-/// Why a value has no directory.
+/// The reason why a value has no directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum NameError {
     /// An empty text, which readers take for a null.
     Empty,
-    /// The text that stands for a null.
+    /// The text reserved for nulls.
     Reserved,
     /// The length of the escaped name, in bytes.
     TooLong(usize),
@@ -52,7 +52,7 @@ mod tests {
 
     use super::*;
 
-    /// What Spark, DuckDB, pyarrow and Polars do with a name.
+    /// Decodes a name like Spark, DuckDB, pyarrow and Polars.
     fn decode(name: &str) -> (String, Option<String>) {
         let (key, value) = name.split_once('=').unwrap();
         let plain = |text: &str| {

@@ -1,4 +1,4 @@
-//! Which rows lie in which file: so that rows superseded after their file was closed can be taken out of it again.
+//! The rows of each file, so that rows superseded after their file was closed can be removed from it.
 
 use std::cmp::Ordering;
 
@@ -14,7 +14,7 @@ pub struct FileIndex {
 /// A file that holds superseded rows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stale {
-    /// Which of the writer's files it is, in the order in which they were closed.
+    /// Number of the file, in the order in which the writer closed them.
     pub position: usize,
     /// As in [`EncodedFile`](crate::model::EncodedFile).
     pub path: String,
@@ -27,7 +27,7 @@ impl FileIndex {
         self.files.push((path, ids));
     }
 
-    /// How many files there are.
+    /// Returns the number of files.
     pub fn len(&self) -> usize {
         self.files.len()
     }
@@ -85,7 +85,7 @@ impl PackedIds {
         }
     }
 
-    /// Those of the ascending ids that may be among these.
+    /// Returns the ascending ids within the range of this file.
     fn within<'a>(&self, ascending: &'a [u64]) -> &'a [u64] {
         let Some((least, greatest)) = self.range else { return &[] };
         let start = ascending.partition_point(|id| *id < least);

@@ -1,4 +1,4 @@
-//! Partition values as text: what stands in a directory's name before it is escaped. Iceberg's human-readable forms.
+//! Partition values as text, as in directory names before escaping. Iceberg's human-readable forms.
 
 use std::{str::FromStr, sync::Arc};
 
@@ -60,23 +60,23 @@ fn year(year: i64) -> String {
     if year < 0 { format!("-{:04}", year.unsigned_abs()) } else { format!("{year:04}") }
 }
 
-/// Of months since 1970.
+/// Formats months since 1970.
 fn month(months: i64) -> String {
     format!("{}-{:02}", year(1970 + months.div_euclid(12)), months.rem_euclid(12) + 1)
 }
 
-/// Of days since 1970.
+/// Formats days since 1970.
 fn date(days: i64) -> String {
     let (y, month, day) = civil(days);
     format!("{}-{month:02}-{day:02}", year(y))
 }
 
-/// Of hours since 1970.
+/// Formats hours since 1970.
 fn hour(hours: i64) -> String {
     format!("{}-{:02}", date(hours.div_euclid(24)), hours.rem_euclid(24))
 }
 
-/// Of microseconds since midnight; the fraction only where there is one.
+/// Formats microseconds since midnight, without a zero fraction.
 fn time(micros: i64) -> String {
     let seconds = micros.div_euclid(1_000_000);
     let fraction = micros.rem_euclid(1_000_000);
@@ -84,7 +84,7 @@ fn time(micros: i64) -> String {
     if fraction == 0 { whole } else { format!("{whole}.{fraction:06}") }
 }
 
-/// Of microseconds since 1970, UTC.
+/// Formats microseconds since 1970, UTC.
 fn timestamp(micros: i64) -> String {
     format!("{} {}", date(micros.div_euclid(MICROS_PER_DAY)), time(micros.rem_euclid(MICROS_PER_DAY)))
 }

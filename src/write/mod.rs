@@ -45,7 +45,7 @@ use crate::{
     schema::TableSchema,
 };
 
-/// How a table's rows become files.
+/// Options for writing the rows of a table.
 #[derive(Clone, Debug)]
 pub struct WriteOptions {
     pub schema: TableSchema,
@@ -53,20 +53,20 @@ pub struct WriteOptions {
     pub parquet: ParquetPlan,
     /// The table version that the commit of these files will make; part of their names.
     pub version: u64,
-    /// Which of the slices of a run this is, 0 if there is one; part of the names.
+    /// Number of the slice of the run, 0 for a single one; part of the file names.
     pub position: u64,
     /// Bytes that rows and open files may take; a little more while they are copied. Less makes more and smaller files.
     pub memory: usize,
-    /// Whether to remember which rows went into which file: needed if rows may be superseded later.
+    /// Records the rows of each file, which is needed if rows may be superseded later.
     pub index: bool,
-    /// Indexes of the columns whose range each file tells: what a merge looks for rows by.
+    /// Indexes of the columns whose ranges each file records, for the search of a merge.
     pub keys: Vec<usize>,
-    /// Stands in every file's footer, as does the resource.
+    /// Written to the footer of every file, like the resource.
     pub pipeline: String,
     pub resource: String,
 }
 
-/// Why rows could not become files.
+/// The reason why rows could not be written.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum WriteError {

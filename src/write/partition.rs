@@ -1,5 +1,5 @@
 //! Splits strides by partition: the rows of one partition together, in order of arrival, without the columns that the
-//! directory tells.
+//! directory holds.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -29,7 +29,7 @@ use crate::{
 /// A partition, by order of first appearance.
 pub(super) type PartitionId = usize;
 
-/// Where a partition's files lie, and what the directory says.
+/// The directory of a partition's files, and its values.
 #[derive(Clone, Debug)]
 pub(super) struct Partition {
     /// With a slash at its end; empty in a table without partitions.
@@ -196,13 +196,13 @@ fn spans_of(order: &[(PartitionId, u32)]) -> Vec<Span> {
     spans
 }
 
-/// Indexes of the columns that data files have: those that the directory does not tell exactly.
+/// Returns the indexes of the columns in data files: those whose exact value is not in the directory name.
 pub fn file_columns(schema: &TableSchema, partition_by: &[PartitionField]) -> Vec<usize> {
     let told = |index| partition_by.iter().any(|field| field.column == index && field.transform == Transform::Identity);
     (0..schema.columns.len()).filter(|&index| !told(index)).collect()
 }
 
-/// A partition column as it was before its file was written: `rows` times the value that the directory tells.
+/// Restores a partition column: `rows` times the value in the directory name.
 ///
 /// # Errors
 /// A field without such a column, and a text that is no value of the column's type.

@@ -19,7 +19,7 @@ use super::{
 };
 use crate::model::EncodedFile;
 
-/// What becomes of a file's rows, in file order.
+/// The change of a file's rows, in file order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
     /// For each row, whether it stays.

@@ -1,5 +1,4 @@
-//! What a data file of a table has to look like, for whoever checks one: its columns, its directory, and that its rows belong
-//! there.
+//! The expected shape of a data file, for checks: its columns, its directory, and rows that belong there.
 
 use std::sync::Arc;
 
@@ -44,11 +43,11 @@ pub struct FileShape {
 /// A row that lies in the wrong directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Misplaced {
-    /// Of the partition: `created_at_month`.
+    /// The partition key, e.g. `created_at_month`.
     pub key: String,
-    /// What its directory says; `None` is null.
+    /// The value in the directory name; `None` is null.
     pub told: Option<String>,
-    /// What the row says.
+    /// The value of the row.
     pub value: Option<String>,
 }
 
@@ -62,17 +61,17 @@ impl FileShape {
         }
     }
 
-    /// The Arrow schema of a file: without the columns that directories tell, but for the file of a table without rows.
+    /// Returns the Arrow schema of a file. Columns in directory names are omitted, except in the file of an empty table.
     pub fn arrow(&self, is_empty_table: bool) -> &SchemaRef {
         if is_empty_table { &self.all } else { &self.data }
     }
 
-    /// The same as Parquet has it.
+    /// Returns the Parquet schema of a file.
     pub fn parquet(&self, is_empty_table: bool) -> Result<SchemaDescriptor, WriteError> {
         Ok(ArrowSchemaConverter::new().with_coerce_types(true).convert(self.arrow(is_empty_table))?)
     }
 
-    /// The columns of a file that tell where its rows belong: what [`misplaced`](Self::misplaced) wants.
+    /// Returns the columns that determine the partition of a row, as input for [`misplaced`](Self::misplaced).
     pub fn partition_columns(&self) -> Vec<&str> {
         let columns = self.derived().filter_map(|field| self.schema.columns.get(field.column));
         columns.map(|column| column.name.as_str()).collect()
@@ -106,7 +105,7 @@ impl FileShape {
     }
 }
 
-/// The first value that is not the one told; text is made of one value only as long as all are equal.
+/// Returns the first value that differs from the directory name. Equal values are converted to text once.
 fn first_other(
     transform: Transform,
     values: &ArrayRef,

@@ -30,7 +30,7 @@ pub struct TableWriter {
     held: usize,
     sequence: u64,
     index: FileIndex,
-    /// Files of the index that the last flush told of.
+    /// Files of the index that earlier flushes returned.
     flushed: usize,
 }
 
@@ -40,23 +40,23 @@ struct Open {
     held: usize,
 }
 
-/// What is left when all rows are in.
+/// The rest of a table after all rows were written.
 #[derive(Debug)]
 pub struct Finished {
     /// The files that were still open, by directory.
     pub files: Vec<EncodedFile>,
-    /// Of all files of this writer; empty unless [`WriteOptions::index`] asks for it.
+    /// Index of all files of this writer; empty unless [`WriteOptions::index`] is set.
     pub index: FileIndex,
-    /// What the next file of this version and position would be numbered.
+    /// Number of the next file of this version and position.
     pub next_sequence: u64,
 }
 
-/// What a flush leaves.
+/// The result of a flush.
 #[derive(Debug)]
 pub struct Flushed {
     /// The files that were still open, by directory.
     pub files: Vec<EncodedFile>,
-    /// Of all files that were closed since the flush before.
+    /// Index of all files closed since the previous flush.
     pub index: FileIndex,
     /// The number of the next file in its name.
     pub next_sequence: u64,
@@ -119,8 +119,8 @@ impl TableWriter {
         Ok(Finished { files, index: self.index, next_sequence: self.sequence })
     }
 
-    /// Closes all files, so that every row so far is in one, and goes on with new ones. What was closed since the last call
-    /// is in the index that comes along; the files are those that [`write`](Self::write) has not returned.
+    /// Closes all files, so that every row is in one, and continues with new files. The index covers files closed since the previous
+    /// call; the returned files are those that [`write`](Self::write) has not returned.
     pub fn flush(&mut self) -> Result<Flushed, WriteError> {
         let files = self.close_all()?;
         let index = self.index.since(self.flushed);
@@ -128,7 +128,7 @@ impl TableWriter {
         Ok(Flushed { files, index, next_sequence: self.sequence })
     }
 
-    /// Goes on behind a flush of another writer: `index` is of all files until then.
+    /// Resumes after a flush of another writer. `index` covers all files until then.
     #[must_use]
     pub fn resume(mut self, index: FileIndex, next_sequence: u64) -> Self {
         self.flushed = index.len();
@@ -136,7 +136,7 @@ impl TableWriter {
         self
     }
 
-    /// Closes all files, and goes on with rows of this schema; the plan's columns keep their places in it. Returns the files
+    /// Closes all files, and continues with rows of this schema; the plan's columns keep their places in it. Returns the files
     /// that [`write`](Self::write) has not returned, and the number of the first file of the new schema.
     ///
     /// # Errors
@@ -273,7 +273,7 @@ impl TableWriter {
     }
 }
 
-/// The file of a table without rows: in the root, with all columns, also those that directories would tell.
+/// Creates the file of an empty table: in the root, with all columns including partition columns.
 pub fn empty_file(options: &WriteOptions, sequence: u64) -> Result<EncodedFile, WriteError> {
     let all: Vec<usize> = (0..options.schema.columns.len()).collect();
     let Encoded { content, .. } = Encoding::new(options, &all)?.start()?.finish()?;
@@ -281,7 +281,7 @@ pub fn empty_file(options: &WriteOptions, sequence: u64) -> Result<EncodedFile, 
     Ok(EncodedFile { path, partition: Vec::new(), rows: 0, keys: Vec::new(), content })
 }
 
-/// Where what is left of the file at `path` goes: to the same directory, under a name of the version that `options` name.
+/// Returns the path for the remaining rows of the file at `path`: the same directory, and a name with the version of `options`.
 pub fn renamed(path: &str, options: &WriteOptions, sequence: u64) -> String {
     let directory = path.rfind('/').and_then(|slash| path.get(..=slash)).unwrap_or_default();
     format!("{directory}{}", file_name(options, sequence))

@@ -552,7 +552,7 @@ fn busy_options() -> impl Strategy<Value = WriteOptions> {
     )
 }
 
-/// What a writer returned, in order, and its index.
+/// The files of a writer, in order, and its index.
 fn written_with_a_flush_after(strides: usize, options: &WriteOptions, batches: &[RecordBatch]) -> Vec<EncodedFile> {
     let mut writer = TableWriter::new(options.clone()).unwrap();
     let mut files = Vec::new();

@@ -23,7 +23,7 @@ use crate::{
 pub(super) const MICROS_PER_HOUR: i64 = 3_600_000_000;
 pub(super) const MICROS_PER_DAY: i64 = 24 * MICROS_PER_HOUR;
 
-/// Whether a column of this type has partition values under the transform.
+/// Returns true if the transform supports this type.
 pub(super) fn applies(transform: Transform, data_type: &ColumnType) -> bool {
     use ColumnType::{Binary, Bool, Date, Decimal, Float32, Float64, Json, String, Timestamp, TimestampNaive};
     match transform {
@@ -147,7 +147,7 @@ fn hash_decimal(unscaled: i128) -> i32 {
     hash(unscaled.to_be_bytes().get(surplus..).unwrap_or_default())
 }
 
-/// The 16 bytes that the digits stand for, big-endian.
+/// Hashes a UUID as its 16 bytes, big-endian.
 fn hash_uuid(text: &str) -> i32 {
     let digits: String = text.chars().filter(|c| *c != '-').collect();
     match u128::from_str_radix(&digits, 16) {
