@@ -1,4 +1,4 @@
-//! What stops decoding: a value that does not fit under `freeze`, or a schema that can't be decoded into.
+//! Errors of decoding: a value that does not fit under `freeze`, or an unsupported schema.
 
 use arrow::error::ArrowError;
 
@@ -9,7 +9,7 @@ use crate::{
     suggestion::missing_field,
 };
 
-/// Why a page gave no batch, or a schema no decoder.
+/// The reason why a page has no batch, or a schema no decoder.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DecodeError {
@@ -27,7 +27,7 @@ pub enum DecodeError {
     )]
     UndeclaredField(Box<Reject>),
 
-    /// A record's cursor cannot be told, or has no order among the others.
+    /// A record's cursor is missing or cannot be compared with the others.
     #[error("resource `{resource}`, page {page}, record {record}: {}", .problem.at(.path))]
     Cursor { resource: String, page: u64, record: u64, path: String, problem: CursorProblem },
 
@@ -56,14 +56,14 @@ pub enum DecodeError {
     Batch { resource: String, page: u64, source: ArrowError },
 }
 
-/// What is wrong with a record's cursor.
+/// The problem with a record's cursor.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CursorProblem {
     /// The record has no value at the path. `suggestion`: a hint to the field that was meant.
     Missing {
         suggestion: Option<String>,
     },
-    /// A record lacks a field of the key that tells whether it was loaded before.
+    /// A record lacks a field of the key that identifies loaded records.
     NoKey {
         field: String,
     },
@@ -82,7 +82,7 @@ pub enum CursorProblem {
         value: String,
         other: String,
     },
-    /// No two values of a page are in the order that the config tells, and by that order the list would end here.
+    /// No two values of a page are in the configured order, by which the list would end here.
     Order {
         declared: &'static str,
         from: String,

@@ -1,4 +1,4 @@
-//! What did not fit: found in the depth of a value, located while the builders unwind, judged by the row.
+//! Mismatches: found in the depth of a value, located while the builders unwind, judged per row.
 
 use std::{borrow::Cow, fmt};
 
@@ -11,7 +11,7 @@ use crate::{
 /// The most characters of a value that a reject shows.
 const SHOWN: usize = 200;
 
-/// Why a value does not fit its type. Its `Display` is the reject's reason.
+/// The reason why a value does not fit its type. Its `Display` is the reason of the reject.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Misfit {
     #[error("found {}", describe(*.0))]
@@ -86,12 +86,12 @@ fn describe(kind: Kind) -> &'static str {
     }
 }
 
-/// What a value that has the wrong kind is called: a bare word is no value at all.
+/// Returns the mismatch of a value of the wrong kind. A bare word is not a value at all.
 pub(super) fn wrong_kind(kind: Kind) -> Misfit {
     if kind == Kind::Word { Misfit::NotJson } else { Misfit::Kind(kind) }
 }
 
-/// Whose value did not fit.
+/// The subject of a mismatch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Subject {
     /// The record itself, which is no object.
@@ -109,7 +109,7 @@ pub(super) enum Step<'a> {
     Index(usize),
 }
 
-/// What was expected in place of a value.
+/// The expectation that a value did not meet.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Expected<'a> {
     Type(&'a ColumnType),
@@ -133,7 +133,7 @@ pub(super) struct Finding<'a> {
     pub subject: Subject,
     /// From the subject's own place into its depth, innermost first.
     pub steps: Vec<Step<'a>>,
-    /// How many keys of the column's source lead to the value; all of them unless an object is missing on the way.
+    /// Number of keys of the column's source that lead to the value; all of them unless an object is missing on the way.
     pub depth: usize,
     pub expected: Expected<'a>,
     /// `None` where a field is missing.
@@ -187,7 +187,7 @@ impl<'a> Findings<'a> {
         self.list.push(finding);
     }
 
-    /// A value that does not fit; [`locate`](Self::locate) and [`attribute`](Self::attribute) tell where it stands.
+    /// Adds a value that does not fit; [`locate`](Self::locate) and [`attribute`](Self::attribute) add its place.
     #[cold]
     pub fn add(&mut self, found: Node<'a>, expected: &'a ColumnType, misfit: Misfit) {
         let expected = Expected::Type(expected);

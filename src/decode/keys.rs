@@ -11,7 +11,7 @@ const MAX_REMEMBERED: usize = 4_096;
 /// Names that are wanted, and the values that the last object had for them.
 pub(super) struct Keys<'a> {
     wanted: HashMap<&'a str, usize>,
-    /// What stood at each place of the objects before: the key as written, and which of the wanted names it is.
+    /// The key at each place of earlier objects, as written, and the index of its wanted name.
     order: Vec<(&'a [u8], Option<usize>)>,
     found: Vec<Option<Node<'a>>>,
 }

@@ -5,14 +5,14 @@ use chrono::format::{Fixed, Item};
 use super::convert::temporal::Notation;
 use crate::schema::{ColumnType, Format, Strftime};
 
-/// How the scalars of a column are written, where their type leaves a choice.
+/// The notation of a column's scalars, where their type leaves a choice.
 #[derive(Clone, Debug)]
 pub(super) struct Layout {
     pub notation: Notation,
     pub bytes: BytesText,
     /// Floats: `NaN`, `Infinity` and `-Infinity` are values.
     pub non_finite: bool,
-    /// Of objects, every field has to be one of the struct's: nobody said which ones may be ignored.
+    /// Requires that every field of an object belongs to the struct, since no schema declares which ones to ignore.
     pub whole: bool,
 }
 
@@ -24,11 +24,11 @@ pub(super) enum BytesText {
     Hex,
 }
 
-/// What values have that no `format` rules.
+/// The layout of values without a `format`.
 pub(super) const PLAIN: Layout =
     Layout { notation: Notation::Iso, bytes: BytesText::Base64, non_finite: false, whole: false };
 
-/// The same within a column that nobody declared.
+/// The layout within an inferred column.
 pub(super) const WHOLE: Layout = Layout { whole: true, ..PLAIN };
 
 impl Layout {

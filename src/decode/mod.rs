@@ -18,7 +18,7 @@
 //! - A path through null is missing; through a text, number or array it is a mismatch.
 //! - A record that is no object, and a mismatch in a key or in a column that is not nullable, can't become null: under
 //!   `discard_value` their row is rejected.
-//! - Under `evolve` an undeclared field is no finding: the batch tells it, and whoever owns the schema decodes the page again
+//! - Under `evolve` an undeclared field is no finding: the batch reports it, and the owner of the schema decodes the page again
 //!   with a decoder that has [`grown`](Decoder::grown) a column for it.
 //! - A value that does not fit a column whose type was inferred is no finding where a wider type holds it with all values
 //!   before it: the batch reports it in the same way, as it does the first values of a column that had none.
@@ -58,9 +58,9 @@ pub struct Decoder {
     resource: String,
     columns: Vec<Column>,
     layouts: Vec<Layout>,
-    /// Of each column, whether a null in it is a mismatch.
+    /// For each column, true if a null is a mismatch.
     required: Vec<bool>,
-    /// Of each column, whether an empty text in it is a mismatch.
+    /// For each column, true if an empty text is a mismatch.
     filled: Vec<bool>,
     /// For each column, true if its type was inferred and may change.
     open: Vec<bool>,
@@ -120,7 +120,7 @@ impl Decoder {
         SchemaRef::clone(&self.schema)
     }
 
-    /// A decoder with these columns: its own, which may have become wider, and others behind them.
+    /// Returns a decoder with these columns: its own, which may have become wider, and new ones after them.
     ///
     /// Fails as [`Decoder::new`] does.
     pub fn grown(&self, columns: &[Column]) -> Result<Self, DecodeError> {

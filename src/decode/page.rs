@@ -31,7 +31,7 @@ const LARGEST_VALUE: usize = 3;
 /// Values between two looks at the memory that rows take.
 const VALUES_PER_LOOK: usize = 1 << 16;
 
-/// What a finding means.
+/// The consequence of a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Verdict {
     /// The run fails.
@@ -48,9 +48,9 @@ struct PageDecoder<'a> {
     sources: Sources<'a>,
     slots: Vec<Slot<'a>>,
     builders: Vec<BoxedBuilder<'a>>,
-    /// Of the record at hand.
+    /// Findings of the current record.
     findings: Findings<'a>,
-    /// Of each record, whether its row stays.
+    /// For each record, true if its row stays.
     kept: BooleanBufferBuilder,
     undeclared: Undeclared<'a>,
     /// Records between two looks at the memory.
@@ -216,7 +216,7 @@ impl<'a> PageDecoder<'a> {
         self.decoder.filled.get(column).copied().unwrap_or(false)
     }
 
-    /// What is wrong with a column's whole value, whatever its type makes of it.
+    /// Returns a finding for the whole value of a column, regardless of its type.
     #[cold]
     fn column_finding(&self, column: usize, found: Option<Node<'a>>, misfit: Misfit) -> Finding<'a> {
         let expected =
@@ -229,7 +229,7 @@ impl<'a> PageDecoder<'a> {
         self.findings.push(finding(Subject::Record, Vec::new(), Some(record), Misfit::NotARecord));
     }
 
-    /// Whether the row stays; its findings are told as rejects, or as the error that stops the run.
+    /// Returns true if the row stays. Its findings become rejects, or the error that stops the run.
     fn judge(&mut self, record: Node<'a>) -> Result<bool, DecodeError> {
         let findings = self.findings.take();
         let of = |verdict| findings.as_slice().iter().find(|finding| self.verdict(finding) == verdict);
@@ -303,7 +303,7 @@ impl<'a> PageDecoder<'a> {
         }
     }
 
-    /// Of the record at hand, as the page came.
+    /// Returns the number of the current record in the page as received.
     fn record_number(&self) -> u64 {
         let index = self.kept.len();
         let number = self.page.numbers.as_ref().and_then(|numbers| numbers.get(index)).copied();
@@ -385,7 +385,7 @@ fn longest(array: &ArrayRef) -> usize {
     }
 }
 
-/// The rows that stay. A batch would refuse the nulls that stand for the others, so they are taken out before it is made.
+/// Returns the rows that stay. A batch would reject the nulls of the other rows, so they are removed before it is created.
 fn filter(columns: Vec<ArrayRef>, kept: &BooleanArray, any_rejected: bool) -> Result<Vec<ArrayRef>, ArrowError> {
     if !any_rejected {
         return Ok(columns);

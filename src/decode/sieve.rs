@@ -7,7 +7,7 @@
 //!                           └─ else ────────────────► stays;  the page's latest value, and which records have it: Seen
 //! ```
 //!
-//! Pure, and of one page: threads share a sieve. What pages tell together is put together by who has them in order. The
+//! Pure and per page, so threads share a sieve. The caller combines the results of pages in order. The
 //! records of a page that loses none are not touched; those of another are copied, as the API wrote them.
 
 use std::{cmp::Ordering, sync::Arc};
@@ -27,15 +27,15 @@ use crate::{
 pub struct Sieve {
     resource: String,
     plan: IncrementalPlan,
-    /// Of the one list, or of all that nothing is known of.
+    /// The start of the single list, or of all unknown lists.
     start: Arc<ListStart>,
     /// By what the records are remembered that were loaded before.
     known_by: Identity,
-    /// Whether the records that the next run will get again are to be told.
+    /// True if the sieve returns the records that the next run will receive again.
     remembers: bool,
 }
 
-/// What a page tells of the cursor.
+/// The cursor values of a page.
 #[derive(Clone, Debug, Default)]
 pub struct Seen {
     pub page: u64,
@@ -53,15 +53,15 @@ pub struct Seen {
     pub later: Vec<(CursorValue, String)>,
     /// Records that an earlier run has loaded.
     pub known: u64,
-    /// Where the last record of the page lies.
+    /// Position of the page's last record relative to the start.
     pub ends: Side,
-    /// Whether records without a value stay.
+    /// True if records without a value stay.
     pub has_missing: bool,
-    /// Where an order is declared, how the values follow each other.
+    /// The order of the values, if an order is declared.
     pub course: Course,
 }
 
-/// How the values of a page follow each other, in the order of the API.
+/// The order of a page's values, as received from the API.
 #[derive(Clone, Debug, Default)]
 pub struct Course {
     last: Option<CursorValue>,
@@ -89,7 +89,7 @@ impl Course {
         self.last = Some(value.clone());
     }
 
-    /// Whether any values are in this order.
+    /// Returns true if any two values are in this order.
     pub fn keeps(&self, order: RowOrder) -> bool {
         let kept = if order == RowOrder::Asc { &self.forward } else { &self.backward };
         kept.is_some()
@@ -102,7 +102,7 @@ impl Course {
     }
 }
 
-/// Where a value lies.
+/// The position of a value relative to the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Side {
     BeforeRange,
@@ -111,13 +111,13 @@ pub enum Side {
     BehindRange,
 }
 
-/// What is wanted of one list.
+/// The wanted part of one list.
 struct List<'a> {
     start: &'a Arc<ListStart>,
     range: Range,
 }
 
-/// What becomes of one record.
+/// The decision on one record.
 enum Fate {
     Stays,
     Goes,
@@ -125,7 +125,7 @@ enum Fate {
 
 impl Sieve {
     /// `start` is that of a resource with one list; the others' are in the plan. `known_by` is what the records in them are
-    /// remembered by. `remembers`: whether records that the next run will get again are told.
+    /// remembered by. `remembers` returns the records that the next run will receive again.
     pub fn new(resource: &str, plan: &IncrementalPlan, start: ListStart, known_by: Identity, remembers: bool) -> Self {
         Self {
             resource: resource.to_owned(),
@@ -136,7 +136,7 @@ impl Sieve {
         }
     }
 
-    /// The page without the records that go, and what all of its records tell.
+    /// Returns the page without the dropped records, and the cursor values of all its records.
     ///
     /// # Errors
     /// A record without a value where that is none of the allowed things, and values that have no order.
@@ -159,7 +159,7 @@ impl Sieve {
         Ok((sifted.unwrap_or(page), seen))
     }
 
-    /// Where the last record of a page lies that no step has changed.
+    /// Returns the position of the last record of an unprocessed page.
     pub fn side_of_last(&self, page: &Page) -> Side {
         let value = records(page).last().and_then(|record| self.value(record).ok()).flatten();
         value.and_then(|value| self.side(&self.list(page.list).range, &value).ok()).unwrap_or_default()
@@ -375,7 +375,7 @@ fn without(page: &Page, kept: &[(Node<'_>, u64)]) -> Result<Option<Page>, crate:
     }))
 }
 
-/// The same for the same record, also where the API writes its keys in another order.
+/// Returns an identifier of a record that does not depend on the order of its keys.
 fn identify(record: Node<'_>, by: &Identity) -> Result<String, CursorProblem> {
     let mut bytes = Vec::new();
     match by {

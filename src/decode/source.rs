@@ -7,12 +7,12 @@ use crate::{
 
 use super::keys::Keys;
 
-/// What a record holds at a column's source.
+/// The value of a record at a column's source.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Slot<'a> {
     Missing,
     Found(Node<'a>),
-    /// A value that is no object stands where the path goes on; so many of its keys lead there.
+    /// A value on the path is not an object; the number of keys that lead to it.
     Blocked(Node<'a>, usize),
 }
 
@@ -31,7 +31,7 @@ struct Level<'a> {
     keys: Option<Keys<'a>>,
 }
 
-/// What is to be done with one key's value.
+/// The use of one key's value.
 #[derive(Default)]
 struct Target<'a> {
     columns: Vec<usize>,

@@ -1,4 +1,4 @@
-//! Fields that no column is declared for, where the contract says `evolve`: which there are, and what their values tell.
+//! Fields without a column under the contract `evolve`, and their observed values.
 
 use std::borrow::Cow;
 
@@ -10,11 +10,11 @@ use crate::{
     schema::Inferred,
 };
 
-/// Of one page.
+/// The undeclared fields of one page.
 pub(super) struct Undeclared<'a> {
     /// Maximum number of fields to report.
     most: usize,
-    /// Of the record at hand: whether it counts is known only when it is judged.
+    /// Fields of the current record, which count only if its row stays.
     record: Vec<(Cow<'a, str>, Node<'a>)>,
     fields: Vec<UndeclaredField>,
     /// By name, which of the fields.
@@ -40,7 +40,7 @@ impl<'a> Undeclared<'a> {
         self.record.push((Cow::Borrowed(key), value));
     }
 
-    /// Ends a record; what is rejected tells nothing.
+    /// Ends a record. The fields of a rejected record are dropped.
     pub fn end_record(&mut self, is_kept: bool) {
         let record = std::mem::take(&mut self.record);
         for (name, value) in record.iter().filter(|_| is_kept) {

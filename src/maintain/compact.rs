@@ -31,10 +31,10 @@ use crate::{
     write::{Joiner, WriteError, WriteOptions},
 };
 
-/// How often it is begun anew because a run committed meanwhile.
+/// Attempts of a compaction while runs commit concurrently.
 const TRIES: u32 = 3;
 
-/// What to make of small files.
+/// Options of a compaction.
 #[derive(Clone, Debug)]
 pub struct CompactOptions {
     /// Bytes; files of less than half of it are small.
@@ -49,7 +49,7 @@ pub struct CompactOptions {
     pub run_id: String,
 }
 
-/// What was done.
+/// The result of a compaction.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Compacted {
     /// The table's version afterwards: a new one if anything was done.
@@ -64,7 +64,7 @@ pub struct Compacted {
     pub bytes_added: u64,
 }
 
-/// Whether any partition has more than so many small files.
+/// Returns true if a partition has more than `above` small files.
 pub fn is_fragmented(snapshot: &TableSnapshot, target_size: u64, above: u64) -> bool {
     groups(&snapshot.files, target_size, above.saturating_add(1)).next().is_some()
 }
@@ -113,7 +113,7 @@ pub async fn compact(
     Err(MaintainError::Conflict { table: resource.table.clone(), version: winner, attempts: TRIES }.into())
 }
 
-/// What is to be done.
+/// The purpose of a compaction.
 enum Aim {
     /// The table's schema stays.
     Join(TableSchema),
@@ -135,7 +135,7 @@ fn aim(
     Ok(is_needed.then(|| Aim::Join(schema.clone())))
 }
 
-/// What goes and what comes in its place.
+/// Removed files and their replacements.
 #[derive(Default)]
 struct Change<'a> {
     adds: Vec<StagedFile>,

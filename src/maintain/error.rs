@@ -1,4 +1,4 @@
-//! What can go wrong while a table is kept.
+//! Errors of maintenance.
 
 use crate::{
     error::{ErrorKind, Failure},

@@ -84,7 +84,7 @@ pub async fn files(
     Ok(TableFiles { table: resource.table.clone(), version, files })
 }
 
-/// How many files of a version are not in place, and one of them.
+/// Returns the number of missing files of a version, and the path of one.
 fn gone(snapshot: &TableSnapshot, present: &BTreeMap<String, u64>) -> Option<(usize, String)> {
     let gone = || snapshot.files.iter().filter(|file| present.get(&file.path) != Some(&file.bytes));
     gone().next().map(|file| (gone().count(), file.path.clone()))

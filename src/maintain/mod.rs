@@ -81,13 +81,13 @@ impl Lake {
         commit::look(&self.store, &resource.table, self.identity(resource), environment, format)
     }
 
-    /// A resource's table, to change it: what a dead run left behind is finished or deleted first.
+    /// Opens a resource's table for changes. Attempts of dead runs are finished or deleted first.
     pub async fn table(&self, resource: &ResourcePlan) -> Result<Box<dyn TableFormat>> {
         let (environment, format) = (self.environment.clone(), self.plan.table_format);
         commit::open(&self.store, &resource.table, self.identity(resource), environment, format).await
     }
 
-    /// What [`compact`](Self::compact) does if nothing else is said.
+    /// Returns the default options of [`compact`](Self::compact).
     pub fn compact_options(&self, resource: &ResourcePlan) -> CompactOptions {
         CompactOptions {
             target_size: resource.parquet.target_file_size,
@@ -105,7 +105,7 @@ impl Lake {
         finish(table.as_ref(), compacted).await
     }
 
-    /// [`vacuum`]s a resource's table; with `dry_run`, tells what that would delete.
+    /// [`vacuum`]s a resource's table; with `dry_run`, returns what that would delete.
     pub async fn vacuum(&self, resource: &ResourcePlan, retain: Duration, dry_run: bool) -> Result<Vacuumed> {
         let options = VacuumOptions { retain, now: self.environment.clock.now(), format: self.plan.table_format };
         let looked_at = self.look(resource)?;
@@ -164,8 +164,8 @@ async fn finish<T>(table: &dyn TableFormat, done: Result<T>) -> Result<T> {
     done
 }
 
-/// What was only looked at may be somebody else's table, or one of another format, which has no version of this one;
-/// opening a table for writing checks this itself.
+/// Checks that a table opened for reading has the expected owner and format. A table of another format seems to have no version.
+/// Opening for writing includes this check.
 async fn check_found(table: &dyn TableFormat, snapshot: &TableSnapshot, wanted: &TableIdentity) -> Result<()> {
     if snapshot.version == 0 {
         table.check_format().await?;

@@ -1,4 +1,4 @@
-//! What a table is at this moment, by its newest commit and the records of its last runs.
+//! The status of a table, from its newest commit and the records of its last runs.
 
 use std::collections::BTreeSet;
 
@@ -15,7 +15,7 @@ use crate::{
     schema::TableSchema,
 };
 
-/// Runs that are told.
+/// Number of runs in the status.
 const RUNS: usize = 5;
 
 /// One table.
@@ -23,7 +23,7 @@ const RUNS: usize = 5;
 pub struct TableStatus {
     pub resource: String,
     pub table: String,
-    /// Whether there is a commit; without one, all below is empty.
+    /// True if there is a commit; otherwise the fields below are empty.
     pub exists: bool,
     pub format: TableFormatKind,
     pub version: Version,
@@ -54,11 +54,11 @@ pub struct RunStatus {
     pub duration_seconds: Option<f64>,
     /// Rows written; `None` if the run did not count them.
     pub rows: Option<u64>,
-    /// What it committed, if anything.
+    /// The committed version, if any.
     pub version: Option<Version>,
     /// True if it is proved that all records came, false if more are known to exist, `None` if nothing shows the end.
     pub complete: Option<bool>,
-    /// Where `complete` is false.
+    /// The missing records, if `complete` is false.
     pub incomplete: Option<Incomplete>,
     pub error: Option<String>,
 }
@@ -89,7 +89,7 @@ pub async fn status(
     Ok(TableStatus { committed_at, runs, ..of(resource, format, &snapshot) })
 }
 
-/// What the snapshot alone tells.
+/// Returns the part of the status that the snapshot contains.
 fn of(resource: &ResourcePlan, format: TableFormatKind, snapshot: &TableSnapshot) -> TableStatus {
     let partitions: BTreeSet<_> = snapshot.files.iter().map(|file| &file.partition).collect();
     TableStatus {

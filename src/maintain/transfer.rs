@@ -1,7 +1,7 @@
 //! Moving a pipeline: how far its source has been read goes into a file, and from there into tables elsewhere.
 //!
 //! What is moved is identity, schema, partition spec and state of each table; never rows, and nothing secret: none of it is
-//! in a commit. An import is a commit without files, or a table's first version with the one file that stands for no rows.
+//! in a commit. An import is a commit without files, or a table's first version with the single file of an empty table.
 
 use serde::{Deserialize, Serialize};
 
@@ -38,15 +38,15 @@ pub struct TableState {
     pub state: State,
 }
 
-/// What an import made.
+/// The result of an import.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Imported {
     pub version: Version,
-    /// Whether the table was made by it.
+    /// True if the import created the table.
     pub is_new: bool,
 }
 
-/// Just enough to tell whether the rest can be read.
+/// The fields that show whether the rest can be read.
 #[derive(Deserialize)]
 struct Head {
     format: u64,
@@ -178,7 +178,7 @@ impl Import<'_> {
         }
     }
 
-    /// The file that stands for a table without rows.
+    /// Stages the file of an empty table.
     async fn empty_file(&self) -> Result<StagedFile> {
         let TableState { schema, partition_by, .. } = self.imported;
         let options = WriteOptions {

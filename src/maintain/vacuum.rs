@@ -7,7 +7,7 @@
 //! | commits before the last full list, but never the newest 50 | when they are older than `retain` |
 //! | rejects and records of runs | when their run began before `retain`; rejects only where no run is at work |
 //!
-//! Delta keeps the files of old versions until `retain` has passed: its table format tells which.
+//! Delta keeps the files of old versions until `retain` has passed: its table format lists them.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -26,12 +26,12 @@ use crate::{
 /// Objects deleted at a time.
 const DELETES: usize = 16;
 
-/// Where the commits of plain Parquet lie, named so that they sort by version.
+/// Directory of the commits of plain Parquet, whose names sort by version.
 const COMMITS: &str = "_restlake/commits/";
 
 const REJECTS: &str = "_restlake/rejects/";
 
-/// What to keep.
+/// Options of a vacuum.
 #[derive(Clone, Copy, Debug)]
 pub struct VacuumOptions {
     pub retain: Duration,
@@ -39,7 +39,7 @@ pub struct VacuumOptions {
     pub format: TableFormatKind,
 }
 
-/// What went, or would.
+/// The deleted objects, or with `dry_run` those to delete.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Vacuumed {
     pub bytes: u64,
@@ -55,7 +55,7 @@ impl Vacuumed {
     }
 }
 
-/// What a vacuum would delete. Changes nothing; `table` may be one that is only looked at.
+/// Plans a vacuum. Changes nothing, so `table` may be opened for reading.
 pub async fn vacuum_plan(table: &dyn TableFormat, options: &VacuumOptions) -> Result<Vacuumed> {
     let attempts = table.attempts().await?;
     let mut needless = abandoned(table, &attempts, options).await?;
@@ -63,7 +63,8 @@ pub async fn vacuum_plan(table: &dyn TableFormat, options: &VacuumOptions) -> Re
     Ok(Vacuumed::new(needless))
 }
 
-/// Deletes it. `before` is what [`vacuum_plan`] told before the table was opened: opening deletes attempts of dead runs.
+/// Executes a vacuum. `before` is the result of [`vacuum_plan`] before the table was opened, since opening deletes attempts of dead
+/// runs.
 ///
 /// # Errors
 /// Among others [`CommitError::Interrupted`]: what had gone by then is gone, and the table is whole.
@@ -95,7 +96,7 @@ pub async fn vacuum(
     Ok(Vacuumed::new(gone.collect()))
 }
 
-/// What runs that are gone left in the staging directory.
+/// Lists objects of dead runs in the staging directory.
 async fn abandoned(
     table: &dyn TableFormat,
     attempts: &[AttemptRecord],
@@ -148,7 +149,7 @@ async fn expired(
 }
 
 /// The files that commits name. A name alone does not make a file ours: it may be somebody's copy. None where the format
-/// itself tells which of them go.
+/// itself lists those to delete.
 async fn named(table: &dyn TableFormat, options: &VacuumOptions) -> Result<BTreeSet<String>> {
     if options.format != TableFormatKind::Parquet {
         return Ok(BTreeSet::new());
@@ -157,7 +158,7 @@ async fn named(table: &dyn TableFormat, options: &VacuumOptions) -> Result<BTree
     Ok(history.flat_map(|record| record.adds.into_iter().map(|file| file.path).chain(record.removes)).collect())
 }
 
-/// Whether a file that the newest version does not have is one that an earlier version had, or that a run left that is gone.
+/// Returns true if a file outside of the newest version belongs to an earlier version or to a dead run.
 fn is_orphan(path: &str, newest: u64, is_quiet: bool) -> bool {
     let version = version_of(path).filter(|_| !path.starts_with(HIDDEN));
     version.is_some_and(|version| version <= newest || is_quiet)

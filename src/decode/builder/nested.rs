@@ -1,4 +1,4 @@
-//! Builders of lists, structs and maps: each appends to the builders of its inner values, and tells where a finding lies.
+//! Builders of lists, structs and maps: each appends to the builders of its inner values, and adds the place of findings.
 
 use std::{borrow::Cow, sync::Arc};
 
@@ -24,7 +24,7 @@ use crate::{
 /// Inner values between two looks at their memory: of a struct of very many fields, each takes as much as all of them.
 const LOOK: usize = 1 << 10;
 
-/// Where each row's inner values end, and which rows are null. A page has less than 2^31 bytes, so less values than that.
+/// The end of each row's inner values, and the null rows. A page has less than 2^31 bytes, and so fewer values.
 struct Rows {
     offsets: Vec<i32>,
     nulls: NullBufferBuilder,
@@ -48,7 +48,7 @@ impl Rows {
     }
 }
 
-/// What an arrow type that has none would be: our own types always have theirs.
+/// Returns the error for a nested Arrow type without an inner field, which our types never create.
 fn no_inner_field() -> ArrowError {
     ArrowError::SchemaError("a nested type without its inner field".to_owned())
 }

@@ -49,7 +49,7 @@ fn escape_controls(text: &str) -> String {
     escaped
 }
 
-/// Whether serde_json's value of `node` would keep every number's value; a double has not room for all of them.
+/// Returns true if doubles can represent all numbers in `node` exactly.
 pub(in crate::decode) fn survives_doubles(node: Node<'_>) -> bool {
     node.scalars().filter(|scalar| scalar.kind() == Kind::Number).all(|scalar| {
         let kept = serde_json::from_slice::<serde_json::Number>(scalar.raw()).map(|number| number.to_string());

@@ -57,7 +57,7 @@ impl<'a> Number<'a> {
         magnitude.map(|value| if self.negative { -value } else { value }).ok_or(Misfit::OutOfRange)
     }
 
-    /// Whether both stand for the same value, however they are written.
+    /// Returns true if both have the same value, in any notation.
     pub fn equals(self, other: Self) -> bool {
         self.canonical() == other.canonical()
     }
@@ -169,7 +169,7 @@ pub(in crate::decode) fn decimal(node: Node<'_>, kind: Kind, precision: u8, scal
     if value.unsigned_abs() < limit { Ok(value) } else { Err(too_long) }
 }
 
-/// What differs between the widths of floats.
+/// The differences between the widths of floats.
 pub(in crate::decode) trait Float: FromStr + Copy {
     /// Every integer of so many digits equals a float of this width.
     const EXACT_DIGITS: usize;

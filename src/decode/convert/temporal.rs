@@ -28,7 +28,7 @@ const DAY: i64 = 86_400 * SECOND;
 const FIRST: i64 = -62_135_596_800 * SECOND;
 const BEHIND_LAST: i64 = 253_402_300_800 * SECOND;
 
-/// How the values of a column are written.
+/// The notation of a column's values.
 #[derive(Clone, Debug)]
 pub(in crate::decode) enum Notation {
     /// The forms above.
@@ -258,7 +258,7 @@ fn fraction(text: &[u8]) -> Result<(i64, &[u8]), Misfit> {
     Ok((six.fold(0, |value, digit| value * 10 + i64::from(digit - b'0')), rest))
 }
 
-/// The microseconds east of UTC that `text` stands for, all of it.
+/// Parses a whole text as an offset in microseconds east of UTC.
 fn zone(text: &[u8]) -> Option<i64> {
     let (sign, digits) = match text {
         [b'Z' | b'z'] => return Some(0),

@@ -26,7 +26,7 @@ fn all_types() -> Vec<Column> {
 
 static ALL: LazyLock<Vec<Column>> = LazyLock::new(all_types);
 
-/// Those, and what has no counterpart in arrow-json.
+/// These types, and those without a counterpart in arrow-json.
 fn all_and_more() -> Vec<Column> {
     let more = ["j @ c0: json", "u @ c13: uuid", "b @ c13: binary", "p @ c20.b: string", "raw @ $: json"].map(column);
     let epoch = formatted("e @ c10: timestamp", Format::EpochMillis);
@@ -145,7 +145,7 @@ fn decode_anyhow(body: &[u8]) {
     }
 }
 
-/// Whether a number in the value is one that arrow-json reads as a double on its way to an integer, and is beyond what doubles
+/// Returns true if the value contains a number that arrow-json reads as a double on its way to an integer, and is beyond what doubles
 /// hold exactly.
 fn goes_through_a_double(value: &str) -> bool {
     let document = Document::parse(value.into()).unwrap();

@@ -1,4 +1,4 @@
-//! What columns of each type hold.
+//! The values of columns of each type.
 
 use arrow::array::{Array, AsArray};
 use serde_json::json;

@@ -1,4 +1,4 @@
-//! What happens to what does not fit.
+//! The handling of mismatches.
 
 use serde_json::json;
 

@@ -1,4 +1,4 @@
-//! Undeclared fields under `evolve`: what a page tells of them, and the decoder that has columns for them.
+//! Undeclared fields under `evolve`: the report of a page, and the decoder with columns for them.
 
 use proptest::prelude::*;
 use serde_json::json;
@@ -14,19 +14,19 @@ fn evolving(columns: &[&str]) -> Decoder {
     decoder(columns.iter().map(|text| column(text)), contract(ColumnsContract::Evolve, DataTypeContract::DiscardRow))
 }
 
-/// The decoder with these columns behind its own.
+/// Returns the decoder with these columns after its own.
 fn grown(decoder: &Decoder, added: &[Column]) -> Decoder {
     decoder.grown(&[&decoder.columns[..], added].concat()).unwrap()
 }
 
-/// The fields with the types that their values tell.
+/// Returns the fields with their inferred types.
 fn undeclared(batch: &Batch) -> Vec<String> {
     let shown = |name: &str, data_type: Option<String>| format!("{name}: {}", data_type.unwrap_or_else(|| "?".into()));
     let fields = batch.undeclared.iter();
     fields.map(|field| shown(&field.name, field.seen.column_type().map(|data_type| data_type.to_string()))).collect()
 }
 
-/// Columns for all fields whose type is told.
+/// Returns columns for all fields with an inferred type.
 fn added(batch: &Batch) -> Vec<Column> {
     let column = |name: &String, data_type| Column {
         name: name.clone(),

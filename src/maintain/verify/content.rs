@@ -23,12 +23,12 @@ use crate::{
     write::{FileShape, WriteError},
 };
 
-/// Of a footer, read at first: enough for the metadata of most files.
+/// Bytes of the first read of a footer, enough for the metadata of most files.
 const FOOTER: u64 = 64 << 10;
 
 const BATCH_ROWS: usize = 8192;
 
-/// Why the rows of a file cannot be had.
+/// The reason why the rows of a file cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ReadError {
     #[error(transparent)]
@@ -89,7 +89,7 @@ pub(super) fn check_footer(
     }
 }
 
-/// The file that stands for a table without rows has all columns.
+/// Returns true for the file of an empty table, which has all columns.
 pub(super) fn is_empty_table(file: &DataFile) -> bool {
     file.rows == 0 && file.partition.is_empty()
 }

@@ -1,4 +1,4 @@
-//! What `verify` says of a table that is not what it should be.
+//! Findings of `verify`.
 
 use std::fmt;
 
@@ -16,15 +16,15 @@ pub struct Finding {
     pub hint: String,
 }
 
-/// What is wrong, in words that scripts may rely on.
+/// The kind of a finding. Scripts may rely on its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Problem {
     /// A commit that is missing, cannot be read, or contradicts the others.
     Commit,
-    /// A commit stands whose files are not all in place.
+    /// A commit whose files are not all in place.
     UnpublishedCommit,
-    /// What a run that died has left in the staging directory.
+    /// Objects of a dead run in the staging directory.
     DeadAttempt,
     /// A file of the table is not there.
     MissingFile,

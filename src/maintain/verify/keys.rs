@@ -1,4 +1,4 @@
-//! Whether each key is there once: hashes of all keys find candidates, the keys themselves decide.
+//! Checks that keys are unique: hashes of all keys find candidates, the keys themselves decide.
 //!
 //! A key takes 16 bytes of memory. Where that is more than there is, the keys are looked at in several passes, each at those
 //! whose hash leaves the same remainder.
@@ -45,14 +45,14 @@ pub(super) enum Scope {
     Versions(BTreeSet<Version>),
 }
 
-/// What makes a key, and how keys are told apart.
+/// The columns of a key, and the scope of its uniqueness.
 #[derive(Clone, Debug)]
 pub(super) struct Keys {
     /// Columns of the key that are in the files.
     columns: Vec<String>,
     /// Their types.
     types: Vec<ColumnType>,
-    /// Columns that only directories tell.
+    /// Columns that exist in directory names only.
     told: Vec<String>,
     scope: Scope,
     hasher: DefaultHashBuilder,
@@ -140,7 +140,7 @@ impl Keys {
         Ok(matching)
     }
 
-    /// Calls `visit` with each key of a file: hash, bytes, and where it stands.
+    /// Calls `visit` with each key of a file: hash, bytes, and position.
     fn for_each(
         &self,
         content: &Bytes,
@@ -172,7 +172,7 @@ impl Keys {
         })
     }
 
-    /// The rows that have a key. A column that only directories tell is in none of them.
+    /// Returns the rows with a key. Columns that exist in directory names only are not checked.
     fn filtered(&self, rows: &RecordBatch) -> Result<RecordBatch, ReadError> {
         let column = |name: &String| rows.column_by_name(name);
         let pair = self.except.as_ref().and_then(|(from, to)| column(from).zip(column(to)));
@@ -201,7 +201,7 @@ impl Keys {
         self.hasher.hash_one((self.group(file), told, key))
     }
 
-    /// What two equal keys have in common and no others do.
+    /// Returns bytes that identify a key.
     fn identity(&self, file: &DataFile, key: &[u8]) -> Vec<u8> {
         let told: Vec<_> = self.told_values(file).collect();
         let mut identity = format!("{:?}{told:?}", self.group(file)).into_bytes();
@@ -246,7 +246,7 @@ impl Confirmed {
         }
     }
 
-    /// Those that are there more than once; a hash may have had two keys.
+    /// Returns the keys that occur more than once. Two different keys may share a hash.
     pub(super) fn duplicates(self) -> impl Iterator<Item = Duplicate> {
         self.0.into_values().filter(|duplicate| duplicate.files.len() > 1)
     }

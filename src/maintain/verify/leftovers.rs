@@ -1,4 +1,4 @@
-//! What lies in a table's directory beside its files: attempts of runs, commits that are not published, foreign files.
+//! Objects in a table's directory besides its files: attempts of runs, unpublished commits, foreign files.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +11,7 @@ use crate::commit::{AttemptRecord, AttemptStatus, StoredObject, TableFormat, Tab
 const STAGED: &str = ".staged";
 const PARQUET: &str = ".parquet";
 
-/// What commits that are not published yet explain.
+/// Objects that belong to unpublished commits.
 #[derive(Debug, Default)]
 pub(super) struct Pending {
     /// Names of files that will be moved into place.
@@ -114,7 +114,7 @@ fn staged_name(path: &str) -> &str {
     name.get(..end).unwrap_or_default()
 }
 
-/// What readers that glob would take for data of the table.
+/// Finds foreign files that readers would take for data of the table.
 pub(super) fn check_foreign(
     snapshot: &TableSnapshot,
     objects: &[StoredObject],

@@ -1,4 +1,4 @@
-//! Whether a table is what its commits say. Reads everything, changes nothing, lists all it finds.
+//! Compares a table with its commits. Reads everything, changes nothing, lists all findings.
 //!
 //! ```text
 //!  log ──audit──► flaws
@@ -40,13 +40,13 @@ use crate::{
     write::{FileShape, directory},
 };
 
-/// How often a table that changes meanwhile is looked at again.
+/// Attempts to verify a table that changes concurrently.
 const LOOKS: u32 = 3;
 
 /// Files read at a time, where the memory holds them.
 const FILES_AT_ONCE: u64 = 8;
 
-/// How thoroughly to look.
+/// Options of a verification.
 #[derive(Clone, Copy, Debug)]
 pub struct VerifyOptions {
     /// Files are judged by their footers: no checksums, no keys.
@@ -57,7 +57,7 @@ pub struct VerifyOptions {
     pub format: TableFormatKind,
 }
 
-/// What was looked at, and what is wrong with it.
+/// The result of a verification.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Verified {
     /// 0 for a directory in which no version can be read.
@@ -109,8 +109,8 @@ fn key_columns(resource: &ResourcePlan) -> Vec<String> {
     names(resource, resource.primary_key.iter().copied().chain(history))
 }
 
-/// The columns that tell from when to when a row's version holds. With a boundary in the config, versions of several runs
-/// begin and end in one moment, as often as a row has changed under it.
+/// Returns the columns with the validity of row versions. With a `boundary_timestamp`, versions of several runs may begin and end at
+/// the same moment.
 fn momentary(resource: &ResourcePlan) -> Option<(String, String)> {
     let MergeStrategy::Scd2(scd2) = &resource.merge.strategy else { return None };
     scd2.boundary?;
@@ -130,7 +130,7 @@ struct Verify<'a> {
     options: &'a VerifyOptions,
 }
 
-/// What is known of a table before its files are opened.
+/// Facts about a table before its files are opened.
 struct Known {
     snapshot: TableSnapshot,
     shape: Arc<FileShape>,
@@ -138,10 +138,10 @@ struct Known {
     pending: Pending,
 }
 
-/// What became of one file.
+/// The result for one file.
 struct Examined {
     findings: Findings,
-    /// Of its keys in the first pass; `None` if its rows cannot be read.
+    /// Hashes of its keys in the first pass; `None` if its rows cannot be read.
     hashes: Option<Vec<u64>>,
 }
 
@@ -217,7 +217,7 @@ impl Verify<'_> {
         Ok(Some(Known { snapshot: snapshot.clone(), shape, keys, pending }))
     }
 
-    /// Where a key may be only once, by what the versions did that made the table.
+    /// Returns the scope in which keys are unique, from the operations of the versions.
     async fn scope(&self, newest: Version) -> Result<Scope> {
         let mut history = Vec::new();
         for version in (1..=newest).rev() {
@@ -267,7 +267,7 @@ impl Verify<'_> {
         Ok(examined.await.unwrap_or_else(|_| self.not_decoded(file)))
     }
 
-    /// What the decoder could not even say no to.
+    /// Returns the finding for a file on which the decoder panicked.
     fn not_decoded(&self, file: &DataFile) -> Examined {
         let mut findings = Findings::new(&self.resource.table);
         findings.add(Problem::Unreadable, &file.path, "the decoder gave up", "rows that can be read");
@@ -433,8 +433,8 @@ fn check_directory(file: &DataFile, findings: &mut Findings) {
     }
 }
 
-/// Where a key may be only once: among all rows of a table that runs only replaced and merged into, and among the rows that
-/// one version added where runs have appended, which look at their own rows only.
+/// Returns the scope in which keys are unique: all rows of a table that runs only replaced or merged, and the rows of a single
+/// version if runs appended, since an append compares its own rows only.
 ///
 /// `history` is the newest version first, back to the last one that replaced the table, or as far as it is kept, and whether
 /// a version's files have rows of earlier runs too. Where it does not reach back to the beginning, runs may have appended.
